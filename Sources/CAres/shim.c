@@ -1,0 +1,1 @@
+// CAres: see include/.

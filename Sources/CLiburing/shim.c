@@ -1,0 +1,1 @@
+// CLiburing: see include/.

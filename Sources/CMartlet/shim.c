@@ -1,0 +1,1 @@
+// CMartlet: see include/.

@@ -1,0 +1,1 @@
+// CRE2: see include/.

@@ -1,0 +1,1 @@
+// CYAML: see include/.
