@@ -1,2 +1,45 @@
+// Small C that Swift cannot say, or cannot say without cost: hashing over unaligned words, atomics, sanitizer marks.
 #pragma once
 #include <stdint.h>
+#include <stddef.h>
+#include <string.h>
+#include "cmartlet_atomics.h"
+
+static inline uint64_t martlet_mix(uint64_t a, uint64_t b) {
+  __uint128_t product = (__uint128_t)a * b;
+  return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+// 64-bit multiply-fold hash; with a secret seed a peer cannot aim for one bucket.
+static inline uint64_t martlet_hash(const uint8_t *bytes, size_t count, uint64_t seed) {
+  uint64_t h = martlet_mix(seed ^ 0x9e3779b97f4a7c15ull, count ^ 0xd6e8feb86659fd93ull);
+  while (count >= 8) {
+    uint64_t word;
+    memcpy(&word, bytes, 8);
+    h = martlet_mix(h ^ word, 0xa0761d6478bd642full);
+    bytes += 8;
+    count -= 8;
+  }
+  uint64_t tail = 0;
+  memcpy(&tail, bytes, count);
+  return martlet_mix(h ^ tail, 0xe7037ed1a0b428dbull);
+}
+
+// GNU memmem, which the Glibc module does not show.
+void *martlet_memmem(const void *haystack, size_t count, const void *needle, size_t needle_count);
+
+// Sanitizers cannot see inside blocks that we hand out ourselves: a block on a free list is poisoned.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define MARTLET_ASAN 1
+#endif
+#endif
+#ifdef MARTLET_ASAN
+void __asan_poison_memory_region(void const volatile *addr, size_t size);
+void __asan_unpoison_memory_region(void const volatile *addr, size_t size);
+static inline void martlet_poison(const void *p, size_t n) { __asan_poison_memory_region(p, n); }
+static inline void martlet_unpoison(const void *p, size_t n) { __asan_unpoison_memory_region(p, n); }
+#else
+static inline void martlet_poison(const void *p, size_t n) { (void)p; (void)n; }
+static inline void martlet_unpoison(const void *p, size_t n) { (void)p; (void)n; }
+#endif

@@ -1,0 +1,121 @@
+// Memory for heads, bodies in waiting and send staging: blocks in power-of-two classes on free lists.
+//
+// Owner: one worker; no other thread touches it. In steady state every request is served from the free lists, so that
+// the request path calls malloc only while the load grows. What stays on the free lists is bounded per class
+// (`keptBytesMax`); beyond it a block goes back to malloc, so memory falls again after a peak.
+
+import CMartlet
+import Glibc
+
+/// A block: its base and usable size. Owned by whoever allocated it until `free`.
+@safe
+package struct Block {
+    package let base: UnsafeMutableRawPointer
+    package let capacity: Int
+
+    @inline(__always)
+    package init(base: UnsafeMutableRawPointer, capacity: Int) {
+        unsafe self.base = base
+        self.capacity = capacity
+    }
+}
+
+@safe
+package struct BlockPool {
+    /// The smallest class is 512 B (class 0), the largest 16 MiB (class 15).
+    package static let smallestShift = 9
+    package static let classCount = 16
+    package static let capacityMax = 1 << (smallestShift + classCount - 1)
+    /// Bytes that one class keeps for reuse. `docs/limits.md` §block pool.
+    package static let keptBytesMax = 4 << 20
+
+    private struct State {
+        var allocatedBytes = 0
+        var keptBytes = 0
+    }
+    @safe
+    private struct FreeList {
+        var head: UnsafeMutableRawPointer?
+        var count = 0
+    }
+
+    private let lists: UnsafeMutablePointer<FreeList>
+    private let state: UnsafeMutablePointer<State>
+
+    package init() {
+        unsafe lists = .allocate(capacity: BlockPool.classCount)
+        unsafe lists.initialize(repeating: FreeList(), count: BlockPool.classCount)
+        unsafe state = .allocate(capacity: 1)
+        unsafe state.initialize(to: State())
+    }
+
+    /// Gives everything back. Blocks that are still out are leaked by their owners, not by the pool.
+    package func destroy() {
+        trim()
+        unsafe lists.deallocate()
+        unsafe state.deallocate()
+    }
+
+    /// Bytes handed out and not yet given back.
+    package var allocatedBytes: Int { unsafe state.pointee.allocatedBytes }
+    /// Bytes on the free lists.
+    package var keptBytes: Int { unsafe state.pointee.keptBytes }
+
+    // HOT: per message.
+    /// A block of at least `bytes`; nil only when `bytes` exceeds `capacityMax` or the system has no memory.
+    package func allocate(_ bytes: Int) -> Block? {
+        guard bytes <= BlockPool.capacityMax else { return nil }
+        let index = BlockPool.classIndex(bytes)
+        let capacity = 1 << (BlockPool.smallestShift &+ index)
+        let list = unsafe lists + index
+        unsafe state.pointee.allocatedBytes &+= capacity
+        if let block = unsafe list.pointee.head {
+            unsafe martlet_unpoison(block, capacity)
+            unsafe list.pointee.head = block.load(as: UnsafeMutableRawPointer?.self)
+            unsafe list.pointee.count &-= 1
+            unsafe state.pointee.keptBytes &-= capacity
+            return unsafe Block(base: block, capacity: capacity)
+        }
+        guard let fresh = unsafe malloc(capacity) else {
+            unsafe state.pointee.allocatedBytes &-= capacity
+            return nil
+        }
+        return unsafe Block(base: fresh, capacity: capacity)
+    }
+
+    // HOT: per message.
+    package func free(_ block: Block) {
+        let index = BlockPool.classIndex(block.capacity)
+        let list = unsafe lists + index
+        unsafe state.pointee.allocatedBytes &-= block.capacity
+        if unsafe (list.pointee.count &+ 1) &* block.capacity > BlockPool.keptBytesMax {
+            unsafe Glibc.free(block.base)
+            return
+        }
+        unsafe block.base.storeBytes(of: list.pointee.head, as: UnsafeMutableRawPointer?.self)
+        unsafe list.pointee.head = block.base
+        unsafe list.pointee.count &+= 1
+        unsafe state.pointee.keptBytes &+= block.capacity
+        unsafe martlet_poison(block.base, block.capacity)
+    }
+
+    /// Empties the free lists.
+    package func trim() {
+        for index in 0..<BlockPool.classCount {
+            let capacity = 1 << (BlockPool.smallestShift + index)
+            while let block = unsafe lists[index].head {
+                unsafe martlet_unpoison(block, capacity)
+                unsafe lists[index].head = block.load(as: UnsafeMutableRawPointer?.self)
+                unsafe Glibc.free(block)
+            }
+            unsafe lists[index].count = 0
+        }
+        unsafe state.pointee.keptBytes = 0
+    }
+
+    @inline(__always)
+    private static func classIndex(_ bytes: Int) -> Int {
+        let size = max(bytes, 1 << smallestShift)
+        return Int.bitWidth &- (size &- 1).leadingZeroBitCount &- smallestShift
+    }
+}
