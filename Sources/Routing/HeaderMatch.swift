@@ -88,7 +88,7 @@ extension RouteTable {
             var used = 0
             var next: Int? = first
             while let i = next {
-                if used > 0 {
+                if i != first {
                     unsafe base[used] = UInt8(ascii: ",")
                     used &+= 1
                 }
