@@ -23,6 +23,10 @@ final class LinearReference {
     }
 
     private func virtualHost(_ request: TestRequest) -> Int? {
+        if spec.virtualHosts.allSatisfy({ $0.domains.allSatisfy { $0 == "*" } }) {
+            return spec.virtualHosts.firstIndex { !$0.domains.isEmpty }
+        }
+        if request.authority.isEmpty { return nil }
         var host = request.authority.asciiLowercased
         if spec.ignorePortInHost, let colon = host.lastIndex(of: ":"), !host[colon...].contains("]") {
             host = String(host[..<colon])
@@ -76,8 +80,7 @@ final class LinearReference {
             return false
         }
         if match.grpcOnly {
-            let type = header("content-type", request)
-            guard hasPath, let type, type == "application/grpc" || type.hasPrefix("application/grpc+") else {
+            guard hasPath, let type = header("content-type", request).first, type == "application/grpc" || type.hasPrefix("application/grpc+") else {
                 return false
             }
         }
@@ -86,29 +89,28 @@ final class LinearReference {
             && match.cookies.allSatisfy { holds($0, request) }
     }
 
-    private func header(_ name: String, _ request: TestRequest) -> String? {
+    private func header(_ name: String, _ request: TestRequest) -> [String] {
         switch name.asciiLowercased {
-        case ":path": return request.path.isEmpty ? nil : request.path
-        case ":method": return request.method
-        case ":authority", "host": return request.authority.isEmpty ? nil : request.authority
-        case ":scheme": return request.scheme
+        case ":path": return request.path.isEmpty ? [] : [request.path]
+        case ":method": return [request.method]
+        case ":authority", "host": return request.authority.isEmpty ? [] : [request.authority]
+        case ":scheme": return [request.scheme]
         default:
             let values = request.headers.filter { $0.0.asciiLowercased == name.asciiLowercased }.map(\.1)
-            return values.isEmpty ? nil : values.joined(separator: ",")
+            let isInline = ["user-agent", "x-request-id", "content-type"].contains(name.asciiLowercased)
+            return isInline && !values.isEmpty ? [values.filter { !$0.isEmpty }.joined(separator: ",")] : values
         }
     }
 
     private func holds(_ spec: HeaderMatchSpec, _ request: TestRequest) -> Bool {
-        let value = header(spec.name, request) ?? (spec.treatMissingAsEmpty ? "" : nil)
+        var values = header(spec.name, request)
+        if values.isEmpty, spec.treatMissingAsEmpty { values = [""] }
         switch spec.value {
-        case .present(let present): return ((value != nil) == present) != spec.invert
-        case .string(let string):
-            guard let value else { return false }
-            return holds(string, value) != spec.invert
+        case .present(let present): return (!values.isEmpty == present) != spec.invert
+        case .string(let string): return !values.isEmpty && values.contains { holds(string, $0) } != spec.invert
         case .range(let low, let high):
-            guard let value else { return false }
-            let inside = Int64(value).map { $0 >= low && $0 < high } ?? false
-            return inside != spec.invert
+            let inside = values.contains { value in Int64(value).map { $0 >= low && $0 < high } ?? false }
+            return !values.isEmpty && inside != spec.invert
         }
     }
 
@@ -134,8 +136,8 @@ final class LinearReference {
         for (name, field) in request.headers where name.asciiLowercased == "cookie" {
             for pair in field.split(separator: ";") {
                 let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-                guard parts.count == 2, String(parts[0]).trimmed == spec.name else { continue }
-                return holds(spec.value, String(parts[1]).trimmed) != spec.invert
+                guard parts.count == 2, parts[0].drop(while: { $0 == " " }) == spec.name else { continue }
+                return holds(spec.value, String(parts[1])) != spec.invert
             }
         }
         return spec.invert
@@ -166,11 +168,4 @@ final class LinearReference {
 extension String {
     /// Only ASCII letters have two cases in a path or a host.
     fileprivate var asciiLowercased: String { String(decoding: utf8.map(Bytes.lower), as: UTF8.self) }
-
-    fileprivate var trimmed: String {
-        var part = self[...]
-        while part.first == " " { part = part.dropFirst() }
-        while part.last == " " { part = part.dropLast() }
-        return String(part)
-    }
 }

@@ -46,6 +46,8 @@ struct RandomTables {
             let count = random.chance(20) ? Int.random(in: 0...200, using: &random) : Int.random(in: 0...30, using: &random)
             hosts.append(VirtualHostSpec(name: "v\(i)", domains: own, routes: (0..<count).map { _ in route() }))
         }
+        // Mostly some virtual host is met, or routes would hardly be tested.
+        if random.chance(70), !hosts.contains(where: { $0.domains.contains("*") }) { hosts[0].domains.append("*") }
         var spec = RouteTableSpec(name: "random", virtualHosts: hosts)
         spec.ignorePortInHost = random.chance(30)
         spec.ignorePathParameters = random.chance(30)
@@ -72,15 +74,14 @@ struct RandomTables {
 
     private mutating func string() -> StringMatchSpec {
         let value = one(RandomTables.values)
-        let kind: StringMatchSpec.Kind =
-            switch Int.random(in: 0..<9, using: &random) {
-            case 0: .prefix(value)
-            case 1: .suffix(value)
-            case 2: .contains(value)
-            case 3: .regex(one(["[0-9]+", "a.*", "A|1", "", "(?i)ab1?"]))
-            default: .exact(value)
-            }
-        return StringMatchSpec(kind, ignoreCase: random.chance(15))
+        let ignoreCase = random.chance(15)
+        switch Int.random(in: 0..<9, using: &random) {
+        case 0: return StringMatchSpec(.prefix(value), ignoreCase: ignoreCase)
+        case 1: return StringMatchSpec(.suffix(value), ignoreCase: ignoreCase)
+        case 2: return StringMatchSpec(.contains(value), ignoreCase: ignoreCase)
+        case 3: return StringMatchSpec(.regex(one(["[0-9]+", "a.*", "A|1", "", "(?i)ab1?"])))
+        default: return StringMatchSpec(.exact(value), ignoreCase: ignoreCase)
+        }
     }
 
     private mutating func header() -> HeaderMatchSpec {
