@@ -84,7 +84,7 @@ extension RouteTableBuilder {
 
     /// Where a header matcher of this name looks.
     mutating func headerSource(_ name: String) -> HeaderSource {
-        let lowered = name.utf8.map(Bytes.lower)
+        let lowered = lowercased(name)
         let string = String(decoding: lowered, as: UTF8.self)
         func pseudo(_ kind: HeaderSource.Kind) -> HeaderSource {
             HeaderSource(kind: kind, isInline: true, id: .other, name: .empty)
