@@ -1,7 +1,7 @@
 // A growing array of trivial values in plain memory: no copy on write, no reference count. Owner: one thread.
 
 @safe
-package struct PlainArray<Element: BitwiseCopyable> {
+package struct PlainArray<Element> {
     package private(set) var base: UnsafeMutablePointer<Element>
     package private(set) var count = 0
     private var capacity: Int

@@ -3,7 +3,7 @@
 import Glibc
 
 package struct SocketAddress: Equatable {
-    package enum Family: UInt8 { case none, ipv4, ipv6, unix }
+    package enum Family: UInt8, BitwiseCopyable { case none, ipv4, ipv6, unix }
 
     package var family = Family.none
     /// Host byte order.
