@@ -1,2 +1,3 @@
 #pragma once
 #include <stdint.h>
+#include "cmartlet_atomics.h"
