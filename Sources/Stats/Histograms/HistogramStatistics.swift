@@ -1,0 +1,89 @@
+import Glibc
+
+/// A merged distribution and what is computed from it, with circllhist's arithmetic, so that the printed digits are
+/// Envoy's.
+package struct HistogramStatistics: Equatable {
+    /// Sorted by bin, no empty ones.
+    package var bins: [BinCount] = []
+    package var unit: StatUnit
+
+    package init(bins: [BinCount] = [], unit: StatUnit = .unspecified) {
+        self.bins = bins
+        self.unit = unit
+    }
+
+    /// The quantiles that Envoy prints.
+    package static let quantiles: [Double] = [0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 1]
+
+    package var sampleCount: UInt64 {
+        bins.reduce(0) { $0 &+ $1.count }
+    }
+
+    /// The approximate sum: each sample counts as its bin's midpoint.
+    package var sampleSum: Double {
+        bins.reduce(0.0) { $0 + $1.bin.midpoint * Double($1.count) } * scale
+    }
+
+    /// One value per entry of `quantiles`; `nan` where there are no samples.
+    package func computedQuantiles() -> [Double] {
+        let total = Double(sampleCount)
+        guard total > 0 else { return Self.quantiles.map { _ in .nan } }
+        var values: [Double] = []
+        values.reserveCapacity(Self.quantiles.count)
+        var at = 0
+        var below = 0.0
+        for quantile in Self.quantiles {
+            let rank = total * quantile
+            while at < bins.count - 1, below + Double(bins[at].count) < rank {
+                below += Double(bins[at].count)
+                at += 1
+            }
+            values.append(Self.interpolate(bins[at], rank: rank, below: below) * scale)
+        }
+        return values
+    }
+
+    /// The bin's n samples are taken to stand at k/(n + 1) of its width, and the quantile is the k-th of them.
+    private static func interpolate(_ bin: BinCount, rank: Double, below: Double) -> Double {
+        let k = max(1, (rank - below).rounded(.up))
+        return bin.bin.lowerBound + k / (Double(bin.count) + 1) * bin.bin.width
+    }
+
+    /// For each upper bound the samples at or below it. A bin counts when its lower bound does not pass the upper
+    /// bound.
+    package func cumulativeCounts(_ upperBounds: [Double]) -> [UInt64] {
+        var counts: [UInt64] = []
+        counts.reserveCapacity(upperBounds.count)
+        var at = 0
+        var sum: UInt64 = 0
+        for bound in upperBounds {
+            while at < bins.count, bins[at].bin.lowerBound * scale <= bound {
+                sum &+= bins[at].count
+                at += 1
+            }
+            counts.append(sum)
+        }
+        return counts
+    }
+
+    var scale: Double {
+        unit == .percent ? 1.0 / StatUnit.percentScale : 1.0
+    }
+}
+
+/// Envoy's default upper bounds.
+package enum HistogramBuckets {
+    package static let standard: [Double] = [
+        0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300_000, 600_000, 1_800_000,
+        3_600_000,
+    ]
+}
+
+extension HistogramStatistics {
+    /// Counts per bucket: up to each bound, or between the bound before and it.
+    package func bucketCounts(_ bounds: [Double], isCumulative: Bool) -> [UInt64] {
+        let cumulative = cumulativeCounts(bounds)
+        if isCumulative { return cumulative }
+        return cumulative.indices.map { $0 == 0 ? cumulative[0] : cumulative[$0] &- cumulative[$0 - 1] }
+    }
+}

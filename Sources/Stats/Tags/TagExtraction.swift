@@ -1,0 +1,4 @@
+/// Placeholder for the next commit.
+package struct TagExtraction {
+    package init() {}
+}
