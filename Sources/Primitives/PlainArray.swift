@@ -2,21 +2,21 @@
 
 @safe
 package struct PlainArray<Element> {
-    package private(set) var base: UnsafeMutablePointer<Element>
-    package private(set) var count = 0
-    private var capacity: Int
+    package var base: UnsafeMutablePointer<Element>
+    package var count = 0
+    @usableFromInline var capacity: Int
 
-    package init(capacity: Int = 16) {
+    @inlinable package init(capacity: Int = 16) {
         self.capacity = max(capacity, 1)
         unsafe base = .allocate(capacity: self.capacity)
     }
 
-    package func destroy() { unsafe base.deallocate() }
+    @inlinable package func destroy() { unsafe base.deallocate() }
 
-    package var isEmpty: Bool { count == 0 }
+    @inlinable package var isEmpty: Bool { count == 0 }
 
     @inline(__always)
-    package subscript(_ index: Int) -> Element {
+    @inlinable package subscript(_ index: Int) -> Element {
         get {
             assert(index >= 0 && index < count, "PlainArray index out of bounds")
             return unsafe base[index]
@@ -28,36 +28,36 @@ package struct PlainArray<Element> {
     }
 
     @inline(__always)
-    package mutating func append(_ element: Element) {
+    @inlinable package mutating func append(_ element: Element) {
         if count == capacity { grow() }
         unsafe (base + count).initialize(to: element)
         count &+= 1
     }
 
     @inline(__always)
-    package mutating func popLast() -> Element? {
+    @inlinable package mutating func popLast() -> Element? {
         guard count > 0 else { return nil }
         count &-= 1
         return unsafe base[count]
     }
 
     /// The last element takes the place of the removed one.
-    package mutating func swapRemove(_ index: Int) {
+    @inlinable package mutating func swapRemove(_ index: Int) {
         count &-= 1
         unsafe base[index] = base[count]
     }
 
     @inline(__always)
-    package mutating func removeAll() { count = 0 }
+    @inlinable package mutating func removeAll() { count = 0 }
 
     /// Drops the first `n`; the rest moves down.
-    package mutating func removeFirst(_ n: Int) {
+    @inlinable package mutating func removeFirst(_ n: Int) {
         guard n > 0 else { return }
         count &-= n
         unsafe base.update(from: base + n, count: count)
     }
 
-    private mutating func grow() {
+    @inlinable mutating func grow() {
         let larger = UnsafeMutablePointer<Element>.allocate(capacity: capacity &* 2)
         unsafe larger.update(from: base, count: count)
         unsafe base.deallocate()

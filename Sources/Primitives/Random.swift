@@ -2,10 +2,10 @@
 // secrets (keys and tickets come from the TLS library).
 
 package struct Random {
-    private var a: UInt64, b: UInt64, c: UInt64, d: UInt64
+    @usableFromInline var a: UInt64, b: UInt64, c: UInt64, d: UInt64
 
     /// Every seed gives a sequence of its own; tests pass one.
-    package init(seed: UInt64) {
+    @inlinable package init(seed: UInt64) {
         var state = seed
         func next() -> UInt64 {
             state &+= 0x9e37_79b9_7f4a_7c15
@@ -17,13 +17,13 @@ package struct Random {
         (a, b, c, d) = (next(), next(), next(), next())
     }
 
-    package static func systemSeed() -> UInt64 {
+    @inlinable package static func systemSeed() -> UInt64 {
         var system = SystemRandomNumberGenerator()
         return system.next()
     }
 
     // HOT: per message.
-    package mutating func next() -> UInt64 {
+    @inlinable package mutating func next() -> UInt64 {
         let product = b &* 5
         let result = ((product << 7) | (product >> 57)) &* 9
         let t = b << 17
@@ -37,7 +37,7 @@ package struct Random {
     }
 
     /// Uniform in `0 ..< bound`; 0 when `bound` is 0.
-    package mutating func below(_ bound: UInt64) -> UInt64 {
+    @inlinable package mutating func below(_ bound: UInt64) -> UInt64 {
         next().multipliedFullWidth(by: bound).high
     }
 }

@@ -9,31 +9,31 @@ import CMartlet
 /// Embedded in the object that waits. Its memory must stay until it is cancelled or has fired.
 @safe
 package struct TimerNode {
-    fileprivate var next: UnsafeMutablePointer<TimerNode>?
-    fileprivate var previous: UnsafeMutablePointer<TimerNode>?
+    @usableFromInline var next: UnsafeMutablePointer<TimerNode>?
+    @usableFromInline var previous: UnsafeMutablePointer<TimerNode>?
     /// Milliseconds of the wheel's clock.
-    package fileprivate(set) var deadline: UInt64 = 0
+    package var deadline: UInt64 = 0
     /// What expiry hands out.
     package var token: UInt64 = 0
-    fileprivate var level: UInt8 = 0
-    fileprivate var slot: UInt8 = 0
-    package fileprivate(set) var isArmed = false
+    @usableFromInline var level: UInt8 = 0
+    @usableFromInline var slot: UInt8 = 0
+    package var isArmed = false
 
-    package init(token: UInt64 = 0) { self.token = token }
+    @inlinable package init(token: UInt64 = 0) { self.token = token }
 }
 
 @safe
 package struct TimerWheel {
-    private static let levels = 6
-    private static let slotBits: UInt64 = 6
+    @usableFromInline static let levels = 6
+    @usableFromInline static let slotBits: UInt64 = 6
 
-    private let slots: UnsafeMutablePointer<UnsafeMutablePointer<TimerNode>?>
-    private let occupied: UnsafeMutablePointer<UInt64>
+    @usableFromInline let slots: UnsafeMutablePointer<UnsafeMutablePointer<TimerNode>?>
+    @usableFromInline let occupied: UnsafeMutablePointer<UInt64>
     /// The tick up to which everything has fired.
-    package private(set) var now: UInt64
-    package private(set) var count = 0
+    package var now: UInt64
+    package var count = 0
 
-    package init(now: UInt64) {
+    @inlinable package init(now: UInt64) {
         self.now = now
         unsafe slots = .allocate(capacity: TimerWheel.levels << 6)
         unsafe slots.initialize(repeating: nil, count: TimerWheel.levels << 6)
@@ -41,14 +41,14 @@ package struct TimerWheel {
         unsafe occupied.initialize(repeating: 0, count: TimerWheel.levels)
     }
 
-    package func destroy() {
+    @inlinable package func destroy() {
         unsafe slots.deallocate()
         unsafe occupied.deallocate()
     }
 
     // HOT: per message.
     /// Fires at `deadline` (milliseconds), or at the next tick when that has passed. An armed node is moved.
-    package mutating func arm(_ node: UnsafeMutablePointer<TimerNode>, at deadline: UInt64) {
+    @inlinable package mutating func arm(_ node: UnsafeMutablePointer<TimerNode>, at deadline: UInt64) {
         if unsafe node.pointee.isArmed { unsafe unlink(node) } else { count &+= 1 }
         unsafe node.pointee.deadline = max(deadline, now &+ 1)
         unsafe link(node)
@@ -57,12 +57,12 @@ package struct TimerWheel {
     // HOT: per message.
     /// Makes sure that the node fires at or before `deadline`; one that fires sooner stays. The usual case costs a compare.
     @inline(__always)
-    package mutating func armNoLater(_ node: UnsafeMutablePointer<TimerNode>, than deadline: UInt64) {
+    @inlinable package mutating func armNoLater(_ node: UnsafeMutablePointer<TimerNode>, than deadline: UInt64) {
         if unsafe node.pointee.isArmed && node.pointee.deadline <= deadline { return }
         unsafe arm(node, at: deadline)
     }
 
-    package mutating func cancel(_ node: UnsafeMutablePointer<TimerNode>) {
+    @inlinable package mutating func cancel(_ node: UnsafeMutablePointer<TimerNode>) {
         guard unsafe node.pointee.isArmed else { return }
         unsafe unlink(node)
         unsafe node.pointee.isArmed = false
@@ -70,7 +70,7 @@ package struct TimerWheel {
     }
 
     /// Milliseconds until something may fire; nil when nothing is armed. May be early, never late.
-    package var untilNext: UInt64? {
+    @inlinable package var untilNext: UInt64? {
         var level = 0
         while level < TimerWheel.levels {
             let bits = unsafe occupied[level]
@@ -90,7 +90,7 @@ package struct TimerWheel {
 
     /// Moves to `time` and hands out the tokens of everything that is due, at the most `limit` of them per call; true
     /// when more is due. `fired` may arm and cancel timers.
-    package mutating func advance(to time: UInt64, limit: Int, _ fired: (UInt64) -> Void) -> Bool {
+    @inlinable package mutating func advance(to time: UInt64, limit: Int, _ fired: (UInt64) -> Void) -> Bool {
         var budget = limit
         while true {
             // Everything in the slot of the current tick is due.
@@ -114,7 +114,7 @@ package struct TimerWheel {
     }
 
     /// At a turn of level 0: nodes of the next slot of each turned level move down.
-    private mutating func cascade() {
+    @inlinable mutating func cascade() {
         var level = 1
         while level < TimerWheel.levels {
             let slot = Int((now >> (UInt64(level) &* TimerWheel.slotBits)) & 63)
@@ -130,7 +130,7 @@ package struct TimerWheel {
         }
     }
 
-    private mutating func link(_ node: UnsafeMutablePointer<TimerNode>) {
+    @inlinable mutating func link(_ node: UnsafeMutablePointer<TimerNode>) {
         let deadline = unsafe node.pointee.deadline
         let difference = deadline ^ now
         var level = difference == 0 ? 0 : (63 &- difference.leadingZeroBitCount) / 6
@@ -153,7 +153,7 @@ package struct TimerWheel {
         unsafe occupied[level] |= 1 << UInt64(slot)
     }
 
-    private mutating func unlink(_ node: UnsafeMutablePointer<TimerNode>) {
+    @inlinable mutating func unlink(_ node: UnsafeMutablePointer<TimerNode>) {
         let level = unsafe Int(node.pointee.level)
         let slot = unsafe Int(node.pointee.slot)
         let next = unsafe node.pointee.next

@@ -14,13 +14,13 @@ package struct ProvidedBuffers {
 
     package let count: Int
     package let size: Int
-    private let memory: UnsafeMutableRawPointer
-    private let ringMemory: UnsafeMutableRawPointer
-    private let ringBytes: Int
-    private let holds: UnsafeMutablePointer<UInt16>
-    private let state: UnsafeMutablePointer<State>
+    @usableFromInline let memory: UnsafeMutableRawPointer
+    @usableFromInline let ringMemory: UnsafeMutableRawPointer
+    @usableFromInline let ringBytes: Int
+    @usableFromInline let holds: UnsafeMutablePointer<UInt16>
+    @usableFromInline let state: UnsafeMutablePointer<State>
 
-    private struct State {
+    @usableFromInline struct State {
         var tail: UInt16 = 0
         var head: UInt16 = 0
         var published: UInt16 = 0
@@ -28,7 +28,7 @@ package struct ProvidedBuffers {
     }
 
     /// `count`: a power of two, at most 32,768.
-    package init(ring: Ring, count: Int, size: Int) throws(RingError) {
+    @inlinable package init(ring: Ring, count: Int, size: Int) throws(RingError) {
         self.count = count
         self.size = size
         ringBytes = count * MemoryLayout<io_uring_buf>.stride
@@ -51,7 +51,7 @@ package struct ProvidedBuffers {
         publish()
     }
 
-    package func destroy() {
+    @inlinable package func destroy() {
         unsafe munmap(memory, count * size)
         unsafe munmap(ringMemory, ringBytes)
         unsafe holds.deallocate()
@@ -59,18 +59,18 @@ package struct ProvidedBuffers {
     }
 
     /// Buffers that are not with the kernel.
-    package var held: Int { unsafe state.pointee.held }
+    @inlinable package var held: Int { unsafe state.pointee.held }
     package var free: Int { unsafe count &- state.pointee.held }
 
     @inline(__always)
-    package func base(_ id: UInt16) -> UnsafeMutableRawPointer { unsafe memory + Int(id) &* size }
+    @inlinable package func base(_ id: UInt16) -> UnsafeMutableRawPointer { unsafe memory + Int(id) &* size }
 
     // HOT: per completion.
     /// Takes over the buffers of one completion, each held once: how many, and the place of the first in the kernel's
     /// ring. Completions must be claimed in the order in which they came, stale ones too: the kernel takes buffers in
     /// the ring's order, and a bundle names only its first.
     @inline(__always)
-    package func claim(first id: UInt16, bytes: Int) -> (position: UInt16, count: Int) {
+    @inlinable package func claim(first id: UInt16, bytes: Int) -> (position: UInt16, count: Int) {
         let position = unsafe state.pointee.head
         assert(identifier(at: position) == id, "receive buffers claimed out of order")
         let count = max(1, (bytes &+ size &- 1) / size)
@@ -86,11 +86,11 @@ package struct ProvidedBuffers {
 
     // HOT: per frame.
     @inline(__always)
-    package func retain(_ id: UInt16) { unsafe holds[Int(id)] &+= 1 }
+    @inlinable package func retain(_ id: UInt16) { unsafe holds[Int(id)] &+= 1 }
 
     // HOT: per frame.
     @inline(__always)
-    package func release(_ id: UInt16) {
+    @inlinable package func release(_ id: UInt16) {
         let holds = unsafe self.holds + Int(id)
         assert(unsafe holds.pointee > 0, "receive buffer released twice")
         unsafe holds.pointee &-= 1
@@ -100,7 +100,7 @@ package struct ProvidedBuffers {
         }
     }
 
-    private func put(_ id: UInt16) {
+    @inlinable func put(_ id: UInt16) {
         unsafe martlet_buffers_put(
             ringMemory, state.pointee.tail, UInt16(truncatingIfNeeded: count &- 1), base(id),
             UInt32(truncatingIfNeeded: size), id)
@@ -110,7 +110,7 @@ package struct ProvidedBuffers {
     // HOT: per turn.
     /// Shows the kernel what came back since the last call.
     @inline(__always)
-    package func publish() {
+    @inlinable package func publish() {
         if unsafe state.pointee.tail != state.pointee.published {
             unsafe state.pointee.published = state.pointee.tail
             unsafe martlet_buffers_publish(ringMemory, state.pointee.tail)
@@ -119,7 +119,7 @@ package struct ProvidedBuffers {
 
     /// The buffer at a place of the kernel's ring. Good until the buffer that was taken from there has been released.
     @inline(__always)
-    package func identifier(at position: UInt16) -> UInt16 {
+    @inlinable package func identifier(at position: UInt16) -> UInt16 {
         let index = Int(position) & (count &- 1)
         let entry = unsafe (ringMemory + index &* MemoryLayout<io_uring_buf>.stride)
             .assumingMemoryBound(to: io_uring_buf.self)

@@ -21,9 +21,9 @@ package typealias Completion = martlet_completion
 
 extension martlet_completion {
     /// More completions of this operation follow (multishot).
-    @inline(__always) package var more: Bool { flags & UInt32(MARTLET_CQE_MORE) != 0 }
+    @inlinable @inline(__always) package var more: Bool { flags & UInt32(MARTLET_CQE_MORE) != 0 }
     @inline(__always) package var hasBuffer: Bool { flags & UInt32(MARTLET_CQE_BUFFER) != 0 }
-    @inline(__always) package var bufferID: UInt16 {
+    @inlinable @inline(__always) package var bufferID: UInt16 {
         UInt16(truncatingIfNeeded: flags >> UInt32(MARTLET_CQE_BUFFER_SHIFT))
     }
 }
@@ -42,7 +42,7 @@ package struct Ring {
     package let hasBundles: Bool
 
     /// Call on the thread that will use the ring.
-    package static func create(
+    @inlinable package static func create(
         submissions: UInt32 = Ring.submissionEntries, completions: UInt32 = Ring.completionEntries
     ) throws(RingError) -> Ring {
         let raw = UnsafeMutablePointer<io_uring>.allocate(capacity: 1)
@@ -63,24 +63,24 @@ package struct Ring {
         return unsafe Ring(raw: raw, hasBundles: features & MARTLET_FEAT_RECVSEND_BUNDLE != 0)
     }
 
-    package func destroy() {
+    @inlinable package func destroy() {
         unsafe io_uring_queue_exit(raw)
         unsafe raw.deallocate()
     }
 
     /// The descriptor by which another ring sends messages here.
-    package var descriptor: Int32 { unsafe raw.pointee.ring_fd }
+    @inlinable package var descriptor: Int32 { unsafe raw.pointee.ring_fd }
 
     // HOT: per operation.
     /// An entry to fill. Full means: submit what is queued and take the next; the kernel always frees the places.
     @inline(__always)
-    package func entry() -> SubmissionEntry {
+    @inlinable package func entry() -> SubmissionEntry {
         if let entry = unsafe martlet_sqe(raw) { return unsafe entry }
         return unsafe entryAfterSubmit()
     }
 
     @inline(never)
-    private func entryAfterSubmit() -> SubmissionEntry {
+    @inlinable func entryAfterSubmit() -> SubmissionEntry {
         while true {
             _ = unsafe io_uring_submit(raw)
             if let entry = unsafe martlet_sqe(raw) { return unsafe entry }
@@ -89,7 +89,7 @@ package struct Ring {
 
     // HOT: per turn.
     /// Submits, and waits until something completed or `timeoutNs` passed (negative: no limit; 0: do not wait).
-    package func turn(timeoutNs: Int64) {
+    @inlinable package func turn(timeoutNs: Int64) {
         if timeoutNs == 0 {
             _ = unsafe martlet_ring_turn(raw, 0, 0)
         } else {
@@ -101,10 +101,10 @@ package struct Ring {
     // HOT: per turn.
     /// Copies completions out; their places are free again.
     @inline(__always)
-    package func take(_ into: UnsafeMutablePointer<Completion>, max: Int) -> Int {
+    @inlinable package func take(_ into: UnsafeMutablePointer<Completion>, max: Int) -> Int {
         unsafe Int(martlet_ring_take(raw, into, UInt32(truncatingIfNeeded: max)))
     }
 
     /// Completions that the kernel could not queue at once. It kept them; the number says that the queue is too small.
-    package var overflows: UInt32 { unsafe martlet_ring_overflow(raw) }
+    @inlinable package var overflows: UInt32 { unsafe martlet_ring_overflow(raw) }
 }

@@ -27,9 +27,9 @@ package struct Segment {
 package struct Memory {
     package let blocks: BlockPool
     package let buffers: ProvidedBuffers
-    private let free: UnsafeMutablePointer<UnsafeMutablePointer<Segment>?>
+    @usableFromInline let free: UnsafeMutablePointer<UnsafeMutablePointer<Segment>?>
 
-    package init(blocks: BlockPool, buffers: ProvidedBuffers) {
+    @inlinable package init(blocks: BlockPool, buffers: ProvidedBuffers) {
         self.blocks = blocks
         self.buffers = buffers
         unsafe free = .allocate(capacity: 1)
@@ -38,7 +38,7 @@ package struct Memory {
 
     // HOT: per frame.
     @inline(__always)
-    fileprivate func takeSegment() -> UnsafeMutablePointer<Segment> {
+    @inlinable func takeSegment() -> UnsafeMutablePointer<Segment> {
         if let segment = unsafe free.pointee {
             unsafe free.pointee = segment.pointee.next
             return unsafe segment
@@ -48,7 +48,7 @@ package struct Memory {
 
     // HOT: per frame.
     @inline(__always)
-    fileprivate func give(_ segment: UnsafeMutablePointer<Segment>) {
+    @inlinable func give(_ segment: UnsafeMutablePointer<Segment>) {
         switch unsafe segment.pointee.owner {
         case .block:
             unsafe blocks.free(Block(base: segment.pointee.blockBase, capacity: segment.pointee.blockCapacity))
@@ -64,27 +64,27 @@ package struct Memory {
 package struct ByteQueue {
     /// Pieces up to this size are copied rather than referred to: a copy costs less than a segment and an iovec.
     package static let copyMax = 2048
-    private static let blockBytes = 4096
+    @usableFromInline static let blockBytes = 4096
 
-    package private(set) var head: UnsafeMutablePointer<Segment>?
-    private var tail: UnsafeMutablePointer<Segment>?
+    package var head: UnsafeMutablePointer<Segment>?
+    @usableFromInline var tail: UnsafeMutablePointer<Segment>?
     /// Bytes in the queue.
-    package private(set) var count = 0
+    package var count = 0
     /// Receive buffers that the queue refers to.
-    package private(set) var bufferCount = 0
+    package var bufferCount = 0
 
-    package init() {}
+    @inlinable package init() {}
 
-    package var isEmpty: Bool { count == 0 }
+    @inlinable package var isEmpty: Bool { count == 0 }
 
     /// The first run of bytes; nil when empty.
-    package var first: Bytes? {
+    @inlinable package var first: Bytes? {
         unsafe head.map { unsafe Bytes(UnsafeRawPointer($0.pointee.start), $0.pointee.count) }
     }
 
     // HOT: per frame.
     /// Copies `bytes` to the end. False when there is no memory.
-    package mutating func append(copying bytes: Bytes, _ memory: Memory) -> Bool {
+    @inlinable package mutating func append(copying bytes: Bytes, _ memory: Memory) -> Bool {
         var rest = bytes
         while !rest.isEmpty {
             guard let room = unsafe room(memory, wanted: rest.count) else { return false }
@@ -97,7 +97,7 @@ package struct ByteQueue {
     }
 
     /// Writable bytes at the end, at least one and at best `wanted`: fill some, then say `wrote`.
-    package mutating func room(_ memory: Memory, wanted: Int) -> (start: UnsafeMutableRawPointer, count: Int)? {
+    @inlinable package mutating func room(_ memory: Memory, wanted: Int) -> (start: UnsafeMutableRawPointer, count: Int)? {
         if let last = unsafe tail, unsafe last.pointee.owner == .block {
             let used = unsafe (last.pointee.start - last.pointee.blockBase) &+ last.pointee.count
             let free = unsafe last.pointee.blockCapacity &- used
@@ -107,7 +107,7 @@ package struct ByteQueue {
     }
 
     /// Like `room`, but the bytes are contiguous: for an encoder that knows its bound.
-    package mutating func contiguousRoom(_ memory: Memory, bytes: Int) -> (start: UnsafeMutableRawPointer, count: Int)? {
+    @inlinable package mutating func contiguousRoom(_ memory: Memory, bytes: Int) -> (start: UnsafeMutableRawPointer, count: Int)? {
         if let last = unsafe tail, unsafe last.pointee.owner == .block {
             let used = unsafe (last.pointee.start - last.pointee.blockBase) &+ last.pointee.count
             let free = unsafe last.pointee.blockCapacity &- used
@@ -116,7 +116,7 @@ package struct ByteQueue {
         return unsafe freshBlock(memory, bytes: max(bytes, ByteQueue.blockBytes))
     }
 
-    private mutating func freshBlock(_ memory: Memory, bytes: Int) -> (start: UnsafeMutableRawPointer, count: Int)? {
+    @inlinable mutating func freshBlock(_ memory: Memory, bytes: Int) -> (start: UnsafeMutableRawPointer, count: Int)? {
         guard let block = memory.blocks.allocate(bytes) else { return nil }
         let segment = unsafe memory.takeSegment()
         unsafe segment.initialize(
@@ -129,14 +129,14 @@ package struct ByteQueue {
 
     /// `n` bytes of the last `room` are in the queue now.
     @inline(__always)
-    package mutating func wrote(_ n: Int) {
+    @inlinable package mutating func wrote(_ n: Int) {
         unsafe tail.unsafelyUnwrapped.pointee.count &+= n
         count &+= n
     }
 
     // HOT: per frame.
     /// Refers to part of a receive buffer. Takes over one hold of it.
-    package mutating func append(buffer id: UInt16, _ bytes: Bytes, _ memory: Memory) {
+    @inlinable package mutating func append(buffer id: UInt16, _ bytes: Bytes, _ memory: Memory) {
         let segment = unsafe memory.takeSegment()
         unsafe segment.initialize(
             to: Segment(
@@ -149,7 +149,7 @@ package struct ByteQueue {
     }
 
     /// Refers to bytes that outlive the queue: frozen plan memory, literals.
-    package mutating func append(borrowing bytes: Bytes, _ memory: Memory) {
+    @inlinable package mutating func append(borrowing bytes: Bytes, _ memory: Memory) {
         guard !bytes.isEmpty else { return }
         let segment = unsafe memory.takeSegment()
         unsafe segment.initialize(
@@ -162,7 +162,7 @@ package struct ByteQueue {
     }
 
     /// Everything of `other` moves to the end of this queue.
-    package mutating func append(moving other: inout ByteQueue) {
+    @inlinable package mutating func append(moving other: inout ByteQueue) {
         guard unsafe other.head != nil else { return }
         if let last = unsafe tail { unsafe last.pointee.next = unsafe other.head } else { unsafe head = unsafe other.head }
         unsafe tail = unsafe other.tail
@@ -173,7 +173,7 @@ package struct ByteQueue {
 
     // HOT: per frame.
     /// The first `n` bytes are done with.
-    package mutating func consume(_ n: Int, _ memory: Memory) {
+    @inlinable package mutating func consume(_ n: Int, _ memory: Memory) {
         count &-= n
         var rest = n
         while let segment = unsafe head {
@@ -193,7 +193,7 @@ package struct ByteQueue {
         }
     }
 
-    package mutating func removeAll(_ memory: Memory) {
+    @inlinable package mutating func removeAll(_ memory: Memory) {
         while let segment = unsafe head {
             unsafe head = unsafe segment.pointee.next
             unsafe memory.give(segment)
@@ -203,7 +203,7 @@ package struct ByteQueue {
 
     /// Bytes in receive buffers move to blocks, so that the buffers go back to the kernel.
     /// False when there is no memory (nothing is lost then).
-    package mutating func detach(_ memory: Memory) -> Bool {
+    @inlinable package mutating func detach(_ memory: Memory) -> Bool {
         guard bufferCount > 0 else { return true }
         var segment = unsafe head
         while let current = unsafe segment {
@@ -224,7 +224,7 @@ package struct ByteQueue {
     }
 
     /// Calls `body` with each run of bytes in order.
-    package func forEach(_ body: (Bytes) -> Void) {
+    @inlinable package func forEach(_ body: (Bytes) -> Void) {
         var segment = unsafe head
         while let current = unsafe segment {
             body(unsafe Bytes(UnsafeRawPointer(current.pointee.start), current.pointee.count))
@@ -233,13 +233,13 @@ package struct ByteQueue {
     }
 
     @inline(__always)
-    private mutating func link(_ segment: UnsafeMutablePointer<Segment>) {
+    @inlinable mutating func link(_ segment: UnsafeMutablePointer<Segment>) {
         if let last = unsafe tail { unsafe last.pointee.next = unsafe segment } else { unsafe head = unsafe segment }
         unsafe tail = unsafe segment
     }
 
     /// Fills `vectors` with the first runs; how many, and their bytes.
-    package func gather(_ vectors: UnsafeMutablePointer<iovec>, max: Int) -> (vectors: Int, bytes: Int) {
+    @inlinable package func gather(_ vectors: UnsafeMutablePointer<iovec>, max: Int) -> (vectors: Int, bytes: Int) {
         var n = 0
         var bytes = 0
         var segment = unsafe head

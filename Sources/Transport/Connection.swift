@@ -21,8 +21,17 @@ package struct Connection {
     package var session: Handle = .none
     /// The connection on the other side, where the pair is fixed (TCP proxy, tunnels).
     package var peer: Handle = .none
-    /// Slot of the listener or host that it belongs to, for statistics.
+    /// Downstream: the part number of the listener that it came by, pinned while the connection lives.
     package var owner: UInt32 = 0
+    /// Downstream: that listener's configuration.
+    package var listener: UnsafeRawPointer?
+    /// Upstream: the host.
+    package var host: Handle = .none
+    /// The configuration of the machine that reads it, in the listener's part.
+    package var config: UnsafeRawPointer?
+
+    /// Upstream: which attempt of its request or pair this is, from 1.
+    package var attempt: UInt16 = 0
 
     package var out = ByteQueue()
     package var timer: TimerNode
@@ -64,7 +73,8 @@ package struct Connection {
 
 /// What a completion or a timer is about: the top byte of its token.
 package enum Operation: UInt8 {
-    case none, accept, receive, send, connect, shutdown, close, cancel, timer, message, poll, read, streamTimer, other
+    case none, accept, receive, send, connect, shutdown, close, cancel, timer, message, poll, read, streamTimer, acceptTimer,
+        other
 
     @inline(__always)
     package func token(_ handle: Handle) -> UInt64 { UInt64(rawValue) << 56 | handle.raw }

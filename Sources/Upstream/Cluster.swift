@@ -63,7 +63,8 @@ package struct Cluster {
             if let kept {
                 next.append(kept)
             } else if let (handle, host) = unsafe slab.allocate() {
-                unsafe host.initialize(to: Host(handle: handle, config: config, cluster: self.config.pointee.slot))
+                unsafe host.initialize(to: Host(handle: handle, config: config, cluster: self.config.pointee.slot,
+                        clusterPart: self.config.pointee.part))
                 next.append(handle.raw)
             } else {
                 next.append(0)

@@ -17,6 +17,7 @@ package struct CircuitLimits: BitwiseCopyable {
 package struct ClusterConfig: BitwiseCopyable {
     /// Stable number of the cluster, reused after it is gone.
     package var slot: UInt32 = 0
+    package var part: UInt32 = 0
     package var name = Bytes.empty
     /// First statistic of `cluster.<name>.`.
     package var stats: UInt32 = 0

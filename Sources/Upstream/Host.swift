@@ -12,6 +12,8 @@ package struct Host {
     package var config: HostConfig
     /// Slot of the cluster.
     package var cluster: UInt32
+    /// Part number of that cluster: a slot may get a new cluster while connections to old hosts are open.
+    package var clusterPart: UInt32
     /// Most recently used idle connection, linked through the sessions: the hot one is used again, cold ones time out.
     package var idleHead: Handle = .none
     package var idleCount: UInt32 = 0
@@ -25,9 +27,10 @@ package struct Host {
     /// No longer in the host set: no new requests, idle connections closed.
     package var isRemoved = false
 
-    package init(handle: Handle, config: HostConfig, cluster: UInt32) {
+    package init(handle: Handle, config: HostConfig, cluster: UInt32, clusterPart: UInt32) {
         self.handle = handle
         self.config = config
         self.cluster = cluster
+        self.clusterPart = clusterPart
     }
 }

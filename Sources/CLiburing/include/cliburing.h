@@ -195,3 +195,6 @@ static inline int martlet_probe(struct io_uring *ring) {
   io_uring_free_probe(probe);
   return ok;
 }
+
+// accept4 is a GNU extension, which Swift's Glibc module does not show.
+int martlet_accept(int socket);
