@@ -46,7 +46,7 @@ struct TextStats {
             if query.usedOnly && text == nil { return }
             guard writeName(record, descriptor, .none, &out) else { return }
             out.append(": \"")
-            appendHTMLSafe(text ?? "", &out)
+            out.append(text ?? "")
             out.append("\"\n")
         case .histogram:
             let merged = registry.histograms[id]
@@ -133,25 +133,11 @@ struct TextStats {
     private func writeBins(_ statistics: HistogramStatistics, _ out: inout OutputBuffer) {
         for (at, entry) in statistics.bins.enumerated() {
             if at > 0 { out.append(", ") }
-            out.append(DoubleText.general(entry.bin.lowerBound * statistics.scale))
+            out.append(DoubleText.percentG(entry.bin.lowerBound, precision: 15))
             out.append(byte: UInt8(ascii: ","))
-            out.append(DoubleText.general(entry.bin.width * statistics.scale))
+            out.append(DoubleText.percentG(entry.bin.width, precision: 15))
             out.append(byte: UInt8(ascii: ":"))
             out.append(entry.count)
-        }
-    }
-
-    /// Envoy escapes a text readout for HTML even in the text output.
-    private func appendHTMLSafe(_ text: String, _ out: inout OutputBuffer) {
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "&"): out.append("&amp;")
-            case UInt8(ascii: "<"): out.append("&lt;")
-            case UInt8(ascii: ">"): out.append("&gt;")
-            case UInt8(ascii: "\""): out.append("&quot;")
-            case UInt8(ascii: "'"): out.append("&#39;")
-            default: out.append(byte: byte)
-            }
         }
     }
 }
