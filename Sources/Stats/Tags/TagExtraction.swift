@@ -148,7 +148,7 @@ extension Span<UInt8> {
 
     func hasBytes(at start: Int, _ text: StaticString) -> Bool {
         let count = text.utf8CodeUnitCount
-        guard start >= 0, start + count <= count else { return false }
+        guard start >= 0, start + count <= self.count else { return false }
         for at in 0..<count where unsafe self[start + at] != text.utf8Start[at] { return false }
         return true
     }
