@@ -41,7 +41,8 @@ import CMartlet
         unsafe cmartlet_store_relaxed(cell(id), value | GaugeCell.usedBit)
     }
 
-    /// Records one sample: milliseconds, microseconds, bytes, or millionths for percentages (see `StatUnit`).
+    /// Records one sample, in the histogram's unit (`StatUnit`).
+    ///
     /// The first sample of a histogram on this thread allocates its block, the first of a decade that decade.
     // HOT: per message
     @inlinable package func record(_ id: StatID, _ value: UInt64) {

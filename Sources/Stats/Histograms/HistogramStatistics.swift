@@ -5,11 +5,9 @@ import Glibc
 package struct HistogramStatistics: Equatable {
     /// Sorted by bin, no empty ones.
     package var bins: [BinCount] = []
-    package var unit: StatUnit
 
-    package init(bins: [BinCount] = [], unit: StatUnit = .unspecified) {
+    package init(bins: [BinCount] = []) {
         self.bins = bins
-        self.unit = unit
     }
 
     /// The quantiles that Envoy prints.
@@ -21,7 +19,7 @@ package struct HistogramStatistics: Equatable {
 
     /// The approximate sum: each sample counts as its bin's midpoint.
     package var sampleSum: Double {
-        bins.reduce(0.0) { $0 + $1.bin.midpoint * Double($1.count) } * scale
+        bins.reduce(0.0) { $0 + $1.bin.midpoint * Double($1.count) }
     }
 
     /// One value per entry of `quantiles`; `nan` where there are no samples.
@@ -38,7 +36,7 @@ package struct HistogramStatistics: Equatable {
                 below += Double(bins[at].count)
                 at += 1
             }
-            values.append(Self.interpolate(bins[at], rank: rank, below: below) * scale)
+            values.append(Self.interpolate(bins[at], rank: rank, below: below))
         }
         return values
     }
@@ -57,7 +55,7 @@ package struct HistogramStatistics: Equatable {
         var at = 0
         var sum: UInt64 = 0
         for bound in upperBounds {
-            while at < bins.count, bins[at].bin.lowerBound * scale <= bound {
+            while at < bins.count, bins[at].bin.lowerBound <= bound {
                 sum &+= bins[at].count
                 at += 1
             }
@@ -65,18 +63,6 @@ package struct HistogramStatistics: Equatable {
         }
         return counts
     }
-
-    var scale: Double {
-        unit == .percent ? 1.0 / StatUnit.percentScale : 1.0
-    }
-}
-
-/// Envoy's default upper bounds.
-package enum HistogramBuckets {
-    package static let standard: [Double] = [
-        0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300_000, 600_000, 1_800_000,
-        3_600_000,
-    ]
 }
 
 extension HistogramStatistics {

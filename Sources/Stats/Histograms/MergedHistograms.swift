@@ -21,7 +21,7 @@ package struct MergedHistograms {
         merged[id] = nil
     }
 
-    mutating func flush(_ id: StatID, _ unit: StatUnit, _ registry: StatRegistry) {
+    mutating func flush(_ id: StatID, _ registry: StatRegistry) {
         var samples: UInt64 = 0
         registry.forEachBlock(id) { samples &+= $0.samples }
         if samples == 0 { return }
@@ -38,14 +38,14 @@ package struct MergedHistograms {
             }
         }
         touched.sort()
-        var total = HistogramStatistics(unit: unit)
+        var total = HistogramStatistics()
         total.bins.reserveCapacity(touched.count)
         for index in touched {
             total.bins.append(BinCount(bin: HistogramBin(index: index), count: scratch[Int(index)]))
             scratch[Int(index)] = 0
         }
         let before = merged[id]?.cumulative.bins ?? []
-        let interval = HistogramStatistics(bins: Self.difference(total.bins, before), unit: unit)
+        let interval = HistogramStatistics(bins: Self.difference(total.bins, before))
         merged[id] = Merged(cumulative: total, interval: interval, samples: samples)
     }
 
@@ -78,7 +78,7 @@ package struct HistogramFlush {
         while at < end {
             if let record = registry.record(scopes[at]) {
                 for item in record.schema.histograms {
-                    registry.histograms.flush(record.base + item.leaf, item.descriptor.unit, registry)
+                    registry.histograms.flush(record.base + item.leaf, registry)
                 }
             }
             at += 1

@@ -15,15 +15,13 @@ package enum StatKind: UInt8, Sendable {
     case responseCodes
     /// The same, with `<name>completed` derived too.
     case responseCodesWithCompleted
+
+    var isGauge: Bool { self == .gauge || self == .gaugeMax }
 }
 
-/// What a histogram's samples count. Envoy's units; only `percent` changes what is printed.
+/// What a histogram's samples count: for sinks that send units (statsd's `ms`); the admin output does not show it.
 package enum StatUnit: UInt8, Sendable {
     case unspecified, bytes, microseconds, milliseconds
-    /// Samples are fractions in millionths (1 = 1,000,000), printed divided by a million.
-    case percent
-
-    package static let percentScale = 1_000_000.0
 }
 
 /// One leaf of a schema: its name below the scope's prefix, its kind, and when it is shown.

@@ -20,6 +20,9 @@ struct StatIDAllocator {
     }
 
     private struct Pool {
+        /// Scopes begin on a cache line: a schema puts what each request touches on its first ones.
+        private static let alignment = 8
+
         /// The page being filled, and how many of its cells are taken.
         var page: Int?
         var taken = 0
@@ -28,6 +31,7 @@ struct StatIDAllocator {
 
         mutating func allocate(_ count: Int, _ nextPage: inout Int) -> StatID {
             if let recycled = free[count]?.popLast() { return recycled }
+            taken = (taken + Self.alignment - 1) / Self.alignment * Self.alignment
             if let page, taken + count <= StatLimits.cellsPerPage {
                 defer { taken += count }
                 return StatID(page * StatLimits.cellsPerPage + taken)

@@ -46,14 +46,15 @@ struct TextStats {
             if query.usedOnly && text == nil { return }
             guard writeName(record, descriptor, .none, &out) else { return }
             out.append(": \"")
-            appendHTMLSafe(text ?? "", &out)
+            out.append(text ?? "")
             out.append("\"\n")
         case .histogram:
             let merged = registry.histograms[id]
             guard registry.isVisible(record, descriptor, isUsed: merged != nil) else { return }
             if query.usedOnly && merged == nil { return }
+            let mark = out.count
             guard writeName(record, descriptor, .none, &out) else { return }
-            writeHistogram(merged, &out)
+            writeHistogram(merged, out.withBytes(from: mark, registry.buckets.upperBounds), &out)
         }
     }
 
@@ -72,7 +73,9 @@ struct TextStats {
         return true
     }
 
-    private func writeHistogram(_ merged: MergedHistograms.Merged?, _ out: inout OutputBuffer) {
+    private func writeHistogram(
+        _ merged: MergedHistograms.Merged?, _ bounds: [Double], _ out: inout OutputBuffer
+    ) {
         guard let merged else {
             out.append(": No recorded values\n")
             return
@@ -83,10 +86,10 @@ struct TextStats {
             writeSummary(merged, &out)
         case .cumulative:
             out.append(": ")
-            writeBuckets(merged, isCumulative: true, &out)
+            writeBuckets(merged, bounds, isCumulative: true, &out)
         case .disjoint:
             out.append(": ")
-            writeBuckets(merged, isCumulative: false, &out)
+            writeBuckets(merged, bounds, isCumulative: false, &out)
         case .detailed:
             out.append(":\n  totals=")
             writeBins(merged.cumulative, &out)
@@ -110,8 +113,9 @@ struct TextStats {
     }
 
     /// `B0.5(interval,cumulative) B1(…) …`
-    private func writeBuckets(_ merged: MergedHistograms.Merged, isCumulative: Bool, _ out: inout OutputBuffer) {
-        let bounds = HistogramBuckets.standard
+    private func writeBuckets(
+        _ merged: MergedHistograms.Merged, _ bounds: [Double], isCumulative: Bool, _ out: inout OutputBuffer
+    ) {
         let interval = merged.interval.bucketCounts(bounds, isCumulative: isCumulative)
         let cumulative = merged.cumulative.bucketCounts(bounds, isCumulative: isCumulative)
         for (at, bound) in bounds.enumerated() {
@@ -133,25 +137,11 @@ struct TextStats {
     private func writeBins(_ statistics: HistogramStatistics, _ out: inout OutputBuffer) {
         for (at, entry) in statistics.bins.enumerated() {
             if at > 0 { out.append(", ") }
-            out.append(DoubleText.general(entry.bin.lowerBound * statistics.scale))
+            out.append(DoubleText.percentG(entry.bin.lowerBound, precision: 15))
             out.append(byte: UInt8(ascii: ","))
-            out.append(DoubleText.general(entry.bin.width * statistics.scale))
+            out.append(DoubleText.percentG(entry.bin.width, precision: 15))
             out.append(byte: UInt8(ascii: ":"))
             out.append(entry.count)
-        }
-    }
-
-    /// Envoy escapes a text readout for HTML even in the text output.
-    private func appendHTMLSafe(_ text: String, _ out: inout OutputBuffer) {
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "&"): out.append("&amp;")
-            case UInt8(ascii: "<"): out.append("&lt;")
-            case UInt8(ascii: ">"): out.append("&gt;")
-            case UInt8(ascii: "\""): out.append("&quot;")
-            case UInt8(ascii: "'"): out.append("&#39;")
-            default: out.append(byte: byte)
-            }
         }
     }
 }
