@@ -104,3 +104,19 @@ static inline size_t martlet_scan_name(uint8_t *p, const uint8_t *end, const uin
   }
   return p < end && *p == ':' ? (size_t)(p - start) : 0;
 }
+
+// Copies `count` bytes, sixteen at a time where both sides have room: up to fifteen bytes beyond `count` may be read
+// from `source` (below `limit`) and written to `target` (the caller keeps sixteen spare bytes there).
+static inline void martlet_copy_spare(uint8_t *target, const uint8_t *source, size_t count, const uint8_t *limit) {
+#if defined(__SSE2__)
+  if (count <= 64 && limit - source >= 64) {
+    size_t done = 0;
+    do {
+      _mm_storeu_si128((__m128i *)(target + done), _mm_loadu_si128((const __m128i *)(source + done)));
+      done += 16;
+    } while (done < count);
+    return;
+  }
+#endif
+  __builtin_memcpy(target, source, count);
+}
