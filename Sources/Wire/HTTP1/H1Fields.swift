@@ -82,9 +82,11 @@ struct H1Fields {
         case .transferEncoding:
             // RFC 9112 §6.1: we know one coding; a second field makes a list, which we do not know.
             if seen.contains(.transferEncoding) || !value.equalsIgnoringCase(Bytes("chunked")) {
-                return .unsupportedTransferEncoding
+                seen.remove(.chunked)
+            } else {
+                seen.insert(.chunked)
             }
-            seen.insert([.transferEncoding, .chunked])
+            seen.insert(.transferEncoding)
         case .connection:
             var list = TokenList(value)
             while let token = list.next() {
@@ -105,6 +107,18 @@ struct H1Fields {
         default: break
         }
         return nil
+    }
+
+    /// RFC 9112 §6.1, §6.3: what forbids to believe the coding field, when there is one.
+    func codingError(_ version: HTTPVersion, _ options: H1Options) -> H1Error? {
+        guard seen.contains(.transferEncoding) else { return nil }
+        // Both together is an attempt to smuggle.
+        if seen.contains(.contentLength), !options.allowChunkedLength || !seen.contains(.chunked) {
+            return .contentLengthAndChunked
+        }
+        if !seen.contains(.chunked) { return .unsupportedTransferEncoding }
+        // HTTP/1.0 has no codings: such framing is faulty. Envoy ignores the version.
+        return version == .http10 ? .transferEncodingInHTTP10 : nil
     }
 
     /// RFC 9110 §8.6: digits only. Leading zeros are a number like any other; the encoder writes it anew.

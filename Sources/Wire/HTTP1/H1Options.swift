@@ -6,7 +6,7 @@ package enum UnderscoreAction: UInt8 {
 }
 
 package struct H1Options {
-    /// `max_request_headers_kb`, `max_response_headers_kb`: start line and fields together, their line ends included.
+    /// `max_request_headers_kb` [60], `max_response_headers_kb` [80]: start line and fields together, their line ends included.
     package var maxHeadBytes: UInt32 = 60 << 10
     /// The start line alone. Envoy has no bound of its own for it.
     package var maxStartLineBytes: UInt32 = 60 << 10
@@ -27,4 +27,12 @@ package struct H1Options {
     package var allowChunkedLength = false
 
     package init() {}
+
+    /// Envoy's defaults for what upstreams send.
+    package static var response: H1Options {
+        var options = H1Options()
+        options.maxHeadBytes = 80 << 10
+        options.maxStartLineBytes = 80 << 10
+        return options
+    }
 }

@@ -145,18 +145,13 @@ package struct H1RequestDecoder {
     /// RFC 9112 §6.3: how long the body is.
     private mutating func finishHead(_ head: MessageHead) -> H1Event {
         if !head.fits { return fail(.headersTooLarge) }
-        let seen = fields.seen
-        if seen.contains(.transferEncoding) {
-            // RFC 9112 §6.1: HTTP/1.0 has no codings; such framing is faulty. Envoy ignores the version.
-            if version == .http10 { return fail(.transferEncodingInHTTP10) }
-            if method == .connect { return fail(.unsupportedTransferEncoding) }
-            // RFC 9112 §6.1: both together is an attempt to smuggle.
-            if seen.contains(.contentLength), !options.allowChunkedLength { return fail(.contentLengthAndChunked) }
-            body = .chunked
-        } else {
-            if method == .connect, fields.contentLength > 0 { return fail(.bodyDisallowed) }
-            body = .length(fields.contentLength)
+        if let error = fields.codingError(version, options) { return fail(error) }
+        if method == .connect {
+            // RFC 9110 §9.3.6: CONNECT has no content; what follows is the tunnel's.
+            if isChunked { return fail(.unsupportedTransferEncoding) }
+            if fields.contentLength > 0 { return fail(.bodyDisallowed) }
         }
+        body = isChunked ? .chunked : .length(fields.contentLength)
         phase = .body
         return .head
     }

@@ -150,8 +150,7 @@ package struct H1ResponseDecoder {
         } else if requestMethod == .head || head.status == 204 || head.status == 304 {
             body = .none
         } else if seen.contains(.transferEncoding) {
-            if version == .http10 { return fail(.transferEncodingInHTTP10) }
-            if seen.contains(.contentLength), !options.allowChunkedLength { return fail(.contentLengthAndChunked) }
+            if let error = fields.codingError(version, options) { return fail(error) }
             body = .chunked
         } else if seen.contains(.contentLength) {
             body = .length(fields.contentLength)

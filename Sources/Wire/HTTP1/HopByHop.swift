@@ -7,15 +7,21 @@
 import Primitives
 
 package enum HopByHop {
-    /// False: Connection names a field that must not go (RFC 9110 §7.6.1: nothing that is meant for all recipients);
-    /// answer 400 or 502.
+    /// Connection options in one message, as in Envoy: each costs a walk over the fields.
+    package static let optionsMax = 9
+
+    /// False: Connection names a field that must not go (RFC 9110 §7.6.1: nothing that is meant for all recipients), or
+    /// too many; answer 400 or 502.
     package static func strip(_ head: inout MessageHead, keepUpgrade: Bool = false) -> Bool {
         var i = 0
+        var count = 0
         while let at = head.index(of: .connection, from: i) {
             i = at &+ 1
             var upgrade: Bytes?
             var options = TokenList(head.value(at))
             while let option = options.next() {
+                count &+= 1
+                if count > optionsMax { return false }
                 if option.equalsIgnoringCase(Bytes("upgrade")) {
                     upgrade = option
                 } else if !nominate(option, &head) {
@@ -54,15 +60,15 @@ package enum HopByHop {
             let field = head.field(i)
             if !field.removed, head.text(field.name).equalsIgnoringCase(option) {
                 switch field.id {
-                // Their meaning does not end with this hop: a request without them is another request.
-                case .contentLength, .authorization, .cookie, .setCookie, .contentType, .contentEncoding: return false
-                // Handled by `strip` itself.
-                case .te, .connection, .transferEncoding: break
+                // Who could have these removed would choose what the next hop believes of the request's origin.
+                case .xForwardedFor, .xForwardedHost, .xForwardedProto: return false
+                // `strip` and the encoder have their own rules for these.
+                case .te, .connection, .transferEncoding, .contentLength: break
                 default: head.remove(at: i)
                 }
             }
             i &+= 1
         }
-        return !option.equalsIgnoringCase(Bytes("host"))
+        return !option.equalsIgnoringCase(Bytes("host")) && option[0] != 0x3a
     }
 }
