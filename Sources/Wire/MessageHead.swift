@@ -184,6 +184,27 @@ package struct MessageHead {
         return unsafe (span, (block.base + Int(span.offset)).assumingMemoryBound(to: UInt8.self))
     }
 
+    // MARK: For decoders, which parse in the text that they extended
+
+    /// The text's first byte; moves when the head grows.
+    @inline(__always)
+    package var textBase: UnsafeMutablePointer<UInt8> {
+        unsafe block.base.assumingMemoryBound(to: UInt8.self)
+    }
+
+    /// The block's end: bytes up to here may be read, and written back unchanged, by a scan that runs past the text.
+    @inline(__always)
+    package var textLimit: UnsafePointer<UInt8> {
+        unsafe UnsafePointer(textBase) + block.capacity
+    }
+
+    /// Gives back the text from `count` on: what a decoder copied beyond its head.
+    @inline(__always)
+    package mutating func truncateText(to count: Int) {
+        assert(count >= 0 && count <= textBytes)
+        textCount = UInt32(truncatingIfNeeded: count)
+    }
+
     // HOT: per header field.
     /// Adds a field whose parts already lie in the text. The name is in lower case.
     @inlinable package mutating func append(name: Span32, value: Span32, id: HeaderID) {
