@@ -1,6 +1,6 @@
 // Which route a request takes.
 
-package struct RouteMatchResult: Equatable {
+package struct RouteMatchResult: Equatable, BitwiseCopyable {
     package enum Outcome: UInt8 {
         /// 404, flag NR.
         case noVirtualHost, noRoute

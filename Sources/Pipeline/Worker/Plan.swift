@@ -32,6 +32,16 @@ package struct ClusterSlot: BitwiseCopyable {
     }
 }
 
+/// For `cluster_header` and for routes that name a cluster which was not there when they were compiled.
+package struct ClusterName: BitwiseCopyable {
+    package var name: Bytes
+    package var slot: UInt32
+    package init(name: Bytes, slot: UInt32) {
+        self.name = name
+        self.slot = slot
+    }
+}
+
 package enum DrainState: UInt8, BitwiseCopyable {
     /// Serving.
     case none
@@ -49,6 +59,8 @@ package struct Plan: BitwiseCopyable {
     /// By slot; an empty place has a nil-like part of `noPart`.
     package var clusters = FrozenArray<ClusterSlot>()
     package var clusterPresent = FrozenArray<Bool>()
+    /// Sorted by name (bytewise).
+    package var clusterNames = FrozenArray<ClusterName>()
     /// Parts that no plan lists any more and that some worker may still use.
     package var retired = FrozenArray<PartID>()
     package var drain = DrainState.none
