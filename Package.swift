@@ -11,10 +11,10 @@ let common: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-/// Data-plane targets: bodies are visible to the targets above (no opaque `package` calls on the request path), and
-/// class fields that only their own thread touches are not tracked dynamically.
+/// Data-plane targets: class fields that only their own thread touches are not tracked dynamically. What has to be
+/// inlined across targets says so with `@inlinable` (docs/decisions/0003-inlining.md).
 let dataPlane: [SwiftSetting] = common + [
-    .unsafeFlags(["-enforce-exclusivity=unchecked", "-enable-cmo-everything"], .when(configuration: .release))
+    .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
 ]
 
 let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")

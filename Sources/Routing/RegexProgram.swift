@@ -4,7 +4,7 @@ import CRE2
 import Primitives
 
 @safe
-package struct RegexProgram: @unchecked Sendable {  // RE2 allows concurrent matches
+package struct RegexProgram: BitwiseCopyable, @unchecked Sendable {  // RE2 allows concurrent matches
     let handle: OpaquePointer
 
     /// Bytes that one program may take, its state cache included (RE2's own default). `docs/limits.md` §regex.

@@ -1,7 +1,7 @@
 // Which route a request takes.
 
-package struct RouteMatchResult: Equatable {
-    package enum Outcome: UInt8 {
+package struct RouteMatchResult: Equatable, BitwiseCopyable {
+    package enum Outcome: UInt8, BitwiseCopyable {
         /// 404, flag NR.
         case noVirtualHost, noRoute
         /// `require_tls`: 301 to `RedirectLocation.https`.

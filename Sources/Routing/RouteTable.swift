@@ -9,7 +9,7 @@ import Primitives
 import Wire
 
 @safe
-package struct RouteTable: @unchecked Sendable {  // immutable after init
+package struct RouteTable: BitwiseCopyable, @unchecked Sendable {  // immutable after init
     let storage: UnsafePointer<RouteTableStorage>
 
     package var virtualHostCount: Int { unsafe storage.pointee.virtualHosts.count }

@@ -1,0 +1,66 @@
+// Why a peer's HTTP/1 bytes were refused, and what Envoy answers for it.
+//
+// The peer misbehaves: whoever gets one of these counts it, answers with `status` and `body` when the error is in a
+// request, and closes. After an error the decoder yields nothing more.
+
+import Primitives
+
+package enum H1Error: UInt8, CaseIterable, Error {
+    // Lines.
+    case bareLineFeed, bareCarriageReturn, controlCharacter
+    // Start line.
+    case malformedStartLine, unsupportedMethod, malformedVersion, lowVersion, malformedStatus
+    case invalidTargetCharacter, malformedTarget, unsupportedScheme, fragmentInTarget, invalidAuthority
+    // Fields.
+    case obsoleteFold, malformedFieldName, duplicateHost, underscoreInFieldName
+    case headersTooLarge, tooManyHeaders
+    // Framing.
+    case malformedContentLength, duplicateContentLength, contentLengthAndChunked, unsupportedTransferEncoding
+    case transferEncodingInHTTP10, bodyDisallowed, unexpectedUpgrade
+    // Chunks and trailers.
+    case malformedChunkSize, chunkSizeOverflow, malformedChunkExtension, chunkExtensionTooLarge
+    case malformedChunkEnd, malformedTrailer, trailersTooLarge
+    /// The peer closed before the message was complete.
+    case truncated
+
+    /// The status of the answer to a request; an upstream's faulty response is 502 (`UPE`) whatever the reason.
+    package var status: UInt16 {
+        switch self {
+        case .lowVersion: 426
+        case .headersTooLarge, .tooManyHeaders, .trailersTooLarge: 431
+        case .unsupportedTransferEncoding: 501
+        default: 400
+        }
+    }
+
+    /// The answer's text; empty where Envoy sends none.
+    package var body: StaticString {
+        switch self {
+        case .fragmentInTarget: ""
+        case .lowVersion: "Upgrade Required"
+        case .headersTooLarge, .tooManyHeaders, .trailersTooLarge: "Request Header Fields Too Large"
+        case .unsupportedTransferEncoding: "Not Implemented"
+        default: "Bad Request"
+        }
+    }
+
+    /// `%RESPONSE_CODE_DETAILS%`, in Envoy's words.
+    package var details: StaticString {
+        switch self {
+        case .invalidTargetCharacter: "http1.invalid_characters"
+        case .malformedTarget: "http1.invalid_url"
+        case .unsupportedScheme: "http1.invalid_scheme"
+        case .fragmentInTarget: "path_normalization_failed"
+        case .invalidAuthority: "http.invalid_authority"
+        case .lowVersion: "low_version"
+        case .underscoreInFieldName: "http1.unexpected_underscore"
+        case .headersTooLarge: "http1.headers_too_large"
+        case .tooManyHeaders: "http1.too_many_headers"
+        case .trailersTooLarge: "http1.trailers_too_large"
+        case .contentLengthAndChunked: "http1.content_length_and_chunked_not_allowed"
+        case .unsupportedTransferEncoding, .transferEncodingInHTTP10: "http1.invalid_transfer_encoding"
+        case .bodyDisallowed: "http1.body_disallowed"
+        default: "http1.codec_error"
+        }
+    }
+}

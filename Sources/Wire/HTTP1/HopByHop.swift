@@ -1,0 +1,74 @@
+// Fields that concern one connection only and are not forwarded (RFC 9110 §7.6.1).
+//
+// Removed: connection, everything that it names, keep-alive, proxy-connection, transfer-encoding (the encoder writes
+// its own), upgrade unless this message switches protocols; te but for `trailers`. Envoy keeps some of what a
+// response's Connection names; the RFC does not.
+
+import Primitives
+
+package enum HopByHop {
+    /// Connection options in one message, as in Envoy: each costs a walk over the fields.
+    package static let optionsMax = 9
+
+    /// False: Connection names a field that must not go (RFC 9110 §7.6.1: nothing that is meant for all recipients), or
+    /// too many; answer 400 or 502.
+    package static func strip(_ head: inout MessageHead, keepUpgrade: Bool = false) -> Bool {
+        var i = 0
+        var count = 0
+        while let at = head.index(of: .connection, from: i) {
+            i = at &+ 1
+            var upgrade: Bytes?
+            var options = TokenList(head.value(at))
+            while let option = options.next() {
+                count &+= 1
+                if count > optionsMax { return false }
+                if option.equalsIgnoringCase(Bytes("upgrade")) {
+                    upgrade = option
+                } else if !nominate(option, &head) {
+                    return false
+                }
+            }
+            // `Upgrade` as the peer spelled it, alone.
+            if keepUpgrade, let upgrade { head.replaceValue(at: at, upgrade) } else { head.remove(at: at) }
+        }
+        stripTE(&head)
+        head.remove(.keepAlive)
+        head.remove(.proxyConnection)
+        head.remove(.transferEncoding)
+        if !keepUpgrade { head.remove(.upgrade) }
+        return true
+    }
+
+    /// RFC 9110 §10.1.4: `trailers` says that we may forward them; codings are between two neighbours.
+    private static func stripTE(_ head: inout MessageHead) {
+        var i = 0
+        while let at = head.index(of: .te, from: i) {
+            i = at &+ 1
+            if TokenList.contains(head.value(at), Bytes("trailers")) {
+                head.set(.te, Bytes("trailers" as StaticString))
+                return
+            }
+            head.remove(at: at)
+        }
+    }
+
+    /// Removes the fields that a connection option names.
+    private static func nominate(_ option: Bytes, _ head: inout MessageHead) -> Bool {
+        if option.equalsIgnoringCase(Bytes("close")) || option.equalsIgnoringCase(Bytes("keep-alive")) { return true }
+        var i = 0
+        while i < head.count {
+            let field = head.field(i)
+            if !field.removed, head.text(field.name).equalsIgnoringCase(option) {
+                switch field.id {
+                // Who could have these removed would choose what the next hop believes of the request's origin.
+                case .xForwardedFor, .xForwardedHost, .xForwardedProto: return false
+                // `strip` and the encoder have their own rules for these.
+                case .te, .connection, .transferEncoding, .contentLength: break
+                default: head.remove(at: i)
+                }
+            }
+            i &+= 1
+        }
+        return !option.equalsIgnoringCase(Bytes("host")) && option[0] != 0x3a
+    }
+}
