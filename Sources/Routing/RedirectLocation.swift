@@ -8,12 +8,12 @@ import Wire
 
 /// The parts of `RedirectAction` that make the location. The bytes belong to the plan. Empty: not set.
 @safe
-package struct RedirectParts {
+package struct RedirectParts: BitwiseCopyable {
     package var httpsRedirect = false
     package var schemeRedirect = Bytes.empty
     package var hostRedirect = Bytes.empty
-    /// `:8443`: colon and number; empty when not set.
-    package var port = Bytes.empty
+    /// 0: not set.
+    package var port: UInt16 = 0
     package var pathRedirect = Bytes.empty
     package var stripQuery = false
 
@@ -44,7 +44,7 @@ package enum RedirectLocation {
     /// `require_tls`: the same place by https, a port in the host included.
     package static func https(request: MessageHead, into response: inout MessageHead) -> Span32 {
         write(
-            Bytes("https" as StaticString), request.text(request.authority), .empty, request.text(request.path),
+            Bytes("https" as StaticString), request.text(request.authority), 0, request.text(request.path),
             .empty, &response)
     }
 
@@ -60,10 +60,10 @@ package enum RedirectLocation {
     /// The request's host; its port goes when the redirect names one, or when it was the old scheme's own and the
     /// scheme changes.
     static func withoutImpliedPort(
-        _ host: Bytes, newScheme: Bytes, newPort: Bytes, forwardedProto: Bytes
+        _ host: Bytes, newScheme: Bytes, newPort: UInt16, forwardedProto: Bytes
     ) -> Bytes {
         guard let colon = HostName.portStart(host) else { return host }
-        if !newPort.isEmpty { return host.prefix(colon) }
+        if newPort != 0 { return host.prefix(colon) }
         if newScheme.equals(forwardedProto) { return host }
         let port = host.from(colon)
         let isHTTPS = forwardedProto.equals(Bytes("https" as StaticString))
@@ -74,22 +74,37 @@ package enum RedirectLocation {
     }
 
     private static func write(
-        _ scheme: Bytes, _ host: Bytes, _ port: Bytes, _ path: Bytes, _ query: Bytes, _ response: inout MessageHead
+        _ scheme: Bytes, _ host: Bytes, _ port: UInt16, _ path: Bytes, _ query: Bytes, _ response: inout MessageHead
     ) -> Span32 {
         let slash = path.isEmpty || path[0] != UInt8(ascii: "/") ? Bytes("/" as StaticString) : Bytes.empty
         let separator = Bytes("://" as StaticString)
+        let portCount = port == 0 ? 0 : 1 &+ digits(port)
         let count =
-            scheme.count &+ separator.count &+ host.count &+ port.count &+ slash.count &+ path.count &+ query.count
+            scheme.count &+ separator.count &+ host.count &+ portCount &+ slash.count &+ path.count &+ query.count
         guard let (span, base) = unsafe response.extend(count) else { return Span32() }
         var at = unsafe base
         unsafe put(scheme, &at)
         unsafe put(separator, &at)
         unsafe put(host, &at)
-        unsafe put(port, &at)
+        if port != 0 {
+            unsafe at[0] = UInt8(ascii: ":")
+            var rest = port
+            var i = portCount &- 1
+            while i > 0 {
+                unsafe at[i] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest % 10)
+                rest /= 10
+                i &-= 1
+            }
+            unsafe at += portCount
+        }
         unsafe put(slash, &at)
         unsafe put(path, &at)
         unsafe put(query, &at)
         return span
+    }
+
+    private static func digits(_ port: UInt16) -> Int {
+        port < 10 ? 1 : port < 100 ? 2 : port < 1000 ? 3 : port < 10_000 ? 4 : 5
     }
 
     @inline(__always)

@@ -1,4 +1,10 @@
 // Compiled RE2 programs: what Envoy's `safe_regex` means. The table that compiled one owns it.
+//
+// All workers share one program. RE2 takes a reader's lock inside a match, and two workers that do nothing but match the
+// same program pay 116 ns where one alone pays 65 (measured): against a request of 13 µs that is 0.4 %, in the worst
+// case. A copy per worker would cost 2.5 KB and 5.5 µs of compiling, on the request path or for every worker in advance.
+// Worth a second look on machines with many cores. (Ten thousand routes that differ in their literal beginning share
+// one program anyway: `RegexLiteralPrefix`.)
 
 import CRE2
 import Primitives

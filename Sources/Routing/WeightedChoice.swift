@@ -4,7 +4,7 @@ import Primitives
 
 /// Owned by the plan part that made it; immutable.
 @safe
-package struct WeightedChoice: @unchecked Sendable {
+package struct WeightedChoice: BitwiseCopyable, @unchecked Sendable {
     /// Running sums of the weights: entry `i` takes the values below `sums[i]` that no entry before it takes.
     private let sums: UnsafePointer<UInt32>
     private let count: Int

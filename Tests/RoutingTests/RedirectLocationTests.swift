@@ -34,15 +34,16 @@ import Wire
         #expect(location("h.t:9", "/s") { $0.httpsRedirect = true } == "https://h.t:9/s")
         #expect(location("h.t:443", "/h", proto: "https") { $0.schemeRedirect = Bytes("http") } == "http://h.t/h")
         #expect(location("h.t:80", "/h", proto: "https") { $0.schemeRedirect = Bytes("http") } == "http://h.t:80/h")
-        #expect(location("h.t:9", "/p") { $0.port = Bytes(":8") } == "http://h.t:8/p")
-        #expect(location("[::1]", "/p", proto: "https") { $0.port = Bytes(":8") } == "https://[::1]:8/p")
+        #expect(location("h.t:9", "/p") { $0.port = 8 } == "http://h.t:8/p")
+        #expect(location("[::1]", "/p", proto: "https") { $0.port = 8 } == "https://[::1]:8/p")
         #expect(location("[::1]:80", "/s") { $0.httpsRedirect = true } == "https://[::1]/s")
         #expect(location("[::1]:443", "/s") { $0.httpsRedirect = true } == "https://[::1]:443/s")
         #expect(location("h.t:80", "/x") { $0.schemeRedirect = Bytes("HTTPS") } == "HTTPS://h.t/x")
+        #expect(location("h.t", "/p") { $0.port = 65535 } == "http://h.t:65535/p")
         let all = location("h.t:80", "/x") {
             $0.httpsRedirect = true
             $0.hostRedirect = Bytes("n.com")
-            $0.port = Bytes(":443")
+            $0.port = 443
         }
         #expect(all == "https://n.com:443/x")
     }

@@ -44,7 +44,7 @@ import Wire
     /// The best of several rounds, in ns a match.
     private func time(_ table: RouteTable, _ request: TestRequest, expect route: UInt32) -> Double {
         request.withHead { head in
-            #expect(table.match(head, MatchContext()).routeIndex == route)
+            #expect(table.match(head, MatchContext()).flatIndex == route)
             let count = 200_000
             var best = Double.infinity
             var sum: UInt32 = 0
@@ -98,7 +98,7 @@ import Wire
         defer { table.destroy() }
         var request = request(.prefix, 1)
         request.authority = "svc9999.example.com"
-        print("last of 10000 virtual hosts: \(time(table, request, expect: 0)) ns, \(table.blockBytes / 10_000) B/host")
+        print("last of 10000 virtual hosts: \(time(table, request, expect: 9999)) ns, \(table.blockBytes / 10_000) B/host")
     }
 
     @Test func regexesWithoutALiteral() throws {
