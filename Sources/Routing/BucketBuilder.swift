@@ -4,7 +4,7 @@ import Primitives
 
 enum BucketBuilder {
     /// Up to this many, asking each in turn is cheaper than a look into a group's table.
-    private static let plainMax = 4
+    private static let plainMax = 2
     /// Header names that one bucket is filed by: each costs every request of the bucket one look.
     private static let groupsMax = 8
     /// Regex routes under one literal from which one pass over all of them beats one each.

@@ -35,8 +35,7 @@ struct RecordRange {
 /// "There is none", wherever an index may be absent.
 let noIndex = UInt32.max
 
-/// A string's bytes with ASCII letters in lower case. (`map` would do, but its specialised `ContiguousArray<UInt8>` is
-/// emitted by every target that is built with `-enable-cmo-everything`, and the linker refuses the second.)
+/// A string's bytes with ASCII letters in lower case.
 func lowercased(_ string: String) -> [UInt8] {
     var bytes = Array(string.utf8)
     for i in bytes.indices { bytes[i] = Bytes.lower(bytes[i]) }

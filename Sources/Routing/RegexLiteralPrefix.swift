@@ -66,9 +66,7 @@ struct RegexLiteralPrefix: Equatable {
                 } else if bytes[i] == UInt8(ascii: "[") {
                     i = endOfClass(i)
                 } else {
-                    if bytes[i] == UInt8(ascii: "(") || bytes[i] == UInt8(ascii: ")") || bytes[i] < 0x80 {
-                        visit(bytes[i], false)
-                    }
+                    visit(bytes[i], false)
                     i += 1
                 }
             }

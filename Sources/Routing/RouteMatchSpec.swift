@@ -51,7 +51,8 @@ package struct StringMatchSpec: Sendable {
 
 package struct HeaderMatchSpec: Sendable {
     package enum Value: Sendable {
-        /// `present_match`. A matcher without a condition is `present(true)`.
+        /// `present_match`. A matcher without a condition is `present(true)`, and so is the old `exact_match: ""`
+        /// (a `string_match` with an empty `exact` is not: it wants an empty value).
         case present(Bool)
         case string(StringMatchSpec)
         /// `range_match`: start ≤ value < end.
