@@ -29,8 +29,9 @@ package final class StatRegistry {
     private let baseline = CellPages()
     private var codeBaseline: [StatID: [UInt16: UInt64]] = [:]
     package internal(set) var histograms = MergedHistograms()
-    /// How names become tags; set once at start.
+    /// How names become tags, and which buckets histograms show: set once at start, from `stats_config`.
     package var tags = TagExtraction()
+    package var buckets = HistogramBuckets()
 
     package init(workers: Int) {
         threads = (0...workers).map { _ in CellPages() }

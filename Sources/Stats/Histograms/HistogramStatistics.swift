@@ -65,14 +65,6 @@ package struct HistogramStatistics: Equatable {
     }
 }
 
-/// Envoy's default upper bounds.
-package enum HistogramBuckets {
-    package static let standard: [Double] = [
-        0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300_000, 600_000, 1_800_000,
-        3_600_000,
-    ]
-}
-
 extension HistogramStatistics {
     /// Counts per bucket: up to each bound, or between the bound before and it.
     package func bucketCounts(_ bounds: [Double], isCumulative: Bool) -> [UInt64] {

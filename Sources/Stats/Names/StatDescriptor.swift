@@ -15,6 +15,8 @@ package enum StatKind: UInt8, Sendable {
     case responseCodes
     /// The same, with `<name>completed` derived too.
     case responseCodesWithCompleted
+
+    var isGauge: Bool { self == .gauge || self == .gaugeMax }
 }
 
 /// What a histogram's samples count: for sinks that send units (statsd's `ms`); the admin output does not show it.

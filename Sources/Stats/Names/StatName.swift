@@ -56,4 +56,15 @@ import Glibc
         }
         return total - otherTotal
     }
+
+    /// As `compare`, but a dot sorts before every other byte: the order of names taken as lists of words.
+    func compareByWords(_ other: StatName) -> Int {
+        let dot = UInt8(ascii: ".")
+        for at in 0..<min(count, other.count) {
+            let a = unsafe bytes[at]
+            let b = unsafe other.bytes[at]
+            if a != b { return a == dot ? -1 : b == dot ? 1 : Int(a) - Int(b) }
+        }
+        return count - other.count
+    }
 }

@@ -89,3 +89,19 @@ extension OutputBuffer {
         }
     }
 }
+
+extension [UInt8] {
+    /// Becomes the full name, for filters, matchers and tags to look at.
+    mutating func setName(_ prefix: StatName, _ leaf: StaticString, _ suffix: NameSuffix) {
+        removeAll(keepingCapacity: true)
+        unsafe append(contentsOf: prefix.buffer)
+        unsafe append(contentsOf: UnsafeBufferPointer(start: leaf.utf8Start, count: leaf.utf8CodeUnitCount))
+        switch suffix {
+        case .none: break
+        case .code(let code): append(contentsOf: "\(code)".utf8)
+        case .codeClass(let codeClass): append(contentsOf: "\(codeClass)xx".utf8)
+        case .completed: append(contentsOf: "completed".utf8)
+        case .unknown: append(contentsOf: "unknown".utf8)
+        }
+    }
+}

@@ -16,9 +16,9 @@ import Glibc
     }
 
     /// What was written since `mark`.
-    func withBytes<R>(from mark: Int = 0, _ body: (RawSpan) -> R) -> R {
-        let written = unsafe UnsafeRawBufferPointer(start: bytes + mark, count: count - mark)
-        return body(unsafe written.bytes)
+    func withBytes<R>(from mark: Int = 0, _ body: (Span<UInt8>) -> R) -> R {
+        let written = unsafe UnsafeBufferPointer(start: bytes + mark, count: count - mark)
+        return body(unsafe written.span)
     }
 
     /// Takes back what was written since `mark`.
@@ -31,6 +31,14 @@ import Glibc
         ensure(source.count)
         if let start = source.baseAddress { unsafe memcpy(bytes + count, start, source.count) }
         count += source.count
+    }
+
+    mutating func append(_ source: ArraySlice<UInt8>) {
+        unsafe source.withUnsafeBufferPointer { unsafe append($0) }
+    }
+
+    mutating func append(_ source: [UInt8]) {
+        append(source[...])
     }
 
     mutating func append(_ text: StaticString) {

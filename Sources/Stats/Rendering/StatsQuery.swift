@@ -24,7 +24,7 @@ package struct StatsQuery {
     /// Prometheus: text readouts as gauges with value 0 and the text as a label.
     package var textReadouts = false
     /// `filter`/`invert_filter`: true for the full names to show (`cluster.up.upstream_rq_total`), whatever the format.
-    package var filter: ((RawSpan) -> Bool)?
+    package var filter: ((Span<UInt8>) -> Bool)?
 
     package init() {}
 

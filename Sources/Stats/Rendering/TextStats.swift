@@ -1,11 +1,14 @@
 /// `/stats` as text: one line per statistic, sorted, text readouts first, histograms last.
 struct TextStats {
     private let query: StatsQuery
+    /// As they were at the start, for all phases alike.
+    private let scopes: [StatScopeRef]
     private var phases: [StatPhase]
     private var walk: StatWalk?
 
-    init(_ query: StatsQuery) {
+    init(_ registry: StatRegistry, _ query: StatsQuery) {
         self.query = query
+        scopes = registry.sorted
         phases = StatPhase.allCases.filter(query.shows)
     }
 
@@ -15,7 +18,7 @@ struct TextStats {
         while out.count < bytesMax {
             if walk == nil {
                 guard let phase = phases.first else { return false }
-                walk = StatWalk(registry, phase)
+                walk = StatWalk(scopes, phase)
             }
             guard let position = walk?.next(registry) else {
                 walk = nil
@@ -52,8 +55,9 @@ struct TextStats {
             let merged = registry.histograms[id]
             guard registry.isVisible(record, descriptor, isUsed: merged != nil) else { return }
             if query.usedOnly && merged == nil { return }
+            let mark = out.count
             guard writeName(record, descriptor, .none, &out) else { return }
-            writeHistogram(merged, &out)
+            writeHistogram(merged, out.withBytes(from: mark, registry.buckets.upperBounds), &out)
         }
     }
 
@@ -72,7 +76,9 @@ struct TextStats {
         return true
     }
 
-    private func writeHistogram(_ merged: MergedHistograms.Merged?, _ out: inout OutputBuffer) {
+    private func writeHistogram(
+        _ merged: MergedHistograms.Merged?, _ bounds: [Double], _ out: inout OutputBuffer
+    ) {
         guard let merged else {
             out.append(": No recorded values\n")
             return
@@ -83,10 +89,10 @@ struct TextStats {
             writeSummary(merged, &out)
         case .cumulative:
             out.append(": ")
-            writeBuckets(merged, isCumulative: true, &out)
+            writeBuckets(merged, bounds, isCumulative: true, &out)
         case .disjoint:
             out.append(": ")
-            writeBuckets(merged, isCumulative: false, &out)
+            writeBuckets(merged, bounds, isCumulative: false, &out)
         case .detailed:
             out.append(":\n  totals=")
             writeBins(merged.cumulative, &out)
@@ -110,8 +116,9 @@ struct TextStats {
     }
 
     /// `B0.5(interval,cumulative) B1(…) …`
-    private func writeBuckets(_ merged: MergedHistograms.Merged, isCumulative: Bool, _ out: inout OutputBuffer) {
-        let bounds = HistogramBuckets.standard
+    private func writeBuckets(
+        _ merged: MergedHistograms.Merged, _ bounds: [Double], isCumulative: Bool, _ out: inout OutputBuffer
+    ) {
         let interval = merged.interval.bucketCounts(bounds, isCumulative: isCumulative)
         let cumulative = merged.cumulative.bucketCounts(bounds, isCumulative: isCumulative)
         for (at, bound) in bounds.enumerated() {

@@ -3,8 +3,8 @@
 /// give their first word as the value and the rest to the family's name.
 enum DefaultTags {
     /// Tags that look at a name's last word.
-    static func fromTheEnd(_ name: RawSpan, _ scratch: inout TagScratch) {
-        let end = name.byteCount
+    static func fromTheEnd(_ name: Span<UInt8>, _ scratch: inout TagScratch) {
+        let end = name.count
         // `_rq_200`: the code goes, with its underscore.
         if name.hasBytes(at: end - 7, "_rq_"), (1...3).allSatisfy({ isDigit(name[end - $0]) }) {
             scratch.add(name, "response_code", removed: end - 4..<end, value: end - 3..<end)
@@ -16,7 +16,7 @@ enum DefaultTags {
     }
 
     /// Tags that are bound to a name's first word.
-    static func fromTheStart(_ name: RawSpan, _ scratch: inout TagScratch) {
+    static func fromTheStart(_ name: Span<UInt8>, _ scratch: inout TagScratch) {
         guard scratch.wordCount >= 2 else { return }
         let first = scratch.word(0)
         if name.equals(first, "cluster") {
@@ -34,7 +34,7 @@ enum DefaultTags {
         }
     }
 
-    private static func cluster(_ name: RawSpan, _ scratch: inout TagScratch) {
+    private static func cluster(_ name: Span<UInt8>, _ scratch: inout TagScratch) {
         if scratch.wordCount >= 5, name.equals(scratch.word(2), "grpc") {
             if scratch.wordCount >= 6 { scratch.add(name, "grpc_bridge_method", word: 4) }
             scratch.add(name, "grpc_bridge_service", word: 3)
@@ -45,7 +45,7 @@ enum DefaultTags {
         oneWord(name, &scratch, "cluster_name")
     }
 
-    private static func http(_ name: RawSpan, _ scratch: inout TagScratch) {
+    private static func http(_ name: Span<UInt8>, _ scratch: inout TagScratch) {
         if scratch.wordCount >= 5 {
             if name.equals(scratch.word(2), "user_agent") { scratch.add(name, "http_user_agent", word: 3) }
             if name.equals(scratch.word(2), "fault") { scratch.add(name, "fault_downstream_cluster", word: 3) }
@@ -58,7 +58,7 @@ enum DefaultTags {
         }
     }
 
-    private static func listener(_ name: RawSpan, _ scratch: inout TagScratch) {
+    private static func listener(_ name: Span<UInt8>, _ scratch: inout TagScratch) {
         // The admin listener's name is no address.
         let isAdmin = name.equals(scratch.word(1), "admin")
         let last = isAdmin ? 1 : lastWordOfAddress(name, scratch)
@@ -76,7 +76,7 @@ enum DefaultTags {
     }
 
     /// `…ssl.ciphers.<cipher>` and its like; `…ssl.certificate.<name>.<leaf>`.
-    private static func tls(_ name: RawSpan, _ scratch: inout TagScratch, word index: Int) {
+    private static func tls(_ name: Span<UInt8>, _ scratch: inout TagScratch, word index: Int) {
         let word = scratch.word(index)
         if name.equals(word, "ciphers") {
             rest(name, &scratch, "ssl_cipher", from: index + 1)
@@ -91,7 +91,7 @@ enum DefaultTags {
         }
     }
 
-    private static func virtualHost(_ name: RawSpan, _ scratch: inout TagScratch) {
+    private static func virtualHost(_ name: Span<UInt8>, _ scratch: inout TagScratch) {
         if scratch.wordCount >= 5, name.equals(scratch.word(2), "vcluster") {
             scratch.add(name, "virtual_cluster", word: 3)
         }
@@ -102,7 +102,7 @@ enum DefaultTags {
     }
 
     /// `worker_<n>.`: the number goes with its dot, `worker_` stays.
-    private static func worker(_ name: RawSpan, _ scratch: inout TagScratch, word index: Int) -> Bool {
+    private static func worker(_ name: Span<UInt8>, _ scratch: inout TagScratch, word index: Int) -> Bool {
         guard index < scratch.wordCount - 1 else { return false }
         let word = scratch.word(index)
         let digits = word.lowerBound + 7..<max(word.lowerBound + 7, word.upperBound)
@@ -114,17 +114,17 @@ enum DefaultTags {
     }
 
     /// `<word>.<value>.<leaf>`.
-    private static func oneWord(_ name: RawSpan, _ scratch: inout TagScratch, _ tag: StaticString) {
+    private static func oneWord(_ name: Span<UInt8>, _ scratch: inout TagScratch, _ tag: StaticString) {
         if scratch.wordCount >= 3 { scratch.add(name, tag, word: 1) }
     }
 
     /// Everything from word `index` goes, with the dot before it; the value may have dots (`TLSv1.3`).
-    private static func rest(_ name: RawSpan, _ scratch: inout TagScratch, _ tag: StaticString, from index: Int) {
-        let value = scratch.word(index).lowerBound..<name.byteCount
+    private static func rest(_ name: Span<UInt8>, _ scratch: inout TagScratch, _ tag: StaticString, from index: Int) {
+        let value = scratch.word(index).lowerBound..<name.count
         scratch.add(name, tag, removed: value.lowerBound - 1..<value.upperBound, value: value)
     }
 
-    private static func simple(_ name: RawSpan, _ first: Range<Int>) -> StaticString? {
+    private static func simple(_ name: Span<UInt8>, _ first: Range<Int>) -> StaticString? {
         if name.equals(first, "tcp") { return "tcp_prefix" }
         if name.equals(first, "udp") { return "udp_prefix" }
         if name.equals(first, "ratelimit") { return "ratelimit_prefix" }
@@ -140,7 +140,7 @@ enum DefaultTags {
     }
 
     /// An IPv4 address with its port takes four words (`127.0.0.1_80`), everything else one.
-    private static func lastWordOfAddress(_ name: RawSpan, _ scratch: TagScratch) -> Int {
+    private static func lastWordOfAddress(_ name: Span<UInt8>, _ scratch: TagScratch) -> Int {
         guard scratch.wordCount >= 6 else { return 1 }
         for index in 1...3 {
             let word = scratch.word(index)

@@ -19,9 +19,9 @@ package struct TagExtraction {
     /// A tag with a regular expression of the configuration's, compiled by the caller.
     package struct Custom {
         package var tag: String
-        package var match: (RawSpan) -> Match?
+        package var match: (Span<UInt8>) -> Match?
 
-        package init(tag: String, match: @escaping (RawSpan) -> Match?) {
+        package init(tag: String, match: @escaping (Span<UInt8>) -> Match?) {
             self.tag = tag
             self.match = match
         }
@@ -36,7 +36,7 @@ package struct TagExtraction {
     package init() {}
 
     /// Appends the Prometheus name to `family` and the label list without braces to `labels`.
-    func extract(_ name: RawSpan, _ scratch: inout TagScratch) {
+    func extract(_ name: Span<UInt8>, _ scratch: inout TagScratch) {
         scratch.reset(name)
         if usesDefaults { DefaultTags.fromTheEnd(name, &scratch) }
         for (tag, value) in fixed { scratch.addLabel(tag, value) }
@@ -62,15 +62,15 @@ struct TagScratch {
 
     var wordCount: Int { words.count - 1 }
 
-    mutating func reset(_ name: RawSpan) {
+    mutating func reset(_ name: Span<UInt8>) {
         family.removeAll(keepingCapacity: true)
         extracted.removeAll(keepingCapacity: true)
         labels.removeAll(keepingCapacity: true)
         removed.removeAll(keepingCapacity: true)
         words.removeAll(keepingCapacity: true)
         words.append(0)
-        for at in 0..<name.byteCount where name[at] == UInt8(ascii: ".") { words.append(at + 1) }
-        words.append(name.byteCount + 1)
+        for at in 0..<name.count where name[at] == UInt8(ascii: ".") { words.append(at + 1) }
+        words.append(name.count + 1)
     }
 
     /// The bytes of word `index`, without its dot.
@@ -78,7 +78,7 @@ struct TagScratch {
         words[index]..<words[index + 1] - 1
     }
 
-    mutating func add(_ name: RawSpan, _ tag: String, _ match: TagExtraction.Match) {
+    mutating func add(_ name: Span<UInt8>, _ tag: String, _ match: TagExtraction.Match) {
         removed.append(match.removed)
         beginLabel(tag)
         for at in match.value { appendEscaped(name[at]) }
@@ -86,14 +86,18 @@ struct TagScratch {
     }
 
     /// Word `index` is the value; it leaves the name with the dot behind it.
-    mutating func add(_ name: RawSpan, _ tag: StaticString, word index: Int) {
+    mutating func add(_ name: Span<UInt8>, _ tag: StaticString, word index: Int) {
         let value = word(index)
-        add(name, tag, removed: value.lowerBound..<min(value.upperBound + 1, name.byteCount), value: value)
+        add(name, tag, removed: value.lowerBound..<min(value.upperBound + 1, name.count), value: value)
     }
 
-    mutating func add(_ name: RawSpan, _ tag: StaticString, removed range: Range<Int>, value: Range<Int>) {
+    mutating func add(_ name: Span<UInt8>, _ tag: StaticString, removed range: Range<Int>, value: Range<Int>) {
         removed.append(range)
-        beginLabel("envoy.\(tag)")
+        if !labels.isEmpty { labels.append(UInt8(ascii: ",")) }
+        labels.append(contentsOf: "envoy_".utf8)
+        unsafe labels.append(contentsOf: UnsafeBufferPointer(start: tag.utf8Start, count: tag.utf8CodeUnitCount))
+        labels.append(UInt8(ascii: "="))
+        labels.append(UInt8(ascii: "\""))
         for at in value { appendEscaped(name[at]) }
         labels.append(UInt8(ascii: "\""))
     }
@@ -104,10 +108,21 @@ struct TagScratch {
         labels.append(UInt8(ascii: "\""))
     }
 
-    mutating func finish(_ name: RawSpan) {
+    mutating func finish(_ name: Span<UInt8>) {
         family.append(contentsOf: "envoy_".utf8)
-        for at in 0..<name.byteCount {
-            if removed.contains(where: { $0.contains(at) }) { continue }
+        removed.sort { $0.lowerBound < $1.lowerBound }
+        var at = 0
+        for range in removed {
+            keep(name, from: at, to: range.lowerBound)
+            // What two extractors both remove goes once.
+            at = max(at, range.upperBound)
+        }
+        keep(name, from: at, to: name.count)
+    }
+
+    private mutating func keep(_ name: Span<UInt8>, from start: Int, to end: Int) {
+        guard start < end else { return }
+        for at in start..<end {
             extracted.append(name[at])
             family.append(Self.prometheus(name[at]))
         }
@@ -140,12 +155,7 @@ struct TagScratch {
     }
 }
 
-extension RawSpan {
-    subscript(_ at: Int) -> UInt8 {
-        precondition(at >= 0 && at < byteCount, "invariant: within the name")
-        return unsafe unsafeLoad(fromUncheckedByteOffset: at, as: UInt8.self)
-    }
-
+extension Span<UInt8> {
     func equals(_ range: Range<Int>, _ text: StaticString) -> Bool {
         guard range.count == text.utf8CodeUnitCount else { return false }
         return hasBytes(at: range.lowerBound, text)
@@ -153,7 +163,7 @@ extension RawSpan {
 
     func hasBytes(at start: Int, _ text: StaticString) -> Bool {
         let count = text.utf8CodeUnitCount
-        guard start >= 0, start + count <= byteCount else { return false }
+        guard start >= 0, start + count <= self.count else { return false }
         for at in 0..<count where unsafe self[start + at] != text.utf8Start[at] { return false }
         return true
     }
