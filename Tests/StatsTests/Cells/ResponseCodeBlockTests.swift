@@ -21,7 +21,8 @@ import Testing
             ])
     }
 
-    /// A hostile upstream sends every code: bounded, nothing lost.
+    /// A hostile upstream sends every code: bounded, nothing lost. Envoy too counts 600 and above as `unknown`, with no
+    /// class (seen).
     @Test func everyCodeThereIs() {
         let registry = StatRegistry(workers: 1)
         let id = registry.scope("cluster.up.", ClusterStat.self)[.responseCodes]
