@@ -2,11 +2,8 @@
 /// histograms, if there are any.
 struct JSONStats {
     private let query: StatsQuery
-<<<<<<< HEAD
-=======
     /// As they were at the start, for all phases alike.
     private let scopes: [StatScopeRef]
->>>>>>> stats
     private var phases: [StatPhase]
     private var walk: StatWalk?
     private var hasBegun = false
@@ -18,14 +15,9 @@ struct JSONStats {
     /// The full name of the statistic at hand.
     private var name: [UInt8] = []
 
-<<<<<<< HEAD
-    init(_ query: StatsQuery) {
-        self.query = query
-=======
     init(_ registry: StatRegistry, _ query: StatsQuery) {
         self.query = query
         scopes = registry.sorted
->>>>>>> stats
         phases = StatPhase.allCases.filter(query.shows)
     }
 
@@ -43,11 +35,7 @@ struct JSONStats {
                     writeEnd(&out)
                     return false
                 }
-<<<<<<< HEAD
-                walk = StatWalk(registry, phase)
-=======
                 walk = StatWalk(scopes, phase)
->>>>>>> stats
             }
             guard let position = walk?.next(registry) else {
                 walk = nil
@@ -224,18 +212,12 @@ struct JSONStats {
 extension OutputBuffer {
     /// A JSON string; bytes that are not UTF-8 become U+FFFD.
     mutating func appendJSON(_ name: [UInt8]) {
-<<<<<<< HEAD
-        guard name.allSatisfy({ $0 < 0x80 }) else { return appendJSON(String(decoding: name, as: UTF8.self)) }
-        append(byte: UInt8(ascii: "\""))
-        for byte in name { appendJSONByte(byte) }
-=======
         let isPlain = name.allSatisfy {
             $0 >= 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
         }
         guard isPlain else { return appendJSON(String(decoding: name, as: UTF8.self)) }
         append(byte: UInt8(ascii: "\""))
         append(name)
->>>>>>> stats
         append(byte: UInt8(ascii: "\""))
     }
 

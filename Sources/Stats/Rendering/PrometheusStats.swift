@@ -8,13 +8,8 @@ struct PrometheusStats {
         case counters, gauges, texts, histograms
     }
 
-<<<<<<< HEAD
-    /// Scopes collected before a slice is given up: a cluster costs some 20 µs.
-    private static let scopesPerSlice = 64
-=======
     /// Scopes collected before a slice is given up: a cluster costs some 30 µs, and main has a millisecond per turn.
     private static let scopesPerSlice = 16
->>>>>>> stats
 
     private let query: StatsQuery
     private var sections: [Section]
@@ -24,10 +19,7 @@ struct PrometheusStats {
     private var isCollected = false
     private var nextFamily = 0
     private var nextEntry = 0
-<<<<<<< HEAD
-=======
     private var bounds = BoundLabels()
->>>>>>> stats
 
     init(_ registry: StatRegistry, _ query: StatsQuery) {
         self.query = query
@@ -135,23 +127,13 @@ struct PrometheusStats {
         let labels = families.labels(entry)
         switch section {
         case .counters, .gauges:
-<<<<<<< HEAD
-            out.append(family.name)
-            writeLabels(labels, &out)
-=======
             writeName(family, labels, "", [], &out)
->>>>>>> stats
             out.append(entry.value)
             out.append("\n")
         case .texts:
             var scratch = TagScratch()
             scratch.addLabel("text_value", registry.text(StatID(entry.value)) ?? "")
-<<<<<<< HEAD
-            out.append(family.name)
-            writeLabels(labels + (labels.isEmpty ? [] : [UInt8(ascii: ",")]) + scratch.labels, &out)
-=======
             writeName(family, labels, "", scratch.labels, &out)
->>>>>>> stats
             out.append("0\n")
         case .histograms:
             writeHistogram(registry, family, entry, labels, &out)
@@ -163,63 +145,22 @@ struct PrometheusStats {
         }
     }
 
-<<<<<<< HEAD
-    private func writeHistogram(
-=======
     private mutating func writeHistogram(
->>>>>>> stats
         _ registry: StatRegistry, _ family: PrometheusFamilies.Family, _ entry: PrometheusFamilies.Entry,
         _ labels: ArraySlice<UInt8>, _ out: inout OutputBuffer
     ) {
         let merged = registry.histograms[StatID(entry.value)]
-<<<<<<< HEAD
-        let comma = labels.isEmpty ? "" : ","
-=======
->>>>>>> stats
         let statistics: HistogramStatistics
         if query.buckets == .summary {
             statistics = merged?.interval ?? HistogramStatistics()
             let values = statistics.computedQuantiles()
-<<<<<<< HEAD
-            for (at, quantile) in HistogramStatistics.quantiles.enumerated() {
-                out.append(family.name)
-                let label = "\(comma)quantile=\"\(DoubleText.percentG(quantile, precision: 6))\""
-                writeLabels(labels + Array(label.utf8), &out)
-=======
             for (at, label) in bounds.quantiles.enumerated() {
                 writeName(family, labels, "", label, &out)
->>>>>>> stats
                 out.append(DoubleText.percentG(values[at], precision: 32))
                 out.append("\n")
             }
         } else {
             statistics = merged?.cumulative ?? HistogramStatistics()
-<<<<<<< HEAD
-            let bounds = families.upperBounds(entry)
-            let counts = statistics.bucketCounts(bounds, isCumulative: true)
-            for (at, bound) in bounds.enumerated() {
-                out.append(family.name)
-                out.append("_bucket")
-                let label = "\(comma)le=\"\(DoubleText.percentG(bound, precision: 32))\""
-                writeLabels(labels + Array(label.utf8), &out)
-                out.append(counts[at])
-                out.append("\n")
-            }
-            out.append(family.name)
-            out.append("_bucket")
-            writeLabels(labels + Array("\(comma)le=\"+Inf\"".utf8), &out)
-            out.append(statistics.sampleCount)
-            out.append("\n")
-        }
-        out.append(family.name)
-        out.append("_sum")
-        writeLabels(labels, &out)
-        out.append(DoubleText.percentG(statistics.sampleSum, precision: 32))
-        out.append("\n")
-        out.append(family.name)
-        out.append("_count")
-        writeLabels(labels, &out)
-=======
             let upperBounds = families.upperBounds(entry)
             let counts = statistics.bucketCounts(upperBounds, isCumulative: true)
             let samples = statistics.sampleCount
@@ -233,19 +174,10 @@ struct PrometheusStats {
         out.append(statistics.bins.isEmpty ? "0" : DoubleText.percentG(statistics.sampleSum, precision: 32))
         out.append("\n")
         writeName(family, labels, "_count", [], &out)
->>>>>>> stats
         out.append(statistics.sampleCount)
         out.append("\n")
     }
 
-<<<<<<< HEAD
-    private func writeLabels(_ labels: ArraySlice<UInt8>, _ out: inout OutputBuffer) {
-        out.append("{")
-        out.append(labels)
-        out.append("} ")
-    }
-}
-=======
     /// `family<ending>{labels,more} `
     private func writeName(
         _ family: PrometheusFamilies.Family, _ labels: ArraySlice<UInt8>, _ ending: StaticString, _ more: [UInt8],
@@ -279,4 +211,3 @@ private struct BoundLabels {
         return formatted
     }
 }
->>>>>>> stats
