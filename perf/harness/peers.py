@@ -44,10 +44,10 @@ class Instance:
     def ready_question(self, spec):
         """What tells that it serves: /ready where there is one, else a request through it."""
         if self.admin_port:
-            return lambda: http_get(self.admin_port, "/ready") == 200
+            return lambda: http_get(self.admin_port, "/ready")[0] == 200
         if spec.kind == "tcp":
             return lambda: _connects(self.port)
-        return lambda: http_get(self.port, "/") == 200
+        return lambda: http_get(self.port, "/")[0] == 200
 
     def wait_ready(self, spec, pause=0.01):
         wait_until(self.process, self.ready_question(spec), "ready", pause=pause)
