@@ -67,6 +67,7 @@ class Bench:
         os.chmod(spec.directory, 0o755)
         spec.log_path = os.path.join(spec.directory, "access.json")
         spec.lean = self.options.lean
+        spec.nginx_defaults = self.options.nginx_defaults
         return spec
 
     def start(self, peer, spec):
