@@ -192,10 +192,10 @@ extension SocketAddress {
     package init(peerOf descriptor: Int32) {
         var storage = sockaddr_un()
         var count = socklen_t(MemoryLayout<sockaddr_un>.size)
-        self = withUnsafeMutableBytes(of: &storage) { raw in
-            let base = raw.baseAddress.unsafelyUnwrapped
-            let status = getpeername(descriptor, base.assumingMemoryBound(to: sockaddr.self), &count)
-            return status == 0 ? SocketAddress(UnsafeRawPointer(base), count: Int(count)) : SocketAddress()
+        self = unsafe withUnsafeMutableBytes(of: &storage) { raw in
+            let base = unsafe raw.baseAddress.unsafelyUnwrapped
+            let status = unsafe getpeername(descriptor, base.assumingMemoryBound(to: sockaddr.self), &count)
+            return unsafe status == 0 ? SocketAddress(UnsafeRawPointer(base), count: Int(count)) : SocketAddress()
         }
     }
 
@@ -203,33 +203,33 @@ extension SocketAddress {
     package init(localOf descriptor: Int32) {
         var storage = sockaddr_un()
         var count = socklen_t(MemoryLayout<sockaddr_un>.size)
-        self = withUnsafeMutableBytes(of: &storage) { raw in
-            let base = raw.baseAddress.unsafelyUnwrapped
-            let status = getsockname(descriptor, base.assumingMemoryBound(to: sockaddr.self), &count)
-            return status == 0 ? SocketAddress(UnsafeRawPointer(base), count: Int(count)) : SocketAddress()
+        self = unsafe withUnsafeMutableBytes(of: &storage) { raw in
+            let base = unsafe raw.baseAddress.unsafelyUnwrapped
+            let status = unsafe getsockname(descriptor, base.assumingMemoryBound(to: sockaddr.self), &count)
+            return unsafe status == 0 ? SocketAddress(UnsafeRawPointer(base), count: Int(count)) : SocketAddress()
         }
     }
 
     /// A numeric address in text of unknown origin, without a port; nil when it is none.
     package init?(numeric text: Bytes) {
         guard text.count > 0, text.count < 46 else { return nil }
-        let parsed: SocketAddress? = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 48) { buffer in
-            let base = buffer.baseAddress.unsafelyUnwrapped
-            memcpy(base, text.base, text.count)
-            base[text.count] = 0
+        let parsed: SocketAddress? = unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 48) { buffer in
+            let base = unsafe buffer.baseAddress.unsafelyUnwrapped
+            unsafe memcpy(base, text.base, text.count)
+            unsafe base[text.count] = 0
             var address = SocketAddress()
             var v4 = in_addr()
             var v6 = in6_addr()
-            if inet_pton(AF_INET, base, &v4) == 1 {
+            if unsafe inet_pton(AF_INET, base, &v4) == 1 {
                 address.family = .ipv4
                 address.high = UInt64(v4.s_addr)
                 return address
             }
-            guard inet_pton(AF_INET6, base, &v6) == 1 else { return nil }
+            guard unsafe inet_pton(AF_INET6, base, &v6) == 1 else { return nil }
             address.family = .ipv6
-            withUnsafeBytes(of: &v6) { bytes in
-                address.high = bytes.loadUnaligned(as: UInt64.self)
-                address.low = bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
+            unsafe withUnsafeBytes(of: &v6) { bytes in
+                address.high = unsafe bytes.loadUnaligned(as: UInt64.self)
+                address.low = unsafe bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
             }
             return address
         }

@@ -8,7 +8,7 @@ import Wire
 
 /// The parts of `RedirectAction` that make the location. The bytes belong to the plan. Empty: not set.
 @safe
-package struct RedirectParts {
+package struct RedirectParts: BitwiseCopyable {
     package var httpsRedirect = false
     package var schemeRedirect = Bytes.empty
     package var hostRedirect = Bytes.empty

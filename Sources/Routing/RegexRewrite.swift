@@ -6,7 +6,7 @@ import Wire
 
 /// Owned by the plan part that made it; used by any worker.
 @safe
-package struct RegexRewrite: @unchecked Sendable {  // immutable; RE2 allows concurrent matches
+package struct RegexRewrite: BitwiseCopyable, @unchecked Sendable {  // immutable; RE2 allows concurrent matches
     let program: RegexProgram
     /// Lives in the plan, at least as long as this.
     let substitution: Bytes

@@ -9,48 +9,48 @@ import Wire
 extension Worker {
     // HOT: per message.
     func forwardedHeaders(_ stream: StreamPointer) {
-        let http = stream.pointee.http
-        if http.pointee.useRemoteAddress { atEdge(stream) } else { inside(stream) }
-        if stream.pointee.request.index(of: .xForwardedProto) == nil {
+        let http = unsafe stream.pointee.http
+        if unsafe http.pointee.useRemoteAddress { unsafe atEdge(stream) } else { unsafe inside(stream) }
+        if unsafe stream.pointee.request.index(of: .xForwardedProto) == nil {
             let scheme = Bytes("http" as StaticString)
-            stream.pointee.request.append(.xForwardedProto, scheme)
+            unsafe stream.pointee.request.append(.xForwardedProto, scheme)
         }
-        if http.pointee.appendForwardedPort, stream.pointee.request.index(of: .xForwardedPort) == nil {
-            var digits = DecimalText(UInt64(stream.pointee.localAddress.port))
-            stream.pointee.request.append(.xForwardedPort, digits.bytes())
+        if unsafe http.pointee.appendForwardedPort, unsafe stream.pointee.request.index(of: .xForwardedPort) == nil {
+            var digits = unsafe DecimalText(UInt64(stream.pointee.localAddress.port))
+            unsafe stream.pointee.request.append(.xForwardedPort, digits.bytes())
         }
-        edgeAddress(stream)
-        if http.pointee.addUserAgent { userAgent(stream) }
-        if !http.pointee.via.isEmpty { append(stream, .via, http.pointee.via, separator: ", ") }
-        if !http.pointee.schemeOverwrite.isEmpty {
-            stream.pointee.request.scheme = stream.pointee.request.store(http.pointee.schemeOverwrite)
+        unsafe edgeAddress(stream)
+        if unsafe http.pointee.addUserAgent { unsafe userAgent(stream) }
+        if unsafe !http.pointee.via.isEmpty { unsafe append(stream, .via, http.pointee.via, separator: ", ") }
+        if unsafe !http.pointee.schemeOverwrite.isEmpty {
+            unsafe stream.pointee.request.scheme = unsafe stream.pointee.request.store(http.pointee.schemeOverwrite)
         }
     }
 
     /// The direct peer is the client, or one of `xff_num_trusted_hops` proxies of ours.
     private func atEdge(_ stream: StreamPointer) {
-        let http = stream.pointee.http
-        let hops = Int(http.pointee.trustedHops)
-        if hops > 0, let client = forwardedFor(stream, fromRight: hops - 1) {
-            stream.pointee.remoteAddress = client
+        let http = unsafe stream.pointee.http
+        let hops = unsafe Int(http.pointee.trustedHops)
+        if hops > 0, let client = unsafe forwardedFor(stream, fromRight: hops - 1) {
+            unsafe stream.pointee.remoteAddress = client
         }
-        if hops == 0 { stream.pointee.request.remove(.xForwardedProto) }
-        if !http.pointee.skipXffAppend {
-            var text = AddressText(stream.pointee.directRemoteAddress)
-            append(stream, .xForwardedFor, text.bytes(), separator: ",")
+        if hops == 0 { unsafe stream.pointee.request.remove(.xForwardedProto) }
+        if unsafe !http.pointee.skipXffAppend {
+            var text = unsafe AddressText(stream.pointee.directRemoteAddress)
+            unsafe append(stream, .xForwardedFor, text.bytes(), separator: ",")
         }
     }
 
     /// Nobody new: the addresses that came along say who asked.
     private func inside(_ stream: StreamPointer) {
-        guard stream.pointee.request.has(.xForwardedFor) else { return }
-        let hops = Int(stream.pointee.http.pointee.trustedHops)
-        if let client = forwardedFor(stream, fromRight: hops) { stream.pointee.remoteAddress = client }
+        guard unsafe stream.pointee.request.has(.xForwardedFor) else { return }
+        let hops = unsafe Int(stream.pointee.http.pointee.trustedHops)
+        if let client = unsafe forwardedFor(stream, fromRight: hops) { unsafe stream.pointee.remoteAddress = client }
     }
 
     /// The address at `position` from the right of `x-forwarded-for`; nil when there are fewer, or it is none.
     private func forwardedFor(_ stream: StreamPointer, fromRight position: Int) -> SocketAddress? {
-        guard let value = stream.pointee.request.value(of: .xForwardedFor) else { return nil }
+        guard let value = unsafe stream.pointee.request.value(of: .xForwardedFor) else { return nil }
         var end = value.count
         var left = position
         while true {
@@ -65,27 +65,27 @@ extension Worker {
 
     /// Internal requests keep their `x-envoy-*` fields; those of others go.
     private func edgeAddress(_ stream: StreamPointer) {
-        let http = stream.pointee.http
-        let isEdge = http.pointee.useRemoteAddress
-        let isSingleHop = isEdge || stream.pointee.request.value(of: .xForwardedFor).map {
+        let http = unsafe stream.pointee.http
+        let isEdge = unsafe http.pointee.useRemoteAddress
+        let isSingleHop = unsafe isEdge || stream.pointee.request.value(of: .xForwardedFor).map {
             $0.firstIndex(of: UInt8(ascii: ",")) == nil
         } ?? false
-        stream.pointee.isInternal = isSingleHop && isInternal(http, stream.pointee.remoteAddress)
+        unsafe stream.pointee.isInternal = unsafe isSingleHop && isInternal(http, stream.pointee.remoteAddress)
         if !isEdge {
-            if stream.pointee.isInternal {
-                stream.pointee.request.set(.xEnvoyInternal, Bytes("true" as StaticString))
-            } else if !stream.pointee.request.has(.xForwardedFor) || true {
-                stream.pointee.request.remove(.xEnvoyInternal)
+            if unsafe stream.pointee.isInternal {
+                unsafe stream.pointee.request.set(.xEnvoyInternal, Bytes("true" as StaticString))
+            } else if unsafe !stream.pointee.request.has(.xForwardedFor) || true {
+                unsafe stream.pointee.request.remove(.xEnvoyInternal)
             }
             return
         }
-        if stream.pointee.isInternal {
-            stream.pointee.request.set(.xEnvoyInternal, Bytes("true" as StaticString))
+        if unsafe stream.pointee.isInternal {
+            unsafe stream.pointee.request.set(.xEnvoyInternal, Bytes("true" as StaticString))
             return
         }
-        sanitise(stream)
-        var text = AddressText(stream.pointee.remoteAddress)
-        stream.pointee.request.set(.xEnvoyExternalAddress, text.bytes())
+        unsafe sanitise(stream)
+        var text = unsafe AddressText(stream.pointee.remoteAddress)
+        unsafe stream.pointee.request.set(.xEnvoyExternalAddress, text.bytes())
     }
 
     private func sanitise(_ stream: StreamPointer) {
@@ -95,52 +95,52 @@ extension Worker {
             .xEnvoyUpstreamRqTimeoutMs, .xEnvoyUpstreamRqPerTryTimeoutMs, .xEnvoyUpstreamRqTimeoutAltResponse,
             .xEnvoyExpectedRqTimeoutMs, .xEnvoyForceTrace, .xEnvoyIpTags, .xEnvoyOriginalDstHost,
             .xEnvoyRetriableStatusCodes, .xEnvoyRetriableHeaderNames, .xEnvoyHedgeOnPerTryTimeout,
-        ] where stream.pointee.request.has(id) { stream.pointee.request.remove(id) }
-        let names = stream.pointee.http.pointee.routes.pointee.internalOnlyHeaders
-        for i in 0..<names.count { stream.pointee.request.removeAll(named: names[i]) }
+        ] where unsafe stream.pointee.request.has(id) { unsafe stream.pointee.request.remove(id) }
+        let names = unsafe stream.pointee.http.pointee.routes.pointee.internalOnlyHeaders
+        for i in 0..<names.count { unsafe stream.pointee.request.removeAll(named: names[i]) }
     }
 
     private func isInternal(_ http: UnsafePointer<HTTPConfig>, _ address: SocketAddress) -> Bool {
         if address.family == .unix { return true }
-        guard http.pointee.hasInternalRanges else { return false }
-        for i in 0..<http.pointee.internalRanges.count where http.pointee.internalRanges[i].contains(address) {
+        guard unsafe http.pointee.hasInternalRanges else { return false }
+        for i in unsafe 0..<http.pointee.internalRanges.count where unsafe http.pointee.internalRanges[i].contains(address) {
             return true
         }
         return false
     }
 
     private func userAgent(_ stream: StreamPointer) {
-        let http = stream.pointee.http
-        stream.pointee.request.set(.xEnvoyDownstreamServiceCluster, http.pointee.serviceCluster)
-        if stream.pointee.request.value(of: .userAgent)?.isEmpty ?? true {
-            stream.pointee.request.set(.userAgent, http.pointee.serviceCluster)
+        let http = unsafe stream.pointee.http
+        unsafe stream.pointee.request.set(.xEnvoyDownstreamServiceCluster, http.pointee.serviceCluster)
+        if unsafe stream.pointee.request.value(of: .userAgent)?.isEmpty ?? true {
+            unsafe stream.pointee.request.set(.userAgent, http.pointee.serviceCluster)
         }
-        if !http.pointee.serviceNode.isEmpty {
-            stream.pointee.request.set(.xEnvoyDownstreamServiceNode, http.pointee.serviceNode)
+        if unsafe !http.pointee.serviceNode.isEmpty {
+            unsafe stream.pointee.request.set(.xEnvoyDownstreamServiceNode, http.pointee.serviceNode)
         }
     }
 
     /// `old<separator>value` in the place of the old field, or a new field.
     func append(_ stream: StreamPointer, _ id: HeaderID, _ value: Bytes, separator: StaticString) {
-        guard let at = stream.pointee.request.index(of: id) else {
-            stream.pointee.request.append(id, value)
+        guard let at = unsafe stream.pointee.request.index(of: id) else {
+            unsafe stream.pointee.request.append(id, value)
             return
         }
-        let old = stream.pointee.request.value(at)
+        let old = unsafe stream.pointee.request.value(at)
         let between = Bytes(separator)
-        guard let (span, base) = stream.pointee.request.extend(old.count &+ between.count &+ value.count) else { return }
+        guard let (span, base) = unsafe stream.pointee.request.extend(old.count &+ between.count &+ value.count) else { return }
         // `extend` may have moved the text: look the old value up again.
-        let source = stream.pointee.request.value(at)
-        base.update(from: source.base, count: source.count)
-        (base + source.count).update(from: between.base, count: between.count)
-        (base + source.count + between.count).update(from: value.base, count: value.count)
-        stream.pointee.request.setValue(at: at, span)
+        let source = unsafe stream.pointee.request.value(at)
+        unsafe base.update(from: source.base, count: source.count)
+        unsafe (base + source.count).update(from: between.base, count: between.count)
+        unsafe (base + source.count + between.count).update(from: value.base, count: value.count)
+        unsafe stream.pointee.request.setValue(at: at, span)
     }
 
     /// Peer and own address of an accepted connection, asked for when first needed.
     func learnAddresses(_ connection: UnsafeMutablePointer<Connection>) {
-        connection.pointee.remote = SocketAddress(peerOf: connection.pointee.descriptor)
-        connection.pointee.local = SocketAddress(localOf: connection.pointee.descriptor)
+        unsafe connection.pointee.remote = unsafe SocketAddress(peerOf: connection.pointee.descriptor)
+        unsafe connection.pointee.local = unsafe SocketAddress(localOf: connection.pointee.descriptor)
     }
 }
 
@@ -151,16 +151,16 @@ struct AddressText {
     private var count = 0
 
     init(_ address: SocketAddress) {
-        withUnsafeMutableBytes(of: &text) { raw in
-            let base = raw.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: UInt8.self)
-            count = address.writeIP(base)
+        unsafe withUnsafeMutableBytes(of: &text) { raw in
+            let base = unsafe raw.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: UInt8.self)
+            count = unsafe address.writeIP(base)
         }
     }
 
     /// Good while `self` stays where it is: use at once.
     mutating func bytes() -> Bytes {
         let count = count
-        return withUnsafeBytes(of: &text) { raw in Bytes(raw.baseAddress.unsafelyUnwrapped, count) }
+        return unsafe withUnsafeBytes(of: &text) { raw in unsafe Bytes(raw.baseAddress.unsafelyUnwrapped, count) }
     }
 }
 

@@ -5,6 +5,7 @@
 // opened while the stream waits (`Pool`) → the codec (`H1Client`) → `upstreamResponseHead` … → `responseHead`.
 
 import Primitives
+import Routing
 import Stats
 import Transport
 import Upstream
@@ -15,78 +16,78 @@ extension Worker {
 
     // HOT: per message.
     func forwardRequestHead(_ stream: StreamPointer, endStream: Bool) {
-        stream.pointee.requestHeadForwarded = true
-        cells.increment(stream.pointee.http.pointee.routerStats &+ RouterStat.rqTotal.rawValue)
-        guard let route = stream.pointee.route else { return noRoute(stream) }
-        switch route.pointee.action {
-        case .directResponse: return replyDirectly(stream, route)
-        case .redirect: return redirect(stream, route)
-        case .none: return noRoute(stream)
+        unsafe stream.pointee.requestHeadForwarded = true
+        unsafe cells.increment(stream.pointee.http.pointee.routerStats &+ RouterStat.rqTotal.rawValue)
+        guard let route = unsafe stream.pointee.route else { return unsafe noRoute(stream) }
+        switch unsafe route.pointee.action {
+        case .directResponse: return unsafe replyDirectly(stream, route)
+        case .redirect: return unsafe redirect(stream, route)
+        case .none: return unsafe noRoute(stream)
         case .forward: break
         }
-        if stream.pointee.isConnect { return noRoute(stream) }
-        if stream.pointee.isUpgrade, !isUpgradeAllowed(stream) {
-            count(stream.pointee.http.pointee.stats, .downstreamRqWsOnNonWsRoute)
-            stream.pointee.closesDownstream = true
-            return reply(
+        if unsafe stream.pointee.isConnect { return unsafe noRoute(stream) }
+        if unsafe stream.pointee.isUpgrade, unsafe !isUpgradeAllowed(stream) {
+            unsafe count(stream.pointee.http.pointee.stats, .downstreamRqWsOnNonWsRoute)
+            unsafe stream.pointee.closesDownstream = true
+            return unsafe reply(
                 stream, status: 403, body: .empty, details: Bytes("upgrade_failed" as StaticString), flags: [])
         }
-        guard let slot = chooseCluster(stream, route), let cluster = cluster(slot) else {
-            cells.increment(stream.pointee.http.pointee.routerStats &+ RouterStat.noCluster.rawValue)
-            return reply(
+        guard let slot = unsafe chooseCluster(stream, route), let cluster = unsafe cluster(slot) else {
+            unsafe cells.increment(stream.pointee.http.pointee.routerStats &+ RouterStat.noCluster.rawValue)
+            return unsafe reply(
                 stream, status: route.pointee.clusterNotFoundStatus, body: .empty,
                 details: Bytes("cluster_not_found" as StaticString), flags: .noClusterFound)
         }
-        stream.pointee.clusterSlot = slot
-        setTimeouts(stream, route)
-        if route.pointee.includeAttemptCountInRequest {
-            stream.pointee.request.set(.xEnvoyAttemptCount, Bytes("1" as StaticString))
+        unsafe stream.pointee.clusterSlot = slot
+        unsafe setTimeouts(stream, route)
+        if unsafe route.pointee.includeAttemptCountInRequest {
+            unsafe stream.pointee.request.set(.xEnvoyAttemptCount, Bytes("1" as StaticString))
         }
-        applyRoute(stream, route)
-        guard stream.pointee.request.fits else {
-            return reply(
+        unsafe applyRoute(stream, route)
+        guard unsafe stream.pointee.request.fits else {
+            return unsafe reply(
                 stream, status: 431, body: Bytes("Request Header Fields Too Large" as StaticString),
                 details: Bytes("request_headers_too_large" as StaticString), flags: [])
         }
-        startAttempt(stream, cluster)
+        unsafe startAttempt(stream, cluster)
     }
 
     /// One try on one host.
     func startAttempt(_ stream: StreamPointer, _ cluster: UnsafeMutablePointer<Cluster>) {
-        let config = cluster.pointee.config
-        let stats = config.pointee.stats
-        stream.pointee.attempt &+= 1
-        guard let host = cluster.pointee.choose(slab: hosts, random: &random) else {
+        let config = unsafe cluster.pointee.config
+        let stats = unsafe config.pointee.stats
+        unsafe stream.pointee.attempt &+= 1
+        guard let host = unsafe cluster.pointee.choose(slab: hosts, random: &random) else {
             count(stats, .upstreamCxNoneHealthy)
-            return reply(
+            return unsafe reply(
                 stream, status: 503, body: Bytes("no healthy upstream" as StaticString),
                 details: Bytes("no_healthy_upstream" as StaticString), flags: .noHealthyUpstream)
         }
-        let isHigh = stream.pointee.route?.pointee.priority == .high
-        let limits = cluster.pointee.limits(isHigh ? .high : .normal)
-        let active = isHigh ? cluster.pointee.activeRequests.1 : cluster.pointee.activeRequests.0
+        let isHigh = unsafe stream.pointee.route?.pointee.priority == .high
+        let limits = unsafe cluster.pointee.limits(isHigh ? .high : .normal)
+        let active = unsafe isHigh ? cluster.pointee.activeRequests.1 : cluster.pointee.activeRequests.0
         guard active < limits.requests else {
             count(stats, .upstreamRqActiveOverflow)
             count(stats, .upstreamRqPendingOverflow)
-            return overflow(stream)
+            return unsafe overflow(stream)
         }
-        stream.pointee.host = host.pointee.handle
-        stream.pointee.upstreamRemoteAddress = host.pointee.config.address
-        stream.pointee.upstreamStartNs = nowNs
-        if isHigh { cluster.pointee.activeRequests.1 &+= 1 } else { cluster.pointee.activeRequests.0 &+= 1 }
-        host.pointee.activeRequests &+= 1
-        stream.pointee.isCountedUpstream = true
-        stream.pointee.upstreamIsHigh = isHigh
-        if stream.pointee.route?.pointee.hostRewrite == .auto, !host.pointee.config.hostname.isEmpty,
-            let route = stream.pointee.route
+        unsafe stream.pointee.host = unsafe host.pointee.handle
+        unsafe stream.pointee.upstreamRemoteAddress = unsafe host.pointee.config.address
+        unsafe stream.pointee.upstreamStartNs = nowNs
+        if isHigh { unsafe cluster.pointee.activeRequests.1 &+= 1 } else { unsafe cluster.pointee.activeRequests.0 &+= 1 }
+        unsafe host.pointee.activeRequests &+= 1
+        unsafe stream.pointee.isCountedUpstream = true
+        unsafe stream.pointee.upstreamIsHigh = isHigh
+        if unsafe stream.pointee.route?.pointee.hostRewrite == .auto, unsafe !host.pointee.config.hostname.isEmpty,
+            let route = unsafe stream.pointee.route
         {
-            rewriteHost(stream, host.pointee.config.hostname, route)
+            unsafe rewriteHost(stream, host.pointee.config.hostname, route)
         }
-        lease(stream, cluster, host, limits)
+        unsafe lease(stream, cluster, host, limits)
     }
 
     func overflow(_ stream: StreamPointer) {
-        reply(
+        unsafe reply(
             stream, status: 503,
             body: Bytes(
                 "upstream connect error or disconnect/reset before headers. reset reason: overflow" as StaticString),
@@ -96,150 +97,150 @@ extension Worker {
 
     // HOT: per message.
     private func setTimeouts(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>) {
-        var timeout = route.pointee.timeoutMs
-        if let asked = stream.pointee.request.value(of: .xEnvoyUpstreamRqTimeoutMs) {
+        var timeout = unsafe route.pointee.timeoutMs
+        if let asked = unsafe stream.pointee.request.value(of: .xEnvoyUpstreamRqTimeoutMs) {
             if let ms = asked.decimal { timeout = ms }
-            stream.pointee.request.remove(.xEnvoyUpstreamRqTimeoutMs)
+            unsafe stream.pointee.request.remove(.xEnvoyUpstreamRqTimeoutMs)
         }
-        if let retry = route.pointee.retry { stream.pointee.perTryTimeoutMs = retry.pointee.perTryTimeoutMs }
-        if let asked = stream.pointee.request.value(of: .xEnvoyUpstreamRqPerTryTimeoutMs) {
-            if let ms = asked.decimal { stream.pointee.perTryTimeoutMs = ms }
-            stream.pointee.request.remove(.xEnvoyUpstreamRqPerTryTimeoutMs)
+        if let retry = unsafe route.pointee.retry { unsafe stream.pointee.perTryTimeoutMs = unsafe retry.pointee.perTryTimeoutMs }
+        if let asked = unsafe stream.pointee.request.value(of: .xEnvoyUpstreamRqPerTryTimeoutMs) {
+            if let ms = asked.decimal { unsafe stream.pointee.perTryTimeoutMs = ms }
+            unsafe stream.pointee.request.remove(.xEnvoyUpstreamRqPerTryTimeoutMs)
         }
-        stream.pointee.timeoutMs = timeout
+        unsafe stream.pointee.timeoutMs = timeout
         if timeout != 0 {
             // The clock of the route's timeout starts when the whole request is here.
-            if stream.pointee.requestEnded { stream.pointee.timeoutAtMs = nowMs &+ timeout }
+            if unsafe stream.pointee.requestEnded { unsafe stream.pointee.timeoutAtMs = nowMs &+ timeout }
         }
-        var expected = stream.pointee.perTryTimeoutMs != 0 && stream.pointee.perTryTimeoutMs < max(timeout, 1)
+        var expected = unsafe stream.pointee.perTryTimeoutMs != 0 && stream.pointee.perTryTimeoutMs < max(timeout, 1)
             ? stream.pointee.perTryTimeoutMs : timeout
-        if timeout == 0 { expected = stream.pointee.perTryTimeoutMs }
-        if expected != 0, !stream.pointee.http.pointee.suppressEnvoyHeaders {
+        if timeout == 0 { expected = unsafe stream.pointee.perTryTimeoutMs }
+        if expected != 0, unsafe !stream.pointee.http.pointee.suppressEnvoyHeaders {
             var digits = DecimalText(expected)
-            stream.pointee.request.set(.xEnvoyExpectedRqTimeoutMs, digits.bytes())
+            unsafe stream.pointee.request.set(.xEnvoyExpectedRqTimeoutMs, digits.bytes())
         }
-        armStreamTimer(stream)
+        unsafe armStreamTimer(stream)
     }
 
     // HOT: per frame.
     func forwardRequestData(_ stream: StreamPointer, _ part: Bytes, _ buffer: UInt16?, endStream: Bool) {
-        guard !stream.pointee.hasResponseHead || stream.pointee.upstream != .none else { return }
-        if let upstream = connections.slab[stream.pointee.upstream], stream.pointee.requestBody.isEmpty,
-            !stream.pointee.isUpgrade || stream.pointee.isTunnel
+        guard unsafe !stream.pointee.hasResponseHead || stream.pointee.upstream != .none else { return }
+        if let upstream = unsafe connections.slab[stream.pointee.upstream], unsafe stream.pointee.requestBody.isEmpty,
+            unsafe !stream.pointee.isUpgrade || stream.pointee.isTunnel
         {
-            guard queue(part, buffer, on: upstream, chunked: stream.pointee.requestIsChunked && !stream.pointee.isTunnel)
-            else { return upstreamReset(stream, .memory) }
-            countUpstreamBody(stream, part.count)
-            if upstream.pointee.out.count > upstreamLimit(stream) { pauseDownstream(stream) }
+            guard unsafe queue(part, buffer, on: upstream, chunked: stream.pointee.requestIsChunked && !stream.pointee.isTunnel)
+            else { return unsafe upstreamReset(stream, .memory) }
+            unsafe countUpstreamBody(stream, part.count)
+            if unsafe upstream.pointee.out.count > upstreamLimit(stream) { unsafe pauseDownstream(stream) }
         } else {
-            guard keep(part, buffer, in: &stream.pointee.requestBody) else { return resetDownstream(stream) }
-            let limit = stream.pointee.route?.pointee.bufferLimit ?? stream.pointee.http.pointee.bufferLimit
-            if stream.pointee.requestBody.count > limit { pauseDownstream(stream) }
+            guard unsafe keep(part, buffer, in: &stream.pointee.requestBody) else { return unsafe resetDownstream(stream) }
+            let limit = unsafe stream.pointee.route?.pointee.bufferLimit ?? stream.pointee.http.pointee.bufferLimit
+            if unsafe stream.pointee.requestBody.count > limit { unsafe pauseDownstream(stream) }
         }
-        if endStream { forwardRequestEnd(stream) }
+        if endStream { unsafe forwardRequestEnd(stream) }
     }
 
     func forwardRequestQueue(_ stream: StreamPointer, _ data: inout ByteQueue, endStream: Bool) {
-        if connections.slab[stream.pointee.upstream] == nil || (stream.pointee.isUpgrade && !stream.pointee.isTunnel) {
-            stream.pointee.requestBody.append(moving: &data)
+        if unsafe connections.slab[stream.pointee.upstream] == nil || (stream.pointee.isUpgrade && !stream.pointee.isTunnel) {
+            unsafe stream.pointee.requestBody.append(moving: &data)
         } else {
             while let part = data.first, !data.isEmpty {
-                forwardRequestData(stream, part, nil, endStream: false)
+                unsafe forwardRequestData(stream, part, nil, endStream: false)
                 data.consume(part.count, memory)
             }
             data.removeAll(memory)
         }
-        if endStream { forwardRequestEnd(stream) }
+        if endStream { unsafe forwardRequestEnd(stream) }
     }
 
     // HOT: per message.
     func forwardRequestEnd(_ stream: StreamPointer) {
-        stream.pointee.requestEnded = true
-        if stream.pointee.timeoutMs != 0, stream.pointee.timeoutAtMs == 0 {
-            stream.pointee.timeoutAtMs = nowMs &+ stream.pointee.timeoutMs
-            armStreamTimer(stream)
+        unsafe stream.pointee.requestEnded = true
+        if unsafe stream.pointee.timeoutMs != 0, unsafe stream.pointee.timeoutAtMs == 0 {
+            unsafe stream.pointee.timeoutAtMs = unsafe nowMs &+ stream.pointee.timeoutMs
+            unsafe armStreamTimer(stream)
         }
-        guard let upstream = connections.slab[stream.pointee.upstream] else { return }
-        sendRequestEnd(stream, upstream)
+        guard let upstream = unsafe connections.slab[stream.pointee.upstream] else { return }
+        unsafe sendRequestEnd(stream, upstream)
     }
 
     private func upstreamLimit(_ stream: StreamPointer) -> Int {
-        cluster(stream.pointee.clusterSlot)?.pointee.config.pointee.bufferLimit ?? 1 << 20
+        unsafe cluster(stream.pointee.clusterSlot)?.pointee.config.pointee.bufferLimit ?? 1 << 20
     }
 
     // MARK: Back-pressure
 
     func pauseDownstream(_ stream: StreamPointer) {
-        guard let connection = connections.slab[stream.pointee.downstream], !connection.pointee.isPaused else { return }
-        count(stream.pointee.http.pointee.stats, .downstreamFlowControlPausedReadingTotal)
-        connections.pause(connection)
+        guard let connection = unsafe connections.slab[stream.pointee.downstream], unsafe !connection.pointee.isPaused else { return }
+        unsafe count(stream.pointee.http.pointee.stats, .downstreamFlowControlPausedReadingTotal)
+        unsafe connections.pause(connection)
     }
 
     func resumeDownstreamReading(_ stream: StreamPointer) {
-        guard let connection = connections.slab[stream.pointee.downstream], connection.pointee.isPaused else { return }
-        count(stream.pointee.http.pointee.stats, .downstreamFlowControlResumedReadingTotal)
-        connections.receive(connection)
+        guard let connection = unsafe connections.slab[stream.pointee.downstream], unsafe connection.pointee.isPaused else { return }
+        unsafe count(stream.pointee.http.pointee.stats, .downstreamFlowControlResumedReadingTotal)
+        unsafe connections.receive(connection)
     }
 
     // HOT: per frame.
     /// The client reads more slowly than the upstream answers: stop reading the upstream.
     func watchDownstreamQueue(_ stream: StreamPointer) {
-        guard let connection = connections.slab[stream.pointee.downstream],
-            connection.pointee.out.count > stream.pointee.http.pointee.bufferLimit
+        guard let connection = unsafe connections.slab[stream.pointee.downstream],
+            unsafe connection.pointee.out.count > stream.pointee.http.pointee.bufferLimit
         else { return }
-        connection.pointee.isAboveHigh = true
-        pauseUpstream(stream)
+        unsafe connection.pointee.isAboveHigh = true
+        unsafe pauseUpstream(stream)
     }
 
     func pauseUpstream(_ stream: StreamPointer) {
-        guard let upstream = connections.slab[stream.pointee.upstream], !upstream.pointee.isPaused else { return }
-        upstreamCounted(upstream, .upstreamFlowControlPausedReadingTotal, 1)
-        connections.pause(upstream)
+        guard let upstream = unsafe connections.slab[stream.pointee.upstream], unsafe !upstream.pointee.isPaused else { return }
+        unsafe upstreamCounted(upstream, .upstreamFlowControlPausedReadingTotal, 1)
+        unsafe connections.pause(upstream)
     }
 
     func resumeUpstreamReading(_ stream: StreamPointer) {
-        guard let upstream = connections.slab[stream.pointee.upstream], upstream.pointee.isPaused else { return }
-        upstreamCounted(upstream, .upstreamFlowControlResumedReadingTotal, 1)
-        connections.receive(upstream)
+        guard let upstream = unsafe connections.slab[stream.pointee.upstream], unsafe upstream.pointee.isPaused else { return }
+        unsafe upstreamCounted(upstream, .upstreamFlowControlResumedReadingTotal, 1)
+        unsafe connections.receive(upstream)
     }
 
     // MARK: No route, redirects
 
     private func noRoute(_ stream: StreamPointer) {
-        if stream.pointee.routeResult?.outcome == .requireTLS { return redirectToHTTPS(stream) }
-        cells.increment(stream.pointee.http.pointee.routerStats &+ RouterStat.noRoute.rawValue)
-        if stream.pointee.isConnect { stream.pointee.closesDownstream = true }
-        reply(
+        if unsafe stream.pointee.routeResult?.outcome == .tlsRequired { return unsafe redirectToHTTPS(stream) }
+        unsafe cells.increment(stream.pointee.http.pointee.routerStats &+ RouterStat.noRoute.rawValue)
+        if unsafe stream.pointee.isConnect { unsafe stream.pointee.closesDownstream = true }
+        unsafe reply(
             stream, status: 404, body: .empty, details: Bytes("route_not_found" as StaticString), flags: .noRouteFound)
     }
 
     // MARK: Failures
 
     func routeTimedOut(_ stream: StreamPointer) {
-        if let cluster = cluster(stream.pointee.clusterSlot) {
-            count(cluster.pointee.config.pointee.stats, .upstreamRqTimeout)
+        if let cluster = unsafe cluster(stream.pointee.clusterSlot) {
+            unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqTimeout)
         }
-        if let host = hosts[stream.pointee.host] {
-            cells.increment(host.pointee.config.stats &+ HostStat.rqTimeout.rawValue)
+        if let host = unsafe hosts[stream.pointee.host] {
+            unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqTimeout.rawValue)
         }
-        stream.pointee.flags.insert(.upstreamRequestTimeout)
-        if stream.pointee.hasResponseHead {
-            stream.pointee.details = Bytes("response_timeout" as StaticString)
-            return resetDownstream(stream)
+        unsafe stream.pointee.flags.insert(.upstreamRequestTimeout)
+        if unsafe stream.pointee.hasResponseHead {
+            unsafe stream.pointee.details = Bytes("response_timeout" as StaticString)
+            return unsafe resetDownstream(stream)
         }
-        countUpstreamStatus(stream, 504)
-        reply(
+        unsafe countUpstreamStatus(stream, 504)
+        unsafe reply(
             stream, status: 504, body: Bytes("upstream request timeout" as StaticString),
             details: Bytes("response_timeout" as StaticString), flags: .upstreamRequestTimeout)
     }
 
     func perTryTimedOut(_ stream: StreamPointer) {
-        if let cluster = cluster(stream.pointee.clusterSlot) {
-            count(cluster.pointee.config.pointee.stats, .upstreamRqPerTryTimeout)
+        if let cluster = unsafe cluster(stream.pointee.clusterSlot) {
+            unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqPerTryTimeout)
         }
-        if stream.pointee.hasResponseHead { return }
-        countUpstreamStatus(stream, 504)
-        reply(
+        if unsafe stream.pointee.hasResponseHead { return }
+        unsafe countUpstreamStatus(stream, 504)
+        unsafe reply(
             stream, status: 504, body: Bytes("upstream request timeout" as StaticString),
             details: Bytes("response_timeout" as StaticString), flags: .upstreamRequestTimeout)
     }
@@ -251,22 +252,22 @@ extension Worker {
 
     /// The upstream failed: a reply of ours, or, behind the response's head, the end of the client's connection.
     func upstreamReset(_ stream: StreamPointer, _ failure: UpstreamFailure) {
-        guard !stream.pointee.isDestroyed else { return }
+        guard unsafe !stream.pointee.isDestroyed else { return }
         let (flags, status, reason) = Worker.outcome(failure)
-        if case .connectFailed(let error) = failure { stream.pointee.upstreamErrno = error }
-        stream.pointee.flags.formUnion(flags)
-        if stream.pointee.hasResponseHead {
-            if let details = Worker.startedDetails(failure) { stream.pointee.details = Bytes(details) }
-            cells.increment(
+        if case .connectFailed(let error) = failure { unsafe stream.pointee.upstreamErrno = error }
+        unsafe stream.pointee.flags.formUnion(flags)
+        if unsafe stream.pointee.hasResponseHead {
+            if let details = Worker.startedDetails(failure) { unsafe stream.pointee.details = Bytes(details) }
+            unsafe cells.increment(
                 stream.pointee.http.pointee.routerStats
                     &+ RouterStat.rqResetAfterDownstreamResponseStarted.rawValue)
-            return resetDownstream(stream)
+            return unsafe resetDownstream(stream)
         }
-        if let host = hosts[stream.pointee.host] {
-            cells.increment(host.pointee.config.stats &+ HostStat.rqError.rawValue)
+        if let host = unsafe hosts[stream.pointee.host] {
+            unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqError.rawValue)
         }
-        countUpstreamStatus(stream, status)
-        reply(
+        unsafe countUpstreamStatus(stream, status)
+        unsafe reply(
             stream, status: status, body: Bytes(reason.body), details: Bytes(reason.details), flags: flags)
     }
 

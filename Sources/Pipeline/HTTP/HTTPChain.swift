@@ -5,6 +5,7 @@
 // `requestBody` or `responseBody`, with one bound: the buffer limit.
 
 import Primitives
+import Ring
 import Stats
 import Transport
 import Wire
@@ -35,23 +36,23 @@ package final class WorkerFilterChain {
 extension Worker {
     @inline(__always)
     func filters(_ stream: StreamPointer) -> WorkerFilterChain? {
-        stream.pointee.http.pointee.filterChainSpec == nil ? nil : chain(stream.pointee.http)
+        unsafe stream.pointee.http.pointee.filterChainSpec == nil ? nil : chain(stream.pointee.http)
     }
 
     func beginFilters(_ stream: StreamPointer) {
-        guard let chain = filters(stream) else { return }
-        stream.pointee.requestFilter = 0
-        stream.pointee.responseFilter = UInt16(truncatingIfNeeded: chain.filters.count)
-        stream.pointee.hasFilters = true
+        guard let chain = unsafe filters(stream) else { return }
+        unsafe stream.pointee.requestFilter = 0
+        unsafe stream.pointee.responseFilter = UInt16(truncatingIfNeeded: chain.filters.count)
+        unsafe stream.pointee.hasFilters = true
         if chain.stateBytes > 0, let block = memory.blocks.allocate(chain.stateBytes) {
-            block.base.initializeMemory(as: UInt8.self, repeating: 0, count: block.capacity)
-            stream.pointee.filterState = block
+            unsafe block.base.initializeMemory(as: UInt8.self, repeating: 0, count: block.capacity)
+            unsafe stream.pointee.filterState = block
         }
     }
 
     func destroyFilters(_ stream: StreamPointer) {
-        guard stream.pointee.hasFilters, let chain = filters(stream) else { return }
-        for filter in chain.filters { filter.destroyed(self, stream) }
+        guard unsafe stream.pointee.hasFilters, let chain = unsafe filters(stream) else { return }
+        for filter in chain.filters { unsafe filter.destroyed(self, stream) }
     }
 
     // MARK: Request
@@ -59,32 +60,32 @@ extension Worker {
     // HOT: per message.
     /// The head goes on from `requestFilter` until a filter stops it, or to the Forwarder.
     func runRequestHead(_ stream: StreamPointer, endStream: Bool) {
-        if stream.pointee.hasFilters, let chain = filters(stream) {
-            let handle = stream.pointee.handle
-            while Int(stream.pointee.requestFilter) < chain.filters.count {
-                let filter = chain.filters[Int(stream.pointee.requestFilter)]
-                guard filter.interest.contains(.requestHead), !isDisabled(filter, stream) else {
-                    stream.pointee.requestFilter &+= 1
+        if unsafe stream.pointee.hasFilters, let chain = unsafe filters(stream) {
+            let handle = unsafe stream.pointee.handle
+            while unsafe Int(stream.pointee.requestFilter) < chain.filters.count {
+                let filter = unsafe chain.filters[Int(stream.pointee.requestFilter)]
+                guard filter.interest.contains(.requestHead), unsafe !isDisabled(filter, stream) else {
+                    unsafe stream.pointee.requestFilter &+= 1
                     continue
                 }
-                let verdict = filter.requestHead(self, stream, endStream: endStream)
+                let verdict = unsafe filter.requestHead(self, stream, endStream: endStream)
                 // The filter may have answered by itself.
-                guard streams[handle] != nil, !stream.pointee.hasResponseHead else { return }
+                guard unsafe streams[handle] != nil, unsafe !stream.pointee.hasResponseHead else { return }
                 switch verdict {
-                case .proceed: stream.pointee.requestFilter &+= 1
+                case .proceed: unsafe stream.pointee.requestFilter &+= 1
                 case .stop, .stopAndBuffer, .stopAndWatermark:
-                    stream.pointee.requestIsStopped = true
-                    stream.pointee.requestStop = verdict
+                    unsafe stream.pointee.requestIsStopped = true
+                    unsafe stream.pointee.requestStop = verdict
                     return
                 }
             }
         }
-        forwardRequestHead(stream, endStream: endStream)
+        unsafe forwardRequestHead(stream, endStream: endStream)
     }
 
     private func isDisabled(_ filter: HTTPFilter, _ stream: StreamPointer) -> Bool {
-        guard let route = stream.pointee.route else { return false }
-        let configs = route.pointee.filterConfigs
+        guard let route = unsafe stream.pointee.route else { return false }
+        let configs = unsafe route.pointee.filterConfigs
         for i in 0..<configs.count where configs[i].filter == filter.place { return configs[i].isDisabled }
         return false
     }
@@ -92,20 +93,20 @@ extension Worker {
     // HOT: per frame.
     /// A part of the request's body. `buffer`: the receive buffer it lies in; it is retained where the bytes are kept.
     func requestData(_ stream: StreamPointer, _ part: Bytes, _ buffer: UInt16?, endStream: Bool) {
-        stream.pointee.requestBodyBytes &+= UInt64(truncatingIfNeeded: part.count)
-        stream.pointee.activeMs = nowMs
+        unsafe stream.pointee.requestBodyBytes &+= UInt64(truncatingIfNeeded: part.count)
+        unsafe stream.pointee.activeMs = nowMs
         if endStream {
-            stream.pointee.requestEnded = true
-            stream.pointee.requestEndNs = nowNs
-            stream.pointee.requestTimeoutAtMs = 0
+            unsafe stream.pointee.requestEnded = true
+            unsafe stream.pointee.requestEndNs = nowNs
+            unsafe stream.pointee.requestTimeoutAtMs = 0
         }
-        guard stream.pointee.hasFilters, let chain = filters(stream), chain.wantsRequestBody || stream.pointee.requestIsStopped
+        guard unsafe stream.pointee.hasFilters, let chain = unsafe filters(stream), unsafe chain.wantsRequestBody || stream.pointee.requestIsStopped
         else {
-            forwardRequestData(stream, part, buffer, endStream: endStream)
+            unsafe forwardRequestData(stream, part, buffer, endStream: endStream)
             return
         }
-        guard keep(part, buffer, in: &stream.pointee.requestBody) else { return resetDownstream(stream) }
-        runRequestBody(stream, chain, endStream: endStream)
+        guard unsafe keep(part, buffer, in: &stream.pointee.requestBody) else { return unsafe resetDownstream(stream) }
+        unsafe runRequestBody(stream, chain, endStream: endStream)
     }
 
     func keep(_ part: Bytes, _ buffer: UInt16?, in queue: inout ByteQueue) -> Bool {
@@ -119,73 +120,73 @@ extension Worker {
 
     /// Everything that waits goes on through the filters, as far as they let it.
     private func runRequestBody(_ stream: StreamPointer, _ chain: WorkerFilterChain, endStream: Bool) {
-        let handle = stream.pointee.handle
-        if stream.pointee.requestIsStopped, stream.pointee.requestStop != .stop {
-            requestBodyWaits(stream)
+        let handle = unsafe stream.pointee.handle
+        if unsafe stream.pointee.requestIsStopped, unsafe stream.pointee.requestStop != .stop {
+            unsafe requestBodyWaits(stream)
             return
         }
-        var place = Int(stream.pointee.requestFilter)
+        var place = unsafe Int(stream.pointee.requestFilter)
         // A head that was stopped with `.stop` waits at its filter, which sees the body.
-        if !stream.pointee.requestIsStopped { place = 0 }
+        if unsafe !stream.pointee.requestIsStopped { place = 0 }
         while place < chain.filters.count {
             let filter = chain.filters[place]
-            guard filter.interest.contains(.requestBody), !isDisabled(filter, stream) else {
-                if stream.pointee.requestIsStopped { return requestBodyWaits(stream) }
+            guard filter.interest.contains(.requestBody), unsafe !isDisabled(filter, stream) else {
+                if unsafe stream.pointee.requestIsStopped { return unsafe requestBodyWaits(stream) }
                 place += 1
                 continue
             }
-            var data = stream.pointee.requestBody
-            stream.pointee.requestBody = ByteQueue()
-            let verdict = filter.requestData(self, stream, &data, endStream: endStream)
-            guard streams[handle] != nil, !stream.pointee.hasResponseHead else {
+            var data = unsafe stream.pointee.requestBody
+            unsafe stream.pointee.requestBody = ByteQueue()
+            let verdict = unsafe filter.requestData(self, stream, &data, endStream: endStream)
+            guard unsafe streams[handle] != nil, unsafe !stream.pointee.hasResponseHead else {
                 data.removeAll(memory)
                 return
             }
-            stream.pointee.requestBody = data
+            unsafe stream.pointee.requestBody = data
             switch verdict {
             case .proceed:
-                if stream.pointee.requestIsStopped {
+                if unsafe stream.pointee.requestIsStopped {
                     // The filter let its body go on, and with it the head that it had stopped.
-                    stream.pointee.requestIsStopped = false
-                    stream.pointee.requestFilter = UInt16(truncatingIfNeeded: place + 1)
-                    runRequestHead(stream, endStream: endStream && stream.pointee.requestBody.isEmpty)
-                    guard streams[handle] != nil, !stream.pointee.hasResponseHead, !stream.pointee.requestIsStopped else {
+                    unsafe stream.pointee.requestIsStopped = false
+                    unsafe stream.pointee.requestFilter = UInt16(truncatingIfNeeded: place + 1)
+                    unsafe runRequestHead(stream, endStream: endStream && stream.pointee.requestBody.isEmpty)
+                    guard unsafe streams[handle] != nil, unsafe !stream.pointee.hasResponseHead, unsafe !stream.pointee.requestIsStopped else {
                         return
                     }
                 }
                 place += 1
             case .stopAndBuffer, .stopAndWatermark:
-                if verdict == .stopAndWatermark, stream.pointee.requestStop != .stopAndWatermark {
-                    stream.pointee.requestStop = .stopAndWatermark
-                } else if verdict == .stopAndBuffer, !stream.pointee.requestIsStopped {
-                    stream.pointee.requestStop = .stopAndBuffer
+                if verdict == .stopAndWatermark, unsafe stream.pointee.requestStop != .stopAndWatermark {
+                    unsafe stream.pointee.requestStop = .stopAndWatermark
+                } else if verdict == .stopAndBuffer, unsafe !stream.pointee.requestIsStopped {
+                    unsafe stream.pointee.requestStop = .stopAndBuffer
                 }
-                stream.pointee.requestBodyStoppedAt = UInt16(truncatingIfNeeded: place)
-                requestBodyWaits(stream)
+                unsafe stream.pointee.requestBodyStoppedAt = UInt16(truncatingIfNeeded: place)
+                unsafe requestBodyWaits(stream)
                 return
             case .stopWithoutBuffer: return
             }
         }
-        flushRequestBody(stream, endStream: endStream)
+        unsafe flushRequestBody(stream, endStream: endStream)
     }
 
     private func flushRequestBody(_ stream: StreamPointer, endStream: Bool) {
-        var data = stream.pointee.requestBody
-        stream.pointee.requestBody = ByteQueue()
-        forwardRequestQueue(stream, &data, endStream: endStream)
+        var data = unsafe stream.pointee.requestBody
+        unsafe stream.pointee.requestBody = ByteQueue()
+        unsafe forwardRequestQueue(stream, &data, endStream: endStream)
     }
 
     /// Body beyond the limit: refused, or not read for now.
     private func requestBodyWaits(_ stream: StreamPointer) {
-        let limit = stream.pointee.route?.pointee.bufferLimit ?? stream.pointee.http.pointee.bufferLimit
-        guard stream.pointee.requestBody.count > limit else { return }
-        if stream.pointee.requestStop == .stopAndWatermark {
-            pauseDownstream(stream)
+        let limit = unsafe stream.pointee.route?.pointee.bufferLimit ?? stream.pointee.http.pointee.bufferLimit
+        guard unsafe stream.pointee.requestBody.count > limit else { return }
+        if unsafe stream.pointee.requestStop == .stopAndWatermark {
+            unsafe pauseDownstream(stream)
             return
         }
-        count(stream.pointee.http.pointee.stats, .downstreamRqTooLarge)
-        stream.pointee.closesDownstream = !stream.pointee.requestEnded || stream.pointee.closesDownstream
-        reply(
+        unsafe count(stream.pointee.http.pointee.stats, .downstreamRqTooLarge)
+        unsafe stream.pointee.closesDownstream = unsafe !stream.pointee.requestEnded || stream.pointee.closesDownstream
+        unsafe reply(
             stream, status: 413, body: Bytes("Payload Too Large" as StaticString),
             details: Bytes("request_payload_too_large" as StaticString), flags: [])
     }
@@ -193,71 +194,71 @@ extension Worker {
     // HOT: per message.
     /// The request is complete without a last body part.
     func requestEnded(_ stream: StreamPointer) {
-        stream.pointee.requestEnded = true
-        stream.pointee.requestEndNs = nowNs
-        stream.pointee.requestTimeoutAtMs = 0
-        if stream.pointee.hasFilters, let chain = filters(stream) {
-            let handle = stream.pointee.handle
-            if stream.pointee.requestTrailers != nil {
-                for filter in chain.filters where !isDisabled(filter, stream) {
-                    if filter.requestTrailers(self, stream) == .stop {
-                        stream.pointee.requestTrailersStopped = true
+        unsafe stream.pointee.requestEnded = true
+        unsafe stream.pointee.requestEndNs = nowNs
+        unsafe stream.pointee.requestTimeoutAtMs = 0
+        if unsafe stream.pointee.hasFilters, let chain = unsafe filters(stream) {
+            let handle = unsafe stream.pointee.handle
+            if unsafe stream.pointee.requestTrailers != nil {
+                for filter in chain.filters where unsafe !isDisabled(filter, stream) {
+                    if unsafe filter.requestTrailers(self, stream) == .stop {
+                        unsafe stream.pointee.requestTrailersStopped = true
                         return
                     }
-                    guard streams[handle] != nil, !stream.pointee.hasResponseHead else { return }
+                    guard unsafe streams[handle] != nil, unsafe !stream.pointee.hasResponseHead else { return }
                 }
-            } else if chain.wantsRequestBody || stream.pointee.requestIsStopped {
-                runRequestBody(stream, chain, endStream: true)
+            } else if unsafe chain.wantsRequestBody || stream.pointee.requestIsStopped {
+                unsafe runRequestBody(stream, chain, endStream: true)
                 return
             }
         }
-        if stream.pointee.requestIsStopped { return }
-        forwardRequestEnd(stream)
+        if unsafe stream.pointee.requestIsStopped { return }
+        unsafe forwardRequestEnd(stream)
     }
 
     /// A filter that stopped a request lets it go on behind itself. Nothing happens when the stream is gone.
     package func resumeRequest(_ handle: Handle, from filter: HTTPFilter) {
-        guard let stream = streams[handle], !stream.pointee.isDestroyed, !stream.pointee.hasResponseHead,
-            let chain = filters(stream)
+        guard let stream = unsafe streams[handle], unsafe !stream.pointee.isDestroyed, unsafe !stream.pointee.hasResponseHead,
+            let chain = unsafe filters(stream)
         else { return }
-        if stream.pointee.requestIsStopped {
-            guard stream.pointee.requestFilter == filter.place else { return }
-            stream.pointee.requestIsStopped = false
-            stream.pointee.requestFilter = filter.place &+ 1
-            let bodyEnds = stream.pointee.requestEnded && stream.pointee.requestTrailers == nil
-            runRequestHead(stream, endStream: bodyEnds && stream.pointee.requestBody.isEmpty)
-            guard streams[handle] != nil, !stream.pointee.hasResponseHead, !stream.pointee.requestIsStopped else { return }
+        if unsafe stream.pointee.requestIsStopped {
+            guard unsafe stream.pointee.requestFilter == filter.place else { return }
+            unsafe stream.pointee.requestIsStopped = false
+            unsafe stream.pointee.requestFilter = filter.place &+ 1
+            let bodyEnds = unsafe stream.pointee.requestEnded && stream.pointee.requestTrailers == nil
+            unsafe runRequestHead(stream, endStream: bodyEnds && stream.pointee.requestBody.isEmpty)
+            guard unsafe streams[handle] != nil, unsafe !stream.pointee.hasResponseHead, unsafe !stream.pointee.requestIsStopped else { return }
         }
-        resumeRequestBody(stream, chain, behind: filter.place)
+        unsafe resumeRequestBody(stream, chain, behind: filter.place)
     }
 
     private func resumeRequestBody(_ stream: StreamPointer, _ chain: WorkerFilterChain, behind place: UInt16) {
-        let handle = stream.pointee.handle
-        let endStream = stream.pointee.requestEnded && stream.pointee.requestTrailers == nil
-        if !stream.pointee.requestBody.isEmpty {
+        let handle = unsafe stream.pointee.handle
+        let endStream = unsafe stream.pointee.requestEnded && stream.pointee.requestTrailers == nil
+        if unsafe !stream.pointee.requestBody.isEmpty {
             var next = Int(place) + 1
             while next < chain.filters.count {
                 let filter = chain.filters[next]
-                if filter.interest.contains(.requestBody), !isDisabled(filter, stream) {
-                    var data = stream.pointee.requestBody
-                    stream.pointee.requestBody = ByteQueue()
-                    let verdict = filter.requestData(self, stream, &data, endStream: endStream)
-                    guard streams[handle] != nil, !stream.pointee.hasResponseHead else {
+                if filter.interest.contains(.requestBody), unsafe !isDisabled(filter, stream) {
+                    var data = unsafe stream.pointee.requestBody
+                    unsafe stream.pointee.requestBody = ByteQueue()
+                    let verdict = unsafe filter.requestData(self, stream, &data, endStream: endStream)
+                    guard unsafe streams[handle] != nil, unsafe !stream.pointee.hasResponseHead else {
                         data.removeAll(memory)
                         return
                     }
-                    stream.pointee.requestBody = data
-                    if verdict != .proceed { return requestBodyWaits(stream) }
+                    unsafe stream.pointee.requestBody = data
+                    if verdict != .proceed { return unsafe requestBodyWaits(stream) }
                 }
                 next += 1
             }
-            flushRequestBody(stream, endStream: endStream)
-        } else if stream.pointee.requestEnded, stream.pointee.requestTrailers != nil || stream.pointee.requestHeadForwarded {
-            forwardRequestEnd(stream)
+            unsafe flushRequestBody(stream, endStream: endStream)
+        } else if unsafe stream.pointee.requestEnded, unsafe stream.pointee.requestTrailers != nil || stream.pointee.requestHeadForwarded {
+            unsafe forwardRequestEnd(stream)
         }
-        guard let stream = streams[handle] else { return }
-        if stream.pointee.requestEnded, stream.pointee.requestTrailers != nil { forwardRequestEnd(stream) }
-        resumeDownstreamReading(stream)
+        guard let stream = unsafe streams[handle] else { return }
+        if unsafe stream.pointee.requestEnded, unsafe stream.pointee.requestTrailers != nil { unsafe forwardRequestEnd(stream) }
+        unsafe resumeDownstreamReading(stream)
     }
 
     // MARK: Response
@@ -265,33 +266,33 @@ extension Worker {
     // HOT: per message.
     /// A response's head, of an upstream or of our own, passes the filters backwards and goes out.
     func responseHead(_ stream: StreamPointer, endStream: Bool) {
-        stream.pointee.hasResponseHead = true
-        stream.pointee.responseStartNs = nowNs
-        if stream.pointee.hasFilters, let chain = filters(stream) {
-            let handle = stream.pointee.handle
-            stream.pointee.responseFilter = UInt16(truncatingIfNeeded: chain.filters.count)
-            guard runResponseHead(stream, chain, endStream: endStream), streams[handle] != nil else { return }
+        unsafe stream.pointee.hasResponseHead = true
+        unsafe stream.pointee.responseStartNs = nowNs
+        if unsafe stream.pointee.hasFilters, let chain = unsafe filters(stream) {
+            let handle = unsafe stream.pointee.handle
+            unsafe stream.pointee.responseFilter = UInt16(truncatingIfNeeded: chain.filters.count)
+            guard unsafe runResponseHead(stream, chain, endStream: endStream), unsafe streams[handle] != nil else { return }
         }
-        finishResponseHead(stream, endStream: endStream)
+        unsafe finishResponseHead(stream, endStream: endStream)
     }
 
     /// True: on to the codec.
     private func runResponseHead(_ stream: StreamPointer, _ chain: WorkerFilterChain, endStream: Bool) -> Bool {
-        let handle = stream.pointee.handle
-        while stream.pointee.responseFilter > 0 {
-            let filter = chain.filters[Int(stream.pointee.responseFilter) - 1]
-            guard filter.interest.contains(.responseHead), !isDisabled(filter, stream) else {
-                stream.pointee.responseFilter &-= 1
+        let handle = unsafe stream.pointee.handle
+        while unsafe stream.pointee.responseFilter > 0 {
+            let filter = unsafe chain.filters[Int(stream.pointee.responseFilter) - 1]
+            guard filter.interest.contains(.responseHead), unsafe !isDisabled(filter, stream) else {
+                unsafe stream.pointee.responseFilter &-= 1
                 continue
             }
-            let verdict = filter.responseHead(self, stream, endStream: endStream)
-            guard streams[handle] != nil else { return false }
+            let verdict = unsafe filter.responseHead(self, stream, endStream: endStream)
+            guard unsafe streams[handle] != nil else { return false }
             switch verdict {
-            case .proceed: stream.pointee.responseFilter &-= 1
+            case .proceed: unsafe stream.pointee.responseFilter &-= 1
             case .stop, .stopAndBuffer, .stopAndWatermark:
-                stream.pointee.responseIsStopped = true
-                stream.pointee.responseStop = verdict
-                stream.pointee.responseHeadEnds = endStream
+                unsafe stream.pointee.responseIsStopped = true
+                unsafe stream.pointee.responseStop = verdict
+                unsafe stream.pointee.responseHeadEnds = endStream
                 return false
             }
         }
@@ -299,87 +300,87 @@ extension Worker {
     }
 
     private func finishResponseHead(_ stream: StreamPointer, endStream: Bool) {
-        finaliseResponse(stream)
-        sendResponseHead(stream, endStream: endStream)
-        if endStream { finishResponse(stream) }
+        unsafe finaliseResponse(stream)
+        unsafe sendResponseHead(stream, endStream: endStream)
+        if endStream { unsafe finishResponse(stream) }
     }
 
     // HOT: per frame.
     func responseData(_ stream: StreamPointer, _ part: Bytes, _ buffer: UInt16?, endStream: Bool) {
-        stream.pointee.activeMs = nowMs
-        if endStream { stream.pointee.responseEnded = true }
-        guard stream.pointee.hasFilters, let chain = filters(stream),
-            chain.wantsResponseBody || stream.pointee.responseIsStopped
+        unsafe stream.pointee.activeMs = nowMs
+        if endStream { unsafe stream.pointee.responseEnded = true }
+        guard unsafe stream.pointee.hasFilters, let chain = unsafe filters(stream),
+            unsafe chain.wantsResponseBody || stream.pointee.responseIsStopped
         else {
-            sendResponseData(stream, part, buffer)
-            if endStream { finishResponse(stream) } else { watchDownstreamQueue(stream) }
+            unsafe sendResponseData(stream, part, buffer)
+            if endStream { unsafe finishResponse(stream) } else { unsafe watchDownstreamQueue(stream) }
             return
         }
-        guard keep(part, buffer, in: &stream.pointee.responseBody) else { return resetDownstream(stream) }
-        runResponseBody(stream, chain, endStream: endStream)
+        guard unsafe keep(part, buffer, in: &stream.pointee.responseBody) else { return unsafe resetDownstream(stream) }
+        unsafe runResponseBody(stream, chain, endStream: endStream)
     }
 
     private func runResponseBody(_ stream: StreamPointer, _ chain: WorkerFilterChain, endStream: Bool) {
-        let handle = stream.pointee.handle
-        if stream.pointee.responseIsStopped, stream.pointee.responseStop != .stop {
-            responseBodyWaits(stream)
+        let handle = unsafe stream.pointee.handle
+        if unsafe stream.pointee.responseIsStopped, unsafe stream.pointee.responseStop != .stop {
+            unsafe responseBodyWaits(stream)
             return
         }
-        var place = stream.pointee.responseIsStopped ? Int(stream.pointee.responseFilter) : chain.filters.count
+        var place = unsafe stream.pointee.responseIsStopped ? Int(stream.pointee.responseFilter) : chain.filters.count
         while place > 0 {
             let filter = chain.filters[place - 1]
-            guard filter.interest.contains(.responseBody), !isDisabled(filter, stream) else {
-                if stream.pointee.responseIsStopped { return responseBodyWaits(stream) }
+            guard filter.interest.contains(.responseBody), unsafe !isDisabled(filter, stream) else {
+                if unsafe stream.pointee.responseIsStopped { return unsafe responseBodyWaits(stream) }
                 place -= 1
                 continue
             }
-            var data = stream.pointee.responseBody
-            stream.pointee.responseBody = ByteQueue()
-            let verdict = filter.responseData(self, stream, &data, endStream: endStream)
-            guard streams[handle] != nil else {
+            var data = unsafe stream.pointee.responseBody
+            unsafe stream.pointee.responseBody = ByteQueue()
+            let verdict = unsafe filter.responseData(self, stream, &data, endStream: endStream)
+            guard unsafe streams[handle] != nil else {
                 data.removeAll(memory)
                 return
             }
-            stream.pointee.responseBody = data
+            unsafe stream.pointee.responseBody = data
             switch verdict {
             case .proceed:
-                if stream.pointee.responseIsStopped {
-                    stream.pointee.responseIsStopped = false
-                    stream.pointee.responseFilter = UInt16(truncatingIfNeeded: place - 1)
-                    guard runResponseHead(stream, chain, endStream: false) else { return }
-                    finaliseResponse(stream)
-                    sendResponseHead(stream, endStream: false)
+                if unsafe stream.pointee.responseIsStopped {
+                    unsafe stream.pointee.responseIsStopped = false
+                    unsafe stream.pointee.responseFilter = UInt16(truncatingIfNeeded: place - 1)
+                    guard unsafe runResponseHead(stream, chain, endStream: false) else { return }
+                    unsafe finaliseResponse(stream)
+                    unsafe sendResponseHead(stream, endStream: false)
                 }
                 place -= 1
             case .stopAndBuffer, .stopAndWatermark:
-                if verdict == .stopAndWatermark { stream.pointee.responseStop = .stopAndWatermark }
-                return responseBodyWaits(stream)
+                if verdict == .stopAndWatermark { unsafe stream.pointee.responseStop = .stopAndWatermark }
+                return unsafe responseBodyWaits(stream)
             case .stopWithoutBuffer: return
             }
         }
-        flushResponseBody(stream, endStream: endStream)
+        unsafe flushResponseBody(stream, endStream: endStream)
     }
 
     private func flushResponseBody(_ stream: StreamPointer, endStream: Bool) {
-        var data = stream.pointee.responseBody
-        stream.pointee.responseBody = ByteQueue()
+        var data = unsafe stream.pointee.responseBody
+        unsafe stream.pointee.responseBody = ByteQueue()
         while let part = data.first, !data.isEmpty {
-            sendResponseData(stream, part, nil)
+            unsafe sendResponseData(stream, part, nil)
             data.consume(part.count, memory)
         }
         data.removeAll(memory)
-        if endStream { finishResponse(stream) } else { watchDownstreamQueue(stream) }
+        if endStream { unsafe finishResponse(stream) } else { unsafe watchDownstreamQueue(stream) }
     }
 
     private func responseBodyWaits(_ stream: StreamPointer) {
-        guard stream.pointee.responseBody.count > stream.pointee.http.pointee.bufferLimit else { return }
-        if stream.pointee.responseStop == .stopAndWatermark { return pauseUpstream(stream) }
-        count(stream.pointee.http.pointee.stats, .rsTooLarge)
-        if stream.pointee.responseHeadSent { return resetDownstream(stream) }
-        stream.pointee.hasResponseHead = false
-        stream.pointee.responseIsStopped = false
-        stream.pointee.responseBody.removeAll(memory)
-        reply(
+        guard unsafe stream.pointee.responseBody.count > stream.pointee.http.pointee.bufferLimit else { return }
+        if unsafe stream.pointee.responseStop == .stopAndWatermark { return unsafe pauseUpstream(stream) }
+        unsafe count(stream.pointee.http.pointee.stats, .rsTooLarge)
+        if unsafe stream.pointee.responseHeadSent { return unsafe resetDownstream(stream) }
+        unsafe stream.pointee.hasResponseHead = false
+        unsafe stream.pointee.responseIsStopped = false
+        unsafe stream.pointee.responseBody.removeAll(memory)
+        unsafe reply(
             stream, status: 500, body: Bytes("Internal Server Error" as StaticString),
             details: Bytes("response_payload_too_large" as StaticString), flags: [])
     }
@@ -387,45 +388,45 @@ extension Worker {
     // HOT: per message.
     /// The response is complete without a last body part.
     func responseEnded(_ stream: StreamPointer) {
-        guard !stream.pointee.responseEnded else { return }
-        stream.pointee.responseEnded = true
-        if stream.pointee.hasFilters, let chain = filters(stream) {
-            if stream.pointee.responseTrailers != nil {
-                let handle = stream.pointee.handle
-                for filter in chain.filters.reversed() where !isDisabled(filter, stream) {
-                    if filter.responseTrailers(self, stream) == .stop { return }
-                    guard streams[handle] != nil else { return }
+        guard unsafe !stream.pointee.responseEnded else { return }
+        unsafe stream.pointee.responseEnded = true
+        if unsafe stream.pointee.hasFilters, let chain = unsafe filters(stream) {
+            if unsafe stream.pointee.responseTrailers != nil {
+                let handle = unsafe stream.pointee.handle
+                for filter in chain.filters.reversed() where unsafe !isDisabled(filter, stream) {
+                    if unsafe filter.responseTrailers(self, stream) == .stop { return }
+                    guard unsafe streams[handle] != nil else { return }
                 }
-            } else if chain.wantsResponseBody || stream.pointee.responseIsStopped {
-                runResponseBody(stream, chain, endStream: true)
+            } else if unsafe chain.wantsResponseBody || stream.pointee.responseIsStopped {
+                unsafe runResponseBody(stream, chain, endStream: true)
                 return
             }
         }
-        if stream.pointee.responseIsStopped { return }
-        finishResponse(stream)
+        if unsafe stream.pointee.responseIsStopped { return }
+        unsafe finishResponse(stream)
     }
 
     /// A filter that stopped a response lets it go on.
     package func resumeResponse(_ handle: Handle, from filter: HTTPFilter) {
-        guard let stream = streams[handle], !stream.pointee.isDestroyed, let chain = filters(stream) else { return }
-        if stream.pointee.responseIsStopped {
-            guard stream.pointee.responseFilter == filter.place &+ 1 else { return }
-            stream.pointee.responseIsStopped = false
-            stream.pointee.responseFilter = filter.place
-            guard runResponseHead(stream, chain, endStream: stream.pointee.responseHeadEnds) else { return }
-            finaliseResponse(stream)
-            sendResponseHead(stream, endStream: stream.pointee.responseHeadEnds && stream.pointee.responseBody.isEmpty)
+        guard let stream = unsafe streams[handle], unsafe !stream.pointee.isDestroyed, let chain = unsafe filters(stream) else { return }
+        if unsafe stream.pointee.responseIsStopped {
+            guard unsafe stream.pointee.responseFilter == filter.place &+ 1 else { return }
+            unsafe stream.pointee.responseIsStopped = false
+            unsafe stream.pointee.responseFilter = filter.place
+            guard unsafe runResponseHead(stream, chain, endStream: stream.pointee.responseHeadEnds) else { return }
+            unsafe finaliseResponse(stream)
+            unsafe sendResponseHead(stream, endStream: stream.pointee.responseHeadEnds && stream.pointee.responseBody.isEmpty)
         }
-        flushResponseBody(stream, endStream: stream.pointee.responseEnded || stream.pointee.responseHeadEnds)
-        if let stream = streams[handle] { resumeUpstreamReading(stream) }
+        unsafe flushResponseBody(stream, endStream: stream.pointee.responseEnded || stream.pointee.responseHeadEnds)
+        if let stream = unsafe streams[handle] { unsafe resumeUpstreamReading(stream) }
     }
 
     // HOT: per message.
     /// Everything of the response is queued.
     func finishResponse(_ stream: StreamPointer) {
-        stream.pointee.responseEnded = true
-        if !stream.pointee.requestEnded { stream.pointee.closesDownstream = true }
-        sendResponseEnd(stream)
-        endStream(stream)
+        unsafe stream.pointee.responseEnded = true
+        if unsafe !stream.pointee.requestEnded { unsafe stream.pointee.closesDownstream = true }
+        unsafe sendResponseEnd(stream)
+        unsafe endStream(stream)
     }
 }

@@ -10,68 +10,68 @@ import Wire
 extension Worker {
     // HOT: per message.
     func requestHeadReceived(_ server: UnsafeMutablePointer<H1Server>, _ stream: StreamPointer) {
-        let http = stream.pointee.http
-        let connection = connections.slab.unchecked(server.pointee.connection.slot)
-        stream.pointee.requestHeadDone = true
-        server.pointee.headersDeadlineMs = 0
-        server.pointee.requests &+= 1
-        countRequest(stream)
-        stream.pointee.requestHeadBytes = UInt64(truncatingIfNeeded: stream.pointee.request.textBytes)
-        stream.pointee.startWallNs = wallNs
-        stream.pointee.isHead = stream.pointee.request.method == .head
-        stream.pointee.isConnect = stream.pointee.request.method == .connect
-        stream.pointee.requestIsChunked = server.pointee.decoder.isChunked
-        stream.pointee.requestLength = server.pointee.decoder.contentLength
-        let endStream = server.pointee.decoder.endsHere
+        let http = unsafe stream.pointee.http
+        let connection = unsafe connections.slab.unchecked(server.pointee.connection.slot)
+        unsafe stream.pointee.requestHeadDone = true
+        unsafe server.pointee.headersDeadlineMs = 0
+        unsafe server.pointee.requests &+= 1
+        unsafe countRequest(stream)
+        unsafe stream.pointee.requestHeadBytes = unsafe UInt64(truncatingIfNeeded: stream.pointee.request.textBytes)
+        unsafe stream.pointee.startWallNs = wallNs
+        unsafe stream.pointee.isHead = unsafe stream.pointee.request.method == .head
+        unsafe stream.pointee.isConnect = unsafe stream.pointee.request.method == .connect
+        unsafe stream.pointee.requestIsChunked = unsafe server.pointee.decoder.isChunked
+        unsafe stream.pointee.requestLength = unsafe server.pointee.decoder.contentLength
+        let endStream = unsafe server.pointee.decoder.endsHere
         if endStream {
-            stream.pointee.requestEnded = true
-            stream.pointee.requestEndNs = nowNs
+            unsafe stream.pointee.requestEnded = true
+            unsafe stream.pointee.requestEndNs = nowNs
         }
-        stream.pointee.idleTimeoutMs = http.pointee.streamIdleTimeoutMs
-        if http.pointee.requestTimeoutMs != 0, !endStream {
-            stream.pointee.requestTimeoutAtMs = nowMs &+ http.pointee.requestTimeoutMs
+        unsafe stream.pointee.idleTimeoutMs = unsafe http.pointee.streamIdleTimeoutMs
+        if unsafe http.pointee.requestTimeoutMs != 0, !endStream {
+            unsafe stream.pointee.requestTimeoutAtMs = unsafe nowMs &+ http.pointee.requestTimeoutMs
         }
-        if http.pointee.streamDurationMaxMs != 0 {
-            stream.pointee.durationMaxAtMs = nowMs &+ http.pointee.streamDurationMaxMs
+        if unsafe http.pointee.streamDurationMaxMs != 0 {
+            unsafe stream.pointee.durationMaxAtMs = unsafe nowMs &+ http.pointee.streamDurationMaxMs
         }
-        armStreamTimer(stream)
-        if server.pointee.decoder.droppedUnderscores > 0 {
-            cells.add(
+        unsafe armStreamTimer(stream)
+        if unsafe server.pointee.decoder.droppedUnderscores > 0 {
+            unsafe cells.add(
                 http.pointee.codecStats &+ HTTP1CodecStat.droppedHeadersWithUnderscores.rawValue,
                 UInt64(server.pointee.decoder.droppedUnderscores))
         }
-        if server.pointee.decoder.shouldClose || drain != .none || server.pointee.isDraining {
-            stream.pointee.closesDownstream = true
-            if drain != .none { count(http.pointee.stats, .downstreamCxDrainClose) }
+        if unsafe server.pointee.decoder.shouldClose || drain != .none || server.pointee.isDraining {
+            unsafe stream.pointee.closesDownstream = true
+            if drain != .none { unsafe count(http.pointee.stats, .downstreamCxDrainClose) }
         }
-        let requestsMax = http.pointee.requestsPerConnectionMax
-        if requestsMax != 0, server.pointee.requests >= requestsMax {
-            stream.pointee.closesDownstream = true
-            count(http.pointee.stats, .downstreamCxMaxRequestsReached)
+        let requestsMax = unsafe http.pointee.requestsPerConnectionMax
+        if requestsMax != 0, unsafe server.pointee.requests >= requestsMax {
+            unsafe stream.pointee.closesDownstream = true
+            unsafe count(http.pointee.stats, .downstreamCxMaxRequestsReached)
         }
-        if hasProxyConnectionClose(stream) { stream.pointee.closesDownstream = true }
-        setAddresses(stream, connection)
-        if stream.pointee.request.version == .http10, !server.pointee.decoder.hasHost,
-            !http.pointee.defaultHost10.isEmpty
+        if unsafe hasProxyConnectionClose(stream) { unsafe stream.pointee.closesDownstream = true }
+        unsafe setAddresses(stream, connection)
+        if unsafe stream.pointee.request.version == .http10, unsafe !server.pointee.decoder.hasHost,
+            unsafe !http.pointee.defaultHost10.isEmpty
         {
-            stream.pointee.request.authority = stream.pointee.request.store(http.pointee.defaultHost10)
-            stream.pointee.request.append(.host, http.pointee.defaultHost10)
-        } else if !server.pointee.decoder.hasHost {
-            stream.pointee.closesDownstream = true
-            reply(
+            unsafe stream.pointee.request.authority = unsafe stream.pointee.request.store(http.pointee.defaultHost10)
+            unsafe stream.pointee.request.append(.host, http.pointee.defaultHost10)
+        } else if unsafe !server.pointee.decoder.hasHost {
+            unsafe stream.pointee.closesDownstream = true
+            unsafe reply(
                 stream, status: 400, body: .empty, details: Bytes("missing_host_header" as StaticString), flags: [])
             return
         }
-        guard upgradeAndHops(server, stream), checkPath(stream), normalise(stream) else { return }
-        expectations(stream)
-        forwardedHeaders(stream)
-        stream.pointee.random = random.next()
-        requestID(stream)
-        stream.pointee.isGRPC =
-            stream.pointee.request.value(of: .contentType).map { isGRPCType($0) } ?? false
-        beginFilters(stream)
-        if http.pointee.filterChain == 0 { chooseRoute(stream) } else { chooseRoute(stream) }
-        runRequestHead(stream, endStream: endStream && !stream.pointee.isTunnelRequest)
+        guard unsafe upgradeAndHops(server, stream), unsafe checkPath(stream), unsafe normalise(stream) else { return }
+        unsafe expectations(stream)
+        unsafe forwardedHeaders(stream)
+        unsafe stream.pointee.random = random.next()
+        unsafe requestID(stream)
+        unsafe stream.pointee.isGRPC =
+            unsafe stream.pointee.request.value(of: .contentType).map { isGRPCType($0) } ?? false
+        unsafe beginFilters(stream)
+        unsafe chooseRoute(stream)
+        unsafe runRequestHead(stream, endStream: endStream && !stream.pointee.isUpgrade)
     }
 
     private func isGRPCType(_ type: Bytes) -> Bool {
@@ -81,20 +81,20 @@ extension Worker {
     }
 
     private func hasProxyConnectionClose(_ stream: StreamPointer) -> Bool {
-        guard let value = stream.pointee.request.value(of: .proxyConnection) else { return false }
+        guard let value = unsafe stream.pointee.request.value(of: .proxyConnection) else { return false }
         return TokenList.contains(value, Bytes("close" as StaticString))
     }
 
     // MARK: Upgrades and hop-by-hop fields
 
     private func upgradeAndHops(_ server: UnsafeMutablePointer<H1Server>, _ stream: StreamPointer) -> Bool {
-        let isUpgrade = server.pointee.decoder.upgradeRequested
+        let isUpgrade = unsafe server.pointee.decoder.upgradeRequested
         if isUpgrade {
-            stream.pointee.isUpgrade = true
+            unsafe stream.pointee.isUpgrade = true
         }
-        guard HopByHop.strip(&stream.pointee.request, keepUpgrade: isUpgrade) else {
-            stream.pointee.closesDownstream = true
-            reply(
+        guard unsafe HopByHop.strip(&stream.pointee.request, keepUpgrade: isUpgrade) else {
+            unsafe stream.pointee.closesDownstream = true
+            unsafe reply(
                 stream, status: 400, body: .empty, details: Bytes("missing_host_header" as StaticString), flags: [])
             return false
         }
@@ -103,14 +103,14 @@ extension Worker {
 
     /// Whether the connection manager and the route let this upgrade pass.
     func isUpgradeAllowed(_ stream: StreamPointer) -> Bool {
-        guard let type = stream.pointee.isConnect
+        guard let type = unsafe stream.pointee.isConnect
             ? Bytes("connect" as StaticString) : stream.pointee.request.value(of: .upgrade)
         else { return false }
-        if let route = stream.pointee.route {
-            if contains(route.pointee.upgradesOff, type) { return false }
-            if contains(route.pointee.upgradesOn, type) { return true }
+        if let route = unsafe stream.pointee.route {
+            if unsafe contains(route.pointee.upgradesOff, type) { return false }
+            if unsafe contains(route.pointee.upgradesOn, type) { return true }
         }
-        return contains(stream.pointee.http.pointee.upgrades, type)
+        return unsafe contains(stream.pointee.http.pointee.upgrades, type)
     }
 
     private func contains(_ names: FrozenArray<Bytes>, _ name: Bytes) -> Bool {
@@ -121,42 +121,42 @@ extension Worker {
     // MARK: Path and host
 
     private func checkPath(_ stream: StreamPointer) -> Bool {
-        if stream.pointee.isConnect { return true }
-        let path = stream.pointee.request.text(stream.pointee.request.path)
+        if unsafe stream.pointee.isConnect { return true }
+        let path = unsafe stream.pointee.request.text(stream.pointee.request.path)
         guard path.isEmpty || path[0] != UInt8(ascii: "/") else { return true }
-        count(stream.pointee.http.pointee.stats, .downstreamRqNonRelativePath)
-        reply(
+        unsafe count(stream.pointee.http.pointee.stats, .downstreamRqNonRelativePath)
+        unsafe reply(
             stream, status: 404, body: .empty, details: Bytes("absolute_path_rejected" as StaticString), flags: [])
         return false
     }
 
     private func normalise(_ stream: StreamPointer) -> Bool {
-        let http = stream.pointee.http
-        if http.pointee.stripTrailingHostDot || http.pointee.stripPort != .none { stripHost(stream) }
-        guard http.pointee.normalizePath || http.pointee.mergeSlashes || http.pointee.escapedSlashes != .keep else {
+        let http = unsafe stream.pointee.http
+        if unsafe http.pointee.stripTrailingHostDot || http.pointee.stripPort != .none { unsafe stripHost(stream) }
+        guard unsafe http.pointee.normalizePath || http.pointee.mergeSlashes || http.pointee.escapedSlashes != .keep else {
             return true
         }
         var options = PathOptions()
-        options.normalize = http.pointee.normalizePath
-        options.mergeSlashes = http.pointee.mergeSlashes
-        switch http.pointee.escapedSlashes {
+        options.normalize = unsafe http.pointee.normalizePath
+        options.mergeSlashes = unsafe http.pointee.mergeSlashes
+        switch unsafe http.pointee.escapedSlashes {
         case .keep: options.escapedSlashes = .keepUnchanged
         case .reject: options.escapedSlashes = .rejectRequest
         case .unescapeAndRedirect: options.escapedSlashes = .unescapeAndRedirect
         case .unescapeAndForward: options.escapedSlashes = .unescapeAndForward
         }
-        switch PathNormalizer.apply(options, to: &stream.pointee.request) {
-        case .forward: return true
-        case .reject:
-            count(http.pointee.stats, .downstreamRqFailedPathNormalization)
-            reply(
+        switch unsafe PathNormalizer.apply(options, to: &stream.pointee.request) {
+        case .unchanged, .changed: return true
+        case .rejected:
+            unsafe count(http.pointee.stats, .downstreamRqFailedPathNormalization)
+            unsafe reply(
                 stream, status: 400, body: .empty, details: Bytes("path_normalization_failed" as StaticString),
                 flags: [])
             return false
         case .redirect:
-            count(http.pointee.stats, .downstreamRqRedirectedWithNormalizedPath)
-            let path = stream.pointee.request.text(stream.pointee.request.path)
-            reply(
+            unsafe count(http.pointee.stats, .downstreamRqRedirectedWithNormalizedPath)
+            let path = unsafe stream.pointee.request.text(stream.pointee.request.path)
+            unsafe reply(
                 stream, status: 307, body: .empty, details: Bytes("path_normalization_failed" as StaticString),
                 flags: []) { head in head.append(.location, path) }
             return false
@@ -164,69 +164,69 @@ extension Worker {
     }
 
     private func stripHost(_ stream: StreamPointer) {
-        let http = stream.pointee.http
-        var host = stream.pointee.request.text(stream.pointee.request.authority)
+        let http = unsafe stream.pointee.http
+        var host = unsafe stream.pointee.request.text(stream.pointee.request.authority)
         let before = host.count
-        if http.pointee.stripTrailingHostDot, host.count > 1, host[host.count &- 1] == UInt8(ascii: ".") {
+        if unsafe http.pointee.stripTrailingHostDot, host.count > 1, host[host.count &- 1] == UInt8(ascii: ".") {
             host = host.part(0, host.count &- 1)
         }
-        if http.pointee.stripPort != .none, let parsed = HostPort(host), let port = parsed.port {
-            let isMatching = port == stream.pointee.localAddress.port
-            if http.pointee.stripPort == .any || isMatching { host = parsed.host }
+        if unsafe http.pointee.stripPort != .none, let parsed = HostPort(host), let port = parsed.port {
+            let isMatching = unsafe port == stream.pointee.localAddress.port
+            if unsafe http.pointee.stripPort == .any || isMatching { host = parsed.host }
         }
         guard host.count != before else { return }
-        setAuthority(stream, host)
+        unsafe setAuthority(stream, host)
     }
 
     /// The authority and the `host` field are one thing.
     func setAuthority(_ stream: StreamPointer, _ host: Bytes) {
-        let span = stream.pointee.request.store(host)
-        stream.pointee.request.authority = span
-        stream.pointee.request.set(.host, stream.pointee.request.text(span))
+        let span = unsafe stream.pointee.request.store(host)
+        unsafe stream.pointee.request.authority = span
+        unsafe stream.pointee.request.set(.host, stream.pointee.request.text(span))
     }
 
     private func expectations(_ stream: StreamPointer) {
-        guard stream.pointee.request.version != .http10,
-            let expect = stream.pointee.request.value(of: .expect),
+        guard unsafe stream.pointee.request.version != .http10,
+            let expect = unsafe stream.pointee.request.value(of: .expect),
             expect.equalsIgnoringCase(Bytes("100-continue" as StaticString))
         else { return }
-        if stream.pointee.http.pointee.proxy100Continue {
-            stream.pointee.expectsContinue = true
+        if unsafe stream.pointee.http.pointee.proxy100Continue {
+            unsafe stream.pointee.expectsContinue = true
             return
         }
-        stream.pointee.request.remove(.expect)
-        count(stream.pointee.http.pointee.stats, .downstreamRq1xx)
-        if let connection = connections.slab[stream.pointee.downstream] {
-            _ = connection.pointee.out.append(
+        unsafe stream.pointee.request.remove(.expect)
+        unsafe count(stream.pointee.http.pointee.stats, .downstreamRq1xx)
+        if let connection = unsafe connections.slab[stream.pointee.downstream] {
+            _ = unsafe connection.pointee.out.append(
                 copying: Bytes("HTTP/1.1 100 Continue\r\n\r\n" as StaticString), memory)
-            connections.markDirty(connection)
+            unsafe connections.markDirty(connection)
         }
     }
 
     // MARK: Who asked
 
     private func setAddresses(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) {
-        if connection.pointee.remote.family == .none { learnAddresses(connection) }
-        stream.pointee.directRemoteAddress = connection.pointee.remote
-        stream.pointee.remoteAddress = connection.pointee.remote
-        stream.pointee.localAddress = connection.pointee.local
+        if unsafe connection.pointee.remote.family == .none { unsafe learnAddresses(connection) }
+        unsafe stream.pointee.directRemoteAddress = unsafe connection.pointee.remote
+        unsafe stream.pointee.remoteAddress = unsafe connection.pointee.remote
+        unsafe stream.pointee.localAddress = unsafe connection.pointee.local
     }
 
     // HOT: per message.
     private func requestID(_ stream: StreamPointer) {
-        let http = stream.pointee.http
-        let old = stream.pointee.request.index(of: .xRequestId)
-        if let old, !http.pointee.useRemoteAddress || http.pointee.preserveExternalRequestID || stream.pointee.isInternal {
-            stream.pointee.requestID = stream.pointee.request.field(old).value
+        let http = unsafe stream.pointee.http
+        let old = unsafe stream.pointee.request.index(of: .xRequestId)
+        if let old, unsafe !http.pointee.useRemoteAddress || http.pointee.preserveExternalRequestID || stream.pointee.isInternal {
+            unsafe stream.pointee.requestID = unsafe stream.pointee.request.field(old).value
             return
         }
-        guard http.pointee.generateRequestID else { return }
-        guard let (span, base) = stream.pointee.request.extend(36) else { return }
-        UUIDText.write(random.next(), random.next(), base)
-        let name = stream.pointee.request.store(Bytes(HeaderID.xRequestId.name))
-        if old != nil { stream.pointee.request.remove(.xRequestId) }
-        stream.pointee.request.append(name: name, value: span, id: .xRequestId)
-        stream.pointee.requestID = span
+        guard unsafe http.pointee.generateRequestID else { return }
+        guard let (span, base) = unsafe stream.pointee.request.extend(36) else { return }
+        unsafe UUIDText.write(random.next(), random.next(), base)
+        let name = unsafe stream.pointee.request.store(Bytes(HeaderID.xRequestId.name))
+        if old != nil { unsafe stream.pointee.request.remove(.xRequestId) }
+        unsafe stream.pointee.request.append(name: name, value: span, id: .xRequestId)
+        unsafe stream.pointee.requestID = span
     }
 }
 
@@ -241,7 +241,7 @@ enum UUIDText {
         while i > 0 {
             i &-= 1
             if i == 23 || i == 18 || i == 13 || i == 8 {
-                out[i] = UInt8(ascii: "-")
+                unsafe out[i] = UInt8(ascii: "-")
                 continue
             }
             let nibble: UInt8
@@ -252,7 +252,7 @@ enum UUIDText {
                 nibble = UInt8(truncatingIfNeeded: high & 15)
                 high >>= 4
             }
-            out[i] = nibble < 10 ? 0x30 &+ nibble : 0x57 &+ nibble
+            unsafe out[i] = nibble < 10 ? 0x30 &+ nibble : 0x57 &+ nibble
         }
     }
 }

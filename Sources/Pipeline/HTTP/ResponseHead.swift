@@ -10,113 +10,113 @@ extension Worker {
     // HOT: per message.
     /// An upstream has answered; the head lies in `stream.response`.
     func upstreamResponseHead(_ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, endStream: Bool) {
-        let status = stream.pointee.response.status
-        stream.pointee.upstreamFirstByteNs = nowNs
-        stream.pointee.perTryTimeoutAtMs = 0
-        stream.pointee.activeMs = nowMs
-        countUpstreamStatus(stream, status)
-        if status >= 500, let host = hosts[stream.pointee.host] {
-            cells.increment(host.pointee.config.stats &+ HostStat.rqError.rawValue)
-        } else if let host = hosts[stream.pointee.host] {
-            cells.increment(host.pointee.config.stats &+ HostStat.rqSuccess.rawValue)
+        let status = unsafe stream.pointee.response.status
+        unsafe stream.pointee.upstreamFirstByteNs = nowNs
+        unsafe stream.pointee.perTryTimeoutAtMs = 0
+        unsafe stream.pointee.activeMs = nowMs
+        unsafe countUpstreamStatus(stream, status)
+        if status >= 500, let host = unsafe hosts[stream.pointee.host] {
+            unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqError.rawValue)
+        } else if let host = unsafe hosts[stream.pointee.host] {
+            unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqSuccess.rawValue)
         }
-        stream.pointee.details = Bytes("via_upstream" as StaticString)
-        stream.pointee.responseLength = client.pointee.decoder.contentLength
-        stream.pointee.responseIsChunked = client.pointee.decoder.isChunked
-        let isTunnel = client.pointee.decoder.isTunnel
+        unsafe stream.pointee.details = Bytes("via_upstream" as StaticString)
+        unsafe stream.pointee.responseLength = unsafe client.pointee.decoder.contentLength
+        unsafe stream.pointee.responseIsChunked = unsafe client.pointee.decoder.isChunked
+        let isTunnel = unsafe client.pointee.decoder.isTunnel
         if isTunnel {
-            beginTunnel(stream, client)
-        } else if stream.pointee.isUpgrade {
+            unsafe beginTunnel(stream, client)
+        } else if unsafe stream.pointee.isUpgrade {
             // Refused: an ordinary response, and the last one here.
-            stream.pointee.closesDownstream = true
+            unsafe stream.pointee.closesDownstream = true
         }
-        stripResponseHops(stream, isTunnel: isTunnel)
-        if stream.pointee.requestEnded, !isTunnel, !stream.pointee.http.pointee.suppressEnvoyHeaders {
-            var digits = DecimalText((nowNs &- stream.pointee.upstreamStartNs) / 1_000_000)
-            stream.pointee.response.set(.xEnvoyUpstreamServiceTime, digits.bytes())
+        unsafe stripResponseHops(stream, isTunnel: isTunnel)
+        if unsafe stream.pointee.requestEnded, !isTunnel, unsafe !stream.pointee.http.pointee.suppressEnvoyHeaders {
+            var digits = unsafe DecimalText((nowNs &- stream.pointee.upstreamStartNs) / 1_000_000)
+            unsafe stream.pointee.response.set(.xEnvoyUpstreamServiceTime, digits.bytes())
         }
-        if let route = stream.pointee.route {
-            if let chosen = stream.pointee.chosen {
-                applyMutations(chosen.pointee.mutations.response, stream, isRequest: false)
+        if let route = unsafe stream.pointee.route {
+            if let chosen = unsafe stream.pointee.chosen {
+                unsafe applyMutations(chosen.pointee.mutations.response, stream, isRequest: false)
             }
-            applyMutations(route.pointee.mutations.response, stream, isRequest: false)
+            unsafe applyMutations(route.pointee.mutations.response, stream, isRequest: false)
         }
-        responseHead(stream, endStream: endStream && !isTunnel)
+        unsafe responseHead(stream, endStream: endStream && !isTunnel)
     }
 
     /// Connection fields are between two neighbours. What an upstream's `Connection` names is not removed (Envoy).
     private func stripResponseHops(_ stream: StreamPointer, isTunnel: Bool) {
         if !isTunnel {
-            if stream.pointee.response.has(.connection) { stream.pointee.response.remove(.connection) }
-            if stream.pointee.response.has(.upgrade) { stream.pointee.response.remove(.upgrade) }
+            if unsafe stream.pointee.response.has(.connection) { unsafe stream.pointee.response.remove(.connection) }
+            if unsafe stream.pointee.response.has(.upgrade) { unsafe stream.pointee.response.remove(.upgrade) }
         }
-        if stream.pointee.response.has(.keepAlive) { stream.pointee.response.remove(.keepAlive) }
-        if stream.pointee.response.has(.proxyConnection) { stream.pointee.response.remove(.proxyConnection) }
+        if unsafe stream.pointee.response.has(.keepAlive) { unsafe stream.pointee.response.remove(.keepAlive) }
+        if unsafe stream.pointee.response.has(.proxyConnection) { unsafe stream.pointee.response.remove(.proxyConnection) }
     }
 
     // HOT: per message.
     /// Last touches on any response: `date`, `server`, `connection`.
     func finaliseResponse(_ stream: StreamPointer) {
-        let http = stream.pointee.http
-        if stream.pointee.isLocalReply, let route = stream.pointee.route {
-            applyMutations(route.pointee.mutations.response, stream, isRequest: false)
+        let http = unsafe stream.pointee.http
+        if unsafe stream.pointee.isLocalReply, let route = unsafe stream.pointee.route {
+            unsafe applyMutations(route.pointee.mutations.response, stream, isRequest: false)
         }
-        stream.pointee.response.set(.date, dateText)
-        switch http.pointee.serverAction {
-        case .overwrite: stream.pointee.response.set(.server, http.pointee.serverName)
+        unsafe stream.pointee.response.set(.date, dateText)
+        switch unsafe http.pointee.serverAction {
+        case .overwrite: unsafe stream.pointee.response.set(.server, http.pointee.serverName)
         case .appendIfAbsent:
-            if !stream.pointee.response.has(.server) {
-                stream.pointee.response.append(.server, http.pointee.serverName)
+            if unsafe !stream.pointee.response.has(.server) {
+                unsafe stream.pointee.response.append(.server, http.pointee.serverName)
             }
         case .passThrough:
-            if stream.pointee.isLocalReply, !stream.pointee.response.has(.server) {
-                stream.pointee.response.append(.server, http.pointee.serverName)
+            if unsafe stream.pointee.isLocalReply, unsafe !stream.pointee.response.has(.server) {
+                unsafe stream.pointee.response.append(.server, http.pointee.serverName)
             }
         }
-        if !http.pointee.via.isEmpty { appendVia(stream, http.pointee.via) }
-        if http.pointee.requestIDInResponse, !stream.pointee.requestID.isEmpty {
-            stream.pointee.response.set(.xRequestId, stream.pointee.request.text(stream.pointee.requestID))
+        if unsafe !http.pointee.via.isEmpty { unsafe appendVia(stream, http.pointee.via) }
+        if unsafe http.pointee.requestIDInResponse, unsafe !stream.pointee.requestID.isEmpty {
+            unsafe stream.pointee.response.set(.xRequestId, stream.pointee.request.text(stream.pointee.requestID))
         }
-        if !stream.pointee.requestEnded, !stream.pointee.isTunnel, stream.pointee.isLocalReply {
-            stream.pointee.closesDownstream = true
+        if unsafe !stream.pointee.requestEnded, unsafe !stream.pointee.isTunnel, unsafe stream.pointee.isLocalReply {
+            unsafe stream.pointee.closesDownstream = true
         }
-        if drain != .none { stream.pointee.closesDownstream = true }
-        if stream.pointee.isTunnel { return }
-        let isHTTP10 = stream.pointee.request.version == .http10
-        if isHTTP10, stream.pointee.responseLength == nil { stream.pointee.closesDownstream = true }
-        if stream.pointee.closesDownstream {
-            stream.pointee.response.append(.connection, Bytes("close" as StaticString))
+        if drain != .none { unsafe stream.pointee.closesDownstream = true }
+        if unsafe stream.pointee.isTunnel { return }
+        let isHTTP10 = unsafe stream.pointee.request.version == .http10
+        if isHTTP10, unsafe stream.pointee.responseLength == nil { unsafe stream.pointee.closesDownstream = true }
+        if unsafe stream.pointee.closesDownstream {
+            unsafe stream.pointee.response.append(.connection, Bytes("close" as StaticString))
         } else if isHTTP10 {
-            stream.pointee.response.append(.connection, Bytes("keep-alive" as StaticString))
+            unsafe stream.pointee.response.append(.connection, Bytes("keep-alive" as StaticString))
         }
     }
 
     private func appendVia(_ stream: StreamPointer, _ via: Bytes) {
-        guard let at = stream.pointee.response.index(of: .via) else {
-            stream.pointee.response.append(.via, via)
+        guard let at = unsafe stream.pointee.response.index(of: .via) else {
+            unsafe stream.pointee.response.append(.via, via)
             return
         }
-        let old = stream.pointee.response.value(at)
-        guard let (span, base) = stream.pointee.response.extend(old.count &+ 2 &+ via.count) else { return }
-        let source = stream.pointee.response.value(at)
-        base.update(from: source.base, count: source.count)
-        base[source.count] = UInt8(ascii: ",")
-        base[source.count &+ 1] = UInt8(ascii: " ")
-        (base + source.count + 2).update(from: via.base, count: via.count)
-        stream.pointee.response.setValue(at: at, span)
+        let old = unsafe stream.pointee.response.value(at)
+        guard let (span, base) = unsafe stream.pointee.response.extend(old.count &+ 2 &+ via.count) else { return }
+        let source = unsafe stream.pointee.response.value(at)
+        unsafe base.update(from: source.base, count: source.count)
+        unsafe base[source.count] = UInt8(ascii: ",")
+        unsafe base[source.count &+ 1] = UInt8(ascii: " ")
+        unsafe (base + source.count + 2).update(from: via.base, count: via.count)
+        unsafe stream.pointee.response.setValue(at: at, span)
     }
 
     // HOT: per message.
     func countUpstreamStatus(_ stream: StreamPointer, _ status: UInt16) {
-        guard let cluster = cluster(stream.pointee.clusterSlot) else { return }
-        let stats = cluster.pointee.config.pointee.stats
+        guard let cluster = unsafe cluster(stream.pointee.clusterSlot) else { return }
+        let stats = unsafe cluster.pointee.config.pointee.stats
         count(stats, .upstreamRqCompleted)
         cells.count(stats &+ ClusterStat.responseCodes.rawValue, responseCode: status)
-        let isInternal = stream.pointee.isInternal
+        let isInternal = unsafe stream.pointee.isInternal
         cells.count(
             stats &+ (isInternal ? ClusterStat.internalResponseCodes : .externalResponseCodes).rawValue,
             responseCode: status)
-        let elapsed = (nowNs &- stream.pointee.upstreamStartNs) / 1_000_000
+        let elapsed = unsafe (nowNs &- stream.pointee.upstreamStartNs) / 1_000_000
         cells.record(stats &+ ClusterStat.upstreamRqTime.rawValue, elapsed)
         cells.record(
             stats &+ (isInternal ? ClusterStat.internalUpstreamRqTime : .externalUpstreamRqTime).rawValue, elapsed)

@@ -31,54 +31,54 @@ extension Worker {
     func openClient(
         _ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>
     ) -> UnsafeMutablePointer<H1Client>? {
-        guard let (handle, client) = clients.allocate() else { return nil }
-        guard let connection = connect(to: host, cluster, role: .http1Upstream) else {
+        guard let (handle, client) = unsafe clients.allocate() else { return nil }
+        guard let connection = unsafe connect(to: host, cluster, role: .http1Upstream) else {
             clients.free(handle)
             return nil
         }
-        let config = cluster.pointee.config
+        let config = unsafe cluster.pointee.config
         var options = H1Options.response
-        options.maxHeaders = UInt16(truncatingIfNeeded: min(config.pointee.headersMax, 65535))
-        options.maxHeadBytes = UInt32(truncatingIfNeeded: config.pointee.headBytesMax)
+        options.maxHeaders = unsafe UInt16(truncatingIfNeeded: min(config.pointee.headersMax, 65535))
+        options.maxHeadBytes = unsafe UInt32(truncatingIfNeeded: config.pointee.headBytesMax)
         options.maxStartLineBytes = options.maxHeadBytes
-        options.enableTrailers = config.pointee.enableTrailers
-        client.initialize(
+        options.enableTrailers = unsafe config.pointee.enableTrailers
+        unsafe client.initialize(
             to: H1Client(
                 handle: handle, connection: connection.pointee.handle,
                 decoder: H1ResponseDecoder(options: options, requestMethod: .get)))
-        connection.pointee.session = handle
-        host.pointee.connectingCount &+= 1
-        count(config.pointee.stats, .upstreamCxHttp1Total)
-        if config.pointee.connectionDurationMaxMs != 0 {
-            client.pointee.closeAtMs = nowMs &+ config.pointee.connectionDurationMaxMs
+        unsafe connection.pointee.session = handle
+        unsafe host.pointee.connectingCount &+= 1
+        unsafe count(config.pointee.stats, .upstreamCxHttp1Total)
+        if unsafe config.pointee.connectionDurationMaxMs != 0 {
+            unsafe client.pointee.closeAtMs = unsafe nowMs &+ config.pointee.connectionDurationMaxMs
         }
-        return client
+        return unsafe client
     }
 
     func http1Connected(_ connection: UnsafeMutablePointer<Connection>) {
-        upstreamConnected(connection)
-        guard let client = clients[connection.pointee.session], let host = hosts[connection.pointee.host] else {
-            closeUpstream(connection)
+        unsafe upstreamConnected(connection)
+        guard let client = unsafe clients[connection.pointee.session], let host = unsafe hosts[connection.pointee.host] else {
+            unsafe closeUpstream(connection)
             return
         }
-        host.pointee.connectingCount &-= 1
-        connections.receive(connection, pollFirst: true)
-        ready(client, connection, host)
+        unsafe host.pointee.connectingCount &-= 1
+        unsafe connections.receive(connection, pollFirst: true)
+        unsafe ready(client, connection, host)
     }
 
     func http1ConnectFailed(_ connection: UnsafeMutablePointer<Connection>, _ failure: ConnectFailure) {
-        let host = connection.pointee.host
-        if let client = clients[connection.pointee.session] { clients.free(client.pointee.handle) }
-        connection.pointee.session = .none
-        if let host = hosts[host] { host.pointee.connectingCount &-= 1 }
+        let host = unsafe connection.pointee.host
+        if let client = unsafe clients[connection.pointee.session] { unsafe clients.free(client.pointee.handle) }
+        unsafe connection.pointee.session = .none
+        if let host = unsafe hosts[host] { unsafe host.pointee.connectingCount &-= 1 }
         let reason: UpstreamFailure
         switch failure {
         case .refused(let error): reason = .connectFailed(error)
         case .timedOut: reason = .connectTimedOut
         }
         // The stream stays counted on the host until it is told, so the host outlives this.
-        if let host = hosts[host] { failPending(host, reason) }
-        upstreamConnectFailed(connection, failure)
+        if let host = unsafe hosts[host] { unsafe failPending(host, reason) }
+        unsafe upstreamConnectFailed(connection, failure)
     }
 
     // MARK: Request
@@ -89,117 +89,116 @@ extension Worker {
         _ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>,
         _ host: UnsafeMutablePointer<Host>
     ) {
-        client.pointee.stream = stream.pointee.handle
-        client.pointee.requests &+= 1
-        client.pointee.requestSent = false
-        client.pointee.responseDone = false
-        client.pointee.decoder.reset(
+        unsafe client.pointee.stream = unsafe stream.pointee.handle
+        unsafe client.pointee.requests &+= 1
+        unsafe client.pointee.requestSent = false
+        unsafe client.pointee.responseDone = false
+        unsafe client.pointee.decoder.reset(
             requestMethod: stream.pointee.request.method, upgradeWasAsked: stream.pointee.isUpgrade)
-        stream.pointee.upstream = connection.pointee.handle
-        stream.pointee.upstreamConnectionID = connection.pointee.id
-        stream.pointee.upstreamSentBefore = connection.pointee.bytesSent
-        connection.pointee.activeMs = nowMs
-        if let cluster = cluster(of: host) {
-            count(cluster.pointee.config.pointee.stats, .upstreamRqTotal)
-            gauge(cluster.pointee.config.pointee.stats, .upstreamRqActive, 1)
+        unsafe stream.pointee.upstream = unsafe connection.pointee.handle
+        unsafe stream.pointee.upstreamConnectionID = unsafe connection.pointee.id
+        unsafe stream.pointee.upstreamSentBefore = unsafe connection.pointee.bytesSent
+        unsafe connection.pointee.activeMs = nowMs
+        if let cluster = unsafe cluster(of: host) {
+            unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqTotal)
+            unsafe gauge(cluster.pointee.config.pointee.stats, .upstreamRqActive, 1)
         }
-        cells.increment(host.pointee.config.stats &+ HostStat.rqTotal.rawValue)
-        cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqActive.rawValue, 1)
-        stream.pointee.isOnUpstream = true
-        if stream.pointee.perTryTimeoutMs != 0 {
-            stream.pointee.perTryTimeoutAtMs = nowMs &+ stream.pointee.perTryTimeoutMs
-            armStreamTimer(stream)
+        unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqTotal.rawValue)
+        unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqActive.rawValue, 1)
+        unsafe stream.pointee.isOnUpstream = true
+        if unsafe stream.pointee.perTryTimeoutMs != 0 {
+            unsafe stream.pointee.perTryTimeoutAtMs = unsafe nowMs &+ stream.pointee.perTryTimeoutMs
+            unsafe armStreamTimer(stream)
         }
-        sendRequestHead(stream, connection)
+        unsafe sendRequestHead(stream, connection)
     }
 
     // HOT: per message.
     private func sendRequestHead(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) {
-        let config = cluster(stream.pointee.clusterSlot)?.pointee.config
+        let config = unsafe cluster(stream.pointee.clusterSlot)?.pointee.config
         var options = H1EncoderOptions()
-        options.properCaseWords = config?.pointee.properCaseHeaders ?? false
-        options.absoluteForm = config?.pointee.sendFullyQualifiedURL ?? false
-        let endsHere = stream.pointee.requestEnded && stream.pointee.requestBody.isEmpty && !stream.pointee.requestIsChunked
+        options.properCaseWords = unsafe config?.pointee.properCaseHeaders ?? false
+        options.absoluteForm = unsafe config?.pointee.sendFullyQualifiedURL ?? false
+        let endsHere = unsafe stream.pointee.requestEnded && stream.pointee.requestBody.isEmpty && !stream.pointee.requestIsChunked
             && (stream.pointee.requestLength ?? 0) == 0
         let framing: H1Framing
-        if stream.pointee.isUpgrade {
+        if unsafe stream.pointee.isUpgrade {
             framing = .none
-        } else if stream.pointee.requestIsChunked {
+        } else if unsafe stream.pointee.requestIsChunked {
             framing = .chunked
-        } else if let length = stream.pointee.requestLength {
-            framing = stream.pointee.bodyWasChanged
+        } else if let length = unsafe stream.pointee.requestLength {
+            framing = unsafe stream.pointee.bodyWasChanged
                 ? .contentLength(UInt64(stream.pointee.requestBody.count)) : .contentLength(length)
         } else if endsHere {
-            switch stream.pointee.request.method {
+            switch unsafe stream.pointee.request.method {
             case .get, .head, .delete, .connect, .trace, .options: framing = .none
             case .post, .put, .patch, .other: framing = .contentLength(0)
             }
         } else {
-            stream.pointee.requestIsChunked = true
+            unsafe stream.pointee.requestIsChunked = true
             framing = .chunked
         }
-        let bound = H1Encoder.requestBound(stream.pointee.request)
-        guard let room = connection.pointee.out.contiguousRoom(memory, bytes: bound) else {
-            return upstreamReset(stream, .memory)
+        let bound = unsafe H1Encoder.requestBound(stream.pointee.request)
+        guard let room = unsafe connection.pointee.out.contiguousRoom(memory, bytes: bound) else {
+            return unsafe upstreamReset(stream, .memory)
         }
-        connection.pointee.out.wrote(
+        unsafe connection.pointee.out.wrote(
             H1Encoder.requestHead(
                 stream.pointee.request, framing, options, into: room.start, capacity: room.count))
-        connections.markDirty(connection)
-        stream.pointee.requestHeadSent = true
-        if !stream.pointee.requestBody.isEmpty, !stream.pointee.isUpgrade { sendWaitingBody(stream, connection) }
-        if stream.pointee.requestEnded, !stream.pointee.isUpgrade { sendRequestEnd(stream, connection) }
+        unsafe connections.markDirty(connection)
+        unsafe stream.pointee.requestHeadSent = true
+        if unsafe !stream.pointee.requestBody.isEmpty, unsafe !stream.pointee.isUpgrade { unsafe sendWaitingBody(stream, connection) }
+        if unsafe stream.pointee.requestEnded, unsafe !stream.pointee.isUpgrade { unsafe sendRequestEnd(stream, connection) }
     }
 
     /// Body that came before the connection was there.
     private func sendWaitingBody(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) {
-        countUpstreamBody(stream, stream.pointee.requestBody.count)
-        if stream.pointee.requestIsChunked {
-            if let room = connection.pointee.out.contiguousRoom(memory, bytes: H1Chunks.prefixBytesMax) {
-                connection.pointee.out.wrote(H1Chunks.prefix(stream.pointee.requestBody.count, into: room.start))
+        unsafe countUpstreamBody(stream, stream.pointee.requestBody.count)
+        if unsafe stream.pointee.requestIsChunked {
+            if let room = unsafe connection.pointee.out.contiguousRoom(memory, bytes: H1Chunks.prefixBytesMax) {
+                unsafe connection.pointee.out.wrote(H1Chunks.prefix(stream.pointee.requestBody.count, into: room.start))
             }
-            connection.pointee.out.append(moving: &stream.pointee.requestBody)
-            _ = connection.pointee.out.append(copying: H1Chunks.suffix, memory)
+            unsafe connection.pointee.out.append(moving: &stream.pointee.requestBody)
+            _ = unsafe connection.pointee.out.append(copying: H1Chunks.suffix, memory)
         } else {
-            connection.pointee.out.append(moving: &stream.pointee.requestBody)
+            unsafe connection.pointee.out.append(moving: &stream.pointee.requestBody)
         }
-        resumeDownstreamReading(stream)
+        unsafe resumeDownstreamReading(stream)
     }
 
     func countUpstreamBody(_ stream: StreamPointer, _ bytes: Int) {
-        stream.pointee.upstreamBodySent &+= UInt64(truncatingIfNeeded: bytes)
+        unsafe stream.pointee.upstreamBodySent &+= UInt64(truncatingIfNeeded: bytes)
     }
 
     // HOT: per message.
     func sendRequestEnd(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) {
-        guard let client = clients[connection.pointee.session], !client.pointee.requestSent else { return }
-        guard stream.pointee.requestHeadSent, !stream.pointee.isUpgrade else { return }
-        client.pointee.requestSent = true
-        stream.pointee.upstreamRequestEndNs = nowNs
-        if stream.pointee.requestIsChunked {
-            if let trailers = stream.pointee.requestTrailers, client.pointee.decoder.options.enableTrailers {
+        guard let client = unsafe clients[connection.pointee.session], unsafe !client.pointee.requestSent else { return }
+        guard unsafe stream.pointee.requestHeadSent, unsafe !stream.pointee.isUpgrade else { return }
+        unsafe client.pointee.requestSent = true
+        unsafe stream.pointee.upstreamRequestEndNs = nowNs
+        if unsafe stream.pointee.requestIsChunked {
+            if let trailers = unsafe stream.pointee.requestTrailers, unsafe client.pointee.decoder.options.enableTrailers {
                 let bound = H1Encoder.trailersBound(trailers)
-                if let room = connection.pointee.out.contiguousRoom(memory, bytes: bound) {
-                    connection.pointee.out.wrote(
+                if let room = unsafe connection.pointee.out.contiguousRoom(memory, bytes: bound) {
+                    unsafe connection.pointee.out.wrote(
                         H1Encoder.trailers(trailers, H1EncoderOptions(), into: room.start, capacity: room.count))
                 }
             } else {
-                _ = connection.pointee.out.append(copying: H1Chunks.last, memory)
+                _ = unsafe connection.pointee.out.append(copying: H1Chunks.last, memory)
             }
-            connections.markDirty(connection)
+            unsafe connections.markDirty(connection)
         }
     }
 
     // HOT: per completion.
     func http1UpstreamSent(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Int) {
-        upstreamCounted(connection, .upstreamCxTxBytesTotal, UInt64(truncatingIfNeeded: bytes))
-        guard let client = clients[connection.pointee.session], let stream = streams[client.pointee.stream] else { return }
-        stream.pointee.requestWasSent = true
-        stream.pointee.activeMs = nowMs
-        if let downstream = connections.slab[stream.pointee.downstream], downstream.pointee.isPaused,
-            connection.pointee.out.count <= 1 << 19
+        unsafe upstreamCounted(connection, .upstreamCxTxBytesTotal, UInt64(truncatingIfNeeded: bytes))
+        guard let client = unsafe clients[connection.pointee.session], let stream = unsafe streams[client.pointee.stream] else { return }
+        unsafe stream.pointee.activeMs = nowMs
+        if let downstream = unsafe connections.slab[stream.pointee.downstream], unsafe downstream.pointee.isPaused,
+            unsafe connection.pointee.out.count <= 1 << 19
         {
-            resumeDownstreamReading(stream)
+            unsafe resumeDownstreamReading(stream)
         }
     }
 
@@ -207,72 +206,72 @@ extension Worker {
 
     // HOT: per frame.
     func http1UpstreamReceived(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes, buffer: UInt16) {
-        upstreamCounted(connection, .upstreamCxRxBytesTotal, UInt64(truncatingIfNeeded: bytes.count))
-        guard let client = clients[connection.pointee.session] else { return }
-        let handle = client.pointee.handle
+        unsafe upstreamCounted(connection, .upstreamCxRxBytesTotal, UInt64(truncatingIfNeeded: bytes.count))
+        guard let client = unsafe clients[connection.pointee.session] else { return }
+        let handle = unsafe client.pointee.handle
         var cursor = 0
         while true {
-            guard let stream = streams[client.pointee.stream], !client.pointee.responseDone else {
+            guard let stream = unsafe streams[client.pointee.stream], unsafe !client.pointee.responseDone else {
                 // Bytes that nobody asked for: the connection is not to be trusted.
-                if cursor < bytes.count { unexpectedBytes(client, connection) }
+                if cursor < bytes.count { unsafe unexpectedBytes(client, connection) }
                 return
             }
-            stream.pointee.upstreamBytesReceived = connection.pointee.bytesReceived
+            unsafe stream.pointee.upstreamBytesReceived = unsafe connection.pointee.bytesReceived
             let event: H1Event
-            if stream.pointee.responseTrailers != nil {
-                event = client.pointee.decoder.next(bytes, &cursor, head: &stream.pointee.responseTrailers!)
+            if unsafe stream.pointee.responseTrailers != nil {
+                event = unsafe client.pointee.decoder.next(bytes, &cursor, head: &stream.pointee.responseTrailers!)
             } else {
-                event = client.pointee.decoder.next(bytes, &cursor, head: &stream.pointee.response)
+                event = unsafe client.pointee.decoder.next(bytes, &cursor, head: &stream.pointee.response)
             }
             switch event {
             case .needMore: return
-            case .head: clientHead(client, stream)
+            case .head: unsafe clientHead(client, stream)
             case .body(let part):
-                responseBody(client, connection, stream, part, buffer)
-            case .trailersBegin: stream.pointee.responseTrailers = MessageHead(pool: memory.blocks, bytes: 1024)
+                unsafe responseBody(client, connection, stream, part, buffer)
+            case .trailersBegin: unsafe stream.pointee.responseTrailers = MessageHead(pool: memory.blocks, bytes: 1024)
             case .trailers: break
-            case .complete: responseComplete(client, connection, stream)
-            case .failed: clientFailed(client, connection, stream, .protocolError)
+            case .complete: unsafe responseComplete(client, connection, stream)
+            case .failed: unsafe clientFailed(client, connection, stream, .protocolError)
             }
-            guard clients[handle] == client else { return }
-            if cursor >= bytes.count, client.pointee.responseDone || !client.pointee.decoder.endsHere { return }
+            guard unsafe clients[handle] == client else { return }
+            if cursor >= bytes.count, unsafe client.pointee.responseDone || !client.pointee.decoder.endsHere { return }
         }
     }
 
     private func clientHead(_ client: UnsafeMutablePointer<H1Client>, _ stream: StreamPointer) {
-        let status = stream.pointee.response.status
-        if status < 200, status != 101 || !client.pointee.decoder.isTunnel {
-            interimResponse(stream, status)
+        let status = unsafe stream.pointee.response.status
+        if status < 200, unsafe status != 101 || !client.pointee.decoder.isTunnel {
+            unsafe interimResponse(stream, status)
             return
         }
-        upstreamResponseHead(stream, client, endStream: client.pointee.decoder.endsHere && false)
+        unsafe upstreamResponseHead(stream, client, endStream: client.pointee.decoder.endsHere)
     }
 
     /// 100, 102, 103: swallowed, but for a 100 that the client waits for.
     private func interimResponse(_ stream: StreamPointer, _ status: UInt16) {
-        if let cluster = cluster(stream.pointee.clusterSlot) {
-            cells.count(
+        if let cluster = unsafe cluster(stream.pointee.clusterSlot) {
+            unsafe cells.count(
                 cluster.pointee.config.pointee.stats &+ ClusterStat.responseCodes.rawValue, responseCode: status)
         }
-        if status == 100, stream.pointee.expectsContinue, let downstream = connections.slab[stream.pointee.downstream] {
-            stream.pointee.expectsContinue = false
-            count(stream.pointee.http.pointee.stats, .downstreamRq1xx)
-            _ = downstream.pointee.out.append(
+        if status == 100, unsafe stream.pointee.expectsContinue, let downstream = unsafe connections.slab[stream.pointee.downstream] {
+            unsafe stream.pointee.expectsContinue = false
+            unsafe count(stream.pointee.http.pointee.stats, .downstreamRq1xx)
+            _ = unsafe downstream.pointee.out.append(
                 copying: Bytes("HTTP/1.1 100 Continue\r\n\r\n" as StaticString), memory)
-            connections.markDirty(downstream)
+            unsafe connections.markDirty(downstream)
         }
-        stream.pointee.response.reset()
+        unsafe stream.pointee.response.reset()
     }
 
     private func responseBody(
         _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>, _ stream: StreamPointer,
         _ part: Bytes, _ buffer: UInt16
     ) {
-        if stream.pointee.isTunnel {
-            tunnelFromUpstream(stream, part, buffer)
+        if unsafe stream.pointee.isTunnel {
+            unsafe tunnelFromUpstream(stream, part, buffer)
             return
         }
-        responseData(stream, part, buffer, endStream: false)
+        unsafe responseData(stream, part, buffer, endStream: false)
     }
 
     // HOT: per message.
@@ -280,105 +279,105 @@ extension Worker {
     private func responseComplete(
         _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>, _ stream: StreamPointer
     ) {
-        client.pointee.responseDone = true
-        stream.pointee.upstreamEndNs = nowNs
-        stream.pointee.timeoutAtMs = 0
-        if client.pointee.decoder.shouldClose {
-            client.pointee.mustClose = true
-            upstreamCounted(connection, .upstreamCxCloseNotify, 1)
+        unsafe client.pointee.responseDone = true
+        unsafe stream.pointee.upstreamEndNs = nowNs
+        unsafe stream.pointee.timeoutAtMs = 0
+        if unsafe client.pointee.decoder.shouldClose {
+            unsafe client.pointee.mustClose = true
+            unsafe upstreamCounted(connection, .upstreamCxCloseNotify, 1)
         }
-        releaseUpstream(stream)
-        responseEnded(stream)
+        unsafe releaseUpstream(stream)
+        unsafe responseEnded(stream)
     }
 
     private func unexpectedBytes(
         _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>
     ) {
-        upstreamCounted(connection, .upstreamCxProtocolError, 1)
-        closeClient(client, connection, byPeer: false)
+        unsafe upstreamCounted(connection, .upstreamCxProtocolError, 1)
+        unsafe closeClient(client, connection, byPeer: false)
     }
 
     private func clientFailed(
         _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>, _ stream: StreamPointer,
         _ failure: UpstreamFailure
     ) {
-        if case .protocolError = failure { upstreamCounted(connection, .upstreamCxProtocolError, 1) }
-        client.pointee.mustClose = true
-        upstreamReset(stream, failure)
+        if case .protocolError = failure { unsafe upstreamCounted(connection, .upstreamCxProtocolError, 1) }
+        unsafe client.pointee.mustClose = true
+        unsafe upstreamReset(stream, failure)
     }
 
     // MARK: The upstream ends or fails
 
     func http1UpstreamEnded(_ connection: UnsafeMutablePointer<Connection>, _ error: Int32) {
-        guard let client = clients[connection.pointee.session] else {
-            closeUpstream(connection, byPeer: true)
+        guard let client = unsafe clients[connection.pointee.session] else {
+            unsafe closeUpstream(connection, byPeer: true)
             return
         }
-        guard let stream = streams[client.pointee.stream] else {
-            closeClient(client, connection, byPeer: true)
+        guard let stream = unsafe streams[client.pointee.stream] else {
+            unsafe closeClient(client, connection, byPeer: true)
             return
         }
-        if stream.pointee.isTunnel {
-            tunnelUpstreamEnded(stream, connection)
+        if unsafe stream.pointee.isTunnel {
+            unsafe tunnelUpstreamEnded(stream, connection)
             return
         }
-        if error == 0, case .complete = client.pointee.decoder.finish() {
-            client.pointee.mustClose = true
-            responseComplete(client, connection, stream)
+        if error == 0, case .complete = unsafe client.pointee.decoder.finish() {
+            unsafe client.pointee.mustClose = true
+            unsafe responseComplete(client, connection, stream)
             return
         }
         // A keep-alive race: nothing of the response is here and the connection had served before. Nothing of this
         // request can have been answered, and when no byte of it was sent it may go elsewhere once.
-        if client.pointee.requests > 1, client.pointee.decoder.isIdle, !stream.pointee.requestWasSent,
-            !stream.pointee.wasMoved
+        if unsafe client.pointee.requests > 1, unsafe client.pointee.decoder.isIdle, unsafe !stream.pointee.wasMoved,
+            unsafe !connection.pointee.isSending, unsafe connection.pointee.bytesSent == stream.pointee.upstreamSentBefore
         {
-            moveElsewhere(stream, client, connection)
+            unsafe moveElsewhere(stream, client, connection)
             return
         }
-        if let cluster = clusterConfig(connection) {
-            count(cluster.pointee.config.pointee.stats, .upstreamCxDestroyWithActiveRq)
-            count(cluster.pointee.config.pointee.stats, .upstreamCxDestroyRemoteWithActiveRq)
+        if let cluster = unsafe clusterConfig(connection) {
+            unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxDestroyWithActiveRq)
+            unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxDestroyRemoteWithActiveRq)
         }
-        client.pointee.mustClose = true
-        upstreamReset(stream, .terminated)
+        unsafe client.pointee.mustClose = true
+        unsafe upstreamReset(stream, .terminated)
     }
 
     func http1UpstreamSendFailed(_ connection: UnsafeMutablePointer<Connection>, _ error: Int32) {
-        http1UpstreamEnded(connection, error)
+        unsafe http1UpstreamEnded(connection, error)
     }
 
     /// The same request on another connection: nothing of it left on this one.
     private func moveElsewhere(
         _ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>
     ) {
-        stream.pointee.wasMoved = true
-        guard let cluster = cluster(stream.pointee.clusterSlot), stream.pointee.upstreamBodySent == 0 else {
-            client.pointee.mustClose = true
-            upstreamReset(stream, .terminated)
+        unsafe stream.pointee.wasMoved = true
+        guard let cluster = unsafe cluster(stream.pointee.clusterSlot), unsafe stream.pointee.upstreamBodySent == 0 else {
+            unsafe client.pointee.mustClose = true
+            unsafe upstreamReset(stream, .terminated)
             return
         }
-        client.pointee.mustClose = true
-        releaseUpstream(stream)
-        stream.pointee.requestHeadSent = false
-        startAttempt(stream, cluster)
+        unsafe client.pointee.mustClose = true
+        unsafe releaseUpstream(stream)
+        unsafe stream.pointee.requestHeadSent = false
+        unsafe startAttempt(stream, cluster)
     }
 
     func http1UpstreamTimedOut(_ connection: UnsafeMutablePointer<Connection>) {
-        guard let client = clients[connection.pointee.session], let cluster = clusterConfig(connection) else { return }
-        let config = cluster.pointee.config
-        let idle = config.pointee.idleTimeoutMs
-        if client.pointee.isIdle, idle != 0, nowMs >= connection.pointee.activeMs &+ idle {
-            count(config.pointee.stats, .upstreamCxIdleTimeout)
-            closeClient(client, connection, byPeer: false)
+        guard let client = unsafe clients[connection.pointee.session], let cluster = unsafe clusterConfig(connection) else { return }
+        let config = unsafe cluster.pointee.config
+        let idle = unsafe config.pointee.idleTimeoutMs
+        if unsafe client.pointee.isIdle, idle != 0, unsafe nowMs >= connection.pointee.activeMs &+ idle {
+            unsafe count(config.pointee.stats, .upstreamCxIdleTimeout)
+            unsafe closeClient(client, connection, byPeer: false)
             return
         }
-        if client.pointee.closeAtMs != 0, nowMs >= client.pointee.closeAtMs {
-            count(config.pointee.stats, .upstreamCxMaxDurationReached)
-            client.pointee.closeAtMs = 0
-            client.pointee.mustClose = true
-            if client.pointee.isIdle { return closeClient(client, connection, byPeer: false) }
+        if unsafe client.pointee.closeAtMs != 0, unsafe nowMs >= client.pointee.closeAtMs {
+            unsafe count(config.pointee.stats, .upstreamCxMaxDurationReached)
+            unsafe client.pointee.closeAtMs = 0
+            unsafe client.pointee.mustClose = true
+            if unsafe client.pointee.isIdle { return unsafe closeClient(client, connection, byPeer: false) }
         }
-        armClientTimer(client, connection, config)
+        unsafe armClientTimer(client, connection, config)
     }
 
     func armClientTimer(
@@ -386,21 +385,21 @@ extension Worker {
         _ config: UnsafePointer<ClusterConfig>
     ) {
         var deadline = UInt64.max
-        if config.pointee.idleTimeoutMs != 0 { deadline = nowMs &+ config.pointee.idleTimeoutMs }
-        if client.pointee.closeAtMs != 0 { deadline = min(deadline, client.pointee.closeAtMs) }
-        if deadline != .max { timers.armNoLater(connection.timerNode, than: deadline) }
+        if unsafe config.pointee.idleTimeoutMs != 0 { deadline = unsafe nowMs &+ config.pointee.idleTimeoutMs }
+        if unsafe client.pointee.closeAtMs != 0 { deadline = unsafe min(deadline, client.pointee.closeAtMs) }
+        if deadline != .max { unsafe timers.armNoLater(connection.timerNode, than: deadline) }
     }
 
     /// Out of the pool and closed. Its stream must have been dealt with.
     func closeClient(
         _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>, byPeer: Bool
     ) {
-        if client.pointee.isIdle, let host = hosts[connection.pointee.host] { removeIdle(client, host) }
-        if connection.pointee.isConnecting, let host = hosts[connection.pointee.host] {
-            host.pointee.connectingCount &-= 1
+        if unsafe client.pointee.isIdle, let host = unsafe hosts[connection.pointee.host] { unsafe removeIdle(client, host) }
+        if unsafe connection.pointee.isConnecting, let host = unsafe hosts[connection.pointee.host] {
+            unsafe host.pointee.connectingCount &-= 1
         }
-        clients.free(client.pointee.handle)
-        connection.pointee.session = .none
-        closeUpstream(connection, byPeer: byPeer)
+        unsafe clients.free(client.pointee.handle)
+        unsafe connection.pointee.session = .none
+        unsafe closeUpstream(connection, byPeer: byPeer)
     }
 }
