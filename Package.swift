@@ -54,7 +54,10 @@ let package = Package(
 
         // Configuration and control.
         .target(
-            name: "EnvoyAPI", dependencies: ["CYAML", protobuf], exclude: ["Protos"], swiftSettings: common),
+            name: "EnvoyAPI", dependencies: ["CYAML", "CEnvoyAPI", "EnvoyProtos"],
+            exclude: ["Protos", "generate.sh"], swiftSettings: common),
+        .target(name: "CEnvoyAPI", exclude: ["descriptors.inc", "envoy_types.inc"]),
+        .target(name: "EnvoyProtos", dependencies: [protobuf]),  // generated: not held to our settings
         .target(name: "Extensions", dependencies: ["Pipeline", "EnvoyAPI"], swiftSettings: dataPlane),
         .target(
             name: "Control",

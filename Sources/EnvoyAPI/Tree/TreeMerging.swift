@@ -1,0 +1,49 @@
+/// Protobuf's MergeFrom, as Envoy lays `--config-yaml` over the file: messages merge, lists append, map entries and single
+/// values replace, a member of a oneof drops the others.
+extension Schema {
+    func merged(_ base: TreeMessage, _ over: TreeMessage) -> TreeMessage {
+        var result = base
+        let known = messages[base.type]
+        result.isIncomplete = base.isIncomplete || over.isIncomplete
+        for field in over.fields {
+            let fieldSchema = known.fields[field.field]
+            if let position = result.index(field.field) {
+                if isAbsent(field.value, fieldSchema) { continue }
+                result.fields[position].value = merged(result.fields[position].value, field.value)
+                if case .list = field.value { continue }
+                if case .message = field.value { continue }
+                result.fields[position].mark = field.mark
+                result.fields[position].keyMark = field.keyMark
+                continue
+            }
+            if let oneof = fieldSchema.oneof {
+                let others = known.oneofs[oneof].fields
+                result.fields.removeAll { others.contains($0.field) }
+            }
+            result.fields.append(field)
+        }
+        return result
+    }
+
+    private func merged(_ base: TreeValue, _ over: TreeValue) -> TreeValue {
+        switch (base, over) {
+        case (.message(let base), .message(let over)): .message(merged(base, over))
+        case (.list(let base), .list(let over)): .list(base + over)
+        case (.map(let base), .map(let over)):
+            .map(base.filter { entry in !over.contains { $0.key == entry.key } } + over)
+        default: over
+        }
+    }
+
+    /// proto3 cannot tell a default value from no value, except inside a oneof.
+    private func isAbsent(_ value: TreeValue, _ field: FieldSchema) -> Bool {
+        guard field.oneof == nil else { return false }
+        switch value {
+        case .bits(let bits): return bits == 0
+        case .number(let number): return number == 0
+        case .text(let text): return text.isEmpty
+        case .bytes(let bytes): return bytes.isEmpty
+        default: return false
+        }
+    }
+}
