@@ -74,7 +74,7 @@ let package = Package(
         // Tests.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: common),
         tests("Primitives"), tests("Stats"), tests("Ring"), tests("Wire"), tests("Transport"), tests("Routing"),
-        tests("Upstream"), tests("Pipeline"), tests("EnvoyAPI"), tests("Extensions"), tests("Control"),
+        tests("Upstream"), tests("Pipeline"), tests("EnvoyAPI", ["CEnvoyAPI"]), tests("Extensions"), tests("Control"),
         tests("Admin"),
         .testTarget(name: "EndToEndTests", dependencies: ["TestSupport"], swiftSettings: common),
         .testTarget(name: "OracleTests", dependencies: ["TestSupport"], swiftSettings: common),

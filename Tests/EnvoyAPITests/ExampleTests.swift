@@ -25,15 +25,14 @@ import Testing
     @Test func misplacedBlocksOfTheArticle() {
         #expect(
             lines(Examples.asPrinted, "simple-as-printed.yaml") == [
-                "simple-as-printed.yaml:40:21: error: "
-                    + "static_resources.listeners[0].filter_chains[0].filters[0].typed_config.route_config.http_filters: "
-                    + "no such field: 'http_filters' in envoy.config.route.v3.RouteConfiguration; it belongs to "
-                    + "static_resources.listeners[0].filter_chains[0].filters[0].typed_config (HttpConnectionManager): "
-                    + "indent it by 14 spaces, instead of 20",
-                "simple-as-printed.yaml:42:15: error: "
-                    + "static_resources.listeners[0].filter_chains[0].filters[0].admin: "
-                    + "no such field: 'admin' in envoy.config.listener.v3.Filter; it belongs to the top level (Bootstrap): "
-                    + "do not indent it, instead of 14",
+                "simple-as-printed.yaml:36:21: error: static_resources.listeners[0].filter_chains[0].filters[0]"
+                    + ".typed_config.route_config.virtual_hosts[0].http_filters: no such field: 'http_filters' in "
+                    + "envoy.config.route.v3.VirtualHost; it belongs to static_resources.listeners[0].filter_chains[0]"
+                    + ".filters[0].typed_config (HttpConnectionManager): indent it by 14 spaces instead of 20",
+                "simple-as-printed.yaml:38:15: error: static_resources.listeners[0].filter_chains[0].filters[0]"
+                    + ".typed_config.admin: no such field: 'admin' in envoy.extensions.filters.network"
+                    + ".http_connection_manager.v3.HttpConnectionManager; it belongs to the top level (Bootstrap): "
+                    + "remove its indentation of 14 spaces",
             ])
     }
 }

@@ -62,8 +62,8 @@ extension TreeCheck {
     }
 }
 
-/// The regular expressions that occur in `Protos/`, written out: they are not worth an engine. A test fails when one appears
-/// there that is missing here.
+/// The regular expressions that occur in `Protos/`, written out: they are not worth an engine. Descriptors with one that is
+/// missing here do not load.
 enum KnownPattern {
     static let meaning = ["^[^?#]+[^?#/]$": "a path of two characters or more without '?' and '#', not ending in '/'"]
 

@@ -153,13 +153,15 @@ struct TreeCheck {
                 expected: "\(rules.itemsMax) or fewer")
         }
         if rules.isUnique, let double = firstDouble(elements) {
-            refuse(double.mark, "repeated value must contain unique items", found: "the same value twice")
+            path.components.append(.index(double))
+            refuse(elements[double].mark, "repeated value must contain unique items", found: "the same value twice")
+            path.components.removeLast()
         }
     }
 
-    private func firstDouble(_ elements: [TreeElement]) -> TreeElement? {
+    private func firstDouble(_ elements: [TreeElement]) -> Int? {
         var seen = Set<String>()
-        return elements.first { element in
+        return elements.firstIndex { element in
             switch element.value {
             case .text(let text): !seen.insert(text).inserted
             case .number(let number): !seen.insert(number.description).inserted

@@ -91,7 +91,7 @@ extension TreeReader {
         let shortName = name.split(separator: ".").last.map(String.init) ?? name
         path.components.append(.field("@type"))
         defer { path.components.removeLast() }
-        let phrase = "could not find @type \(quoted(url))"
+        let phrase = "could not find @type \(quoted(url, max: 200))"
         if EnvoyTypes.names.contains(name) {
             refuse(mark, phrase + ": Envoy has it, Martlet does not support it yet", found: name)
             return

@@ -9,6 +9,10 @@ struct TreeReader {
         let type: Int
         let pairs: [YAMLNode.Pair]
         let depth: Int
+        /// A field of this message was found elsewhere: it is not missing as well.
+        var isIncomplete = false
+        /// The same for the messages in these fields.
+        var incompleteFields: Set<Int> = []
     }
 
     let schema: Schema
@@ -50,7 +54,6 @@ struct TreeReader {
 
     mutating func fields(_ pairs: [YAMLNode.Pair], _ type: Int, _ mark: Mark) -> TreeMessage {
         levels.append(Level(type: type, pairs: pairs, depth: path.components.count))
-        defer { levels.removeLast() }
         var message = TreeMessage(type: type, mark: mark)
         var isSet = Set<Int>()
         for pair in pairs {
@@ -79,7 +82,25 @@ struct TreeReader {
                 message.isIncomplete = true
             }
         }
+        if let level = levels.popLast() { note(level, &message) }
         return message
+    }
+
+    private func note(_ level: Level, _ message: inout TreeMessage) {
+        if level.isIncomplete { message.isIncomplete = true }
+        for index in message.fields.indices where level.incompleteFields.contains(message.fields[index].field) {
+            switch message.fields[index].value {
+            case .message(var inner):
+                inner.isIncomplete = true
+                message.fields[index].value = .message(inner)
+            case .any(var any):
+                guard case .message(var inner) = any.content else { continue }
+                inner.isIncomplete = true
+                any.content = .message(inner)
+                message.fields[index].value = .any(any)
+            default: break
+            }
+        }
     }
 
     /// A scalar's own place; a block's is its key, which is where one looks for it.
@@ -224,8 +245,8 @@ struct TreeReader {
         if field.isDeprecated { warn(pair.keyMark, "'\(field.name)' is deprecated in Envoy's API") }
     }
 
-    func quoted(_ text: String) -> String {
-        let short = text.prefix(60)
+    func quoted(_ text: String, max: Int = 60) -> String {
+        let short = text.prefix(max)
         return "'" + short + (short.endIndex == text.endIndex ? "'" : "…'")
     }
 }

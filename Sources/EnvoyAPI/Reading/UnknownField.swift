@@ -21,9 +21,11 @@ extension TreeReader {
     }
 
     /// Indented too deep: a message around this one has the field, and it is not set there.
-    private func misplacedOutside(_ pair: YAMLNode.Pair) -> String? {
-        for level in levels.dropLast().reversed()
-        where has(level.type, pair.key) && !level.pairs.contains(where: { $0.key == pair.key }) {
+    private mutating func misplacedOutside(_ pair: YAMLNode.Pair) -> String? {
+        for index in levels.indices.dropLast().reversed() {
+            let level = levels[index]
+            guard has(level.type, pair.key), !level.pairs.contains(where: { $0.key == pair.key }) else { continue }
+            levels[index].isIncomplete = true
             let name = schema.messages[level.type].shortName
             let path = ConfigPath(Array(path.components.prefix(level.depth)))
             let place = path.components.isEmpty ? "the top level (\(name))" : "\(path) (\(name))"
@@ -33,14 +35,16 @@ extension TreeReader {
     }
 
     /// Not deep enough: a block beside it has the field.
-    private func misplacedInside(_ pair: YAMLNode.Pair) -> String? {
+    private mutating func misplacedInside(_ pair: YAMLNode.Pair) -> String? {
         guard let level = levels.last else { return nil }
         for sibling in level.pairs {
-            guard let field = schema.messages[level.type].field(sibling.key), !field.isRepeated,
+            guard let index = schema.messages[level.type].byName[sibling.key],
+                case let field = schema.messages[level.type].fields[index], !field.isRepeated,
                 let declared = field.messageIndex, case .mapping(let pairs) = document[sibling.value].content,
                 let type = schema.messages[declared].form == .any ? typeOfAny(pairs) : declared, has(type, pair.key),
                 !pairs.contains(where: { $0.key == pair.key })
             else { continue }
+            levels[levels.count - 1].incompleteFields.insert(index)
             return "it belongs into '\(field.name)' (\(schema.messages[type].shortName))" + indentation(pair, pairs)
         }
         return nil
@@ -59,8 +63,8 @@ extension TreeReader {
         let wanted = Int(first.keyMark.column) - 1
         let found = Int(pair.keyMark.column) - 1
         if wanted == found { return "" }
-        let amount = wanted == 0 ? "do not indent it" : "indent it by \(wanted) spaces"
-        return ": \(amount), instead of \(found)"
+        if wanted == 0 { return ": remove its indentation of \(found) spaces" }
+        return ": indent it by \(wanted) spaces instead of \(found)"
     }
 
     private func elsewhere(_ name: String) -> String? {

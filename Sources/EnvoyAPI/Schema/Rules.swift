@@ -37,7 +37,7 @@ struct Rules: Sendable {
 
 extension Rules {
     /// `FieldRules` of `validate.proto`.
-    init(_ bytes: [UInt8], _ range: Range<Int>) throws(WireError) {
+    mutating func read(_ bytes: [UInt8], _ range: Range<Int>) throws(WireError) {
         var reader = WireReader(bytes, range)
         while let (number, value) = try reader.next() {
             guard case .bytes(let range) = value else { continue }
@@ -110,7 +110,9 @@ extension Rules {
             switch (number, value) {
             case (2, .varint(let value)): lengthMin = Int(clamping: value)
             case (5, .varint(let value)): bytesMax = Int(clamping: value)
-            case (6, .bytes(let range)): pattern = reader.text(range)
+            case (6, .bytes(let range)):
+                pattern = reader.text(range)
+                guard let pattern, KnownPattern.meaning[pattern] != nil else { throw .malformed }
             case (10, .bytes(let range)): oneOf.append(reader.text(range))
             case (24, .varint(let value)): regex = value
             case (25, .varint(let value)): isStrict = value != 0
@@ -154,7 +156,7 @@ extension Rules {
             case (1, .varint(let value)): itemsMin = Int(clamping: value)
             case (2, .varint(let value)): itemsMax = Int(clamping: value)
             case (3, .varint(let value)): isUnique = value != 0
-            case (4, .bytes(let range)): nested = [try Rules(bytes, range)]
+            case (4, .bytes(let range)): try readNested(bytes, range)
             default: throw .malformed
             }
         }
@@ -164,8 +166,14 @@ extension Rules {
         var reader = WireReader(bytes, range)
         while let (number, value) = try reader.next() {
             guard number == 4, case .bytes(let range) = value else { throw .malformed }
-            nested = [try Rules(bytes, range)]
+            try readNested(bytes, range)
         }
+    }
+
+    private mutating func readNested(_ bytes: [UInt8], _ range: Range<Int>) throws(WireError) {
+        var rules = element ?? Rules()
+        try rules.read(bytes, range)
+        nested = [rules]
     }
 
     private static func eachVarint(

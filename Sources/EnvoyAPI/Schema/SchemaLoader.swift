@@ -123,14 +123,23 @@ struct SchemaLoader {
 
     private func field(_ range: Range<Int>) throws(WireError) -> FieldSchema {
         let options = try self.range(8, in: range) ?? range.lowerBound..<range.lowerBound
-        let rules = try self.range(1071, in: options)
         return FieldSchema(
             name: try text(1, in: range), jsonName: try text(10, in: range), number: Int(try varint(3, in: range) ?? 0),
             kind: try kind(try varint(5, in: range) ?? 0, try text(6, in: range)),
             isRepeated: try varint(4, in: range) == 3, isMap: false,
             isDeprecated: try varint(3, in: options) == 1, isSecret: try varint(50071, in: options) == 1,
             oneof: try varint(9, in: range).map { Int(clamping: $0) },
-            rules: try rules.map { range throws(WireError) in try Rules(bytes, range) } ?? Rules())
+            rules: try rules(options))
+    }
+
+    /// protoc writes one occurrence for each option statement of a field.
+    private func rules(_ options: Range<Int>) throws(WireError) -> Rules {
+        var rules = Rules()
+        var reader = WireReader(bytes, options)
+        while let (number, value) = try reader.next() {
+            if number == 1071, case .bytes(let range) = value { try rules.read(bytes, range) }
+        }
+        return rules
     }
 
     private func kind(_ type: UInt64, _ typeName: String) throws(WireError) -> FieldKind {

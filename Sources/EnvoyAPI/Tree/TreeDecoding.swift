@@ -56,7 +56,9 @@ struct TreeDecoder {
         _ field: FieldSchema, _ wire: WireReader.Value, _ bytes: [UInt8], _ depth: Int
     ) throws(WireError) -> [TreeValue] {
         switch (field.kind, wire) {
-        case (.string, .bytes(let range)): return [.text(String(decoding: bytes[range], as: UTF8.self))]
+        case (.string, .bytes(let range)):
+            guard let text = String(validating: bytes[range], as: UTF8.self) else { throw .malformed }
+            return [.text(text)]
         case (.bytes, .bytes(let range)): return [.bytes(Array(bytes[range]))]
         case (.message(let index), .bytes(let range)):
             return [try embedded(index, bytes, range, depth)]
