@@ -5,6 +5,12 @@ package struct SourceMap: Sendable {
         /// From 1.
         package var line: Int
         package var column: Int
+
+        package init(file: String, line: Int, column: Int) {
+            self.file = file
+            self.line = line
+            self.column = column
+        }
     }
 
     private let schema: Schema

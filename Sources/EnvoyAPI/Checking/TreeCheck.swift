@@ -91,7 +91,11 @@ struct TreeCheck {
         case .text(let value): text(value, rules, mark, isMissing: isMissing)
         case .bytes(let value): bytes(value, rules, mark)
         case .message(let value): embedded(value, rules, mark)
-        case .any(let any): if case .message(let content) = any.content { message(content) }
+        case .any(let any):
+            switch any.content {
+            case .message(let content): message(content)
+            case .opaque: if !any.url.isEmpty { refuseType(any.url, mark) }
+            }
         case .list, .map: break
         }
     }
@@ -110,6 +114,14 @@ struct TreeCheck {
         case .structure, .value, .listValue: break
         default: message(value)
         }
+    }
+
+    /// Only binary input comes here with a type that the schema lacks.
+    private mutating func refuseType(_ url: String, _ mark: Mark) {
+        let explanation = schema.missingType(url)
+        refuse(
+            mark, explanation.message, found: explanation.found, expected: explanation.expected,
+            suggestion: explanation.suggestion)
     }
 
     private func seconds(_ duration: TreeMessage) -> Double? {

@@ -57,7 +57,7 @@ struct JSONPrinter {
         let fields = message.fields.sorted { known.fields[$0.field].number < known.fields[$1.field].number }
         for field in fields {
             let schema = known.fields[field.field]
-            if isDefault(field.value, schema) { continue }
+            if field.value.isDefault(of: schema) { continue }
             members.append { printer in
                 printer.key(schema.name)
                 let wasHidden = printer.isHidden
@@ -67,18 +67,6 @@ struct JSONPrinter {
             }
         }
         braces("{", "}", members)
-    }
-
-    private func isDefault(_ value: TreeValue, _ field: FieldSchema) -> Bool {
-        switch value {
-        case .list(let elements): return elements.isEmpty
-        case .map(let entries): return entries.isEmpty
-        case .bits(let bits): return field.oneof == nil && bits == 0
-        case .number(let number): return field.oneof == nil && number == 0
-        case .text(let text): return field.oneof == nil && text.isEmpty
-        case .bytes(let bytes): return field.oneof == nil && bytes.isEmpty
-        case .message, .any: return false
-        }
     }
 
     private mutating func value(_ value: TreeValue, _ kind: FieldKind) {

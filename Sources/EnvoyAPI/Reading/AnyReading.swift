@@ -47,7 +47,7 @@ extension TreeReader {
         }
         let name = url[url.index(after: slash)...]
         if let type = schema.index(name), schema.messages[type].form != .mapEntry { return (url, type) }
-        refuseType(mark, url, String(name))
+        refuseType(mark, url)
         return nil
     }
 
@@ -66,7 +66,8 @@ extension TreeReader {
         }
         guard let (url, type) = resolve(urlPair.value) else { return nil }
         guard let value = pairs.first(where: { $0.key == "value" }) else {
-            let message = TreeMessage(type: type, mark: document[node].mark)
+            let isIncomplete = pairs.count > 1
+            let message = TreeMessage(type: type, mark: document[node].mark, isIncomplete: isIncomplete)
             return TreeAny(mark: document[node].mark, url: url, content: .message(message))
         }
         path.components.append(.field("value"))
@@ -87,29 +88,12 @@ extension TreeReader {
         return TreeAny(mark: document[node].mark, url: url, content: .message(message))
     }
 
-    private mutating func refuseType(_ mark: Mark, _ url: String, _ name: String) {
-        let shortName = name.split(separator: ".").last.map(String.init) ?? name
+    private mutating func refuseType(_ mark: Mark, _ url: String) {
         path.components.append(.field("@type"))
-        defer { path.components.removeLast() }
-        let phrase = "could not find @type \(quoted(url, max: 200))"
-        if EnvoyTypes.names.contains(name) {
-            refuse(mark, phrase + ": Envoy has it, Martlet does not support it yet", found: name)
-            return
-        }
-        let known = schema.messages.filter { $0.form == .plain }.map(\.name) + EnvoyTypes.ordered
-        if TreeReader.isV2(name) {
-            let successor = known.first { $0.hasSuffix("." + shortName) && $0.contains(".v3.") }
-            refuse(
-                mark, phrase + ": Envoy's v2 API is gone since 1.18", found: name, expected: "a type of the v3 API",
-                suggestion: successor.map { "write type.googleapis.com/\($0)" })
-            return
-        }
+        let explanation = schema.missingType(url)
         refuse(
-            mark, phrase, found: name, expected: "a message of Envoy's API",
-            suggestion: Spelling.nearest(name, known).map { "did you mean type.googleapis.com/\($0)?" })
-    }
-
-    private static func isV2(_ name: String) -> Bool {
-        name.split(separator: ".").contains { $0 == "v2" || $0.hasPrefix("v2alpha") }
+            mark, explanation.message, found: explanation.found, expected: explanation.expected,
+            suggestion: explanation.suggestion)
+        path.components.removeLast()
     }
 }

@@ -62,7 +62,10 @@ struct Reading {
         do {
             let tree = try decoder.message(type, input.bytes)
             for (message, number) in decoder.unknown { problems.append(unknown(message, number, input.name)) }
-            return tree
+            var unwrapping = TypedStructUnwrapping(schema, file: input.name)
+            let unwrapped = unwrapping.message(tree)
+            problems += unwrapping.problems
+            return unwrapped
         } catch {
             problems.append(
                 ConfigError(file: input.name, message: "the file is not a \(typeName) in protobuf's binary format"))

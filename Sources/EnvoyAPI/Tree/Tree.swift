@@ -34,6 +34,22 @@ indirect enum TreeValue: Sendable {
     case map([TreeEntry])
 }
 
+extension TreeValue {
+    /// proto3 cannot tell this value from none: not written, not printed, and merging it changes nothing. A member of a oneof
+    /// is there whatever its value.
+    func isDefault(of field: FieldSchema) -> Bool {
+        switch self {
+        case .list(let elements): return elements.isEmpty
+        case .map(let entries): return entries.isEmpty
+        case .bits(let bits): return field.oneof == nil && bits == 0
+        case .number(let number): return field.oneof == nil && number == 0 && number.sign == .plus
+        case .text(let text): return field.oneof == nil && text.isEmpty
+        case .bytes(let bytes): return field.oneof == nil && bytes.isEmpty
+        case .message, .any: return false
+        }
+    }
+}
+
 struct TreeElement: Sendable {
     var mark: Mark
     var value: TreeValue

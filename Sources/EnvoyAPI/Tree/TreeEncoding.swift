@@ -1,15 +1,18 @@
-/// Tree → protobuf's wire format. Fields with default values are written too: harmless, and right for oneofs and wrappers.
+/// Tree → protobuf's wire format. Defaults are left out, fields come in the order of their numbers, map entries in the order of
+/// their keys: equal configurations have equal bytes.
 extension Schema {
     func encoded(_ message: TreeMessage) -> [UInt8] {
         var writer = WireWriter()
         let fields = messages[message.type].fields
-        for field in message.fields {
+        for field in message.fields.sorted(by: { fields[$0.field].number < fields[$1.field].number }) {
             let schema = fields[field.field]
+            if field.value.isDefault(of: schema) { continue }
             switch field.value {
             case .list(let elements):
                 // Unpacked also where proto3 packs by default: every parser must take both.
                 for element in elements { write(element.value, schema.kind, schema.number, &writer) }
-            case .map(let entries): for entry in entries { write(entry, schema, &writer) }
+            case .map(let entries):
+                for entry in entries.sorted(by: { $0.key < $1.key }) { write(entry, schema, &writer) }
             default: write(field.value, schema.kind, schema.number, &writer)
             }
         }

@@ -8,7 +8,7 @@ extension Schema {
         for field in over.fields {
             let fieldSchema = known.fields[field.field]
             if let position = result.index(field.field) {
-                if isAbsent(field.value, fieldSchema) { continue }
+                if field.value.isDefault(of: fieldSchema) { continue }
                 result.fields[position].value = merged(result.fields[position].value, field.value)
                 if case .list = field.value { continue }
                 if case .message = field.value { continue }
@@ -32,18 +32,6 @@ extension Schema {
         case (.map(let base), .map(let over)):
             .map(base.filter { entry in !over.contains { $0.key == entry.key } } + over)
         default: over
-        }
-    }
-
-    /// proto3 cannot tell a default value from no value, except inside a oneof.
-    private func isAbsent(_ value: TreeValue, _ field: FieldSchema) -> Bool {
-        guard field.oneof == nil else { return false }
-        switch value {
-        case .bits(let bits): return bits == 0
-        case .number(let number): return number == 0
-        case .text(let text): return text.isEmpty
-        case .bytes(let bytes): return bytes.isEmpty
-        default: return false
         }
     }
 }
