@@ -18,6 +18,8 @@ package struct ReadMessage<M: SwiftProtobuf.Message>: Sendable {
 package enum ConfigReader {
     package enum Format: Sendable {
         case yaml, json, binary
+        /// Protobuf's text format, which only Envoy reads.
+        case text
 
         /// By extension, as Envoy does. What has another extension is read as YAML, of which JSON is a part.
         package init(path: String) {
@@ -25,6 +27,8 @@ package enum ConfigReader {
                 self = .json
             } else if path.hasSuffix(".pb") {
                 self = .binary
+            } else if path.hasSuffix(".pb_text") {
+                self = .text
             } else {
                 self = .yaml
             }
@@ -37,11 +41,16 @@ package enum ConfigReader {
         /// How errors call it.
         package var name: String
         package var format: Format
+        /// What a field is that Martlet does not know: an error in a file; over xDS Envoy warns and goes on.
+        package var unknownFields: ConfigError.Severity
 
-        package init(_ bytes: [UInt8], name: String, format: Format) {
+        package init(
+            _ bytes: [UInt8], name: String, format: Format, unknownFields: ConfigError.Severity = .error
+        ) {
             self.bytes = bytes
             self.name = name
             self.format = format
+            self.unknownFields = unknownFields
         }
 
         package init(yaml: String, name: String) { self.init(Array(yaml.utf8), name: name, format: .yaml) }

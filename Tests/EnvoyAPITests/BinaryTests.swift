@@ -47,6 +47,20 @@ import Testing
         ])
     }
 
+    /// As Envoy does over xDS; but what it would act on and Martlet cannot stays an error.
+    @Test func unknownFieldsCanBeWarnings() throws {
+        for (bytes, format) in [([10, 1, 97, 0xc0, 0xb8, 2, 0], .binary), (Array("{name: a, foo: 1}".utf8), .yaml)]
+            as [([UInt8], ConfigReader.Format)]
+        {
+            let input = ConfigReader.Input(bytes, name: "", format: format, unknownFields: .warning)
+            let read = try ConfigReader.read(Cluster.self, [input])
+            #expect(read.message.name == "a")
+            #expect(read.warnings.count == 1)
+        }
+        let input = ConfigReader.Input([10, 1, 97, 218, 3, 0], name: "", format: .binary, unknownFields: .warning)
+        #expect(throws: ConfigErrors.self) { try ConfigReader.read(Cluster.self, [input]) }
+    }
+
     @Test func unknownTypes() throws {
         var cluster = Cluster()
         cluster.name = "a"

@@ -43,7 +43,7 @@ import Testing
         let bootstrap = try ConfigReader.read(yaml: Examples.simple).bootstrap
         let original: [UInt8] =
             switch format {
-            case .yaml: Array(Examples.simple.utf8)
+            case .yaml, .text: Array(Examples.simple.utf8)
             case .json: Array(MessageJSON().text(bootstrap).utf8)
             case .binary: try bootstrap.serializedBytes()
             }

@@ -132,5 +132,10 @@ import Testing
         #expect(ConfigReader.Format(path: "b.pb") == .binary)
         #expect(ConfigReader.Format(path: "b.yml") == .yaml)
         #expect(ConfigReader.Format(path: "b.txt") == .yaml)
+        #expect(ConfigReader.Format(path: "b.pb_text") == .text)
+        #expect(
+            lines("flags_path: \"a\"", format: .text) == [
+                "c.yaml: error: protobuf's text format is not supported by Martlet yet; write the configuration in YAML or JSON"
+            ])
     }
 }

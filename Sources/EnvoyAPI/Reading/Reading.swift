@@ -18,7 +18,17 @@ struct Reading {
             problems.append(ConfigError(file: input.name, message: "\(typeName) is not a configuration message of Martlet"))
             return
         }
-        let read = input.format == .binary ? binary(input, type) : text(input, file, type)
+        let read: TreeMessage?
+        switch input.format {
+        case .yaml, .json: read = text(input, file, type)
+        case .binary: read = binary(input, type)
+        case .text:
+            problems.append(
+                ConfigError(
+                    file: input.name, message: "protobuf's text format is not supported by Martlet yet",
+                    suggestion: "write the configuration in YAML or JSON"))
+            return
+        }
         guard let read else { return }
         tree = tree.map { schema.merged($0, read) } ?? read
     }
@@ -51,6 +61,7 @@ struct Reading {
                 return nil
             }
             var reader = TreeReader(schema, document, files: files, isJSON: isJSON)
+            reader.unknownFields = input.unknownFields
             let tree = reader.message(root, type)
             problems += reader.problems
             return tree
@@ -61,8 +72,8 @@ struct Reading {
         var decoder = TreeDecoder(schema)
         do {
             let tree = try decoder.message(type, input.bytes)
-            for (message, number) in decoder.unknown { problems.append(unknown(message, number, input.name)) }
-            var unwrapping = TypedStructUnwrapping(schema, file: input.name)
+            for (message, number) in decoder.unknown { problems.append(unknown(message, number, input)) }
+            var unwrapping = TypedStructUnwrapping(schema, file: input.name, unknownFields: input.unknownFields)
             let unwrapped = unwrapping.message(tree)
             problems += unwrapping.problems
             return unwrapped
@@ -73,12 +84,17 @@ struct Reading {
         }
     }
 
-    private func unknown(_ message: Int, _ number: Int, _ file: String) -> ConfigError {
+    private func unknown(_ message: Int, _ number: Int, _ input: ConfigReader.Input) -> ConfigError {
         let known = schema.messages[message]
+        var error = ConfigError(
+            file: input.name, severity: input.unknownFields,
+            message: "no such field: number \(number) in \(known.name)")
         if let name = known.notYet.first(where: { $0.value == number })?.key {
-            return ConfigError(file: file, message: "'\(name)' of \(known.name) is not supported by Martlet yet")
+            error.message = "'\(name)' of \(known.name) is not supported by Martlet yet"
+            // Known to Envoy, so it would act on it: to go on without is to do something else.
+            error.severity = .error
         }
-        return ConfigError(file: file, message: "no such field: number \(number) in \(known.name)")
+        return error
     }
 
     private func isContainer(_ document: YAMLDocument, _ root: Int) -> Bool {

@@ -1,9 +1,12 @@
 /// The word that was probably meant.
 enum Spelling {
+    /// Two words further apart than this are two words.
+    private static let distanceMax = 5
+
     /// A candidate within a third of the word's letters, the nearest first; nil when all are further away.
     static func nearest(_ word: String, _ candidates: [String], by key: (String) -> String = { $0 }) -> String? {
         let letters = Array(word.utf8.prefix(200))
-        let limit = max(1, letters.count / 3)
+        let limit = min(max(1, letters.count / 3), distanceMax)
         var best: (candidate: String, distance: Int)?
         for candidate in candidates {
             let other = Array(key(candidate).utf8.prefix(200))

@@ -19,6 +19,7 @@ struct TreeReader {
     let document: YAMLDocument
     let files: [String]
     let isJSON: Bool
+    var unknownFields = ConfigError.Severity.error
     var problems: [ConfigError] = []
     var path = ConfigPath()
     var levels: [Level] = []

@@ -3,12 +3,14 @@
 struct TypedStructUnwrapping {
     private let schema: Schema
     private let file: String
+    private let unknownFields: ConfigError.Severity
     private(set) var problems: [ConfigError] = []
     private var path = ConfigPath()
 
-    init(_ schema: Schema, file: String) {
+    init(_ schema: Schema, file: String, unknownFields: ConfigError.Severity) {
         self.schema = schema
         self.file = file
+        self.unknownFields = unknownFields
     }
 
     mutating func message(_ message: TreeMessage) -> TreeMessage {
@@ -68,6 +70,7 @@ struct TypedStructUnwrapping {
         defer { path.components.removeLast() }
         var reader = TreeReader(schema, document, files: [file], isJSON: true)
         reader.path = path
+        reader.unknownFields = unknownFields
         let read = reader.message(root, type)
         problems += reader.problems
         return TreeAny(

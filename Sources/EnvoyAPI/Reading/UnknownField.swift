@@ -9,11 +9,13 @@ extension TreeReader {
             refuse(pair.keyMark, "'\(pair.key)' of \(message.name) is not supported by Martlet yet")
             return
         }
-        refuse(
-            pair.keyMark, "no such field: '\(pair.key)' in \(message.name)",
-            suggestion: misplacedOutside(pair) ?? misplacedInside(pair)
-                ?? Spelling.nearest(pair.key, message.fields.map(\.name)).map { "did you mean '\($0)'?" }
-                ?? elsewhere(pair.key))
+        let suggestion =
+            misplacedOutside(pair) ?? misplacedInside(pair)
+            ?? Spelling.nearest(pair.key, message.fields.map(\.name)).map { "did you mean '\($0)'?" }
+            ?? elsewhere(pair.key)
+        problems.append(
+            error(
+                pair.keyMark, unknownFields, "no such field: '\(pair.key)' in \(message.name)", suggestion: suggestion))
     }
 
     private func has(_ type: Int, _ name: String) -> Bool {

@@ -13,6 +13,9 @@ extension Schema {
         if EnvoyTypes.names.contains(name) {
             return MissingType(message: phrase + ": Envoy has it, Martlet does not support it yet", found: name)
         }
+        if name.hasPrefix("envoy.extensions."), name.contains(".v3alpha.") {
+            return MissingType(message: phrase + ": an alpha extension, which Martlet does not support yet", found: name)
+        }
         let known = messages.filter { $0.form == .plain }.map(\.name) + EnvoyTypes.ordered
         if Schema.isV2(name) {
             let last = "." + (name.split(separator: ".").last ?? "")
