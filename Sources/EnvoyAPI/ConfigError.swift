@@ -49,6 +49,13 @@ package struct ConfigError: Error, Sendable, Equatable, CustomStringConvertible 
     }
 }
 
+/// A configuration with more mistakes than this is another kind of file: the rest is left out.
+enum ProblemLimits {
+    static let problemsMax = 1000
+    /// Searching for what was meant costs more than saying what is wrong.
+    static let suggestionsMax = 50
+}
+
 /// All mistakes of one configuration, in the order of the file.
 package struct ConfigErrors: Error, Sendable, CustomStringConvertible {
     package var errors: [ConfigError]

@@ -104,6 +104,21 @@ import Testing
         }
     }
 
+    @Test func piecesAreJoined() throws {
+        // socket_address { address: "a" }, then socket_address { port_value: 7 }, then pipe, then socket_address again.
+        let joined: [UInt8] = [10, 3, 18, 1, 97, 10, 2, 24, 7]
+        let read = { (bytes: [UInt8]) in
+            try ConfigReader.read(
+                Envoy_Config_Core_V3_Address.self, [ConfigReader.Input(bytes, name: "", format: .binary)]
+            ).message
+        }
+        #expect(try read(joined).socketAddress.address == "a")
+        #expect(try read(joined).socketAddress.portValue == 7)
+        #expect(try read(joined + [18, 3, 10, 1, 98]).pipe.path == "b")
+        // What a oneof dropped does not come back.
+        #expect(throws: ConfigErrors.self) { try read(joined + [18, 3, 10, 1, 98, 10, 2, 24, 8]) }
+    }
+
     @Test func packedAndUnpacked() throws {
         for bytes: [UInt8] in [[58, 2, 80, 81], [56, 80, 56, 81]] {
             let input = ConfigReader.Input(bytes, name: "", format: .binary)

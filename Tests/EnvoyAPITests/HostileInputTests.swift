@@ -37,6 +37,22 @@ import Testing
         for count in binary.indices { read(Array(binary[..<count]), .binary) }
     }
 
+    /// Many mistakes take no longer than many right lines.
+    @Test func manyMistakes() {
+        let unknown = (0..<30_000).map { "unknown_field_\($0): 1\n" }.joined()
+        #expect(lines(unknown).count == 1000)
+        let types = (0..<3000).map { "- {name: a, typed_config: {\"@type\": a/envoy.unknown.v3.Type\($0)}}\n" }.joined()
+        #expect(lines("bootstrap_extensions:\n" + types).count == 1000)
+    }
+
+    /// A message in many pieces is joined once.
+    @Test func manyPieces() throws {
+        let piece: [UInt8] = [10, 3, 10, 1, 97]  // node { id: "a" }
+        let bytes = Array(repeatElement(piece, count: 100_000).joined())
+        let input = ConfigReader.Input(bytes, name: "", format: .binary)
+        #expect(try ConfigReader.read([input]).bootstrap.node.id == "a")
+    }
+
     /// Seeded, so that a failure can be repeated; bounded by time, so that it stays a test.
     @Test(arguments: [ConfigReader.Format.yaml, .json, .binary])
     func mutated(format: ConfigReader.Format) throws {

@@ -118,7 +118,7 @@ struct TreeCheck {
 
     /// Only binary input comes here with a type that the schema lacks.
     private mutating func refuseType(_ url: String, _ mark: Mark) {
-        let explanation = schema.missingType(url)
+        let explanation = schema.missingType(url, withSuggestion: problems.count < ProblemLimits.suggestionsMax)
         refuse(
             mark, explanation.message, found: explanation.found, expected: explanation.expected,
             suggestion: explanation.suggestion)
@@ -185,6 +185,7 @@ struct TreeCheck {
     mutating func refuse(
         _ mark: Mark, _ message: String, found: String? = nil, expected: String? = nil, suggestion: String? = nil
     ) {
+        guard problems.count < ProblemLimits.problemsMax else { return }
         let file = files.indices.contains(Int(mark.file)) ? files[Int(mark.file)] : ""
         problems.append(
             ConfigError(

@@ -90,7 +90,7 @@ extension TreeReader {
 
     private mutating func refuseType(_ mark: Mark, _ url: String) {
         path.components.append(.field("@type"))
-        let explanation = schema.missingType(url)
+        let explanation = schema.missingType(url, withSuggestion: problems.count < ProblemLimits.suggestionsMax)
         refuse(
             mark, explanation.message, found: explanation.found, expected: explanation.expected,
             suggestion: explanation.suggestion)

@@ -72,7 +72,7 @@ struct Reading {
         var decoder = TreeDecoder(schema)
         do {
             let tree = try decoder.message(type, input.bytes)
-            for (message, number) in decoder.unknown { problems.append(unknown(message, number, input)) }
+            for (message, number) in decoder.unknown.prefix(ProblemLimits.problemsMax) { problems.append(unknown(message, number, input)) }
             var unwrapping = TypedStructUnwrapping(schema, file: input.name, unknownFields: input.unknownFields)
             let unwrapped = unwrapping.message(tree)
             problems += unwrapping.problems

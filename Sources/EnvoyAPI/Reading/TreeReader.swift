@@ -203,12 +203,15 @@ struct TreeReader {
     mutating func refuse(
         _ mark: Mark, _ message: String, found: String? = nil, expected: String? = nil, suggestion: String? = nil
     ) {
-        problems.append(
-            error(mark, .error, message, found: found, expected: expected, suggestion: suggestion))
+        note(error(mark, .error, message, found: found, expected: expected, suggestion: suggestion))
     }
 
     mutating func warn(_ mark: Mark, _ message: String, suggestion: String? = nil) {
-        problems.append(error(mark, .warning, message, suggestion: suggestion))
+        note(error(mark, .warning, message, suggestion: suggestion))
+    }
+
+    mutating func note(_ problem: ConfigError) {
+        if problems.count < ProblemLimits.problemsMax { problems.append(problem) }
     }
 
     /// A list, a map or a scalar where another of the three belongs.

@@ -9,13 +9,15 @@ extension TreeReader {
             refuse(pair.keyMark, "'\(pair.key)' of \(message.name) is not supported by Martlet yet")
             return
         }
-        let suggestion =
-            misplacedOutside(pair) ?? misplacedInside(pair)
-            ?? Spelling.nearest(pair.key, message.fields.map(\.name)).map { "did you mean '\($0)'?" }
-            ?? elsewhere(pair.key)
-        problems.append(
-            error(
-                pair.keyMark, unknownFields, "no such field: '\(pair.key)' in \(message.name)", suggestion: suggestion))
+        var suggestion: String?
+        if problems.count < ProblemLimits.suggestionsMax {
+            suggestion =
+                misplacedOutside(pair) ?? misplacedInside(pair)
+                ?? Spelling.nearest(pair.key, message.fields.map(\.name)).map { "did you mean '\($0)'?" }
+                ?? elsewhere(pair.key)
+        }
+        let phrase = "no such field: '\(pair.key)' in \(message.name)"
+        note(error(pair.keyMark, unknownFields, phrase, suggestion: suggestion))
     }
 
     private func has(_ type: Int, _ name: String) -> Bool {

@@ -7,7 +7,7 @@ struct MissingType {
 }
 
 extension Schema {
-    func missingType(_ url: String) -> MissingType {
+    func missingType(_ url: String, withSuggestion: Bool) -> MissingType {
         let name = String(url.split(separator: "/").last ?? "")
         let phrase = "could not find @type '\(url.prefix(200))'"
         if EnvoyTypes.names.contains(name) {
@@ -16,7 +16,7 @@ extension Schema {
         if name.hasPrefix("envoy.extensions."), name.contains(".v3alpha.") {
             return MissingType(message: phrase + ": an alpha extension, which Martlet does not support yet", found: name)
         }
-        let known = messages.filter { $0.form == .plain }.map(\.name) + EnvoyTypes.ordered
+        let known = withSuggestion ? messages.filter { $0.form == .plain }.map(\.name) + EnvoyTypes.ordered : []
         if Schema.isV2(name) {
             let last = "." + (name.split(separator: ".").last ?? "")
             let successor = known.first { $0.hasSuffix(last) && $0.contains(".v3.") }

@@ -21,6 +21,8 @@ struct TreeDecoder {
         // In the order of first appearance; lists are gathered whole, so that a long one costs no copies.
         var order: [Int] = []
         var gathered: [Int: [TreeValue]] = [:]
+        // A message that comes in pieces is its pieces' bytes in a row: decoded once, however many there are.
+        var pieces: [Int: [Range<Int>]] = [:]
         var isIncomplete = false
         var reader = WireReader(bytes, range)
         while let (number, wire) = try reader.next() {
@@ -30,12 +32,19 @@ struct TreeDecoder {
                 continue
             }
             let field = known.fields[index]
-            let values = try self.values(field, wire, bytes, depth)
+            var values: [TreeValue] = []
+            if case .message = field.kind, !field.isRepeated {
+                guard case .bytes(let range) = wire else { throw .malformed }
+                pieces[index, default: []].append(range)
+            } else {
+                values = try self.values(field, wire, bytes, depth)
+            }
             if gathered[index] == nil {
                 if let oneof = field.oneof {
                     // The last one wins.
                     for other in known.oneofs[oneof].fields where gathered.removeValue(forKey: other) != nil {
                         order.removeAll { $0 == other }
+                        pieces[other] = nil
                     }
                 }
                 order.append(index)
@@ -45,10 +54,24 @@ struct TreeDecoder {
         var message = TreeMessage(type: type, mark: .nowhere)
         message.isIncomplete = isIncomplete
         for index in order {
-            let value = joined(gathered[index] ?? [], known.fields[index])
+            let value: TreeValue
+            if case .message(let type) = known.fields[index].kind, let pieces = pieces[index] {
+                value = try whole(type, bytes, pieces, depth)
+            } else {
+                value = joined(gathered[index] ?? [], known.fields[index])
+            }
             message.fields.append(TreeField(field: index, keyMark: .nowhere, mark: .nowhere, value: value))
         }
         return message
+    }
+
+    private mutating func whole(
+        _ type: Int, _ bytes: [UInt8], _ pieces: [Range<Int>], _ depth: Int
+    ) throws(WireError) -> TreeValue {
+        if pieces.count == 1 { return try embedded(type, bytes, pieces[0], depth) }
+        var row: [UInt8] = []
+        for piece in pieces { row += bytes[piece] }
+        return try embedded(type, row, row.indices, depth)
     }
 
     /// What one occurrence of a field brings: more than one value when it is packed.
@@ -113,10 +136,7 @@ struct TreeDecoder {
     private func joined(_ values: [TreeValue], _ field: FieldSchema) -> TreeValue {
         if field.isMap { return .map(lastOfEachKey(values.compactMap { entry($0) })) }
         if field.isRepeated { return .list(values.map { TreeElement(mark: .nowhere, value: $0) }) }
-        return values.dropFirst().reduce(values.first ?? .bits(0)) { old, new in
-            if case (.message(let old), .message(let new)) = (old, new) { return .message(schema.merged(old, new)) }
-            return new
-        }
+        return values.last ?? .bits(0)
     }
 
     private func lastOfEachKey(_ entries: [TreeEntry]) -> [TreeEntry] {

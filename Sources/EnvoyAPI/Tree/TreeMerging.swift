@@ -29,9 +29,13 @@ extension Schema {
         switch (base, over) {
         case (.message(let base), .message(let over)): .message(merged(base, over))
         case (.list(let base), .list(let over)): .list(base + over)
-        case (.map(let base), .map(let over)):
-            .map(base.filter { entry in !over.contains { $0.key == entry.key } } + over)
+        case (.map(let base), .map(let over)): .map(merged(base, over))
         default: over
         }
+    }
+
+    private func merged(_ base: [TreeEntry], _ over: [TreeEntry]) -> [TreeEntry] {
+        let replaced = Set(over.map(\.key))
+        return base.filter { !replaced.contains($0.key) } + over
     }
 }
