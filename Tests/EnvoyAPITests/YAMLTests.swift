@@ -127,6 +127,18 @@ import Testing
                 "c.yaml:1:16: error: flags_path: unexpected character: '7'; expected '\"'") == true)
     }
 
+    @Test func jsonEscapes() throws {
+        for (text, value) in [
+            ("\\ud83d\\uDE00!", "\u{1f600}!"), ("\\\\ud83d", "\\ud83d"), ("\\u00e9\\n\\/", "é\n/"), ("a\\ud83d\\ude00", "a\u{1f600}"),
+        ] {
+            let input = ConfigReader.Input(Array("{\"flags_path\":\"\(text)\"}".utf8), name: "", format: .json)
+            #expect(try ConfigReader.read([input]).bootstrap.flagsPath == value)
+        }
+        for text in ["\\ud83d", "\\ud83dx", "\\ude00\\ud83d", "\\ud83d\\u", "\\"] {
+            #expect(lines("{\"flags_path\":\"\(text)\"}", format: .json).count == 1)
+        }
+    }
+
     @Test func formatByExtension() {
         #expect(ConfigReader.Format(path: "/a/b.json") == .json)
         #expect(ConfigReader.Format(path: "b.pb") == .binary)
