@@ -3,6 +3,7 @@
 #include <re2/re2.h>
 #include <re2/set.h>
 
+#include <algorithm>
 #include <new>
 #include <string>
 #include <vector>
@@ -73,6 +74,8 @@ int cre2_set_match(const cre2_set *set, const uint8_t *text, size_t count, const
   RE2::Set::ErrorInfo error;
   if (!set->set.Match(piece(text, count), &matched, &error))
     return error.kind == RE2::Set::kNoError ? 0 : -1;
+  // RE2 promises no order.
+  std::sort(matched.begin(), matched.end());
   *numbers = matched.data();
   return static_cast<int>(matched.size());
 }

@@ -186,3 +186,54 @@ extension SocketAddress: CustomStringConvertible {
         }
     }
 }
+
+extension SocketAddress {
+    /// The other end of a connected socket; `none` when the system does not say.
+    package init(peerOf descriptor: Int32) {
+        var storage = sockaddr_un()
+        var count = socklen_t(MemoryLayout<sockaddr_un>.size)
+        self = unsafe withUnsafeMutableBytes(of: &storage) { raw in
+            let base = unsafe raw.baseAddress.unsafelyUnwrapped
+            let status = unsafe getpeername(descriptor, base.assumingMemoryBound(to: sockaddr.self), &count)
+            return unsafe status == 0 ? SocketAddress(UnsafeRawPointer(base), count: Int(count)) : SocketAddress()
+        }
+    }
+
+    /// Our end of a socket.
+    package init(localOf descriptor: Int32) {
+        var storage = sockaddr_un()
+        var count = socklen_t(MemoryLayout<sockaddr_un>.size)
+        self = unsafe withUnsafeMutableBytes(of: &storage) { raw in
+            let base = unsafe raw.baseAddress.unsafelyUnwrapped
+            let status = unsafe getsockname(descriptor, base.assumingMemoryBound(to: sockaddr.self), &count)
+            return unsafe status == 0 ? SocketAddress(UnsafeRawPointer(base), count: Int(count)) : SocketAddress()
+        }
+    }
+
+    /// A numeric address in text of unknown origin, without a port; nil when it is none.
+    package init?(numeric text: Bytes) {
+        guard text.count > 0, text.count < 46 else { return nil }
+        let parsed: SocketAddress? = unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 48) { buffer in
+            let base = unsafe buffer.baseAddress.unsafelyUnwrapped
+            unsafe memcpy(base, text.base, text.count)
+            unsafe base[text.count] = 0
+            var address = SocketAddress()
+            var v4 = in_addr()
+            var v6 = in6_addr()
+            if unsafe inet_pton(AF_INET, base, &v4) == 1 {
+                address.family = .ipv4
+                address.high = UInt64(v4.s_addr)
+                return address
+            }
+            guard unsafe inet_pton(AF_INET6, base, &v6) == 1 else { return nil }
+            address.family = .ipv6
+            unsafe withUnsafeBytes(of: &v6) { bytes in
+                address.high = unsafe bytes.loadUnaligned(as: UInt64.self)
+                address.low = unsafe bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
+            }
+            return address
+        }
+        guard let parsed else { return nil }
+        self = parsed
+    }
+}

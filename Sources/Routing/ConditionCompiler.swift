@@ -84,19 +84,23 @@ extension RouteTableBuilder {
 
     /// Where a header matcher of this name looks.
     mutating func headerSource(_ name: String) -> HeaderSource {
-        let lowered = name.utf8.map(Bytes.lower)
-        switch String(decoding: lowered, as: UTF8.self) {
-        case ":path": return HeaderSource(kind: .path, id: .other, name: .empty)
-        case ":method": return HeaderSource(kind: .method, id: .other, name: .empty)
+        let lowered = lowercased(name)
+        let string = String(decoding: lowered, as: UTF8.self)
+        func pseudo(_ kind: HeaderSource.Kind) -> HeaderSource {
+            HeaderSource(kind: kind, isInline: true, id: .other, name: .empty)
+        }
+        switch string {
+        case ":path": return pseudo(.path)
+        case ":method": return pseudo(.method)
         // `host` is the authority under its older name, as in Envoy's header map.
-        case ":authority", "host": return HeaderSource(kind: .authority, id: .other, name: .empty)
-        case ":scheme": return HeaderSource(kind: .scheme, id: .other, name: .empty)
+        case ":authority", "host": return pseudo(.authority)
+        case ":scheme": return pseudo(.scheme)
         default: break
         }
         let id = lowered.withBytes { HeaderNames.id(of: $0) }
-        return id == .other
-            ? HeaderSource(kind: .named, id: id, name: text.add(lowered[...]))
-            : HeaderSource(kind: .listed, id: id, name: .empty)
+        return HeaderSource(
+            kind: id == .other ? .named : .listed, isInline: InlineHeaders.contains(string), id: id,
+            name: id == .other ? text.add(lowered[...]) : .empty)
     }
 
     private func presence(_ present: Bool) -> ValueMatchRecord {
@@ -121,6 +125,7 @@ extension RouteTableBuilder {
             record.text = text.add(string)
         case .regex(let pattern):
             record.kind = .regex
+            if spec.ignoreCase { report(place, field, "ignore_case has no effect for safe_regex.") }
             record.program = program(pattern, place, field + ".safe_regex")
         }
         return record

@@ -33,7 +33,9 @@ package enum RequestCookies {
         var start = 0
         while start < field.count {
             let end = field.firstIndex(of: UInt8(ascii: ";"), from: start) ?? field.count
-            let pair = field.part(start, end).trimmed
+            // White space before the name only: what stands behind a name or a value belongs to it, as in Envoy.
+            while start < end, field[start] == UInt8(ascii: " ") { start &+= 1 }
+            let pair = field.part(start, end)
             if let equals = pair.firstIndex(of: UInt8(ascii: "=")), pair.prefix(equals).equals(name) {
                 let value = pair.from(equals &+ 1)
                 let quoted = value.count >= 2 && value[0] == 0x22 && value[value.count &- 1] == 0x22

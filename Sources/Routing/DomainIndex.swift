@@ -9,7 +9,7 @@ struct DomainIndex {
 
     /// Envoy's message when the domain is taken.
     mutating func add(_ domain: String, virtualHost: UInt32, table: String) -> String? {
-        let lowered = domain.utf8.map(Bytes.lower)
+        let lowered = lowercased(domain)
         let star = UInt8(ascii: "*")
         let free: Bool
         if lowered == [star] {

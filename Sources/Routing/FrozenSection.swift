@@ -3,6 +3,8 @@
 // Invariant: `base` stays valid and unchanged until `RouteTable.destroy`; every index stored in the table was made by
 // the builder and is in range (debug builds check).
 
+import Primitives
+
 @safe
 struct FrozenSection<Element> {
     let base: UnsafePointer<Element>
@@ -32,3 +34,11 @@ struct RecordRange {
 
 /// "There is none", wherever an index may be absent.
 let noIndex = UInt32.max
+
+/// A string's bytes with ASCII letters in lower case. (`map` would do, but its specialised `ContiguousArray<UInt8>` is
+/// emitted by every target that is built with `-enable-cmo-everything`, and the linker refuses the second.)
+func lowercased(_ string: String) -> [UInt8] {
+    var bytes = Array(string.utf8)
+    for i in bytes.indices { bytes[i] = Bytes.lower(bytes[i]) }
+    return bytes
+}

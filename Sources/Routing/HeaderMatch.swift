@@ -1,4 +1,8 @@
 // Header matchers: `headers` of a route match.
+//
+// A header that arrived in several fields: Envoy joins the fields of the names that it keeps in one place (its "inline"
+// headers, `InlineHeaders`) with ","; of any other name each field is asked by itself and one that holds is enough.
+// (Read off Envoy 1.40; older versions joined all of them.)
 
 import Primitives
 import Wire
@@ -7,6 +11,8 @@ import Wire
 struct HeaderSource {
     enum Kind: UInt8 { case path, method, authority, scheme, listed, named }
     var kind: Kind
+    /// Several fields count as one value.
+    var isInline: Bool
     /// For `listed`.
     var id: HeaderID
     /// Lower case, for `named`.
@@ -23,40 +29,49 @@ struct HeaderMatchRecord {
 extension RouteTable {
     // HOT: per message.
     func holds(_ record: HeaderMatchRecord, _ head: MessageHead) -> Bool {
-        withHeaderValue(record.source, head) { value in
-            switch record.value.kind {
-            // Presence is a question of its own; `treatMissingAsEmpty` turns every absence into an empty value.
-            case .present: return (value != nil || record.treatMissingAsEmpty) != record.invert
-            case .absent: return (value == nil && !record.treatMissingAsEmpty) != record.invert
-            default:
-                guard let value = value ?? (record.treatMissingAsEmpty ? .empty : nil) else {
-                    // Without a value there is nothing to invert: no match either way.
-                    return false
-                }
-                return holds(record.value, value) != record.invert
-            }
+        // One value that holds is enough, inverted or not; `nil` while no value has been seen.
+        var held: Bool?
+        forEachHeaderValue(record.source, head) { value in
+            held = holds(record.value, value)
+            return held == false
+        }
+        if let held { return held != record.invert }
+        // Absent. `treatMissingAsEmpty` makes that an empty value; else only presence can be asked, and there is no
+        // value whose not matching could be inverted.
+        if record.treatMissingAsEmpty { return holds(record.value, .empty) != record.invert }
+        switch record.value.kind {
+        case .present: return record.invert
+        case .absent: return !record.invert
+        default: return false
         }
     }
 
     // HOT: per message.
-    /// The header's value for the length of the call; nil when it is absent. Several fields of one name are joined
-    /// with "," as Envoy does, which is the one case that copies.
+    /// Each value of the header in turn, until the body returns false.
     @inline(__always)
-    func withHeaderValue<R>(_ source: HeaderSource, _ head: MessageHead, _ body: (Bytes?) -> R) -> R {
+    func forEachHeaderValue(_ source: HeaderSource, _ head: MessageHead, _ body: (Bytes) -> Bool) {
         switch source.kind {
-        case .path: return body(nonEmpty(head.text(head.path)))
-        case .method: return body(nonEmpty(head.text(head.methodText)))
-        case .authority: return body(nonEmpty(head.text(head.authority)))
-        case .scheme: return body(nonEmpty(head.text(head.scheme)))
+        case .path: only(head.path, head, body)
+        case .method: only(head.methodText, head, body)
+        case .authority: only(head.authority, head, body)
+        case .scheme: only(head.scheme, head, body)
         case .listed, .named:
-            guard let first = field(source, head, from: 0) else { return body(nil) }
-            guard let second = field(source, head, from: first &+ 1) else { return body(head.value(first)) }
-            return joined(source, head, first, second, body)
+            guard let first = field(source, head, from: 0) else { return }
+            guard let second = field(source, head, from: first &+ 1) else {
+                _ = body(head.value(first))
+                return
+            }
+            if source.isInline { return joined(source, head, first, second, body) }
+            guard body(head.value(first)) else { return }
+            var next: Int? = second
+            while let index = next, body(head.value(index)) { next = field(source, head, from: index &+ 1) }
         }
     }
 
     @inline(__always)
-    private func nonEmpty(_ bytes: Bytes) -> Bytes? { bytes.isEmpty ? nil : bytes }
+    private func only(_ span: Span32, _ head: MessageHead, _ body: (Bytes) -> Bool) {
+        if !span.isEmpty { _ = body(head.text(span)) }
+    }
 
     @inline(__always)
     private func field(_ source: HeaderSource, _ head: MessageHead, from start: Int) -> Int? {
@@ -72,32 +87,43 @@ extension RouteTable {
         return nil
     }
 
-    /// On the stack up to 1 KiB; the head's own limit bounds the rest.
+    /// Joined with ","; empty fields leave no trace. On the stack up to 1 KiB; the head's own limit bounds the rest.
     @inline(never)
-    private func joined<R>(
-        _ source: HeaderSource, _ head: MessageHead, _ first: Int, _ second: Int, _ body: (Bytes?) -> R
-    ) -> R {
+    private func joined(
+        _ source: HeaderSource, _ head: MessageHead, _ first: Int, _ second: Int, _ body: (Bytes) -> Bool
+    ) {
         var total = head.value(first).count
         var next: Int? = second
-        while let i = next {
-            total &+= 1 &+ head.value(i).count
-            next = field(source, head, from: i &+ 1)
+        while let index = next {
+            total &+= 1 &+ head.value(index).count
+            next = field(source, head, from: index &+ 1)
         }
-        return unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: total) { buffer in
-            guard let base = buffer.baseAddress else { return body(nil) }
+        unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: total) { buffer in
+            guard let base = buffer.baseAddress else { return }
             var used = 0
             var next: Int? = first
-            while let i = next {
-                if used > 0 {
+            while let index = next {
+                let value = head.value(index)
+                if used > 0, !value.isEmpty {
                     unsafe base[used] = UInt8(ascii: ",")
                     used &+= 1
                 }
-                let value = head.value(i)
                 unsafe (base + used).update(from: value.base, count: value.count)
                 used &+= value.count
-                next = field(source, head, from: i &+ 1)
+                next = field(source, head, from: index &+ 1)
             }
-            return unsafe body(Bytes(UnsafePointer<UInt8>(base), used))
+            _ = unsafe body(Bytes(UnsafePointer<UInt8>(base), used))
         }
+    }
+
+    /// The first field's value alone, for `vhost_header`.
+    @inline(__always)
+    func firstHeaderValue(_ source: HeaderSource, _ head: MessageHead) -> Bytes? {
+        var first: Bytes?
+        forEachHeaderValue(source, head) { value in
+            first = value
+            return false
+        }
+        return first
     }
 }

@@ -13,6 +13,8 @@ package struct RegexProgram: BitwiseCopyable, @unchecked Sendable {  // RE2 allo
     package struct Invalid: Error, Equatable {
         /// RE2's own words.
         package var message: String
+
+        package init(message: String) { self.message = message }
     }
 
     package init(_ pattern: String) throws(Invalid) {

@@ -27,7 +27,7 @@ struct RouteSearch {
             search.walk(host.caseSensitiveRoot, lowercasing: false, head)
             search.walk(host.caseInsensitiveRoot, lowercasing: true, head)
         }
-        if host.connectBucket != noIndex, RouteSearch.isConnect(head) { search.visit(host.connectBucket, head) }
+        if host.connectBucket != noIndex, head.method == .connect { search.visit(host.connectBucket, head) }
         return search.best
     }
 
@@ -79,12 +79,14 @@ struct RouteSearch {
     private mutating func visitGroup(_ index: UInt32, _ head: MessageHead) {
         let group = unsafe table.storage.pointee.groups[index]
         guard group.lowestRoute < best else { return }
-        let slot = table.withHeaderValue(group.header, head) { value in
-            value.map { table.slot(of: $0, in: group) } ?? noIndex
+        table.forEachHeaderValue(group.header, head) { value in
+            let slot = table.slot(of: value, in: group)
+            if slot != noIndex {
+                let hit = unsafe table.storage.pointee.slots[slot]
+                scan(hit.list, hit.count, head)
+            }
+            return true
         }
-        guard slot != noIndex else { return }
-        let hit = unsafe table.storage.pointee.slots[slot]
-        scan(hit.list, hit.count, head)
     }
 
     @inline(never)
@@ -119,12 +121,6 @@ struct RouteSearch {
         }
         if route.conditions != noIndex, !table.conditionsHold(route.conditions, head, context) { return false }
         return route.kind != .regex || table.program(route.program).matches(path.from(literalCount))
-    }
-
-    /// CONNECT, or an upgrade to `connect-udp` (RFC 9298).
-    private static func isConnect(_ head: MessageHead) -> Bool {
-        if head.method == .connect { return true }
-        return head.value(of: .upgrade)?.equalsIgnoringCase(Bytes("connect-udp")) ?? false
     }
 }
 

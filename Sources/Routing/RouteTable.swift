@@ -72,7 +72,7 @@ struct RouteTableStorage {
     var ignorePathParameters = false
     var hashSeed: UInt64 = 0
     /// Where the host comes from; the authority unless `vhost_header` says otherwise.
-    var hostSource = HeaderSource(kind: .authority, id: .other, name: .empty)
+    var hostSource = HeaderSource(kind: .authority, isInline: true, id: .other, name: .empty)
     /// Tries over the domains, or `noIndex`: exact and `prefix.*` forwards, `*.suffix` backwards; `*` itself.
     var domainRoot = noIndex
     var domainSuffixRoot = noIndex

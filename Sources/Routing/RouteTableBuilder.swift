@@ -110,9 +110,8 @@ struct RouteTableBuilder {
 
     private mutating func compilePath(_ match: RouteMatchSpec, _ place: Place) -> CompiledPath {
         func literal(_ kind: RoutePathKind, _ string: String) -> CompiledPath {
-            let bytes = Array(string.utf8)
-            return CompiledPath(
-                kind: kind, literal: match.caseSensitive ? bytes : bytes.map(Bytes.lower),
+            CompiledPath(
+                kind: kind, literal: match.caseSensitive ? Array(string.utf8) : lowercased(string),
                 ignoreCase: !match.caseSensitive)
         }
         switch match.path {

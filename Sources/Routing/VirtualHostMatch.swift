@@ -11,9 +11,9 @@ extension RouteTable {
         if unsafe storage.pointee.domainRoot == noIndex && storage.pointee.domainSuffixRoot == noIndex {
             return fallback == noIndex ? nil : fallback
         }
-        let found = unsafe withHeaderValue(storage.pointee.hostSource, head) { value in
-            value.map { namedVirtualHost($0) } ?? noIndex
-        }
+        // Without a host (or without the configured header) not even `*` is taken.
+        guard let host = unsafe firstHeaderValue(storage.pointee.hostSource, head) else { return nil }
+        let found = namedVirtualHost(host)
         if found != noIndex { return found }
         return fallback == noIndex ? nil : fallback
     }

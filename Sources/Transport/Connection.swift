@@ -10,12 +10,16 @@ import Ring
 /// Which machine reads this connection's bytes. Owned by the Pipeline; the Transport only carries it.
 package enum ConnectionRole: UInt8 {
     case none, tcpDownstream, tcpUpstream, http1Downstream, http1Upstream, echo, directResponse
+    /// Nothing is read any more: it closes when what is queued is out.
+    case closing
 }
 
 @safe
 package struct Connection {
     package var handle: Handle
     package var descriptor: Int32
+    /// Counts up over all connections of a worker, for logs.
+    package var id: UInt64 = 0
     package var role: ConnectionRole
     /// The machine's own object: a slot of the Pipeline's choosing.
     package var session: Handle = .none

@@ -46,6 +46,9 @@ package struct Connections {
     package let memory: Memory
     package var slab: Slab<Connection>
     private var dirty = PlainArray<UInt32>(capacity: 256)
+    /// Connections with `closeWhenSent` whose bytes are out: the Pipeline closes them (`takeFinished`).
+    private var finished = PlainArray<UInt64>(capacity: 16)
+    private var nextID: UInt64 = 1
     private var starved = PlainArray<UInt64>(capacity: 64)
     private let vectors: UnsafeMutablePointer<iovec>
     private let messages: UnsafeMutablePointer<msghdr>
@@ -65,6 +68,7 @@ package struct Connections {
         slab.destroy()
         dirty.destroy()
         starved.destroy()
+        finished.destroy()
         unsafe vectors.deallocate()
         unsafe messages.deallocate()
     }
@@ -79,6 +83,8 @@ package struct Connections {
         unsafe connection.initialize(to: Connection(handle: handle, descriptor: descriptor, role: role))
         unsafe connection.pointee.isConnected = true
         unsafe connection.pointee.openedNs = nowNs
+        unsafe connection.pointee.id = nextID
+        nextID &+= 1
         return unsafe connection
     }
 
@@ -254,6 +260,14 @@ package struct Connections {
         unsafe markDirty(connection)
     }
 
+    /// Hands out a connection that has sent everything and is to be closed; nil when there is none.
+    package mutating func takeFinished() -> UnsafeMutablePointer<Connection>? {
+        while let raw = finished.popLast() {
+            if let connection = unsafe slab[Handle(raw: raw)] { return unsafe connection }
+        }
+        return nil
+    }
+
     // HOT: per turn.
     package mutating func flushAll() {
         nextMessage = 0
@@ -273,7 +287,7 @@ package struct Connections {
         guard unsafe !connection.pointee.isSending, unsafe connection.pointee.isConnected, unsafe !connection.pointee.isClosing else { return }
         guard let first = unsafe connection.pointee.out.first, unsafe !connection.pointee.out.isEmpty else {
             if unsafe connection.pointee.closesWhenSent {
-                unsafe close(connection)
+                unsafe finished.append(connection.pointee.handle.raw)
             } else if unsafe connection.pointee.isEnding, unsafe !connection.pointee.didEnd {
                 unsafe connection.pointee.didEnd = true
                 let entry = unsafe ring.entry()

@@ -250,6 +250,9 @@ package struct MessageHead {
         unsafe slot(index).pointee.value = span
     }
 
+    /// The field gets a value that lies in the text already.
+    @inlinable package mutating func setValue(at index: Int, _ span: Span32) { unsafe slot(index).pointee.value = span }
+
     @inlinable package mutating func remove(at index: Int) { unsafe slot(index).pointee.removed = true }
 
     @inlinable package mutating func remove(_ id: HeaderID) { remove(id, after: -1) }

@@ -48,12 +48,16 @@ class Bench:
     def __enter__(self):
         argv = [os.path.join(self.tools, "backend")] + [str(p) for p in (self.http_port, self.echo_port, self.bulk_port)]
         self.backend = Process("backend", argv, self.load_cpus, self.directory)
-        wait_until(self.backend, lambda: http_get(self.http_port, "/") == 200, "ready")
+        wait_until(self.backend, lambda: http_get(self.http_port, "/")[0] == 200, "ready")
         return self
 
     def __exit__(self, *_):
         self.backend.stop()
         self._directory.cleanup()
+
+    def upstream_accepted(self):
+        """HTTP connections that the backend has accepted so far: shows who keeps them alive."""
+        return int(http_get(self.http_port, "/accepted")[1] or 0)
 
     def prepare(self, peer, spec):
         """A directory of its own for every start: no log or socket of an earlier life."""
@@ -63,6 +67,7 @@ class Bench:
         os.chmod(spec.directory, 0o755)
         spec.log_path = os.path.join(spec.directory, "access.json")
         spec.lean = self.options.lean
+        spec.nginx_defaults = self.options.nginx_defaults
         return spec
 
     def start(self, peer, spec):
@@ -101,12 +106,15 @@ def run(bench, peer, spec, arguments, unit_bytes=0, load_cpus=None, seconds=None
         phase = ["--seconds", seconds or bench.options.seconds, "--warmup", bench.options.warmup]
         with bench.load(instance.port, phase + arguments, load_cpus) as load:
             await_ready(load)
-            pids = process.pids()
+            pids, accepted = process.pids(), bench.upstream_accepted()
             ours = pids + [load.pid, bench.backend.pid]
             busy, ours_before, before, at = machine_busy_us(), Usage(ours), Usage(pids), time.monotonic()
             result = go_and_read(load)
             after, ours_after, wall = Usage(pids), Usage(ours), time.monotonic() - at
             foreign = machine_busy_us() - busy - ours_after.since(ours_before)[0]
+            accepted = bench.upstream_accepted() - accepted - 1
+        if process.pids() != pids:
+            raise Failure(f"{process.name} replaced a process during the run: its CPU time is lost")
         process.check()
     units = result["bytes"] / unit_bytes if unit_bytes else result["requests"]
     if not units:
@@ -122,6 +130,7 @@ def run(bench, peer, spec, arguments, unit_bytes=0, load_cpus=None, seconds=None
         "errors": result["errors"],
         "first_bad_status": result["first_bad_status"],
         "reconnects": result["reconnects"],
+        "upstream_connections": accepted,
         "foreign_cpus": max(0.0, foreign / 1e6 / wall),
     }
     if spec.edge and peer.name != "floor":

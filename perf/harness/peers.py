@@ -29,6 +29,7 @@ class Spec:
     workers: int = 1
     cpus: frozenset = frozenset({0})
     lean: bool = False
+    nginx_defaults: bool = False
     log_path: str = ""
     directory: str = field(default="", repr=False)
 
@@ -44,10 +45,10 @@ class Instance:
     def ready_question(self, spec):
         """What tells that it serves: /ready where there is one, else a request through it."""
         if self.admin_port:
-            return lambda: http_get(self.admin_port, "/ready") == 200
+            return lambda: http_get(self.admin_port, "/ready")[0] == 200
         if spec.kind == "tcp":
             return lambda: _connects(self.port)
-        return lambda: http_get(self.port, "/") == 200
+        return lambda: http_get(self.port, "/")[0] == 200
 
     def wait_ready(self, spec, pause=0.01):
         wait_until(self.process, self.ready_question(spec), "ready", pause=pause)
@@ -177,20 +178,22 @@ class Nginx(Peer):
                    f"    access_log {spec.log_path} perf buffer=64k flush=1s;\n")
             edge = ("            proxy_set_header x-perf-edge martlet;\n"
                     "            add_header x-perf-served martlet;\n")
+        # Bodies stay in memory and stream, as they do in the other proxies.
+        buffers = ("" if spec.nginx_defaults else
+                   "    proxy_buffer_size 16k;\n    proxy_buffers 8 32k;\n    proxy_busy_buffers_size 64k;\n"
+                   "    proxy_max_temp_file_size 0;\n    client_body_buffer_size 128k;\n    proxy_request_buffering off;\n")
         return (
-            "http {\n" + log +
+            "http {\n" + log + buffers +
             "    client_body_temp_path body;\n    proxy_temp_path proxy;\n    fastcgi_temp_path fastcgi;\n"
             "    uwsgi_temp_path uwsgi;\n    scgi_temp_path scgi;\n"
             "    keepalive_timeout 60s;\n    keepalive_requests 1000000000;\n    tcp_nodelay on;\n"
-            # Bodies stay in memory and stream, as they do in the other proxies.
-            "    proxy_buffer_size 16k;\n    proxy_buffers 8 32k;\n    proxy_busy_buffers_size 64k;\n"
-            "    proxy_max_temp_file_size 0;\n    client_max_body_size 0;\n    client_body_buffer_size 128k;\n"
+            "    client_max_body_size 0;\n"
             f"    upstream backend {{\n        server 127.0.0.1:{spec.upstream};\n        keepalive 1024;\n"
             "        keepalive_requests 1000000000;\n    }\n"
             f"    server {{\n        listen 127.0.0.1:{port} backlog=4096;\n        location / {{\n"
             "            proxy_pass http://backend;\n            proxy_http_version 1.1;\n"
             "            proxy_set_header Connection \"\";\n            proxy_set_header Host $host;\n"
-            "            proxy_request_buffering off;\n" + edge + "        }\n    }\n}\n")
+            + edge + "        }\n    }\n}\n")
 
 
 class Envoy(Peer):

@@ -169,19 +169,20 @@ def machine_busy_us():
 
 
 def http_get(port, path, timeout=1.0):
-    """Status of one GET on a connection of its own; None: no connection or no answer."""
+    """Status and body of one GET on a connection of its own; None, b"": no connection or no answer."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout) as s:
             s.sendall(f"GET {path} HTTP/1.1\r\nHost: perf.test\r\nConnection: close\r\n\r\n".encode())
             data = b""
-            while b"\r\n" not in data:
-                piece = s.recv(4096)
+            while True:
+                piece = s.recv(65536)
                 if not piece:
-                    return None
+                    break
                 data += piece
-            return int(data.split(b" ", 2)[1])
+        head, _, body = data.partition(b"\r\n\r\n")
+        return int(head.split(b" ", 2)[1]), body
     except (OSError, ValueError, IndexError):
-        return None
+        return None, b""
 
 
 def wait_until(process, question, what, seconds=30, pause=0.01):

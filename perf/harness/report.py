@@ -38,14 +38,30 @@ def _references(cases, case, key):
             (find(cases, "floor", case.variant), best_peer(cases, key, case.variant), find(cases, "envoy", case.variant))]
 
 
+def _variant_table(scenario, cases):
+    """Variants of one peer against its own first: routes against the first of one, workers against one."""
+    own = {c.peer.name: c for c in reversed(cases) if c.variant == scenario.variants[0]}
+    columns = [f"CPU µs per {scenario.unit}: median (min–max)", f"× own {scenario.variants[0]}", "× Envoy", "user %",
+               "per second", "p50 µs", "p99 µs", "errors"]
+    rows = []
+    for case in cases:
+        users = [u for u in values(case, "user_share") if u is not None]
+        rows.append([case.label, _spread(case, "cpu_us"), _number(ratio(case, own.get(case.peer.name), "cpu_us")),
+                     _number(ratio(case, find(cases, "envoy", case.variant), "cpu_us")),
+                     _number(statistics.median(users) * 100, 0) if users else "–", _number(median(case, "per_second"), 0),
+                     *[_number(median(case, f"latency_us.{p}"), 0) for p in ("p50", "p99")], _errors(case)])
+    return columns, rows
+
+
 def _cpu_table(scenario, cases):
     columns = [f"CPU µs per {scenario.unit}: median (min–max)", "× floor", "× best peer", "× Envoy", "user %", "switches",
-               "per second", "p50 µs", "p99 µs", "p99.9 µs", "errors"]
+               "upstream connections", "per second", "p50 µs", "p99 µs", "p99.9 µs", "errors"]
     rows = []
     for case in cases:
         users = [u for u in values(case, "user_share") if u is not None]
         rows.append([case.label, _spread(case, "cpu_us"), *_references(cases, case, "cpu_us"),
                      _number(statistics.median(users) * 100, 0) if users else "–", _number(median(case, "switches")),
+                     _number(median(case, "upstream_connections"), 0),
                      _number(median(case, "per_second"), 0), *[_number(median(case, f"latency_us.{p}"), 0) for p in ("p50", "p99", "p999")],
                      _errors(case)])
     return columns, rows
@@ -81,6 +97,10 @@ def _start_table(scenario, cases):
 _TABLES = {"latency": _latency_table, "idle": _memory_table, "clusters2000": _memory_table, "startup": _start_table}
 
 
+def _table(scenario):
+    return _TABLES.get(scenario.name) or (_variant_table if len(scenario.variants) > 1 else _cpu_table)
+
+
 def markdown_table(columns, rows):
     lines = ["| | " + " | ".join(columns) + " |", "|---|" + "---:|" * len(columns)]
     lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
@@ -89,7 +109,7 @@ def markdown_table(columns, rows):
 
 def scenario_section(scenario, cases):
     text = f"### {scenario.name}: {scenario.title}\n\n"
-    text += markdown_table(*_TABLES.get(scenario.name, _cpu_table)(scenario, cases)) + "\n"
+    text += markdown_table(*_table(scenario)(scenario, cases)) + "\n"
     foreign = [s["foreign_cpus"] for c in cases for s in c.samples if "foreign_cpus" in s]
     if foreign:
         text += f"\nForeign load while measuring: {statistics.median(foreign):.2f} CPUs in the median, {max(foreign):.2f} at most.\n"

@@ -7,6 +7,7 @@
  *     GET /size/N        N bytes of the pattern
  *     GET /headers       the small body under 12 response headers of 800 bytes in all
  *     GET /headers/edge  the same, but 400 unless the request carries `x-perf-edge: martlet`
+ *     GET /accepted      how many HTTP connections were accepted so far, this one included
  *     POST, PUT          the count of bytes and their CRC-32C
  *
  * Answers stand ready in memory, head and body in one piece, and are sent from there. */
@@ -56,6 +57,7 @@ struct Answer {
 };
 static struct Answer sizes[sizesMax], small, smallClose, headers, badRequest, notFound;
 static unsigned sizeCount;
+static unsigned long long acceptedCount;
 
 static uint64_t tag(struct Connection *c, enum Op op) { return (uint64_t)(uintptr_t)c | op; }
 
@@ -148,6 +150,13 @@ static void dropOut(struct Connection *c) {
 
 /* ---- HTTP ---- */
 
+static void answerAccepted(struct Connection *c) {
+    char body[32], text[128];
+    int bodyBytes = snprintf(body, sizeof body, "%llu\n", acceptedCount);
+    int n = snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s", bodyBytes, body);
+    sendCopy(c, text, (size_t)n);
+}
+
 static void answerGet(struct Connection *c, const char *path, const char *end, const struct HeadFacts *facts) {
     struct Answer *answer = &notFound;
     size_t n = (size_t)(end - path);
@@ -155,6 +164,7 @@ static void answerGet(struct Connection *c, const char *path, const char *end, c
     else if (n > 6 && !strncmp(path, "/size/", 6)) answer = answerOfSize(strtoull(path + 6, NULL, 10));
     else if (n == 8 && !strncmp(path, "/headers", 8)) answer = &headers;
     else if (n == 13 && !strncmp(path, "/headers/edge", 13)) answer = facts->probe ? &headers : &badRequest;
+    else if (n == 9 && !strncmp(path, "/accepted", 9)) return answerAccepted(c);
     put(c, answer->bytes, answer->length, -1, false);
 }
 
@@ -288,6 +298,7 @@ static void accepted(enum Kind kind, int fd) {
     memset(c, 0, sizeof *c);
     c->fd = fd;
     c->kind = kind;
+    if (kind == kindHTTP) acceptedCount++;
     receiveArm(c);
 }
 
@@ -369,8 +380,12 @@ int main(int argc, char **argv) {
     if (argc != 4) die("usage: backend HTTP_PORT ECHO_PORT BULK_PORT");
     processSetup();
     pattern = patternMake(patternBytesMax);
-    small = answerMake("200 OK", "content-type: text/plain\r\n", smallBody, 100);
-    smallClose = answerMake("200 OK", "content-type: text/plain\r\nconnection: close\r\n", smallBody, 100);
+    /* The fields that any origin sends; RFC 9110 §6.6.1 wants a Date of one with a clock. */
+    static const char usual[] = "server: perf\r\ndate: Mon, 23 Nov 2026 08:00:00 GMT\r\ncontent-type: text/plain\r\n";
+    char closing[256];
+    snprintf(closing, sizeof closing, "%sconnection: close\r\n", usual);
+    small = answerMake("200 OK", usual, smallBody, 100);
+    smallClose = answerMake("200 OK", closing, smallBody, 100);
     badRequest = answerMake("400 Bad Request", "connection: close\r\n", "bad request\n", 12);
     notFound = answerMake("404 Not Found", "", "not found\n", 10);
     headersMake();

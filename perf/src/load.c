@@ -387,6 +387,11 @@ static bool quiet(void) {
     return true;
 }
 
+static void failStalled(void) {
+    for (unsigned i = 0; i < connCount; i++)
+        if (conns[i].state != stateClosed && conns[i].state != stateIdle) failConn(&conns[i], errStalled);
+}
+
 static void runPhase(double duration) {
     issued = completedCount = verifiedBytes = 0;
     phaseStart = turnNow = lastProgress = nowNs();
@@ -402,7 +407,7 @@ static void runPhase(double duration) {
         if (issued >= requestsMax) issuing = false;
         if (!busy && issuing) lastProgress = turnNow;
         if (turnNow - lastProgress > stallSeconds * 1000000000ull) {
-            errorCounts[errStalled] += busy ? busy : 1;
+            failStalled();
             return;
         }
         uint64_t failed = 0;
@@ -422,7 +427,7 @@ static void openIdle(void) {
         if (!busy) break;
         turn(0);
         if (turnNow - lastProgress > stallSeconds * 1000000000ull) {
-            errorCounts[errStalled] += busy;
+            failStalled();
             break;
         }
     }
@@ -461,6 +466,8 @@ static void requestMake(const char *path, const char *fields) {
     if (!(request = malloc(size))) die("no memory for the request");
     char length[64] = "";
     if (uploadBytes) snprintf(length, sizeof length, "Content-Length: %llu\r\n", (unsigned long long)uploadBytes);
+    /* Without fields of the caller's: those that a plain client sends. */
+    if (!fields[0]) fields = "User-Agent: perf-load/1\r\nAccept: */*\r\n";
     int n = snprintf(request, size, "%s %s HTTP/1.1\r\nHost: perf.test\r\n%s%s%s\r\n", uploadBytes ? "POST" : "GET",
                      path, fields, length, closeEach ? "Connection: close\r\n" : "");
     memcpy(request + n, pattern, uploadBytes);
@@ -522,6 +529,7 @@ int main(int argc, char **argv) {
     processSetup();
     prctl(PR_SET_TIMERSLACK, 1); /* or an open loop is 50 µs late each time */
     size_t patternBytes = bulkBytes > uploadBytes ? bulkBytes : uploadBytes;
+    if (patternBytes < echoBytes) patternBytes = echoBytes;
     if (strtoull(expect, NULL, 10) > patternBytes) patternBytes = strtoull(expect, NULL, 10);
     pattern = patternMake(patternBytes);
     requestMake(path, fields);
@@ -530,6 +538,7 @@ int main(int argc, char **argv) {
     if (!(conns = calloc(connCount, sizeof *conns))) die("no memory");
     for (unsigned i = 0; i < connCount; i++) {
         conns[i].fd = -1;
+        memcpy(conns[i].message, pattern, echoBytes);
         if (mode != modeIdle) offer(&conns[i]);
     }
     ringMake(&ring, 2048);

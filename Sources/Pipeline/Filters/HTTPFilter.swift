@@ -65,13 +65,13 @@ package class HTTPFilter {
 
     /// This filter's bytes of the stream.
     package final func state(_ stream: StreamPointer) -> UnsafeMutableRawPointer {
-        stream.pointee.filterState.unsafelyUnwrapped.base + stateOffset
+        unsafe stream.pointee.filterState.unsafelyUnwrapped.base + stateOffset
     }
 
     /// The filter's configuration for the stream's route: its number in the chain's list, nil when the route has none.
     package final func routeConfig(_ stream: StreamPointer) -> UInt32? {
-        guard let route = stream.pointee.route else { return nil }
-        let configs = route.pointee.filterConfigs
+        guard let route = unsafe stream.pointee.route else { return nil }
+        let configs = unsafe route.pointee.filterConfigs
         for i in 0..<configs.count where configs[i].filter == place && !configs[i].isDisabled { return configs[i].config }
         return nil
     }

@@ -88,5 +88,5 @@ package struct HTTPConfig: BitwiseCopyable {
     package var accessLogs = FrozenArray<AccessLogConfig>()
     package var localReply: UnsafePointer<LocalReplyConfig>?
 
-    package init(routes: UnsafePointer<RouteTableConfig>) { self.routes = routes }
+    package init(routes: UnsafePointer<RouteTableConfig>) { unsafe self.routes = unsafe routes }
 }

@@ -39,8 +39,6 @@ package struct HTTPStream {
     package var previousPending: Handle = .none
     package var isPending = false
     package var attempt: UInt16 = 0
-    /// Any byte of the request has been handed to the kernel on the current upstream connection.
-    package var requestWasSent = false
     package var requestHeadDone = false
     package var requestEnded = false
     package var responseHeadSent = false
@@ -62,7 +60,32 @@ package struct HTTPStream {
     package var requestLength: UInt64?
     package var responseLength: UInt64?
 
+    /// Whether the request is in the statistics yet.
+    package var isCounted = false
+    /// Whether cluster and host count the request as active, and under which priority.
+    package var isCountedUpstream = false
+    package var upstreamIsHigh = false
+    /// Attached to a connection.
+    package var isOnUpstream = false
+    package var requestHeadForwarded = false
+    package var requestHeadSent = false
+    /// A filter has changed the body's length.
+    package var bodyWasChanged = false
+    /// The request has moved to another connection once, after a keep-alive race.
+    package var wasMoved = false
+    /// The connection's count of sent bytes when the request was attached.
+    package var upstreamSentBefore: UInt64 = 0
+    package var upstreamBodySent: UInt64 = 0
+    package var timeoutMs: UInt64 = 0
+    package var perTryTimeoutMs: UInt64 = 0
+
     // Filters.
+    package var hasFilters = false
+    package var requestStop = HeadVerdict.proceed
+    package var responseStop = HeadVerdict.proceed
+    package var requestBodyStoppedAt: UInt16 = 0
+    package var requestTrailersStopped = false
+    package var responseHeadEnds = false
     package var filterState: Block?
     /// Filter that the request, and the response, has to go on with.
     package var requestFilter: UInt16 = 0
@@ -117,7 +140,7 @@ package struct HTTPStream {
     package init(handle: Handle, downstream: Handle, http: UnsafePointer<HTTPConfig>, request: MessageHead, response: MessageHead) {
         self.handle = handle
         self.downstream = downstream
-        self.http = http
+        unsafe self.http = unsafe http
         self.request = request
         self.response = response
         timer = TimerNode(token: Operation.streamTimer.token(handle))

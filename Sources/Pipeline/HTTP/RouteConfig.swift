@@ -51,7 +51,7 @@ package struct RouteCluster: BitwiseCopyable {
 
 package enum RouteAction: UInt8, BitwiseCopyable { case forward, redirect, directResponse, none }
 
-package enum HostRewrite: UInt8, BitwiseCopyable { case none, literal, auto, header, pathRegex }
+package enum HostRewriteKind: UInt8, BitwiseCopyable { case none, literal, auto, header, pathRegex }
 
 @safe
 package struct RetryConfig: BitwiseCopyable {
@@ -109,7 +109,7 @@ package struct RouteConfig: BitwiseCopyable {
     /// `prefix_rewrite`, `regex_rewrite`; nil: none.
     package var prefixRewrite: Bytes?
     package var regexRewrite: UnsafePointer<RegexRewrite>?
-    package var hostRewrite = HostRewrite.none
+    package var hostRewrite = HostRewriteKind.none
     /// The literal, or the header's name.
     package var hostRewriteText = Bytes.empty
     package var hostRewriteRegex: UnsafePointer<RegexRewrite>?
@@ -138,27 +138,12 @@ package struct RouteConfig: BitwiseCopyable {
     package init() {}
 }
 
-/// `regex_rewrite`, `host_rewrite_path_regex`.
-package struct RegexRewrite: BitwiseCopyable {
-    package var program: RegexProgram
-    package var substitution: Bytes
-    package init(program: RegexProgram, substitution: Bytes) {
-        self.program = program
-        self.substitution = substitution
-    }
-}
-
+@safe
 package struct RedirectConfig: BitwiseCopyable {
     package var status: UInt16 = 301
-    package var https = false
-    package var scheme = Bytes.empty
-    package var host = Bytes.empty
-    /// 0: none.
-    package var port: UInt16 = 0
-    package var path = Bytes.empty
+    package var parts = RedirectParts()
     package var prefixRewrite: Bytes?
-    package var regexRewrite: RegexRewrite?
-    package var stripQuery = false
+    package var regexRewrite: UnsafePointer<RegexRewrite>?
     package init() {}
 }
 

@@ -21,7 +21,7 @@ extension Worker {
     func tcpOpened(_ connection: UnsafeMutablePointer<Connection>, _ config: UnsafePointer<TCPProxyConfig>) {
         unsafe connection.pointee.role = .tcpDownstream
         unsafe connection.pointee.config = unsafe UnsafeRawPointer(config)
-        unsafe count(config.pointee.stats, .downstreamCxTotal)
+        unsafe countTCP(config.pointee.stats, .downstreamCxTotal)
         if unsafe config.pointee.idleTimeoutMs != 0 {
             unsafe timers.arm(connection.timerNode, at: nowMs &+ config.pointee.idleTimeoutMs)
         }
@@ -32,7 +32,7 @@ extension Worker {
         _ downstream: UnsafeMutablePointer<Connection>, _ config: UnsafePointer<TCPProxyConfig>, attempt: UInt32
     ) {
         guard let slot = unsafe chooseCluster(config.pointee.clusters), let cluster = unsafe cluster(slot) else {
-            unsafe count(config.pointee.stats, .downstreamCxNoRoute)
+            unsafe countTCP(config.pointee.stats, .downstreamCxNoRoute)
             unsafe close(downstream)
             return
         }
@@ -103,7 +103,7 @@ extension Worker {
         if unsafe peer.pointee.out.count > bufferLimit(connection), unsafe !connection.pointee.isPaused {
             unsafe connections.pause(connection)
             if unsafe connection.pointee.role == .tcpDownstream {
-                unsafe self.count(tcpConfig(connection).pointee.stats, .downstreamFlowControlPausedReadingTotal)
+                unsafe countTCP(tcpConfig(connection).pointee.stats, .downstreamFlowControlPausedReadingTotal)
             }
         }
     }
@@ -111,10 +111,10 @@ extension Worker {
     private func relayed(_ connection: UnsafeMutablePointer<Connection>, _ bytes: UInt64) {
         let stats = unsafe tcpConfig(connection).pointee.stats
         if unsafe connection.pointee.role == .tcpDownstream {
-            count(stats, .downstreamCxRxBytesTotal, bytes)
+            countTCP(stats, .downstreamCxRxBytesTotal, bytes)
             unsafe upstreamCounted(connections.slab.unchecked(connection.pointee.peer.slot), .upstreamCxTxBytesTotal, bytes)
         } else {
-            count(stats, .downstreamCxTxBytesTotal, bytes)
+            countTCP(stats, .downstreamCxTxBytesTotal, bytes)
             unsafe upstreamCounted(connection, .upstreamCxRxBytesTotal, bytes)
         }
     }
@@ -135,7 +135,7 @@ extension Worker {
         if unsafe peer.pointee.isPaused, unsafe connection.pointee.out.count <= bufferLimit(connection) / 2 {
             unsafe connections.receive(peer)
             if unsafe peer.pointee.role == .tcpDownstream {
-                unsafe count(tcpConfig(peer).pointee.stats, .downstreamFlowControlResumedReadingTotal)
+                unsafe countTCP(tcpConfig(peer).pointee.stats, .downstreamFlowControlResumedReadingTotal)
             }
         }
         unsafe closeIfDone(connection, peer)
@@ -180,7 +180,7 @@ extension Worker {
             unsafe timers.arm(downstream.timerNode, at: deadline)
             return
         }
-        unsafe count(config.pointee.stats, .idleTimeout)
+        unsafe countTCP(config.pointee.stats, .idleTimeout)
         unsafe closePair(downstream, peer)
     }
 }

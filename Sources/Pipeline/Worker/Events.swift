@@ -14,7 +14,7 @@ extension Worker {
             case .http1Downstream, .http1Upstream: unsafe eachBuffer(connection, position, count, bytes)
             case .tcpDownstream, .tcpUpstream: unsafe relay(connection, position, count, bytes)
             case .echo: unsafe echo(connection, position, count, bytes)
-            case .directResponse, .none: dropBuffers(position, count)
+            case .directResponse, .closing, .none: dropBuffers(position, count)
             }
         case .ended(let connection):
             unsafe connection.pointee.activeMs = nowMs
@@ -23,14 +23,14 @@ extension Worker {
             case .http1Upstream: unsafe http1UpstreamEnded(connection, 0)
             case .tcpDownstream, .tcpUpstream: unsafe relayEnded(connection)
             case .echo: unsafe connections.closeWhenSent(connection)
-            case .directResponse, .none: unsafe close(connection)
+            case .directResponse, .closing, .none: unsafe close(connection)
             }
         case .failed(let connection, let error):
             switch unsafe connection.pointee.role {
             case .http1Downstream: unsafe http1DownstreamFailed(connection, error)
             case .http1Upstream: unsafe http1UpstreamEnded(connection, error)
             case .tcpDownstream, .tcpUpstream: unsafe relayFailed(connection, error)
-            case .echo, .directResponse, .none: unsafe close(connection)
+            case .echo, .directResponse, .closing, .none: unsafe close(connection)
             }
         case .nothing: break
         }
@@ -46,14 +46,14 @@ extension Worker {
             case .http1Upstream: unsafe http1UpstreamSent(connection, bytes)
             case .tcpDownstream, .tcpUpstream: unsafe relaySent(connection)
             case .echo: unsafe echoSent(connection)
-            case .directResponse, .none: break
+            case .directResponse, .closing, .none: break
             }
         case .failed(let connection, let error):
             switch unsafe connection.pointee.role {
             case .http1Downstream: unsafe http1DownstreamFailed(connection, error)
             case .http1Upstream: unsafe http1UpstreamSendFailed(connection, error)
             case .tcpDownstream, .tcpUpstream: unsafe relayFailed(connection, error)
-            case .echo, .directResponse, .none: unsafe close(connection)
+            case .echo, .directResponse, .closing, .none: unsafe close(connection)
             }
         case .nothing: break
         }
@@ -78,7 +78,7 @@ extension Worker {
             unsafe connection.pointee.isConnecting ? http1ConnectFailed(connection, .timedOut) : http1UpstreamTimedOut(connection)
         case .tcpDownstream: unsafe tcpTimedOut(connection)
         case .tcpUpstream: if unsafe connection.pointee.isConnecting { unsafe tcpConnectFailed(connection, .timedOut) }
-        case .echo, .directResponse, .none: break
+        case .echo, .directResponse, .closing, .none: break
         }
     }
 

@@ -14,6 +14,7 @@ import Ring
 import Stats
 import Transport
 import Upstream
+import Wire
 
 package struct WorkerOptions: Sendable {
     package var index = 0
@@ -53,6 +54,17 @@ package final class Worker {
     var clusterParts = PlainArray<PartID>(capacity: 16)
     var hosts = Slab<Host>(capacity: 1 << 20)
     package var downstreamConnections = 0
+    /// The plan as adopted last; main frees it only after this worker has adopted a newer one.
+    var currentPlan: UnsafePointer<Plan>?
+
+    // HTTP.
+    package var streams = Slab<HTTPStream>(capacity: 1 << 20)
+    var servers = Slab<H1Server>(capacity: 1 << 20)
+    var clients = Slab<H1Client>(capacity: 1 << 20)
+    /// Instances of filter chains, by the chain's number.
+    var chains: [WorkerFilterChain?] = []
+    private var dates = DateCache()
+    private var wall: UInt64 = 0
 
     /// Kernel forms of addresses that a connect still needs until the ring has submitted: as many as it has entries.
     static let connectAddressCount = Int(Ring.submissionEntries)
@@ -93,11 +105,13 @@ package final class Worker {
     // HOT: per turn.
     package func turn() {
         connections.flushAll()
+        while let connection = unsafe connections.takeFinished() { unsafe close(connection) }
         memory.buffers.publish()
         connections.resumeStarved()
         ring.turn(timeoutNs: waitNs)
         nowNs = Clock.monotonicNs()
         nowMs = nowNs / 1_000_000
+        wall = 0
         let count = unsafe ring.take(completions, max: Worker.completionsPerTurn)
         var i = 0
         while i < count {
@@ -145,6 +159,20 @@ package final class Worker {
     /// Timers of the control plane on the main thread.
     package var onTimer: ((UInt64) -> Void)?
 
+    // MARK: Time of day
+
+    /// Nanoseconds since 1970, read at most once per turn.
+    package var wallNs: UInt64 {
+        if wall == 0 { wall = Clock.wallNs() }
+        return wall
+    }
+
+    // HOT: per message.
+    /// The `date` header's text, written once per second.
+    var dateText: Bytes {
+        dates.withText(Int64(truncatingIfNeeded: wallNs / 1_000_000_000)) { $0 }
+    }
+
     // MARK: Statistics
 
     // HOT: per message.
@@ -155,5 +183,13 @@ package final class Worker {
     @inline(__always)
     func gauge(_ base: UInt32, _ leaf: ClusterStat, _ n: Int64) { cells.gaugeAdd(base &+ leaf.rawValue, n) }
     @inline(__always)
-    func count(_ base: UInt32, _ leaf: TCPProxyStat, _ n: UInt64 = 1) { cells.add(base &+ leaf.rawValue, n) }
+    func countTCP(_ base: UInt32, _ leaf: TCPProxyStat, _ n: UInt64 = 1) { cells.add(base &+ leaf.rawValue, n) }
+    @inline(__always)
+    func count(_ base: UInt32, _ leaf: HTTPConnectionManagerStat, _ n: UInt64 = 1) {
+        cells.add(base &+ leaf.rawValue, n)
+    }
+    @inline(__always)
+    func gauge(_ base: UInt32, _ leaf: HTTPConnectionManagerStat, _ n: Int64) {
+        cells.gaugeAdd(base &+ leaf.rawValue, n)
+    }
 }

@@ -28,6 +28,36 @@ extension Worker {
         if mailbox.isStopped { stop() }
     }
 
+    /// The newest configuration of a listener's slot; nil when it is gone.
+    func currentListener(_ slot: UInt32) -> UnsafePointer<ListenerConfig>? {
+        for i in 0..<acceptors.count where acceptors[i].slot == slot && !acceptors[i].isRemoved {
+            return unsafe acceptors[i].config
+        }
+        return nil
+    }
+
+    /// This worker's instances of a chain, made when first asked for.
+    func chain(_ http: UnsafePointer<HTTPConfig>) -> WorkerFilterChain? {
+        let number = unsafe Int(http.pointee.filterChain)
+        if number < chains.count, let chain = chains[number] { return chain }
+        guard let opaque = unsafe http.pointee.filterChainSpec else { return nil }
+        while chains.count <= number { chains.append(nil) }
+        let chain = unsafe WorkerFilterChain(Unmanaged<FilterChainSpec>.fromOpaque(opaque).takeUnretainedValue(), self)
+        chains[number] = chain
+        return chain
+    }
+
+    /// Serving, or not any more: idle connections close now, the others behind their response.
+    func drainChanged(_ state: DrainState) {
+        drain = state
+        guard state != .none else { return }
+        unsafe connections.slab.forEach { connection in
+            if unsafe connection.pointee.role == .http1Downstream, let server = unsafe servers[connection.pointee.session] {
+                unsafe beginDrain(server, connection)
+            }
+        }
+    }
+
     private func adoptClusters(_ plan: UnsafePointer<Plan>) {
         while unsafe clusters.count < plan.pointee.clusters.count {
             unsafe clusters.append(nil)

@@ -2,6 +2,8 @@
 /// histograms, if there are any.
 struct JSONStats {
     private let query: StatsQuery
+    /// As they were at the start, for all phases alike.
+    private let scopes: [StatScopeRef]
     private var phases: [StatPhase]
     private var walk: StatWalk?
     private var hasBegun = false
@@ -13,8 +15,9 @@ struct JSONStats {
     /// The full name of the statistic at hand.
     private var name: [UInt8] = []
 
-    init(_ query: StatsQuery) {
+    init(_ registry: StatRegistry, _ query: StatsQuery) {
         self.query = query
+        scopes = registry.sorted
         phases = StatPhase.allCases.filter(query.shows)
     }
 
@@ -32,7 +35,7 @@ struct JSONStats {
                     writeEnd(&out)
                     return false
                 }
-                walk = StatWalk(registry, phase)
+                walk = StatWalk(scopes, phase)
             }
             guard let position = walk?.next(registry) else {
                 walk = nil
@@ -209,9 +212,12 @@ struct JSONStats {
 extension OutputBuffer {
     /// A JSON string; bytes that are not UTF-8 become U+FFFD.
     mutating func appendJSON(_ name: [UInt8]) {
-        guard name.allSatisfy({ $0 < 0x80 }) else { return appendJSON(String(decoding: name, as: UTF8.self)) }
+        let isPlain = name.allSatisfy {
+            $0 >= 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
+        }
+        guard isPlain else { return appendJSON(String(decoding: name, as: UTF8.self)) }
         append(byte: UInt8(ascii: "\""))
-        for byte in name { appendJSONByte(byte) }
+        append(name)
         append(byte: UInt8(ascii: "\""))
     }
 

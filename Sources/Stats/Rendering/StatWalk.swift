@@ -24,9 +24,10 @@ struct StatWalk {
     /// Scopes in progress; more than one only where prefixes nest.
     private var active: [Cursor] = []
 
-    init(_ registry: StatRegistry, _ phase: StatPhase) {
+    /// `scopes`: `StatRegistry.sorted` when the output began.
+    init(_ scopes: [StatScopeRef], _ phase: StatPhase) {
         self.phase = phase
-        scopes = registry.sorted
+        self.scopes = scopes
     }
 
     /// Call before the first `next` of a slice: forgets scopes that were recycled since the last one.

@@ -14,8 +14,8 @@ package struct StatsRenderer: ~Copyable {
     package init(_ registry: StatRegistry, _ query: StatsQuery) {
         self.registry = registry
         switch query.format {
-        case .text: text = TextStats(query)
-        case .json: json = JSONStats(query)
+        case .text: text = TextStats(registry, query)
+        case .json: json = JSONStats(registry, query)
         case .prometheus: prometheus = PrometheusStats(registry, query)
         }
     }

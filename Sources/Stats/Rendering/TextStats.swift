@@ -1,11 +1,14 @@
 /// `/stats` as text: one line per statistic, sorted, text readouts first, histograms last.
 struct TextStats {
     private let query: StatsQuery
+    /// As they were at the start, for all phases alike.
+    private let scopes: [StatScopeRef]
     private var phases: [StatPhase]
     private var walk: StatWalk?
 
-    init(_ query: StatsQuery) {
+    init(_ registry: StatRegistry, _ query: StatsQuery) {
         self.query = query
+        scopes = registry.sorted
         phases = StatPhase.allCases.filter(query.shows)
     }
 
@@ -15,7 +18,7 @@ struct TextStats {
         while out.count < bytesMax {
             if walk == nil {
                 guard let phase = phases.first else { return false }
-                walk = StatWalk(registry, phase)
+                walk = StatWalk(scopes, phase)
             }
             guard let position = walk?.next(registry) else {
                 walk = nil

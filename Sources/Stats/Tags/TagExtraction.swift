@@ -93,7 +93,11 @@ struct TagScratch {
 
     mutating func add(_ name: Span<UInt8>, _ tag: StaticString, removed range: Range<Int>, value: Range<Int>) {
         removed.append(range)
-        beginLabel("envoy.\(tag)")
+        if !labels.isEmpty { labels.append(UInt8(ascii: ",")) }
+        labels.append(contentsOf: "envoy_".utf8)
+        unsafe labels.append(contentsOf: UnsafeBufferPointer(start: tag.utf8Start, count: tag.utf8CodeUnitCount))
+        labels.append(UInt8(ascii: "="))
+        labels.append(UInt8(ascii: "\""))
         for at in value { appendEscaped(name[at]) }
         labels.append(UInt8(ascii: "\""))
     }
@@ -106,8 +110,19 @@ struct TagScratch {
 
     mutating func finish(_ name: Span<UInt8>) {
         family.append(contentsOf: "envoy_".utf8)
-        for at in 0..<name.count {
-            if removed.contains(where: { $0.contains(at) }) { continue }
+        removed.sort { $0.lowerBound < $1.lowerBound }
+        var at = 0
+        for range in removed {
+            keep(name, from: at, to: range.lowerBound)
+            // What two extractors both remove goes once.
+            at = max(at, range.upperBound)
+        }
+        keep(name, from: at, to: name.count)
+    }
+
+    private mutating func keep(_ name: Span<UInt8>, from start: Int, to end: Int) {
+        guard start < end else { return }
+        for at in start..<end {
             extracted.append(name[at])
             family.append(Self.prometheus(name[at]))
         }
