@@ -1,16 +1,19 @@
 // Field lines of a head, and what they say about the message: length, coding, connection, authority.
 //
-// Shared by requests and responses. Fields go into the head as they come; `host` does not: it is the head's authority
-// (one source for routing, rewriting and the encoder).
+// Shared by requests and responses. Fields go into the head as they come; a request's `host` does not: it is the head's
+// authority (one source for routing, rewriting and the encoder).
 
 import CMartlet
 import Primitives
 
 struct H1Fields {
+    private let isRequest: Bool
     private(set) var count: UInt16 = 0
     private(set) var droppedUnderscores: UInt16 = 0
     var seen = Seen()
     private(set) var contentLength: UInt64 = 0
+
+    init(isRequest: Bool) { self.isRequest = isRequest }
 
     struct Seen: OptionSet {
         var rawValue: UInt16
@@ -57,7 +60,7 @@ struct H1Fields {
         // The ids that frame a message or belong to the hop come first in HeaderID.
         if id.rawValue &- 1 < HeaderID.upgrade.rawValue {
             if let error = note(id, value, &head) { return error }
-            if id == .host { return nil }
+            if id == .host, isRequest { return nil }
         }
         head.append(name: name, value: value, id: id)
         return nil
@@ -66,7 +69,7 @@ struct H1Fields {
     private mutating func note(_ id: HeaderID, _ span: Span32, _ head: inout MessageHead) -> H1Error? {
         let value = head.text(span)
         switch id {
-        case .host:
+        case .host where isRequest:
             // RFC 9112 §3.2: more than one Host, or an invalid one, is refused. Envoy joins two by a comma.
             if seen.contains(.host) { return .duplicateHost }
             seen.insert(.host)

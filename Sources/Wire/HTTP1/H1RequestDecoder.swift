@@ -13,7 +13,7 @@ package struct H1RequestDecoder {
     private var phase = Phase.idle
     private var isFresh = true
     private var lines = H1LineReader()
-    private var fields = H1Fields()
+    private var fields = H1Fields(isRequest: true)
     private var body = H1Body()
     private var version = HTTPVersion.http11
     private var method = Method.get

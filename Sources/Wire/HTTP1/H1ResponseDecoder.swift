@@ -14,7 +14,7 @@ package struct H1ResponseDecoder {
     private var requestMethod = Method.get
     private var upgradeWasAsked = false
     private var lines = H1LineReader()
-    private var fields = H1Fields()
+    private var fields = H1Fields(isRequest: false)
     private var body = H1Body()
     private var version = HTTPVersion.http11
 
@@ -138,7 +138,7 @@ package struct H1ResponseDecoder {
         }
         if isInterim, head.status != 101 {
             phase = .idle
-            fields = H1Fields()
+            fields = H1Fields(isRequest: false)
             return .head
         }
         let isTunnelHead = head.status == 101 || requestMethod == .connect && head.status < 300

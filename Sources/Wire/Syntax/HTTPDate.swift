@@ -51,7 +51,7 @@ package enum HTTPDate {
 /// The date of the current second, formatted once per second. One per worker.
 @safe
 package struct DateCache {
-    private var seconds = Int64.min
+    private var seconds: Int64?
     private var text: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0)
 
     package init() {}

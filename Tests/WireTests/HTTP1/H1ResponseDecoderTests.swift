@@ -124,6 +124,13 @@ import Wire
         #expect(decodeResponse("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n").log.first?.hasSuffix("ends") == true)
     }
 
+    // Found by the fuzzer: `Host` in a response became its authority and was lost.
+    @Test func hostInAResponseIsAField() {
+        #expect(
+            decodeResponse("HTTP/1.1 200 OK\r\nHost: a\r\nHost: b\r\nContent-Length: 0\r\n\r\n").log.first
+                == "head 200 http11 {host=a|host=b|content-length=0} ends")
+    }
+
     @Test func headLimit() {
         let frame = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nx: \r\n\r\n".utf8.count
         func text(_ bytes: Int) -> String {

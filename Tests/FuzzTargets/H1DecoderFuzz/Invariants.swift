@@ -1,0 +1,227 @@
+// What must always hold of the HTTP/1 decoders, checked by the fuzzer and, over its corpus, by WireTests:
+// - the same events whole and in pieces (a piece has memory of its own, so that over-reads are seen),
+// - every accepted head, encoded anew, decodes to the same head; stripping it leaves no connection field,
+// - normalising its path leaves a path.
+
+import Primitives
+import Wire
+
+enum H1Invariants {
+    /// Traps when one is broken.
+    static func check(_ input: Bytes) {
+        guard input.count >= 2 else { return }
+        let setup = Setup(flags: input[0])
+        let bytes = input.from(2)
+        let whole = Trace.run(bytes, setup, cuts: nil)
+        let cut = Trace.run(bytes, setup, cuts: UInt64(input[1]))
+        if whole != cut { fatalError("cuts change the events: \(whole.text) | \(cut.text)") }
+    }
+}
+
+private struct Setup {
+    var options: H1Options
+    let isResponse: Bool
+    let method: Method
+    let upgrade: Bool
+
+    init(flags: UInt8) {
+        isResponse = flags & 1 != 0
+        options = isResponse ? .response : H1Options()
+        options.enableTrailers = flags & 2 != 0
+        options.acceptHTTP10 = flags & 4 != 0
+        options.allowChunkedLength = flags & 8 != 0
+        options.allowCustomMethods = flags & 16 != 0
+        options.underscores = flags & 32 != 0 ? .dropHeader : flags & 64 != 0 ? .rejectRequest : .allow
+        upgrade = flags & 64 != 0
+        method = flags & 32 != 0 ? .head : flags & 16 != 0 ? .connect : .get
+        if flags & 128 != 0 {
+            options.maxHeadBytes = 128
+            options.maxStartLineBytes = 40
+            options.maxHeaders = 4
+            options.maxTrailerBytes = 40
+            options.maxChunkExtensionBytes = 8
+            options.allowAbsoluteURL = false
+        }
+    }
+}
+
+/// Everything that a decoder said, folded into comparable bytes.
+private struct Trace: Equatable {
+    private(set) var bytes: [UInt8] = []
+    private var inBody = false
+
+    var text: String { String(decoding: bytes, as: UTF8.self) }
+
+    private mutating func note(_ label: StaticString) {
+        inBody = false
+        bytes += [0x0a] + [UInt8](Bytes(label)) + [0x20]
+    }
+
+    private mutating func note(_ head: MessageHead) {
+        for span in [head.methodText, head.scheme, head.authority, head.path] {
+            bytes += [UInt8](head.text(span)) + [0x7c]
+        }
+        bytes += [UInt8](String(head.status).utf8) + [head.version.rawValue]
+        for i in 0..<head.count where !head.field(i).removed {
+            bytes += [UInt8](head.name(i)) + [0x3d] + [UInt8](head.value(i)) + [0x7c]
+        }
+    }
+
+    static func run(_ input: Bytes, _ setup: Setup, cuts: UInt64?) -> Trace {
+        var trace = Trace()
+        let pool = BlockPool()
+        guard var head = MessageHead(pool: pool, bytes: 512), var trailers = MessageHead(pool: pool, bytes: 512) else {
+            fatalError("no memory")
+        }
+        var request = H1RequestDecoder(options: setup.options)
+        var response = H1ResponseDecoder(
+            options: setup.options, requestMethod: setup.method, upgradeWasAsked: setup.upgrade)
+        var random = (cuts ?? 0) &* 2 &+ 1
+        var start = 0
+        var inTrailers = false
+        var failed = false
+        while start < input.count, !failed {
+            random = random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            let size = cuts == nil ? input.count : 1 + Int(random >> 60)
+            let end = min(input.count, start + size)
+            // Memory of exactly this size.
+            let copy = UnsafeMutablePointer<UInt8>.allocate(capacity: end - start)
+            for i in start..<end { unsafe copy[i - start] = input[i] }
+            let piece = unsafe Bytes(UnsafeRawPointer(copy), end - start)
+            var cursor = 0
+            steps: while true {
+                let event: H1Event
+                if setup.isResponse {
+                    event = inTrailers
+                        ? response.next(piece, &cursor, head: &trailers) : response.next(piece, &cursor, head: &head)
+                } else {
+                    event = inTrailers
+                        ? request.next(piece, &cursor, head: &trailers) : request.next(piece, &cursor, head: &head)
+                }
+                if cursor < 0 || cursor > piece.count { fatalError("cursor") }
+                switch event {
+                case .needMore: break steps
+                case .head:
+                    trace.note("head")
+                    trace.note(head)
+                    checkAgain(head, setup, tunnel: response.isTunnel)
+                    checkPath(head, pool)
+                    if setup.isResponse, head.status < 200, !response.isTunnel { head.reset() }
+                case .body(let part):
+                    if part.isEmpty { fatalError("empty part") }
+                    if !trace.inBody { trace.note("body") }
+                    trace.inBody = true
+                    trace.bytes += [UInt8](part)
+                case .trailersBegin:
+                    trace.note("trailers")
+                    inTrailers = true
+                case .trailers: trace.note(trailers)
+                case .complete:
+                    trace.note("complete")
+                    head.reset()
+                    trailers.reset()
+                    inTrailers = false
+                    if setup.isResponse {
+                        response.reset(requestMethod: setup.method, upgradeWasAsked: setup.upgrade)
+                    } else {
+                        request.reset()
+                    }
+                case .failed(let error):
+                    trace.note("failed")
+                    trace.bytes.append(error.rawValue)
+                    failed = true
+                    break steps
+                }
+            }
+            if !failed, cursor != piece.count { fatalError("input left over") }
+            unsafe copy.deallocate()
+            start = end
+        }
+        let end = setup.isResponse ? response.finish() : request.finish()
+        trace.note("end")
+        switch end {
+        case .complete: trace.bytes.append(1)
+        case .failed(let error): trace.bytes.append(error.rawValue)
+        default: trace.bytes.append(0)
+        }
+        head.destroy()
+        trailers.destroy()
+        if pool.allocatedBytes != 0 { fatalError("leak") }
+        pool.destroy()
+        return trace
+    }
+}
+
+/// What we would forward reads as what we read.
+private func checkAgain(_ head: MessageHead, _ setup: Setup, tunnel: Bool) {
+    if tunnel || head.version == .http10 { return }
+    let pool = BlockPool()
+    guard var again = MessageHead(pool: pool) else { fatalError("no memory") }
+    let chunked = head.has(.transferEncoding)
+    let length = head.value(of: .contentLength)
+    let framing: H1Framing = chunked ? .chunked : length.flatMap { trimmedLength($0) }.map { .contentLength($0) } ?? .none
+    let bound = setup.isResponse ? H1Encoder.responseBound(head) : H1Encoder.requestBound(head)
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: bound, alignment: 1)
+    var options = H1Options()
+    options.maxHeadBytes = UInt32.max
+    options.maxStartLineBytes = UInt32.max
+    options.maxHeaders = 1000
+    options.allowCustomMethods = true
+    let event: H1Event
+    var cursor = 0
+    if setup.isResponse {
+        let count = unsafe H1Encoder.responseHead(head, framing, H1EncoderOptions(), into: memory, capacity: bound)
+        var decoder = H1ResponseDecoder(options: options, requestMethod: setup.method)
+        event = unsafe decoder.next(Bytes(UnsafeRawPointer(memory), count), &cursor, head: &again)
+        if cursor != count { fatalError("response head not used up") }
+    } else {
+        let count = unsafe H1Encoder.requestHead(head, framing, H1EncoderOptions(), into: memory, capacity: bound)
+        var decoder = H1RequestDecoder(options: options)
+        event = unsafe decoder.next(Bytes(UnsafeRawPointer(memory), count), &cursor, head: &again)
+        if cursor != count { fatalError("request head not used up") }
+    }
+    guard case .head = event else { fatalError("our own head is refused: \(event)") }
+    same(head.text(head.methodText), again.text(again.methodText))
+    same(head.text(head.path), again.text(again.path))
+    same(head.text(head.authority), again.text(again.authority))
+    if head.status != again.status { fatalError("status") }
+    var j = 0
+    for i in 0..<head.count {
+        let field = head.field(i)
+        if field.removed || field.id == .contentLength || field.id == .transferEncoding { continue }
+        while j < again.count, again.field(j).id == .contentLength || again.field(j).id == .transferEncoding { j += 1 }
+        if j >= again.count { fatalError("field lost") }
+        same(head.name(i), again.name(j))
+        same(head.value(i), again.value(j))
+        if again.field(j).id != field.id { fatalError("id") }
+        j += 1
+    }
+    // Stripping must not trap, and leaves no connection field.
+    if HopByHop.strip(&again), again.has(.connection) || again.has(.transferEncoding) { fatalError("not stripped") }
+    unsafe memory.deallocate()
+    again.destroy()
+    pool.destroy()
+}
+
+private func trimmedLength(_ text: Bytes) -> UInt64? {
+    var start = 0
+    while start + 1 < text.count, text[start] == 0x30 { start += 1 }
+    return text.from(start).decimal
+}
+
+private func same(_ a: Bytes, _ b: Bytes) {
+    if !a.equals(b) { fatalError("\(String(a)) became \(String(b))") }
+}
+
+private func checkPath(_ head: MessageHead, _ pool: BlockPool) {
+    guard !head.path.isEmpty, var copy = MessageHead(pool: pool) else { return }
+    copy.path = copy.store(head.text(head.path))
+    var options = PathOptions()
+    options.normalize = true
+    options.mergeSlashes = head.count & 1 == 0
+    options.escapedSlashes = head.count & 2 == 0 ? .unescapeAndForward : .keepUnchanged
+    _ = PathNormalizer.apply(options, to: &copy)
+    let path = PathQuery(copy.text(copy.path)).path
+    if path.isEmpty || path[0] != 0x2f && path[0] != 0x2a { fatalError("path") }
+    copy.destroy()
+}

@@ -1,0 +1,1 @@
+../../FuzzTargets/H1DecoderFuzz/Invariants.swift
