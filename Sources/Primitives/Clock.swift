@@ -2,16 +2,16 @@
 
 import Glibc
 
-package struct Clock {
+public struct Clock {
     /// Nanoseconds that only grow, since some moment before the process began.
-    package static func monotonicNs() -> UInt64 {
+    public static func monotonicNs() -> UInt64 {
         var time = timespec()
         unsafe clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(truncatingIfNeeded: time.tv_sec) &* 1_000_000_000 &+ UInt64(truncatingIfNeeded: time.tv_nsec)
     }
 
     /// Nanoseconds since 1970-01-01 UTC.
-    package static func wallNs() -> UInt64 {
+    public static func wallNs() -> UInt64 {
         var time = timespec()
         unsafe clock_gettime(CLOCK_REALTIME, &time)
         return UInt64(truncatingIfNeeded: time.tv_sec) &* 1_000_000_000 &+ UInt64(truncatingIfNeeded: time.tv_nsec)

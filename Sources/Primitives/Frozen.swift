@@ -6,31 +6,31 @@
 import Glibc
 
 @safe
-package struct FrozenArray<Element: BitwiseCopyable> {
-    package let base: UnsafePointer<Element>?
-    package let count: Int
+public struct FrozenArray<Element: BitwiseCopyable> {
+    public let base: UnsafePointer<Element>?
+    public let count: Int
 
-    package init() {
+    @inlinable public init() {
         unsafe base = nil
         count = 0
     }
 
-    fileprivate init(base: UnsafePointer<Element>, count: Int) {
+    @inlinable init(base: UnsafePointer<Element>, count: Int) {
         unsafe self.base = unsafe base
         self.count = count
     }
 
-    package var isEmpty: Bool { count == 0 }
+    @inlinable public var isEmpty: Bool { count == 0 }
 
     @inline(__always)
-    package subscript(_ index: Int) -> Element {
+    @inlinable public subscript(_ index: Int) -> Element {
         precondition(index >= 0 && index < count, "FrozenArray index out of bounds")
         return unsafe base.unsafelyUnwrapped[index]
     }
 
     /// The element in place, for large ones.
     @inline(__always)
-    package func pointer(_ index: Int) -> UnsafePointer<Element> {
+    @inlinable public func pointer(_ index: Int) -> UnsafePointer<Element> {
         precondition(index >= 0 && index < count, "FrozenArray index out of bounds")
         return unsafe base.unsafelyUnwrapped + index
     }
@@ -41,21 +41,21 @@ extension SocketAddress: BitwiseCopyable {}
 
 /// The arena of one plan part. Main thread only; readers see what it handed out.
 @safe
-package final class FrozenArena {
-    private static let chunkBytes = 4096
-    private var chunks: [UnsafeMutableRawPointer] = unsafe []
-    private var free: UnsafeMutableRawPointer?
-    private var left = 0
+public final class FrozenArena {
+    @usableFromInline static let chunkBytes = 4096
+    @usableFromInline var chunks: [UnsafeMutableRawPointer] = unsafe []
+    @usableFromInline var free: UnsafeMutableRawPointer?
+    @usableFromInline var left = 0
     /// Bytes taken from the system.
-    package private(set) var bytes = 0
+    public var bytes = 0
 
-    package init() {}
+    @inlinable public init() {}
 
     deinit {
         for unsafe chunk in unsafe chunks { unsafe Glibc.free(chunk) }
     }
 
-    private func allocate(_ count: Int, alignment: Int) -> UnsafeMutableRawPointer {
+    @inlinable func allocate(_ count: Int, alignment: Int) -> UnsafeMutableRawPointer {
         let aligned = unsafe free.map { (UInt(bitPattern: $0) + UInt(alignment) - 1) & ~(UInt(alignment) - 1) }
         if let aligned, let base = unsafe free, Int(aligned - UInt(bitPattern: base)) + count <= left,
             let start = unsafe UnsafeMutableRawPointer(bitPattern: aligned)
@@ -74,14 +74,14 @@ package final class FrozenArena {
         return unsafe allocate(count, alignment: alignment)
     }
 
-    package func store<T: BitwiseCopyable>(_ value: T) -> UnsafePointer<T> {
+    @inlinable public func store<T: BitwiseCopyable>(_ value: T) -> UnsafePointer<T> {
         let place = unsafe allocate(MemoryLayout<T>.stride, alignment: MemoryLayout<T>.alignment)
             .bindMemory(to: T.self, capacity: 1)
         unsafe place.initialize(to: value)
         return unsafe UnsafePointer(place)
     }
 
-    package func array<T: BitwiseCopyable>(_ values: [T]) -> FrozenArray<T> {
+    @inlinable public func array<T: BitwiseCopyable>(_ values: [T]) -> FrozenArray<T> {
         guard !values.isEmpty else { return FrozenArray() }
         let place = unsafe allocate(MemoryLayout<T>.stride * values.count, alignment: MemoryLayout<T>.alignment)
             .bindMemory(to: T.self, capacity: values.count)
@@ -89,7 +89,7 @@ package final class FrozenArena {
         return unsafe FrozenArray(base: UnsafePointer(place), count: values.count)
     }
 
-    package func text(_ string: String) -> Bytes {
+    @inlinable public func text(_ string: String) -> Bytes {
         guard !string.isEmpty else { return .empty }
         return string.withBytes { source in
             let place = unsafe allocate(source.count, alignment: 1)
@@ -98,7 +98,7 @@ package final class FrozenArena {
         }
     }
 
-    package func text(_ bytes: [UInt8]) -> Bytes {
+    @inlinable public func text(_ bytes: [UInt8]) -> Bytes {
         guard !bytes.isEmpty else { return .empty }
         return bytes.withBytes { source in
             let place = unsafe allocate(source.count, alignment: 1)

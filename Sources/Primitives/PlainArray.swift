@@ -1,22 +1,22 @@
 // A growing array of trivial values in plain memory: no copy on write, no reference count. Owner: one thread.
 
 @safe
-package struct PlainArray<Element> {
-    package var base: UnsafeMutablePointer<Element>
-    package var count = 0
+public struct PlainArray<Element> {
+    public var base: UnsafeMutablePointer<Element>
+    public var count = 0
     @usableFromInline var capacity: Int
 
-    @inlinable package init(capacity: Int = 16) {
+    @inlinable public init(capacity: Int = 16) {
         self.capacity = max(capacity, 1)
         unsafe base = .allocate(capacity: self.capacity)
     }
 
-    @inlinable package func destroy() { unsafe base.deallocate() }
+    @inlinable public func destroy() { unsafe base.deallocate() }
 
-    @inlinable package var isEmpty: Bool { count == 0 }
+    @inlinable public var isEmpty: Bool { count == 0 }
 
     @inline(__always)
-    @inlinable package subscript(_ index: Int) -> Element {
+    @inlinable public subscript(_ index: Int) -> Element {
         get {
             assert(index >= 0 && index < count, "PlainArray index out of bounds")
             return unsafe base[index]
@@ -28,30 +28,30 @@ package struct PlainArray<Element> {
     }
 
     @inline(__always)
-    @inlinable package mutating func append(_ element: Element) {
+    @inlinable public mutating func append(_ element: Element) {
         if count == capacity { grow() }
         unsafe (base + count).initialize(to: element)
         count &+= 1
     }
 
     @inline(__always)
-    @inlinable package mutating func popLast() -> Element? {
+    @inlinable public mutating func popLast() -> Element? {
         guard count > 0 else { return nil }
         count &-= 1
         return unsafe base[count]
     }
 
     /// The last element takes the place of the removed one.
-    @inlinable package mutating func swapRemove(_ index: Int) {
+    @inlinable public mutating func swapRemove(_ index: Int) {
         count &-= 1
         unsafe base[index] = base[count]
     }
 
     @inline(__always)
-    @inlinable package mutating func removeAll() { count = 0 }
+    @inlinable public mutating func removeAll() { count = 0 }
 
     /// Drops the first `n`; the rest moves down.
-    @inlinable package mutating func removeFirst(_ n: Int) {
+    @inlinable public mutating func removeFirst(_ n: Int) {
         guard n > 0 else { return }
         count &-= n
         unsafe base.update(from: base + n, count: count)

@@ -1,11 +1,11 @@
 // Random numbers of one thread: xoshiro256**, seeded from the system. For balancing, sampling and request ids; not for
 // secrets (keys and tickets come from the TLS library).
 
-package struct Random {
+public struct Random {
     @usableFromInline var a: UInt64, b: UInt64, c: UInt64, d: UInt64
 
     /// Every seed gives a sequence of its own; tests pass one.
-    @inlinable package init(seed: UInt64) {
+    @inlinable public init(seed: UInt64) {
         var state = seed
         func next() -> UInt64 {
             state &+= 0x9e37_79b9_7f4a_7c15
@@ -17,13 +17,13 @@ package struct Random {
         (a, b, c, d) = (next(), next(), next(), next())
     }
 
-    @inlinable package static func systemSeed() -> UInt64 {
+    @inlinable public static func systemSeed() -> UInt64 {
         var system = SystemRandomNumberGenerator()
         return system.next()
     }
 
     // HOT: per message.
-    @inlinable package mutating func next() -> UInt64 {
+    @inlinable public mutating func next() -> UInt64 {
         let product = b &* 5
         let result = ((product << 7) | (product >> 57)) &* 9
         let t = b << 17
@@ -37,7 +37,7 @@ package struct Random {
     }
 
     /// Uniform in `0 ..< bound`; 0 when `bound` is 0.
-    @inlinable package mutating func below(_ bound: UInt64) -> UInt64 {
+    @inlinable public mutating func below(_ bound: UInt64) -> UInt64 {
         next().multipliedFullWidth(by: bound).high
     }
 }

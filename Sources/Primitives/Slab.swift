@@ -7,29 +7,29 @@ import CMartlet
 import Glibc
 
 /// Slot and generation in 56 bits, so that an 8-bit operation fits beside them in a completion's `user_data`.
-package struct Handle: Equatable {
-    package var raw: UInt64
+public struct Handle: Equatable {
+    public var raw: UInt64
 
-    @inlinable @inline(__always) package init(slot: UInt32, generation: UInt32) {
+    @inlinable @inline(__always) public init(slot: UInt32, generation: UInt32) {
         raw = UInt64(slot) | UInt64(generation & 0xff_ffff) << 32
     }
-    @inlinable @inline(__always) package init(raw: UInt64) { self.raw = raw & 0xff_ffff_ffff_ffff }
-    @inline(__always) package var slot: UInt32 { UInt32(truncatingIfNeeded: raw) }
-    @inlinable @inline(__always) package var generation: UInt32 { UInt32(truncatingIfNeeded: raw >> 32) & 0xff_ffff }
+    @inlinable @inline(__always) public init(raw: UInt64) { self.raw = raw & 0xff_ffff_ffff_ffff }
+    @inline(__always) public var slot: UInt32 { UInt32(truncatingIfNeeded: raw) }
+    @inlinable @inline(__always) public var generation: UInt32 { UInt32(truncatingIfNeeded: raw >> 32) & 0xff_ffff }
     /// Names nothing: generations begin at 1.
-    @inlinable package static var none: Handle { Handle(slot: 0, generation: 0) }
-    @inline(__always) package var isNone: Bool { raw == 0 }
+    @inlinable public static var none: Handle { Handle(slot: 0, generation: 0) }
+    @inline(__always) public var isNone: Bool { raw == 0 }
 }
 
 @safe
-package struct Slab<Value> {
+public struct Slab<Value> {
     @usableFromInline struct Entry {
-        var generation: UInt32
-        var nextFree: UInt32
-        var value: Value
+        @usableFromInline var generation: UInt32
+        @usableFromInline var nextFree: UInt32
+        @usableFromInline var value: Value
     }
     @inlinable static var chunkShift: UInt32 { 6 }
-    private static var chunkMask: UInt32 { 63 }
+    @usableFromInline static var chunkMask: UInt32 { 63 }
     @inlinable static var end: UInt32 { .max }
     /// In `nextFree` of an entry in use.
     @inlinable static var inUse: UInt32 { .max &- 1 }
@@ -39,16 +39,16 @@ package struct Slab<Value> {
     @usableFromInline var chunkCount: UInt32 = 0
     @usableFromInline var freeHead: UInt32 = .max
     /// Entries in use.
-    package var count = 0
+    public var count = 0
 
     /// `capacity`: the most entries that may be in use at once; address space only, memory comes with use.
-    @inlinable package init(capacity: Int) {
+    @inlinable public init(capacity: Int) {
         chunksMax = UInt32(truncatingIfNeeded: (capacity + 63) >> 6)
         unsafe chunks = .allocate(capacity: Int(chunksMax))
         unsafe chunks.initialize(repeating: nil, count: Int(chunksMax))
     }
 
-    @inlinable package func destroy() {
+    @inlinable public func destroy() {
         for i in 0..<Int(chunkCount) { unsafe chunks[i]?.deallocate() }
         unsafe chunks.deallocate()
     }
@@ -56,7 +56,7 @@ package struct Slab<Value> {
     // HOT: per message.
     /// A new entry, its memory initialised by the caller; nil when the slab is full.
     @inline(__always)
-    @inlinable package mutating func allocate() -> (handle: Handle, value: UnsafeMutablePointer<Value>)? {
+    @inlinable public mutating func allocate() -> (handle: Handle, value: UnsafeMutablePointer<Value>)? {
         if freeHead == Slab.end, !grow() { return nil }
         let slot = freeHead
         let entry = unsafe entry(slot)
@@ -68,7 +68,7 @@ package struct Slab<Value> {
 
     // HOT: per message.
     @inline(__always)
-    @inlinable package mutating func free(_ handle: Handle) {
+    @inlinable public mutating func free(_ handle: Handle) {
         let entry = unsafe entry(handle.slot)
         assert(unsafe entry.pointee.generation == handle.generation, "slab entry freed twice")
         let next = unsafe (entry.pointee.generation &+ 1) & 0xff_ffff
@@ -81,7 +81,7 @@ package struct Slab<Value> {
     // HOT: per completion.
     /// The entry, or nil when the handle is stale.
     @inline(__always)
-    @inlinable package subscript(_ handle: Handle) -> UnsafeMutablePointer<Value>? {
+    @inlinable public subscript(_ handle: Handle) -> UnsafeMutablePointer<Value>? {
         let slot = handle.slot
         guard slot >> Slab.chunkShift < chunkCount else { return nil }
         let entry = unsafe entry(slot)
@@ -92,7 +92,7 @@ package struct Slab<Value> {
     }
 
     /// Every entry in use, for drains and dumps. `body` may free the entry that it is given.
-    @inlinable package func forEach(_ body: (UnsafeMutablePointer<Value>) -> Void) {
+    @inlinable public func forEach(_ body: (UnsafeMutablePointer<Value>) -> Void) {
         for slot in 0..<(chunkCount << Slab.chunkShift) {
             let entry = unsafe entry(slot)
             if unsafe entry.pointee.nextFree == Slab.inUse { unsafe body(valuePointer(entry)) }
@@ -101,7 +101,7 @@ package struct Slab<Value> {
 
     /// The entry of a slot that is known to be in use.
     @inline(__always)
-    @inlinable package func unchecked(_ slot: UInt32) -> UnsafeMutablePointer<Value> { unsafe valuePointer(entry(slot)) }
+    @inlinable public func unchecked(_ slot: UInt32) -> UnsafeMutablePointer<Value> { unsafe valuePointer(entry(slot)) }
 
     @inline(__always)
     @inlinable func entry(_ slot: UInt32) -> UnsafeMutablePointer<Entry> {

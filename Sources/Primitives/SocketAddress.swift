@@ -2,26 +2,26 @@
 
 import Glibc
 
-package struct SocketAddress: Equatable {
-    package enum Family: UInt8, BitwiseCopyable { case none, ipv4, ipv6, unix }
+public struct SocketAddress: Equatable {
+    public enum Family: UInt8, BitwiseCopyable { case none, ipv4, ipv6, unix }
 
-    package var family = Family.none
+    public var family = Family.none
     /// Host byte order.
-    package var port: UInt16 = 0
+    public var port: UInt16 = 0
     /// IPv6 scope.
-    package var scope: UInt32 = 0
+    public var scope: UInt32 = 0
     /// Network byte order; an IPv4 address in the first four bytes.
-    package var high: UInt64 = 0
-    package var low: UInt64 = 0
+    public var high: UInt64 = 0
+    public var low: UInt64 = 0
     /// A UNIX path of at most 107 bytes; a leading 0 is the abstract namespace. Plain memory that lives as long as the
     /// process or the plan part that names it.
-    package var pathBase: UInt = 0
-    package var pathCount: UInt16 = 0
+    public var pathBase: UInt = 0
+    public var pathCount: UInt16 = 0
 
-    package init() {}
+    public init() {}
 
     /// Parses a numeric address. Nil when `text` is none (host names are DNS's business).
-    package init?(ip text: String, port: UInt16) {
+    public init?(ip text: String, port: UInt16) {
         var v4 = in_addr()
         var v6 = in6_addr()
         var name = text
@@ -50,7 +50,7 @@ package struct SocketAddress: Equatable {
 
     /// A UNIX socket; `@name` is the abstract namespace. Nil when the path is empty or too long. The copy of the path is
     /// never freed: addresses come from configuration and are few.
-    package init?(unixPath text: String) {
+    public init?(unixPath text: String) {
         var bytes = Array(text.utf8)
         guard !bytes.isEmpty, bytes.count <= 107 else { return nil }
         if bytes[0] == UInt8(ascii: "@") { bytes[0] = 0 }
@@ -62,7 +62,7 @@ package struct SocketAddress: Equatable {
     }
 
     /// From what the kernel filled in.
-    package init(_ storage: UnsafeRawPointer, count: Int) {
+    public init(_ storage: UnsafeRawPointer, count: Int) {
         guard count >= 2 else { return }
         switch unsafe Int32(storage.load(as: sa_family_t.self)) {
         case AF_INET where count >= MemoryLayout<sockaddr_in>.size:
@@ -82,7 +82,7 @@ package struct SocketAddress: Equatable {
         }
     }
 
-    package var domain: Int32 {
+    public var domain: Int32 {
         switch family {
         case .ipv4, .none: AF_INET
         case .ipv6: AF_INET6
@@ -91,7 +91,7 @@ package struct SocketAddress: Equatable {
     }
 
     /// Writes the kernel's form to `storage` (110 bytes); its length.
-    package func store(_ storage: UnsafeMutableRawPointer) -> UInt32 {
+    public func store(_ storage: UnsafeMutableRawPointer) -> UInt32 {
         unsafe memset(storage, 0, MemoryLayout<sockaddr_un>.size)
         switch family {
         case .none: return 0
@@ -120,7 +120,7 @@ package struct SocketAddress: Equatable {
     }
 
     /// The address alone, without port: `127.0.0.1`, `::1`; empty for a UNIX socket. At most 45 bytes to `out`.
-    package func writeIP(_ out: UnsafeMutablePointer<UInt8>) -> Int {
+    public func writeIP(_ out: UnsafeMutablePointer<UInt8>) -> Int {
         guard family == .ipv4 || family == .ipv6 else { return 0 }
         var bytes = (high, low)
         return unsafe withUnsafeBytes(of: &bytes) { raw in
@@ -132,7 +132,7 @@ package struct SocketAddress: Equatable {
     }
 
     /// `127.0.0.1:80`, `[::1]:80`, or the UNIX path. At most 110 bytes to `out`.
-    package func write(_ out: UnsafeMutablePointer<UInt8>) -> Int {
+    public func write(_ out: UnsafeMutablePointer<UInt8>) -> Int {
         var n = 0
         switch family {
         case .none: return 0
@@ -160,7 +160,7 @@ package struct SocketAddress: Equatable {
         return n + width
     }
 
-    package var isLoopback: Bool {
+    public var isLoopback: Bool {
         switch family {
         case .ipv4: UInt32(truncatingIfNeeded: high) & 0xff == 127
         case .ipv6: high == 0 && low == UInt64(1).bigEndian
@@ -172,14 +172,14 @@ package struct SocketAddress: Equatable {
 
 extension SocketAddress: CustomStringConvertible {
     /// For logs and the admin interface.
-    package var description: String {
+    public var description: String {
         return unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 128) { buffer in
             guard let base = buffer.baseAddress else { return "" }
             return unsafe String(decoding: UnsafeBufferPointer(start: base, count: write(base)), as: UTF8.self)
         }
     }
     /// Without the port.
-    package var ipDescription: String {
+    public var ipDescription: String {
         unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 64) { buffer in
             guard let base = buffer.baseAddress else { return "" }
             return unsafe String(decoding: UnsafeBufferPointer(start: base, count: writeIP(base)), as: UTF8.self)
@@ -189,7 +189,7 @@ extension SocketAddress: CustomStringConvertible {
 
 extension SocketAddress {
     /// The other end of a connected socket; `none` when the system does not say.
-    package init(peerOf descriptor: Int32) {
+    public init(peerOf descriptor: Int32) {
         var storage = sockaddr_un()
         var count = socklen_t(MemoryLayout<sockaddr_un>.size)
         self = unsafe withUnsafeMutableBytes(of: &storage) { raw in
@@ -200,7 +200,7 @@ extension SocketAddress {
     }
 
     /// Our end of a socket.
-    package init(localOf descriptor: Int32) {
+    public init(localOf descriptor: Int32) {
         var storage = sockaddr_un()
         var count = socklen_t(MemoryLayout<sockaddr_un>.size)
         self = unsafe withUnsafeMutableBytes(of: &storage) { raw in
@@ -211,7 +211,7 @@ extension SocketAddress {
     }
 
     /// A numeric address in text of unknown origin, without a port; nil when it is none.
-    package init?(numeric text: Bytes) {
+    public init?(numeric text: Bytes) {
         guard text.count > 0, text.count < 46 else { return nil }
         let parsed: SocketAddress? = unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 48) { buffer in
             let base = unsafe buffer.baseAddress.unsafelyUnwrapped

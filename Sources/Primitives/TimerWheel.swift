@@ -8,32 +8,32 @@ import CMartlet
 
 /// Embedded in the object that waits. Its memory must stay until it is cancelled or has fired.
 @safe
-package struct TimerNode {
+public struct TimerNode {
     @usableFromInline var next: UnsafeMutablePointer<TimerNode>?
     @usableFromInline var previous: UnsafeMutablePointer<TimerNode>?
     /// Milliseconds of the wheel's clock.
-    package var deadline: UInt64 = 0
+    public var deadline: UInt64 = 0
     /// What expiry hands out.
-    package var token: UInt64 = 0
+    public var token: UInt64 = 0
     @usableFromInline var level: UInt8 = 0
     @usableFromInline var slot: UInt8 = 0
-    package var isArmed = false
+    public var isArmed = false
 
-    @inlinable package init(token: UInt64 = 0) { self.token = token }
+    @inlinable public init(token: UInt64 = 0) { self.token = token }
 }
 
 @safe
-package struct TimerWheel {
+public struct TimerWheel {
     @usableFromInline static let levels = 6
     @usableFromInline static let slotBits: UInt64 = 6
 
     @usableFromInline let slots: UnsafeMutablePointer<UnsafeMutablePointer<TimerNode>?>
     @usableFromInline let occupied: UnsafeMutablePointer<UInt64>
     /// The tick up to which everything has fired.
-    package var now: UInt64
-    package var count = 0
+    public var now: UInt64
+    public var count = 0
 
-    @inlinable package init(now: UInt64) {
+    @inlinable public init(now: UInt64) {
         self.now = now
         unsafe slots = .allocate(capacity: TimerWheel.levels << 6)
         unsafe slots.initialize(repeating: nil, count: TimerWheel.levels << 6)
@@ -41,14 +41,14 @@ package struct TimerWheel {
         unsafe occupied.initialize(repeating: 0, count: TimerWheel.levels)
     }
 
-    @inlinable package func destroy() {
+    @inlinable public func destroy() {
         unsafe slots.deallocate()
         unsafe occupied.deallocate()
     }
 
     // HOT: per message.
     /// Fires at `deadline` (milliseconds), or at the next tick when that has passed. An armed node is moved.
-    @inlinable package mutating func arm(_ node: UnsafeMutablePointer<TimerNode>, at deadline: UInt64) {
+    @inlinable public mutating func arm(_ node: UnsafeMutablePointer<TimerNode>, at deadline: UInt64) {
         if unsafe node.pointee.isArmed { unsafe unlink(node) } else { count &+= 1 }
         unsafe node.pointee.deadline = max(deadline, now &+ 1)
         unsafe link(node)
@@ -57,12 +57,12 @@ package struct TimerWheel {
     // HOT: per message.
     /// Makes sure that the node fires at or before `deadline`; one that fires sooner stays. The usual case costs a compare.
     @inline(__always)
-    @inlinable package mutating func armNoLater(_ node: UnsafeMutablePointer<TimerNode>, than deadline: UInt64) {
+    @inlinable public mutating func armNoLater(_ node: UnsafeMutablePointer<TimerNode>, than deadline: UInt64) {
         if unsafe node.pointee.isArmed && node.pointee.deadline <= deadline { return }
         unsafe arm(node, at: deadline)
     }
 
-    @inlinable package mutating func cancel(_ node: UnsafeMutablePointer<TimerNode>) {
+    @inlinable public mutating func cancel(_ node: UnsafeMutablePointer<TimerNode>) {
         guard unsafe node.pointee.isArmed else { return }
         unsafe unlink(node)
         unsafe node.pointee.isArmed = false
@@ -70,7 +70,7 @@ package struct TimerWheel {
     }
 
     /// Milliseconds until something may fire; nil when nothing is armed. May be early, never late.
-    @inlinable package var untilNext: UInt64? {
+    @inlinable public var untilNext: UInt64? {
         var level = 0
         while level < TimerWheel.levels {
             let bits = unsafe occupied[level]
@@ -90,7 +90,7 @@ package struct TimerWheel {
 
     /// Moves to `time` and hands out the tokens of everything that is due, at the most `limit` of them per call; true
     /// when more is due. `fired` may arm and cancel timers.
-    @inlinable package mutating func advance(to time: UInt64, limit: Int, _ fired: (UInt64) -> Void) -> Bool {
+    @inlinable public mutating func advance(to time: UInt64, limit: Int, _ fired: (UInt64) -> Void) -> Bool {
         var budget = limit
         while true {
             // Everything in the slot of the current tick is due.

@@ -9,11 +9,11 @@ import Glibc
 import Primitives
 
 @safe
-package struct ProvidedBuffers {
-    package static let group: UInt16 = 0
+public struct ProvidedBuffers {
+    public static let group: UInt16 = 0
 
-    package let count: Int
-    package let size: Int
+    public let count: Int
+    public let size: Int
     @usableFromInline let memory: UnsafeMutableRawPointer
     @usableFromInline let ringMemory: UnsafeMutableRawPointer
     @usableFromInline let ringBytes: Int
@@ -21,14 +21,15 @@ package struct ProvidedBuffers {
     @usableFromInline let state: UnsafeMutablePointer<State>
 
     @usableFromInline struct State {
-        var tail: UInt16 = 0
-        var head: UInt16 = 0
-        var published: UInt16 = 0
-        var held = 0
+        @usableFromInline init() {}
+        @usableFromInline var tail: UInt16 = 0
+        @usableFromInline var head: UInt16 = 0
+        @usableFromInline var published: UInt16 = 0
+        @usableFromInline var held = 0
     }
 
     /// `count`: a power of two, at most 32,768.
-    @inlinable package init(ring: Ring, count: Int, size: Int) throws(RingError) {
+    @inlinable public init(ring: Ring, count: Int, size: Int) throws(RingError) {
         self.count = count
         self.size = size
         ringBytes = count * MemoryLayout<io_uring_buf>.stride
@@ -51,7 +52,7 @@ package struct ProvidedBuffers {
         publish()
     }
 
-    @inlinable package func destroy() {
+    @inlinable public func destroy() {
         unsafe munmap(memory, count * size)
         unsafe munmap(ringMemory, ringBytes)
         unsafe holds.deallocate()
@@ -59,18 +60,18 @@ package struct ProvidedBuffers {
     }
 
     /// Buffers that are not with the kernel.
-    @inlinable package var held: Int { unsafe state.pointee.held }
-    package var free: Int { unsafe count &- state.pointee.held }
+    @inlinable public var held: Int { unsafe state.pointee.held }
+    public var free: Int { unsafe count &- state.pointee.held }
 
     @inline(__always)
-    @inlinable package func base(_ id: UInt16) -> UnsafeMutableRawPointer { unsafe memory + Int(id) &* size }
+    @inlinable public func base(_ id: UInt16) -> UnsafeMutableRawPointer { unsafe memory + Int(id) &* size }
 
     // HOT: per completion.
     /// Takes over the buffers of one completion, each held once: how many, and the place of the first in the kernel's
     /// ring. Completions must be claimed in the order in which they came, stale ones too: the kernel takes buffers in
     /// the ring's order, and a bundle names only its first.
     @inline(__always)
-    @inlinable package func claim(first id: UInt16, bytes: Int) -> (position: UInt16, count: Int) {
+    @inlinable public func claim(first id: UInt16, bytes: Int) -> (position: UInt16, count: Int) {
         let position = unsafe state.pointee.head
         assert(identifier(at: position) == id, "receive buffers claimed out of order")
         let count = max(1, (bytes &+ size &- 1) / size)
@@ -86,11 +87,11 @@ package struct ProvidedBuffers {
 
     // HOT: per frame.
     @inline(__always)
-    @inlinable package func retain(_ id: UInt16) { unsafe holds[Int(id)] &+= 1 }
+    @inlinable public func retain(_ id: UInt16) { unsafe holds[Int(id)] &+= 1 }
 
     // HOT: per frame.
     @inline(__always)
-    @inlinable package func release(_ id: UInt16) {
+    @inlinable public func release(_ id: UInt16) {
         let holds = unsafe self.holds + Int(id)
         assert(unsafe holds.pointee > 0, "receive buffer released twice")
         unsafe holds.pointee &-= 1
@@ -110,7 +111,7 @@ package struct ProvidedBuffers {
     // HOT: per turn.
     /// Shows the kernel what came back since the last call.
     @inline(__always)
-    @inlinable package func publish() {
+    @inlinable public func publish() {
         if unsafe state.pointee.tail != state.pointee.published {
             unsafe state.pointee.published = state.pointee.tail
             unsafe martlet_buffers_publish(ringMemory, state.pointee.tail)
@@ -119,7 +120,7 @@ package struct ProvidedBuffers {
 
     /// The buffer at a place of the kernel's ring. Good until the buffer that was taken from there has been released.
     @inline(__always)
-    @inlinable package func identifier(at position: UInt16) -> UInt16 {
+    @inlinable public func identifier(at position: UInt16) -> UInt16 {
         let index = Int(position) & (count &- 1)
         let entry = unsafe (ringMemory + index &* MemoryLayout<io_uring_buf>.stride)
             .assumingMemoryBound(to: io_uring_buf.self)

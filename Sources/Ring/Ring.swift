@@ -8,7 +8,7 @@ import CLiburing
 import Glibc
 import Primitives
 
-package enum RingError: Error, Equatable {
+public enum RingError: Error, Equatable {
     /// `io_uring_setup` failed with this errno.
     case setup(Int32)
     /// The kernel is older than 6.1, or lacks an operation.
@@ -17,32 +17,37 @@ package enum RingError: Error, Equatable {
 }
 
 /// What happened: the operation's own token, its result (count or negative errno) and the kernel's flags.
-package typealias Completion = martlet_completion
+public typealias Completion = martlet_completion
 
 extension martlet_completion {
     /// More completions of this operation follow (multishot).
-    @inlinable @inline(__always) package var more: Bool { flags & UInt32(MARTLET_CQE_MORE) != 0 }
-    @inline(__always) package var hasBuffer: Bool { flags & UInt32(MARTLET_CQE_BUFFER) != 0 }
-    @inlinable @inline(__always) package var bufferID: UInt16 {
+    @inlinable @inline(__always) public var more: Bool { flags & UInt32(MARTLET_CQE_MORE) != 0 }
+    @inline(__always) public var hasBuffer: Bool { flags & UInt32(MARTLET_CQE_BUFFER) != 0 }
+    @inlinable @inline(__always) public var bufferID: UInt16 {
         UInt16(truncatingIfNeeded: flags >> UInt32(MARTLET_CQE_BUFFER_SHIFT))
     }
 }
 
-package typealias SubmissionEntry = UnsafeMutablePointer<io_uring_sqe>
+public typealias SubmissionEntry = UnsafeMutablePointer<io_uring_sqe>
 
 @safe
-package struct Ring {
+public struct Ring {
     /// Submission entries; a fuller turn submits in between.
-    package static let submissionEntries: UInt32 = 1024
+    public static let submissionEntries: UInt32 = 1024
     /// Completions that fit before the kernel has to keep them aside (`docs/limits.md` §completion queue).
-    package static let completionEntries: UInt32 = 16384
+    public static let completionEntries: UInt32 = 16384
 
-    package let raw: UnsafeMutablePointer<io_uring>
+    public let raw: UnsafeMutablePointer<io_uring>
     /// Receives of several buffers per completion (kernel 6.10).
-    package let hasBundles: Bool
+    public let hasBundles: Bool
+
+    @usableFromInline init(raw: UnsafeMutablePointer<io_uring>, hasBundles: Bool) {
+        unsafe self.raw = raw
+        self.hasBundles = hasBundles
+    }
 
     /// Call on the thread that will use the ring.
-    @inlinable package static func create(
+    @inlinable public static func create(
         submissions: UInt32 = Ring.submissionEntries, completions: UInt32 = Ring.completionEntries
     ) throws(RingError) -> Ring {
         let raw = UnsafeMutablePointer<io_uring>.allocate(capacity: 1)
@@ -63,18 +68,18 @@ package struct Ring {
         return unsafe Ring(raw: raw, hasBundles: features & MARTLET_FEAT_RECVSEND_BUNDLE != 0)
     }
 
-    @inlinable package func destroy() {
+    @inlinable public func destroy() {
         unsafe io_uring_queue_exit(raw)
         unsafe raw.deallocate()
     }
 
     /// The descriptor by which another ring sends messages here.
-    @inlinable package var descriptor: Int32 { unsafe raw.pointee.ring_fd }
+    @inlinable public var descriptor: Int32 { unsafe raw.pointee.ring_fd }
 
     // HOT: per operation.
     /// An entry to fill. Full means: submit what is queued and take the next; the kernel always frees the places.
     @inline(__always)
-    @inlinable package func entry() -> SubmissionEntry {
+    @inlinable public func entry() -> SubmissionEntry {
         if let entry = unsafe martlet_sqe(raw) { return unsafe entry }
         return unsafe entryAfterSubmit()
     }
@@ -89,7 +94,7 @@ package struct Ring {
 
     // HOT: per turn.
     /// Submits, and waits until something completed or `timeoutNs` passed (negative: no limit; 0: do not wait).
-    @inlinable package func turn(timeoutNs: Int64) {
+    @inlinable public func turn(timeoutNs: Int64) {
         if timeoutNs == 0 {
             _ = unsafe martlet_ring_turn(raw, 0, 0)
         } else {
@@ -101,10 +106,10 @@ package struct Ring {
     // HOT: per turn.
     /// Copies completions out; their places are free again.
     @inline(__always)
-    @inlinable package func take(_ into: UnsafeMutablePointer<Completion>, max: Int) -> Int {
+    @inlinable public func take(_ into: UnsafeMutablePointer<Completion>, max: Int) -> Int {
         unsafe Int(martlet_ring_take(raw, into, UInt32(truncatingIfNeeded: max)))
     }
 
     /// Completions that the kernel could not queue at once. It kept them; the number says that the queue is too small.
-    @inlinable package var overflows: UInt32 { unsafe martlet_ring_overflow(raw) }
+    @inlinable public var overflows: UInt32 { unsafe martlet_ring_overflow(raw) }
 }

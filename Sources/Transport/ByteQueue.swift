@@ -10,26 +10,39 @@ import Primitives
 import Ring
 
 @safe
-package struct Segment {
-    package enum Owner: UInt8 { case block, buffer, borrowed }
-    var next: UnsafeMutablePointer<Segment>?
+public struct Segment {
+    public enum Owner: UInt8 { case block, buffer, borrowed }
+    @usableFromInline var next: UnsafeMutablePointer<Segment>?
     /// First byte that is still wanted.
-    package var start: UnsafeMutableRawPointer
-    package var count: Int
-    var blockBase: UnsafeMutableRawPointer
-    var blockCapacity: Int
-    var bufferID: UInt16
-    var owner: Owner
+    public var start: UnsafeMutableRawPointer
+    public var count: Int
+    @usableFromInline var blockBase: UnsafeMutableRawPointer
+    @usableFromInline var blockCapacity: Int
+    @usableFromInline var bufferID: UInt16
+    @usableFromInline var owner: Owner
+
+    @usableFromInline init(
+        next: UnsafeMutablePointer<Segment>?, start: UnsafeMutableRawPointer, count: Int,
+        blockBase: UnsafeMutableRawPointer, blockCapacity: Int, bufferID: UInt16, owner: Owner
+    ) {
+        unsafe self.next = unsafe next
+        unsafe self.start = start
+        self.count = count
+        unsafe self.blockBase = blockBase
+        self.blockCapacity = blockCapacity
+        self.bufferID = bufferID
+        self.owner = owner
+    }
 }
 
 /// What a worker's queues are made of.
 @safe
-package struct Memory {
-    package let blocks: BlockPool
-    package let buffers: ProvidedBuffers
+public struct Memory {
+    public let blocks: BlockPool
+    public let buffers: ProvidedBuffers
     @usableFromInline let free: UnsafeMutablePointer<UnsafeMutablePointer<Segment>?>
 
-    @inlinable package init(blocks: BlockPool, buffers: ProvidedBuffers) {
+    @inlinable public init(blocks: BlockPool, buffers: ProvidedBuffers) {
         self.blocks = blocks
         self.buffers = buffers
         unsafe free = .allocate(capacity: 1)
@@ -61,30 +74,30 @@ package struct Memory {
 }
 
 @safe
-package struct ByteQueue {
+public struct ByteQueue {
     /// Pieces up to this size are copied rather than referred to: a copy costs less than a segment and an iovec.
-    package static let copyMax = 2048
+    public static let copyMax = 2048
     @usableFromInline static let blockBytes = 4096
 
-    package var head: UnsafeMutablePointer<Segment>?
+    public var head: UnsafeMutablePointer<Segment>?
     @usableFromInline var tail: UnsafeMutablePointer<Segment>?
     /// Bytes in the queue.
-    package var count = 0
+    public var count = 0
     /// Receive buffers that the queue refers to.
-    package var bufferCount = 0
+    public var bufferCount = 0
 
-    @inlinable package init() {}
+    @inlinable public init() {}
 
-    @inlinable package var isEmpty: Bool { count == 0 }
+    @inlinable public var isEmpty: Bool { count == 0 }
 
     /// The first run of bytes; nil when empty.
-    @inlinable package var first: Bytes? {
+    @inlinable public var first: Bytes? {
         unsafe head.map { unsafe Bytes(UnsafeRawPointer($0.pointee.start), $0.pointee.count) }
     }
 
     // HOT: per frame.
     /// Copies `bytes` to the end. False when there is no memory.
-    @inlinable package mutating func append(copying bytes: Bytes, _ memory: Memory) -> Bool {
+    @inlinable public mutating func append(copying bytes: Bytes, _ memory: Memory) -> Bool {
         var rest = bytes
         while !rest.isEmpty {
             guard let room = unsafe room(memory, wanted: rest.count) else { return false }
@@ -97,7 +110,7 @@ package struct ByteQueue {
     }
 
     /// Writable bytes at the end, at least one and at best `wanted`: fill some, then say `wrote`.
-    @inlinable package mutating func room(_ memory: Memory, wanted: Int) -> (start: UnsafeMutableRawPointer, count: Int)? {
+    @inlinable public mutating func room(_ memory: Memory, wanted: Int) -> (start: UnsafeMutableRawPointer, count: Int)? {
         if let last = unsafe tail, unsafe last.pointee.owner == .block {
             let used = unsafe (last.pointee.start - last.pointee.blockBase) &+ last.pointee.count
             let free = unsafe last.pointee.blockCapacity &- used
@@ -107,7 +120,7 @@ package struct ByteQueue {
     }
 
     /// Like `room`, but the bytes are contiguous: for an encoder that knows its bound.
-    @inlinable package mutating func contiguousRoom(_ memory: Memory, bytes: Int) -> (start: UnsafeMutableRawPointer, count: Int)? {
+    @inlinable public mutating func contiguousRoom(_ memory: Memory, bytes: Int) -> (start: UnsafeMutableRawPointer, count: Int)? {
         if let last = unsafe tail, unsafe last.pointee.owner == .block {
             let used = unsafe (last.pointee.start - last.pointee.blockBase) &+ last.pointee.count
             let free = unsafe last.pointee.blockCapacity &- used
@@ -129,14 +142,14 @@ package struct ByteQueue {
 
     /// `n` bytes of the last `room` are in the queue now.
     @inline(__always)
-    @inlinable package mutating func wrote(_ n: Int) {
+    @inlinable public mutating func wrote(_ n: Int) {
         unsafe tail.unsafelyUnwrapped.pointee.count &+= n
         count &+= n
     }
 
     // HOT: per frame.
     /// Refers to part of a receive buffer. Takes over one hold of it.
-    @inlinable package mutating func append(buffer id: UInt16, _ bytes: Bytes, _ memory: Memory) {
+    @inlinable public mutating func append(buffer id: UInt16, _ bytes: Bytes, _ memory: Memory) {
         let segment = unsafe memory.takeSegment()
         unsafe segment.initialize(
             to: Segment(
@@ -149,7 +162,7 @@ package struct ByteQueue {
     }
 
     /// Refers to bytes that outlive the queue: frozen plan memory, literals.
-    @inlinable package mutating func append(borrowing bytes: Bytes, _ memory: Memory) {
+    @inlinable public mutating func append(borrowing bytes: Bytes, _ memory: Memory) {
         guard !bytes.isEmpty else { return }
         let segment = unsafe memory.takeSegment()
         unsafe segment.initialize(
@@ -162,7 +175,7 @@ package struct ByteQueue {
     }
 
     /// Everything of `other` moves to the end of this queue.
-    @inlinable package mutating func append(moving other: inout ByteQueue) {
+    @inlinable public mutating func append(moving other: inout ByteQueue) {
         guard unsafe other.head != nil else { return }
         if let last = unsafe tail { unsafe last.pointee.next = unsafe other.head } else { unsafe head = unsafe other.head }
         unsafe tail = unsafe other.tail
@@ -173,7 +186,7 @@ package struct ByteQueue {
 
     // HOT: per frame.
     /// The first `n` bytes are done with.
-    @inlinable package mutating func consume(_ n: Int, _ memory: Memory) {
+    @inlinable public mutating func consume(_ n: Int, _ memory: Memory) {
         count &-= n
         var rest = n
         while let segment = unsafe head {
@@ -193,7 +206,7 @@ package struct ByteQueue {
         }
     }
 
-    @inlinable package mutating func removeAll(_ memory: Memory) {
+    @inlinable public mutating func removeAll(_ memory: Memory) {
         while let segment = unsafe head {
             unsafe head = unsafe segment.pointee.next
             unsafe memory.give(segment)
@@ -203,7 +216,7 @@ package struct ByteQueue {
 
     /// Bytes in receive buffers move to blocks, so that the buffers go back to the kernel.
     /// False when there is no memory (nothing is lost then).
-    @inlinable package mutating func detach(_ memory: Memory) -> Bool {
+    @inlinable public mutating func detach(_ memory: Memory) -> Bool {
         guard bufferCount > 0 else { return true }
         var segment = unsafe head
         while let current = unsafe segment {
@@ -224,7 +237,7 @@ package struct ByteQueue {
     }
 
     /// Calls `body` with each run of bytes in order.
-    @inlinable package func forEach(_ body: (Bytes) -> Void) {
+    @inlinable public func forEach(_ body: (Bytes) -> Void) {
         var segment = unsafe head
         while let current = unsafe segment {
             body(unsafe Bytes(UnsafeRawPointer(current.pointee.start), current.pointee.count))
@@ -239,7 +252,7 @@ package struct ByteQueue {
     }
 
     /// Fills `vectors` with the first runs; how many, and their bytes.
-    @inlinable package func gather(_ vectors: UnsafeMutablePointer<iovec>, max: Int) -> (vectors: Int, bytes: Int) {
+    @inlinable public func gather(_ vectors: UnsafeMutablePointer<iovec>, max: Int) -> (vectors: Int, bytes: Int) {
         var n = 0
         var bytes = 0
         var segment = unsafe head
