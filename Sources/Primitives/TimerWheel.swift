@@ -29,12 +29,26 @@ public struct TimerWheel {
 
     @usableFromInline let slots: UnsafeMutablePointer<UnsafeMutablePointer<TimerNode>?>
     @usableFromInline let occupied: UnsafeMutablePointer<UInt64>
+    @usableFromInline let state: UnsafeMutablePointer<State>
+    /// In memory of its own: what fires may arm and cancel while the wheel advances.
+    @usableFromInline struct State {
+        @usableFromInline var now: UInt64
+        @usableFromInline var count = 0
+        @usableFromInline init(now: UInt64) { self.now = now }
+    }
     /// The tick up to which everything has fired.
-    public var now: UInt64
-    public var count = 0
+    @inlinable public var now: UInt64 {
+        get { unsafe state.pointee.now }
+        nonmutating set { unsafe state.pointee.now = newValue }
+    }
+    @inlinable public var count: Int {
+        get { unsafe state.pointee.count }
+        nonmutating set { unsafe state.pointee.count = newValue }
+    }
 
     @inlinable public init(now: UInt64) {
-        self.now = now
+        unsafe state = .allocate(capacity: 1)
+        unsafe state.initialize(to: State(now: now))
         unsafe slots = .allocate(capacity: TimerWheel.levels << 6)
         unsafe slots.initialize(repeating: nil, count: TimerWheel.levels << 6)
         unsafe occupied = .allocate(capacity: TimerWheel.levels)
@@ -44,11 +58,12 @@ public struct TimerWheel {
     @inlinable public func destroy() {
         unsafe slots.deallocate()
         unsafe occupied.deallocate()
+        unsafe state.deallocate()
     }
 
     // HOT: per message.
     /// Fires at `deadline` (milliseconds), or at the next tick when that has passed. An armed node is moved.
-    @inlinable public mutating func arm(_ node: UnsafeMutablePointer<TimerNode>, at deadline: UInt64) {
+    @inlinable public func arm(_ node: UnsafeMutablePointer<TimerNode>, at deadline: UInt64) {
         if unsafe node.pointee.isArmed { unsafe unlink(node) } else { count &+= 1 }
         unsafe node.pointee.deadline = max(deadline, now &+ 1)
         unsafe link(node)
@@ -57,12 +72,12 @@ public struct TimerWheel {
     // HOT: per message.
     /// Makes sure that the node fires at or before `deadline`; one that fires sooner stays. The usual case costs a compare.
     @inline(__always)
-    @inlinable public mutating func armNoLater(_ node: UnsafeMutablePointer<TimerNode>, than deadline: UInt64) {
+    @inlinable public func armNoLater(_ node: UnsafeMutablePointer<TimerNode>, than deadline: UInt64) {
         if unsafe node.pointee.isArmed && node.pointee.deadline <= deadline { return }
         unsafe arm(node, at: deadline)
     }
 
-    @inlinable public mutating func cancel(_ node: UnsafeMutablePointer<TimerNode>) {
+    @inlinable public func cancel(_ node: UnsafeMutablePointer<TimerNode>) {
         guard unsafe node.pointee.isArmed else { return }
         unsafe unlink(node)
         unsafe node.pointee.isArmed = false
@@ -90,7 +105,7 @@ public struct TimerWheel {
 
     /// Moves to `time` and hands out the tokens of everything that is due, at the most `limit` of them per call; true
     /// when more is due. `fired` may arm and cancel timers.
-    @inlinable public mutating func advance(to time: UInt64, limit: Int, _ fired: (UInt64) -> Void) -> Bool {
+    @inlinable public func advance(to time: UInt64, limit: Int, _ fired: (UInt64) -> Void) -> Bool {
         var budget = limit
         while true {
             // Everything in the slot of the current tick is due.
@@ -114,7 +129,7 @@ public struct TimerWheel {
     }
 
     /// At a turn of level 0: nodes of the next slot of each turned level move down.
-    @inlinable mutating func cascade() {
+    @inlinable func cascade() {
         var level = 1
         while level < TimerWheel.levels {
             let slot = Int((now >> (UInt64(level) &* TimerWheel.slotBits)) & 63)
@@ -130,7 +145,7 @@ public struct TimerWheel {
         }
     }
 
-    @inlinable mutating func link(_ node: UnsafeMutablePointer<TimerNode>) {
+    @inlinable func link(_ node: UnsafeMutablePointer<TimerNode>) {
         let deadline = unsafe node.pointee.deadline
         let difference = deadline ^ now
         var level = difference == 0 ? 0 : (63 &- difference.leadingZeroBitCount) / 6
@@ -153,7 +168,7 @@ public struct TimerWheel {
         unsafe occupied[level] |= 1 << UInt64(slot)
     }
 
-    @inlinable mutating func unlink(_ node: UnsafeMutablePointer<TimerNode>) {
+    @inlinable func unlink(_ node: UnsafeMutablePointer<TimerNode>) {
         let level = unsafe Int(node.pointee.level)
         let slot = unsafe Int(node.pointee.slot)
         let next = unsafe node.pointee.next

@@ -198,3 +198,13 @@ static inline int martlet_probe(struct io_uring *ring) {
 
 // accept4 is a GNU extension, which Swift's Glibc module does not show.
 int martlet_accept(int socket);
+
+// Blocks the signals that main reads and ignores SIGPIPE; before any thread is started, so that all inherit it.
+// The descriptor that delivers them, or -1.
+int martlet_signals(void);
+// Names the calling thread, as `top -H` and `perf` show it.
+void martlet_thread_name(const char *name);
+// Binds the calling thread to one CPU of the process's set: the `index`-th.
+int martlet_thread_pin(unsigned index);
+// CPUs in the process's affinity mask.
+unsigned martlet_cpu_count(void);

@@ -12,7 +12,7 @@ import Primitives
 import Transport
 import Wire
 
-package enum HeadVerdict: UInt8 {
+public enum HeadVerdict: UInt8 {
     /// On to the next filter.
     case proceed
     /// Not further for now; body parts still reach this filter.
@@ -23,7 +23,7 @@ package enum HeadVerdict: UInt8 {
     case stopAndWatermark
 }
 
-package enum DataVerdict: UInt8 {
+public enum DataVerdict: UInt8 {
     case proceed
     /// The chain keeps what has come so far; beyond the buffer limit 413 or 500.
     case stopAndBuffer
@@ -32,22 +32,22 @@ package enum DataVerdict: UInt8 {
     case stopWithoutBuffer
 }
 
-package enum TrailersVerdict: UInt8 { case proceed, stop }
+public enum TrailersVerdict: UInt8 { case proceed, stop }
 
 /// Which parts of the body a filter wants to see. One that wants none costs nothing per body part.
-package struct FilterInterest: OptionSet, Sendable {
-    package let rawValue: UInt8
-    package init(rawValue: UInt8) { self.rawValue = rawValue }
-    package static let requestHead = FilterInterest(rawValue: 1)
-    package static let requestBody = FilterInterest(rawValue: 2)
-    package static let responseHead = FilterInterest(rawValue: 4)
-    package static let responseBody = FilterInterest(rawValue: 8)
+public struct FilterInterest: OptionSet, Sendable {
+    public let rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    public static let requestHead = FilterInterest(rawValue: 1)
+    public static let requestBody = FilterInterest(rawValue: 2)
+    public static let responseHead = FilterInterest(rawValue: 4)
+    public static let responseBody = FilterInterest(rawValue: 8)
 }
 
-package typealias StreamPointer = UnsafeMutablePointer<HTTPStream>
+public typealias StreamPointer = UnsafeMutablePointer<HTTPStream>
 
 @safe
-package class HTTPFilter {
+open class HTTPFilter {
     /// `http_filters[].name`.
     package let name: String
     /// Bytes per stream, zeroed.
@@ -57,7 +57,7 @@ package class HTTPFilter {
     package internal(set) var place: UInt16 = 0
     package internal(set) var stateOffset = 0
 
-    package init(name: String, stateBytes: Int = 0, interest: FilterInterest) {
+    public init(name: String, stateBytes: Int = 0, interest: FilterInterest) {
         self.name = name
         self.stateBytes = stateBytes
         self.interest = interest
@@ -76,28 +76,28 @@ package class HTTPFilter {
         return nil
     }
 
-    package func requestHead(_ worker: Worker, _ stream: StreamPointer, endStream: Bool) -> HeadVerdict { .proceed }
+    open func requestHead(_ worker: Worker, _ stream: StreamPointer, endStream: Bool) -> HeadVerdict { .proceed }
     /// `data`: what came since the last call; the filter may take from it, replace it or add to it.
-    package func requestData(
+    open func requestData(
         _ worker: Worker, _ stream: StreamPointer, _ data: inout ByteQueue, endStream: Bool
     ) -> DataVerdict { .proceed }
-    package func requestTrailers(_ worker: Worker, _ stream: StreamPointer) -> TrailersVerdict { .proceed }
+    open func requestTrailers(_ worker: Worker, _ stream: StreamPointer) -> TrailersVerdict { .proceed }
 
-    package func responseHead(_ worker: Worker, _ stream: StreamPointer, endStream: Bool) -> HeadVerdict { .proceed }
-    package func responseData(
+    open func responseHead(_ worker: Worker, _ stream: StreamPointer, endStream: Bool) -> HeadVerdict { .proceed }
+    open func responseData(
         _ worker: Worker, _ stream: StreamPointer, _ data: inout ByteQueue, endStream: Bool
     ) -> DataVerdict { .proceed }
-    package func responseTrailers(_ worker: Worker, _ stream: StreamPointer) -> TrailersVerdict { .proceed }
+    open func responseTrailers(_ worker: Worker, _ stream: StreamPointer) -> TrailersVerdict { .proceed }
 
     /// The stream is going: let go of what was asked for on its behalf. Called once for every stream that this filter saw.
-    package func destroyed(_ worker: Worker, _ stream: StreamPointer) {}
+    open func destroyed(_ worker: Worker, _ stream: StreamPointer) {}
 }
 
 /// Makes the instances of one filter: one per worker. Holds the parsed configuration; made by main.
-package class HTTPFilterFactory {
+open class HTTPFilterFactory {
     package let name: String
-    package init(name: String) { self.name = name }
-    package func make(_ worker: Worker) -> HTTPFilter { fatalError("HTTPFilterFactory.make is for subclasses") }
+    public init(name: String) { self.name = name }
+    open func make(_ worker: Worker) -> HTTPFilter { fatalError("HTTPFilterFactory.make is for subclasses") }
 }
 
 /// The filters of one `http_filters` list but the router, in order. Made and kept by main, read-only.

@@ -9,7 +9,7 @@ import Wire
 
 extension HeaderMutation {
     /// Ends a group (`HeaderMutationCompiler`): a removal of no name.
-    static var groupEnd: HeaderMutation { HeaderMutation(name: .empty, value: Format(), action: .remove) }
+    package static var groupEnd: HeaderMutation { HeaderMutation(name: .empty, value: Format(), action: .remove) }
     @inline(__always) var isGroupEnd: Bool { name.isEmpty }
 }
 

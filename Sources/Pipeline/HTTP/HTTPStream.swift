@@ -10,7 +10,7 @@ import Transport
 import Wire
 
 @safe
-package struct HTTPStream {
+public struct HTTPStream {
     package var handle: Handle
     /// The downstream connection; none once it is gone.
     package var downstream: Handle

@@ -179,7 +179,13 @@ extension Worker {
         }
     }
 
-    func applyMutations(_ mutations: FrozenArray<HeaderMutation>, _ stream: StreamPointer, isRequest: Bool) {}
+    // HOT: per message.
+    func applyMutations(_ mutations: FrozenArray<HeaderMutation>, _ stream: StreamPointer, isRequest: Bool) {
+        guard mutations.count > 0 else { return }
+        let source = formatSource(stream)
+        formats.apply(
+            mutations, to: isRequest ? stream.requestHead : stream.responseHead, source, isRequest: isRequest)
+    }
 }
 
 extension Bytes {

@@ -27,7 +27,7 @@ package struct WorkerOptions: Sendable {
 }
 
 @safe
-package final class Worker {
+public final class Worker {
     /// Completions that one turn runs before timers and mailbox get their share.
     static let completionsPerTurn = 512
     static let timersPerTurn = 512
@@ -38,7 +38,7 @@ package final class Worker {
     package let ring: Ring
     package let memory: Memory
     package var connections: Connections
-    package var timers: TimerWheel
+    package let timers: TimerWheel
     package var random: Random
     package var pins = Pins()
 
@@ -63,6 +63,8 @@ package final class Worker {
     var clients = Slab<H1Client>(capacity: 1 << 20)
     /// Instances of filter chains, by the chain's number.
     var chains: [WorkerFilterChain?] = []
+    /// Writes formats: header values, log lines.
+    var formats: FormatWriter
     private var dates = DateCache()
     private var wall: UInt64 = 0
 
@@ -89,6 +91,7 @@ package final class Worker {
         nowMs = nowNs / 1_000_000
         timers = TimerWheel(now: nowMs)
         random = Random(seed: Random.systemSeed())
+        formats = FormatWriter(pool: memory.blocks, seed: Random.systemSeed())
         unsafe connectAddresses = .allocate(capacity: Worker.connectAddressCount)
         unsafe acceptTimer = .allocate(capacity: 1)
         unsafe acceptTimer.initialize(to: TimerNode(token: Operation.acceptTimer.token(.none)))
@@ -97,6 +100,7 @@ package final class Worker {
 
     /// Serves until main says stop.
     package func run() {
+        lookAtPlan()
         while !isStopped { turn() }
     }
 

@@ -15,8 +15,6 @@ extension Worker {
         unsafe adopt(plan)
     }
 
-    package func lookAtPlanNow() { lookAtPlan() }
-
     private func adopt(_ plan: UnsafePointer<Plan>) {
         unsafe adoptClusters(plan)
         unsafe adoptListeners(plan)

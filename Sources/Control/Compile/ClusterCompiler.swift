@@ -1,0 +1,200 @@
+// One cluster: its options frozen, its endpoints as main keeps them (DNS and health checks work on those).
+
+import EnvoyAPI
+import Pipeline
+import Primitives
+import Stats
+import Upstream
+
+enum ClusterDiscovery {
+    case fixed
+    case strictDNS(DNSOptions)
+    case logicalDNS(DNSOptions)
+
+    var dns: DNSOptions? {
+        switch self {
+        case .fixed: nil
+        case .strictDNS(let options), .logicalDNS(let options): options
+        }
+    }
+}
+
+/// A cluster that is compiled but has no number yet.
+struct ClusterDraft {
+    var part: PlanPart
+    var config: ClusterConfig
+    var discovery: ClusterDiscovery
+    var endpoints: [EndpointSpec]
+    var balancing: BalancingOptions
+    var statName: String
+}
+
+/// How hosts of different priorities share the load.
+struct BalancingOptions {
+    var overprovisioning: UInt32 = 140
+    var panicThresholdPercent = 50.0
+}
+
+struct ClusterCompiler {
+    let compilation: Compilation
+    private var diagnostics: Diagnostics { compilation.diagnostics }
+
+    /// Nil after an error.
+    func compile(_ message: ClusterMessage, _ place: Place, _ hash: ContentHash) -> ClusterDraft? {
+        let before = diagnostics.errors.count
+        let part = compilation.part(.cluster, message.name, hash)
+        refuseUnsupported(message, place)
+        let statName = message.altStatName.isEmpty ? message.name : message.altStatName
+        var config = ClusterConfig()
+        config.name = part.arena.text(message.name)
+        config.slot = part.slot(compilation.environment.clusterSlots, message.name)
+        config.stats = part.scope(compilation.stats, StatPrefix.cluster(statName), ClusterStat.self).base
+        if message.hasConnectTimeout { config.connectTimeoutMs = message.connectTimeout.milliseconds }
+        if message.hasPerConnectionBufferLimitBytes {
+            config.bufferLimit = Int(message.perConnectionBufferLimitBytes.value)
+        }
+        breakers(message, place, &config)
+        connections(message, place, &config)
+        LoadBalancingCompiler(diagnostics: diagnostics).compile(message, place, &config)
+        HTTPUpstreamCompiler(diagnostics: diagnostics).compile(message, place, &config)
+        let discovery = discovery(message, place)
+        let endpoints = EndpointCompiler(diagnostics: diagnostics, part: part)
+            .compile(message, resolves: discovery?.dns != nil, place.at("load_assignment"))
+        if case .logicalDNS = discovery { checkLogical(message, place) }
+        var balancing = BalancingOptions()
+        if message.loadAssignment.policy.hasOverprovisioningFactor {
+            balancing.overprovisioning = message.loadAssignment.policy.overprovisioningFactor.value
+        }
+        if message.commonLbConfig.hasHealthyPanicThreshold {
+            balancing.panicThresholdPercent = message.commonLbConfig.healthyPanicThreshold.value
+        }
+        guard diagnostics.errors.count == before, let discovery else { return nil }
+        return ClusterDraft(
+            part: part, config: config, discovery: discovery, endpoints: endpoints, balancing: balancing,
+            statName: statName)
+    }
+
+    private func discovery(_ message: ClusterMessage, _ place: Place) -> ClusterDiscovery? {
+        switch message.clusterDiscoveryType {
+        case .none, .type(.static): return .fixed
+        case .type(.strictDns):
+            return DNSOptionsCompiler(diagnostics: diagnostics).options(message, place).map { .strictDNS($0) }
+        case .type(.logicalDns):
+            return DNSOptionsCompiler(diagnostics: diagnostics).options(message, place).map { .logicalDNS($0) }
+        case .type(.eds):
+            diagnostics.error(
+                place.at("type"), "cannot create an EDS cluster without an EDS config (cluster '\(message.name)')",
+                expected: "STATIC, STRICT_DNS or LOGICAL_DNS",
+                suggestion: "endpoint discovery is not supported by Martlet yet")
+            return nil
+        case .type(.originalDst):
+            diagnostics.error(place.at("type"), "ORIGINAL_DST clusters are not supported by Martlet yet")
+            return nil
+        case .type(.UNRECOGNIZED): return nil
+        case .clusterType(let type): return custom(type, place.at("cluster_type"))
+        }
+    }
+
+    private func custom(_ type: ClusterMessage.CustomClusterType, _ place: Place) -> ClusterDiscovery? {
+        let name = type.typedConfig.messageName
+        guard name == Envoy_Extensions_Clusters_Dns_V3_DnsCluster.protoMessageName,
+            let dns = try? Envoy_Extensions_Clusters_Dns_V3_DnsCluster(serializedBytes: type.typedConfig.value)
+        else {
+            diagnostics.error(
+                place, "Didn't find a registered cluster factory implementation for name: '\(type.name)'",
+                found: name.isEmpty ? nil : name, expected: "envoy.cluster.dns")
+            return nil
+        }
+        let compiler = DNSOptionsCompiler(diagnostics: diagnostics)
+        return compiler.options(dns, place.at("typed_config")).map {
+            dns.allAddressesInSingleEndpoint ? .logicalDNS($0) : .strictDNS($0)
+        }
+    }
+
+    private func checkLogical(_ message: ClusterMessage, _ place: Place) {
+        let localities = message.loadAssignment.endpoints
+        guard localities.count == 1, localities[0].lbEndpoints.count == 1 else {
+            diagnostics.error(
+                place.at("load_assignment"),
+                "LOGICAL_DNS clusters must have a single locality_lb_endpoint and a single lb_endpoint",
+                found: "\(localities.count) and \(localities.reduce(0) { $0 + $1.lbEndpoints.count })")
+            return
+        }
+    }
+
+    private func breakers(_ message: ClusterMessage, _ place: Place, _ config: inout ClusterConfig) {
+        for (i, thresholds) in message.circuitBreakers.thresholds.enumerated() {
+            let at = place.at("circuit_breakers").at("thresholds", i)
+            diagnostics.unsupported(
+                at, "envoy.config.cluster.v3.CircuitBreakers.Thresholds",
+                ["retry_budget": thresholds.hasRetryBudget, "track_remaining": thresholds.trackRemaining])
+            var limits = CircuitLimits()
+            if thresholds.hasMaxConnections { limits.connections = thresholds.maxConnections.value }
+            if thresholds.hasMaxPendingRequests { limits.pendingRequests = thresholds.maxPendingRequests.value }
+            if thresholds.hasMaxRequests { limits.requests = thresholds.maxRequests.value }
+            if thresholds.hasMaxRetries { limits.retries = thresholds.maxRetries.value }
+            if thresholds.priority == .high { config.highLimits = limits } else { config.defaultLimits = limits }
+        }
+        diagnostics.unsupported(
+            place.at("circuit_breakers"), "envoy.config.cluster.v3.CircuitBreakers",
+            ["per_host_thresholds": !message.circuitBreakers.perHostThresholds.isEmpty])
+    }
+
+    private func connections(_ message: ClusterMessage, _ place: Place, _ config: inout ClusterConfig) {
+        let options = message.upstreamConnectionOptions
+        if options.hasTcpKeepalive {
+            config.hasTCPKeepalive = true
+            config.tcpKeepaliveProbes = options.tcpKeepalive.keepaliveProbes.value
+            config.tcpKeepaliveTimeS = options.tcpKeepalive.keepaliveTime.value
+            config.tcpKeepaliveIntervalS = options.tcpKeepalive.keepaliveInterval.value
+        }
+        let manager = compilation.bootstrap.clusterManager
+        let own = message.hasUpstreamBindConfig
+        let bind = own ? message.upstreamBindConfig : manager.upstreamBindConfig
+        guard own || manager.hasUpstreamBindConfig else { return }
+        let at =
+            own
+            ? place.at("upstream_bind_config") : Place.root.at("cluster_manager").at("upstream_bind_config")
+        diagnostics.unsupported(
+            at, "envoy.config.core.v3.BindConfig",
+            [
+                "freebind": bind.freebind.value, "socket_options": !bind.socketOptions.isEmpty,
+                "extra_source_addresses": !bind.extraSourceAddresses.isEmpty,
+                "additional_source_addresses": !bind.additionalSourceAddresses.isEmpty,
+                "local_address_selector": bind.hasLocalAddressSelector,
+            ])
+        if bind.hasSourceAddress,
+            let address = AddressCompiler.numeric(bind.sourceAddress, at.at("source_address"), diagnostics)
+        {
+            config.bindAddress = address
+        }
+    }
+
+    private func refuseUnsupported(_ message: ClusterMessage, _ place: Place) {
+        let socket = message.transportSocket
+        let isRaw =
+            socket.typedConfig.messageName == Envoy_Extensions_TransportSockets_RawBuffer_V3_RawBuffer.protoMessageName
+            || (socket.configType == nil
+                && ExtensionNames.canonical(socket.name) == "envoy.transport_sockets.raw_buffer")
+        if message.hasTransportSocket, !isRaw {
+            diagnostics.error(
+                place.at("transport_socket"),
+                "Didn't find a registered implementation for '\(socket.name)' with type URL: '\(socket.typedConfig.messageName)'",
+                expected: "envoy.transport_sockets.raw_buffer; TLS is not supported by Martlet yet")
+        }
+        diagnostics.unsupported(
+            place, "envoy.config.cluster.v3.Cluster",
+            [
+                "transport_socket_matches": !message.transportSocketMatches.isEmpty,
+                "health_checks": !message.healthChecks.isEmpty,
+                "outlier_detection": message.hasOutlierDetection,
+                "filters": !message.filters.isEmpty,
+                "upstream_config": message.hasUpstreamConfig,
+                "track_timeout_budgets": message.trackTimeoutBudgets,
+                "track_cluster_stats": message.hasTrackClusterStats,
+                "preconnect_policy": message.hasPreconnectPolicy,
+                "connection_pool_per_downstream_connection": message.connectionPoolPerDownstreamConnection,
+                "http2_protocol_options": message.hasHTTP2ProtocolOptions,
+            ])
+    }
+}

@@ -1,0 +1,63 @@
+// What the compilers share while they turn one configuration into plan parts.
+
+import EnvoyAPI
+import Primitives
+import Stats
+
+/// Things of the process that parts are made with; the same for every configuration.
+package final class CompileEnvironment {
+    let stats: StatRegistry
+    let filters: FilterRegistry
+    let workers: Int
+    /// Secret of the process: for tables whose keys a peer's values are looked up in.
+    let seed = Random.systemSeed()
+    let clusterSlots = SlotTable()
+    let listenerSlots = SlotTable()
+
+    package init(stats: StatRegistry, filters: FilterRegistry, workers: Int) {
+        self.stats = stats
+        self.filters = filters
+        self.workers = workers
+    }
+}
+
+/// One configuration being compiled.
+final class Compilation {
+    let environment: CompileEnvironment
+    let bootstrap: Bootstrap
+    let diagnostics: Diagnostics
+    /// Names of all clusters of this configuration.
+    let clusterNames: Set<String>
+    /// Parts made for it, to be given back when it is refused.
+    private var made: [PlanPart] = []
+
+    init(_ environment: CompileEnvironment, _ document: ConfigDocument) {
+        self.environment = environment
+        bootstrap = document.bootstrap
+        diagnostics = Diagnostics(document.source)
+        clusterNames = Set(document.bootstrap.staticResources.clusters.map(\.name))
+    }
+
+    var stats: StatRegistry { environment.stats }
+
+    func part(_ kind: PlanPart.Kind, _ name: String, _ hash: ContentHash) -> PlanPart {
+        let part = PlanPart(kind, name, hash)
+        made.append(part)
+        return part
+    }
+
+    /// The configuration is refused: nothing of it was ever shown to a worker.
+    func discard() {
+        for part in made { part.destroy(environment.stats, environment.clusterSlots) }
+        made = []
+        environment.stats.recycle(environment.stats.retiredScopes())
+    }
+
+    /// What every listener depends on beside its own message.
+    lazy var sharedHash: ContentHash = {
+        var hash = ContentHash()
+        hash.add(bootstrap.node.id)
+        hash.add(bootstrap.node.cluster)
+        return hash
+    }()
+}

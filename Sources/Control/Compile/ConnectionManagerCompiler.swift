@@ -1,0 +1,183 @@
+// `http_connection_manager`: its options, its HTTP filters and its route table.
+
+import EnvoyAPI
+import Pipeline
+import Primitives
+import Stats
+import Wire
+
+struct ConnectionManagerCompiler {
+    let compilation: Compilation
+    let part: PlanPart
+    let statName: String
+    let bufferLimit: Int
+    private var diagnostics: Diagnostics { compilation.diagnostics }
+    private var arena: FrozenArena { part.arena }
+
+    func compile(_ message: ConnectionManager, _ place: Place) -> UnsafePointer<HTTPConfig>? {
+        refuseUnsupported(message, place)
+        let filters = HTTPFilterChainCompiler(compilation: compilation, part: part, statPrefix: message.statPrefix)
+            .compile(message.httpFilters, place)
+        let routes = RouteTableCompiler(compilation: compilation, part: part, filters: filters)
+            .compile(message.routeConfig, place.at("route_config"))
+        guard let routes else { return nil }
+        var config = HTTPConfig(routes: routes)
+        config.bufferLimit = bufferLimit
+        scopes(message, &config)
+        decoder(message, &config)
+        identity(message, &config)
+        addresses(message, place, &config)
+        paths(message, &config)
+        timeouts(message, &config)
+        config.upgrades = arena.array(upgrades(message, place))
+        config.suppressEnvoyHeaders = filters.router.suppressEnvoyHeaders
+        config.respectExpectedTimeout = filters.router.respectExpectedRqTimeout
+        if !filters.factories.isEmpty {
+            let spec = FilterChainSpec(factories: filters.factories.map(\.factory))
+            part.own(spec)
+            config.filterChainSpec = UnsafeRawPointer(Unmanaged.passUnretained(spec).toOpaque())
+        }
+        config.filterChain = FilterChainNumbers.next()
+        config.accessLogs = AccessLogCompiler(compilation: compilation, part: part)
+            .compile(message.accessLog, place)
+        config.localReply = LocalReplyCompiler(compilation: compilation, part: part)
+            .compile(message.localReplyConfig, place.at("local_reply_config"))
+        return arena.store(config)
+    }
+
+    private func scopes(_ message: ConnectionManager, _ config: inout HTTPConfig) {
+        let stats = compilation.stats
+        let prefix = StatPrefix.http(message.statPrefix)
+        config.stats = part.scope(stats, prefix, HTTPConnectionManagerStat.self).base
+        config.routerStats = part.scope(stats, prefix, RouterStat.self).base
+        config.codecStats = part.scope(stats, "http1.", HTTP1CodecStat.self).base
+        config.listenerStats =
+            part.scope(
+                stats, StatPrefix.listenerHTTP(statName, statPrefix: message.statPrefix), ListenerHTTPStat.self
+            ).base
+        _ = part.scope(stats, prefix + "tracing.", HTTPTracingStat.self)
+    }
+
+    private func decoder(_ message: ConnectionManager, _ config: inout HTTPConfig) {
+        let common = message.commonHTTPProtocolOptions
+        let http1 = message.httpProtocolOptions
+        var options = H1Options()
+        let kilobytes = message.hasMaxRequestHeadersKb ? message.maxRequestHeadersKb.value : 60
+        options.maxHeadBytes = kilobytes << 10
+        options.maxStartLineBytes = kilobytes << 10
+        options.maxTrailerBytes = kilobytes << 10
+        if common.hasMaxHeadersCount { options.maxHeaders = UInt16(clamping: common.maxHeadersCount.value) }
+        switch common.headersWithUnderscoresAction {
+        case .rejectRequest: options.underscores = .rejectRequest
+        case .dropHeader: options.underscores = .dropHeader
+        default: options.underscores = .allow
+        }
+        options.acceptHTTP10 = http1.acceptHTTP10
+        options.allowCustomMethods = http1.allowCustomMethods
+        options.allowAbsoluteURL = http1.hasAllowAbsoluteURL ? http1.allowAbsoluteURL.value : true
+        options.enableTrailers = http1.enableTrailers
+        options.allowChunkedLength = http1.allowChunkedLength
+        config.decoder = options
+        if case .properCaseWords = http1.headerKeyFormat.headerFormat { config.properCaseHeaders = true }
+        config.defaultHost10 = arena.text(http1.defaultHostForHTTP10)
+        config.proxy100Continue = message.proxy100Continue
+    }
+
+    private func identity(_ message: ConnectionManager, _ config: inout HTTPConfig) {
+        if !message.serverName.isEmpty { config.serverName = arena.text(message.serverName) }
+        switch message.serverHeaderTransformation {
+        case .appendIfAbsent: config.serverAction = .appendIfAbsent
+        case .passThrough: config.serverAction = .passThrough
+        default: config.serverAction = .overwrite
+        }
+        config.via = arena.text(message.via)
+        config.addUserAgent = message.addUserAgent.value
+        config.serviceCluster = arena.text(compilation.bootstrap.node.cluster)
+        config.serviceNode = arena.text(compilation.bootstrap.node.id)
+        config.generateRequestID = message.hasGenerateRequestID ? message.generateRequestID.value : true
+        config.preserveExternalRequestID = message.preserveExternalRequestID
+        config.requestIDInResponse = message.alwaysSetRequestIDInResponse
+        if message.hasRequestIDExtension,
+            let uuid = try? Envoy_Extensions_RequestId_Uuid_V3_UuidRequestIdConfig(
+                serializedBytes: message.requestIDExtension.typedConfig.value), uuid.hasPackTraceReason
+        {
+            config.packTraceReason = uuid.packTraceReason.value
+        }
+        config.schemeOverwrite = arena.text(message.schemeHeaderTransformation.schemeToOverwrite)
+    }
+
+    private func addresses(_ message: ConnectionManager, _ place: Place, _ config: inout HTTPConfig) {
+        config.useRemoteAddress = message.useRemoteAddress.value
+        config.trustedHops = message.xffNumTrustedHops
+        config.skipXffAppend = message.skipXffAppend
+        config.appendForwardedPort = message.appendXForwardedPort
+        guard message.hasInternalAddressConfig else { return }
+        config.hasInternalRanges = true
+        let at = place.at("internal_address_config")
+        var ranges: [AddressRange] = []
+        for (i, range) in message.internalAddressConfig.cidrRanges.enumerated() {
+            if let (address, bits) = AddressCompiler.range(range, at.at("cidr_ranges", i), diagnostics) {
+                ranges.append(AddressRange(address: address, prefixBits: bits))
+            }
+        }
+        config.internalRanges = arena.array(ranges)
+    }
+
+    private func paths(_ message: ConnectionManager, _ config: inout HTTPConfig) {
+        config.normalizePath = message.normalizePath.value
+        config.mergeSlashes = message.mergeSlashes
+        switch message.pathWithEscapedSlashesAction {
+        case .rejectRequest: config.escapedSlashes = .reject
+        case .unescapeAndRedirect: config.escapedSlashes = .unescapeAndRedirect
+        case .unescapeAndForward: config.escapedSlashes = .unescapeAndForward
+        default: config.escapedSlashes = .keep
+        }
+        if message.stripMatchingHostPort { config.stripPort = .matching }
+        if message.stripAnyHostPort { config.stripPort = .any }
+        config.stripTrailingHostDot = message.stripTrailingHostDot
+    }
+
+    private func timeouts(_ message: ConnectionManager, _ config: inout HTTPConfig) {
+        let common = message.commonHTTPProtocolOptions
+        func set(_ field: WritableKeyPath<HTTPConfig, UInt64>, _ has: Bool, _ value: ProtobufDuration) {
+            if has { config[keyPath: field] = value.milliseconds }
+        }
+        set(\.idleTimeoutMs, common.hasIdleTimeout, common.idleTimeout)
+        set(\.connectionDurationMaxMs, common.hasMaxConnectionDuration, common.maxConnectionDuration)
+        set(\.streamDurationMaxMs, common.hasMaxStreamDuration, common.maxStreamDuration)
+        set(\.streamIdleTimeoutMs, message.hasStreamIdleTimeout, message.streamIdleTimeout)
+        set(\.requestTimeoutMs, message.hasRequestTimeout, message.requestTimeout)
+        set(\.requestHeadersTimeoutMs, message.hasRequestHeadersTimeout, message.requestHeadersTimeout)
+        set(\.drainTimeoutMs, message.hasDrainTimeout, message.drainTimeout)
+        set(\.delayedCloseTimeoutMs, message.hasDelayedCloseTimeout, message.delayedCloseTimeout)
+        if common.hasMaxRequestsPerConnection {
+            config.requestsPerConnectionMax = UInt64(common.maxRequestsPerConnection.value)
+        }
+    }
+
+    private func upgrades(_ message: ConnectionManager, _ place: Place) -> [Bytes] {
+        var names: [Bytes] = []
+        for (i, upgrade) in message.upgradeConfigs.enumerated() {
+            if !upgrade.filters.isEmpty {
+                diagnostics.unsupported(
+                    place.at("upgrade_configs", i),
+                    "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig",
+                    ["filters": true])
+            }
+            if upgrade.hasEnabled, !upgrade.enabled.value { continue }
+            names.append(arena.text(upgrade.upgradeType.lowercased()))
+        }
+        return names
+    }
+}
+
+/// Numbers for filter chains, never used twice in a process.
+enum FilterChainNumbers {
+    nonisolated(unsafe) private static var last: UInt32 = 0
+
+    /// Main thread only.
+    static func next() -> UInt32 {
+        last += 1
+        return last
+    }
+}

@@ -1,0 +1,24 @@
+// What a part was made from, as 128 bits: a part whose source did not change is used again as it is.
+
+import EnvoyAPI
+import Primitives
+
+struct ContentHash: Equatable {
+    private var a: UInt64 = 0x9e37_79b9_7f4a_7c15
+    private var b: UInt64 = 0xc2b2_ae3d_27d4_eb4f
+
+    mutating func add(_ bytes: [UInt8]) {
+        bytes.withBytes { bytes in
+            a = bytes.seededHash(a)
+            b = bytes.seededHash(b ^ UInt64(bytes.count))
+        }
+    }
+
+    mutating func add(_ text: String) { add(Array(text.utf8)) }
+
+    mutating func add(_ message: some Message) {
+        var options = BinaryEncodingOptions()
+        options.useDeterministicOrdering = true
+        add((try? message.serializedBytes(options: options)) ?? [])
+    }
+}

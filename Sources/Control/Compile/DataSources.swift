@@ -1,0 +1,59 @@
+// `DataSource`: bytes from the configuration itself, a file or the environment.
+
+import EnvoyAPI
+import Glibc
+
+enum DataSources {
+    /// Nil after an error. A file is remembered with the part: when its content changes, so does the part.
+    static func read(_ source: DataSource, _ place: Place, _ part: PlanPart, _ diagnostics: Diagnostics) -> [UInt8]? {
+        switch source.specifier {
+        case .inlineString(let text): return Array(text.utf8)
+        case .inlineBytes(let bytes): return Array(bytes)
+        case .filename(let path):
+            do throws(FileContents.Failure) {
+                let bytes = try FileContents.read(path)
+                part.files.append(path)
+                return bytes
+            } catch {
+                diagnostics.error(place.at("filename"), "unable to read file: \(path) (\(error.reason))")
+                return nil
+            }
+        case .environmentVariable(let name):
+            guard let value = unsafe getenv(name) else {
+                diagnostics.error(place.at("environment_variable"), "Environment variable doesn't exist: \(name)")
+                return nil
+            }
+            return unsafe Array(String(cString: value).utf8)
+        case .none: return []
+        }
+    }
+}
+
+enum FileContents {
+    struct Failure: Error {
+        let reason: String
+    }
+
+    /// A larger file is refused. `docs/limits.md` §configuration.
+    static let bytesMax = 64 << 20
+
+    static func read(_ path: String) throws(Failure) -> [UInt8] {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw failure() }
+        defer { _ = close(descriptor) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = chunk.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw failure() }
+            if count == 0 { return bytes }
+            guard bytes.count + count <= bytesMax else { throw Failure(reason: "larger than \(bytesMax >> 20) MiB") }
+            bytes += chunk.prefix(count)
+        }
+    }
+
+    private static func failure() -> Failure {
+        Failure(reason: strerror(errno).map { String(cString: $0) } ?? "cannot be read")
+    }
+}

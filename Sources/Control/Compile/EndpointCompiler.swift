@@ -1,0 +1,98 @@
+// `load_assignment`: the endpoints of a cluster as main keeps them.
+
+import EnvoyAPI
+import Primitives
+import Upstream
+
+/// One endpoint of the configuration: one host, or with DNS as many as its name has addresses.
+struct EndpointSpec {
+    var location: HostLocation
+    /// In the cluster part's memory.
+    var hostname: Bytes
+    var weight: UInt32
+    var priority: UInt32
+    var health: Health
+    /// Index into the localities of the load assignment.
+    var locality: UInt32
+
+    enum Health { case healthy, degraded, unhealthy }
+}
+
+struct EndpointCompiler {
+    let diagnostics: Diagnostics
+    let part: PlanPart
+
+    func compile(_ cluster: ClusterMessage, resolves: Bool, _ place: Place) -> [EndpointSpec] {
+        let message = cluster.loadAssignment
+        refuseUnsupported(message, place)
+        var endpoints: [EndpointSpec] = []
+        for (i, locality) in message.endpoints.enumerated() {
+            let at = place.at("endpoints", i)
+            for (j, endpoint) in locality.lbEndpoints.enumerated() {
+                let below = at.at("lb_endpoints", j)
+                guard case .endpoint(let host) = endpoint.hostIdentifier else {
+                    diagnostics.error(
+                        below, "the endpoint has no address", expected: "endpoint: {address: …}")
+                    continue
+                }
+                guard let location = location(host, resolves, below.at("endpoint")) else { continue }
+                var hostname = host.hostname
+                if hostname.isEmpty, case .name(let name, _) = location { hostname = name }
+                endpoints.append(
+                    EndpointSpec(
+                        location: location, hostname: part.arena.text(hostname),
+                        weight: endpoint.hasLoadBalancingWeight ? endpoint.loadBalancingWeight.value : 1,
+                        priority: locality.priority, health: health(endpoint.healthStatus),
+                        locality: UInt32(i)))
+            }
+        }
+        checkPriorities(message, place)
+        return endpoints
+    }
+
+    private func location(_ host: EndpointMessage, _ resolves: Bool, _ place: Place) -> HostLocation? {
+        guard host.hasAddress else {
+            diagnostics.error(place.at("address"), "the endpoint has no address", expected: "address: …")
+            return nil
+        }
+        diagnostics.unsupported(
+            place, "envoy.config.endpoint.v3.Endpoint",
+            ["additional_addresses": !host.additionalAddresses.isEmpty])
+        return AddressCompiler.host(host.address, resolves: resolves, place.at("address"), diagnostics)
+    }
+
+    private func health(_ status: Envoy_Config_Core_V3_HealthStatus) -> EndpointSpec.Health {
+        switch status {
+        case .unhealthy, .draining, .timeout: .unhealthy
+        case .degraded: .degraded
+        default: .healthy
+        }
+    }
+
+    /// Priorities count from 0 without gaps, or the load would have nowhere to spill.
+    private func checkPriorities(_ message: LoadAssignment, _ place: Place) {
+        let used = Set(message.endpoints.map(\.priority))
+        guard let highest = used.max() else { return }
+        for priority in 0..<highest where !used.contains(priority) {
+            diagnostics.warning(
+                place.at("endpoints"), "priority \(priority) has no endpoints, but priority \(highest) has some")
+        }
+    }
+
+    private func refuseUnsupported(_ message: LoadAssignment, _ place: Place) {
+        diagnostics.unsupported(
+            place, "envoy.config.endpoint.v3.ClusterLoadAssignment", ["named_endpoints": !message.namedEndpoints.isEmpty])
+        diagnostics.unsupported(
+            place.at("policy"), "envoy.config.endpoint.v3.ClusterLoadAssignment.Policy",
+            [
+                "drop_overloads": !message.policy.dropOverloads.isEmpty,
+                "endpoint_stale_after": message.policy.hasEndpointStaleAfter,
+                "weighted_priority_health": message.policy.weightedPriorityHealth,
+            ])
+        for (i, locality) in message.endpoints.enumerated() where locality.lbConfig != nil {
+            diagnostics.unsupported(
+                place.at("endpoints", i), "envoy.config.endpoint.v3.LocalityLbEndpoints",
+                ["load_balancer_endpoints": true])
+        }
+    }
+}

@@ -1,0 +1,17 @@
+// Formats with operators, compiled into a part's memory.
+
+import EnvoyAPI
+import Pipeline
+import Primitives
+
+enum Formats {
+    /// Nil after an error.
+    static func compile(_ text: String, _ place: Place, _ part: PlanPart, _ diagnostics: Diagnostics) -> Format? {
+        do throws(FormatError) {
+            return try FormatCompiler.compile(text, in: part.arena)
+        } catch {
+            diagnostics.error(place, error.description)
+            return nil
+        }
+    }
+}

@@ -1,0 +1,132 @@
+// `http_filters`: factories in order, and the router at the end.
+
+import EnvoyAPI
+import Pipeline
+import Primitives
+import Stats
+
+/// What the routes need to know of the chain that they are served by.
+struct CompiledFilters {
+    struct Entry {
+        var name: String
+        var registration: FilterRegistration
+        var factory: HTTPFilterFactory
+    }
+    var factories: [Entry] = []
+    var router = RouterMessage()
+    var statPrefix = ""
+}
+
+struct HTTPFilterChainCompiler {
+    let compilation: Compilation
+    let part: PlanPart
+    let statPrefix: String
+    private var diagnostics: Diagnostics { compilation.diagnostics }
+
+    static let router = "envoy.filters.http.router"
+
+    func compile(_ messages: [HttpFilterMessage], _ place: Place) -> CompiledFilters {
+        var result = CompiledFilters()
+        result.statPrefix = statPrefix
+        guard !messages.isEmpty else {
+            diagnostics.error(
+                place.at("http_filters"), "http_filters is empty: no request would ever be answered",
+                expected: "at least the terminal filter \(HTTPFilterChainCompiler.router)",
+                suggestion: "add '- name: \(HTTPFilterChainCompiler.router)'")
+            return result
+        }
+        for (i, message) in messages.enumerated() {
+            let at = place.at("http_filters", i)
+            let isLast = i == messages.count - 1
+            let type: String? = message.configType == nil ? nil : message.typedConfig.messageName
+            if isRouter(message.name, type) {
+                router(message, at, &result)
+                if !isLast {
+                    diagnostics.error(
+                        at,
+                        "Error: terminal filter named \(message.name) of type \(HTTPFilterChainCompiler.router) must be the last filter in a http filter chain."
+                    )
+                }
+                continue
+            }
+            guard let registration = compilation.environment.filters.filter(name: message.name, type: type) else {
+                if message.isOptional {
+                    diagnostics.warning(at, "optional filter '\(message.name)' is not known and is left out")
+                } else {
+                    diagnostics.error(
+                        at,
+                        "Didn't find a registered implementation for '\(message.name)' with type URL: '\(type ?? "")'")
+                }
+                continue
+            }
+            diagnostics.unsupported(
+                at, "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter",
+                ["disabled": message.disabled])
+            if isLast {
+                diagnostics.error(
+                    at,
+                    "Error: non-terminal filter named \(message.name) of type \(registration.name) is the last filter in a http filter chain.",
+                    suggestion: "add '- name: \(HTTPFilterChainCompiler.router)' behind it")
+            }
+            do throws(ConfigErrors) {
+                let input = input(message.typedConfig.bytes, message.name, at.at("typed_config"))
+                let factory = try registration.make(input)
+                part.own(factory)
+                result.factories.append(
+                    CompiledFilters.Entry(name: message.name, registration: registration, factory: factory))
+            } catch {
+                for problem in error.errors { diagnostics.error(at.at("typed_config"), relative: problem) }
+            }
+        }
+        return result
+    }
+
+    /// What a factory is given.
+    func input(_ bytes: [UInt8], _ name: String, _ place: Place) -> FilterInput {
+        let (part, compilation) = (part, compilation)
+        return FilterInput(
+            bytes: bytes, name: name, statPrefix: StatPrefix.http(statPrefix), arena: part.arena,
+            scope: { prefix, leaf in part.scope(erased: compilation.stats, prefix, leaf) },
+            cluster: { name in
+                guard compilation.clusterNames.contains(name) else {
+                    compilation.diagnostics.error(
+                        place, "unknown cluster '\(name)'", expected: "the name of a cluster",
+                        suggestion: nearestName(name, compilation.clusterNames))
+                    return nil
+                }
+                return part.slot(compilation.environment.clusterSlots, name)
+            })
+    }
+
+    private func isRouter(_ name: String, _ type: String?) -> Bool {
+        if let type { return type == RouterMessage.protoMessageName }
+        return ExtensionNames.canonical(name) == HTTPFilterChainCompiler.router
+    }
+
+    private func router(_ message: HttpFilterMessage, _ place: Place, _ result: inout CompiledFilters) {
+        let at = place.at("typed_config")
+        guard let router = try? RouterMessage(serializedBytes: message.typedConfig.value) else {
+            diagnostics.error(at, "not a \(RouterMessage.protoMessageName)")
+            return
+        }
+        diagnostics.unsupported(
+            at, "envoy.extensions.filters.http.router.v3.Router",
+            [
+                "upstream_log": !router.upstreamLog.isEmpty,
+                "upstream_log_options": router.hasUpstreamLogOptions,
+                "strict_check_headers": !router.strictCheckHeaders.isEmpty,
+                "upstream_http_filters": !router.upstreamHTTPFilters.isEmpty,
+            ])
+        diagnostics.unsupported(
+            place, "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter",
+            ["disabled": message.disabled])
+        result.router = router
+    }
+}
+
+extension PlanPart {
+    func scope(erased stats: StatRegistry, _ prefix: String, _ leaf: any StatLeaf.Type) -> StatID {
+        func open<Leaf: StatLeaf>(_ type: Leaf.Type) -> StatID { scope(stats, prefix, type).base }
+        return open(leaf)
+    }
+}

@@ -1,0 +1,92 @@
+// How HTTP is spoken to a cluster: `HttpProtocolOptions`, and the deprecated fields that real configurations carry.
+
+import EnvoyAPI
+import Upstream
+
+struct HTTPUpstreamCompiler {
+    let diagnostics: Diagnostics
+    private static let key = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+    func compile(_ message: ClusterMessage, _ place: Place, _ config: inout ClusterConfig) {
+        if message.hasMaxRequestsPerConnection {
+            config.requestsPerConnectionMax = UInt64(message.maxRequestsPerConnection.value)
+        }
+        common(message.commonHTTPProtocolOptions, place.at("common_http_protocol_options"), &config)
+        http1(message.httpProtocolOptions, place.at("http_protocol_options"), &config)
+        for (name, any) in message.typedExtensionProtocolOptions.sorted(by: { $0.key < $1.key }) {
+            let at = place.at("typed_extension_protocol_options", key: name)
+            guard any.messageName == HTTPUpstreamCompiler.key,
+                let options = try? ClusterHTTPOptions(serializedBytes: any.value)
+            else {
+                diagnostics.error(
+                    at,
+                    "Didn't find a registered network or http filter or protocol options implementation for name: '\(name)'",
+                    found: any.messageName)
+                continue
+            }
+            compile(options, at, &config)
+        }
+    }
+
+    private func compile(_ options: ClusterHTTPOptions, _ place: Place, _ config: inout ClusterConfig) {
+        common(options.commonHTTPProtocolOptions, place.at("common_http_protocol_options"), &config)
+        switch options.upstreamProtocolOptions {
+        case .explicitHTTPConfig(let explicit):
+            let at = place.at("explicit_http_config")
+            switch explicit.protocolConfig {
+            case .httpProtocolOptions(let options): http1(options, at.at("http_protocol_options"), &config)
+            case .http2ProtocolOptions:
+                diagnostics.unsupported(
+                    at, "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig",
+                    ["http2_protocol_options": true])
+            case .none: break
+            }
+        case .useDownstreamProtocolConfig(let downstream):
+            http1(
+                downstream.httpProtocolOptions,
+                place.at("use_downstream_protocol_config").at("http_protocol_options"), &config)
+        case .autoConfig:
+            diagnostics.unsupported(
+                place, "envoy.extensions.upstreams.http.v3.HttpProtocolOptions", ["auto_config": true])
+        case .none: break
+        }
+        diagnostics.unsupported(
+            place, "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+            [
+                "http_filters": !options.httpFilters.isEmpty,
+                "header_validation_config": options.hasHeaderValidationConfig,
+                "request_mirror_policies": !options.requestMirrorPolicies.isEmpty,
+                "hash_policy": !options.hashPolicy.isEmpty,
+                "retry_policy": options.hasRetryPolicy,
+            ])
+    }
+
+    private func common(
+        _ options: Envoy_Config_Core_V3_HttpProtocolOptions, _ place: Place, _ config: inout ClusterConfig
+    ) {
+        if options.hasIdleTimeout { config.idleTimeoutMs = options.idleTimeout.milliseconds }
+        if options.hasMaxConnectionDuration {
+            config.connectionDurationMaxMs = options.maxConnectionDuration.milliseconds
+        }
+        if options.hasMaxHeadersCount { config.headersMax = options.maxHeadersCount.value }
+        if options.hasMaxResponseHeadersKb { config.headBytesMax = Int(options.maxResponseHeadersKb.value) << 10 }
+        if options.hasMaxRequestsPerConnection {
+            config.requestsPerConnectionMax = UInt64(options.maxRequestsPerConnection.value)
+        }
+        diagnostics.unsupported(
+            place, "envoy.config.core.v3.HttpProtocolOptions", ["max_stream_duration": options.hasMaxStreamDuration])
+    }
+
+    private func http1(_ options: Http1Options, _ place: Place, _ config: inout ClusterConfig) {
+        if options.enableTrailers { config.enableTrailers = true }
+        if options.sendFullyQualifiedURL { config.sendFullyQualifiedURL = true }
+        switch options.headerKeyFormat.headerFormat {
+        case .properCaseWords: config.properCaseHeaders = true
+        case .statefulFormatter:
+            diagnostics.unsupported(
+                place.at("header_key_format"), "envoy.config.core.v3.Http1ProtocolOptions.HeaderKeyFormat",
+                ["stateful_formatter": true])
+        case .none: break
+        }
+    }
+}

@@ -1,0 +1,97 @@
+// `request_headers_to_add`, `…_to_remove` and their response twins, at every level that has them.
+
+import EnvoyAPI
+import Pipeline
+import Primitives
+
+/// One level's mutations, removals first as Envoy applies them.
+struct HeaderMutationLists {
+    var request: [HeaderMutation] = []
+    var response: [HeaderMutation] = []
+}
+
+/// The four fields that route, virtual host, table and weighted cluster have alike.
+protocol HeaderMutating {
+    var requestHeadersToAdd: [HeaderValueOption] { get }
+    var requestHeadersToRemove: [String] { get }
+    var responseHeadersToAdd: [HeaderValueOption] { get }
+    var responseHeadersToRemove: [String] { get }
+}
+extension RouteConfiguration: HeaderMutating {}
+extension VirtualHostMessage: HeaderMutating {}
+extension RouteMessage: HeaderMutating {}
+extension Envoy_Config_Route_V3_WeightedCluster.ClusterWeight: HeaderMutating {}
+
+struct HeaderMutationCompiler {
+    let compilation: Compilation
+    let part: PlanPart
+    private var diagnostics: Diagnostics { compilation.diagnostics }
+
+    func compile(_ message: some HeaderMutating, _ place: Place) -> HeaderMutationLists {
+        var lists = HeaderMutationLists()
+        for (i, name) in message.requestHeadersToRemove.enumerated() {
+            lists.request.append(removal(name, place.at("request_headers_to_remove", i)))
+        }
+        for (i, option) in message.requestHeadersToAdd.enumerated() {
+            addition(option, place.at("request_headers_to_add", i)).map { lists.request.append($0) }
+        }
+        for (i, name) in message.responseHeadersToRemove.enumerated() {
+            lists.response.append(removal(name, place.at("response_headers_to_remove", i)))
+        }
+        for (i, option) in message.responseHeadersToAdd.enumerated() {
+            addition(option, place.at("response_headers_to_add", i)).map { lists.response.append($0) }
+        }
+        return lists
+    }
+
+    /// Levels from the most specific one up. Envoy applies the most specific first, so that the others win, unless
+    /// `most_specific_header_mutations_wins`.
+    static func combine(
+        _ levels: [HeaderMutationLists], mostSpecificWins: Bool, _ arena: FrozenArena
+    ) -> HeaderMutations {
+        let ordered = mostSpecificWins ? levels.reversed() : levels
+        var mutations = HeaderMutations()
+        mutations.request = arena.array(grouped(ordered.map(\.request)))
+        mutations.response = arena.array(grouped(ordered.map(\.response)))
+        return mutations
+    }
+
+    /// One group per level that has any: the next level sees what the one before did.
+    private static func grouped(_ levels: [[HeaderMutation]]) -> [HeaderMutation] {
+        Array(levels.filter { !$0.isEmpty }.joined(separator: [HeaderMutation.groupEnd]))
+    }
+
+    private func removal(_ name: String, _ place: Place) -> HeaderMutation {
+        let lowered = name.lowercased()
+        if lowered.hasPrefix(":") || lowered == "host" {
+            diagnostics.error(place, ":-prefixed or host headers may not be removed", found: "'\(name)'")
+        }
+        return HeaderMutation(name: part.arena.text(lowered), value: Format(), action: .remove)
+    }
+
+    private func addition(_ option: HeaderValueOption, _ place: Place) -> HeaderMutation? {
+        let header = option.header
+        let name = header.key.lowercased()
+        let at = place.at("header")
+        if name.hasPrefix(":") || name == "host" {
+            diagnostics.error(
+                at.at("key"), ":-prefixed or host headers may not be modified", found: "'\(header.key)'",
+                suggestion: name.hasPrefix(":path") ? "use prefix_rewrite" : "use host_rewrite_literal")
+            return nil
+        }
+        let text = header.value.isEmpty ? String(decoding: header.rawValue, as: UTF8.self) : header.value
+        guard let value = Formats.compile(text, at.at("value"), part, diagnostics) else { return nil }
+        return HeaderMutation(
+            name: part.arena.text(name), value: value, action: action(option), keepsEmpty: option.keepEmptyValue)
+    }
+
+    private func action(_ option: HeaderValueOption) -> HeaderAction {
+        if option.hasAppend { return option.append.value ? .appendIfExistsOrAdd : .overwriteIfExistsOrAdd }
+        switch option.appendAction {
+        case .addIfAbsent: return .addIfAbsent
+        case .overwriteIfExistsOrAdd: return .overwriteIfExistsOrAdd
+        case .overwriteIfExists: return .overwriteIfExists
+        default: return .appendIfExistsOrAdd
+        }
+    }
+}

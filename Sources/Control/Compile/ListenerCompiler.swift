@@ -1,0 +1,144 @@
+// One listener: its addresses and its one filter chain.
+
+import EnvoyAPI
+import Pipeline
+import Primitives
+import Stats
+
+/// A listener that is compiled but has no sockets and no number yet.
+struct ListenerDraft {
+    /// By which a listener is known from one configuration to the next.
+    var key: String
+    /// What the operator called it; empty: a name is made up.
+    var name: String
+    var part: PlanPart
+    var config: ListenerConfig
+    var addresses: [SocketAddress]
+    var backlog: Int32
+    var place: Place
+}
+
+struct ListenerCompiler {
+    let compilation: Compilation
+    private var diagnostics: Diagnostics { compilation.diagnostics }
+
+    /// What the listener is known by: its name, or else its first address.
+    static func key(_ message: ListenerMessage) -> String {
+        if !message.name.isEmpty { return message.name }
+        switch message.address.address {
+        case .socketAddress(let socket): return "\(socket.address):\(socket.portValue)"
+        case .pipe(let pipe): return pipe.path
+        default: return ""
+        }
+    }
+
+    /// Nil after an error.
+    func compile(_ message: ListenerMessage, _ place: Place, _ hash: ContentHash) -> ListenerDraft? {
+        let before = diagnostics.errors.count
+        let key = ListenerCompiler.key(message)
+        let part = compilation.part(.listener, key, hash)
+        refuseUnsupported(message, place)
+        let addresses = addresses(message, place)
+        var config = ListenerConfig()
+        config.name = part.arena.text(key)
+        if message.hasPerConnectionBufferLimitBytes {
+            config.bufferLimit = Int(message.perConnectionBufferLimitBytes.value)
+        }
+        let statName = message.statPrefix.isEmpty ? addresses.first.map { "\($0)" } ?? key : message.statPrefix
+        config.stats = part.scope(compilation.stats, StatPrefix.listener(statName), ListenerStat.self).base
+        config.workerStats = part.arena.array(
+            (0..<compilation.environment.workers).map {
+                part.scope(
+                    compilation.stats, StatPrefix.listenerWorker(statName, worker: $0), ListenerWorkerStat.self
+                ).base
+            })
+        if let (chain, chainPlace) = chain(message, place, addresses) {
+            let compiler = FilterChainCompiler(
+                compilation: compilation, part: part, statName: statName, bufferLimit: config.bufferLimit)
+            config.chain = compiler.compile(chain, chainPlace)
+        }
+        guard diagnostics.errors.count == before else { return nil }
+        let backlog = message.hasTcpBacklogSize ? Int32(clamping: message.tcpBacklogSize.value) : 4096
+        return ListenerDraft(
+            key: key, name: message.name, part: part, config: config, addresses: addresses, backlog: backlog,
+            place: place)
+    }
+
+    private func addresses(_ message: ListenerMessage, _ place: Place) -> [SocketAddress] {
+        guard message.hasAddress else {
+            diagnostics.error(
+                place.at("address"), "error adding listener named '\(message.name)': address is necessary",
+                expected: "the address to listen on")
+            return []
+        }
+        var addresses: [SocketAddress] = []
+        if let first = AddressCompiler.listening(message.address, place.at("address"), diagnostics) {
+            addresses.append(first)
+        }
+        for (i, additional) in message.additionalAddresses.enumerated() {
+            let at = place.at("additional_addresses", i)
+            diagnostics.unsupported(
+                at, "envoy.config.listener.v3.AdditionalAddress", ["socket_options": additional.hasSocketOptions])
+            if let address = AddressCompiler.listening(additional.address, at.at("address"), diagnostics) {
+                addresses.append(address)
+            }
+        }
+        return addresses
+    }
+
+    /// The chain that takes every connection.
+    private func chain(
+        _ message: ListenerMessage, _ place: Place, _ addresses: [SocketAddress]
+    ) -> (FilterChainMessage, Place)? {
+        let shown = addresses.first.map { "\($0)" } ?? message.name
+        if message.filterChains.isEmpty {
+            if message.hasDefaultFilterChain {
+                return (message.defaultFilterChain, place.at("default_filter_chain"))
+            }
+            diagnostics.error(
+                place.at("filter_chains"), "error adding listener '\(shown)': no filter chains specified",
+                expected: "at least one filter chain")
+            return nil
+        }
+        var found: (FilterChainMessage, Place)?
+        for (i, chain) in message.filterChains.enumerated() {
+            let at = place.at("filter_chains", i)
+            if chain.filterChainMatch != Envoy_Config_Listener_V3_FilterChainMatch() {
+                diagnostics.error(
+                    at.at("filter_chain_match"),
+                    "'filter_chain_match' of envoy.config.listener.v3.FilterChain is not supported by Martlet yet")
+            } else if found != nil {
+                diagnostics.error(
+                    at,
+                    "error adding listener '\(shown)': filter chain '\(chain.name)' has the same matching rules defined as '\(message.filterChains[0].name)'"
+                )
+            }
+            if found == nil { found = (chain, at) }
+        }
+        if message.hasDefaultFilterChain {
+            diagnostics.warning(
+                place.at("default_filter_chain"), "never used: the first filter chain takes every connection")
+        }
+        return found
+    }
+
+    private func refuseUnsupported(_ message: ListenerMessage, _ place: Place) {
+        diagnostics.unsupported(
+            place, "envoy.config.listener.v3.Listener",
+            [
+                "use_original_dst": message.useOriginalDst.value,
+                "listener_filters": !message.listenerFilters.isEmpty,
+                "transparent": message.transparent.value,
+                "freebind": message.freebind.value,
+                "socket_options": !message.socketOptions.isEmpty,
+                "tcp_fast_open_queue_length": message.tcpFastOpenQueueLength.value > 0,
+                "connection_balance_config": message.hasConnectionBalanceConfig,
+                "access_log": !message.accessLog.isEmpty,
+                "bind_to_port": (message.hasBindToPort && !message.bindToPort.value)
+                    || (message.deprecatedV1.hasBindToPort && !message.deprecatedV1.bindToPort.value),
+                "enable_reuse_port": message.hasEnableReusePort && !message.enableReusePort.value,
+                "internal_listener": message.listenerSpecifier != nil,
+                "enable_mptcp": message.enableMptcp,
+            ])
+    }
+}

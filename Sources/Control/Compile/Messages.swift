@@ -1,0 +1,32 @@
+// Short names for the messages that are compiled here: Envoy's own, without their packages.
+
+import EnvoyAPI
+
+package typealias Bootstrap = Envoy_Config_Bootstrap_V3_Bootstrap
+package typealias ListenerMessage = Envoy_Config_Listener_V3_Listener
+package typealias FilterChainMessage = Envoy_Config_Listener_V3_FilterChain
+package typealias AddressMessage = Envoy_Config_Core_V3_Address
+package typealias SocketAddressMessage = Envoy_Config_Core_V3_SocketAddress
+package typealias DataSource = Envoy_Config_Core_V3_DataSource
+package typealias HeaderValueOption = Envoy_Config_Core_V3_HeaderValueOption
+package typealias Http1Options = Envoy_Config_Core_V3_Http1ProtocolOptions
+package typealias ConnectionManager = Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager
+package typealias HttpFilterMessage = Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter
+package typealias RouterMessage = Envoy_Extensions_Filters_Http_Router_V3_Router
+package typealias TCPProxyMessage = Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy
+package typealias DirectResponseFilter = Envoy_Extensions_Filters_Network_DirectResponse_V3_Config
+package typealias RouteConfiguration = Envoy_Config_Route_V3_RouteConfiguration
+package typealias VirtualHostMessage = Envoy_Config_Route_V3_VirtualHost
+package typealias RouteMessage = Envoy_Config_Route_V3_Route
+package typealias RouteMatchMessage = Envoy_Config_Route_V3_RouteMatch
+package typealias RouteActionMessage = Envoy_Config_Route_V3_RouteAction
+package typealias RetryPolicy = Envoy_Config_Route_V3_RetryPolicy
+package typealias HeaderMatcher = Envoy_Config_Route_V3_HeaderMatcher
+package typealias StringMatcher = Envoy_Type_Matcher_V3_StringMatcher
+package typealias RegexAndSubstitute = Envoy_Type_Matcher_V3_RegexMatchAndSubstitute
+package typealias ClusterMessage = Envoy_Config_Cluster_V3_Cluster
+package typealias LoadAssignment = Envoy_Config_Endpoint_V3_ClusterLoadAssignment
+package typealias EndpointMessage = Envoy_Config_Endpoint_V3_Endpoint
+package typealias ClusterHTTPOptions = Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions
+package typealias ProtobufAny = Google_Protobuf_Any
+package typealias ProtobufDuration = Google_Protobuf_Duration

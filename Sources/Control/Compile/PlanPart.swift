@@ -1,0 +1,92 @@
+// One part of a plan as main owns it: its frozen memory and everything that has to be given back when it goes.
+//
+// Made by the compilers, numbered when it is published, freed by `PlanPublisher` once no worker uses it any more.
+
+import Pipeline
+import Primitives
+import Routing
+import Stats
+
+@safe
+package final class PlanPart {
+    package enum Kind: String { case listener, cluster, hosts }
+
+    package let kind: Kind
+    package let name: String
+    /// Valid from its publication on; `none` before.
+    package internal(set) var id: PartID = PlanPart.none
+    package static let none = PartID.max
+
+    let hash: ContentHash
+    let arena = FrozenArena()
+    private var scopes: [StatScopeRef] = []
+    private var clusterSlots: [UInt32] = []
+    private var regexes: [RegexProgram] = []
+    private var rewrites: [RegexRewrite] = []
+    private var tables: [RouteTable] = []
+    private var kept: [AnyObject] = []
+    /// Files that it was made from, beside its message, and the hash of what they held.
+    var files: [String] = []
+    lazy var filesHash = PlanPart.hash(files)
+    /// Listening sockets that the part's listener uses.
+    var sockets: [ListenSocketGroup] = []
+
+    init(_ kind: Kind, _ name: String, _ hash: ContentHash) {
+        self.kind = kind
+        self.name = name
+        self.hash = hash
+    }
+
+    // MARK: What it holds
+
+    func scope<Leaf: StatLeaf>(_ stats: StatRegistry, _ prefix: String, _ leaf: Leaf.Type) -> StatScope<Leaf> {
+        let scope = stats.scope(prefix, leaf)
+        scopes.append(scope.ref)
+        return scope
+    }
+
+    func slot(_ slots: SlotTable, _ name: String) -> UInt32 {
+        let slot = slots.acquire(name)
+        clusterSlots.append(slot)
+        return slot
+    }
+
+    func own(_ program: RegexProgram) { regexes.append(program) }
+    func own(_ rewrite: RegexRewrite) { rewrites.append(rewrite) }
+    func own(_ table: RouteTable) { tables.append(table) }
+    /// Keeps an object that the frozen memory points to.
+    func own(_ object: AnyObject) { kept.append(object) }
+
+    static func hash(_ files: [String]) -> ContentHash {
+        var hash = ContentHash()
+        for file in files { hash.add((try? FileContents.read(file)) ?? []) }
+        return hash
+    }
+
+    /// Whether a part made from the same message would be the same.
+    func isUnchanged(_ hash: ContentHash) -> Bool {
+        self.hash == hash && (files.isEmpty || PlanPart.hash(files) == filesHash)
+    }
+
+    package var bytes: Int { arena.bytes }
+
+    // MARK: Its end
+
+    /// Gives back what it holds. No worker may use the part any more; its statistics scopes are retired here, and their
+    /// cells may be used again as soon as the registry recycles them.
+    func destroy(_ stats: StatRegistry, _ slots: SlotTable) {
+        for scope in scopes { stats.retire(scope) }
+        for slot in clusterSlots { slots.release(slot) }
+        for table in tables { table.destroy() }
+        for regex in regexes { regex.destroy() }
+        for rewrite in rewrites { rewrite.destroy() }
+        for group in sockets { group.release() }
+        scopes = []
+        clusterSlots = []
+        tables = []
+        regexes = []
+        rewrites = []
+        sockets = []
+        kept = []
+    }
+}

@@ -1,0 +1,188 @@
+// `route`: where a request is forwarded to, and how.
+
+import EnvoyAPI
+import Pipeline
+import Primitives
+import Routing
+import Upstream
+
+extension RouteCompiler {
+    func forward(_ action: RouteActionMessage, route: String, _ place: Place, _ config: inout RouteConfig) {
+        refuseUnsupported(action, place)
+        clusters(action, route, place, &config)
+        switch action.clusterNotFoundResponseCode {
+        case .notFound: config.clusterNotFoundStatus = 404
+        case .internalServerError: config.clusterNotFoundStatus = 500
+        default: config.clusterNotFoundStatus = 503
+        }
+        config.priority = action.priority == .high ? .high : .normal
+        timeouts(action, &config)
+        rewrites(action, place, &config)
+        config.appendForwardedHost = action.appendXForwardedHost
+        upgrades(action, place, &config)
+        let retry = action.hasRetryPolicy ? action.retryPolicy : surroundings.host.retryPolicy
+        if action.hasRetryPolicy || surroundings.host.hasRetryPolicy {
+            let at = action.hasRetryPolicy ? place.at("retry_policy") : surroundings.hostPlace.at("retry_policy")
+            config.retry = RetryCompiler(diagnostics: diagnostics, part: part).compile(retry, at)
+        }
+    }
+
+    private func clusters(
+        _ action: RouteActionMessage, _ route: String, _ place: Place, _ config: inout RouteConfig
+    ) {
+        switch action.clusterSpecifier {
+        case .cluster(let name):
+            config.clusterChoice = .single
+            let slot = slot(name, "route: unknown cluster '\(name)'", route, place.at("cluster"))
+            config.clusters = arena.array([RouteCluster(slot: slot, name: arena.text(name))])
+        case .clusterHeader(let header):
+            config.clusterChoice = .header
+            config.clusterHeader = arena.text(header.lowercased())
+        case .weightedClusters(let weighted):
+            config.clusterChoice = .weighted
+            weightedClusters(weighted, route, place.at("weighted_clusters"), &config)
+        case .clusterSpecifierPlugin:
+            diagnostics.unsupported(place, "envoy.config.route.v3.RouteAction", ["cluster_specifier_plugin": true])
+        case .inlineClusterSpecifierPlugin:
+            diagnostics.unsupported(
+                place, "envoy.config.route.v3.RouteAction", ["inline_cluster_specifier_plugin": true])
+        case .none: break
+        }
+    }
+
+    private func weightedClusters(
+        _ weighted: Envoy_Config_Route_V3_WeightedCluster, _ route: String, _ place: Place,
+        _ config: inout RouteConfig
+    ) {
+        var sum: UInt64 = 0
+        var entries: [RouteCluster] = []
+        for (i, entry) in weighted.clusters.enumerated() {
+            let at = place.at("clusters", i)
+            sum += UInt64(entry.weight.value)
+            diagnostics.unsupported(
+                at, "envoy.config.route.v3.WeightedCluster.ClusterWeight",
+                [
+                    "metadata_match": entry.hasMetadataMatch,
+                    "typed_per_filter_config": !entry.typedPerFilterConfig.isEmpty,
+                ])
+            var cluster = RouteCluster(slot: RouteConfig.noSlot, name: arena.text(entry.name))
+            if entry.name.isEmpty == entry.clusterHeader.isEmpty {
+                diagnostics.error(
+                    at,
+                    entry.name.isEmpty
+                        ? "At least one of name or cluster_header need to be specified"
+                        : "Only one of name or cluster_header can be specified")
+            } else if !entry.name.isEmpty {
+                cluster.slot = slot(
+                    entry.name, "route: unknown weighted cluster '\(entry.name)'", route, at.at("name"))
+            }
+            cluster.header = arena.text(entry.clusterHeader.lowercased())
+            cluster.cumulativeWeight = sum
+            cluster.hostRewrite = arena.text(entry.hostRewriteLiteral)
+            let mutations = HeaderMutationCompiler(compilation: compilation, part: part).compile(entry, at)
+            cluster.mutations = HeaderMutationCompiler.combine([mutations], mostSpecificWins: false, arena)
+            entries.append(cluster)
+        }
+        if sum == 0 {
+            diagnostics.error(
+                place, "Sum of weights in the weighted_cluster must be greater than 0.",
+                suggestion: "give at least one cluster a weight")
+        } else if sum > UInt64(UInt32.max) {
+            diagnostics.error(
+                place, "The sum of weights of all weighted clusters of \(route) exceeds \(UInt32.max)")
+        }
+        switch weighted.randomValueSpecifier {
+        case .headerName(let header): config.clusterHeader = arena.text(header.lowercased())
+        case .useHashPolicy(let use):
+            diagnostics.unsupported(
+                place, "envoy.config.route.v3.WeightedCluster", ["use_hash_policy": use.value])
+        case .none: break
+        }
+        config.clusters = arena.array(entries)
+    }
+
+    /// The slot of a cluster. Without `validate_clusters` a name may come to life later: the slot is reserved for it.
+    private func slot(_ name: String, _ message: String, _ route: String, _ place: Place) -> UInt32 {
+        let table = surroundings.table
+        let validates = !table.hasValidateClusters || table.validateClusters.value
+        if validates, !compilation.clusterNames.contains(name) {
+            diagnostics.error(
+                place, "\(message) in \(route)", expected: "the name of a cluster",
+                suggestion: nearestName(name, compilation.clusterNames))
+            return RouteConfig.noSlot
+        }
+        return part.slot(compilation.environment.clusterSlots, name)
+    }
+
+    private func timeouts(_ action: RouteActionMessage, _ config: inout RouteConfig) {
+        if action.hasTimeout { config.timeoutMs = action.timeout.milliseconds }
+        if action.hasIdleTimeout { config.idleTimeoutMs = action.idleTimeout.milliseconds }
+        if action.hasMaxGrpcTimeout { config.grpcTimeoutMaxMs = action.maxGrpcTimeout.milliseconds }
+        if action.hasGrpcTimeoutOffset { config.grpcTimeoutOffsetMs = action.grpcTimeoutOffset.milliseconds }
+        guard action.hasMaxStreamDuration else { return }
+        let duration = action.maxStreamDuration
+        if duration.hasMaxStreamDuration { config.streamDurationMaxMs = duration.maxStreamDuration.milliseconds }
+        if duration.hasGrpcTimeoutHeaderMax { config.grpcTimeoutMaxMs = duration.grpcTimeoutHeaderMax.milliseconds }
+        if duration.hasGrpcTimeoutHeaderOffset {
+            config.grpcTimeoutOffsetMs = duration.grpcTimeoutHeaderOffset.milliseconds
+        }
+    }
+
+    private func rewrites(_ action: RouteActionMessage, _ place: Place, _ config: inout RouteConfig) {
+        let regexes = RegexRewriteCompiler(diagnostics: diagnostics, part: part)
+        if !action.prefixRewrite.isEmpty { config.prefixRewrite = arena.text(action.prefixRewrite) }
+        if action.hasRegexRewrite {
+            config.regexRewrite = regexes.compile(action.regexRewrite, place.at("regex_rewrite"))
+            if !action.prefixRewrite.isEmpty {
+                diagnostics.error(
+                    place.at("regex_rewrite"), "Cannot specify both prefix_rewrite and regex_rewrite")
+            }
+        }
+        switch action.hostRewriteSpecifier {
+        case .hostRewriteLiteral(let host):
+            config.hostRewrite = .literal
+            config.hostRewriteText = arena.text(host)
+        case .autoHostRewrite(let auto): if auto.value { config.hostRewrite = .auto }
+        case .hostRewriteHeader(let header):
+            config.hostRewrite = .header
+            config.hostRewriteText = arena.text(header.lowercased())
+        case .hostRewritePathRegex(let regex):
+            config.hostRewrite = .pathRegex
+            config.hostRewriteRegex = regexes.compile(regex, place.at("host_rewrite_path_regex"))
+        case .hostRewrite:
+            diagnostics.unsupported(place, "envoy.config.route.v3.RouteAction", ["host_rewrite": true])
+        case .none: break
+        }
+    }
+
+    private func upgrades(_ action: RouteActionMessage, _ place: Place, _ config: inout RouteConfig) {
+        var on: [Bytes] = []
+        var off: [Bytes] = []
+        for (i, upgrade) in action.upgradeConfigs.enumerated() {
+            let name = arena.text(upgrade.upgradeType.lowercased())
+            diagnostics.unsupported(
+                place.at("upgrade_configs", i), "envoy.config.route.v3.RouteAction.UpgradeConfig",
+                ["connect_config": upgrade.hasConnectConfig])
+            if upgrade.hasEnabled, !upgrade.enabled.value { off.append(name) } else { on.append(name) }
+        }
+        config.upgradesOn = arena.array(on)
+        config.upgradesOff = arena.array(off)
+    }
+
+    private func refuseUnsupported(_ action: RouteActionMessage, _ place: Place) {
+        diagnostics.unsupported(
+            place, "envoy.config.route.v3.RouteAction",
+            [
+                "metadata_match": action.hasMetadataMatch,
+                "path_rewrite_policy": action.hasPathRewritePolicy,
+                "path_rewrite": !action.pathRewrite.isEmpty,
+                "flush_timeout": action.hasFlushTimeout,
+                "early_data_policy": action.hasEarlyDataPolicy,
+                "retry_policy_typed_config": action.hasRetryPolicyTypedConfig,
+                "request_mirror_policies": !action.requestMirrorPolicies.isEmpty,
+                "hash_policy": !action.hashPolicy.isEmpty,
+                "internal_redirect_policy": action.hasInternalRedirectPolicy,
+                "hedge_policy": action.hasHedgePolicy,
+            ])
+    }
+}

@@ -1,0 +1,137 @@
+// One route: what is done with a request that matched.
+
+import EnvoyAPI
+import Pipeline
+import Primitives
+import Stats
+import Upstream
+
+struct RouteCompiler {
+    let compilation: Compilation
+    let part: PlanPart
+    let filters: CompiledFilters
+    let surroundings: RouteTableCompiler.Surroundings
+    var diagnostics: Diagnostics { compilation.diagnostics }
+    var arena: FrozenArena { part.arena }
+
+    /// Errors are collected; what is returned then is never used.
+    func compile(_ message: RouteMessage, _ index: Int, _ place: Place) -> RouteConfig {
+        diagnostics.unsupported(
+            place, "envoy.config.route.v3.Route", ["tracing": message.hasTracing])
+        var config = RouteConfig()
+        config.name = arena.text(message.name)
+        config.virtualHost = UInt32(surroundings.hostIndex)
+        switch message.action {
+        case .route(let action):
+            config.action = .forward
+            forward(action, route: describe(message, index), place.at("route"), &config)
+        case .redirect(let redirect):
+            config.action = .redirect
+            config.redirect = RedirectCompiler(compilation: compilation, part: part)
+                .compile(redirect, place.at("redirect"))
+        case .directResponse(let response):
+            config.action = .directResponse
+            directResponse(response, place.at("direct_response"), &config)
+        case .filterAction:
+            diagnostics.unsupported(place, "envoy.config.route.v3.Route", ["filter_action": true])
+        case .nonForwardingAction:
+            diagnostics.unsupported(place, "envoy.config.route.v3.Route", ["non_forwarding_action": true])
+        case .none: break
+        }
+        let own = HeaderMutationCompiler(compilation: compilation, part: part).compile(message, place)
+        config.mutations = HeaderMutationCompiler.combine(
+            [own, surroundings.hostMutations, surroundings.tableMutations],
+            mostSpecificWins: surroundings.table.mostSpecificHeaderMutationsWins, arena)
+        config.filterConfigs = arena.array(filterConfigs(message, place))
+        config.bufferLimit = bufferLimit(message)
+        config.includeAttemptCountInRequest = surroundings.host.includeRequestAttemptCount
+        config.includeAttemptCountInResponse = surroundings.host.includeAttemptCountInResponse
+        if !message.statPrefix.isEmpty {
+            let prefix = StatPrefix.route(surroundings.host.name, statPrefix: message.statPrefix)
+            config.stats = part.scope(compilation.stats, prefix, VirtualClusterStat.self).base
+        }
+        return config
+    }
+
+    /// How an error calls the route: Envoy's messages do not say which one is meant.
+    private func describe(_ message: RouteMessage, _ index: Int) -> String {
+        let name = message.name.isEmpty ? "route \(index + 1)" : "route '\(message.name)'"
+        return "\(name) of virtual host '\(surroundings.host.name)'"
+    }
+
+    private func bufferLimit(_ message: RouteMessage) -> Int? {
+        let host = surroundings.host
+        if message.hasRequestBodyBufferLimit { return Int(clamping: message.requestBodyBufferLimit.value) }
+        if message.hasPerRequestBufferLimitBytes { return Int(message.perRequestBufferLimitBytes.value) }
+        if host.hasRequestBodyBufferLimit { return Int(clamping: host.requestBodyBufferLimit.value) }
+        if host.hasPerRequestBufferLimitBytes { return Int(host.perRequestBufferLimitBytes.value) }
+        return nil
+    }
+
+    private func directResponse(
+        _ message: Envoy_Config_Route_V3_DirectResponseAction, _ place: Place, _ config: inout RouteConfig
+    ) {
+        config.directStatus = UInt16(truncatingIfNeeded: message.status)
+        diagnostics.unsupported(
+            place, "envoy.config.route.v3.DirectResponseAction", ["body_format": message.hasBodyFormat])
+        guard message.hasBody,
+            let body = DataSources.read(message.body, place.at("body"), part, diagnostics)
+        else { return }
+        let limit = surroundings.table.hasMaxDirectResponseBodySizeBytes
+            ? Int(surroundings.table.maxDirectResponseBodySizeBytes.value) : 4096
+        if body.count > limit {
+            diagnostics.error(
+                place.at("body"), "response body size is \(body.count) bytes; maximum is \(limit)",
+                suggestion: "raise max_direct_response_body_size_bytes of the route configuration")
+        }
+        config.directBody = arena.text(body)
+    }
+
+    // MARK: typed_per_filter_config
+
+    /// The most specific level that names a filter counts.
+    private func filterConfigs(_ message: RouteMessage, _ place: Place) -> [RouteFilterConfig] {
+        var levels: [String: (any: ProtobufAny, place: Place)] = [:]
+        func add(_ configs: [String: ProtobufAny], _ place: Place) {
+            for (name, any) in configs {
+                levels[ExtensionNames.canonical(name)] = (any, place.at("typed_per_filter_config", key: name))
+            }
+        }
+        add(surroundings.table.typedPerFilterConfig, surroundings.tablePlace)
+        add(surroundings.host.typedPerFilterConfig, surroundings.hostPlace)
+        add(message.typedPerFilterConfig, place)
+        return levels.sorted { $0.key < $1.key }.compactMap { filterConfig($0.key, $0.value.any, $0.value.place) }
+    }
+
+    private func filterConfig(_ name: String, _ any: ProtobufAny, _ place: Place) -> RouteFilterConfig? {
+        var any = any
+        if any.messageName == Envoy_Config_Route_V3_FilterConfig.protoMessageName {
+            let wrapper = (try? Envoy_Config_Route_V3_FilterConfig(serializedBytes: any.value)) ?? .init()
+            guard let at = position(of: name) else { return nil }
+            if wrapper.disabled { return RouteFilterConfig(filter: at, config: 0, isDisabled: true) }
+            any = wrapper.config
+        }
+        guard let registration = compilation.environment.filters.routeFilter(type: any.messageName) else {
+            diagnostics.error(
+                place,
+                "Didn't find a registered implementation for '\(name)' with type URL: '\(any.messageName)'")
+            return nil
+        }
+        // As in Envoy: configuration for a filter that this chain does not have is not an error.
+        guard let at = position(of: name) else { return nil }
+        do throws(ConfigErrors) {
+            let compiler = HTTPFilterChainCompiler(
+                compilation: compilation, part: part, statPrefix: filters.statPrefix)
+            let number = try registration.addRoute(
+                filters.factories[Int(at)].factory, compiler.input(any.bytes, name, place))
+            return RouteFilterConfig(filter: at, config: number, isDisabled: false)
+        } catch {
+            for problem in error.errors { diagnostics.error(place, relative: problem) }
+            return nil
+        }
+    }
+
+    private func position(of name: String) -> UInt16? {
+        filters.factories.firstIndex { ExtensionNames.canonical($0.name) == name }.map { UInt16($0) }
+    }
+}

@@ -1,0 +1,303 @@
+// From a document to a plan: compiles what changed, keeps what did not, and hands the result to the publisher.
+//
+// Main thread only. A configuration is applied whole or not at all: every error is collected first, sockets are opened
+// last, and until then no worker has seen anything.
+
+import EnvoyAPI
+import Glibc
+import Pipeline
+import Primitives
+import Stats
+import Upstream
+
+/// A cluster as main keeps it.
+package final class LiveCluster {
+    let draft: ClusterDraft
+    package let message: ClusterMessage
+    let control: StatScope<ClusterControlStat>
+    package internal(set) var hosts: PlanPart?
+    package internal(set) var hostConfigs: [HostConfig] = []
+    var set: UnsafePointer<HostSet>?
+    var config: UnsafePointer<ClusterConfig>?
+    var addresses: [[SocketAddress]] = []
+
+    init(_ draft: ClusterDraft, _ message: ClusterMessage, _ control: StatScope<ClusterControlStat>) {
+        self.draft = draft
+        self.message = message
+        self.control = control
+    }
+    package var name: String { message.name }
+    package var limits: (normal: CircuitLimits, high: CircuitLimits) {
+        (draft.config.defaultLimits, draft.config.highLimits)
+    }
+}
+
+/// A listener as main keeps it.
+package final class LiveListener {
+    let draft: ListenerDraft
+    package let message: ListenerMessage
+    var config: UnsafePointer<ListenerConfig>?
+    package internal(set) var addresses: [SocketAddress] = []
+    init(_ draft: ListenerDraft, _ message: ListenerMessage) {
+        self.draft = draft
+        self.message = message
+    }
+    package var name: String { draft.name.isEmpty ? draft.key : draft.name }
+}
+
+package final class Configurator {
+    let environment: CompileEnvironment
+    private let sockets: ListenSockets
+    package private(set) var listeners: [LiveListener] = []
+    package private(set) var clusters: [LiveCluster] = []
+    package private(set) var document: ConfigDocument?
+    private var hostVersion: UInt64 = 0
+    let publisher: PlanPublisher
+    package private(set) var warnings: [ConfigError] = []
+
+    package init(stats: StatRegistry, filters: FilterRegistry, workers: Int, publisher: PlanPublisher) {
+        environment = CompileEnvironment(stats: stats, filters: filters, workers: workers)
+        sockets = ListenSockets(workers: workers)
+        self.publisher = publisher
+        publisher.destroy = { [environment] part in part.destroy(environment.stats, environment.clusterSlots) }
+    }
+
+    // MARK: Validation
+
+    /// Everything but opening sockets. Nothing stays of it.
+    package func validate(_ document: ConfigDocument) throws(ConfigErrors) {
+        let compilation = Compilation(environment, document)
+        _ = compile(compilation)
+        warnings = document.warnings + compilation.diagnostics.warnings
+        compilation.discard()
+        if !compilation.diagnostics.errors.isEmpty { throw ConfigErrors(compilation.diagnostics.sortedErrors) }
+    }
+
+    private struct Result {
+        var listeners: [LiveListener] = []
+        var clusters: [LiveCluster] = []
+    }
+
+    private func compile(_ compilation: Compilation) -> Result {
+        var result = Result()
+        compileClusters(compilation, &result)
+        compileListeners(compilation, &result)
+        return result
+    }
+
+    private func compileClusters(_ compilation: Compilation, _ result: inout Result) {
+        let old = Dictionary(clusters.map { ($0.name, $0) }, uniquingKeysWith: { a, _ in a })
+        var seen: Set<String> = []
+        for (i, message) in compilation.bootstrap.staticResources.clusters.enumerated() {
+            let place = Place.root.at("static_resources").at("clusters", i)
+            guard seen.insert(message.name).inserted else {
+                compilation.diagnostics.error(
+                    place.at("name"), "cluster manager: duplicate cluster '\(message.name)'")
+                continue
+            }
+            var hash = compilation.sharedHash
+            hash.add(message)
+            hash.add(compilation.bootstrap.clusterManager)
+            if let live = old[message.name], live.draft.part.isUnchanged(hash) {
+                result.clusters.append(live)
+                continue
+            }
+            guard let draft = ClusterCompiler(compilation: compilation).compile(message, place, hash) else { continue }
+            let control = draft.part.scope(
+                compilation.stats, StatPrefix.cluster(draft.statName), ClusterControlStat.self)
+            result.clusters.append(LiveCluster(draft, message, control))
+        }
+    }
+
+    private func compileListeners(_ compilation: Compilation, _ result: inout Result) {
+        let old = Dictionary(listeners.map { ($0.draft.key, $0) }, uniquingKeysWith: { a, _ in a })
+        var names: Set<String> = []
+        var used: [String: String] = [:]
+        for (i, message) in compilation.bootstrap.staticResources.listeners.enumerated() {
+            let place = Place.root.at("static_resources").at("listeners", i)
+            let key = ListenerCompiler.key(message)
+            guard names.insert(key).inserted else {
+                compilation.diagnostics.error(
+                    place.at("name"), "duplicate listener name '\(key)'", found: "'\(key)'",
+                    expected: "a name of its own for each listener")
+                continue
+            }
+            var hash = compilation.sharedHash
+            hash.add(message)
+            // Routes name clusters: a cluster that comes or goes may make them right or wrong.
+            for name in compilation.clusterNames.sorted() { hash.add(name) }
+            let live: LiveListener
+            if let kept = old[key], kept.draft.part.isUnchanged(hash) {
+                live = kept
+            } else {
+                guard let draft = ListenerCompiler(compilation: compilation).compile(message, place, hash) else { continue }
+                live = LiveListener(draft, message)
+            }
+            for address in live.draft.addresses where address.port != 0 || address.family == .unix {
+                if used["\(address)"] != nil {
+                    compilation.diagnostics.error(
+                        place.at("address"),
+                        "error adding listener: '\(key)' has duplicate address '\(address)' as existing listener, to check if the listener has duplicated addresses with other listeners or 'enable_reuse_port' is set to 'false' for the listener"
+                    )
+                }
+                used["\(address)"] = key
+            }
+            result.listeners.append(live)
+        }
+    }
+
+    // MARK: Applying
+
+    package enum Failure: Error {
+        case config(ConfigErrors)
+        case listen(ListenError)
+    }
+
+    /// Compiles, opens sockets, publishes. On an error the running plan stays as it is.
+    package func apply(_ document: ConfigDocument) throws(Failure) {
+        let compilation = Compilation(environment, document)
+        let result = compile(compilation)
+        warnings = document.warnings + compilation.diagnostics.warnings
+        guard compilation.diagnostics.errors.isEmpty else {
+            compilation.discard()
+            throw .config(ConfigErrors(compilation.diagnostics.sortedErrors))
+        }
+        do throws(ListenError) {
+            for live in result.listeners where live.config == nil { try open(live) }
+        } catch {
+            for live in result.listeners where live.config == nil {
+                for group in live.draft.part.sockets { group.release() }
+                live.draft.part.sockets = []
+            }
+            compilation.discard()
+            throw .listen(error)
+        }
+        self.document = document
+        for live in result.clusters where live.config == nil { finish(live) }
+        for live in result.listeners where live.config == nil { finish(live) }
+        retireOld(result)
+        listeners = result.listeners
+        clusters = result.clusters
+        publish()
+    }
+
+    private func open(_ live: LiveListener) throws(ListenError) {
+        for address in live.draft.addresses {
+            live.draft.part.sockets.append(try sockets.acquire(address, backlog: live.draft.backlog))
+        }
+    }
+
+    private func finish(_ live: LiveListener) {
+        let part = live.draft.part
+        publisher.number(part)
+        var config = live.draft.config
+        config.part = part.id
+        config.slot = environment.listenerSlots.acquire(live.draft.key)
+        config.addresses = part.arena.array(
+            part.sockets.map { group in
+                var address = ListenAddress()
+                address.address = group.bound
+                address.sockets = part.arena.array(group.descriptors)
+                return address
+            })
+        live.addresses = part.sockets.map(\.bound)
+        live.config = part.arena.store(config)
+    }
+
+    private func finish(_ live: LiveCluster) {
+        let part = live.draft.part
+        publisher.number(part)
+        var config = live.draft.config
+        config.part = part.id
+        live.config = part.arena.store(config)
+        live.addresses = live.draft.endpoints.map { Resolver.resolve($0.location, live.draft.discovery) }
+        buildHosts(live)
+    }
+
+    /// A new host set part from the endpoints' addresses.
+    func buildHosts(_ live: LiveCluster) {
+        let part = PlanPart(.hosts, live.name, ContentHash())
+        publisher.number(part)
+        hostVersion += 1
+        var configs: [HostConfig] = []
+        for (endpoint, addresses) in zip(live.draft.endpoints, live.addresses) {
+            for address in addresses {
+                var host = HostConfig()
+                host.address = address
+                host.hostname = endpoint.hostname
+                host.weight = endpoint.weight
+                host.priority = endpoint.priority
+                host.isHealthy = endpoint.health != .unhealthy
+                host.isDegraded = endpoint.health == .degraded
+                host.stats = live.draft.part.scope(
+                    environment.stats, "\(StatPrefix.cluster(live.draft.statName))host.\(address).", HostStat.self
+                ).base
+                configs.append(host)
+            }
+        }
+        let options = live.draft.balancing
+        live.set = part.arena.store(
+            HostSet.build(
+                configs, overprovisioning: options.overprovisioning,
+                panicThresholdPercent: options.panicThresholdPercent, version: hostVersion, in: part.arena))
+        if let old = live.hosts { publisher.retire(old) }
+        live.hosts = part
+        live.hostConfigs = configs
+        let cells = environment.stats.mainCells
+        cells.set(live.control[.membershipTotal], UInt64(configs.count))
+        cells.set(live.control[.membershipHealthy], UInt64(configs.filter { $0.isHealthy && !$0.isDegraded }.count))
+        cells.set(live.control[.membershipDegraded], UInt64(configs.filter(\.isDegraded).count))
+        cells.increment(live.control[.membershipChange])
+    }
+
+    private func retireOld(_ result: Result) {
+        for old in listeners where !result.listeners.contains(where: { $0 === old }) {
+            publisher.retire(old.draft.part)
+            if let slot = old.config?.pointee.slot { environment.listenerSlots.release(slot) }
+        }
+        for old in clusters where !result.clusters.contains(where: { $0 === old }) {
+            publisher.retire(old.draft.part)
+            if let hosts = old.hosts { publisher.retire(hosts) }
+        }
+    }
+
+    // MARK: The plan
+
+    private(set) var drain = DrainState.none
+
+    package func setDrain(_ state: DrainState) {
+        drain = state
+        publish()
+    }
+
+    func publish() {
+        let arena = FrozenArena()
+        var plan = Plan()
+        plan.drain = drain
+        plan.listeners = arena.array(
+            listeners.compactMap { live in
+                live.config.map { ListenerSlot(part: live.draft.part.id, config: $0) }
+            })
+        let bySlot = Dictionary(
+            clusters.compactMap { live in live.config.map { ($0.pointee.slot, live) } }, uniquingKeysWith: { a, _ in a })
+        if let any = clusters.first, let config = any.config, let set = any.set {
+            let filler = ClusterSlot(part: PlanPart.none, config: config, hosts: set)
+            let count = Int((bySlot.keys.max() ?? 0) + 1)
+            var slots = [ClusterSlot](repeating: filler, count: count)
+            var present = [Bool](repeating: false, count: count)
+            for (slot, live) in bySlot {
+                guard let config = live.config, let set = live.set else { continue }
+                slots[Int(slot)] = ClusterSlot(part: live.draft.part.id, config: config, hosts: set)
+                present[Int(slot)] = true
+            }
+            plan.clusters = arena.array(slots)
+            plan.clusterPresent = arena.array(present)
+        }
+        let names = clusters.compactMap { live in
+            live.config.map { (Array(live.name.utf8), ClusterName(name: $0.pointee.name, slot: $0.pointee.slot)) }
+        }
+        plan.clusterNames = arena.array(
+            names.sorted { $0.0.lexicographicallyPrecedes($1.0) }.map(\.1))
+        publisher.publish(plan, arena)
+    }
+}

@@ -1,0 +1,72 @@
+// Publishes plans to the workers and frees what none of them uses any more.
+//
+// A part goes in three steps: no plan lists it (`retire`), every worker has let go of it (`Mailbox.takeReleased`), its
+// memory is freed and its number may be used again once every worker has adopted a plan that does not name it.
+
+import Pipeline
+import Primitives
+
+package final class PlanPublisher {
+    private let mailboxes: [Mailbox]
+    /// Wakes the workers: a message on each ring.
+    package var wake: () -> Void = {}
+    var destroy: (PlanPart) -> Void = { _ in }
+
+    private struct Retiring {
+        let part: PlanPart
+        var waitingFor: Set<Int>
+    }
+    private var retiring: [PartID: Retiring] = [:]
+    private var plans: [(version: UInt64, arena: FrozenArena)] = []
+    private var version: UInt64 = 0
+    private var nextID: PartID = 1
+    private var free: [(id: PartID, version: UInt64)] = []
+    private var live: Set<PartID> = []
+
+    package init(mailboxes: [Mailbox]) { self.mailboxes = mailboxes }
+
+    /// Parts that exist, published or on their way out.
+    package var livePartCount: Int { live.count }
+    package var retiringCount: Int { retiring.count }
+
+    func number(_ part: PlanPart) {
+        if let index = free.firstIndex(where: { entry in mailboxes.allSatisfy { $0.adopted > entry.version } }) {
+            part.id = free.remove(at: index).id
+        } else {
+            part.id = nextID
+            nextID += 1
+        }
+        live.insert(part.id)
+    }
+
+    /// The next plan does not list it any more.
+    func retire(_ part: PlanPart) {
+        retiring[part.id] = Retiring(part: part, waitingFor: Set(mailboxes.indices))
+    }
+
+    func publish(_ plan: Plan, _ arena: FrozenArena) {
+        version += 1
+        var plan = plan
+        plan.version = version
+        plan.retired = arena.array(retiring.keys.sorted())
+        let stored = arena.store(plan)
+        plans.append((version, arena))
+        for mailbox in mailboxes { mailbox.publish(stored) }
+        wake()
+    }
+
+    /// Takes what workers have let go of; frees what nobody uses.
+    package func collect() {
+        for (i, mailbox) in mailboxes.enumerated() {
+            mailbox.takeReleased { part in retiring[part]?.waitingFor.remove(i) }
+        }
+        for (id, entry) in retiring where entry.waitingFor.isEmpty {
+            retiring[id] = nil
+            live.remove(id)
+            destroy(entry.part)
+            free.append((id, version))
+        }
+        let oldest = mailboxes.map(\.adopted).min() ?? version
+        plans.removeAll { $0.version < oldest }
+    }
+}

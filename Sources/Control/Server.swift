@@ -1,0 +1,274 @@
+// The process: main's own ring and worker threads, signals, reload, drain, exit.
+//
+// Main runs a `Worker` of its own (index = number of workers): it serves the admin interface and the demo endpoints,
+// and its timers and completions drive the control plane. Everything here runs on the main thread.
+
+import CLiburing
+import EnvoyAPI
+import Glibc
+import Pipeline
+import Primitives
+import Ring
+import Stats
+import Transport
+
+package struct ServerOptions {
+    package var concurrency: Int
+    package var configPath: String?
+    package var configYAML: String?
+    package var shutdownGraceS: UInt64 = 30
+    package var pinsWorkers = false
+    package var watches = false
+    package init(concurrency: Int) { self.concurrency = concurrency }
+}
+
+package enum ServerError: Error {
+    case config(ConfigErrors)
+    case listen(ListenError)
+    case ring(RingError)
+}
+
+package final class Server {
+    /// How often main looks after what has no event of its own: parts to free, a drain that may be over.
+    private static let tickMs: UInt64 = 50
+    private static let histogramFlushMs: UInt64 = 5000
+
+    package let options: ServerOptions
+    package let stats: StatRegistry
+    package let configurator: Configurator
+    package let publisher: PlanPublisher
+    package let startedNs = Clock.monotonicNs()
+    private var threads: [WorkerThread] = []
+    package let main: Worker
+    package let mainMailbox = Mailbox()
+    private let signals: Int32
+    private let signalBytes = UnsafeMutableRawPointer.allocate(byteCount: 128, alignment: 8)
+    private let tick = UnsafeMutablePointer<TimerNode>.allocate(capacity: 1)
+    private var flushAtMs: UInt64 = 0
+    private var drainDeadlineMs: UInt64 = 0
+    package private(set) var isDraining = false
+    package var failsHealthChecks = false
+    package let log: Log
+    package let serverScope: StatScope<ServerStat>
+    private let managerScope: StatScope<ListenerManagerStat>
+    package var onReopenLogs: () -> Void = {}
+    private var watch: FileWatch?
+
+    /// Reads nothing and serves nothing yet. Signals are blocked from here on, so call it before any thread starts.
+    package init(_ options: ServerOptions, filters: FilterRegistry, log: Log) throws(ServerError) {
+        self.options = options
+        self.log = log
+        signals = martlet_signals()
+        stats = StatRegistry(workers: options.concurrency)
+        let mailboxes = (0..<options.concurrency).map { _ in Mailbox() }
+        publisher = PlanPublisher(mailboxes: mailboxes)
+        configurator = Configurator(
+            stats: stats, filters: filters, workers: options.concurrency, publisher: publisher)
+        serverScope = stats.scope("server.", ServerStat.self)
+        managerScope = stats.scope("listener_manager.", ListenerManagerStat.self)
+        do throws(RingError) {
+            var workerOptions = WorkerOptions()
+            workerOptions.index = options.concurrency
+            workerOptions.receiveBuffers = 64
+            main = try Worker(options: workerOptions, mailbox: mainMailbox, cells: stats.mainCells)
+        } catch {
+            throw .ring(error)
+        }
+        threads = mailboxes.enumerated().map { i, mailbox in
+            WorkerThread(index: i, mailbox: mailbox, cells: stats.cells(worker: i), pins: options.pinsWorkers)
+        }
+    }
+
+    /// Applies the first configuration and starts the workers.
+    package func start(_ document: ConfigDocument) throws(ServerError) {
+        do throws(Configurator.Failure) {
+            try configurator.apply(document)
+        } catch {
+            switch error {
+            case .config(let errors): throw .config(errors)
+            case .listen(let error): throw .listen(error)
+            }
+        }
+        logWarnings()
+        do throws(RingError) {
+            for thread in threads { try thread.start() }
+        } catch {
+            throw .ring(error)
+        }
+        publisher.wake = { [unowned self] in wakeWorkers() }
+        let cells = stats.mainCells
+        cells.set(serverScope[.live], 1)
+        cells.set(serverScope[.concurrency], UInt64(options.concurrency))
+        cells.set(managerScope[.workersStarted], 1)
+        cells.set(managerScope[.totalListenersActive], UInt64(configurator.listeners.count))
+    }
+
+    package var state: String { isDraining || failsHealthChecks ? "DRAINING" : "LIVE" }
+
+    private var kept: [AnyObject] = []
+    /// Keeps an object as long as the process serves.
+    package func keep(_ object: AnyObject) { kept.append(object) }
+
+    private func logWarnings() {
+        for warning in configurator.warnings { log.write(.warning, "config", warning.description) }
+    }
+
+    private func wakeWorkers() {
+        for thread in threads where thread.ringDescriptor >= 0 {
+            martlet_prep_message(
+                main.ring.entry(), thread.ringDescriptor, Operation.message.token(.none), 0,
+                Operation.message.token(.none))
+        }
+    }
+
+    // MARK: The main loop
+
+    /// Serves until a signal or a command ends it; the exit status.
+    package func run() -> Int32 {
+        main.onOther = { [unowned self] completion in
+            if Operation.of(completion.user_data) == .read { signalled(completion.result) }
+        }
+        main.onTimer = { [unowned self] _ in ticked() }
+        tick.initialize(to: TimerNode(token: Operation.other.token(.none)))
+        main.timers.arm(tick, at: main.nowMs + Server.tickMs)
+        if options.watches, let path = options.configPath { watch = FileWatch(path) }
+        readSignals()
+        main.run()
+        for thread in threads { thread.mailbox.stop() }
+        publisher.wake = {}
+        configurator.setDrain(.closing)
+        wakeWorkers()
+        main.connections.flushAll()
+        main.ring.turn(timeoutNs: 0)
+        for thread in threads { thread.join() }
+        log.write(.info, "main", "exiting")
+        return 0
+    }
+
+    private func readSignals() {
+        martlet_prep_read(main.ring.entry(), signals, signalBytes, 128, Operation.read.token(.none))
+    }
+
+    private func signalled(_ result: Int32) {
+        defer { readSignals() }
+        guard result >= 4 else { return }
+        let number = Int32(truncatingIfNeeded: signalBytes.load(as: UInt32.self))
+        switch number {
+        case SIGTERM, SIGINT:
+            if isDraining {
+                log.write(.warning, "main", "second signal while draining: exiting at once")
+                main.stop()
+            } else {
+                beginDrain(number == SIGTERM ? "SIGTERM" : "SIGINT")
+            }
+        case SIGHUP: reload()
+        case SIGUSR1:
+            log.write(.info, "main", "SIGUSR1: reopening logs")
+            onReopenLogs()
+        default: break
+        }
+    }
+
+    package func quit() { beginDrain("/quitquitquit") }
+
+    private func beginDrain(_ why: String) {
+        isDraining = true
+        failsHealthChecks = true
+        drainDeadlineMs = main.nowMs + options.shutdownGraceS * 1000
+        log.write(
+            .info, "main",
+            "\(why): draining \(activeConnections) connections, at most \(options.shutdownGraceS) s (--shutdown-grace-s)")
+        configurator.setDrain(.closing)
+    }
+
+    /// Downstream connections of all workers.
+    package var activeConnections: UInt64 {
+        configurator.listeners.reduce(0) { sum, live in
+            guard let config = live.config else { return sum }
+            return sum
+                + stats.gauge(
+                    config.pointee.stats + ListenerStat.downstreamCxActive.rawValue,
+                    ListenerStat.downstreamCxActive.descriptor.kind
+                ).value
+        }
+    }
+
+    private func ticked() {
+        main.timers.arm(tick, at: main.nowMs + Server.tickMs)
+        publisher.collect()
+        let retired = stats.retiredScopes()
+        if !retired.isEmpty { stats.recycle(retired) }
+        if main.nowMs >= flushAtMs {
+            flushAtMs = main.nowMs + Server.histogramFlushMs
+            stats.flushHistograms()
+            stats.mainCells.set(serverScope[.uptime], (Clock.monotonicNs() - startedNs) / 1_000_000_000)
+        }
+        if watch?.hasChanged() == true { reload() }
+        guard isDraining else { return }
+        let open = activeConnections
+        if open == 0 || main.nowMs >= drainDeadlineMs {
+            if open > 0 { log.write(.warning, "main", "grace period over: closing \(open) connections") }
+            main.stop()
+        }
+    }
+
+    // MARK: Reload
+
+    /// Reads the bootstrap again. A wrong one is refused with its errors, and the old plan serves on.
+    package func reload() {
+        guard let path = options.configPath else {
+            log.write(.warning, "config", "nothing to reload: the configuration is not a file")
+            return
+        }
+        do throws(ConfigErrors) {
+            let document = try ConfigReader.read(path: path, yaml: options.configYAML)
+            apply(document, path)
+        } catch {
+            refuse(error, path)
+        }
+    }
+
+    private func apply(_ document: ConfigDocument, _ path: String) {
+        do throws(Configurator.Failure) {
+            try configurator.apply(document)
+            logWarnings()
+            stats.mainCells.set(managerScope[.totalListenersActive], UInt64(configurator.listeners.count))
+            log.write(.info, "config", "\(path): applied")
+        } catch {
+            switch error {
+            case .config(let errors): refuse(errors, path)
+            case .listen(let error):
+                log.write(.error, "config", "\(path): refused, the old configuration serves on: \(error.text)")
+            }
+        }
+    }
+
+    private func refuse(_ errors: ConfigErrors, _ path: String) {
+        log.write(.error, "config", "\(path): refused, the old configuration serves on")
+        for error in errors.errors { log.write(.error, "config", error.description) }
+    }
+}
+
+extension ListenError {
+    /// One clear line.
+    package var text: String {
+        switch self {
+        case .inUse(let address): "cannot bind '\(address)': Address already in use"
+        case .denied(let address): "cannot bind '\(address)': Permission denied"
+        case .other(let address, let error): "cannot bind '\(address)': \(String(cString: strerror(error)))"
+        }
+    }
+}
+
+extension RingError {
+    package var text: String {
+        switch self {
+        case .setup(let error) where error == EPERM:
+            "io_uring is not allowed here: see /proc/sys/kernel/io_uring_disabled and the container's seccomp profile"
+        case .setup(let error) where error == ENOSYS: "the kernel has no io_uring (6.1 or newer is needed)"
+        case .setup(let error): "io_uring cannot be set up: \(String(cString: strerror(error)))"
+        case .kernelTooOld: "the kernel's io_uring is too old (6.1 or newer is needed)"
+        case .buffers(let error): "receive buffers cannot be registered: \(String(cString: strerror(error)))"
+        }
+    }
+}

@@ -1,0 +1,12 @@
+// `--mode validate`: the same compilers without workers, sockets or signals.
+
+import Pipeline
+import Stats
+
+extension Server {
+    package static func validator(filters: FilterRegistry) -> Configurator {
+        Configurator(
+            stats: StatRegistry(workers: 1), filters: filters, workers: 1,
+            publisher: PlanPublisher(mailboxes: [Mailbox()]))
+    }
+}

@@ -1,0 +1,59 @@
+// A worker's thread: made by main, ended by main.
+
+import CLiburing
+import Glibc
+import Pipeline
+import Primitives
+import Ring
+import Stats
+
+/// What a thread tells main once its ring is there, or could not be had. Written before `isReady` is.
+final class WorkerThread: @unchecked Sendable {
+    let index: Int
+    let mailbox: Mailbox
+    private let cells: StatCells
+    private let pins: Bool
+    private var thread = pthread_t()
+    private let started = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
+    private var error: RingError?
+    private(set) var ringDescriptor: Int32 = -1
+
+    init(index: Int, mailbox: Mailbox, cells: StatCells, pins: Bool) {
+        self.index = index
+        self.mailbox = mailbox
+        self.cells = cells
+        self.pins = pins
+        started.initialize(to: 0)
+    }
+
+    /// Starts the thread and waits until its ring is there.
+    func start() throws(RingError) {
+        let box = Unmanaged.passRetained(self).toOpaque()
+        let status = pthread_create(&thread, nil, { opaque in
+            guard let opaque else { return nil }
+            Unmanaged<WorkerThread>.fromOpaque(opaque).takeRetainedValue().main()
+            return nil
+        }, box)
+        guard status == 0 else { throw .setup(status) }
+        while Started.read(started) == 0 { usleep(200) }
+        if let error { throw error }
+    }
+
+    private func main() {
+        martlet_thread_name("wrk:worker_\(index)")
+        if pins { _ = martlet_thread_pin(UInt32(truncatingIfNeeded: index)) }
+        do throws(RingError) {
+            var options = WorkerOptions()
+            options.index = index
+            let worker = try Worker(options: options, mailbox: mailbox, cells: cells)
+            ringDescriptor = worker.ring.descriptor
+            Started.write(started)
+            worker.run()
+        } catch {
+            self.error = error
+            Started.write(started)
+        }
+    }
+
+    func join() { pthread_join(thread, nil) }
+}

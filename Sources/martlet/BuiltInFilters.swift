@@ -1,0 +1,7 @@
+// The HTTP filters of this build, one line each.
+
+import Control
+
+enum BuiltInFilters {
+    static var all: [FilterRegistration] { [] }
+}
