@@ -106,6 +106,7 @@ final class ScriptedConnection: Sendable {
     func run() {
         let deadline = Deadline(afterMs: 30_000)
         var consumed = 0
+        var lastRequest = 0
         var index = 0
         while index < steps.count, isOpen {
             let step = steps[index]
@@ -116,8 +117,14 @@ final class ScriptedConnection: Sendable {
                     stuck(step, consumed)
                     break
                 }
+                lastRequest = consumed
                 consumed = end
             case .send(let text): send(text.wire, until: deadline)
+            case .answer(let text):
+                let isHead = kept.withLock { $0.received[lastRequest...].starts(with: "HEAD ".wire) }
+                let bytes = text.wire
+                let end = isHead ? bytes.index(of: "\r\n\r\n".wire).map { $0 + 4 } : nil
+                send(Array(bytes[..<(end ?? bytes.count)]), until: deadline)
             case .delay(let milliseconds): _ = read(until: Deadline(afterMs: milliseconds)) { _ in nil }
             case .close: leave { socket.close() }
             case .reset: leave { socket.reset() }

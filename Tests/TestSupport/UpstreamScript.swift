@@ -8,6 +8,8 @@ package enum UpstreamStep: Sendable {
     /// Reads until this text has come, after whatever earlier steps consumed.
     case readText(String)
     case send(String)
+    /// Sends a whole response; only its head if the last request read was a HEAD.
+    case answer(String)
     case delay(ms: Int)
     case close
     case reset
@@ -24,7 +26,7 @@ package struct UpstreamScript: Sendable {
 
     /// Every request is read whole and answered with `reply`.
     package static func always(_ reply: String) -> UpstreamScript {
-        UpstreamScript([[.readRequest, .send(reply), .again]])
+        UpstreamScript([[.readRequest, .answer(reply), .again]])
     }
 
     /// One connection's steps, for every connection.

@@ -131,9 +131,9 @@ extension Groups {
         Case("framing.leading_crlf", "\r\n" + request("GET /a")),
         Case("framing.leading_two_crlf", "\r\n\r\n" + request("GET /a")),
         Case("framing.crlf_between_requests", request("GET /1") + "\r\n" + request("GET /2"), methods: ["GET", "GET"]),
-        Case("framing.client_half_closes", steps: [.send(request("GET /a")), .shutdownWrite])
-            .upstream(.steps(.readRequest, .delay(ms: 50), .send(reply("200 OK")))),
-        Case("framing.client_half_closes_in_body", steps: [.send(request("POST /a", "content-length: 5\r\n") + "he"), .shutdownWrite])
+        Case("framing.client_half_closes", steps: [.send(request("GET /a")), .pause(ms: 60), .shutdownWrite])
+            .upstream(.steps(.readRequest, .delay(ms: 200), .send(reply("200 OK")))),
+        Case("framing.client_half_closes_in_body", steps: [.send(request("POST /a", "content-length: 5\r\n") + "he"), .pause(ms: 60), .shutdownWrite])
             .with { $0.resetIsClose = true },
         Case("framing.client_leaves_in_head", steps: [.send("GET /a HTTP/1.1\r\nho"), .pause(ms: 30), .close]),
         Case("framing.client_leaves_before_response", steps: [.send(request("GET /a")), .pause(ms: 80), .close])
@@ -186,6 +186,7 @@ extension Groups {
         Case("framing.head_response_chunked", request("HEAD /a"))
             .replying("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"),
         Case("framing.head_response_without_length", request("HEAD /a")).replying("HTTP/1.1 200 OK\r\n\r\n"),
+        Case("framing.head_response_with_body", request("HEAD /a")).upstream(.steps(.readRequest, .send(reply("200 OK")))),
         Case("framing.head_then_get", request("HEAD /1") + request("GET /2"), methods: ["HEAD", "GET"])
             .upstream(.steps(
                 .readRequest, .send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"), .readRequest, .send(reply("200 OK")))),
@@ -237,7 +238,7 @@ extension Groups {
             .readText("early"), .send("seen"), .close)),
         Case(
             "framing.websocket_with_length", request("GET /chat", "connection: Upgrade\r\nupgrade: websocket\r\ncontent-length: 2\r\n") + "hi",
-            on: "websocket"),
+            on: "websocket").with { $0.answerLimitMs = 300 },
         Case("framing.upgrade_not_enabled", request("GET /chat", "connection: Upgrade\r\nupgrade: websocket\r\n")),
         Case("framing.upgrade_other", request("GET /a", "connection: Upgrade\r\nupgrade: foo\r\n"), on: "websocket"),
         Case("framing.upgrade_h2c", request("GET /a", "connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n")),

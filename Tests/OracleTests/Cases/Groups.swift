@@ -1,4 +1,4 @@
 /// Every group, one file each.
 enum Groups {
-    static let all: [Group] = [framing]
+    static let all: [Group] = [framing, smuggling]
 }

@@ -24,7 +24,9 @@ struct Case: Sendable {
     /// Whether the proxy ends a connection by FIN or by RST depends on timing here (unread bytes at the close).
     var resetIsClose = false
     /// How long to watch whether the proxy closes a connection that looks open.
-    var closeLimitMs = 100
+    var closeLimitMs = 80
+    /// How long to wait for the responses; less where none comes.
+    var answerLimitMs = 8_000
 
     var area: String { String(name.prefix { $0 != "." }) }
 

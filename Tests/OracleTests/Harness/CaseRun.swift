@@ -69,6 +69,7 @@ final class CaseRun {
             BackgroundThread {
                 var raw = RawClient(steps: client.steps, methods: client.methods)
                 raw.closeLimitMs = test.closeLimitMs
+                raw.answerLimitMs = test.answerLimitMs
                 if client.startAfterMs > 0 { sleep(ms: client.startAfterMs) }
                 let result = Result { try raw.run(port: port) }
                 results.withLock { $0[index] = result }
