@@ -151,6 +151,7 @@ extension Groups {
         route("header_nocase", "/h", "x-m: cAsE\r\n"), route("header_regex", "/h", "x-m: b7\r\n"), route("header_regex_whole", "/h", "x-m: b77\r\n"),
         route("header_range_low", "/h", "x-n: -5\r\n"), route("header_range_end", "/h", "x-n: 10\r\n"), route("header_range_text", "/h", "x-n: 1a\r\n"),
         route("header_two", "/h", "x-a: 1\r\nx-b: 2\r\n"), route("header_repeated", "/h", "x-m: o\r\nx-m: ne\r\n"), route("header_repeated_first_matches", "/h", "x-m: one\r\nx-m: two\r\n"),
+        route("header_repeated_second_matches", "/h", "x-m: two\r\nx-m: one\r\n"),
         route("header_absent", "/h/absent"), route("header_not_other", "/h/not", "x-c: two\r\n"), route("header_not_missing", "/h/not"),
         route("header_empty_missing", "/h/empty"), Case("routing.header_method", request("PUT /h", "content-length: 0\r\n")),
         Case("routing.header_authority", "GET /h HTTP/1.1\r\nhost: special.test\r\n\r\n"),
