@@ -109,7 +109,13 @@ extension Groups {
         local("health_check", "/healthz", on: "health"),
         local("health_check_head", "/healthz", on: "health", method: "HEAD"),
         local("health_check_other_path", "/healthzz", on: "health"),
-        Case("local_replies.rate_limited", request("GET /1") + request("GET /2") + request("HEAD /3"), on: "limited", methods: ["GET", "GET", "HEAD"]),
+        Case(
+            "local_replies.rate_limited",
+            steps: [
+                .send(request("GET /1")), .awaitResponse, .send(request("GET /2")), .awaitResponse, .send(request("HEAD /3")),
+            ], on: "limited", methods: ["GET", "GET", "HEAD"]),
+        Case("local_replies.pipelined_two", request("GET /nowhere") + request("GET /none"), methods: ["GET", "GET"]),
+        Case("local_replies.pipelined_three", many(request("GET /nowhere"), 3), methods: ["GET", "GET", "GET"]),
         local("upgrade_refused", "/up", "connection: upgrade\r\nupgrade: websocket\r\n"),
         Case("local_replies.bad_request", "nonsense\r\n\r\n"),
         Case("local_replies.missing_host", "GET /up HTTP/1.1\r\n\r\n"),

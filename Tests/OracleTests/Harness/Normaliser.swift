@@ -7,7 +7,12 @@ struct Normaliser {
     private let showsUUIDs: Bool
 
     init(ports: [String: UInt16], showsUUIDs: Bool) {
-        names = ports.map { (":\($0.value)", ":<\($0.key)>") }.sorted { $0.text < $1.text }
+        var names = ports.flatMap { name, port in
+            [(":\(port)", ":<\(name)>"), (": \(port)", ": <\(name)>")]
+        }
+        // Towards a loopback client Envoy shows the node's own address in x-forwarded-for.
+        names += Interfaces.ipv4Addresses().map { ($0, "<node address>") }
+        self.names = names.sorted { $0.0 < $1.0 }.map { (text: $0.0, name: $0.1) }
         self.showsUUIDs = showsUUIDs
     }
 

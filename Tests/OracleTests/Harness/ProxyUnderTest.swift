@@ -62,7 +62,7 @@ final class ProxyUnderTest {
 
         let ready = wait(upToMs: 20_000, everyMs: 20) { admin.isReady() || process.exitStatus() != nil }
         guard ready, process.exitStatus() == nil else {
-            let lines = process.output.textLines.suffix(12).joined(separator: "\n  ")
+            let lines = process.output.textLines.suffix(6).map { String($0.prefix(500)) }.joined(separator: "\n  ")
             throw NotReady(
                 description: "\(kind.rawValue) did not get ready with the configuration of group \(group.name):\n  \(lines)")
         }
