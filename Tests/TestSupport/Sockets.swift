@@ -106,7 +106,10 @@ package enum Sockets {
         }
     }
 
-    static func accept(_ listener: Descriptor) -> Descriptor? {
+    package static let readable = POLLIN
+    package static let writable = POLLOUT
+
+    package static func accept(_ listener: Descriptor) -> Descriptor? {
         let raw = Glibc.accept(listener.raw, nil, nil)
         guard raw >= 0 else { return nil }
         _ = fcntl(raw, F_SETFD, FD_CLOEXEC)

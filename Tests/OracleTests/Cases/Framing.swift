@@ -48,6 +48,7 @@ extension Groups {
 
     private static let framingRequests: [Case] = [
         Case("framing.get", "GET /a HTTP/1.1\r\nHost: h.test\r\nUser-Agent: Test\r\n\r\n"),
+        Case("framing.get_for_lies", request("GET /a", "user-agent: t\r\n")),
         Case("framing.get_with_query", request("GET /a/b?x=1&y=%20")),
         Case(
             "framing.keep_alive_two_requests",

@@ -6,7 +6,13 @@ extension Groups {
         name: "timeouts",
         listeners: [
             .init(name: "main", virtualHosts: timeoutHosts),
-            .init(name: "idle", manager: "common_http_protocol_options: {idle_timeout: 0.2s}"),
+            .init(name: "idle", manager: "common_http_protocol_options: {idle_timeout: 0.2s}\ndrain_timeout: 0.1s"),
+            .init(name: "idle_default_drain", manager: "common_http_protocol_options: {idle_timeout: 0.2s}"),
+            .init(
+                name: "inside", manager: """
+                    use_remote_address: true
+                    internal_address_config: {cidr_ranges: [{address_prefix: 127.0.0.0, prefix_len: 8}]}
+                    """, virtualHosts: timeoutHosts),
             .init(name: "stream_idle", manager: "stream_idle_timeout: 0.2s", virtualHosts: timeoutHosts),
             .init(name: "stream_idle_off", manager: "stream_idle_timeout: 0s", virtualHosts: timeoutHosts),
             .init(name: "request", manager: "request_timeout: 0.2s"),
@@ -45,8 +51,8 @@ extension Groups {
           - {name: stream, match: {prefix: /stream}, route: {cluster: up, timeout: 0s, max_stream_duration: {max_stream_duration: 0.2s}}}
           - {name: grpc, match: {prefix: /grpc}, route: {cluster: up, timeout: 0s, max_stream_duration: {grpc_timeout_header_max: 0.2s}}}
           - {name: silent, match: {prefix: /connect}, route: {cluster: silent}}
-          - {name: idle_upstream, match: {prefix: /idle_upstream}, route: {cluster: idle_upstream}}
-          - {name: max_upstream, match: {prefix: /max_upstream}, route: {cluster: max_upstream}}
+          - {name: idle_upstream, match: {prefix: /upstream_idle}, route: {cluster: idle_upstream}}
+          - {name: max_upstream, match: {prefix: /upstream_max}, route: {cluster: max_upstream}}
           - {name: rest, match: {prefix: /}, route: {cluster: up}}
         """
 
@@ -76,10 +82,12 @@ extension Groups {
         },
         slow("route_early_hints_do_not_help", request("GET /short")).upstream(
             .steps(.readRequest, .send("HTTP/1.1 103 Early Hints\r\n\r\n"), .delay(ms: 700), .send(Groups.quick))),
-        slow("header_shortens", request("GET /off", "x-envoy-upstream-rq-timeout-ms: 200\r\n")).upstream(answering(after: 700)),
-        slow("header_lengthens", request("GET /short", "x-envoy-upstream-rq-timeout-ms: 1200\r\n")).upstream(answering(after: 500)),
-        slow("header_alternative_response", request("GET /short", "x-envoy-upstream-rq-timeout-alt-response: 1\r\n")).upstream(answering(after: 700)),
-        slow("header_per_try", request("GET /off", "x-envoy-upstream-rq-per-try-timeout-ms: 200\r\n")).upstream(answering(after: 700)),
+        slow("header_shortens", request("GET /off", "x-envoy-upstream-rq-timeout-ms: 200\r\n"), on: "inside").upstream(answering(after: 700)),
+        slow("header_lengthens", request("GET /short", "x-envoy-upstream-rq-timeout-ms: 1200\r\n"), on: "inside").upstream(answering(after: 500)),
+        slow("header_alternative_response", request("GET /short", "x-envoy-upstream-rq-timeout-alt-response: 1\r\n"), on: "inside").upstream(answering(after: 700)),
+        slow("header_per_try", request("GET /off", "x-envoy-upstream-rq-per-try-timeout-ms: 200\r\n"), on: "inside").upstream(answering(after: 700)),
+        slow("header_from_outside_is_ignored", request("GET /off", "x-envoy-upstream-rq-timeout-ms: 200\r\n")).upstream(answering(after: 500)),
+        slow("header_through_internal_proxy", request("GET /off", "x-forwarded-for: 10.0.0.1\r\nx-envoy-upstream-rq-timeout-ms: 200\r\n")).upstream(answering(after: 500)),
         slow("grpc_header", request("POST /grpc", "content-type: application/grpc\r\ngrpc-timeout: 200m\r\ncontent-length: 0\r\n")).upstream(answering(after: 700)),
         slow("connect", request("GET /connect")),
         slow("connect_post", request("POST /connect", "content-length: 2\r\n") + "hi"),
@@ -120,14 +128,15 @@ extension Groups {
 
     private static let timeoutConnections: [Case] = [
         slow("idle_connection", request("GET /a"), on: "idle").with { $0.closeLimitMs = 800 },
+        slow("idle_connection_drains_first", request("GET /a"), on: "idle_default_drain").with { $0.closeLimitMs = 800 },
         slow("idle_connection_without_request", "", on: "idle").with { $0.closeLimitMs = 800 },
         slow("idle_not_during_request", request("GET /a"), on: "idle").upstream(answering(after: 400)).with { $0.closeLimitMs = 800 },
         after(100, "idle_reset_by_request", request("GET /1"), request("GET /2"), on: "idle").with { $0.closeLimitMs = 800 },
         slow("max_connection", request("GET /a"), on: "max_connection").with { $0.closeLimitMs = 1_000 },
         slow("max_connection_during_request", request("GET /a"), on: "max_connection").upstream(answering(after: 600)).with { $0.closeLimitMs = 1_000 },
-        after(50, "upstream_idle_not_yet", request("GET /idle_upstream"), request("GET /idle_upstream"), on: "main"),
-        after(500, "upstream_idle", request("GET /idle_upstream"), request("GET /idle_upstream"), on: "main"),
-        after(500, "upstream_max_connection", request("GET /max_upstream"), request("GET /max_upstream"), on: "main"),
+        after(50, "upstream_idle_not_yet", request("GET /upstream_idle"), request("GET /upstream_idle"), on: "main"),
+        after(500, "upstream_idle", request("GET /upstream_idle"), request("GET /upstream_idle"), on: "main"),
+        after(500, "upstream_max_connection", request("GET /upstream_max"), request("GET /upstream_max"), on: "main"),
         slow("delayed_close_off", "nonsense\r\n\r\n", on: "delayed_close_off"),
         slow("delayed_close_waits", "nonsense\r\n\r\n", on: "delayed_close_half_second"),
         Case("timeouts.delayed_close_client_first", steps: [.send("nonsense\r\n\r\n"), .awaitResponse, .close], on: "delayed_close_half_second"),

@@ -50,7 +50,7 @@ extension Groups {
         Case("upstream_faults.refused_proxy_status", request("GET /refused"), on: "proxy_status"),
         Case("upstream_faults.none_proxy_status", request("GET /none"), on: "proxy_status"),
         fault("closes_on_connect", plain, [.close]).with { $0.ignoring = [.counters, .upstream] },
-        fault("resets_on_connect", plain, [.reset]).with { $0.ignoring = [.counters, .upstream, .log, .body] },
+        fault("resets_on_connect", plain, [.reset]).with { $0.ignoring = [.counters, .upstream, .log, .body, .headers] },
         fault("closes_after_request", plain, [.readRequest, .close]),
         fault("resets_after_request", plain, [.readRequest, .reset]),
         fault("closes_after_request_with_body", upload, [.readRequest, .close]),

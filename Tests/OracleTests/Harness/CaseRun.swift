@@ -9,17 +9,20 @@ final class CaseRun {
     }
 
     private let proxy: ProxyUnderTest
+    /// Clients connect here instead of to the proxy: a relay that lies.
+    private let detour: UInt16?
     private var counters: [String: Int]
     private var logOffset = 0
 
-    init(_ proxy: ProxyUnderTest) {
+    init(_ proxy: ProxyUnderTest, detour: UInt16? = nil) {
         self.proxy = proxy
+        self.detour = detour
         counters = [:]
         counters = snapshot()
     }
 
     func play(_ test: Case) throws -> Outcome {
-        guard let port = proxy.ports["listener." + test.listener] else {
+        guard let port = detour ?? proxy.ports["listener." + test.listener] else {
             throw Stuck(description: "no listener \(test.listener) in group \(proxy.group.name)")
         }
         for (name, upstream) in proxy.upstreams {
