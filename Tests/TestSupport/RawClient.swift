@@ -58,7 +58,7 @@ package struct RawClient: Sendable {
                 talk.read(until: talk.deadline) { $0.completeResponses >= wanted }
             case .awaitText(let text):
                 talk.read(until: talk.deadline) { $0.outcome.received.index(of: text.wire) != nil }
-            case .shutdownWrite: _ = shutdown(socket.raw, Int32(SHUT_WR))
+            case .shutdownWrite: socket.shutDown(SHUT_WR)
             case .reset, .close:
                 talk.outcome.end = .left
                 if case .reset = step { socket.reset() } else { socket.close() }

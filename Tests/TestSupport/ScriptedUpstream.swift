@@ -100,7 +100,7 @@ final class ScriptedConnection: Sendable {
     var record: ScriptedUpstream.Record { kept.withLock { $0 } }
 
     func finish() {
-        if finished.raise() { _ = shutdown(socket.raw, Int32(SHUT_RDWR)) }
+        if finished.raise() { socket.shutDown(SHUT_RDWR) }
     }
 
     func run() {
@@ -128,7 +128,7 @@ final class ScriptedConnection: Sendable {
             case .delay(let milliseconds): _ = read(until: Deadline(afterMs: milliseconds)) { _ in nil }
             case .close: leave { socket.close() }
             case .reset: leave { socket.reset() }
-            case .shutdownWrite: _ = shutdown(socket.raw, Int32(SHUT_WR))
+            case .shutdownWrite: socket.shutDown(SHUT_WR)
             case .again: index = 0
             }
         }

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 // Blocking-free IPv4 sockets on 127.0.0.1 with explicit deadlines. Descriptors are close-on-exec: a child started by
 // one test must not hold another test's connection open.
@@ -15,16 +16,20 @@ package enum SocketError: Error, CustomStringConvertible {
     }
 }
 
-/// An open descriptor, closed once: by `close()` or with its owner.
-package final class Descriptor: @unchecked Sendable {
+/// An open descriptor, closed once: by `close()` or with its owner. Only one thread reads, writes and closes it;
+/// another may only `shutDown` it: the number of a closed descriptor soon belongs to somebody else.
+package final class Descriptor: Sendable {
     package let raw: Int32
-    private let closed = Flag()
+    private let isClosed = Mutex(false)
 
     package init(_ raw: Int32) { self.raw = raw }
     deinit { close() }
 
     package func close() {
-        if closed.raise() { _ = Glibc.close(raw) }
+        isClosed.withLock { isClosed in
+            if !isClosed { _ = Glibc.close(raw) }
+            isClosed = true
+        }
     }
 
     /// Closes with a reset (RST) instead of an orderly end (FIN).
@@ -32,6 +37,13 @@ package final class Descriptor: @unchecked Sendable {
         var option = linger(l_onoff: 1, l_linger: 0)
         unsafe setsockopt(raw, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
         close()
+    }
+
+    /// Ends writing, or both directions, of a socket that is still open.
+    package func shutDown(_ how: Int) {
+        isClosed.withLock { isClosed in
+            if !isClosed { _ = Glibc.shutdown(raw, Int32(how)) }
+        }
     }
 }
 

@@ -8,7 +8,7 @@ final class CaseRun {
         let description: String
     }
 
-    private let proxy: ProxyUnderTest
+    let proxy: ProxyUnderTest
     /// Clients connect here instead of to the proxy: a relay that lies.
     private let detour: UInt16?
     private var counters: [String: Int]

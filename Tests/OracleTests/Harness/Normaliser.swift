@@ -18,7 +18,9 @@ struct Normaliser {
 
     func line(_ text: String) -> String {
         var result = text
-        for (text, name) in names where result.contains(text) { result = result.replacing(text: text, by: name) }
+        if Normaliser.mayHoldAName(text) {
+            for (text, name) in names { result = result.replacing(text: text, by: name) }
+        }
         return showsUUIDs ? result : Normaliser.withoutUUIDs(result)
     }
 
@@ -46,9 +48,19 @@ struct Normaliser {
         return "\(start)… (\(line.unicodeScalars.count) scalars, fingerprint \(fingerprint(line.wire)))"
     }
 
+    /// Ports and addresses are at least five digits and dots in a row; most lines have none.
+    private static func mayHoldAName(_ text: String) -> Bool {
+        var run = 0
+        for byte in text.utf8 {
+            run = (0x30...0x39).contains(byte) || byte == 0x2e ? run + 1 : 0
+            if run >= 5 { return true }
+        }
+        return false
+    }
+
     private static func withoutUUIDs(_ text: String) -> String {
         let scalars = Array(text.unicodeScalars)
-        guard scalars.count >= 36 else { return text }
+        guard scalars.count >= 36, scalars.contains("-") else { return text }
         var result = String.UnicodeScalarView()
         var index = 0
         while index < scalars.count {
