@@ -21,7 +21,7 @@ struct OracleTests {
     }()
 
     @Test(arguments: Groups.all.map(\.name))
-    func group(_ name: String) throws {
+    func group(_ name: String) async throws {
         let group = Groups.all.first { $0.name == name }!
         let cases = group.cases.filter(Mode.selects)
         if cases.isEmpty { return }
@@ -34,10 +34,10 @@ struct OracleTests {
             Issue.record("cannot record: \(reason)")
             return
         case (.record, .success):
-            Recording.keep(outcomes(group, .envoy), of: cases, in: group, before: golden)
+            Recording.keep(await outcomes(group, .envoy), of: cases, in: group, before: golden)
             return
         case (.live, .success):
-            expected = outcomes(group, .envoy)
+            expected = await outcomes(group, .envoy)
             compare(cases, expected: recorded, found: expected, "golden", "Envoy now")
         case (.live, .failure(let reason)):
             print("OracleTests, \(name): the live oracle is skipped: \(reason)")
@@ -48,13 +48,13 @@ struct OracleTests {
         case .failure(let reason): print("OracleTests, \(name): Martlet is skipped: \(reason)")
         case .success:
             compare(
-                cases, expected: Differences.applied(to: expected, siblings: recorded), found: outcomes(group, .martlet),
+                cases, expected: Differences.applied(to: expected, siblings: recorded), found: await outcomes(group, .martlet),
                 "Envoy", "Martlet")
         }
     }
 
-    private func outcomes(_ group: Group, _ kind: ProxyUnderTest.Kind) -> [String: Outcome] {
-        let result = OracleTests.plays.result(group, kind)
+    private func outcomes(_ group: Group, _ kind: ProxyUnderTest.Kind) async -> [String: Outcome] {
+        let result = await OracleTests.plays.result(group, kind)
         for problem in result.problems { Issue.record("\(problem)") }
         return result.outcomes
     }

@@ -67,7 +67,7 @@ package struct RawClient: Sendable {
         }
         if talk.outcome.end != .left {
             talk.read(until: talk.deadline) { $0.completeResponses >= methods.count }
-            let announced = talk.parsed.last.map { $0.header("connection")?.lowercased() == "close" } ?? true
+            let announced = talk.parsed.last?.header("connection")?.lowercased() == "close"
             let limit = announced ? announcedCloseLimitMs : closeLimitMs
             talk.read(until: Deadline(afterMs: limit)) { _ in false }
         }

@@ -246,7 +246,8 @@ extension Groups {
         Case("framing.upgrade_without_connection", request("GET /a", "upgrade: websocket\r\n"), on: "websocket"),
         Case("framing.connection_upgrade_without_upgrade", request("GET /a", "connection: upgrade\r\n"), on: "websocket"),
         Case("framing.upstream_101_unasked", request("GET /a"))
-            .upstream(.steps(.readRequest, .send("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n"))),
+            .upstream(.steps(.readRequest, .send("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n")))
+            .with { $0.answerLimitMs = 300 },
         Case("framing.connect_not_routed", "CONNECT h.test:443 HTTP/1.1\r\nhost: h.test:443\r\n\r\n"),
         Case(
             "framing.connect_terminated",

@@ -32,10 +32,14 @@ final class Plays: Sendable {
     }
 
     /// Waits until this group has been played through this proxy.
-    func result(_ group: Group, _ kind: ProxyUnderTest.Kind) -> Result {
+    func result(_ group: Group, _ kind: ProxyUnderTest.Kind) async -> Result {
         let key = Plays.key(group, kind)
-        let done = wait(upToMs: 900_000, everyMs: 20) { state.withLock { $0.results[key] != nil } }
-        return done ? state.withLock { $0.results[key]! } : Result(problems: ["\(key): not done in 15 minutes"])
+        let deadline = Deadline(afterMs: 900_000)
+        while !deadline.passed {
+            if let result = state.withLock({ $0.results[key] }) { return result }
+            try? await Task.sleep(for: .milliseconds(20))
+        }
+        return Result(problems: ["\(key): not done in 15 minutes"])
     }
 
     private static func key(_ group: Group, _ kind: ProxyUnderTest.Kind) -> String { "\(group.name), \(kind.rawValue)" }
