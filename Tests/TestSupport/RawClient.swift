@@ -30,7 +30,7 @@ package struct RawClient: Sendable {
     }
 
     package var steps: [Step]
-    /// The methods of the requests sent, in order; as many responses are awaited.
+    /// The methods of the requests sent, in order; as many responses are awaited. Without any, bytes are only bytes.
     package var methods: [String]
     /// How long to wait for the responses in all.
     package var answerLimitMs = 8_000
@@ -94,13 +94,14 @@ package struct RawClient: Sendable {
         /// Sends all, reading meanwhile: a proxy may answer early and stop reading.
         mutating func send(_ bytes: [UInt8]) {
             var sent = 0
-            while sent < bytes.count, outcome.end == .open, !deadline.passed {
-                let events = Sockets.ready(socket, for: POLLIN | POLLOUT, until: deadline)
+            // A proxy that has closed its side may still read.
+            while sent < bytes.count, outcome.end == .open || outcome.end == .closed, !deadline.passed {
+                let events = Sockets.ready(socket, for: outcome.end == .open ? POLLIN | POLLOUT : POLLOUT, until: deadline)
                 if events & POLLIN != 0 { receive() }
-                if outcome.end == .open, events & POLLOUT != 0 {
+                if events & POLLOUT != 0 {
                     let count = Sockets.send(bytes, from: sent, on: socket)
                     if count < 0 {
-                        receive()
+                        if outcome.end == .open { receive() }
                         return
                     }
                     sent += count

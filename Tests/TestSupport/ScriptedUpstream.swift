@@ -108,14 +108,14 @@ final class ScriptedConnection: Sendable {
         var consumed = 0
         var lastRequest = 0
         var index = 0
-        while index < steps.count, isOpen {
+        script: while index < steps.count, canSend {
             let step = steps[index]
             index += 1
             switch step {
             case .readHead, .readRequest, .readText:
                 guard let end = read(until: deadline, enough: { extent(of: step, in: $0, after: consumed) }) else {
                     stuck(step, consumed)
-                    break
+                    break script
                 }
                 lastRequest = consumed
                 consumed = end
@@ -125,7 +125,7 @@ final class ScriptedConnection: Sendable {
                 let bytes = text.wire
                 let end = isHead ? bytes.index(of: "\r\n\r\n".wire).map { $0 + 4 } : nil
                 send(Array(bytes[..<(end ?? bytes.count)]), until: deadline)
-            case .delay(let milliseconds): _ = read(until: Deadline(afterMs: milliseconds)) { _ in nil }
+            case .delay(let milliseconds): pause(milliseconds)
             case .close: leave { socket.close() }
             case .reset: leave { socket.reset() }
             case .shutdownWrite: socket.shutDown(SHUT_WR)
@@ -137,6 +137,15 @@ final class ScriptedConnection: Sendable {
     }
 
     private var isOpen: Bool { kept.withLock { $0.end == .open } }
+
+    /// A peer that has closed its side may still read.
+    private var canSend: Bool { !finished.isRaised && kept.withLock { $0.end == .open || $0.end == .closed } }
+
+    private func pause(_ milliseconds: Int) {
+        let end = Deadline(afterMs: milliseconds)
+        _ = read(until: end) { _ in nil }
+        while canSend, !end.passed { sleep(ms: 10) }
+    }
 
     private func leave(_ close: () -> Void) {
         kept.withLock { if $0.end == .open { $0.end = .left } }
@@ -178,7 +187,7 @@ final class ScriptedConnection: Sendable {
 
     private func send(_ bytes: [UInt8], until deadline: Deadline) {
         var sent = 0
-        while sent < bytes.count, isOpen {
+        while sent < bytes.count, canSend {
             guard Sockets.ready(socket, for: POLLOUT, until: deadline) != 0 else { return }
             let count = Sockets.send(bytes, from: sent, on: socket)
             if count < 0 { return }

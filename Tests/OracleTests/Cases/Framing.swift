@@ -196,6 +196,7 @@ extension Groups {
         Case("framing.response_102_twice", request("GET /a")).replying(
             many("HTTP/1.1 102 Processing\r\n\r\n", 2) + reply("200 OK")),
         Case("framing.response_100_unasked", request("GET /a")).replying("HTTP/1.1 100 Continue\r\n\r\n" + reply("200 OK")),
+        Case("framing.response_no_colon", request("GET /a")).replying("HTTP/1.1 200 OK\r\nnonsense\r\n\r\n"),
         Case("framing.response_other_reason", request("GET /a")).replying(reply("200 Fine By Me")),
         Case("framing.response_no_reason", request("GET /a")).replying("HTTP/1.1 200 \r\ncontent-length: 2\r\n\r\nok"),
         Case("framing.response_status_299", request("GET /a")).replying(reply("299 Strange")),
@@ -273,6 +274,7 @@ extension Groups {
             .replying("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
         Case("framing.http10_post", "POST /a HTTP/1.0\r\nhost: h.test\r\ncontent-length: 2\r\n\r\nhi", on: "http10"),
         Case("framing.http10_chunked_request", "POST /a HTTP/1.0\r\nhost: h.test\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", on: "http10"),
+        Case("framing.http10_no_colon", "POST /a HTTP/1.0\r\nhost: h.test\r\nnonsense\r\n\r\n", on: "http10"),
         Case("framing.http09", "GET /a\r\n\r\n", on: "http10"),
         Case("framing.http11_on_http10_listener", request("GET /a"), on: "http10"),
         Case("framing.http12", "GET /a HTTP/1.2\r\nhost: h.test\r\n\r\n"),

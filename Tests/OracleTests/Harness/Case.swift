@@ -28,6 +28,9 @@ struct Case: Sendable {
     /// How long to wait for the responses; less where none comes.
     var answerLimitMs = 8_000
 
+    /// Without methods there are no messages, only bytes.
+    var speaksHTTP: Bool { clients.contains { !$0.methods.isEmpty } }
+
     var area: String { String(name.prefix { $0 != "." }) }
 
     /// Everything that decides the outcome on our side; a golden of another input is out of date.

@@ -48,6 +48,7 @@ final class CaseRun {
         }
         let after = snapshot()
         let requests = changes(from: counters, to: after, suffix: ".downstream_rq_total")
+            + changes(from: counters, to: after, suffix: "tcp.downstream_cx_total")
         let log = newLogLines(atLeast: requests)
 
         let normaliser = Normaliser(ports: proxy.ports, showsUUIDs: test.showsUUIDs)
@@ -100,7 +101,7 @@ final class CaseRun {
 
     private static func belongsToCases(_ name: String) -> Bool {
         (name.hasPrefix("http.") && !name.hasPrefix("http.admin.")) || name.hasPrefix("cluster.")
-            || name.hasPrefix("http1.")
+            || name.hasPrefix("http1.") || name.hasPrefix("tcp.")
     }
 
     /// Counts of bytes and turns, which depend on how reads fell, and what no request moves.
@@ -110,7 +111,7 @@ final class CaseRun {
     ]
 
     private func snapshot() -> [String: Int] {
-        var result = proxy.admin.stats(matching: "^(http|http1|cluster)\\.")
+        var result = proxy.admin.stats(matching: "^(http|http1|tcp|cluster)\\.")
         for name in result.keys {
             let isNoise = CaseRun.uninteresting.contains { name.contains($0) }
             if isNoise || !CaseRun.belongsToCases(name) || name.hasSuffix("_active") { result[name] = nil }
@@ -154,7 +155,8 @@ final class CaseRun {
         var result: Outcome = [.status: [], .headers: [], .body: [], .end: []]
         for (number, outcome) in outcomes.enumerated() {
             let client = outcomes.count > 1 ? "client \(number + 1), " : ""
-            for (index, response) in outcome.responses.enumerated() {
+            if !test.speaksHTTP { result[.body]!.append(client + normaliser.body(outcome.received)) }
+            for (index, response) in (test.speaksHTTP ? outcome.responses : []).enumerated() {
                 let which = "\(client)\(index + 1)"
                 result[.status]!.append("\(which): \(normaliser.line(response.startLine))")
                 result[.headers]! += response.headers.map { "\(which): \(normaliser.longLine($0))" }
@@ -176,7 +178,8 @@ final class CaseRun {
         for (name, connections) in records {
             for (index, record) in connections.enumerated() {
                 let which = "\(name) connection \(index + 1)"
-                for request in HTTPParser.requests(record.received) {
+                if !test.speaksHTTP { lines.append("\(which): \(normaliser.body(record.received))") }
+                for request in test.speaksHTTP ? HTTPParser.requests(record.received) : [] {
                     lines.append("\(which): \(normaliser.longLine(request.startLine))")
                     lines += request.headers.map { "\(which): \(normaliser.longLine($0))" }
                     let state = request.isComplete || request.framing == .tunnel ? "" : ", incomplete"

@@ -44,6 +44,9 @@ enum Differences {
         refused("target_two_spaces_before", requestLine), refused("target_two_spaces_after", requestLine),
         refused("target_tab_separator", requestLine), refused("version_trailing_space", requestLine),
         refused("target_bare_lf", "RFC 9112 §3: Envoy reads the part before the bare LF as an HTTP/0.9 request and answers 426"),
+        Entry(
+            test: "smuggling.host_with_user", reason: "RFC 9112 §3.2: a Host value with user information is invalid and refused with 400",
+            like: "smuggling.host_with_comma"),
         refused("length_max_u64", "RFC 9110 §8.6: a length that a signed 64-bit integer cannot hold is refused"),
     ]
 
@@ -78,6 +81,17 @@ enum Differences {
     // MARK: others
 
     private static let others: [Entry] = [
+        Entry(
+            test: "smuggling.http2_preface", reason: "HTTP/2 is not served yet: the preface is a bad request",
+            unchecked: [.status, .headers, .body, .log, .counters]),
+        Entry(
+            test: "framing.http10_chunked_request",
+            reason: "RFC 9112 §6.1: Transfer-Encoding in an HTTP/1.0 message is faulty framing: an HTTP/1.0 hop ignores it",
+            like: "framing.http10_no_colon"),
+        Entry(
+            test: "framing.upstream_101_unasked",
+            reason: "RFC 9110 §15.2.2: a 101 that nobody asked for would turn the connection into a tunnel for one side only; it is a protocol error",
+            like: "framing.response_no_colon"),
         Entry(
             test: "local_replies.pipelined_three",
             reason: "Envoy kills a connection when three local replies to pipelined requests are queued (response flood); Martlet's queue is bounded by back-pressure and each request is answered",

@@ -24,6 +24,8 @@ struct Group: Sendable {
         var filters = ""
         /// YAML fields of the `Router` filter.
         var router = ""
+        /// YAML list of network filters instead of the `HttpConnectionManager`.
+        var networkFilter = ""
     }
 
     struct Cluster: Sendable {
@@ -71,6 +73,14 @@ extension Group {
         "failure=%UPSTREAM_TRANSPORT_FAILURE_REASON%", "termination=%CONNECTION_TERMINATION_DETAILS%",
     ].joined(separator: " | ")
 
+    /// The same for connections without HTTP.
+    static let connectionLogFormat = [
+        "flags=%RESPONSE_FLAGS%", "received=%BYTES_RECEIVED%", "sent=%BYTES_SENT%", "cluster=%UPSTREAM_CLUSTER%",
+        "host=%UPSTREAM_HOST%", "attempts=%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+        "remote=%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%", "failure=%UPSTREAM_TRANSPORT_FAILURE_REASON%",
+        "termination=%CONNECTION_TERMINATION_DETAILS%",
+    ].joined(separator: " | ")
+
     /// The bootstrap as YAML with `{{…}}` where ports and paths go.
     var template: String {
         var text = """
@@ -95,6 +105,7 @@ extension Group.Listener {
 
             """
         text += fields.indented(2)
+        if !networkFilter.isEmpty { return text + "  filter_chains:\n  - filters:\n" + networkFilter.indented(4) }
         text += """
               filter_chains:
               - filters:
