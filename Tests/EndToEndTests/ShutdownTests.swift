@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 import TestSupport
 import Testing
 
@@ -61,14 +62,18 @@ struct ShutdownTests {
         let running = try Running(martlet)
         running.upstream.begin(.steps(.readRequest, .delay(ms: 1_500), .send(Fixtures.greeting)))
         let port = running.listener
+        let status = Mutex<Int?>(nil)
         let client = BackgroundThread {
-            _ = try? RawClient(steps: [.send("GET /greeting HTTP/1.1\r\nhost: h.test\r\n\r\n")], methods: ["GET"]).run(port: port)
+            let raw = RawClient(steps: [.send("GET /greeting HTTP/1.1\r\nhost: h.test\r\n\r\n")], methods: ["GET"])
+            let outcome = try? raw.run(port: port)
+            status.withLock { $0 = outcome?.responses.first?.status }
         }
         sleep(ms: 150)
         running.process.signal(SIGTERM)
         #expect(wait(upToMs: 1_000) { (try? Sockets.connect(port: port)) == nil })
         #expect(running.process.exitStatus() == nil, "the request is still under way")
         client.join()
+        #expect(status.withLock { $0 } == 200, "the request under way was answered")
         #expect(running.process.waitForExit(upToMs: 3_000) == 0)
     }
 

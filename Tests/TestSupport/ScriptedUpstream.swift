@@ -20,7 +20,6 @@ package final class ScriptedUpstream: Sendable {
 
     private struct State {
         var script = UpstreamScript([])
-        var epoch = 0
         var accepted = 0
         var connections: [ScriptedConnection] = []
     }
@@ -69,7 +68,7 @@ package final class ScriptedUpstream: Sendable {
     /// A new case: its script, no connections, nothing received.
     package func begin(_ script: UpstreamScript) {
         settle()
-        state.withLock { $0 = State(script: script, epoch: $0.epoch + 1) }
+        state.withLock { $0 = State(script: script) }
     }
 
     /// How many connections neither side has closed.
