@@ -1,0 +1,287 @@
+import TestSupport
+
+extension Groups {
+    /// Where messages begin and end, on both sides, and what stays of a connection afterwards.
+    static let framing = Group(
+        name: "framing",
+        listeners: [
+            .init(name: "main"),
+            .init(
+                name: "http10", manager: "http_protocol_options: {accept_http_10: true, default_host_for_http_10: old.test}"),
+            .init(name: "http10_nohost", manager: "http_protocol_options: {accept_http_10: true}"),
+            .init(
+                name: "trailers", manager: "http_protocol_options: {enable_trailers: true}",
+                virtualHosts: everythingTo("up_trailers")),
+            .init(name: "websocket", manager: "upgrade_configs: [{upgrade_type: websocket}]"),
+            .init(
+                name: "connect", manager: "upgrade_configs: [{upgrade_type: CONNECT}]",
+                virtualHosts: """
+                    - name: all
+                      domains: ["*"]
+                      routes:
+                      - match: {connect_matcher: {}}
+                        route: {cluster: up, upgrade_configs: [{upgrade_type: CONNECT, connect_config: {}}]}
+                      - match: {prefix: /}
+                        route: {cluster: up}
+                    """),
+            .init(name: "relative_only", manager: "http_protocol_options: {allow_absolute_url: false}"),
+            .init(name: "hundred", manager: "proxy_100_continue: true"),
+            .init(name: "custom_methods", manager: "http_protocol_options: {allow_custom_methods: true}"),
+            .init(name: "proper_case", manager: "http_protocol_options: {header_key_format: {proper_case_words: {}}}"),
+            .init(name: "two_requests", manager: "common_http_protocol_options: {max_requests_per_connection: 2}"),
+        ],
+        clusters: [
+            Group.up,
+            .init("up_trailers", [.scripted("a")], http1Options("enable_trailers: true")),
+        ],
+        cases: framingRequests + framingResponses + framingUpgrades + framingOldVersions)
+
+    static func everythingTo(_ cluster: String) -> String {
+        """
+        - name: all
+          domains: ["*"]
+          routes:
+          - match: {prefix: /}
+            route: {cluster: \(cluster)}
+        """
+    }
+
+    private static let framingRequests: [Case] = [
+        Case("framing.get", "GET /a HTTP/1.1\r\nHost: h.test\r\nUser-Agent: Test\r\n\r\n"),
+        Case("framing.get_for_lies", request("GET /a", "user-agent: t\r\n")),
+        Case("framing.get_with_query", request("GET /a/b?x=1&y=%20")),
+        Case(
+            "framing.keep_alive_two_requests",
+            steps: [.send(request("GET /1")), .awaitResponse, .send(request("GET /2"))], methods: ["GET", "GET"]),
+        Case("framing.pipelined_two", request("GET /1") + request("GET /2"), methods: ["GET", "GET"]),
+        Case(
+            "framing.pipelined_three_mixed",
+            request("GET /1") + request("POST /2", "content-length: 3\r\n") + "abc" + request("HEAD /3"),
+            methods: ["GET", "POST", "HEAD"]),
+        Case(
+            "framing.pipelined_after_close", request("GET /1", "connection: close\r\n") + request("GET /2")
+        ).with { $0.resetIsClose = true },
+        Case("framing.post_length", request("POST /a", "content-length: 5\r\n") + "hello"),
+        Case(
+            "framing.post_length_in_pieces",
+            steps: [
+                .send("POST /a HT"), .pause(ms: 20), .send("TP/1.1\r\nhost: h.t"), .pause(ms: 20),
+                .send("est\r\ncontent-length: 5\r"), .pause(ms: 20), .send("\n\r\nhe"), .pause(ms: 20), .send("llo"),
+            ], methods: ["POST"]),
+        Case("framing.post_length_zero", request("POST /a", "content-length: 0\r\n")),
+        Case("framing.post_no_length", request("POST /a")),
+        Case("framing.get_with_body", request("GET /a", "content-length: 5\r\n") + "hello"),
+        Case("framing.post_chunked", request("POST /a", "transfer-encoding: chunked\r\n") + "5\r\nhello\r\n0\r\n\r\n"),
+        Case(
+            "framing.post_chunked_many",
+            request("POST /a", "Transfer-Encoding: chunked\r\n") + "1\r\na\r\n2\r\nbc\r\n0a\r\n0123456789\r\n0\r\n\r\n"),
+        Case(
+            "framing.post_chunked_then_get",
+            request("POST /a", "transfer-encoding: chunked\r\n") + "5\r\nhello\r\n0\r\n\r\n" + request("GET /b"),
+            methods: ["POST", "GET"]),
+        Case(
+            "framing.post_chunked_trailers_off",
+            request("POST /a", "transfer-encoding: chunked\r\n") + "5\r\nhello\r\n0\r\nx-t: 1\r\nX-U: 2\r\n\r\n"),
+        Case(
+            "framing.post_chunked_trailers_on",
+            request("POST /a", "transfer-encoding: chunked\r\n") + "5\r\nhello\r\n0\r\nx-t: 1\r\nX-U: 2\r\n\r\n",
+            on: "trailers"),
+        Case("framing.chunked_uppercase_coding", request("POST /a", "transfer-encoding: Chunked\r\n") + "2\r\nok\r\n0\r\n\r\n"),
+        Case("framing.head", request("HEAD /a")).replying("HTTP/1.1 200 OK\r\ncontent-length: 123\r\n\r\n"),
+        Case("framing.options_star", "OPTIONS * HTTP/1.1\r\nhost: h.test\r\n\r\n"),
+        Case("framing.absolute_form", "GET http://other.test/p?q HTTP/1.1\r\nhost: h.test\r\n\r\n"),
+        Case("framing.absolute_form_with_port", "GET http://other.test:81/p HTTP/1.1\r\nhost: h.test\r\n\r\n"),
+        Case("framing.absolute_form_without_path", "GET http://other.test HTTP/1.1\r\nhost: h.test\r\n\r\n"),
+        Case("framing.absolute_form_https", "GET https://other.test/p HTTP/1.1\r\nhost: h.test\r\n\r\n"),
+        Case("framing.absolute_form_query_only", "GET http://other.test?q=1 HTTP/1.1\r\nhost: h.test\r\n\r\n"),
+        Case("framing.absolute_form_refused", "GET http://other.test/p HTTP/1.1\r\nhost: h.test\r\n\r\n", on: "relative_only"),
+        Case("framing.absolute_form_no_host", "GET http://other.test/p HTTP/1.1\r\n\r\n"),
+        Case("framing.close_lower", request("GET /a", "connection: close\r\n")),
+        Case("framing.close_upper", request("GET /a", "Connection: CLOSE\r\n")),
+        Case("framing.close_in_list", request("GET /a", "connection: keep-alive, close\r\n")),
+        Case("framing.connection_keep_alive", request("GET /a", "connection: keep-alive\r\n")),
+        Case("framing.connection_names_header", request("GET /a", "connection: x-hop\r\nx-hop: 1\r\nx-stay: 2\r\n")),
+        Case("framing.hop_by_hop", request("GET /a", "keep-alive: timeout=5\r\nte: trailers\r\nproxy-connection: keep-alive\r\n")),
+        Case("framing.te_other", request("GET /a", "te: gzip\r\n")),
+        Case("framing.te_trailers_and_connection", request("GET /a", "connection: te\r\nte: trailers, gzip\r\n")),
+        Case("framing.proxy_connection_close", request("GET /a", "proxy-connection: close\r\n")),
+        Case(
+            "framing.expect_continue",
+            steps: [
+                .send(request("POST /a", "content-length: 5\r\nexpect: 100-continue\r\n")), .awaitText("100 "),
+                .send("hello"),
+            ], methods: ["POST"]),
+        Case(
+            "framing.expect_continue_body_sent_at_once",
+            request("POST /a", "content-length: 5\r\nexpect: 100-continue\r\n") + "hello"),
+        Case(
+            "framing.expect_continue_upper",
+            request("POST /a", "content-length: 5\r\nExpect: 100-Continue\r\n") + "hello"),
+        Case("framing.expect_other", request("POST /a", "content-length: 5\r\nexpect: magic\r\n") + "hello"),
+        Case(
+            "framing.expect_continue_proxied",
+            steps: [
+                .send(request("POST /a", "content-length: 5\r\nexpect: 100-continue\r\n")), .awaitText("100 "),
+                .send("hello"),
+            ], on: "hundred", methods: ["POST"]
+        ).upstream(.steps(.readHead, .send("HTTP/1.1 100 Continue\r\n\r\n"), .readText("hello"), .send(reply("200 OK")))),
+        Case(
+            "framing.expect_continue_proxied_refused",
+            request("POST /a", "content-length: 5\r\nexpect: 100-continue\r\n"), on: "hundred"
+        ).upstream(.steps(.readHead, .send(reply("417 Expectation Failed", body: "")))),
+        Case("framing.leading_crlf", "\r\n" + request("GET /a")),
+        Case("framing.leading_two_crlf", "\r\n\r\n" + request("GET /a")),
+        Case("framing.crlf_between_requests", request("GET /1") + "\r\n" + request("GET /2"), methods: ["GET", "GET"]),
+        Case("framing.client_half_closes", steps: [.send(request("GET /a")), .pause(ms: 60), .shutdownWrite])
+            .upstream(.steps(.readRequest, .delay(ms: 200), .send(reply("200 OK")))),
+        Case("framing.client_half_closes_in_body", steps: [.send(request("POST /a", "content-length: 5\r\n") + "he"), .pause(ms: 60), .shutdownWrite])
+            .with { $0.resetIsClose = true },
+        Case("framing.client_leaves_in_head", steps: [.send("GET /a HTTP/1.1\r\nho"), .pause(ms: 30), .close]),
+        Case("framing.client_leaves_before_response", steps: [.send(request("GET /a")), .pause(ms: 80), .close])
+            .upstream(.steps(.readRequest, .delay(ms: 200), .send(reply("200 OK"))))
+            .with { $0.resetIsClose = true },
+        Case("framing.custom_method_allowed", request("BREW /a"), on: "custom_methods"),
+        Case("framing.known_methods", request("PATCH /a") + request("DELETE /a") + request("TRACE /a") + request("PROPFIND /a"), methods: many("GET ", 4).split(separator: " ").map(String.init)),
+        Case("framing.max_requests_per_connection", request("GET /1") + request("GET /2") + request("GET /3"), on: "two_requests", methods: ["GET", "GET"])
+            .with { $0.resetIsClose = true },
+    ]
+
+    private static let framingResponses: [Case] = [
+        Case("framing.response_length", request("GET /a")).replying(reply("200 OK", body: "hello")),
+        Case("framing.response_length_zero", request("GET /a")).replying(reply("200 OK", body: "")),
+        Case("framing.response_chunked", request("GET /a"))
+            .replying("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
+        Case("framing.response_chunked_in_pieces", request("GET /a")).upstream(
+            .steps(
+                .readRequest, .send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), .delay(ms: 20), .send("5\r\nhe"),
+                .delay(ms: 20), .send("llo\r\n"), .delay(ms: 20), .send("0\r\n\r\n"))),
+        Case("framing.response_chunked_trailers_off", request("GET /a"))
+            .replying("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nx-t: 1\r\n\r\n"),
+        Case("framing.response_chunked_trailers_on", request("GET /a", "te: trailers\r\n"), on: "trailers")
+            .replying("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-t\r\n\r\n5\r\nhello\r\n0\r\nx-t: 1\r\n\r\n"),
+        Case("framing.response_until_close", request("GET /a"))
+            .upstream(.steps(.readRequest, .send("HTTP/1.1 200 OK\r\n\r\nhello"), .close)),
+        Case("framing.response_until_close_empty", request("GET /a"))
+            .upstream(.steps(.readRequest, .send("HTTP/1.1 200 OK\r\n\r\n"), .close)),
+        Case("framing.response_connection_close", request("GET /a"))
+            .upstream(.steps(.readRequest, .send(reply("200 OK", "connection: close\r\n")), .close)),
+        Case("framing.response_connection_close_left_open", request("GET /a"))
+            .replying(reply("200 OK", "connection: close\r\n")),
+        Case("framing.response_connection_header_named", request("GET /a"))
+            .replying(reply("200 OK", "connection: x-hop\r\nx-hop: 1\r\nkeep-alive: timeout=4\r\n")),
+        Case("framing.response_proxy_connection", request("GET /a")).replying(reply("200 OK", "proxy-connection: keep-alive\r\n")),
+        Case("framing.response_http10_length", request("GET /a"))
+            .upstream(.steps(.readRequest, .send("HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok"))),
+        Case("framing.response_http10_until_close", request("GET /a"))
+            .upstream(.steps(.readRequest, .send("HTTP/1.0 200 OK\r\n\r\nhello"), .close)),
+        Case("framing.response_http10_keep_alive", request("GET /1") + request("GET /2"), methods: ["GET", "GET"])
+            .replying("HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\nok"),
+        Case("framing.response_204", request("GET /a")).replying("HTTP/1.1 204 No Content\r\n\r\n"),
+        Case("framing.response_204_with_length_zero", request("GET /a"))
+            .replying("HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n"),
+        Case("framing.response_204_with_length", request("GET /a")).upstream(
+            .steps(.readRequest, .send("HTTP/1.1 204 No Content\r\ncontent-length: 2\r\n\r\nok"))),
+        Case("framing.response_304_with_length", request("GET /a"))
+            .replying("HTTP/1.1 304 Not Modified\r\ncontent-length: 99\r\netag: \"x\"\r\n\r\n"),
+        Case("framing.response_205", request("GET /a")).replying("HTTP/1.1 205 Reset Content\r\ncontent-length: 0\r\n\r\n"),
+        Case("framing.head_response_chunked", request("HEAD /a"))
+            .replying("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"),
+        Case("framing.head_response_without_length", request("HEAD /a")).replying("HTTP/1.1 200 OK\r\n\r\n"),
+        Case("framing.head_response_with_body", request("HEAD /a")).upstream(.steps(.readRequest, .send(reply("200 OK")))),
+        Case("framing.head_then_get", request("HEAD /1") + request("GET /2"), methods: ["HEAD", "GET"])
+            .upstream(.steps(
+                .readRequest, .send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"), .readRequest, .send(reply("200 OK")))),
+        Case("framing.response_103", request("GET /a")).replying(
+            "HTTP/1.1 103 Early Hints\r\nlink: </s.css>\r\n\r\n" + reply("200 OK")),
+        Case("framing.response_102_twice", request("GET /a")).replying(
+            many("HTTP/1.1 102 Processing\r\n\r\n", 2) + reply("200 OK")),
+        Case("framing.response_100_unasked", request("GET /a")).replying("HTTP/1.1 100 Continue\r\n\r\n" + reply("200 OK")),
+        Case("framing.response_no_colon", request("GET /a")).replying("HTTP/1.1 200 OK\r\nnonsense\r\n\r\n"),
+        Case("framing.response_other_reason", request("GET /a")).replying(reply("200 Fine By Me")),
+        Case("framing.response_no_reason", request("GET /a")).replying("HTTP/1.1 200 \r\ncontent-length: 2\r\n\r\nok"),
+        Case("framing.response_status_299", request("GET /a")).replying(reply("299 Strange")),
+        Case("framing.response_status_999", request("GET /a")).replying(reply("999 Stranger")),
+        Case("framing.response_header_case", request("GET /a")).replying(reply("200 OK", "X-MiXeD: V\r\nServer: theirs\r\nDate: theirs\r\n")),
+        Case("framing.proper_case", request("GET /a", "x-some-thing: 1\r\n"), on: "proper_case"),
+        Case("framing.response_large", request("GET /a")).replying(reply("200 OK", body: many("0123456789abcdef", 16_384))),
+        Case("framing.request_large", request("POST /a", "content-length: 262144\r\n") + many("0123456789abcdef", 16_384)),
+        Case("framing.response_pipelined_by_upstream", request("GET /a"))
+            .upstream(.steps(.readRequest, .send(reply("200 OK") + reply("201 Created")))),
+    ]
+
+    private static let framingUpgrades: [Case] = [
+        Case(
+            "framing.websocket",
+            steps: [
+                .send(request("GET /chat", "connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-key: a2V5\r\n")),
+                .awaitText("101 "), .send("ping-1"), .awaitText("pong-1"), .send("ping-2"), .awaitText("pong-2"),
+            ], on: "websocket"
+        ).upstream(.steps(
+            .readHead, .send("HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: x\r\n\r\n"),
+            .readText("ping-1"), .send("pong-1"), .readText("ping-2"), .send("pong-2"), .close)),
+        Case(
+            "framing.websocket_client_closes",
+            steps: [
+                .send(request("GET /chat", "connection: keep-alive, Upgrade\r\nupgrade: WebSocket\r\n")),
+                .awaitText("101 "), .send("bye"), .pause(ms: 50), .close,
+            ], on: "websocket"
+        ).upstream(.steps(
+            .readHead, .send("HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n"))),
+        Case(
+            "framing.websocket_refused_by_upstream", request("GET /chat", "connection: Upgrade\r\nupgrade: websocket\r\n"),
+            on: "websocket"
+        ).replying(reply("426 Upgrade Required", body: "no")),
+        Case(
+            "framing.websocket_early_bytes",
+            steps: [.send(request("GET /chat", "connection: Upgrade\r\nupgrade: websocket\r\n") + "early"), .awaitText("seen")],
+            on: "websocket"
+        ).upstream(.steps(
+            .readHead, .send("HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n"),
+            .readText("early"), .send("seen"), .close)),
+        Case(
+            "framing.websocket_with_length", request("GET /chat", "connection: Upgrade\r\nupgrade: websocket\r\ncontent-length: 2\r\n") + "hi",
+            on: "websocket").with { $0.answerLimitMs = 300 },
+        Case("framing.upgrade_not_enabled", request("GET /chat", "connection: Upgrade\r\nupgrade: websocket\r\n")),
+        Case("framing.upgrade_other", request("GET /a", "connection: Upgrade\r\nupgrade: foo\r\n"), on: "websocket"),
+        Case("framing.upgrade_h2c", request("GET /a", "connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n")),
+        Case("framing.upgrade_without_connection", request("GET /a", "upgrade: websocket\r\n"), on: "websocket"),
+        Case("framing.connection_upgrade_without_upgrade", request("GET /a", "connection: upgrade\r\n"), on: "websocket"),
+        Case("framing.upstream_101_unasked", request("GET /a"))
+            .upstream(.steps(.readRequest, .send("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n")))
+            .with { $0.answerLimitMs = 300 },
+        Case("framing.connect_not_routed", "CONNECT h.test:443 HTTP/1.1\r\nhost: h.test:443\r\n\r\n"),
+        Case(
+            "framing.connect_terminated",
+            steps: [
+                .send("CONNECT h.test:443 HTTP/1.1\r\nhost: h.test:443\r\n\r\n"), .awaitText("200 "), .send("ping"),
+                .awaitText("pong"),
+            ], on: "connect"
+        ).upstream(.steps(.readText("ping"), .send("pong"), .close)),
+        Case("framing.connect_with_path", "CONNECT /path HTTP/1.1\r\nhost: h.test\r\n\r\n", on: "connect"),
+        Case("framing.connect_without_port", "CONNECT h.test HTTP/1.1\r\nhost: h.test\r\n\r\n", on: "connect")
+            .upstream(.steps(.readText("never"))),
+    ]
+
+    private static let framingOldVersions: [Case] = [
+        Case("framing.http10_refused", "GET /a HTTP/1.0\r\nhost: h.test\r\n\r\n"),
+        Case("framing.http10", "GET /a HTTP/1.0\r\nhost: h.test\r\n\r\n", on: "http10"),
+        Case("framing.http10_no_host", "GET /a HTTP/1.0\r\n\r\n", on: "http10"),
+        Case("framing.http10_no_host_no_default", "GET /a HTTP/1.0\r\n\r\n", on: "http10_nohost"),
+        Case("framing.http10_keep_alive", "GET /a HTTP/1.0\r\nhost: h.test\r\nconnection: keep-alive\r\n\r\n", on: "http10"),
+        Case("framing.http10_response_chunked", "GET /a HTTP/1.0\r\nhost: h.test\r\n\r\n", on: "http10")
+            .replying("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
+        Case("framing.http10_keep_alive_response_chunked", "GET /a HTTP/1.0\r\nhost: h.test\r\nconnection: keep-alive\r\n\r\n", on: "http10")
+            .replying("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
+        Case("framing.http10_post", "POST /a HTTP/1.0\r\nhost: h.test\r\ncontent-length: 2\r\n\r\nhi", on: "http10"),
+        Case("framing.http10_chunked_request", "POST /a HTTP/1.0\r\nhost: h.test\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", on: "http10"),
+        Case("framing.http10_no_colon", "POST /a HTTP/1.0\r\nhost: h.test\r\nnonsense\r\n\r\n", on: "http10"),
+        Case("framing.http09", "GET /a\r\n\r\n", on: "http10"),
+        Case("framing.http11_on_http10_listener", request("GET /a"), on: "http10"),
+        Case("framing.http12", "GET /a HTTP/1.2\r\nhost: h.test\r\n\r\n"),
+        Case("framing.http20_version", "GET /a HTTP/2.0\r\nhost: h.test\r\n\r\n"),
+        Case("framing.http30_version", "GET /a HTTP/3.7\r\nhost: h.test\r\n\r\n"),
+        Case("framing.missing_host", "GET /a HTTP/1.1\r\n\r\n"),
+        Case("framing.empty_host", "GET /a HTTP/1.1\r\nhost:\r\n\r\n"),
+        Case("framing.garbage", "\u{1}\u{2}garbage\r\n\r\n"),
+    ]
+}

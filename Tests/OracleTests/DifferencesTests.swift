@@ -1,0 +1,75 @@
+import TestSupport
+import Testing
+
+/// `docs/differences.md` and the table in the code say the same.
+@Suite
+struct DifferencesTests {
+    @Test
+    func everyEntryNamesACase() {
+        let names = Set(Groups.all.flatMap(\.cases).map(\.name))
+        for entry in Differences.all {
+            #expect(names.contains(entry.test), "\(entry.test)")
+            if let like = entry.like { #expect(names.contains(like), "\(entry.test) is like \(like)") }
+        }
+        #expect(Set(Differences.all.map(\.test)).count == Differences.all.count)
+    }
+
+    /// An entry for something that Envoy does too is no difference.
+    @Test(.disabled(if: Mode.chosen == .record, "the goldens are being written"))
+    func everyEntryDiffersFromEnvoy() throws {
+        var envoy: [String: Outcome] = [:]
+        for group in Groups.all {
+            envoy.merge(try #require(try Golden.read(group)).cases.mapValues(\.outcome)) { first, _ in first }
+        }
+        let martlet = Differences.applied(to: envoy, siblings: envoy)
+        for entry in Differences.all where entry.like != nil || !entry.martlet.isEmpty {
+            let comparison = Comparison(expected: martlet[entry.test] ?? [:], found: envoy[entry.test] ?? [:])
+            #expect(!comparison.isEqual, "\(entry.test): Envoy does the same")
+        }
+    }
+
+    @Test(.disabled(if: Mode.chosen == .record, "the document is being written"))
+    func everyEntryStandsInTheDocument() throws {
+        let path = DifferencesTests.document
+        let text = try #require(Files.text(path), "\(path)")
+        let rows = Set(text.textLines.filter { $0.hasPrefix("| `") })
+        let wanted = Set(Differences.all.map(DifferencesTests.row))
+        #expect(rows.subtracting(wanted).isEmpty, "rows without an entry in the code")
+        #expect(wanted.subtracting(rows).isEmpty, "entries without a row; `MARTLET_ORACLE=record` writes them")
+    }
+
+    static var document: String {
+        let file = #filePath
+        let tests = file[..<(file.lastIndex(of: "/") ?? file.startIndex)]
+        return tests + "/../../docs/differences.md"
+    }
+
+    static func row(_ entry: Differences.Entry) -> String {
+        let martlet = entry.like.map { "as in `\($0)`" } ?? DifferencesTests.words(entry)
+        return "| `\(entry.test)` | \(entry.reason) | \(martlet) |"
+    }
+
+    private static func words(_ entry: Differences.Entry) -> String {
+        let status = entry.martlet[.status] ?? []
+        return status.isEmpty ? "not compared: \(entry.unchecked.map(\.rawValue).sorted().joined(separator: ", "))"
+            : status.joined(separator: ", ")
+    }
+
+    /// Recording writes the document's table anew.
+    @Test(.enabled(if: Mode.chosen == .record))
+    func recordWritesTheDocument() {
+        let text = """
+            # Where Martlet differs from Envoy on purpose
+
+            Each row is a case of `Tests/OracleTests`; the table is the one in `Differences.swift` (a test compares them,
+            `MARTLET_ORACLE=record` writes it). Everything else must be as Envoy 1.40 does it. The rule behind most rows:
+            where Envoy is laxer than RFC 9112 in a way that two parsers could read differently, Martlet refuses.
+
+            | case | why | what Martlet does |
+            |---|---|---|
+
+            """
+        let rows = Differences.all.map(DifferencesTests.row).joined(separator: "\n") + "\n"
+        Files.write(Array((text + rows).utf8), to: DifferencesTests.document)
+    }
+}

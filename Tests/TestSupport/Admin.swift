@@ -1,0 +1,55 @@
+/// Asks a proxy's admin port. One connection per question: the answer ends with the connection.
+package struct Admin: Sendable {
+    package let port: UInt16
+
+    package init(port: UInt16) { self.port = port }
+
+    package func request(_ method: String, _ path: String, limitMs: Int = 3_000) -> HTTPMessage? {
+        var client = RawClient(
+            steps: [.send("\(method) \(path) HTTP/1.1\r\nhost: admin\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")],
+            methods: [method])
+        client.answerLimitMs = limitMs
+        client.announcedCloseLimitMs = 0
+        client.closeLimitMs = 0
+        guard let outcome = try? client.run(port: port) else { return nil }
+        return outcome.responses.first { $0.isComplete }
+    }
+
+    package func isReady() -> Bool { request("GET", "/ready")?.status == 200 }
+
+    /// Counters and gauges whose names match the regular expression.
+    package func stats(matching filter: String) -> [String: Int] {
+        guard let answer = request("GET", "/stats?filter=" + Admin.escaped(filter)) else { return [:] }
+        var result: [String: Int] = [:]
+        for line in String(wire: answer.body).textLines {
+            guard let colon = line.range(ofLast: ": "), let value = Int(line[colon.upperBound...]) else { continue }
+            result[String(line[..<colon.lowerBound])] = value
+        }
+        return result
+    }
+
+    private static func escaped(_ text: String) -> String {
+        var result = ""
+        for byte in text.utf8 {
+            let scalar = Character(Unicode.Scalar(byte))
+            if scalar.isLetter || scalar.isNumber || "._-~".contains(scalar) {
+                result.append(scalar)
+            } else {
+                result += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+            }
+        }
+        return result
+    }
+}
+
+extension String {
+    func range(ofLast separator: String) -> Range<String.Index>? {
+        let pattern = Array(separator)
+        var end = endIndex
+        while let start = index(end, offsetBy: -pattern.count, limitedBy: startIndex) {
+            if self[start..<end].elementsEqual(pattern) { return start..<end }
+            end = index(before: end)
+        }
+        return nil
+    }
+}

@@ -1,0 +1,27 @@
+import Glibc
+
+/// A thread of the operating system: scripted peers block, and must not take the threads of Swift's own pool.
+package final class BackgroundThread: @unchecked Sendable {
+    private final class Body {
+        let run: @Sendable () -> Void
+        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+    }
+
+    private var handle = pthread_t()
+    private let joined = Flag()
+
+    package init(_ run: @escaping @Sendable () -> Void) {
+        let body = unsafe Unmanaged.passRetained(Body(run)).toOpaque()
+        let result = unsafe pthread_create(
+            &handle, nil,
+            { argument in
+                unsafe Unmanaged<Body>.fromOpaque(argument!).takeRetainedValue().run()
+                return nil
+            }, body)
+        precondition(result == 0, "a thread could be started")
+    }
+
+    package func join() {
+        if joined.raise() { _ = pthread_join(handle, nil) }
+    }
+}
