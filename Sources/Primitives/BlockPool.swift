@@ -9,40 +9,42 @@ import Glibc
 
 /// A block: its base and usable size. Owned by whoever allocated it until `free`.
 @safe
-package struct Block {
-    package let base: UnsafeMutableRawPointer
-    package let capacity: Int
+public struct Block {
+    public let base: UnsafeMutableRawPointer
+    public let capacity: Int
 
     @inline(__always)
-    package init(base: UnsafeMutableRawPointer, capacity: Int) {
+    @inlinable public init(base: UnsafeMutableRawPointer, capacity: Int) {
         unsafe self.base = base
         self.capacity = capacity
     }
 }
 
 @safe
-package struct BlockPool {
+public struct BlockPool {
     /// The smallest class is 512 B (class 0), the largest 16 MiB (class 15).
-    package static let smallestShift = 9
-    package static let classCount = 16
-    package static let capacityMax = 1 << (smallestShift + classCount - 1)
+    public static let smallestShift = 9
+    public static let classCount = 16
+    public static let capacityMax = 1 << (smallestShift + classCount - 1)
     /// Bytes that one class keeps for reuse. `docs/limits.md` §block pool.
-    package static let keptBytesMax = 4 << 20
+    public static let keptBytesMax = 4 << 20
 
-    private struct State {
-        var allocatedBytes = 0
-        var keptBytes = 0
+    @usableFromInline struct State {
+        @usableFromInline init() {}
+        @usableFromInline var allocatedBytes = 0
+        @usableFromInline var keptBytes = 0
     }
     @safe
-    private struct FreeList {
-        var head: UnsafeMutableRawPointer?
-        var count = 0
+    @usableFromInline struct FreeList {
+        @usableFromInline init() {}
+        @usableFromInline var head: UnsafeMutableRawPointer?
+        @usableFromInline var count = 0
     }
 
-    private let lists: UnsafeMutablePointer<FreeList>
-    private let state: UnsafeMutablePointer<State>
+    @usableFromInline let lists: UnsafeMutablePointer<FreeList>
+    @usableFromInline let state: UnsafeMutablePointer<State>
 
-    package init() {
+    @inlinable public init() {
         unsafe lists = .allocate(capacity: BlockPool.classCount)
         unsafe lists.initialize(repeating: FreeList(), count: BlockPool.classCount)
         unsafe state = .allocate(capacity: 1)
@@ -50,20 +52,20 @@ package struct BlockPool {
     }
 
     /// Gives everything back. Blocks that are still out are leaked by their owners, not by the pool.
-    package func destroy() {
+    @inlinable public func destroy() {
         trim()
         unsafe lists.deallocate()
         unsafe state.deallocate()
     }
 
     /// Bytes handed out and not yet given back.
-    package var allocatedBytes: Int { unsafe state.pointee.allocatedBytes }
+    @inlinable public var allocatedBytes: Int { unsafe state.pointee.allocatedBytes }
     /// Bytes on the free lists.
-    package var keptBytes: Int { unsafe state.pointee.keptBytes }
+    @inlinable public var keptBytes: Int { unsafe state.pointee.keptBytes }
 
     // HOT: per message.
     /// A block of at least `bytes`; nil only when `bytes` exceeds `capacityMax` or the system has no memory.
-    package func allocate(_ bytes: Int) -> Block? {
+    @inlinable public func allocate(_ bytes: Int) -> Block? {
         guard bytes <= BlockPool.capacityMax else { return nil }
         let index = BlockPool.classIndex(bytes)
         let capacity = 1 << (BlockPool.smallestShift &+ index)
@@ -84,7 +86,7 @@ package struct BlockPool {
     }
 
     // HOT: per message.
-    package func free(_ block: Block) {
+    @inlinable public func free(_ block: Block) {
         let index = BlockPool.classIndex(block.capacity)
         let list = unsafe lists + index
         unsafe state.pointee.allocatedBytes &-= block.capacity
@@ -100,7 +102,7 @@ package struct BlockPool {
     }
 
     /// Empties the free lists.
-    package func trim() {
+    @inlinable public func trim() {
         for index in 0..<BlockPool.classCount {
             let capacity = 1 << (BlockPool.smallestShift + index)
             while let block = unsafe lists[index].head {
@@ -114,7 +116,7 @@ package struct BlockPool {
     }
 
     @inline(__always)
-    private static func classIndex(_ bytes: Int) -> Int {
+    @inlinable static func classIndex(_ bytes: Int) -> Int {
         let size = max(bytes, 1 << smallestShift)
         return Int.bitWidth &- (size &- 1).leadingZeroBitCount &- smallestShift
     }

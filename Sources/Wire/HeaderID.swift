@@ -5,7 +5,7 @@
 
 import Primitives
 
-package enum HeaderID: UInt8, CaseIterable {
+public enum HeaderID: UInt8, CaseIterable {
     /// Any name that is not listed here.
     case other = 0
     case host, connection, contentLength, transferEncoding, te, trailer, upgrade, expect, keepAlive, proxyConnection
@@ -25,7 +25,7 @@ package enum HeaderID: UInt8, CaseIterable {
     case proxyAuthorization, secWebsocketKey, altSvc, accessControlRequestMethod, traceparent, tracestate, xB3Traceid
 
     /// The name as it is sent: lower case.
-    package var name: StaticString {
+    public var name: StaticString {
         switch self {
         case .other: ""
         case .host: "host"
@@ -115,7 +115,7 @@ package enum HeaderID: UInt8, CaseIterable {
 }
 
 /// Name → id by one hash and one comparison. Built once per process, read-only afterwards.
-package enum HeaderNames {
+public enum HeaderNames {
     private static let tableBits = 9
     @safe
     private struct Table: @unchecked Sendable {  // written once, before any reader: `static let`
@@ -157,7 +157,7 @@ package enum HeaderNames {
 
     // HOT: per header field.
     /// The id of a lower-case name.
-    package static func id(of name: Bytes) -> HeaderID {
+    public static func id(of name: Bytes) -> HeaderID {
         guard name.count > 1 else { return .other }
         let table = table
         let raw = unsafe table.slots[Int(key(name, table.seed))]

@@ -10,70 +10,77 @@
 import Primitives
 
 /// A run of the head's text.
-package struct Span32 {
-    package var offset: UInt32 = 0
-    package var count: UInt32 = 0
-    @inline(__always) package init() {}
-    @inline(__always) package init(offset: UInt32, count: UInt32) {
+public struct Span32 {
+    public var offset: UInt32 = 0
+    public var count: UInt32 = 0
+    @inlinable @inline(__always) public init() {}
+    @inline(__always) public init(offset: UInt32, count: UInt32) {
         self.offset = offset
         self.count = count
     }
-    package var isEmpty: Bool { count == 0 }
+    @inlinable public var isEmpty: Bool { count == 0 }
 }
 
-package struct HeaderField {
-    package var name: Span32
-    package var value: Span32
-    package var id: HeaderID
+public struct HeaderField {
+    public var name: Span32
+    public var value: Span32
+    public var id: HeaderID
     /// A removed field stays in its place until the head is encoded, marked so.
-    package var removed: Bool
+    public var removed: Bool
+
+    @inlinable public init(name: Span32, value: Span32, id: HeaderID, removed: Bool) {
+        self.name = name
+        self.value = value
+        self.id = id
+        self.removed = removed
+    }
 }
 
-package enum Method: UInt8 {
+public enum Method: UInt8 {
     case get, head, post, put, delete, connect, options, trace, patch, other
 }
 
-package enum HTTPVersion: UInt8, Comparable {
+public enum HTTPVersion: UInt8, Comparable {
     case http10, http11, http2, http3
-    package static func < (a: HTTPVersion, b: HTTPVersion) -> Bool { a.rawValue < b.rawValue }
+    @inlinable public static func < (a: HTTPVersion, b: HTTPVersion) -> Bool { a.rawValue < b.rawValue }
 }
 
 @safe
-package struct MessageHead {
+public struct MessageHead {
     /// Text and fields together. `docs/limits.md` §message head.
-    package static let bytesMax = BlockPool.capacityMax
+    public static let bytesMax = BlockPool.capacityMax
 
-    private let pool: BlockPool
-    private var block: Block
-    private var textCount: UInt32 = 0
-    private var fieldCount: UInt32 = 0
+    @usableFromInline let pool: BlockPool
+    @usableFromInline var block: Block
+    @usableFromInline var textCount: UInt32 = 0
+    @usableFromInline var fieldCount: UInt32 = 0
     /// False once a growth was refused (limit or memory): the caller answers 431 or 502 and drops the head.
-    package private(set) var fits = true
+    public var fits = true
 
-    package var version = HTTPVersion.http11
+    public var version = HTTPVersion.http11
     // Request.
-    package var method = Method.get
+    public var method = Method.get
     /// The method as received; always set for a request.
-    package var methodText = Span32()
+    public var methodText = Span32()
     /// Path and query, as received or as rewritten.
-    package var path = Span32()
+    public var path = Span32()
     /// The authority: `host`, or the authority of an absolute-form target. Empty when there is none.
-    package var authority = Span32()
-    package var scheme = Span32()
+    public var authority = Span32()
+    public var scheme = Span32()
     // Response.
-    package var status: UInt16 = 0
+    public var status: UInt16 = 0
 
     /// Nil when there is no memory.
-    package init?(pool: BlockPool, bytes: Int = 4096) {
+    @inlinable public init?(pool: BlockPool, bytes: Int = 4096) {
         guard let block = pool.allocate(bytes) else { return nil }
         self.pool = pool
         self.block = block
     }
 
-    package func destroy() { pool.free(block) }
+    @inlinable public func destroy() { pool.free(block) }
 
     /// As new, the block kept.
-    package mutating func reset() {
+    @inlinable public mutating func reset() {
         textCount = 0
         fieldCount = 0
         fits = true
@@ -88,18 +95,18 @@ package struct MessageHead {
 
     // MARK: Reading
 
-    package var count: Int { Int(fieldCount) }
+    @inlinable public var count: Int { Int(fieldCount) }
     /// Bytes of text in use: names, values and what replaced them.
-    package var textBytes: Int { Int(textCount) }
+    @inlinable public var textBytes: Int { Int(textCount) }
 
     // HOT: per header field.
     @inline(__always)
-    package func text(_ span: Span32) -> Bytes {
+    @inlinable public func text(_ span: Span32) -> Bytes {
         unsafe Bytes(UnsafeRawPointer(block.base) + Int(span.offset), Int(span.count))
     }
 
     @inline(__always)
-    private func slot(_ index: Int) -> UnsafeMutablePointer<HeaderField> {
+    @inlinable func slot(_ index: Int) -> UnsafeMutablePointer<HeaderField> {
         // Fields lie at the end of the block, the first one last.
         unsafe (block.base + (block.capacity &- (index &+ 1) &* MemoryLayout<HeaderField>.stride))
             .assumingMemoryBound(to: HeaderField.self)
@@ -107,18 +114,18 @@ package struct MessageHead {
 
     /// The field at `index`, removed ones included: walk `0 ..< count` and skip `removed`.
     @inline(__always)
-    package func field(_ index: Int) -> HeaderField {
+    @inlinable public func field(_ index: Int) -> HeaderField {
         assert(index >= 0 && index < count)
         return unsafe slot(index).pointee
     }
 
     @inline(__always)
-    package func name(_ index: Int) -> Bytes { text(field(index).name) }
+    @inlinable public func name(_ index: Int) -> Bytes { text(field(index).name) }
     @inline(__always)
-    package func value(_ index: Int) -> Bytes { text(field(index).value) }
+    @inlinable public func value(_ index: Int) -> Bytes { text(field(index).value) }
 
     /// The first field with this id at or after `start`.
-    package func index(of id: HeaderID, from start: Int = 0) -> Int? {
+    @inlinable public func index(of id: HeaderID, from start: Int = 0) -> Int? {
         var i = start
         let end = count
         while i < end {
@@ -130,7 +137,7 @@ package struct MessageHead {
     }
 
     /// The first field with this lower-case name at or after `start`.
-    package func index(named name: Bytes, from start: Int = 0) -> Int? {
+    @inlinable public func index(named name: Bytes, from start: Int = 0) -> Int? {
         let id = HeaderNames.id(of: name)
         if id != .other { return index(of: id, from: start) }
         var i = start
@@ -143,14 +150,14 @@ package struct MessageHead {
         return nil
     }
 
-    package func value(of id: HeaderID) -> Bytes? { index(of: id).map { value($0) } }
-    package func value(named name: Bytes) -> Bytes? { index(named: name).map { value($0) } }
-    package func has(_ id: HeaderID) -> Bool { index(of: id) != nil }
+    @inlinable public func value(of id: HeaderID) -> Bytes? { index(of: id).map { value($0) } }
+    public func value(named name: Bytes) -> Bytes? { index(named: name).map { value($0) } }
+    @inlinable public func has(_ id: HeaderID) -> Bool { index(of: id) != nil }
 
     // MARK: Writing
 
     /// A copy of `bytes` in the head's text. `bytes` may lie in this head. Empty and `fits == false` when refused.
-    package mutating func store(_ bytes: Bytes) -> Span32 {
+    @inlinable public mutating func store(_ bytes: Bytes) -> Span32 {
         if bytes.isEmpty { return Span32() }
         // The source may be part of this block, which reserve may move.
         let inside = unsafe UnsafeRawPointer(bytes.base) - UnsafeRawPointer(block.base)
@@ -164,7 +171,7 @@ package struct MessageHead {
     }
 
     /// A copy with ASCII letters in lower case, for names.
-    package mutating func storeLowercased(_ bytes: Bytes) -> Span32 {
+    @inlinable public mutating func storeLowercased(_ bytes: Bytes) -> Span32 {
         let span = store(bytes)
         let start = unsafe (block.base + Int(span.offset)).assumingMemoryBound(to: UInt8.self)
         var i = 0
@@ -177,7 +184,7 @@ package struct MessageHead {
 
     /// `count` writable bytes at the end of the text, for a decoder that copies a whole head once and then names its
     /// parts by offset. Nil when refused.
-    package mutating func extend(_ count: Int) -> (span: Span32, base: UnsafeMutablePointer<UInt8>)? {
+    @inlinable public mutating func extend(_ count: Int) -> (span: Span32, base: UnsafeMutablePointer<UInt8>)? {
         guard reserve(count) else { return nil }
         let span = Span32(offset: textCount, count: UInt32(truncatingIfNeeded: count))
         textCount &+= span.count
@@ -188,33 +195,33 @@ package struct MessageHead {
 
     /// The text's first byte; moves when the head grows.
     @inline(__always)
-    package var textBase: UnsafeMutablePointer<UInt8> {
+    public var textBase: UnsafeMutablePointer<UInt8> {
         unsafe block.base.assumingMemoryBound(to: UInt8.self)
     }
 
     /// The block's end: bytes up to here may be read, and written back unchanged, by a scan that runs past the text.
     @inline(__always)
-    package var textLimit: UnsafePointer<UInt8> {
+    public var textLimit: UnsafePointer<UInt8> {
         unsafe UnsafePointer(textBase) + block.capacity
     }
 
     /// Gives back the text from `count` on: what a decoder copied beyond its head.
     @inline(__always)
-    package mutating func truncateText(to count: Int) {
+    public mutating func truncateText(to count: Int) {
         assert(count >= 0 && count <= textBytes)
         textCount = UInt32(truncatingIfNeeded: count)
     }
 
     // HOT: per header field.
     /// Adds a field whose parts already lie in the text. The name is in lower case.
-    package mutating func append(name: Span32, value: Span32, id: HeaderID) {
+    @inlinable public mutating func append(name: Span32, value: Span32, id: HeaderID) {
         guard reserve(MemoryLayout<HeaderField>.stride) else { return }
         unsafe slot(count).initialize(to: HeaderField(name: name, value: value, id: id, removed: false))
         fieldCount &+= 1
     }
 
     /// Adds a field at the end. `name` may have any case.
-    package mutating func append(name: Bytes, value: Bytes) {
+    @inlinable public mutating func append(name: Bytes, value: Bytes) {
         // `value` may lie in this head's text, which storing the name may move.
         let valueSpan = store(value)
         let nameSpan = storeLowercased(name)
@@ -222,7 +229,7 @@ package struct MessageHead {
         append(name: nameSpan, value: valueSpan, id: HeaderNames.id(of: text(nameSpan)))
     }
 
-    package mutating func append(_ id: HeaderID, _ value: Bytes) {
+    @inlinable public mutating func append(_ id: HeaderID, _ value: Bytes) {
         let valueSpan = store(value)
         let nameSpan = store(Bytes(id.name))
         guard fits else { return }
@@ -230,7 +237,7 @@ package struct MessageHead {
     }
 
     /// The first field with this id gets the value, the others go; a new field when there was none. Its place is kept.
-    package mutating func set(_ id: HeaderID, _ value: Bytes) {
+    @inlinable public mutating func set(_ id: HeaderID, _ value: Bytes) {
         guard let first = index(of: id) else { return append(id, value) }
         let span = store(value)
         guard fits else { return }
@@ -238,25 +245,28 @@ package struct MessageHead {
         remove(id, after: first)
     }
 
-    package mutating func set(named name: Bytes, _ value: Bytes) {
+    @inlinable public mutating func set(named name: Bytes, _ value: Bytes) {
         guard let first = index(named: name) else { return append(name: name, value: value) }
         replaceValue(at: first, value)
         removeAll(named: name, from: first &+ 1)
     }
 
-    package mutating func replaceValue(at index: Int, _ value: Bytes) {
+    @inlinable public mutating func replaceValue(at index: Int, _ value: Bytes) {
         let span = store(value)
         guard fits else { return }
         unsafe slot(index).pointee.value = span
     }
 
-    package mutating func remove(at index: Int) { unsafe slot(index).pointee.removed = true }
+    /// The field gets a value that lies in the text already.
+    @inlinable public mutating func setValue(at index: Int, _ span: Span32) { unsafe slot(index).pointee.value = span }
 
-    package mutating func remove(_ id: HeaderID) { remove(id, after: -1) }
+    @inlinable public mutating func remove(at index: Int) { unsafe slot(index).pointee.removed = true }
 
-    package mutating func removeAll(named name: Bytes) { removeAll(named: name, from: 0) }
+    @inlinable public mutating func remove(_ id: HeaderID) { remove(id, after: -1) }
 
-    private mutating func remove(_ id: HeaderID, after index: Int) {
+    @inlinable public mutating func removeAll(named name: Bytes) { removeAll(named: name, from: 0) }
+
+    @inlinable mutating func remove(_ id: HeaderID, after index: Int) {
         var i = index &+ 1
         while let hit = self.index(of: id, from: i) {
             remove(at: hit)
@@ -264,7 +274,7 @@ package struct MessageHead {
         }
     }
 
-    private mutating func removeAll(named name: Bytes, from start: Int) {
+    @inlinable mutating func removeAll(named name: Bytes, from start: Int) {
         var i = start
         while let hit = index(named: name, from: i) {
             remove(at: hit)
@@ -273,7 +283,7 @@ package struct MessageHead {
     }
 
     /// Room for `bytes` more between text and fields; the block doubles when there is none.
-    private mutating func reserve(_ bytes: Int) -> Bool {
+    @inlinable mutating func reserve(_ bytes: Int) -> Bool {
         let fieldBytes = Int(fieldCount) &* MemoryLayout<HeaderField>.stride
         let used = Int(textCount) &+ fieldBytes
         if bytes <= block.capacity &- used { return fits }

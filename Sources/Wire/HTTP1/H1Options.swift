@@ -1,11 +1,11 @@
 // What an HTTP/1 decoder accepts, with Envoy's names and defaults. Trivial: a decoder keeps a copy in its slab entry.
 
 /// `headers_with_underscores_action`.
-package enum UnderscoreAction: UInt8 {
+package enum UnderscoreAction: UInt8, BitwiseCopyable {
     case allow, rejectRequest, dropHeader
 }
 
-package struct H1Options {
+package struct H1Options: BitwiseCopyable {
     /// `max_request_headers_kb` [60], `max_response_headers_kb` [80]: start line and fields together, their line ends included.
     package var maxHeadBytes: UInt32 = 60 << 10
     /// The start line alone. Envoy has no bound of its own for it.

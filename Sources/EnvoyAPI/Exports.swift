@@ -1,0 +1,3 @@
+// Whoever imports EnvoyAPI works with the messages: they come along.
+@_exported import EnvoyProtos
+@_exported import SwiftProtobuf

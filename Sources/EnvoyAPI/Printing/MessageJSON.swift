@@ -1,0 +1,44 @@
+/// Messages → JSON as Envoy's `/config_dump` prints it: snake_case names, one space of indentation, defaults omitted, 64-bit
+/// numbers as strings, `Any` expanded with its `@type` first, durations as `0.250s`.
+package struct MessageJSON: Sendable {
+    /// Full message name and field name → is the value a secret? Such a value prints as "[redacted]". Fields that `Protos/`
+    /// marks `(martlet.secret)` are redacted always.
+    package typealias IsSecret = @Sendable (_ message: String, _ field: String) -> Bool
+
+    static let redacted = "[redacted]"
+
+    private let schema: Schema
+    private let isSecret: IsSecret
+
+    package init(isSecret: @escaping IsSecret = { _, _ in false }) {
+        schema = .shared
+        self.isSecret = isSecret
+    }
+
+    /// `level`: how deep the text stands in a larger one; its first line is not indented.
+    package func text(_ message: some SwiftProtobuf.Message, level: Int = 0) -> String {
+        text(Swift.type(of: message).protoMessageName, (try? message.serializedBytes()) ?? [], level: level)
+    }
+
+    /// A message of that full name from its wire format; `{}` when Martlet does not know the type or the bytes are not it.
+    package func text(_ typeName: String, _ bytes: [UInt8], level: Int = 0) -> String {
+        var decoder = TreeDecoder(schema)
+        guard let type = schema.index(typeName), let tree = try? decoder.message(type, bytes) else { return "{}" }
+        var printer = JSONPrinter(schema, isSecret, level: level)
+        printer.message(tree)
+        return printer.text
+    }
+
+    /// The content of an `Any` with `"@type"` first, as `/config_dump` shows the resources that it carries.
+    package func text(any typeURL: String, _ bytes: [UInt8], level: Int = 0) -> String {
+        var decoder = TreeDecoder(schema)
+        let name = typeURL.split(separator: "/").last ?? ""
+        var printer = JSONPrinter(schema, isSecret, level: level)
+        if let type = schema.index(name), let tree = try? decoder.message(type, bytes) {
+            printer.any(TreeAny(mark: .nowhere, url: typeURL, content: .message(tree)))
+        } else {
+            printer.any(TreeAny(mark: .nowhere, url: typeURL, content: .opaque(bytes)))
+        }
+        return printer.text
+    }
+}

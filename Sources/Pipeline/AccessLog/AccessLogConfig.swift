@@ -1,0 +1,4 @@
+import Primitives
+package struct AccessLogConfig: BitwiseCopyable {
+    package init() {}
+}

@@ -1,0 +1,124 @@
+// What streams and TCP connections both know, under one name.
+
+import Primitives
+import Wire
+
+extension FormatSource {
+    @inline(__always) var startNs: UInt64 { unsafe stream?.pointee.startNs ?? tcp?.pointee.startNs ?? 0 }
+    @inline(__always) var startWallNs: UInt64 { unsafe stream?.pointee.startWallNs ?? tcp?.pointee.startWallNs ?? 0 }
+    @inline(__always) var endNs: UInt64 { unsafe stream?.pointee.endNs ?? tcp?.pointee.endNs ?? 0 }
+    @inline(__always) var flags: ResponseFlags { unsafe stream?.pointee.flags ?? tcp?.pointee.flags ?? [] }
+    @inline(__always) var details: Bytes { unsafe stream?.pointee.details ?? tcp?.pointee.details ?? .empty }
+    @inline(__always) var connectionID: UInt64 { unsafe stream?.pointee.connectionID ?? tcp?.pointee.connectionID ?? 0 }
+    @inline(__always) var upstreamConnectionID: UInt64 {
+        unsafe stream?.pointee.upstreamConnectionID ?? tcp?.pointee.upstreamConnectionID ?? 0
+    }
+    @inline(__always) var attempts: UInt16 { unsafe stream?.pointee.attempt ?? tcp?.pointee.attempts ?? 0 }
+    @inline(__always) var remoteAddress: SocketAddress {
+        unsafe stream?.pointee.remoteAddress ?? tcp?.pointee.remoteAddress ?? SocketAddress()
+    }
+    @inline(__always) var directRemoteAddress: SocketAddress {
+        unsafe stream?.pointee.directRemoteAddress ?? tcp?.pointee.directRemoteAddress ?? SocketAddress()
+    }
+    @inline(__always) var localAddress: SocketAddress {
+        unsafe stream?.pointee.localAddress ?? tcp?.pointee.localAddress ?? SocketAddress()
+    }
+    @inline(__always) var upstreamRemoteAddress: SocketAddress {
+        unsafe stream?.pointee.upstreamRemoteAddress ?? tcp?.pointee.upstreamRemoteAddress ?? SocketAddress()
+    }
+    @inline(__always) var upstreamLocalAddress: SocketAddress {
+        unsafe stream?.pointee.upstreamLocalAddress ?? tcp?.pointee.upstreamLocalAddress ?? SocketAddress()
+    }
+
+    /// 0 while there is none.
+    @inline(__always) var responseCode: UInt16 {
+        if let status { return status }
+        guard let stream = unsafe stream, unsafe stream.pointee.hasResponseHead else { return 0 }
+        return unsafe stream.pointee.response.status
+    }
+
+    // HOT: per field.
+    /// Nanoseconds; nil when the request did not come so far.
+    func duration(_ op: FormatOperator) -> UInt64? {
+        switch op {
+        case .duration: return (endNs == 0 ? nowNs : endNs) &- startNs
+        case .requestDuration: return span(.downstreamReceiveBegin, .downstreamReceiveEnd)
+        case .requestSendDuration: return span(.downstreamReceiveBegin, .upstreamSendEnd)
+        case .responseDuration: return span(.downstreamReceiveBegin, .upstreamReceiveBegin)
+        case .responseSendDuration: return span(.upstreamReceiveBegin, .downstreamSendEnd)
+        default: return nil
+        }
+    }
+
+    func span(_ start: TimePoint, _ end: TimePoint) -> UInt64? {
+        guard let stream = unsafe stream else { return nil }
+        let from = unsafe FormatSource.moment(start, stream)
+        let to = unsafe FormatSource.moment(end, stream)
+        return from != 0 && to >= from ? to &- from : nil
+    }
+
+    /// 0: not reached.
+    private static func moment(_ point: TimePoint, _ stream: UnsafePointer<HTTPStream>) -> UInt64 {
+        switch point {
+        case .downstreamReceiveBegin: unsafe stream.pointee.startNs
+        case .downstreamReceiveEnd: unsafe stream.pointee.requestEndNs
+        case .upstreamSendBegin: unsafe stream.pointee.upstreamStartNs
+        case .upstreamSendEnd: unsafe stream.pointee.upstreamRequestEndNs
+        case .upstreamReceiveBegin: unsafe stream.pointee.upstreamFirstByteNs
+        case .upstreamReceiveEnd: unsafe stream.pointee.upstreamEndNs
+        case .downstreamSendBegin: unsafe stream.pointee.responseStartNs
+        case .downstreamSendEnd: unsafe stream.pointee.responseStartNs == 0 ? 0 : stream.pointee.endNs
+        case .upstreamConnectBegin, .upstreamConnectEnd, .upstreamHandshakeEnd, .other: 0
+        }
+    }
+
+    // HOT: per field.
+    func bytes(_ op: FormatOperator) -> UInt64 {
+        if let tcp = unsafe tcp {
+            switch op {
+            case .bytesReceived, .downstreamWireBytesReceived: return unsafe tcp.pointee.bytesReceived
+            case .bytesSent, .downstreamWireBytesSent: return unsafe tcp.pointee.bytesSent
+            case .upstreamWireBytesSent: return unsafe tcp.pointee.upstreamBytesSent
+            case .upstreamWireBytesReceived: return unsafe tcp.pointee.upstreamBytesReceived
+            default: return 0
+            }
+        }
+        guard let stream = unsafe stream else { return 0 }
+        switch op {
+        case .bytesReceived: return unsafe stream.pointee.requestBodyBytes
+        case .bytesSent: return unsafe stream.pointee.responseBodyBytes
+        case .downstreamWireBytesReceived: return unsafe stream.pointee.requestHeadBytes &+ stream.pointee.requestBodyBytes
+        case .downstreamWireBytesSent: return unsafe stream.pointee.responseHeadBytes &+ stream.pointee.responseBodyBytes
+        case .upstreamWireBytesSent: return unsafe stream.pointee.upstreamBytesSent
+        case .upstreamWireBytesReceived: return unsafe stream.pointee.upstreamBytesReceived
+        // The lines between the start line and the empty one.
+        case .downstreamHeaderBytesReceived:
+            return unsafe less(stream.pointee.requestHeadBytes, FormatSource.requestLineBytes(stream) &+ 2)
+        case .downstreamHeaderBytesSent:
+            return unsafe less(stream.pointee.responseHeadBytes, FormatSource.statusLineBytes(stream) &+ 2)
+        // As if the body had gone without chunk headers.
+        case .upstreamHeaderBytesSent:
+            let head = unsafe less(stream.pointee.upstreamBytesSent, stream.pointee.requestBodyBytes)
+            return unsafe less(head, FormatSource.requestLineBytes(stream) &+ 2)
+        case .upstreamHeaderBytesReceived:
+            if unsafe stream.pointee.isLocalReply { return 0 }
+            let head = unsafe less(stream.pointee.upstreamBytesReceived, stream.pointee.responseBodyBytes)
+            return unsafe less(head, FormatSource.statusLineBytes(stream) &+ 2)
+        default: return 0
+        }
+    }
+
+    private func less(_ a: UInt64, _ b: UInt64) -> UInt64 { a > b ? a &- b : 0 }
+
+    /// `GET /path HTTP/1.1` and its line end.
+    private static func requestLineBytes(_ stream: UnsafePointer<HTTPStream>) -> UInt64 {
+        guard unsafe !stream.pointee.request.methodText.isEmpty else { return unsafe stream.pointee.requestHeadBytes }
+        return unsafe UInt64(stream.pointee.request.methodText.count) &+ UInt64(stream.pointee.request.path.count) &+ 12
+    }
+
+    /// `HTTP/1.1 200 OK` and its line end.
+    private static func statusLineBytes(_ stream: UnsafePointer<HTTPStream>) -> UInt64 {
+        unsafe 15 &+ UInt64(
+                truncatingIfNeeded: ReasonPhrases.phrase(stream.pointee.response.status).utf8CodeUnitCount)
+    }
+}

@@ -1,0 +1,179 @@
+// The operators of a format (`%RESPONSE_CODE%`): their names, and what may stand behind a name.
+
+import Primitives
+
+package enum FormatOperator: UInt8, BitwiseCopyable {
+    case literal
+    /// Known to Envoy, filled by no feature of ours yet: always missing.
+    case absent
+    /// Known to Envoy, always the empty text: `CUSTOM_FLAGS`.
+    case empty
+    /// Known to Envoy, always 0: `BYTES_RETRANSMITTED`.
+    case zero
+
+    case requestHeader, responseHeader, responseTrailer, path, queryParameter, queryParameters, requestWithoutQuery
+    case requestHeadersBytes, responseHeadersBytes, responseTrailersBytes
+    case proto, upstreamProto, responseCode, responseCodeDetails, connectionTerminationDetails
+    case responseFlags, responseFlagsLong, grpcStatus, localReplyBody
+    case bytesReceived, bytesSent
+    case upstreamWireBytesSent, upstreamWireBytesReceived, upstreamHeaderBytesSent, upstreamHeaderBytesReceived
+    case downstreamWireBytesSent, downstreamWireBytesReceived, downstreamHeaderBytesSent, downstreamHeaderBytesReceived
+    case duration, requestDuration, requestSendDuration, responseDuration, responseSendDuration, pointDuration
+    case startTime, emitTime
+    case upstreamHost, upstreamHostName, upstreamHostNameWithoutPort, upstreamCluster, upstreamHostsAttempted
+    case upstreamHostNamesAttempted, upstreamHostsAttemptedWithoutPort, upstreamHostNamesAttemptedWithoutPort
+    case upstreamFailureReason, upstreamAttempts, upstreamConnectionID, upstreamConnectionIDsAttempted
+    case upstreamLocalAddress, upstreamRemoteAddress
+    case downstreamRemoteAddress, downstreamDirectRemoteAddress, downstreamLocalAddress
+    case connectionID, streamID, uniqueID, serverName, routeName, routeResolutions, accessLogType
+}
+
+/// What may stand behind an operator's name.
+package enum FormatArgument: UInt8 {
+    case refused, optional, required
+}
+
+struct FormatOperatorRule {
+    var op: FormatOperator
+    var argument = FormatArgument.refused
+    var mayHaveLength = false
+    /// Which of several forms the operator writes (`FormatPiece.option`).
+    var option: UInt8 = 0
+}
+
+/// The three forms of an address.
+enum AddressForm: UInt8 {
+    case whole, withoutPort, port
+}
+
+extension FormatOperator {
+    /// Every name of Envoy 1.40; nil: no such operator.
+    static func rule(_ name: String) -> FormatOperatorRule? {
+        if let rule = values[name] { return rule }
+        if let op = plain[name] { return FormatOperatorRule(op: op) }
+        if unfilled.contains(name) { return FormatOperatorRule(op: .absent) }
+        return address(name)
+    }
+
+    /// For suggestions.
+    static var commonNames: [String] {
+        values.keys.sorted() + plain.keys.sorted() + [
+            "DOWNSTREAM_REMOTE_ADDRESS", "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", "DOWNSTREAM_DIRECT_REMOTE_ADDRESS",
+            "DOWNSTREAM_LOCAL_ADDRESS", "DOWNSTREAM_REMOTE_PORT", "UPSTREAM_LOCAL_ADDRESS", "UPSTREAM_REMOTE_ADDRESS",
+        ]
+    }
+
+    /// Operators with arguments or a length.
+    private static let values: [String: FormatOperatorRule] = [
+        "REQ": FormatOperatorRule(op: .requestHeader, argument: .required, mayHaveLength: true),
+        "REQUEST_HEADER": FormatOperatorRule(op: .requestHeader, argument: .required, mayHaveLength: true),
+        "RESP": FormatOperatorRule(op: .responseHeader, argument: .required, mayHaveLength: true),
+        "RESPONSE_HEADER": FormatOperatorRule(op: .responseHeader, argument: .required, mayHaveLength: true),
+        "TRAILER": FormatOperatorRule(op: .responseTrailer, argument: .required, mayHaveLength: true),
+        "RESPONSE_TRAILER": FormatOperatorRule(op: .responseTrailer, argument: .required, mayHaveLength: true),
+        "REQ_WITHOUT_QUERY": FormatOperatorRule(op: .requestWithoutQuery, argument: .required, mayHaveLength: true),
+        "PATH": FormatOperatorRule(op: .path, argument: .optional, mayHaveLength: true),
+        "QUERY_PARAM": FormatOperatorRule(op: .queryParameter, argument: .required, mayHaveLength: true),
+        "QUERY_PARAMS": FormatOperatorRule(op: .queryParameters, argument: .optional, mayHaveLength: true),
+        "RESPONSE_CODE_DETAILS": FormatOperatorRule(op: .responseCodeDetails, argument: .optional),
+        "GRPC_STATUS": FormatOperatorRule(op: .grpcStatus, argument: .optional),
+        "GRPC_STATUS_NUMBER": FormatOperatorRule(op: .grpcStatus, option: GRPCStatus.Form.number.rawValue),
+        "COMMON_DURATION": FormatOperatorRule(op: .pointDuration, argument: .required),
+        "START_TIME": FormatOperatorRule(op: .startTime, argument: .optional),
+        "START_TIME_LOCAL": FormatOperatorRule(op: .startTime, argument: .optional, option: 1),
+        "EMIT_TIME": FormatOperatorRule(op: .emitTime, argument: .optional),
+        "EMIT_TIME_LOCAL": FormatOperatorRule(op: .emitTime, argument: .optional, option: 1),
+        "REQUESTED_SERVER_NAME": FormatOperatorRule(op: .serverName, argument: .optional),
+        "ENVIRONMENT": FormatOperatorRule(op: .literal, argument: .required, mayHaveLength: true),
+        "STREAM_INFO_REQ": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),
+        "DYNAMIC_METADATA": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),
+        "CLUSTER_METADATA": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),
+        "UPSTREAM_METADATA": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),
+        "METADATA": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),
+        "FILTER_STATE": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),
+        "UPSTREAM_FILTER_STATE": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),
+        "XFCC_VALUE": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),
+    ]
+
+    /// Operators that stand alone.
+    private static let plain: [String: FormatOperator] = [
+        "CUSTOM_FLAGS": .empty,
+        "BYTES_RETRANSMITTED": .zero, "PACKETS_RETRANSMITTED": .zero, "DOWNSTREAM_CX_RTT": .zero,
+        "REQUEST_HEADERS_BYTES": .requestHeadersBytes, "RESPONSE_HEADERS_BYTES": .responseHeadersBytes,
+        "RESPONSE_TRAILERS_BYTES": .responseTrailersBytes,
+        "PROTOCOL": .proto, "UPSTREAM_PROTOCOL": .upstreamProto, "RESPONSE_CODE": .responseCode,
+        "CONNECTION_TERMINATION_DETAILS": .connectionTerminationDetails, "RESPONSE_FLAGS": .responseFlags,
+        "RESPONSE_FLAGS_LONG": .responseFlagsLong, "LOCAL_REPLY_BODY": .localReplyBody,
+        "BYTES_RECEIVED": .bytesReceived, "BYTES_SENT": .bytesSent,
+        "UPSTREAM_WIRE_BYTES_SENT": .upstreamWireBytesSent, "UPSTREAM_WIRE_BYTES_RECEIVED": .upstreamWireBytesReceived,
+        "UPSTREAM_HEADER_BYTES_SENT": .upstreamHeaderBytesSent,
+        "UPSTREAM_HEADER_BYTES_RECEIVED": .upstreamHeaderBytesReceived,
+        "UPSTREAM_DECOMPRESSED_HEADER_BYTES_SENT": .upstreamHeaderBytesSent,
+        "UPSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED": .upstreamHeaderBytesReceived,
+        "DOWNSTREAM_WIRE_BYTES_SENT": .downstreamWireBytesSent,
+        "DOWNSTREAM_WIRE_BYTES_RECEIVED": .downstreamWireBytesReceived,
+        "DOWNSTREAM_HEADER_BYTES_SENT": .downstreamHeaderBytesSent,
+        "DOWNSTREAM_HEADER_BYTES_RECEIVED": .downstreamHeaderBytesReceived,
+        "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_SENT": .downstreamHeaderBytesSent,
+        "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED": .downstreamHeaderBytesReceived,
+        "DURATION": .duration, "REQUEST_DURATION": .requestDuration, "REQUEST_TX_DURATION": .requestSendDuration,
+        "RESPONSE_DURATION": .responseDuration, "RESPONSE_TX_DURATION": .responseSendDuration,
+        "UPSTREAM_HOST": .upstreamHost, "UPSTREAM_HOST_NAME": .upstreamHostName,
+        "UPSTREAM_HOST_NAME_WITHOUT_PORT": .upstreamHostNameWithoutPort,
+        "UPSTREAM_HOSTS_ATTEMPTED": .upstreamHostsAttempted,
+        "UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT": .upstreamHostsAttemptedWithoutPort,
+        "UPSTREAM_HOST_NAMES_ATTEMPTED": .upstreamHostNamesAttempted,
+        "UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT": .upstreamHostNamesAttemptedWithoutPort,
+        "UPSTREAM_CLUSTER": .upstreamCluster, "UPSTREAM_CLUSTER_RAW": .upstreamCluster,
+        "UPSTREAM_TRANSPORT_FAILURE_REASON": .upstreamFailureReason,
+        "UPSTREAM_REQUEST_ATTEMPT_COUNT": .upstreamAttempts, "UPSTREAM_CONNECTION_ID": .upstreamConnectionID,
+        "UPSTREAM_CONNECTION_IDS_ATTEMPTED": .upstreamConnectionIDsAttempted,
+        "CONNECTION_ID": .connectionID, "STREAM_ID": .streamID, "UNIQUE_ID": .uniqueID,
+        "ROUTE_NAME": .routeName, "ROUTE_RESOLUTION_COUNT": .routeResolutions, "ACCESS_LOG_TYPE": .accessLogType,
+        "HOSTNAME": .literal,
+    ]
+
+    /// Operators whose features we do not have: they are what Envoy prints without them, `-`.
+    private static let unfilled: Set<String> = {
+        var names: Set<String> = [
+            "ROUNDTRIP_DURATION", "DOWNSTREAM_HANDSHAKE_DURATION", "UPSTREAM_CONNECTION_POOL_READY_DURATION",
+            "ROUTE_RESOLUTION_TIME_US", "TRACE_ID", "SPAN_ID", "FILTER_CHAIN_NAME", "VIRTUAL_CLUSTER_NAME",
+            "DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID", "DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID",
+            "UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID", "DOWNSTREAM_LOCAL_CLOSE_REASON",
+            "DOWNSTREAM_DETECTED_CLOSE_TYPE", "DOWNSTREAM_TRANSPORT_FAILURE_REASON", "UPSTREAM_DETECTED_CLOSE_TYPE",
+            "UPSTREAM_LOCAL_CLOSE_REASON", "UPSTREAM_SERVER_NAME", "TLS_JA3_FINGERPRINT", "TLS_JA4_FINGERPRINT",
+        ]
+        for side in ["DOWNSTREAM", "UPSTREAM"] {
+            for leaf in ["VERSION", "CIPHER", "GROUP", "SESSION_ID"] { names.insert("\(side)_TLS_\(leaf)") }
+            for end in ["LOCAL", "PEER"] {
+                for kind in ["DNS", "URI", "IP", "EMAIL", "OTHERNAME"] { names.insert("\(side)_\(end)_\(kind)_SAN") }
+                names.insert("\(side)_\(end)_SUBJECT")
+            }
+            for leaf in [
+                "ISSUER", "SERIAL", "CERT", "CERT_V_START", "CERT_V_END", "FINGERPRINT_1", "FINGERPRINT_256",
+                "CHAIN_FINGERPRINTS_1", "CHAIN_FINGERPRINTS_256", "CHAIN_SERIALS", "ISSUER_FINGERPRINT_256",
+                "ISSUER_SERIAL",
+            ] { names.insert("\(side)_PEER_\(leaf)") }
+        }
+        return names
+    }()
+
+    /// `DOWNSTREAM_REMOTE_ADDRESS`, `…_WITHOUT_PORT(mask)`, `DOWNSTREAM_REMOTE_PORT`, and so for the other ends.
+    private static func address(_ name: String) -> FormatOperatorRule? {
+        let ends: [(prefix: String, op: FormatOperator)] = [
+            ("DOWNSTREAM_REMOTE", .downstreamRemoteAddress), ("DOWNSTREAM_DIRECT_REMOTE", .downstreamDirectRemoteAddress),
+            ("DOWNSTREAM_LOCAL", .downstreamLocalAddress), ("DOWNSTREAM_DIRECT_LOCAL", .downstreamLocalAddress),
+            ("UPSTREAM_REMOTE", .upstreamRemoteAddress), ("UPSTREAM_LOCAL", .upstreamLocalAddress),
+        ]
+        for end in ends {
+            switch name {
+            case end.prefix + "_ADDRESS": return FormatOperatorRule(op: end.op)
+            case end.prefix + "_PORT": return FormatOperatorRule(op: end.op, option: AddressForm.port.rawValue)
+            case end.prefix + "_ADDRESS_WITHOUT_PORT":
+                return FormatOperatorRule(op: end.op, argument: .optional, option: AddressForm.withoutPort.rawValue)
+            default: continue
+            }
+        }
+        return nil
+    }
+}

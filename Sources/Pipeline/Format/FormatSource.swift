@@ -1,0 +1,131 @@
+// What a format is evaluated over: one HTTP stream, or one TCP connection. Trivial, made where it is needed, good for
+// the length of one call.
+
+import Primitives
+import Transport
+import Upstream
+import Wire
+
+/// What a proxied TCP connection has to tell, filled in when it ends.
+@safe
+package struct TCPLogInfo {
+    package var startNs: UInt64 = 0
+    package var startWallNs: UInt64 = 0
+    package var endNs: UInt64 = 0
+    package var bytesReceived: UInt64 = 0
+    package var bytesSent: UInt64 = 0
+    package var upstreamBytesSent: UInt64 = 0
+    package var upstreamBytesReceived: UInt64 = 0
+    package var flags: ResponseFlags = []
+    package var details = Bytes.empty
+    package var terminationDetails = Bytes.empty
+    package var upstreamErrno: Int32 = 0
+    package var upstreamConnectTimedOut = false
+    package var attempts: UInt16 = 0
+    package var connectionID: UInt64 = 0
+    package var upstreamConnectionID: UInt64 = 0
+    package var remoteAddress = SocketAddress()
+    package var directRemoteAddress = SocketAddress()
+    package var localAddress = SocketAddress()
+    package var upstreamRemoteAddress = SocketAddress()
+    package var upstreamLocalAddress = SocketAddress()
+    package init() {}
+}
+
+/// Which event a line of an access log is about.
+package enum AccessLogType: UInt8, BitwiseCopyable, CaseIterable {
+    case notSet, tcpUpstreamConnected, tcpPeriodic, tcpConnectionEnd, downstreamStart, downstreamPeriodic, downstreamEnd
+    case upstreamPoolReady, upstreamPeriodic, upstreamEnd, downstreamTunnelSuccessfullyEstablished
+    case udpTunnelUpstreamConnected, udpPeriodic, udpSessionEnd
+
+    package var name: StaticString {
+        switch self {
+        case .notSet: "NotSet"
+        case .tcpUpstreamConnected: "TcpUpstreamConnected"
+        case .tcpPeriodic: "TcpPeriodic"
+        case .tcpConnectionEnd: "TcpConnectionEnd"
+        case .downstreamStart: "DownstreamStart"
+        case .downstreamPeriodic: "DownstreamPeriodic"
+        case .downstreamEnd: "DownstreamEnd"
+        case .upstreamPoolReady: "UpstreamPoolReady"
+        case .upstreamPeriodic: "UpstreamPeriodic"
+        case .upstreamEnd: "UpstreamEnd"
+        case .downstreamTunnelSuccessfullyEstablished: "DownstreamTunnelSuccessfullyEstablished"
+        case .udpTunnelUpstreamConnected: "UdpTunnelUpstreamConnected"
+        case .udpPeriodic: "UdpPeriodic"
+        case .udpSessionEnd: "UdpSessionEnd"
+        }
+    }
+}
+
+@safe
+package struct FormatSource {
+    /// One of the two.
+    package var stream: UnsafePointer<HTTPStream>?
+    package var tcp: UnsafePointer<TCPLogInfo>?
+    package var clusterName = Bytes.empty
+    /// The host that was chosen; nil: none.
+    package var host: UnsafePointer<HostConfig>?
+    /// The worker's time of this turn.
+    package var nowNs: UInt64
+    package var logType = AccessLogType.notSet
+    /// `%LOCAL_REPLY_BODY%`.
+    package var localReplyBody = Bytes.empty
+    /// `%RESPONSE_CODE%` and `%RESP(:status)%` of a reply that is being made; nil: the response head's.
+    package var status: UInt16?
+
+    package init(stream: UnsafePointer<HTTPStream>, nowNs: UInt64) {
+        unsafe self.stream = unsafe stream
+        self.nowNs = nowNs
+    }
+
+    package init(tcp: UnsafePointer<TCPLogInfo>, nowNs: UInt64) {
+        unsafe self.tcp = unsafe tcp
+        self.nowNs = nowNs
+    }
+}
+
+extension Worker {
+    // HOT: per message.
+    /// The stream with what this worker knows of its cluster and host.
+    package func formatSource(_ stream: UnsafeMutablePointer<HTTPStream>) -> FormatSource {
+        var source = unsafe FormatSource(stream: UnsafePointer(stream), nowNs: nowNs)
+        if let host = unsafe hosts[stream.pointee.host] { unsafe source.host = unsafe UnsafePointer(host.hostConfig) }
+        if let chosen = unsafe stream.pointee.chosen {
+            source.clusterName = unsafe chosen.pointee.name
+        } else if unsafe stream.pointee.clusterSlot != RouteConfig.noSlot, let cluster = unsafe cluster(stream.pointee.clusterSlot) {
+            source.clusterName = unsafe cluster.pointee.config.pointee.name
+        }
+        return source
+    }
+
+    /// The same for a TCP connection; `host` as the upstream connection had it.
+    package func formatSource(
+        _ info: UnsafePointer<TCPLogInfo>, host: Handle, cluster slot: UInt32
+    ) -> FormatSource {
+        var source = unsafe FormatSource(tcp: info, nowNs: nowNs)
+        source.logType = .tcpConnectionEnd
+        if let host = unsafe hosts[host] { unsafe source.host = unsafe UnsafePointer(host.hostConfig) }
+        if let cluster = unsafe cluster(slot) { source.clusterName = unsafe cluster.pointee.config.pointee.name }
+        return source
+    }
+}
+
+extension UnsafeMutablePointer where Pointee == Host {
+    var hostConfig: UnsafeMutablePointer<HostConfig> {
+        unsafe (UnsafeMutableRawPointer(self) + MemoryLayout<Host>.offset(of: \.config).unsafelyUnwrapped)
+            .assumingMemoryBound(to: HostConfig.self)
+    }
+}
+
+extension UnsafeMutablePointer where Pointee == HTTPStream {
+    /// The heads in place, for `FormatWriter.apply`.
+    package var requestHead: UnsafeMutablePointer<MessageHead> {
+        unsafe (UnsafeMutableRawPointer(self) + MemoryLayout<HTTPStream>.offset(of: \.request).unsafelyUnwrapped)
+            .assumingMemoryBound(to: MessageHead.self)
+    }
+    package var responseHead: UnsafeMutablePointer<MessageHead> {
+        unsafe (UnsafeMutableRawPointer(self) + MemoryLayout<HTTPStream>.offset(of: \.response).unsafelyUnwrapped)
+            .assumingMemoryBound(to: MessageHead.self)
+    }
+}

@@ -1,0 +1,233 @@
+// Operators whose text has to be put together or chosen: protocol, flags, gRPC status, addresses, hosts, times.
+
+import Glibc
+import Primitives
+import Upstream
+import Wire
+
+extension FormatWriter {
+    func proto(_ source: FormatSource) -> FormatValue {
+        guard let stream = unsafe source.stream else { return .missing }
+        return unsafe .text(Bytes(FormatWriter.name(stream.pointee.request.version)))
+    }
+
+    /// Known once there is a response that an upstream made.
+    func upstreamProto(_ source: FormatSource) -> FormatValue {
+        guard let stream = unsafe source.stream, unsafe stream.pointee.upstreamFirstByteNs != 0 else { return .missing }
+        return .text(Bytes("HTTP/1.1"))
+    }
+
+    private static func name(_ version: HTTPVersion) -> StaticString {
+        switch version {
+        case .http10: "HTTP/1.0"
+        case .http11: "HTTP/1.1"
+        case .http2: "HTTP/2"
+        case .http3: "HTTP/3"
+        }
+    }
+
+    // HOT: per field.
+    mutating func flags(_ source: FormatSource, long: Bool) -> FormatValue {
+        let flags = source.flags
+        if flags.isEmpty { return .text(Bytes("-")) }
+        value.reset()
+        for i in 0..<FlagNames.count where flags.rawValue & FlagNames.bit(i) != 0 {
+            if value.count > 0 { value.put(UInt8(ascii: ",")) }
+            value.put(FlagNames.name(i, long: long))
+        }
+        return .text(value.bytes)
+    }
+
+    // MARK: gRPC
+
+    /// From trailers or head, else what the HTTP status means; nil unless the request was gRPC.
+    static func grpcCode(_ source: FormatSource) -> Int64? {
+        guard let stream = unsafe source.stream,
+            let contentType = unsafe stream.pointee.request.value(of: .contentType), isGRPC(contentType)
+        else { return nil }
+        if let trailers = unsafe stream.pointee.responseTrailers, let text = trailers.value(of: .grpcStatus) { return code(text) }
+        if unsafe stream.pointee.hasResponseHead, let text = unsafe stream.pointee.response.value(of: .grpcStatus) { return code(text) }
+        let status = source.responseCode
+        return status == 0 ? nil : GRPCStatus.code(httpStatus: status)
+    }
+
+    /// -1: no number.
+    private static func code(_ text: Bytes) -> Int64 { text.trimmed.decimal.flatMap { Int64(exactly: $0) } ?? -1 }
+
+    static func isGRPC(_ contentType: Bytes) -> Bool {
+        let grpc = Bytes("application/grpc")
+        guard contentType.hasPrefix(grpc) else { return false }
+        return contentType.count == grpc.count || contentType[grpc.count] == UInt8(ascii: "+")
+            || contentType[grpc.count] == UInt8(ascii: ";")
+    }
+
+    mutating func grpcStatus(_ source: FormatSource, _ form: GRPCStatus.Form) -> FormatValue {
+        guard let code = FormatWriter.grpcCode(source) else { return .missing }
+        if let name = GRPCStatus.name(code, form) { return .text(name) }
+        if form == .number { return code < 0 ? .negative(code.magnitude) : .number(code.magnitude) }
+        value.reset()
+        if code < 0 { value.put(UInt8(ascii: "-")) }
+        value.put(decimal: code.magnitude)
+        return .text(value.bytes)
+    }
+
+    // MARK: names
+
+    func serverName(_ option: UInt8, _ source: FormatSource) -> FormatValue {
+        // No connection has a server name as long as there is no TLS: `host` steps in where it may.
+        guard option != ServerNameSource.serverName.rawValue, let stream = unsafe source.stream else { return .missing }
+        return unsafe .present(stream.pointee.request.text(stream.pointee.request.authority))
+    }
+
+    /// A version 4 UUID (RFC 9562 §5.4).
+    mutating func uuid() -> FormatValue {
+        let high = random.next() & 0xffff_ffff_ffff_0fff | 0x4000
+        let low = random.next() & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000
+        value.reset()
+        value.put(hex: high >> 32, width: 8)
+        value.put(UInt8(ascii: "-"))
+        value.put(hex: high >> 16, width: 4)
+        value.put(UInt8(ascii: "-"))
+        value.put(hex: high, width: 4)
+        value.put(UInt8(ascii: "-"))
+        value.put(hex: low >> 48, width: 4)
+        value.put(UInt8(ascii: "-"))
+        value.put(hex: low, width: 12)
+        return .text(value.bytes)
+    }
+
+    // MARK: times
+
+    func milliseconds(_ ns: UInt64?) -> FormatValue { ns.map { .number($0 / 1_000_000) } ?? .missing }
+
+    func pointDuration(_ piece: UnsafePointer<FormatPiece>, _ source: FormatSource) -> FormatValue {
+        let start = unsafe TimePoint(rawValue: piece.pointee.option) ?? .other
+        let end = unsafe TimePoint(rawValue: piece.pointee.secondOption) ?? .other
+        guard let ns = source.span(start, end) else { return .missing }
+        return unsafe .number(ns / UInt64(truncatingIfNeeded: max(piece.pointee.length, 1)))
+    }
+
+    mutating func moment(_ wallNs: UInt64, _ piece: UnsafePointer<FormatPiece>) -> FormatValue {
+        value.reset()
+        unsafe time.write(wallNs, piece.pointee.time, local: piece.pointee.option == 1, into: &value)
+        return .text(value.bytes)
+    }
+
+    // MARK: addresses
+
+    // HOT: per field.
+    mutating func address(_ address: SocketAddress, _ piece: UnsafePointer<FormatPiece>) -> FormatValue {
+        guard address.family != .none else { return .missing }
+        switch unsafe AddressForm(rawValue: piece.pointee.option) ?? .whole {
+        case .port: return address.family == .unix ? .missing : .number(UInt64(address.port))
+        case .whole: return written(address, withPort: true)
+        case .withoutPort:
+            guard unsafe piece.pointee.secondOption != UInt8.max else { return written(address, withPort: false) }
+            return unsafe masked(address, piece.pointee.secondOption)
+        }
+    }
+
+    private mutating func written(_ address: SocketAddress, withPort: Bool) -> FormatValue {
+        value.reset()
+        if withPort || address.family == .unix { value.put(address) } else { value.put(ip: address) }
+        return .text(value.bytes)
+    }
+
+    /// `10.1.0.0/16`
+    private mutating func masked(_ address: SocketAddress, _ bits: UInt8) -> FormatValue {
+        guard address.family != .unix else { return written(address, withPort: false) }
+        var network = address
+        let width: UInt8 = address.family == .ipv4 ? 32 : 128
+        let kept = min(bits, width)
+        let highMask = kept >= 64 ? UInt64.max : ~(UInt64.max >> UInt64(kept))
+        let lowMask = kept <= 64 ? 0 : ~(UInt64.max >> UInt64(kept &- 64))
+        network.high &= highMask.bigEndian
+        network.low &= kept == 128 ? UInt64.max : lowMask.bigEndian
+        value.reset()
+        value.put(ip: network)
+        value.put(UInt8(ascii: "/"))
+        value.put(decimal: UInt64(kept))
+        return .text(value.bytes)
+    }
+
+    // MARK: upstream
+
+    mutating func host(_ op: FormatOperator, _ source: FormatSource) -> FormatValue {
+        guard let host = unsafe source.host else { return .missing }
+        switch op {
+        case .upstreamHost: return unsafe written(host.pointee.address, withPort: true)
+        case .upstreamHostName:
+            return unsafe host.pointee.hostname.isEmpty
+                ? written(host.pointee.address, withPort: true) : .text(host.pointee.hostname)
+        case .upstreamHostNameWithoutPort:
+            return unsafe host.pointee.hostname.isEmpty
+                ? written(host.pointee.address, withPort: false) : .text(host.pointee.hostname)
+        default: break
+        }
+        // Of the attempts only the last one is remembered, and counts once it had a connection.
+        guard source.upstreamRemoteAddress.family != .none else { return .missing }
+        let isName = op == .upstreamHostNamesAttempted || op == .upstreamHostNamesAttemptedWithoutPort
+        if isName, unsafe !host.pointee.hostname.isEmpty { return unsafe .text(host.pointee.hostname) }
+        return unsafe written(
+            host.pointee.address, withPort: op == .upstreamHostsAttempted || op == .upstreamHostNamesAttempted)
+    }
+
+    mutating func connectionIDs(_ source: FormatSource) -> FormatValue {
+        let id = source.upstreamConnectionID
+        guard id != 0 else { return .missing }
+        value.reset()
+        value.put(decimal: id)
+        return .text(value.bytes)
+    }
+
+    /// `delayed_connect_error:_Connection_refused`
+    mutating func failureReason(_ source: FormatSource) -> FormatValue {
+        let error = unsafe source.stream?.pointee.upstreamErrno ?? source.tcp?.pointee.upstreamErrno ?? 0
+        guard error != 0 else { return .missing }
+        value.reset()
+        UpstreamErrors.write(error, into: &value)
+        return .text(value.bytes)
+    }
+}
+
+/// Short and long names of the response flags in memory that costs no reference count to read.
+@safe
+enum FlagNames {
+    @safe
+    private struct Table: @unchecked Sendable {  // written once, before any reader: `static let`
+        let bits: UnsafeMutablePointer<UInt32>
+        let short: UnsafeMutablePointer<Bytes>
+        let long: UnsafeMutablePointer<Bytes>
+        let count: Int
+    }
+
+    private static let table: Table = {
+        let names = ResponseFlags.names
+        let table = unsafe Table(
+            bits: .allocate(capacity: names.count), short: .allocate(capacity: names.count),
+            long: .allocate(capacity: names.count), count: names.count)
+        for (i, name) in names.enumerated() {
+            unsafe (table.bits + i).initialize(to: name.flag.rawValue)
+            unsafe (table.short + i).initialize(to: Bytes(name.short))
+            unsafe (table.long + i).initialize(to: Bytes(name.long))
+        }
+        return table
+    }()
+
+    static var count: Int { table.count }
+    static func bit(_ index: Int) -> UInt32 { unsafe table.bits[index] }
+    static func name(_ index: Int, long: Bool) -> Bytes { unsafe long ? table.long[index] : table.short[index] }
+}
+
+/// How Envoy words a failed connect, in details and logs.
+package enum UpstreamErrors {
+    /// `delayed_connect_error:_Connection_refused`: spaces are underscores, because details are one word.
+    package static func write(_ error: Int32, into output: inout TextBuffer) {
+        output.put("delayed_connect_error:_")
+        guard let text = unsafe strerror(error) else { return }
+        for i in unsafe 0..<strlen(text) {
+            let byte = unsafe UInt8(bitPattern: text[i])
+            output.put(byte == 0x20 ? UInt8(ascii: "_") : byte)
+        }
+    }
+}

@@ -1,0 +1,43 @@
+// The status codes of gRPC and their names (https://github.com/grpc/grpc/blob/master/doc/statuscodes.md).
+
+import Primitives
+
+package enum GRPCStatus {
+    enum Form: UInt8 { case camel, snake, number }
+
+    private static let camelNames: [StaticString] = [
+        "OK", "Canceled", "Unknown", "InvalidArgument", "DeadlineExceeded", "NotFound", "AlreadyExists",
+        "PermissionDenied", "ResourceExhausted", "FailedPrecondition", "Aborted", "OutOfRange", "Unimplemented",
+        "Internal", "Unavailable", "DataLoss", "Unauthenticated",
+    ]
+    private static let snakeNames: [StaticString] = [
+        "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
+        "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",
+        "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
+    ]
+
+    /// Nil for a code without a name.
+    static func name(_ code: Int64, _ form: Form) -> Bytes? {
+        guard code >= 0, code < Int64(camelNames.count), form != .number else { return nil }
+        return Bytes(form == .camel ? camelNames[Int(code)] : snakeNames[Int(code)])
+    }
+
+    /// By its name in a filter's configuration: `NOT_FOUND`.
+    package static func code(named name: String) -> Int64? {
+        for i in 0..<snakeNames.count where String(Bytes(snakeNames[i])) == name { return Int64(i) }
+        return name == "CANCELED" ? 1 : nil
+    }
+
+    /// What a response without `grpc-status` means
+    /// (https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md).
+    package static func code(httpStatus: UInt16) -> Int64 {
+        switch httpStatus {
+        case 400: 13
+        case 401: 16
+        case 403: 7
+        case 404: 12
+        case 429, 502, 503, 504: 14
+        default: 2
+        }
+    }
+}

@@ -1,0 +1,4 @@
+import Primitives
+package struct LocalReplyConfig: BitwiseCopyable {
+    package init() {}
+}

@@ -1,0 +1,186 @@
+// `x-forwarded-*`, `via`, `x-envoy-internal`, `x-envoy-external-address`: who asked, as far as it can be trusted, and
+// which of the `x-envoy-*` fields a client may set.
+
+import Primitives
+import Stats
+import Transport
+import Wire
+
+extension Worker {
+    // HOT: per message.
+    func forwardedHeaders(_ stream: StreamPointer) {
+        let http = unsafe stream.pointee.http
+        if unsafe http.pointee.useRemoteAddress { unsafe atEdge(stream) } else { unsafe inside(stream) }
+        if unsafe stream.pointee.request.index(of: .xForwardedProto) == nil {
+            let scheme = Bytes("http" as StaticString)
+            unsafe stream.pointee.request.append(.xForwardedProto, scheme)
+        }
+        if unsafe http.pointee.appendForwardedPort, unsafe stream.pointee.request.index(of: .xForwardedPort) == nil {
+            var digits = unsafe DecimalText(UInt64(stream.pointee.localAddress.port))
+            unsafe stream.pointee.request.append(.xForwardedPort, digits.bytes())
+        }
+        unsafe edgeAddress(stream)
+        if unsafe http.pointee.addUserAgent { unsafe userAgent(stream) }
+        if unsafe !http.pointee.via.isEmpty { unsafe append(stream, .via, http.pointee.via, separator: ", ") }
+        if unsafe !http.pointee.schemeOverwrite.isEmpty {
+            unsafe stream.pointee.request.scheme = unsafe stream.pointee.request.store(http.pointee.schemeOverwrite)
+        }
+    }
+
+    /// The direct peer is the client, or one of `xff_num_trusted_hops` proxies of ours.
+    private func atEdge(_ stream: StreamPointer) {
+        let http = unsafe stream.pointee.http
+        let hops = unsafe Int(http.pointee.trustedHops)
+        if hops > 0, let client = unsafe forwardedFor(stream, fromRight: hops - 1) {
+            unsafe stream.pointee.remoteAddress = client
+        }
+        if hops == 0 { unsafe stream.pointee.request.remove(.xForwardedProto) }
+        if unsafe !http.pointee.skipXffAppend {
+            var text = unsafe AddressText(stream.pointee.directRemoteAddress)
+            unsafe append(stream, .xForwardedFor, text.bytes(), separator: ",")
+        }
+    }
+
+    /// Nobody new: the addresses that came along say who asked.
+    private func inside(_ stream: StreamPointer) {
+        guard unsafe stream.pointee.request.has(.xForwardedFor) else { return }
+        let hops = unsafe Int(stream.pointee.http.pointee.trustedHops)
+        if let client = unsafe forwardedFor(stream, fromRight: hops) { unsafe stream.pointee.remoteAddress = client }
+    }
+
+    /// The address at `position` from the right of `x-forwarded-for`; nil when there are fewer, or it is none.
+    private func forwardedFor(_ stream: StreamPointer, fromRight position: Int) -> SocketAddress? {
+        guard let value = unsafe stream.pointee.request.value(of: .xForwardedFor) else { return nil }
+        var end = value.count
+        var left = position
+        while true {
+            var start = end
+            while start > 0, value[start &- 1] != UInt8(ascii: ",") { start &-= 1 }
+            if left == 0 { return SocketAddress(numeric: value.part(start, end).trimmed) }
+            guard start > 0 else { return nil }
+            left &-= 1
+            end = start &- 1
+        }
+    }
+
+    /// Internal requests keep their `x-envoy-*` fields; those of others go.
+    private func edgeAddress(_ stream: StreamPointer) {
+        let http = unsafe stream.pointee.http
+        let isEdge = unsafe http.pointee.useRemoteAddress
+        let isSingleHop = unsafe isEdge || stream.pointee.request.value(of: .xForwardedFor).map {
+            $0.firstIndex(of: UInt8(ascii: ",")) == nil
+        } ?? false
+        unsafe stream.pointee.isInternal = unsafe isSingleHop && isInternal(http, stream.pointee.remoteAddress)
+        if !isEdge {
+            if unsafe stream.pointee.isInternal {
+                unsafe stream.pointee.request.set(.xEnvoyInternal, Bytes("true" as StaticString))
+            } else if unsafe !stream.pointee.request.has(.xForwardedFor) || true {
+                unsafe stream.pointee.request.remove(.xEnvoyInternal)
+            }
+            return
+        }
+        if unsafe stream.pointee.isInternal {
+            unsafe stream.pointee.request.set(.xEnvoyInternal, Bytes("true" as StaticString))
+            return
+        }
+        unsafe sanitise(stream)
+        var text = unsafe AddressText(stream.pointee.remoteAddress)
+        unsafe stream.pointee.request.set(.xEnvoyExternalAddress, text.bytes())
+    }
+
+    private func sanitise(_ stream: StreamPointer) {
+        for id: HeaderID in [
+            .xEnvoyInternal, .xEnvoyDecoratorOperation, .xEnvoyDownstreamServiceCluster, .xEnvoyDownstreamServiceNode,
+            .xEnvoyRetryOn, .xEnvoyRetryGrpcOn, .xEnvoyMaxRetries, .xEnvoyUpstreamAltStatName,
+            .xEnvoyUpstreamRqTimeoutMs, .xEnvoyUpstreamRqPerTryTimeoutMs, .xEnvoyUpstreamRqTimeoutAltResponse,
+            .xEnvoyExpectedRqTimeoutMs, .xEnvoyForceTrace, .xEnvoyIpTags, .xEnvoyOriginalDstHost,
+            .xEnvoyRetriableStatusCodes, .xEnvoyRetriableHeaderNames, .xEnvoyHedgeOnPerTryTimeout,
+        ] where unsafe stream.pointee.request.has(id) { unsafe stream.pointee.request.remove(id) }
+        let names = unsafe stream.pointee.http.pointee.routes.pointee.internalOnlyHeaders
+        for i in 0..<names.count { unsafe stream.pointee.request.removeAll(named: names[i]) }
+    }
+
+    private func isInternal(_ http: UnsafePointer<HTTPConfig>, _ address: SocketAddress) -> Bool {
+        if address.family == .unix { return true }
+        guard unsafe http.pointee.hasInternalRanges else { return false }
+        for i in unsafe 0..<http.pointee.internalRanges.count where unsafe http.pointee.internalRanges[i].contains(address) {
+            return true
+        }
+        return false
+    }
+
+    private func userAgent(_ stream: StreamPointer) {
+        let http = unsafe stream.pointee.http
+        unsafe stream.pointee.request.set(.xEnvoyDownstreamServiceCluster, http.pointee.serviceCluster)
+        if unsafe stream.pointee.request.value(of: .userAgent)?.isEmpty ?? true {
+            unsafe stream.pointee.request.set(.userAgent, http.pointee.serviceCluster)
+        }
+        if unsafe !http.pointee.serviceNode.isEmpty {
+            unsafe stream.pointee.request.set(.xEnvoyDownstreamServiceNode, http.pointee.serviceNode)
+        }
+    }
+
+    /// `old<separator>value` in the place of the old field, or a new field.
+    func append(_ stream: StreamPointer, _ id: HeaderID, _ value: Bytes, separator: StaticString) {
+        guard let at = unsafe stream.pointee.request.index(of: id) else {
+            unsafe stream.pointee.request.append(id, value)
+            return
+        }
+        let old = unsafe stream.pointee.request.value(at)
+        let between = Bytes(separator)
+        guard let (span, base) = unsafe stream.pointee.request.extend(old.count &+ between.count &+ value.count) else { return }
+        // `extend` may have moved the text: look the old value up again.
+        let source = unsafe stream.pointee.request.value(at)
+        unsafe base.update(from: source.base, count: source.count)
+        unsafe (base + source.count).update(from: between.base, count: between.count)
+        unsafe (base + source.count + between.count).update(from: value.base, count: value.count)
+        unsafe stream.pointee.request.setValue(at: at, span)
+    }
+
+    /// Peer and own address of an accepted connection, asked for when first needed.
+    func learnAddresses(_ connection: UnsafeMutablePointer<Connection>) {
+        unsafe connection.pointee.remote = unsafe SocketAddress(peerOf: connection.pointee.descriptor)
+        unsafe connection.pointee.local = unsafe SocketAddress(localOf: connection.pointee.descriptor)
+    }
+}
+
+/// An address without port as text, on the stack.
+@safe
+struct AddressText {
+    private var text: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0)
+    private var count = 0
+
+    init(_ address: SocketAddress) {
+        unsafe withUnsafeMutableBytes(of: &text) { raw in
+            let base = unsafe raw.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: UInt8.self)
+            count = unsafe address.writeIP(base)
+        }
+    }
+
+    /// Good while `self` stays where it is: use at once.
+    mutating func bytes() -> Bytes {
+        let count = count
+        return unsafe withUnsafeBytes(of: &text) { raw in unsafe Bytes(raw.baseAddress.unsafelyUnwrapped, count) }
+    }
+}
+
+extension AddressRange {
+    func contains(_ other: SocketAddress) -> Bool {
+        guard other.family == address.family else { return false }
+        let bits = Int(prefixBits)
+        switch address.family {
+        case .ipv4:
+            if bits == 0 { return true }
+            let mask = UInt32.max << UInt32(32 - min(bits, 32))
+            let a = UInt32(truncatingIfNeeded: address.high).byteSwapped
+            let b = UInt32(truncatingIfNeeded: other.high).byteSwapped
+            return a & mask == b & mask
+        case .ipv6:
+            let high = bits >= 64 ? UInt64.max : bits == 0 ? 0 : UInt64.max << UInt64(64 - bits)
+            let low = bits <= 64 ? 0 : UInt64.max << UInt64(128 - min(bits, 128))
+            return address.high.byteSwapped & high == other.high.byteSwapped & high
+                && address.low.byteSwapped & low == other.low.byteSwapped & low
+        case .unix, .none: return false
+        }
+    }
+}

@@ -1,0 +1,405 @@
+// An upstream HTTP/1 connection: one request at a time, then back to its host's pool.
+
+import Primitives
+import Ring
+import Stats
+import Transport
+import Upstream
+import Wire
+
+@safe
+struct H1Client {
+    var handle: Handle
+    var connection: Handle
+    var decoder: H1ResponseDecoder
+    /// The request that it carries; none: idle, connecting or about to go.
+    var stream: Handle = .none
+    var nextIdle: Handle = .none
+    var previousIdle: Handle = .none
+    var isIdle = false
+    var requests: UInt64 = 0
+    var requestSent = false
+    var responseDone = false
+    var mustClose = false
+    var closeAtMs: UInt64 = 0
+    /// Trailers are kept only where both sides have them enabled.
+    var keepsTrailers = false
+}
+
+extension Worker {
+    /// The session of a new connection to a host.
+    func openClient(
+        _ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>
+    ) -> UnsafeMutablePointer<H1Client>? {
+        guard let (handle, client) = unsafe clients.allocate() else { return nil }
+        guard let connection = unsafe connect(to: host, cluster, role: .http1Upstream) else {
+            clients.free(handle)
+            return nil
+        }
+        let config = unsafe cluster.pointee.config
+        var options = H1Options.response
+        options.maxHeaders = unsafe UInt16(truncatingIfNeeded: min(config.pointee.headersMax, 65535))
+        options.maxHeadBytes = unsafe UInt32(truncatingIfNeeded: config.pointee.headBytesMax)
+        options.maxStartLineBytes = options.maxHeadBytes
+        options.enableTrailers = unsafe config.pointee.enableTrailers
+        unsafe client.initialize(
+            to: H1Client(
+                handle: handle, connection: connection.pointee.handle,
+                decoder: H1ResponseDecoder(options: options, requestMethod: .get)))
+        unsafe connection.pointee.session = handle
+        unsafe host.pointee.connectingCount &+= 1
+        unsafe count(config.pointee.stats, .upstreamCxHttp1Total)
+        if unsafe config.pointee.connectionDurationMaxMs != 0 {
+            unsafe client.pointee.closeAtMs = unsafe nowMs &+ config.pointee.connectionDurationMaxMs
+        }
+        return unsafe client
+    }
+
+    func http1Connected(_ connection: UnsafeMutablePointer<Connection>) {
+        unsafe upstreamConnected(connection)
+        guard let client = unsafe clients[connection.pointee.session], let host = unsafe hosts[connection.pointee.host] else {
+            unsafe closeUpstream(connection)
+            return
+        }
+        unsafe host.pointee.connectingCount &-= 1
+        unsafe connections.receive(connection, pollFirst: true)
+        unsafe ready(client, connection, host)
+    }
+
+    func http1ConnectFailed(_ connection: UnsafeMutablePointer<Connection>, _ failure: ConnectFailure) {
+        let host = unsafe connection.pointee.host
+        if let client = unsafe clients[connection.pointee.session] { unsafe clients.free(client.pointee.handle) }
+        unsafe connection.pointee.session = .none
+        if let host = unsafe hosts[host] { unsafe host.pointee.connectingCount &-= 1 }
+        let reason: UpstreamFailure
+        switch failure {
+        case .refused(let error): reason = .connectFailed(error)
+        case .timedOut: reason = .connectTimedOut
+        }
+        // The stream stays counted on the host until it is told, so the host outlives this.
+        if let host = unsafe hosts[host] { unsafe failPending(host, reason) }
+        unsafe upstreamConnectFailed(connection, failure)
+    }
+
+    // MARK: Request
+
+    // HOT: per message.
+    /// The stream's request goes out on this connection.
+    func attach(
+        _ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>,
+        _ host: UnsafeMutablePointer<Host>
+    ) {
+        unsafe client.pointee.stream = unsafe stream.pointee.handle
+        unsafe client.pointee.requests &+= 1
+        unsafe client.pointee.requestSent = false
+        unsafe client.pointee.responseDone = false
+        unsafe client.pointee.decoder.reset(
+            requestMethod: stream.pointee.request.method, upgradeWasAsked: stream.pointee.isUpgrade)
+        unsafe stream.pointee.upstream = unsafe connection.pointee.handle
+        unsafe stream.pointee.upstreamConnectionID = unsafe connection.pointee.id
+        unsafe stream.pointee.upstreamSentBefore = unsafe connection.pointee.bytesSent
+        unsafe connection.pointee.activeMs = nowMs
+        if let cluster = unsafe cluster(of: host) {
+            unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqTotal)
+            unsafe gauge(cluster.pointee.config.pointee.stats, .upstreamRqActive, 1)
+        }
+        unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqTotal.rawValue)
+        unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqActive.rawValue, 1)
+        unsafe stream.pointee.isOnUpstream = true
+        if unsafe stream.pointee.perTryTimeoutMs != 0 {
+            unsafe stream.pointee.perTryTimeoutAtMs = unsafe nowMs &+ stream.pointee.perTryTimeoutMs
+            unsafe armStreamTimer(stream)
+        }
+        unsafe sendRequestHead(stream, connection)
+    }
+
+    // HOT: per message.
+    private func sendRequestHead(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) {
+        let config = unsafe cluster(stream.pointee.clusterSlot)?.pointee.config
+        var options = H1EncoderOptions()
+        options.properCaseWords = unsafe config?.pointee.properCaseHeaders ?? false
+        options.absoluteForm = unsafe config?.pointee.sendFullyQualifiedURL ?? false
+        let endsHere = unsafe stream.pointee.requestEnded && stream.pointee.requestBody.isEmpty && !stream.pointee.requestIsChunked
+            && (stream.pointee.requestLength ?? 0) == 0
+        let framing: H1Framing
+        if unsafe stream.pointee.isUpgrade {
+            framing = .none
+        } else if unsafe stream.pointee.requestIsChunked {
+            framing = .chunked
+        } else if let length = unsafe stream.pointee.requestLength {
+            framing = unsafe stream.pointee.bodyWasChanged
+                ? .contentLength(UInt64(stream.pointee.requestBody.count)) : .contentLength(length)
+        } else if endsHere {
+            switch unsafe stream.pointee.request.method {
+            case .get, .head, .delete, .connect, .trace, .options: framing = .none
+            case .post, .put, .patch, .other: framing = .contentLength(0)
+            }
+        } else {
+            unsafe stream.pointee.requestIsChunked = true
+            framing = .chunked
+        }
+        let bound = unsafe H1Encoder.requestBound(stream.pointee.request)
+        guard let room = unsafe connection.pointee.out.contiguousRoom(memory, bytes: bound) else {
+            return unsafe upstreamReset(stream, .memory)
+        }
+        unsafe connection.pointee.out.wrote(
+            H1Encoder.requestHead(
+                stream.pointee.request, framing, options, into: room.start, capacity: room.count))
+        unsafe connections.markDirty(connection)
+        unsafe stream.pointee.requestHeadSent = true
+        if unsafe !stream.pointee.requestBody.isEmpty, unsafe !stream.pointee.isUpgrade { unsafe sendWaitingBody(stream, connection) }
+        if unsafe stream.pointee.requestEnded, unsafe !stream.pointee.isUpgrade { unsafe sendRequestEnd(stream, connection) }
+    }
+
+    /// Body that came before the connection was there.
+    private func sendWaitingBody(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) {
+        unsafe countUpstreamBody(stream, stream.pointee.requestBody.count)
+        if unsafe stream.pointee.requestIsChunked {
+            if let room = unsafe connection.pointee.out.contiguousRoom(memory, bytes: H1Chunks.prefixBytesMax) {
+                unsafe connection.pointee.out.wrote(H1Chunks.prefix(stream.pointee.requestBody.count, into: room.start))
+            }
+            unsafe connection.pointee.out.append(moving: &stream.pointee.requestBody)
+            _ = unsafe connection.pointee.out.append(copying: H1Chunks.suffix, memory)
+        } else {
+            unsafe connection.pointee.out.append(moving: &stream.pointee.requestBody)
+        }
+        unsafe resumeDownstreamReading(stream)
+    }
+
+    func countUpstreamBody(_ stream: StreamPointer, _ bytes: Int) {
+        unsafe stream.pointee.upstreamBodySent &+= UInt64(truncatingIfNeeded: bytes)
+    }
+
+    // HOT: per message.
+    func sendRequestEnd(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) {
+        guard let client = unsafe clients[connection.pointee.session], unsafe !client.pointee.requestSent else { return }
+        guard unsafe stream.pointee.requestHeadSent, unsafe !stream.pointee.isUpgrade else { return }
+        unsafe client.pointee.requestSent = true
+        unsafe stream.pointee.upstreamRequestEndNs = nowNs
+        if unsafe stream.pointee.requestIsChunked {
+            if let trailers = unsafe stream.pointee.requestTrailers, unsafe client.pointee.decoder.options.enableTrailers {
+                let bound = H1Encoder.trailersBound(trailers)
+                if let room = unsafe connection.pointee.out.contiguousRoom(memory, bytes: bound) {
+                    unsafe connection.pointee.out.wrote(
+                        H1Encoder.trailers(trailers, H1EncoderOptions(), into: room.start, capacity: room.count))
+                }
+            } else {
+                _ = unsafe connection.pointee.out.append(copying: H1Chunks.last, memory)
+            }
+            unsafe connections.markDirty(connection)
+        }
+    }
+
+    // HOT: per completion.
+    func http1UpstreamSent(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Int) {
+        unsafe upstreamCounted(connection, .upstreamCxTxBytesTotal, UInt64(truncatingIfNeeded: bytes))
+        guard let client = unsafe clients[connection.pointee.session], let stream = unsafe streams[client.pointee.stream] else { return }
+        unsafe stream.pointee.activeMs = nowMs
+        if let downstream = unsafe connections.slab[stream.pointee.downstream], unsafe downstream.pointee.isPaused,
+            unsafe connection.pointee.out.count <= 1 << 19
+        {
+            unsafe resumeDownstreamReading(stream)
+        }
+    }
+
+    // MARK: Response
+
+    // HOT: per frame.
+    func http1UpstreamReceived(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes, buffer: UInt16) {
+        unsafe upstreamCounted(connection, .upstreamCxRxBytesTotal, UInt64(truncatingIfNeeded: bytes.count))
+        guard let client = unsafe clients[connection.pointee.session] else { return }
+        let handle = unsafe client.pointee.handle
+        var cursor = 0
+        while true {
+            guard let stream = unsafe streams[client.pointee.stream], unsafe !client.pointee.responseDone else {
+                // Bytes that nobody asked for: the connection is not to be trusted.
+                if cursor < bytes.count { unsafe unexpectedBytes(client, connection) }
+                return
+            }
+            unsafe stream.pointee.upstreamBytesReceived = unsafe connection.pointee.bytesReceived
+            let event: H1Event
+            if unsafe stream.pointee.responseTrailers != nil {
+                event = unsafe client.pointee.decoder.next(bytes, &cursor, head: &stream.pointee.responseTrailers!)
+            } else {
+                event = unsafe client.pointee.decoder.next(bytes, &cursor, head: &stream.pointee.response)
+            }
+            switch event {
+            case .needMore: return
+            case .head: unsafe clientHead(client, stream)
+            case .body(let part):
+                unsafe responseBody(client, connection, stream, part, buffer)
+            case .trailersBegin: unsafe stream.pointee.responseTrailers = MessageHead(pool: memory.blocks, bytes: 1024)
+            case .trailers: break
+            case .complete: unsafe responseComplete(client, connection, stream)
+            case .failed: unsafe clientFailed(client, connection, stream, .protocolError)
+            }
+            guard unsafe clients[handle] == client else { return }
+            if cursor >= bytes.count, unsafe client.pointee.responseDone || !client.pointee.decoder.endsHere { return }
+        }
+    }
+
+    private func clientHead(_ client: UnsafeMutablePointer<H1Client>, _ stream: StreamPointer) {
+        let status = unsafe stream.pointee.response.status
+        if status < 200, unsafe status != 101 || !client.pointee.decoder.isTunnel {
+            unsafe interimResponse(stream, status)
+            return
+        }
+        unsafe upstreamResponseHead(stream, client, endStream: client.pointee.decoder.endsHere)
+    }
+
+    /// 100, 102, 103: swallowed, but for a 100 that the client waits for.
+    private func interimResponse(_ stream: StreamPointer, _ status: UInt16) {
+        if let cluster = unsafe cluster(stream.pointee.clusterSlot) {
+            unsafe cells.count(
+                cluster.pointee.config.pointee.stats &+ ClusterStat.responseCodes.rawValue, responseCode: status)
+        }
+        if status == 100, unsafe stream.pointee.expectsContinue, let downstream = unsafe connections.slab[stream.pointee.downstream] {
+            unsafe stream.pointee.expectsContinue = false
+            unsafe count(stream.pointee.http.pointee.stats, .downstreamRq1xx)
+            _ = unsafe downstream.pointee.out.append(
+                copying: Bytes("HTTP/1.1 100 Continue\r\n\r\n" as StaticString), memory)
+            unsafe connections.markDirty(downstream)
+        }
+        unsafe stream.pointee.response.reset()
+    }
+
+    private func responseBody(
+        _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>, _ stream: StreamPointer,
+        _ part: Bytes, _ buffer: UInt16
+    ) {
+        if unsafe stream.pointee.isTunnel {
+            unsafe tunnelFromUpstream(stream, part, buffer)
+            return
+        }
+        unsafe responseData(stream, part, buffer, endStream: false)
+    }
+
+    // HOT: per message.
+    /// The response is here in full: the connection goes back to the pool, then the client gets the end.
+    private func responseComplete(
+        _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>, _ stream: StreamPointer
+    ) {
+        unsafe client.pointee.responseDone = true
+        unsafe stream.pointee.upstreamEndNs = nowNs
+        unsafe stream.pointee.timeoutAtMs = 0
+        if unsafe client.pointee.decoder.shouldClose {
+            unsafe client.pointee.mustClose = true
+            unsafe upstreamCounted(connection, .upstreamCxCloseNotify, 1)
+        }
+        unsafe releaseUpstream(stream)
+        unsafe responseEnded(stream)
+    }
+
+    private func unexpectedBytes(
+        _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>
+    ) {
+        unsafe upstreamCounted(connection, .upstreamCxProtocolError, 1)
+        unsafe closeClient(client, connection, byPeer: false)
+    }
+
+    private func clientFailed(
+        _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>, _ stream: StreamPointer,
+        _ failure: UpstreamFailure
+    ) {
+        if case .protocolError = failure { unsafe upstreamCounted(connection, .upstreamCxProtocolError, 1) }
+        unsafe client.pointee.mustClose = true
+        unsafe upstreamReset(stream, failure)
+    }
+
+    // MARK: The upstream ends or fails
+
+    func http1UpstreamEnded(_ connection: UnsafeMutablePointer<Connection>, _ error: Int32) {
+        guard let client = unsafe clients[connection.pointee.session] else {
+            unsafe closeUpstream(connection, byPeer: true)
+            return
+        }
+        guard let stream = unsafe streams[client.pointee.stream] else {
+            unsafe closeClient(client, connection, byPeer: true)
+            return
+        }
+        if unsafe stream.pointee.isTunnel {
+            unsafe tunnelUpstreamEnded(stream, connection)
+            return
+        }
+        if error == 0, case .complete = unsafe client.pointee.decoder.finish() {
+            unsafe client.pointee.mustClose = true
+            unsafe responseComplete(client, connection, stream)
+            return
+        }
+        // A keep-alive race: nothing of the response is here and the connection had served before. Nothing of this
+        // request can have been answered, and when no byte of it was sent it may go elsewhere once.
+        if unsafe client.pointee.requests > 1, unsafe client.pointee.decoder.isIdle, unsafe !stream.pointee.wasMoved,
+            unsafe !connection.pointee.isSending, unsafe connection.pointee.bytesSent == stream.pointee.upstreamSentBefore
+        {
+            unsafe moveElsewhere(stream, client, connection)
+            return
+        }
+        if let cluster = unsafe clusterConfig(connection) {
+            unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxDestroyWithActiveRq)
+            unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxDestroyRemoteWithActiveRq)
+        }
+        unsafe client.pointee.mustClose = true
+        unsafe upstreamReset(stream, .terminated)
+    }
+
+    func http1UpstreamSendFailed(_ connection: UnsafeMutablePointer<Connection>, _ error: Int32) {
+        unsafe http1UpstreamEnded(connection, error)
+    }
+
+    /// The same request on another connection: nothing of it left on this one.
+    private func moveElsewhere(
+        _ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>
+    ) {
+        unsafe stream.pointee.wasMoved = true
+        guard let cluster = unsafe cluster(stream.pointee.clusterSlot), unsafe stream.pointee.upstreamBodySent == 0 else {
+            unsafe client.pointee.mustClose = true
+            unsafe upstreamReset(stream, .terminated)
+            return
+        }
+        unsafe client.pointee.mustClose = true
+        unsafe releaseUpstream(stream)
+        unsafe stream.pointee.requestHeadSent = false
+        unsafe startAttempt(stream, cluster)
+    }
+
+    func http1UpstreamTimedOut(_ connection: UnsafeMutablePointer<Connection>) {
+        guard let client = unsafe clients[connection.pointee.session], let cluster = unsafe clusterConfig(connection) else { return }
+        let config = unsafe cluster.pointee.config
+        let idle = unsafe config.pointee.idleTimeoutMs
+        if unsafe client.pointee.isIdle, idle != 0, unsafe nowMs >= connection.pointee.activeMs &+ idle {
+            unsafe count(config.pointee.stats, .upstreamCxIdleTimeout)
+            unsafe closeClient(client, connection, byPeer: false)
+            return
+        }
+        if unsafe client.pointee.closeAtMs != 0, unsafe nowMs >= client.pointee.closeAtMs {
+            unsafe count(config.pointee.stats, .upstreamCxMaxDurationReached)
+            unsafe client.pointee.closeAtMs = 0
+            unsafe client.pointee.mustClose = true
+            if unsafe client.pointee.isIdle { return unsafe closeClient(client, connection, byPeer: false) }
+        }
+        unsafe armClientTimer(client, connection, config)
+    }
+
+    func armClientTimer(
+        _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>,
+        _ config: UnsafePointer<ClusterConfig>
+    ) {
+        var deadline = UInt64.max
+        if unsafe config.pointee.idleTimeoutMs != 0 { deadline = unsafe nowMs &+ config.pointee.idleTimeoutMs }
+        if unsafe client.pointee.closeAtMs != 0 { deadline = unsafe min(deadline, client.pointee.closeAtMs) }
+        if deadline != .max { unsafe timers.armNoLater(connection.timerNode, than: deadline) }
+    }
+
+    /// Out of the pool and closed. Its stream must have been dealt with.
+    func closeClient(
+        _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>, byPeer: Bool
+    ) {
+        if unsafe client.pointee.isIdle, let host = unsafe hosts[connection.pointee.host] { unsafe removeIdle(client, host) }
+        if unsafe connection.pointee.isConnecting, let host = unsafe hosts[connection.pointee.host] {
+            unsafe host.pointee.connectingCount &-= 1
+        }
+        unsafe clients.free(client.pointee.handle)
+        unsafe connection.pointee.session = .none
+        unsafe closeUpstream(connection, byPeer: byPeer)
+    }
+}

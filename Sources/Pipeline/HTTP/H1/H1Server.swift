@@ -1,0 +1,324 @@
+// A downstream HTTP/1 connection: bytes become requests, one after the other.
+//
+// The decoder's events go to the stream (`requestHead…`, `requestData`, `requestEnded`); what the stream answers is
+// encoded into the connection's queue by `H1ServerSend`. A pipelined request waits, undecoded, until the one before it
+// is answered: responses keep the order, and what waits is bounded by the buffer limit.
+
+import Primitives
+import Ring
+import Stats
+import Transport
+import Wire
+
+@safe
+struct H1Server {
+    var handle: Handle
+    var connection: Handle
+    var http: UnsafePointer<HTTPConfig>
+    var decoder: H1RequestDecoder
+    /// The request that is being read or answered.
+    var stream: Handle = .none
+    /// Bytes behind the current request.
+    var pending = ByteQueue()
+    var requests: UInt64 = 0
+    /// Everything is answered; what still comes is thrown away until the peer closes.
+    var isLingering = false
+    var isDraining = false
+    var isFeeding = false
+    var lingerUntilMs: UInt64 = 0
+    var closeAtMs: UInt64 = 0
+    var headersDeadlineMs: UInt64 = 0
+}
+
+extension Worker {
+    func http1Opened(_ connection: UnsafeMutablePointer<Connection>, _ http: UnsafePointer<HTTPConfig>) {
+        guard let (handle, server) = unsafe servers.allocate() else {
+            unsafe close(connection)
+            return
+        }
+        unsafe server.initialize(
+            to: H1Server(
+                handle: handle, connection: connection.pointee.handle, http: http,
+                decoder: H1RequestDecoder(options: http.pointee.decoder)))
+        unsafe connection.pointee.role = .http1Downstream
+        unsafe connection.pointee.session = handle
+        let stats = unsafe http.pointee.stats
+        count(stats, .downstreamCxTotal)
+        gauge(stats, .downstreamCxActive, 1)
+        count(stats, .downstreamCxHttp1Total)
+        gauge(stats, .downstreamCxHttp1Active, 1)
+        if unsafe http.pointee.connectionDurationMaxMs != 0 {
+            unsafe server.pointee.closeAtMs = unsafe nowMs &+ http.pointee.connectionDurationMaxMs
+        }
+        unsafe armServerTimer(server, connection)
+        unsafe connections.receive(connection)
+    }
+
+    // MARK: Receiving
+
+    // HOT: per frame.
+    func http1DownstreamReceived(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes, buffer: UInt16) {
+        guard let server = unsafe servers[connection.pointee.session] else { return }
+        unsafe count(server.pointee.http.pointee.stats, .downstreamCxRxBytesTotal, UInt64(truncatingIfNeeded: bytes.count))
+        if unsafe server.pointee.isLingering { return }
+        if unsafe !server.pointee.pending.isEmpty || isAnswering(server) {
+            unsafe keep(server, connection, bytes, buffer)
+            return
+        }
+        let cursor = unsafe feed(server, bytes, buffer)
+        if cursor < bytes.count, unsafe servers[connection.pointee.session] == server, unsafe !server.pointee.isLingering {
+            unsafe keep(server, connection, bytes.from(cursor), buffer)
+        }
+    }
+
+    /// The current request has been read and is not answered yet.
+    @inline(__always)
+    private func isAnswering(_ server: UnsafeMutablePointer<H1Server>) -> Bool {
+        guard let stream = unsafe streams[server.pointee.stream] else { return false }
+        return unsafe stream.pointee.requestEnded
+    }
+
+    private func keep(
+        _ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes,
+        _ buffer: UInt16
+    ) {
+        if bytes.count <= ByteQueue.copyMax || memory.buffers.free < memory.buffers.count / 2 {
+            guard unsafe server.pointee.pending.append(copying: bytes, memory) else {
+                unsafe downstreamGone(server, connection)
+                return
+            }
+        } else {
+            memory.buffers.retain(buffer)
+            unsafe server.pointee.pending.append(buffer: buffer, bytes, memory)
+        }
+        if unsafe server.pointee.pending.count > server.pointee.http.pointee.bufferLimit, unsafe !connection.pointee.isPaused {
+            unsafe connections.pause(connection)
+        }
+    }
+
+    /// Goes on with what was kept: the response before it is on its way.
+    func resumePending(_ server: UnsafeMutablePointer<H1Server>) {
+        guard unsafe !server.pointee.isFeeding else { return }
+        let handle = unsafe server.pointee.handle
+        while let bytes = unsafe server.pointee.pending.first, unsafe !isAnswering(server), unsafe !server.pointee.isLingering {
+            // The part is taken out before it is decoded: decoding may end the connection.
+            var part = unsafe server.pointee.pending
+            unsafe server.pointee.pending = ByteQueue()
+            let cursor = unsafe feed(server, bytes, nil)
+            part.consume(cursor, memory)
+            guard unsafe servers[handle] == server, unsafe !server.pointee.isLingering else {
+                part.removeAll(memory)
+                return
+            }
+            unsafe server.pointee.pending = part
+            if cursor == 0 { break }
+        }
+        if let connection = unsafe connections.slab[server.pointee.connection], unsafe connection.pointee.isPaused,
+            unsafe server.pointee.pending.isEmpty
+        {
+            unsafe connections.receive(connection)
+        }
+    }
+
+    // HOT: per frame.
+    /// Decodes; how far it got. Stops behind a request that is not answered yet. `buffer`: where the bytes lie, if in a
+    /// receive buffer.
+    private func feed(_ server: UnsafeMutablePointer<H1Server>, _ bytes: Bytes, _ buffer: UInt16?) -> Int {
+        let handle = unsafe server.pointee.handle
+        unsafe server.pointee.isFeeding = true
+        var cursor = 0
+        while true {
+            guard let stream = unsafe streams[server.pointee.stream] ?? openStream(server) else { break }
+            let name = unsafe stream.pointee.handle
+            let event: H1Event
+            if unsafe stream.pointee.requestTrailers != nil {
+                event = unsafe server.pointee.decoder.next(bytes, &cursor, head: &stream.pointee.requestTrailers!)
+            } else {
+                event = unsafe server.pointee.decoder.next(bytes, &cursor, head: &stream.pointee.request)
+            }
+            switch event {
+            case .needMore:
+                unsafe server.pointee.isFeeding = false
+                if unsafe server.pointee.decoder.isIdle, unsafe !stream.pointee.requestHeadDone {
+                    // Nothing but an empty line so far.
+                    unsafe discardStream(stream)
+                } else if unsafe !stream.pointee.requestHeadDone {
+                    unsafe headHasBegun(server, stream)
+                }
+                return cursor
+            case .head:
+                unsafe requestHeadReceived(server, stream)
+            case .body(let part):
+                unsafe requestData(stream, part, buffer, endStream: server.pointee.decoder.endsHere)
+            case .trailersBegin:
+                unsafe stream.pointee.requestTrailers = MessageHead(pool: memory.blocks, bytes: 1024)
+                if unsafe stream.pointee.requestTrailers == nil { unsafe downstreamFailed(server) }
+            case .trailers: break
+            case .complete:
+                if unsafe !stream.pointee.requestEnded { unsafe requestEnded(stream) }
+            case .failed(let error): unsafe requestFailed(server, stream, error)
+            }
+            guard unsafe servers[handle] == server, unsafe !server.pointee.isLingering else { return bytes.count }
+            if unsafe server.pointee.stream == name {
+                if unsafe stream.pointee.requestEnded, unsafe server.pointee.decoder.isIdle { break }
+            } else if cursor >= bytes.count {
+                break
+            }
+        }
+        unsafe server.pointee.isFeeding = false
+        return cursor
+    }
+
+    /// The first byte of a request: its clock starts.
+    private func headHasBegun(_ server: UnsafeMutablePointer<H1Server>, _ stream: StreamPointer) {
+        let timeout = unsafe server.pointee.http.pointee.requestHeadersTimeoutMs
+        guard timeout != 0, unsafe server.pointee.headersDeadlineMs == 0 else { return }
+        unsafe server.pointee.headersDeadlineMs = nowMs &+ timeout
+        if let connection = unsafe connections.slab[server.pointee.connection] {
+            unsafe timers.armNoLater(connection.timerNode, than: server.pointee.headersDeadlineMs)
+        }
+    }
+
+    // MARK: The peer ends or fails
+
+    func http1DownstreamEnded(_ connection: UnsafeMutablePointer<Connection>) {
+        guard let server = unsafe servers[connection.pointee.session] else {
+            unsafe close(connection)
+            return
+        }
+        if let stream = unsafe streams[server.pointee.stream], unsafe stream.pointee.isTunnel {
+            unsafe tunnelDownstreamEnded(stream)
+            return
+        }
+        unsafe downstreamGone(server, connection)
+    }
+
+    func http1DownstreamFailed(_ connection: UnsafeMutablePointer<Connection>, _ error: Int32) {
+        guard let server = unsafe servers[connection.pointee.session] else {
+            unsafe close(connection)
+            return
+        }
+        unsafe downstreamGone(server, connection)
+    }
+
+    /// The client is gone: what it asked for is cancelled.
+    func downstreamGone(_ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>) {
+        let stats = unsafe server.pointee.http.pointee.stats
+        if let stream = unsafe streams[server.pointee.stream] {
+            if unsafe stream.pointee.requestHeadDone || stream.pointee.request.textBytes > 0 {
+                count(stats, .downstreamCxDestroyRemoteActiveRq)
+                count(stats, .downstreamCxDestroyActiveRq)
+                unsafe stream.pointee.flags.insert(.downstreamConnectionTermination)
+                if unsafe stream.pointee.details.isEmpty || !stream.pointee.isLocalReply {
+                    unsafe stream.pointee.details = Bytes("downstream_remote_disconnect" as StaticString)
+                }
+                count(stats, .downstreamRqRxReset)
+                unsafe endStream(stream, reset: true)
+            } else {
+                unsafe discardStream(stream)
+            }
+        }
+        count(stats, .downstreamCxDestroyRemote)
+        unsafe closeServer(server, connection)
+    }
+
+    /// No memory, or another failure of ours: the connection goes.
+    private func downstreamFailed(_ server: UnsafeMutablePointer<H1Server>) {
+        guard let connection = unsafe connections.slab[server.pointee.connection] else { return }
+        unsafe downstreamGone(server, connection)
+    }
+
+    /// Gives session and connection back. The stream must have been dealt with.
+    func closeServer(_ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>) {
+        let stats = unsafe server.pointee.http.pointee.stats
+        count(stats, .downstreamCxDestroy)
+        gauge(stats, .downstreamCxActive, -1)
+        gauge(stats, .downstreamCxHttp1Active, -1)
+        unsafe cells.record(
+            stats &+ HTTPConnectionManagerStat.downstreamCxLengthMs.rawValue,
+            (nowNs &- connection.pointee.openedNs) / 1_000_000)
+        unsafe server.pointee.pending.removeAll(memory)
+        unsafe servers.free(server.pointee.handle)
+        unsafe connection.pointee.session = .none
+        unsafe close(connection)
+    }
+
+    // MARK: Time
+
+    /// One timer per connection, armed at the earliest of its deadlines; idle time is looked up when it fires.
+    func armServerTimer(_ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>) {
+        let http = unsafe server.pointee.http
+        var deadline = UInt64.max
+        if unsafe http.pointee.idleTimeoutMs != 0 { deadline = unsafe connection.pointee.activeMs &+ http.pointee.idleTimeoutMs }
+        for other in unsafe [server.pointee.closeAtMs, server.pointee.headersDeadlineMs, server.pointee.lingerUntilMs]
+        where other != 0 { deadline = min(deadline, other) }
+        if deadline != .max { unsafe timers.arm(connection.timerNode, at: deadline) }
+    }
+
+    func http1DownstreamTimedOut(_ connection: UnsafeMutablePointer<Connection>) {
+        guard let server = unsafe servers[connection.pointee.session] else { return }
+        let http = unsafe server.pointee.http
+        let stats = unsafe http.pointee.stats
+        if unsafe server.pointee.lingerUntilMs != 0, unsafe nowMs >= server.pointee.lingerUntilMs {
+            count(stats, .downstreamCxDelayedCloseTimeout)
+            count(stats, .downstreamCxDestroyLocal)
+            unsafe closeServer(server, connection)
+            return
+        }
+        let stream = unsafe streams[server.pointee.stream]
+        if unsafe server.pointee.headersDeadlineMs != 0, unsafe nowMs >= server.pointee.headersDeadlineMs {
+            unsafe server.pointee.headersDeadlineMs = 0
+            if let stream = unsafe stream, unsafe !stream.pointee.requestHeadDone {
+                count(stats, .downstreamRqHeaderTimeout)
+                unsafe countRequest(stream)
+                unsafe stream.pointee.closesDownstream = true
+                unsafe reply(
+                    stream, status: 408, body: Bytes("request header timeout" as StaticString),
+                    details: Bytes("request_header_timeout" as StaticString), flags: [])
+                return
+            }
+        }
+        if unsafe server.pointee.closeAtMs != 0, unsafe nowMs >= server.pointee.closeAtMs {
+            unsafe server.pointee.closeAtMs = 0
+            count(stats, .downstreamCxMaxDurationReached)
+            unsafe beginDrain(server, connection)
+            return
+        }
+        if unsafe stream == nil, unsafe !server.pointee.isLingering, unsafe http.pointee.idleTimeoutMs != 0,
+            unsafe nowMs >= connection.pointee.activeMs &+ http.pointee.idleTimeoutMs
+        {
+            count(stats, .downstreamCxIdleTimeout)
+            count(stats, .downstreamCxDestroyLocal)
+            unsafe closeServer(server, connection)
+            return
+        }
+        if unsafe stream != nil { unsafe connection.pointee.activeMs = nowMs }
+        unsafe armServerTimer(server, connection)
+    }
+
+    /// No more requests on this connection: closed now when idle, behind the current response otherwise.
+    func beginDrain(_ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>) {
+        unsafe server.pointee.isDraining = true
+        if unsafe streams[server.pointee.stream] == nil, unsafe server.pointee.pending.isEmpty, unsafe !server.pointee.isLingering {
+            unsafe count(server.pointee.http.pointee.stats, .downstreamCxDrainClose)
+            // A request may be on its way: say that nothing more is read by a FIN, and linger.
+            unsafe linger(server, connection)
+        }
+    }
+
+    /// The last response is queued: send it, end our direction, and wait for the peer's end, or the delayed close.
+    func linger(_ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>) {
+        unsafe server.pointee.isLingering = true
+        unsafe server.pointee.pending.removeAll(memory)
+        let timeout = unsafe server.pointee.http.pointee.delayedCloseTimeoutMs
+        if timeout == 0 {
+            unsafe count(server.pointee.http.pointee.stats, .downstreamCxDestroyLocal)
+            unsafe connections.closeWhenSent(connection)
+            return
+        }
+        unsafe connections.end(connection)
+        if unsafe connection.pointee.isPaused { unsafe connections.receive(connection) }
+        unsafe server.pointee.lingerUntilMs = nowMs &+ timeout
+        unsafe timers.armNoLater(connection.timerNode, than: server.pointee.lingerUntilMs)
+    }
+}

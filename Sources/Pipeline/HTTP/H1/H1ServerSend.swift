@@ -1,0 +1,158 @@
+// The answering half of a downstream HTTP/1 connection: heads and body parts into the connection's queue.
+
+import Primitives
+import Ring
+import Stats
+import Transport
+import Wire
+
+extension Worker {
+    // HOT: per message.
+    /// Encodes the response's head. `endStream`: no body follows.
+    func sendResponseHead(_ stream: StreamPointer, endStream: Bool) {
+        guard let connection = unsafe connections.slab[stream.pointee.downstream] else { return }
+        let framing = unsafe responseFraming(stream, endStream: endStream)
+        var options = H1EncoderOptions()
+        options.properCaseWords = unsafe stream.pointee.http.pointee.properCaseHeaders
+        let bound = unsafe H1Encoder.responseBound(stream.pointee.response)
+        guard let room = unsafe connection.pointee.out.contiguousRoom(memory, bytes: bound) else {
+            unsafe downstreamOutOfMemory(stream)
+            return
+        }
+        let written = unsafe H1Encoder.responseHead(
+            stream.pointee.response, framing, options, version: stream.pointee.request.version, into: room.start,
+            capacity: room.count)
+        unsafe connection.pointee.out.wrote(written)
+        unsafe stream.pointee.responseHeadBytes &+= UInt64(truncatingIfNeeded: written)
+        unsafe stream.pointee.responseHeadSent = true
+        unsafe connections.markDirty(connection)
+    }
+
+    /// RFC 9112 §6: how the body that we send is framed.
+    private func responseFraming(_ stream: StreamPointer, endStream: Bool) -> H1Framing {
+        let status = unsafe stream.pointee.response.status
+        if status < 200 || status == 204 { return .none }
+        if unsafe stream.pointee.isTunnel { return .none }
+        if let length = unsafe stream.pointee.responseLength, unsafe !stream.pointee.responseIsChunked {
+            return .contentLength(length)
+        }
+        if endStream, unsafe !stream.pointee.isHead { return status == 304 ? .none : .contentLength(0) }
+        if status == 304 { return .none }
+        if unsafe stream.pointee.request.version == .http10 {
+            unsafe stream.pointee.closesDownstream = true
+            return .closeDelimited
+        }
+        unsafe stream.pointee.responseIsChunked = true
+        return .chunked
+    }
+
+    // HOT: per frame.
+    /// Queues a part of the body. With `buffer` it may be referred to in place. Takes no hold: retains what it keeps.
+    func sendResponseData(_ stream: StreamPointer, _ part: Bytes, _ buffer: UInt16?) {
+        guard let connection = unsafe connections.slab[stream.pointee.downstream], unsafe !stream.pointee.isHead else { return }
+        unsafe stream.pointee.responseBodyBytes &+= UInt64(truncatingIfNeeded: part.count)
+        let isChunked = unsafe stream.pointee.responseIsChunked && !stream.pointee.isTunnel
+        if unsafe queue(part, buffer, on: connection, chunked: isChunked) { return }
+        unsafe downstreamOutOfMemory(stream)
+    }
+
+    // HOT: per frame.
+    /// A part of a body into a connection's queue, in a chunk of its own where that is the framing. False: no memory.
+    func queue(
+        _ part: Bytes, _ buffer: UInt16?, on connection: UnsafeMutablePointer<Connection>, chunked: Bool
+    ) -> Bool {
+        if chunked {
+            guard let room = unsafe connection.pointee.out.contiguousRoom(memory, bytes: H1Chunks.prefixBytesMax) else {
+                return false
+            }
+            unsafe connection.pointee.out.wrote(H1Chunks.prefix(part.count, into: room.start))
+        }
+        if let buffer, unsafe !connections.shouldCopy(connection, part.count) {
+            memory.buffers.retain(buffer)
+            unsafe connection.pointee.out.append(buffer: buffer, part, memory)
+        } else if unsafe !connection.pointee.out.append(copying: part, memory) {
+            return false
+        }
+        if chunked, unsafe !connection.pointee.out.append(copying: H1Chunks.suffix, memory) { return false }
+        unsafe connections.markDirty(connection)
+        return true
+    }
+
+    /// Ends the body.
+    func sendResponseEnd(_ stream: StreamPointer) {
+        guard let connection = unsafe connections.slab[stream.pointee.downstream] else { return }
+        if unsafe stream.pointee.responseIsChunked, unsafe !stream.pointee.isHead, unsafe !stream.pointee.isTunnel {
+            if let trailers = unsafe stream.pointee.responseTrailers, unsafe stream.pointee.http.pointee.decoder.enableTrailers {
+                var options = H1EncoderOptions()
+                options.properCaseWords = unsafe stream.pointee.http.pointee.properCaseHeaders
+                let bound = H1Encoder.trailersBound(trailers)
+                guard let room = unsafe connection.pointee.out.contiguousRoom(memory, bytes: bound) else {
+                    unsafe downstreamOutOfMemory(stream)
+                    return
+                }
+                unsafe connection.pointee.out.wrote(
+                    H1Encoder.trailers(trailers, options, into: room.start, capacity: room.count))
+            } else {
+                _ = unsafe connection.pointee.out.append(copying: H1Chunks.last, memory)
+            }
+        }
+        unsafe connections.markDirty(connection)
+    }
+
+    private func downstreamOutOfMemory(_ stream: StreamPointer) {
+        guard let connection = unsafe connections.slab[stream.pointee.downstream],
+            let server = unsafe servers[connection.pointee.session]
+        else { return }
+        unsafe downstreamGone(server, connection)
+    }
+
+    // HOT: per completion.
+    func http1DownstreamSent(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Int) {
+        guard let server = unsafe servers[connection.pointee.session] else { return }
+        unsafe count(server.pointee.http.pointee.stats, .downstreamCxTxBytesTotal, UInt64(truncatingIfNeeded: bytes))
+        guard let stream = unsafe streams[server.pointee.stream] else { return }
+        unsafe stream.pointee.activeMs = nowMs
+        if unsafe connection.pointee.isAboveHigh,
+            unsafe connection.pointee.out.count <= stream.pointee.http.pointee.bufferLimit / 2
+        {
+            unsafe connection.pointee.isAboveHigh = false
+            unsafe resumeUpstreamReading(stream)
+        }
+    }
+
+    // HOT: per message.
+    /// The response is queued in full: the stream is over, and the connection goes on, lingers or closes.
+    func downstreamFinished(_ stream: StreamPointer) {
+        guard let connection = unsafe connections.slab[stream.pointee.downstream],
+            let server = unsafe servers[connection.pointee.session]
+        else { return }
+        let closes = unsafe stream.pointee.closesDownstream
+        let requestEnded = unsafe stream.pointee.requestEnded
+        unsafe server.pointee.stream = .none
+        unsafe server.pointee.headersDeadlineMs = 0
+        unsafe server.pointee.decoder.reset()
+        unsafe connection.pointee.isAboveHigh = false
+        if closes {
+            if requestEnded, unsafe !server.pointee.isDraining {
+                // Nothing more was promised: close as soon as the bytes are out.
+                unsafe finishLocally(server, connection)
+            } else {
+                unsafe linger(server, connection)
+            }
+            return
+        }
+        if unsafe server.pointee.isDraining {
+            unsafe linger(server, connection)
+            return
+        }
+        if unsafe connection.pointee.isPaused, unsafe server.pointee.pending.isEmpty { unsafe connections.receive(connection) }
+        if unsafe !server.pointee.pending.isEmpty { unsafe resumePending(server) }
+    }
+
+    /// A FIN behind the response, then the close when the peer has closed too.
+    private func finishLocally(
+        _ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>
+    ) {
+        unsafe linger(server, connection)
+    }
+}

@@ -1,0 +1,92 @@
+// What configuration says of an `http_connection_manager`, frozen.
+
+import Primitives
+import Wire
+
+package enum ServerHeaderAction: UInt8, BitwiseCopyable { case overwrite, appendIfAbsent, passThrough }
+package enum StripPort: UInt8, BitwiseCopyable { case none, matching, any }
+package enum EscapedSlashes: UInt8, BitwiseCopyable { case keep, reject, unescapeAndRedirect, unescapeAndForward }
+
+package struct AddressRange: BitwiseCopyable {
+    package var address: SocketAddress
+    package var prefixBits: UInt8
+    package init(address: SocketAddress, prefixBits: UInt8) {
+        self.address = address
+        self.prefixBits = prefixBits
+    }
+}
+
+@safe
+package struct HTTPConfig: BitwiseCopyable {
+    // First statistics of the scopes that requests are counted in.
+    /// `http.<stat_prefix>.` (`HTTPConnectionManagerStat`).
+    package var stats: UInt32 = 0
+    /// `http.<stat_prefix>.` (`RouterStat`).
+    package var routerStats: UInt32 = 0
+    /// `http1.` (`HTTP1CodecStat`), one for the process.
+    package var codecStats: UInt32 = 0
+    /// `listener.<address>.http.<stat_prefix>.` (`ListenerHTTPStat`).
+    package var listenerStats: UInt32 = 0
+
+    package var decoder = H1Options()
+    package var properCaseHeaders = false
+    /// `default_host_for_http_10`; empty: none.
+    package var defaultHost10 = Bytes.empty
+    package var bufferLimit = 1 << 20
+
+    package var serverName = Bytes("envoy" as StaticString)
+    package var serverAction = ServerHeaderAction.overwrite
+    package var via = Bytes.empty
+    package var useRemoteAddress = false
+    package var trustedHops: UInt32 = 0
+    package var skipXffAppend = false
+    package var appendForwardedPort = false
+    /// `add_user_agent`: node cluster and node id, when set.
+    package var addUserAgent = false
+    package var serviceCluster = Bytes.empty
+    package var serviceNode = Bytes.empty
+    package var generateRequestID = true
+    package var preserveExternalRequestID = false
+    package var requestIDInResponse = false
+    package var packTraceReason = true
+    package var suppressEnvoyHeaders = false
+    package var respectExpectedTimeout = false
+    /// What counts as internal; `hasInternalRanges` false: Envoy 1.40's default.
+    package var internalRanges = FrozenArray<AddressRange>()
+    package var hasInternalRanges = false
+    /// `scheme_header_transformation.scheme_to_overwrite`; empty: none.
+    package var schemeOverwrite = Bytes.empty
+
+    package var normalizePath = false
+    package var mergeSlashes = false
+    package var escapedSlashes = EscapedSlashes.keep
+    package var stripPort = StripPort.none
+    package var stripTrailingHostDot = false
+
+    // Milliseconds; 0: none.
+    package var idleTimeoutMs: UInt64 = 3_600_000
+    package var streamIdleTimeoutMs: UInt64 = 300_000
+    package var requestTimeoutMs: UInt64 = 0
+    package var requestHeadersTimeoutMs: UInt64 = 0
+    package var drainTimeoutMs: UInt64 = 5000
+    package var delayedCloseTimeoutMs: UInt64 = 1000
+    package var connectionDurationMaxMs: UInt64 = 0
+    package var streamDurationMaxMs: UInt64 = 0
+    /// 0: no limit.
+    package var requestsPerConnectionMax: UInt64 = 0
+
+    package var proxy100Continue = false
+    /// Lower-case names of the protocols that `upgrade_configs` enables (`websocket`); `connect` for CONNECT.
+    package var upgrades = FrozenArray<Bytes>()
+
+    package var routes: UnsafePointer<RouteTableConfig>
+    /// Number of the HTTP filter chain, unique while the part lives; workers keep their instances by it.
+    package var filterChain: UInt32 = 0
+    /// The `FilterChainSpec` to make them from; nil: nothing but the router. Main keeps it as long as the part.
+    package var filterChainSpec: UnsafeRawPointer?
+    /// Access logs: places in the list of loggers.
+    package var accessLogs = FrozenArray<AccessLogConfig>()
+    package var localReply: UnsafePointer<LocalReplyConfig>?
+
+    package init(routes: UnsafePointer<RouteTableConfig>) { unsafe self.routes = unsafe routes }
+}

@@ -1,0 +1,148 @@
+// One request and its response, from the first byte of the head to the last byte of the answer.
+//
+// Owner: one worker, in its stream slab. Downstream codec, filter chain and forwarder all work on this one object; the
+// codecs produce the same events for every protocol, so nothing here knows HTTP/1 from HTTP/2. Trivial on purpose.
+// Invariant: `request` holds a head from `streamOpened` on, `response` from the response's head on.
+
+import Primitives
+import Routing
+import Transport
+import Wire
+
+@safe
+package struct HTTPStream {
+    package var handle: Handle
+    /// The downstream connection; none once it is gone.
+    package var downstream: Handle
+    package let http: UnsafePointer<HTTPConfig>
+    package var request: MessageHead
+    package var response: MessageHead
+    package var hasResponseHead = false
+    /// Trailers to pass on; present when the flag says so.
+    package var requestTrailers: MessageHead?
+    package var responseTrailers: MessageHead?
+
+    // Route.
+    package var route: UnsafePointer<RouteConfig>?
+    package var routeResult: RouteMatchResult?
+    /// The cluster that was chosen.
+    package var clusterSlot = RouteConfig.noSlot
+    package var chosen: UnsafePointer<RouteCluster>?
+    package var random: UInt64 = 0
+
+    // Forwarder.
+    /// The host that was chosen.
+    package var host: Handle = .none
+    /// The connection that carries the request; none while waiting for one.
+    package var upstream: Handle = .none
+    package var nextPending: Handle = .none
+    package var previousPending: Handle = .none
+    package var isPending = false
+    package var attempt: UInt16 = 0
+    package var requestHeadDone = false
+    package var requestEnded = false
+    package var responseHeadSent = false
+    package var responseEnded = false
+    package var isLocalReply = false
+    package var isHead = false
+    package var isUpgrade = false
+    package var isTunnel = false
+    package var isConnect = false
+    package var isGRPC = false
+    package var expectsContinue = false
+    package var isInternal = false
+    package var isDestroyed = false
+    /// The downstream connection closes behind this response.
+    package var closesDownstream = false
+    package var responseIsChunked = false
+    package var requestIsChunked = false
+    /// Bytes that the framing still promises, where it is a length.
+    package var requestLength: UInt64?
+    package var responseLength: UInt64?
+
+    /// Whether the request is in the statistics yet.
+    package var isCounted = false
+    /// Whether cluster and host count the request as active, and under which priority.
+    package var isCountedUpstream = false
+    package var upstreamIsHigh = false
+    /// Attached to a connection.
+    package var isOnUpstream = false
+    package var requestHeadForwarded = false
+    package var requestHeadSent = false
+    /// A filter has changed the body's length.
+    package var bodyWasChanged = false
+    /// The request has moved to another connection once, after a keep-alive race.
+    package var wasMoved = false
+    /// The connection's count of sent bytes when the request was attached.
+    package var upstreamSentBefore: UInt64 = 0
+    package var upstreamBodySent: UInt64 = 0
+    package var timeoutMs: UInt64 = 0
+    package var perTryTimeoutMs: UInt64 = 0
+
+    // Filters.
+    package var hasFilters = false
+    package var requestStop = HeadVerdict.proceed
+    package var responseStop = HeadVerdict.proceed
+    package var requestBodyStoppedAt: UInt16 = 0
+    package var requestTrailersStopped = false
+    package var responseHeadEnds = false
+    package var filterState: Block?
+    /// Filter that the request, and the response, has to go on with.
+    package var requestFilter: UInt16 = 0
+    package var responseFilter: UInt16 = 0
+    package var requestIsStopped = false
+    package var responseIsStopped = false
+    /// Body that waits: for a filter, or for an upstream connection.
+    package var requestBody = ByteQueue()
+    package var responseBody = ByteQueue()
+
+    // Timers. Deadlines in milliseconds of the worker's clock; 0: none.
+    package var timer: TimerNode
+    package var timeoutAtMs: UInt64 = 0
+    package var perTryTimeoutAtMs: UInt64 = 0
+    package var requestTimeoutAtMs: UInt64 = 0
+    package var durationMaxAtMs: UInt64 = 0
+    package var idleTimeoutMs: UInt64 = 0
+    package var activeMs: UInt64 = 0
+
+    // What logs and formats ask.
+    package var startNs: UInt64 = 0
+    package var startWallNs: UInt64 = 0
+    package var requestEndNs: UInt64 = 0
+    package var upstreamStartNs: UInt64 = 0
+    package var upstreamRequestEndNs: UInt64 = 0
+    package var upstreamFirstByteNs: UInt64 = 0
+    package var upstreamEndNs: UInt64 = 0
+    package var responseStartNs: UInt64 = 0
+    package var endNs: UInt64 = 0
+    package var requestHeadBytes: UInt64 = 0
+    package var requestBodyBytes: UInt64 = 0
+    package var responseBodyBytes: UInt64 = 0
+    package var responseHeadBytes: UInt64 = 0
+    package var upstreamBytesSent: UInt64 = 0
+    package var upstreamBytesReceived: UInt64 = 0
+    package var flags: ResponseFlags = []
+    /// `%RESPONSE_CODE_DETAILS%`: literals, or text in the request head's memory.
+    package var details = Bytes.empty
+    /// `%UPSTREAM_TRANSPORT_FAILURE_REASON%` and the errno behind a refused connection.
+    package var upstreamErrno: Int32 = 0
+    /// Peer of the connection, or the client that trusted headers name.
+    package var remoteAddress = SocketAddress()
+    package var directRemoteAddress = SocketAddress()
+    package var localAddress = SocketAddress()
+    package var upstreamRemoteAddress = SocketAddress()
+    package var upstreamLocalAddress = SocketAddress()
+    package var upstreamConnectionID: UInt64 = 0
+    package var connectionID: UInt64 = 0
+    /// The path as it was before rewrites, for logs (`x-envoy-original-path`).
+    package var requestID = Span32()
+
+    package init(handle: Handle, downstream: Handle, http: UnsafePointer<HTTPConfig>, request: MessageHead, response: MessageHead) {
+        self.handle = handle
+        self.downstream = downstream
+        unsafe self.http = unsafe http
+        self.request = request
+        self.response = response
+        timer = TimerNode(token: Operation.streamTimer.token(handle))
+    }
+}

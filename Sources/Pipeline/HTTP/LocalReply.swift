@@ -1,0 +1,135 @@
+// Answers of our own: errors, redirects, direct responses. They pass the response half of the filter chain like any
+// other response.
+
+import Primitives
+import Stats
+import Transport
+import Wire
+
+extension Worker {
+    /// Answers the request by itself; the upstream request, if any, is given up. Nothing happens when a response is on
+    /// its way already (the connection is reset then).
+    package func reply(
+        _ stream: StreamPointer, status: UInt16, body: Bytes, details: Bytes, flags: ResponseFlags,
+        contentType: Bytes = Bytes("text/plain" as StaticString), prepare: ((inout MessageHead) -> Void)? = nil
+    ) {
+        guard unsafe !stream.pointee.isDestroyed else { return }
+        if unsafe stream.pointee.hasResponseHead { return unsafe resetDownstream(stream) }
+        unsafe stream.pointee.isLocalReply = true
+        unsafe stream.pointee.flags.formUnion(flags)
+        unsafe stream.pointee.details = details
+        unsafe releaseUpstream(stream)
+        unsafe stream.pointee.requestBody.removeAll(memory)
+        unsafe stream.pointee.response.reset()
+        unsafe stream.pointee.response.status = status
+        unsafe prepare?(&stream.pointee.response)
+        if unsafe stream.pointee.isGRPC { return unsafe replyGRPC(stream, status: status, message: body) }
+        let hasBody = !body.isEmpty && status != 204 && status != 304
+        if hasBody {
+            var digits = DecimalText(UInt64(body.count))
+            unsafe stream.pointee.response.append(.contentLength, digits.bytes())
+            unsafe stream.pointee.response.append(.contentType, contentType)
+        }
+        unsafe stream.pointee.responseLength = hasBody ? UInt64(body.count) : nil
+        unsafe responseHead(stream, endStream: !hasBody)
+        guard hasBody, let stream = unsafe streams[stream.pointee.handle], unsafe !stream.pointee.isDestroyed else { return }
+        unsafe responseData(stream, body, nil, endStream: true)
+    }
+
+    /// A gRPC client reads `grpc-status`; the HTTP status is always 200.
+    private func replyGRPC(_ stream: StreamPointer, status: UInt16, message: Bytes) {
+        unsafe stream.pointee.response.status = 200
+        unsafe stream.pointee.response.append(.contentType, Bytes("application/grpc" as StaticString))
+        var code = DecimalText(Worker.grpcStatus(status))
+        unsafe stream.pointee.response.append(.grpcStatus, code.bytes())
+        if !message.isEmpty { unsafe appendPercentEncoded(&stream.pointee.response, message) }
+        unsafe responseHead(stream, endStream: true)
+    }
+
+    static func grpcStatus(_ status: UInt16) -> UInt64 {
+        switch status {
+        case 400: 13
+        case 401: 16
+        case 403: 7
+        case 404: 12
+        case 429, 502, 503, 504: 14
+        default: 2
+        }
+    }
+
+    /// gRPC over HTTP2, "Percent-Encoded": bytes outside 0x20–0x7e and `%` become `%XX`.
+    private func appendPercentEncoded(_ head: inout MessageHead, _ message: Bytes) {
+        guard let block = memory.blocks.allocate(message.count &* 3) else { return }
+        let out = unsafe block.base.assumingMemoryBound(to: UInt8.self)
+        let digits = Bytes("0123456789ABCDEF" as StaticString)
+        var n = 0
+        for i in 0..<message.count {
+            let byte = message[i]
+            if byte >= 0x20, byte <= 0x7e, byte != UInt8(ascii: "%") {
+                unsafe out[n] = byte
+                n &+= 1
+            } else {
+                unsafe out[n] = UInt8(ascii: "%")
+                unsafe out[n &+ 1] = digits[Int(byte >> 4)]
+                unsafe out[n &+ 2] = digits[Int(byte & 15)]
+                n &+= 3
+            }
+        }
+        unsafe head.append(.grpcMessage, Bytes(UnsafeRawPointer(out), n))
+        memory.blocks.free(block)
+    }
+
+    // MARK: Errors of the codec
+
+    /// The request cannot be read: answered with the decoder's status, and the connection closes.
+    func requestFailed(_ server: UnsafeMutablePointer<H1Server>, _ stream: StreamPointer, _ error: H1Error) {
+        let stats = unsafe stream.pointee.http.pointee.stats
+        if error == .underscoreInFieldName {
+            unsafe cells.increment(
+                stream.pointee.http.pointee.codecStats
+                    &+ HTTP1CodecStat.requestsRejectedWithUnderscoresInHeaders.rawValue)
+        }
+        count(stats, .downstreamCxProtocolError)
+        unsafe countRequest(stream)
+        count(stats, .downstreamRqRxReset)
+        unsafe stream.pointee.closesDownstream = true
+        if unsafe stream.pointee.hasResponseHead {
+            unsafe stream.pointee.flags.insert(.downstreamProtocolError)
+            unsafe resetDownstream(stream)
+            return
+        }
+        // What was read so far is not a request: logs show no method and no path.
+        if unsafe !stream.pointee.requestHeadDone { unsafe stream.pointee.request.reset() }
+        unsafe reply(
+            stream, status: error.status, body: Bytes(error.body), details: Bytes(error.details),
+            flags: error == .fragmentInTarget ? [] : .downstreamProtocolError)
+    }
+}
+
+/// A decimal number as text, on the stack.
+@safe
+struct DecimalText {
+    private var digits: (UInt64, UInt64, UInt64) = (0, 0, 0)
+    private var start = 24
+
+    init(_ value: UInt64) {
+        var rest = value
+        unsafe withUnsafeMutableBytes(of: &digits) { bytes in
+            var i = 24
+            repeat {
+                i &-= 1
+                unsafe bytes[i] = 0x30 &+ UInt8(truncatingIfNeeded: rest % 10)
+                rest /= 10
+            } while rest != 0
+            start = i
+        }
+    }
+
+    /// Good while `self` stays where it is: use at once.
+    mutating func bytes() -> Bytes {
+        let start = start
+        return unsafe withUnsafeBytes(of: &digits) { raw in
+            unsafe Bytes(raw.baseAddress.unsafelyUnwrapped + start, 24 &- start)
+        }
+    }
+}

@@ -1,0 +1,216 @@
+// The connections of a host on this worker: idle ones, newest first, and the streams that wait for one, oldest first.
+
+import Primitives
+import Stats
+import Transport
+import Upstream
+
+extension Worker {
+    // HOT: per message.
+    /// An idle connection, or a new one, for the stream's request.
+    func lease(
+        _ stream: StreamPointer, _ cluster: UnsafeMutablePointer<Cluster>, _ host: UnsafeMutablePointer<Host>,
+        _ limits: CircuitLimits
+    ) {
+        while let client = unsafe clients[host.pointee.idleHead] {
+            unsafe removeIdle(client, host)
+            guard let connection = unsafe connections.slab[client.pointee.connection], unsafe !connection.pointee.sawEnd,
+                unsafe !connection.pointee.isClosing
+            else {
+                unsafe clients.free(client.pointee.handle)
+                continue
+            }
+            unsafe attach(stream, client, connection, host)
+            return
+        }
+        let stats = unsafe cluster.pointee.config.pointee.stats
+        let isHigh = unsafe stream.pointee.upstreamIsHigh
+        let pending = unsafe isHigh ? cluster.pointee.pendingRequests.1 : cluster.pointee.pendingRequests.0
+        guard pending < limits.pendingRequests else {
+            count(stats, .upstreamRqPendingOverflow)
+            return unsafe overflow(stream)
+        }
+        count(stats, .upstreamRqPendingTotal)
+        gauge(stats, .upstreamRqPendingActive, 1)
+        if isHigh { unsafe cluster.pointee.pendingRequests.1 &+= 1 } else { unsafe cluster.pointee.pendingRequests.0 &+= 1 }
+        unsafe enqueue(stream, host)
+        unsafe openForPending(host, cluster, limits)
+    }
+
+    /// One connection under way per waiting stream, as far as the limit lets.
+    private func openForPending(
+        _ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>, _ limits: CircuitLimits
+    ) {
+        guard unsafe host.pointee.connectingCount < host.pointee.pendingCount else { return }
+        if unsafe cluster.pointee.activeConnections >= limits.connections {
+            unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxOverflow)
+            // One connection per host is always allowed, or its streams would wait for ever.
+            guard unsafe host.pointee.connectionCount == 0 else { return }
+        }
+        if unsafe openClient(host, cluster) == nil {
+            unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxConnectFail)
+            if unsafe host.pointee.connectionCount == 0 { unsafe failPending(host, .connectFailed(0)) }
+        }
+    }
+
+    // HOT: per message.
+    /// A connection can carry a request: the stream that waits longest, or the pool.
+    func ready(
+        _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>,
+        _ host: UnsafeMutablePointer<Host>
+    ) {
+        if let stream = unsafe streams[host.pointee.pendingHead] {
+            unsafe dequeue(stream, host)
+            unsafe attach(stream, client, connection, host)
+            return
+        }
+        if unsafe host.pointee.isRemoved {
+            unsafe closeClient(client, connection, byPeer: false)
+            return
+        }
+        unsafe client.pointee.isIdle = true
+        unsafe client.pointee.previousIdle = .none
+        unsafe client.pointee.nextIdle = unsafe host.pointee.idleHead
+        if let next = unsafe clients[host.pointee.idleHead] { unsafe next.pointee.previousIdle = unsafe client.pointee.handle }
+        unsafe host.pointee.idleHead = unsafe client.pointee.handle
+        unsafe host.pointee.idleCount &+= 1
+        unsafe connection.pointee.activeMs = nowMs
+        if let cluster = unsafe cluster(of: host) { unsafe armClientTimer(client, connection, cluster.pointee.config) }
+    }
+
+    func removeIdle(_ client: UnsafeMutablePointer<H1Client>, _ host: UnsafeMutablePointer<Host>) {
+        guard unsafe client.pointee.isIdle else { return }
+        unsafe client.pointee.isIdle = false
+        if let previous = unsafe clients[client.pointee.previousIdle] {
+            unsafe previous.pointee.nextIdle = unsafe client.pointee.nextIdle
+        } else {
+            unsafe host.pointee.idleHead = unsafe client.pointee.nextIdle
+        }
+        if let next = unsafe clients[client.pointee.nextIdle] { unsafe next.pointee.previousIdle = unsafe client.pointee.previousIdle }
+        unsafe host.pointee.idleCount &-= 1
+    }
+
+    // MARK: Streams that wait
+
+    private func enqueue(_ stream: StreamPointer, _ host: UnsafeMutablePointer<Host>) {
+        unsafe stream.pointee.isPending = true
+        unsafe stream.pointee.nextPending = .none
+        unsafe stream.pointee.previousPending = unsafe host.pointee.pendingTail
+        if let tail = unsafe streams[host.pointee.pendingTail] {
+            unsafe tail.pointee.nextPending = unsafe stream.pointee.handle
+        } else {
+            unsafe host.pointee.pendingHead = unsafe stream.pointee.handle
+        }
+        unsafe host.pointee.pendingTail = unsafe stream.pointee.handle
+        unsafe host.pointee.pendingCount &+= 1
+        unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqPendingActive.rawValue, 1)
+    }
+
+    func dequeue(_ stream: StreamPointer, _ host: UnsafeMutablePointer<Host>) {
+        guard unsafe stream.pointee.isPending else { return }
+        unsafe stream.pointee.isPending = false
+        if let previous = unsafe streams[stream.pointee.previousPending] {
+            unsafe previous.pointee.nextPending = unsafe stream.pointee.nextPending
+        } else {
+            unsafe host.pointee.pendingHead = unsafe stream.pointee.nextPending
+        }
+        if let next = unsafe streams[stream.pointee.nextPending] {
+            unsafe next.pointee.previousPending = unsafe stream.pointee.previousPending
+        } else {
+            unsafe host.pointee.pendingTail = unsafe stream.pointee.previousPending
+        }
+        unsafe host.pointee.pendingCount &-= 1
+        unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqPendingActive.rawValue, -1)
+        guard let cluster = unsafe cluster(of: host) else { return }
+        unsafe gauge(cluster.pointee.config.pointee.stats, .upstreamRqPendingActive, -1)
+        if unsafe stream.pointee.upstreamIsHigh {
+            unsafe cluster.pointee.pendingRequests.1 &-= 1
+        } else {
+            unsafe cluster.pointee.pendingRequests.0 &-= 1
+        }
+    }
+
+    /// No connection could be had: everybody who waits is told, so that nobody waits for a dead host.
+    func failPending(_ host: UnsafeMutablePointer<Host>, _ failure: UpstreamFailure) {
+        let handle = unsafe host.pointee.handle
+        var budget = unsafe host.pointee.pendingCount
+        while budget > 0, let host = unsafe hosts[handle], let stream = unsafe streams[host.pointee.pendingHead] {
+            budget &-= 1
+            unsafe dequeue(stream, host)
+            if let cluster = unsafe cluster(of: host) {
+                unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqPendingFailureEject)
+            }
+            unsafe upstreamReset(stream, failure)
+        }
+    }
+
+    // MARK: The end of an upstream request
+
+    // HOT: per message.
+    /// Takes the stream off its upstream: a connection whose response is complete goes back to the pool, any other one
+    /// is closed, a stream that waits leaves the queue.
+    func releaseUpstream(_ stream: StreamPointer) {
+        guard unsafe stream.pointee.isCountedUpstream, let host = unsafe hosts[stream.pointee.host] else { return }
+        unsafe stream.pointee.isCountedUpstream = false
+        let cluster = unsafe cluster(of: host)
+        if unsafe stream.pointee.isPending { unsafe dequeue(stream, host) }
+        unsafe host.pointee.activeRequests &-= 1
+        if let cluster = unsafe cluster {
+            if unsafe stream.pointee.upstreamIsHigh {
+                unsafe cluster.pointee.activeRequests.1 &-= 1
+            } else {
+                unsafe cluster.pointee.activeRequests.0 &-= 1
+            }
+        }
+        if unsafe stream.pointee.isOnUpstream {
+            unsafe stream.pointee.isOnUpstream = false
+            unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqActive.rawValue, -1)
+            if let cluster = unsafe cluster { unsafe gauge(cluster.pointee.config.pointee.stats, .upstreamRqActive, -1) }
+        }
+        guard let connection = unsafe connections.slab[stream.pointee.upstream],
+            let client = unsafe clients[connection.pointee.session]
+        else {
+            unsafe freeIfUnused(host)
+            return
+        }
+        unsafe stream.pointee.upstream = .none
+        unsafe client.pointee.stream = .none
+        let isReusable =
+            unsafe client.pointee.responseDone && client.pointee.requestSent && !client.pointee.mustClose
+            && !connection.pointee.sawEnd && !isWornOut(client, cluster)
+        if isReusable {
+            if unsafe connection.pointee.isPaused { unsafe connections.receive(connection) }
+            unsafe ready(client, connection, host)
+        } else {
+            if unsafe !client.pointee.responseDone, let cluster = unsafe cluster {
+                unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqCancelled)
+                unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxDestroyLocalWithActiveRq)
+                unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxDestroyWithActiveRq)
+            }
+            unsafe closeClient(client, connection, byPeer: connection.pointee.sawEnd)
+            if let host = unsafe hosts[stream.pointee.host], unsafe host.pointee.pendingCount > 0, let cluster = unsafe cluster {
+                unsafe openForPending(host, cluster, cluster.pointee.limits(.normal))
+            }
+        }
+    }
+
+    private func isWornOut(_ client: UnsafeMutablePointer<H1Client>, _ cluster: UnsafeMutablePointer<Cluster>?) -> Bool {
+        guard let cluster = unsafe cluster else { return true }
+        let most = unsafe cluster.pointee.config.pointee.requestsPerConnectionMax
+        guard most != 0, unsafe client.pointee.requests >= most else { return false }
+        unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxMaxRequests)
+        return true
+    }
+
+    /// A host left the cluster: its idle connections close, its busy ones end with their requests.
+    func hostRemoved(_ handle: Handle) {
+        while let host = unsafe hosts[handle], let client = unsafe clients[host.pointee.idleHead] {
+            guard let connection = unsafe connections.slab[client.pointee.connection] else {
+                unsafe removeIdle(client, host)
+                continue
+            }
+            unsafe closeClient(client, connection, byPeer: false)
+        }
+        if let host = unsafe hosts[handle] { unsafe freeIfUnused(host) }
+    }
+}

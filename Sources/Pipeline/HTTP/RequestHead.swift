@@ -1,0 +1,258 @@
+// What the connection manager does with a request's head before any filter sees it: refuse what may not pass, normalise,
+// and say who asked (`x-forwarded-*`, `x-request-id`). The order of the steps is Envoy's; peers can see it.
+
+import Primitives
+import Routing
+import Stats
+import Transport
+import Wire
+
+extension Worker {
+    // HOT: per message.
+    func requestHeadReceived(_ server: UnsafeMutablePointer<H1Server>, _ stream: StreamPointer) {
+        let http = unsafe stream.pointee.http
+        let connection = unsafe connections.slab.unchecked(server.pointee.connection.slot)
+        unsafe stream.pointee.requestHeadDone = true
+        unsafe server.pointee.headersDeadlineMs = 0
+        unsafe server.pointee.requests &+= 1
+        unsafe countRequest(stream)
+        unsafe stream.pointee.requestHeadBytes = unsafe UInt64(truncatingIfNeeded: stream.pointee.request.textBytes)
+        unsafe stream.pointee.startWallNs = wallNs
+        unsafe stream.pointee.isHead = unsafe stream.pointee.request.method == .head
+        unsafe stream.pointee.isConnect = unsafe stream.pointee.request.method == .connect
+        unsafe stream.pointee.requestIsChunked = unsafe server.pointee.decoder.isChunked
+        unsafe stream.pointee.requestLength = unsafe server.pointee.decoder.contentLength
+        let endStream = unsafe server.pointee.decoder.endsHere
+        if endStream {
+            unsafe stream.pointee.requestEnded = true
+            unsafe stream.pointee.requestEndNs = nowNs
+        }
+        unsafe stream.pointee.idleTimeoutMs = unsafe http.pointee.streamIdleTimeoutMs
+        if unsafe http.pointee.requestTimeoutMs != 0, !endStream {
+            unsafe stream.pointee.requestTimeoutAtMs = unsafe nowMs &+ http.pointee.requestTimeoutMs
+        }
+        if unsafe http.pointee.streamDurationMaxMs != 0 {
+            unsafe stream.pointee.durationMaxAtMs = unsafe nowMs &+ http.pointee.streamDurationMaxMs
+        }
+        unsafe armStreamTimer(stream)
+        if unsafe server.pointee.decoder.droppedUnderscores > 0 {
+            unsafe cells.add(
+                http.pointee.codecStats &+ HTTP1CodecStat.droppedHeadersWithUnderscores.rawValue,
+                UInt64(server.pointee.decoder.droppedUnderscores))
+        }
+        if unsafe server.pointee.decoder.shouldClose || drain != .none || server.pointee.isDraining {
+            unsafe stream.pointee.closesDownstream = true
+            if drain != .none { unsafe count(http.pointee.stats, .downstreamCxDrainClose) }
+        }
+        let requestsMax = unsafe http.pointee.requestsPerConnectionMax
+        if requestsMax != 0, unsafe server.pointee.requests >= requestsMax {
+            unsafe stream.pointee.closesDownstream = true
+            unsafe count(http.pointee.stats, .downstreamCxMaxRequestsReached)
+        }
+        if unsafe hasProxyConnectionClose(stream) { unsafe stream.pointee.closesDownstream = true }
+        unsafe setAddresses(stream, connection)
+        if unsafe stream.pointee.request.version == .http10, unsafe !server.pointee.decoder.hasHost,
+            unsafe !http.pointee.defaultHost10.isEmpty
+        {
+            unsafe stream.pointee.request.authority = unsafe stream.pointee.request.store(http.pointee.defaultHost10)
+            unsafe stream.pointee.request.append(.host, http.pointee.defaultHost10)
+        } else if unsafe !server.pointee.decoder.hasHost {
+            unsafe stream.pointee.closesDownstream = true
+            unsafe reply(
+                stream, status: 400, body: .empty, details: Bytes("missing_host_header" as StaticString), flags: [])
+            return
+        }
+        guard unsafe upgradeAndHops(server, stream), unsafe checkPath(stream), unsafe normalise(stream) else { return }
+        unsafe expectations(stream)
+        unsafe forwardedHeaders(stream)
+        unsafe stream.pointee.random = random.next()
+        unsafe requestID(stream)
+        unsafe stream.pointee.isGRPC =
+            unsafe stream.pointee.request.value(of: .contentType).map { isGRPCType($0) } ?? false
+        unsafe beginFilters(stream)
+        unsafe chooseRoute(stream)
+        unsafe runRequestHead(stream, endStream: endStream && !stream.pointee.isUpgrade)
+    }
+
+    private func isGRPCType(_ type: Bytes) -> Bool {
+        let grpc = Bytes("application/grpc" as StaticString)
+        guard type.hasPrefixIgnoringCase(grpc) else { return false }
+        return type.count == grpc.count || type[grpc.count] == UInt8(ascii: "+") || type[grpc.count] == UInt8(ascii: ";")
+    }
+
+    private func hasProxyConnectionClose(_ stream: StreamPointer) -> Bool {
+        guard let value = unsafe stream.pointee.request.value(of: .proxyConnection) else { return false }
+        return TokenList.contains(value, Bytes("close" as StaticString))
+    }
+
+    // MARK: Upgrades and hop-by-hop fields
+
+    private func upgradeAndHops(_ server: UnsafeMutablePointer<H1Server>, _ stream: StreamPointer) -> Bool {
+        let isUpgrade = unsafe server.pointee.decoder.upgradeRequested
+        if isUpgrade {
+            unsafe stream.pointee.isUpgrade = true
+        }
+        guard unsafe HopByHop.strip(&stream.pointee.request, keepUpgrade: isUpgrade) else {
+            unsafe stream.pointee.closesDownstream = true
+            unsafe reply(
+                stream, status: 400, body: .empty, details: Bytes("missing_host_header" as StaticString), flags: [])
+            return false
+        }
+        return true
+    }
+
+    /// Whether the connection manager and the route let this upgrade pass.
+    func isUpgradeAllowed(_ stream: StreamPointer) -> Bool {
+        guard let type = unsafe stream.pointee.isConnect
+            ? Bytes("connect" as StaticString) : stream.pointee.request.value(of: .upgrade)
+        else { return false }
+        if let route = unsafe stream.pointee.route {
+            if unsafe contains(route.pointee.upgradesOff, type) { return false }
+            if unsafe contains(route.pointee.upgradesOn, type) { return true }
+        }
+        return unsafe contains(stream.pointee.http.pointee.upgrades, type)
+    }
+
+    private func contains(_ names: FrozenArray<Bytes>, _ name: Bytes) -> Bool {
+        for i in 0..<names.count where names[i].equalsIgnoringCase(name) { return true }
+        return false
+    }
+
+    // MARK: Path and host
+
+    private func checkPath(_ stream: StreamPointer) -> Bool {
+        if unsafe stream.pointee.isConnect { return true }
+        let path = unsafe stream.pointee.request.text(stream.pointee.request.path)
+        guard path.isEmpty || path[0] != UInt8(ascii: "/") else { return true }
+        unsafe count(stream.pointee.http.pointee.stats, .downstreamRqNonRelativePath)
+        unsafe reply(
+            stream, status: 404, body: .empty, details: Bytes("absolute_path_rejected" as StaticString), flags: [])
+        return false
+    }
+
+    private func normalise(_ stream: StreamPointer) -> Bool {
+        let http = unsafe stream.pointee.http
+        if unsafe http.pointee.stripTrailingHostDot || http.pointee.stripPort != .none { unsafe stripHost(stream) }
+        guard unsafe http.pointee.normalizePath || http.pointee.mergeSlashes || http.pointee.escapedSlashes != .keep else {
+            return true
+        }
+        var options = PathOptions()
+        options.normalize = unsafe http.pointee.normalizePath
+        options.mergeSlashes = unsafe http.pointee.mergeSlashes
+        switch unsafe http.pointee.escapedSlashes {
+        case .keep: options.escapedSlashes = .keepUnchanged
+        case .reject: options.escapedSlashes = .rejectRequest
+        case .unescapeAndRedirect: options.escapedSlashes = .unescapeAndRedirect
+        case .unescapeAndForward: options.escapedSlashes = .unescapeAndForward
+        }
+        switch unsafe PathNormalizer.apply(options, to: &stream.pointee.request) {
+        case .unchanged, .changed: return true
+        case .rejected:
+            unsafe count(http.pointee.stats, .downstreamRqFailedPathNormalization)
+            unsafe reply(
+                stream, status: 400, body: .empty, details: Bytes("path_normalization_failed" as StaticString),
+                flags: [])
+            return false
+        case .redirect:
+            unsafe count(http.pointee.stats, .downstreamRqRedirectedWithNormalizedPath)
+            let path = unsafe stream.pointee.request.text(stream.pointee.request.path)
+            unsafe reply(
+                stream, status: 307, body: .empty, details: Bytes("path_normalization_failed" as StaticString),
+                flags: []) { head in head.append(.location, path) }
+            return false
+        }
+    }
+
+    private func stripHost(_ stream: StreamPointer) {
+        let http = unsafe stream.pointee.http
+        var host = unsafe stream.pointee.request.text(stream.pointee.request.authority)
+        let before = host.count
+        if unsafe http.pointee.stripTrailingHostDot, host.count > 1, host[host.count &- 1] == UInt8(ascii: ".") {
+            host = host.part(0, host.count &- 1)
+        }
+        if unsafe http.pointee.stripPort != .none, let parsed = HostPort(host), let port = parsed.port {
+            let isMatching = unsafe port == stream.pointee.localAddress.port
+            if unsafe http.pointee.stripPort == .any || isMatching { host = parsed.host }
+        }
+        guard host.count != before else { return }
+        unsafe setAuthority(stream, host)
+    }
+
+    /// The authority and the `host` field are one thing.
+    func setAuthority(_ stream: StreamPointer, _ host: Bytes) {
+        let span = unsafe stream.pointee.request.store(host)
+        unsafe stream.pointee.request.authority = span
+        unsafe stream.pointee.request.set(.host, stream.pointee.request.text(span))
+    }
+
+    private func expectations(_ stream: StreamPointer) {
+        guard unsafe stream.pointee.request.version != .http10,
+            let expect = unsafe stream.pointee.request.value(of: .expect),
+            expect.equalsIgnoringCase(Bytes("100-continue" as StaticString))
+        else { return }
+        if unsafe stream.pointee.http.pointee.proxy100Continue {
+            unsafe stream.pointee.expectsContinue = true
+            return
+        }
+        unsafe stream.pointee.request.remove(.expect)
+        unsafe count(stream.pointee.http.pointee.stats, .downstreamRq1xx)
+        if let connection = unsafe connections.slab[stream.pointee.downstream] {
+            _ = unsafe connection.pointee.out.append(
+                copying: Bytes("HTTP/1.1 100 Continue\r\n\r\n" as StaticString), memory)
+            unsafe connections.markDirty(connection)
+        }
+    }
+
+    // MARK: Who asked
+
+    private func setAddresses(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) {
+        if unsafe connection.pointee.remote.family == .none { unsafe learnAddresses(connection) }
+        unsafe stream.pointee.directRemoteAddress = unsafe connection.pointee.remote
+        unsafe stream.pointee.remoteAddress = unsafe connection.pointee.remote
+        unsafe stream.pointee.localAddress = unsafe connection.pointee.local
+    }
+
+    // HOT: per message.
+    private func requestID(_ stream: StreamPointer) {
+        let http = unsafe stream.pointee.http
+        let old = unsafe stream.pointee.request.index(of: .xRequestId)
+        if let old, unsafe !http.pointee.useRemoteAddress || http.pointee.preserveExternalRequestID || stream.pointee.isInternal {
+            unsafe stream.pointee.requestID = unsafe stream.pointee.request.field(old).value
+            return
+        }
+        guard unsafe http.pointee.generateRequestID else { return }
+        guard let (span, base) = unsafe stream.pointee.request.extend(36) else { return }
+        unsafe UUIDText.write(random.next(), random.next(), base)
+        let name = unsafe stream.pointee.request.store(Bytes(HeaderID.xRequestId.name))
+        if old != nil { unsafe stream.pointee.request.remove(.xRequestId) }
+        unsafe stream.pointee.request.append(name: name, value: span, id: .xRequestId)
+        unsafe stream.pointee.requestID = span
+    }
+}
+
+/// A random (version 4) UUID as text; the version digit is where Envoy packs the trace reason (none: 4).
+enum UUIDText {
+    // HOT: per message.
+    static func write(_ a: UInt64, _ b: UInt64, _ out: UnsafeMutablePointer<UInt8>) {
+        var high = (a & 0xffff_ffff_ffff_0fff) | 0x4000
+        var low = (b & 0x3fff_ffff_ffff_ffff) | 0x8000_0000_0000_0000
+        var i = 36
+        // From the last digit on: 12 of `low`, dash, 4 of `low`, dash, 4, dash, 4, dash, 8 of `high`.
+        while i > 0 {
+            i &-= 1
+            if i == 23 || i == 18 || i == 13 || i == 8 {
+                unsafe out[i] = UInt8(ascii: "-")
+                continue
+            }
+            let nibble: UInt8
+            if i > 18 {
+                nibble = UInt8(truncatingIfNeeded: low & 15)
+                low >>= 4
+            } else {
+                nibble = UInt8(truncatingIfNeeded: high & 15)
+                high >>= 4
+            }
+            unsafe out[i] = nibble < 10 ? 0x30 &+ nibble : 0x57 &+ nibble
+        }
+    }
+}

@@ -1,0 +1,67 @@
+// Why a stream ended as it did, in Envoy's letters (`%RESPONSE_FLAGS%`).
+
+package struct ResponseFlags: OptionSet, BitwiseCopyable {
+    package let rawValue: UInt32
+    package init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    package static let failedLocalHealthCheck = ResponseFlags(rawValue: 1 << 0)  // LH
+    package static let noHealthyUpstream = ResponseFlags(rawValue: 1 << 1)  // UH
+    package static let upstreamRequestTimeout = ResponseFlags(rawValue: 1 << 2)  // UT
+    package static let localReset = ResponseFlags(rawValue: 1 << 3)  // LR
+    package static let upstreamRemoteReset = ResponseFlags(rawValue: 1 << 4)  // UR
+    package static let upstreamConnectionFailure = ResponseFlags(rawValue: 1 << 5)  // UF
+    package static let upstreamConnectionTermination = ResponseFlags(rawValue: 1 << 6)  // UC
+    package static let upstreamOverflow = ResponseFlags(rawValue: 1 << 7)  // UO
+    package static let noRouteFound = ResponseFlags(rawValue: 1 << 8)  // NR
+    package static let delayInjected = ResponseFlags(rawValue: 1 << 9)  // DI
+    package static let faultInjected = ResponseFlags(rawValue: 1 << 10)  // FI
+    package static let rateLimited = ResponseFlags(rawValue: 1 << 11)  // RL
+    package static let unauthorizedExternalService = ResponseFlags(rawValue: 1 << 12)  // UAEX
+    package static let rateLimitServiceError = ResponseFlags(rawValue: 1 << 13)  // RLSE
+    package static let downstreamConnectionTermination = ResponseFlags(rawValue: 1 << 14)  // DC
+    package static let upstreamRetryLimitExceeded = ResponseFlags(rawValue: 1 << 15)  // URX
+    package static let streamIdleTimeout = ResponseFlags(rawValue: 1 << 16)  // SI
+    package static let invalidEnvoyRequestHeaders = ResponseFlags(rawValue: 1 << 17)  // IH
+    package static let downstreamProtocolError = ResponseFlags(rawValue: 1 << 18)  // DPE
+    package static let upstreamMaxStreamDurationReached = ResponseFlags(rawValue: 1 << 19)  // UMSDR
+    package static let responseFromCacheFilter = ResponseFlags(rawValue: 1 << 20)  // RFCF
+    package static let noFilterConfigFound = ResponseFlags(rawValue: 1 << 21)  // NFCF
+    package static let durationTimeout = ResponseFlags(rawValue: 1 << 22)  // DT
+    package static let upstreamProtocolError = ResponseFlags(rawValue: 1 << 23)  // UPE
+    package static let noClusterFound = ResponseFlags(rawValue: 1 << 24)  // NC
+    package static let overloadManager = ResponseFlags(rawValue: 1 << 25)  // OM
+    package static let dnsResolutionFailed = ResponseFlags(rawValue: 1 << 26)  // DF
+    package static let dropOverload = ResponseFlags(rawValue: 1 << 27)  // DO
+
+    /// Short and long name of each flag, in the order in which Envoy prints them.
+    package static let names: [(flag: ResponseFlags, short: StaticString, long: StaticString)] = [
+        (.failedLocalHealthCheck, "LH", "FailedLocalHealthCheck"),
+        (.noHealthyUpstream, "UH", "NoHealthyUpstream"),
+        (.upstreamRequestTimeout, "UT", "UpstreamRequestTimeout"),
+        (.localReset, "LR", "LocalReset"),
+        (.upstreamRemoteReset, "UR", "UpstreamRemoteReset"),
+        (.upstreamConnectionFailure, "UF", "UpstreamConnectionFailure"),
+        (.upstreamConnectionTermination, "UC", "UpstreamConnectionTermination"),
+        (.upstreamOverflow, "UO", "UpstreamOverflow"),
+        (.noRouteFound, "NR", "NoRouteFound"),
+        (.delayInjected, "DI", "DelayInjected"),
+        (.faultInjected, "FI", "FaultInjected"),
+        (.rateLimited, "RL", "RateLimited"),
+        (.unauthorizedExternalService, "UAEX", "UnauthorizedExternalService"),
+        (.rateLimitServiceError, "RLSE", "RateLimitServiceError"),
+        (.downstreamConnectionTermination, "DC", "DownstreamConnectionTermination"),
+        (.upstreamRetryLimitExceeded, "URX", "UpstreamRetryLimitExceeded"),
+        (.streamIdleTimeout, "SI", "StreamIdleTimeout"),
+        (.invalidEnvoyRequestHeaders, "IH", "InvalidEnvoyRequestHeaders"),
+        (.downstreamProtocolError, "DPE", "DownstreamProtocolError"),
+        (.upstreamMaxStreamDurationReached, "UMSDR", "UpstreamMaxStreamDurationReached"),
+        (.responseFromCacheFilter, "RFCF", "ResponseFromCacheFilter"),
+        (.noFilterConfigFound, "NFCF", "NoFilterConfigFound"),
+        (.durationTimeout, "DT", "DurationTimeout"),
+        (.upstreamProtocolError, "UPE", "UpstreamProtocolError"),
+        (.noClusterFound, "NC", "NoClusterFound"),
+        (.overloadManager, "OM", "OverloadManagerTerminated"),
+        (.dnsResolutionFailed, "DF", "DnsResolutionFailed"),
+        (.dropOverload, "DO", "DropOverload"),
+    ]
+}

@@ -1,0 +1,124 @@
+// What the connection manager does with a response's head before the codec writes it, and what an upstream's head means.
+
+import Primitives
+import Stats
+import Transport
+import Upstream
+import Wire
+
+extension Worker {
+    // HOT: per message.
+    /// An upstream has answered; the head lies in `stream.response`.
+    func upstreamResponseHead(_ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, endStream: Bool) {
+        let status = unsafe stream.pointee.response.status
+        unsafe stream.pointee.upstreamFirstByteNs = nowNs
+        unsafe stream.pointee.perTryTimeoutAtMs = 0
+        unsafe stream.pointee.activeMs = nowMs
+        unsafe countUpstreamStatus(stream, status)
+        if status >= 500, let host = unsafe hosts[stream.pointee.host] {
+            unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqError.rawValue)
+        } else if let host = unsafe hosts[stream.pointee.host] {
+            unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqSuccess.rawValue)
+        }
+        unsafe stream.pointee.details = Bytes("via_upstream" as StaticString)
+        unsafe stream.pointee.responseLength = unsafe client.pointee.decoder.contentLength
+        unsafe stream.pointee.responseIsChunked = unsafe client.pointee.decoder.isChunked
+        let isTunnel = unsafe client.pointee.decoder.isTunnel
+        if isTunnel {
+            unsafe beginTunnel(stream, client)
+        } else if unsafe stream.pointee.isUpgrade {
+            // Refused: an ordinary response, and the last one here.
+            unsafe stream.pointee.closesDownstream = true
+        }
+        unsafe stripResponseHops(stream, isTunnel: isTunnel)
+        if unsafe stream.pointee.requestEnded, !isTunnel, unsafe !stream.pointee.http.pointee.suppressEnvoyHeaders {
+            var digits = unsafe DecimalText((nowNs &- stream.pointee.upstreamStartNs) / 1_000_000)
+            unsafe stream.pointee.response.set(.xEnvoyUpstreamServiceTime, digits.bytes())
+        }
+        if let route = unsafe stream.pointee.route {
+            if let chosen = unsafe stream.pointee.chosen {
+                unsafe applyMutations(chosen.pointee.mutations.response, stream, isRequest: false)
+            }
+            unsafe applyMutations(route.pointee.mutations.response, stream, isRequest: false)
+        }
+        unsafe responseHead(stream, endStream: endStream && !isTunnel)
+    }
+
+    /// Connection fields are between two neighbours. What an upstream's `Connection` names is not removed (Envoy).
+    private func stripResponseHops(_ stream: StreamPointer, isTunnel: Bool) {
+        if !isTunnel {
+            if unsafe stream.pointee.response.has(.connection) { unsafe stream.pointee.response.remove(.connection) }
+            if unsafe stream.pointee.response.has(.upgrade) { unsafe stream.pointee.response.remove(.upgrade) }
+        }
+        if unsafe stream.pointee.response.has(.keepAlive) { unsafe stream.pointee.response.remove(.keepAlive) }
+        if unsafe stream.pointee.response.has(.proxyConnection) { unsafe stream.pointee.response.remove(.proxyConnection) }
+    }
+
+    // HOT: per message.
+    /// Last touches on any response: `date`, `server`, `connection`.
+    func finaliseResponse(_ stream: StreamPointer) {
+        let http = unsafe stream.pointee.http
+        if unsafe stream.pointee.isLocalReply, let route = unsafe stream.pointee.route {
+            unsafe applyMutations(route.pointee.mutations.response, stream, isRequest: false)
+        }
+        unsafe stream.pointee.response.set(.date, dateText)
+        switch unsafe http.pointee.serverAction {
+        case .overwrite: unsafe stream.pointee.response.set(.server, http.pointee.serverName)
+        case .appendIfAbsent:
+            if unsafe !stream.pointee.response.has(.server) {
+                unsafe stream.pointee.response.append(.server, http.pointee.serverName)
+            }
+        case .passThrough:
+            if unsafe stream.pointee.isLocalReply, unsafe !stream.pointee.response.has(.server) {
+                unsafe stream.pointee.response.append(.server, http.pointee.serverName)
+            }
+        }
+        if unsafe !http.pointee.via.isEmpty { unsafe appendVia(stream, http.pointee.via) }
+        if unsafe http.pointee.requestIDInResponse, unsafe !stream.pointee.requestID.isEmpty {
+            unsafe stream.pointee.response.set(.xRequestId, stream.pointee.request.text(stream.pointee.requestID))
+        }
+        if unsafe !stream.pointee.requestEnded, unsafe !stream.pointee.isTunnel, unsafe stream.pointee.isLocalReply {
+            unsafe stream.pointee.closesDownstream = true
+        }
+        if drain != .none { unsafe stream.pointee.closesDownstream = true }
+        if unsafe stream.pointee.isTunnel { return }
+        let isHTTP10 = unsafe stream.pointee.request.version == .http10
+        if isHTTP10, unsafe stream.pointee.responseLength == nil { unsafe stream.pointee.closesDownstream = true }
+        if unsafe stream.pointee.closesDownstream {
+            unsafe stream.pointee.response.append(.connection, Bytes("close" as StaticString))
+        } else if isHTTP10 {
+            unsafe stream.pointee.response.append(.connection, Bytes("keep-alive" as StaticString))
+        }
+    }
+
+    private func appendVia(_ stream: StreamPointer, _ via: Bytes) {
+        guard let at = unsafe stream.pointee.response.index(of: .via) else {
+            unsafe stream.pointee.response.append(.via, via)
+            return
+        }
+        let old = unsafe stream.pointee.response.value(at)
+        guard let (span, base) = unsafe stream.pointee.response.extend(old.count &+ 2 &+ via.count) else { return }
+        let source = unsafe stream.pointee.response.value(at)
+        unsafe base.update(from: source.base, count: source.count)
+        unsafe base[source.count] = UInt8(ascii: ",")
+        unsafe base[source.count &+ 1] = UInt8(ascii: " ")
+        unsafe (base + source.count + 2).update(from: via.base, count: via.count)
+        unsafe stream.pointee.response.setValue(at: at, span)
+    }
+
+    // HOT: per message.
+    func countUpstreamStatus(_ stream: StreamPointer, _ status: UInt16) {
+        guard let cluster = unsafe cluster(stream.pointee.clusterSlot) else { return }
+        let stats = unsafe cluster.pointee.config.pointee.stats
+        count(stats, .upstreamRqCompleted)
+        cells.count(stats &+ ClusterStat.responseCodes.rawValue, responseCode: status)
+        let isInternal = unsafe stream.pointee.isInternal
+        cells.count(
+            stats &+ (isInternal ? ClusterStat.internalResponseCodes : .externalResponseCodes).rawValue,
+            responseCode: status)
+        let elapsed = unsafe (nowNs &- stream.pointee.upstreamStartNs) / 1_000_000
+        cells.record(stats &+ ClusterStat.upstreamRqTime.rawValue, elapsed)
+        cells.record(
+            stats &+ (isInternal ? ClusterStat.internalUpstreamRqTime : .externalUpstreamRqTime).rawValue, elapsed)
+    }
+}

@@ -1,0 +1,193 @@
+// Which route, which cluster, and what the route makes of the request's head.
+
+import Glibc
+import Primitives
+import Routing
+import Stats
+import Transport
+import Upstream
+import Wire
+
+extension Worker {
+    // HOT: per message.
+    /// Sets `route`; nil when none matches.
+    func chooseRoute(_ stream: StreamPointer) {
+        var context = unsafe MatchContext(random: stream.pointee.random)
+        if let proto = unsafe stream.pointee.request.value(of: .xForwardedProto),
+            proto.equalsIgnoringCase(Bytes("https" as StaticString))
+        {
+            context.flags.insert(.forwardedHTTPS)
+        }
+        if unsafe stream.pointee.isInternal { context.flags.insert(.internalRequest) }
+        let routes = unsafe stream.pointee.http.pointee.routes
+        let result = unsafe routes.pointee.table.match(stream.pointee.request, context)
+        unsafe stream.pointee.routeResult = result
+        unsafe stream.pointee.route = unsafe result.outcome == .route ? routes.pointee.routes.pointer(Int(result.flatIndex)) : nil
+        if let route = unsafe stream.pointee.route, let idle = unsafe route.pointee.idleTimeoutMs {
+            unsafe stream.pointee.idleTimeoutMs = idle
+            unsafe armStreamTimer(stream)
+        }
+    }
+
+    /// A filter has changed what routes look at: match again before the request goes on.
+    package func clearRoute(_ stream: StreamPointer) { unsafe chooseRoute(stream) }
+
+    // HOT: per message.
+    /// The cluster's slot, or nil when the route names none that exists.
+    func chooseCluster(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>) -> UInt32? {
+        let clusters = unsafe route.pointee.clusters
+        switch unsafe route.pointee.clusterChoice {
+        case .single:
+            unsafe stream.pointee.chosen = unsafe clusters.pointer(0)
+            return slot(clusters[0])
+        case .header:
+            guard let name = unsafe stream.pointee.request.value(named: route.pointee.clusterHeader) else { return nil }
+            return clusterSlot(named: name)
+        case .weighted:
+            let total = clusters[clusters.count &- 1].cumulativeWeight
+            var ticket = unsafe stream.pointee.random
+            if unsafe !route.pointee.clusterHeader.isEmpty,
+                let value = unsafe stream.pointee.request.value(named: route.pointee.clusterHeader)?.decimal
+            {
+                ticket = value
+            }
+            ticket = total == 0 ? 0 : ticket % total
+            var i = 0
+            while i &+ 1 < clusters.count, clusters[i].cumulativeWeight <= ticket { i &+= 1 }
+            unsafe stream.pointee.chosen = unsafe clusters.pointer(i)
+            if !clusters[i].header.isEmpty {
+                guard let name = unsafe stream.pointee.request.value(named: clusters[i].header) else { return nil }
+                return clusterSlot(named: name)
+            }
+            return slot(clusters[i])
+        }
+    }
+
+    private func slot(_ cluster: RouteCluster) -> UInt32? {
+        cluster.slot != RouteConfig.noSlot ? cluster.slot : clusterSlot(named: cluster.name)
+    }
+
+    /// Binary search in the plan's sorted names.
+    func clusterSlot(named name: Bytes) -> UInt32? {
+        guard let plan = unsafe currentPlan else { return nil }
+        let names = unsafe plan.pointee.clusterNames
+        var low = 0
+        var high = names.count
+        while low < high {
+            let middle = (low &+ high) >> 1
+            let order = names[middle].name.compare(name)
+            if order == 0 { return names[middle].slot }
+            if order < 0 { low = middle &+ 1 } else { high = middle }
+        }
+        return nil
+    }
+
+    // MARK: The route's changes to the head
+
+    // HOT: per message.
+    func applyRoute(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>) {
+        if let chosen = unsafe stream.pointee.chosen {
+            unsafe applyMutations(chosen.pointee.mutations.request, stream, isRequest: true)
+            if unsafe !chosen.pointee.hostRewrite.isEmpty { unsafe rewriteHost(stream, chosen.pointee.hostRewrite, route) }
+        }
+        unsafe applyMutations(route.pointee.mutations.request, stream, isRequest: true)
+        unsafe hostRewrites(stream, route)
+        unsafe pathRewrites(stream, route)
+    }
+
+    private func hostRewrites(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>) {
+        switch unsafe route.pointee.hostRewrite {
+        case .none, .auto: break
+        case .literal:
+            if unsafe stream.pointee.chosen?.pointee.hostRewrite.isEmpty ?? true {
+                unsafe rewriteHost(stream, route.pointee.hostRewriteText, route)
+            }
+        case .header:
+            if let host = unsafe stream.pointee.request.value(named: route.pointee.hostRewriteText), !host.isEmpty {
+                unsafe rewriteHost(stream, host, route)
+            }
+        case .pathRegex:
+            guard let rewrite = unsafe route.pointee.hostRewriteRegex else { return }
+            let host = unsafe rewrite.pointee.replaceAll(
+                RequestPath.withoutQuery(stream.pointee.request.text(stream.pointee.request.path)))
+            if !host.isEmpty { unsafe rewriteHost(stream, host, route) }
+        }
+    }
+
+    func rewriteHost(_ stream: StreamPointer, _ host: Bytes, _ route: UnsafePointer<RouteConfig>) {
+        let old = unsafe stream.pointee.request.authority
+        unsafe stream.pointee.request.set(.xEnvoyOriginalHost, stream.pointee.request.text(old))
+        if unsafe route.pointee.appendForwardedHost {
+            unsafe append(stream, .xForwardedHost, stream.pointee.request.text(old), separator: ",")
+        }
+        unsafe setAuthority(stream, host)
+    }
+
+    private func pathRewrites(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>) {
+        let old = unsafe stream.pointee.request.path
+        if let prefix = unsafe route.pointee.prefixRewrite {
+            let matched = unsafe Int(stream.pointee.routeResult?.matchedPathCount ?? 0)
+            guard unsafe PathRewrite.prefix(&stream.pointee.request, matchedCount: matched, by: prefix) else { return }
+        } else if let rewrite = unsafe route.pointee.regexRewrite {
+            guard unsafe PathRewrite.regex(&stream.pointee.request, rewrite.pointee) else { return }
+        } else {
+            return
+        }
+        unsafe stream.pointee.request.set(.xEnvoyOriginalPath, stream.pointee.request.text(old))
+    }
+
+    // MARK: Replies that a route gives by itself
+
+    func replyDirectly(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>) {
+        unsafe cells.increment(stream.pointee.http.pointee.routerStats &+ RouterStat.rqDirectResponse.rawValue)
+        unsafe reply(
+            stream, status: route.pointee.directStatus, body: route.pointee.directBody,
+            details: Bytes("direct_response" as StaticString), flags: [])
+    }
+
+    func redirect(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>) {
+        guard let redirect = unsafe route.pointee.redirect else { return }
+        unsafe cells.increment(stream.pointee.http.pointee.routerStats &+ RouterStat.rqRedirect.rawValue)
+        if let prefix = unsafe redirect.pointee.prefixRewrite {
+            let matched = unsafe Int(stream.pointee.routeResult?.matchedPathCount ?? 0)
+            _ = unsafe PathRewrite.prefix(&stream.pointee.request, matchedCount: matched, by: prefix)
+        } else if let rewrite = unsafe redirect.pointee.regexRewrite {
+            _ = unsafe PathRewrite.regex(&stream.pointee.request, rewrite.pointee)
+        }
+        let request = unsafe stream.pointee.request
+        let proto = request.value(of: .xForwardedProto) ?? Bytes("http" as StaticString)
+        unsafe reply(
+            stream, status: redirect.pointee.status, body: .empty,
+            details: Bytes("direct_response" as StaticString), flags: []
+        ) { head in
+            let location = unsafe RedirectLocation.build(
+                redirect.pointee.parts, request: request, scheme: proto, forwardedProto: proto, into: &head)
+            let name = head.store(Bytes(HeaderID.location.name))
+            head.append(name: name, value: location, id: .location)
+        }
+    }
+
+    func redirectToHTTPS(_ stream: StreamPointer) {
+        unsafe cells.increment(stream.pointee.http.pointee.routerStats &+ RouterStat.rqRedirect.rawValue)
+        let request = unsafe stream.pointee.request
+        unsafe reply(
+            stream, status: 301, body: .empty, details: Bytes("direct_response" as StaticString), flags: []
+        ) { head in
+            let location = RedirectLocation.https(request: request, into: &head)
+            let name = head.store(Bytes(HeaderID.location.name))
+            head.append(name: name, value: location, id: .location)
+        }
+    }
+
+    func applyMutations(_ mutations: FrozenArray<HeaderMutation>, _ stream: StreamPointer, isRequest: Bool) {}
+}
+
+extension Bytes {
+    /// Order of unsigned bytes: negative, 0, positive.
+    func compare(_ other: Bytes) -> Int32 {
+        let common = min(count, other.count)
+        let order = unsafe memcmp(base, other.base, common)
+        if order != 0 { return order }
+        return count == other.count ? 0 : count < other.count ? -1 : 1
+    }
+}

@@ -1,0 +1,178 @@
+// What configuration says of routes, frozen: the compiled table of Routing, and beside it, by the table's flat index,
+// what to do with a request that matched.
+
+import Primitives
+import Routing
+import Upstream
+import Wire
+
+package enum HeaderAction: UInt8, BitwiseCopyable {
+    case appendIfExistsOrAdd, addIfAbsent, overwriteIfExistsOrAdd, overwriteIfExists, remove
+}
+
+/// One header added or removed; the value is a format with operators.
+package struct HeaderMutation: BitwiseCopyable {
+    /// Lower case.
+    package var name: Bytes
+    package var value: Format
+    package var action: HeaderAction
+    package var keepsEmpty: Bool
+    package init(name: Bytes, value: Format, action: HeaderAction, keepsEmpty: Bool = false) {
+        self.name = name
+        self.value = value
+        self.action = action
+        self.keepsEmpty = keepsEmpty
+    }
+}
+
+package struct HeaderMutations: BitwiseCopyable {
+    package var request = FrozenArray<HeaderMutation>()
+    package var response = FrozenArray<HeaderMutation>()
+    package init() {}
+}
+
+package enum ClusterChoice: UInt8, BitwiseCopyable { case single, header, weighted }
+
+package struct RouteCluster: BitwiseCopyable {
+    /// `noSlot` when the cluster does not exist.
+    package var slot: UInt32
+    package var name: Bytes
+    /// `weighted_clusters.clusters[].cluster_header`; empty: none.
+    package var header = Bytes.empty
+    /// Sum of the weights up to and including this one.
+    package var cumulativeWeight: UInt64 = 1
+    package var mutations = HeaderMutations()
+    package var hostRewrite = Bytes.empty
+    package init(slot: UInt32, name: Bytes) {
+        self.slot = slot
+        self.name = name
+    }
+}
+
+package enum RouteAction: UInt8, BitwiseCopyable { case forward, redirect, directResponse, none }
+
+package enum HostRewriteKind: UInt8, BitwiseCopyable { case none, literal, auto, header, pathRegex }
+
+@safe
+package struct RetryConfig: BitwiseCopyable {
+    package struct On: OptionSet, BitwiseCopyable {
+        package let rawValue: UInt32
+        package init(rawValue: UInt32) { self.rawValue = rawValue }
+        package static let fiveXX = On(rawValue: 1)
+        package static let gatewayError = On(rawValue: 2)
+        package static let reset = On(rawValue: 4)
+        package static let resetBeforeRequest = On(rawValue: 8)
+        package static let connectFailure = On(rawValue: 16)
+        package static let envoyRatelimited = On(rawValue: 32)
+        package static let retriable4xx = On(rawValue: 64)
+        package static let refusedStream = On(rawValue: 128)
+        package static let retriableStatusCodes = On(rawValue: 256)
+        package static let retriableHeaders = On(rawValue: 512)
+        package static let grpcCancelled = On(rawValue: 1024)
+        package static let grpcDeadlineExceeded = On(rawValue: 2048)
+        package static let grpcInternal = On(rawValue: 4096)
+        package static let grpcResourceExhausted = On(rawValue: 8192)
+        package static let grpcUnavailable = On(rawValue: 16384)
+    }
+    package var on: On = []
+    package var retriesMax: UInt32 = 1
+    package var perTryTimeoutMs: UInt64 = 0
+    package var perTryIdleTimeoutMs: UInt64 = 0
+    package var statusCodes = FrozenArray<UInt16>()
+    package var backoffBaseMs: UInt64 = 25
+    package var backoffMaxMs: UInt64 = 250
+    package init() {}
+}
+
+@safe
+package struct RouteConfig: BitwiseCopyable {
+    package static let noSlot = UInt32.max
+
+    package var name = Bytes.empty
+    package var action = RouteAction.none
+    /// Position of the virtual host in `RouteTableConfig.virtualHosts`.
+    package var virtualHost: UInt32 = 0
+
+    // forward
+    package var clusterChoice = ClusterChoice.single
+    package var clusters = FrozenArray<RouteCluster>()
+    /// `cluster_header`, or the header that picks among weighted clusters; empty: none.
+    package var clusterHeader = Bytes.empty
+    package var clusterNotFoundStatus: UInt16 = 503
+    package var priority = Priority.normal
+    // Milliseconds. `timeoutMs` 0: none. `idleTimeoutMs` nil: the connection manager's; 0: none.
+    package var timeoutMs: UInt64 = 15_000
+    package var idleTimeoutMs: UInt64?
+    package var streamDurationMaxMs: UInt64?
+    package var grpcTimeoutMaxMs: UInt64?
+    package var grpcTimeoutOffsetMs: UInt64 = 0
+    /// `prefix_rewrite`, `regex_rewrite`; nil: none.
+    package var prefixRewrite: Bytes?
+    package var regexRewrite: UnsafePointer<RegexRewrite>?
+    package var hostRewrite = HostRewriteKind.none
+    /// The literal, or the header's name.
+    package var hostRewriteText = Bytes.empty
+    package var hostRewriteRegex: UnsafePointer<RegexRewrite>?
+    package var appendForwardedHost = false
+    /// Lower-case names of protocols that the route enables or disables against the connection manager.
+    package var upgradesOn = FrozenArray<Bytes>()
+    package var upgradesOff = FrozenArray<Bytes>()
+    package var retry: UnsafePointer<RetryConfig>?
+    package var includeAttemptCountInRequest = false
+    package var includeAttemptCountInResponse = false
+    /// `request_body_buffer_limit` or `per_request_buffer_limit_bytes`; nil: the listener's.
+    package var bufferLimit: Int?
+
+    package var redirect: UnsafePointer<RedirectConfig>?
+    // directResponse
+    package var directStatus: UInt16 = 200
+    package var directBody = Bytes.empty
+
+    /// In the order in which they are applied (route, virtual host, table; the other way with
+    /// `most_specific_header_mutations_wins`), the weighted cluster's before all.
+    package var mutations = HeaderMutations()
+    /// `typed_per_filter_config`, by the filter's place in the chain: (place, place in the chain's list of route configs).
+    package var filterConfigs = FrozenArray<RouteFilterConfig>()
+    /// First statistic of `vhost.<v>.route.<stat_prefix>.`; 0: none.
+    package var stats: UInt32 = 0
+    package init() {}
+}
+
+@safe
+package struct RedirectConfig: BitwiseCopyable {
+    package var status: UInt16 = 301
+    package var parts = RedirectParts()
+    package var prefixRewrite: Bytes?
+    package var regexRewrite: UnsafePointer<RegexRewrite>?
+    package init() {}
+}
+
+package struct RouteFilterConfig: BitwiseCopyable {
+    package var filter: UInt16
+    package var config: UInt32
+    package var isDisabled: Bool
+    package init(filter: UInt16, config: UInt32, isDisabled: Bool) {
+        self.filter = filter
+        self.config = config
+        self.isDisabled = isDisabled
+    }
+}
+
+package struct VirtualHostConfig: BitwiseCopyable {
+    package var name = Bytes.empty
+    /// Mutations for replies that match the virtual host but no route.
+    package var mutations = HeaderMutations()
+    package init() {}
+}
+
+@safe
+package struct RouteTableConfig: BitwiseCopyable {
+    package var name = Bytes.empty
+    package var table: RouteTable
+    /// By the table's flat index.
+    package var routes = FrozenArray<RouteConfig>()
+    package var virtualHosts = FrozenArray<VirtualHostConfig>()
+    /// `x-…` names that are removed from requests of untrusted origin (`internal_only_headers`).
+    package var internalOnlyHeaders = FrozenArray<Bytes>()
+    package init(table: RouteTable) { self.table = table }
+}

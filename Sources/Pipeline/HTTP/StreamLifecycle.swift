@@ -1,0 +1,256 @@
+// A stream's beginning and end: memory, accounts, timers. What happens between is in the chain and the forwarder.
+
+import Primitives
+import Stats
+import Transport
+import Upstream
+import Wire
+
+extension Worker {
+    // HOT: per message.
+    /// A stream for the next request of a connection; nil when the worker is full (the connection is closed then).
+    func openStream(_ server: UnsafeMutablePointer<H1Server>) -> StreamPointer? {
+        guard let connection = unsafe connections.slab[server.pointee.connection] else { return nil }
+        unsafe moveToCurrentPlan(server, connection)
+        guard let (handle, stream) = unsafe streams.allocate() else {
+            unsafe downstreamGone(server, connection)
+            return nil
+        }
+        guard let request = MessageHead(pool: memory.blocks) else {
+            streams.free(handle)
+            unsafe downstreamGone(server, connection)
+            return nil
+        }
+        guard let response = MessageHead(pool: memory.blocks) else {
+            request.destroy()
+            streams.free(handle)
+            unsafe downstreamGone(server, connection)
+            return nil
+        }
+        unsafe stream.initialize(
+            to: HTTPStream(
+                handle: handle, downstream: connection.pointee.handle, http: server.pointee.http, request: request,
+                response: response))
+        unsafe stream.pointee.startNs = nowNs
+        unsafe stream.pointee.activeMs = nowMs
+        unsafe stream.pointee.connectionID = unsafe connection.pointee.id
+        unsafe server.pointee.stream = handle
+        unsafe server.pointee.decoder = unsafe H1RequestDecoder(options: server.pointee.http.pointee.decoder)
+        return unsafe stream
+    }
+
+    /// A connection reads the listener's newest configuration from one request to the next.
+    private func moveToCurrentPlan(
+        _ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>
+    ) {
+        guard let old = unsafe connection.pointee.listener?.assumingMemoryBound(to: ListenerConfig.self),
+            let new = unsafe currentListener(old.pointee.slot), unsafe new != old, case .http(let http) = unsafe new.pointee.chain
+        else { return }
+        unsafe pins.pin(new.pointee.part)
+        unsafe pins.unpin(old.pointee.part)
+        unsafe connection.pointee.owner = unsafe new.pointee.part
+        unsafe connection.pointee.listener = unsafe UnsafeRawPointer(new)
+        // Gauges follow the connection from one scope to the other, where a new scope was made.
+        if unsafe server.pointee.http.pointee.stats != http.pointee.stats {
+            unsafe gauge(server.pointee.http.pointee.stats, .downstreamCxActive, -1)
+            unsafe gauge(server.pointee.http.pointee.stats, .downstreamCxHttp1Active, -1)
+            unsafe gauge(http.pointee.stats, .downstreamCxActive, 1)
+            unsafe gauge(http.pointee.stats, .downstreamCxHttp1Active, 1)
+        }
+        if unsafe old.pointee.stats != new.pointee.stats {
+            unsafe cells.gaugeAdd(old.pointee.stats &+ ListenerStat.downstreamCxActive.rawValue, -1)
+            unsafe cells.gaugeAdd(new.pointee.stats &+ ListenerStat.downstreamCxActive.rawValue, 1)
+            unsafe cells.gaugeAdd(old.pointee.workerStats[index] &+ ListenerWorkerStat.downstreamCxActive.rawValue, -1)
+            unsafe cells.gaugeAdd(new.pointee.workerStats[index] &+ ListenerWorkerStat.downstreamCxActive.rawValue, 1)
+        }
+        unsafe server.pointee.http = unsafe http
+    }
+
+    /// Gives back a stream that never became a request.
+    func discardStream(_ stream: StreamPointer) {
+        if let connection = unsafe connections.slab[stream.pointee.downstream], let server = unsafe servers[connection.pointee.session] {
+            unsafe server.pointee.stream = .none
+        }
+        unsafe freeStream(stream)
+    }
+
+    private func freeStream(_ stream: StreamPointer) {
+        unsafe timers.cancel(stream.timerNode)
+        unsafe stream.pointee.request.destroy()
+        unsafe stream.pointee.response.destroy()
+        unsafe stream.pointee.requestTrailers?.destroy()
+        unsafe stream.pointee.responseTrailers?.destroy()
+        unsafe stream.pointee.requestBody.removeAll(memory)
+        unsafe stream.pointee.responseBody.removeAll(memory)
+        if let state = unsafe stream.pointee.filterState { memory.blocks.free(state) }
+        unsafe streams.free(stream.pointee.handle)
+    }
+
+    /// The request is counted from its head on, or from its failure.
+    func countRequest(_ stream: StreamPointer) {
+        guard unsafe !stream.pointee.isCounted else { return }
+        unsafe stream.pointee.isCounted = true
+        let stats = unsafe stream.pointee.http.pointee.stats
+        count(stats, .downstreamRqTotal)
+        count(stats, .downstreamRqHttp1Total)
+        gauge(stats, .downstreamRqActive, 1)
+    }
+
+    // HOT: per message.
+    /// The stream is over: both directions done, or `reset`. Accounts, logs, memory; then the connection goes on.
+    func endStream(_ stream: StreamPointer, reset: Bool = false) {
+        guard unsafe !stream.pointee.isDestroyed else { return }
+        unsafe stream.pointee.isDestroyed = true
+        unsafe countRequest(stream)
+        unsafe releaseUpstream(stream)
+        unsafe stream.pointee.endNs = nowNs
+        let stats = unsafe stream.pointee.http.pointee.stats
+        gauge(stats, .downstreamRqActive, -1)
+        let status = unsafe stream.pointee.hasResponseHead ? stream.pointee.response.status : 0
+        if status != 0 {
+            count(stats, .downstreamRqCompleted)
+            unsafe countStatus(stream, status)
+            unsafe cells.record(
+                stats &+ HTTPConnectionManagerStat.downstreamRqTime.rawValue,
+                (nowNs &- stream.pointee.startNs) / 1_000_000)
+        }
+        if unsafe !stream.pointee.requestEnded, status != 0 { count(stats, .downstreamRqResponseBeforeRqComplete) }
+        unsafe destroyFilters(stream)
+        unsafe logStream(stream)
+        if reset {
+            if let connection = unsafe connections.slab[stream.pointee.downstream],
+                let server = unsafe servers[connection.pointee.session]
+            {
+                unsafe server.pointee.stream = .none
+            }
+        } else {
+            unsafe downstreamFinished(stream)
+        }
+        unsafe freeStream(stream)
+    }
+
+    private func countStatus(_ stream: StreamPointer, _ status: UInt16) {
+        let stats = unsafe stream.pointee.http.pointee.stats
+        let listener = unsafe stream.pointee.http.pointee.listenerStats
+        cells.increment(listener &+ ListenerHTTPStat.downstreamRqCompleted.rawValue)
+        switch status / 100 {
+        case 1:
+            count(stats, .downstreamRq1xx)
+            cells.increment(listener &+ ListenerHTTPStat.downstreamRq1xx.rawValue)
+        case 2:
+            count(stats, .downstreamRq2xx)
+            cells.increment(listener &+ ListenerHTTPStat.downstreamRq2xx.rawValue)
+        case 3:
+            count(stats, .downstreamRq3xx)
+            cells.increment(listener &+ ListenerHTTPStat.downstreamRq3xx.rawValue)
+        case 4:
+            count(stats, .downstreamRq4xx)
+            cells.increment(listener &+ ListenerHTTPStat.downstreamRq4xx.rawValue)
+        case 5:
+            count(stats, .downstreamRq5xx)
+            cells.increment(listener &+ ListenerHTTPStat.downstreamRq5xx.rawValue)
+        default: break
+        }
+    }
+
+    /// Access logs of a stream that is over.
+    private func logStream(_ stream: StreamPointer) {}
+
+    // MARK: Time
+
+    // HOT: per message.
+    /// Makes sure that the stream's timer fires no later than its nearest deadline.
+    func armStreamTimer(_ stream: StreamPointer) {
+        var deadline = UInt64.max
+        if unsafe stream.pointee.idleTimeoutMs != 0 { deadline = unsafe stream.pointee.activeMs &+ stream.pointee.idleTimeoutMs }
+        if unsafe stream.pointee.timeoutAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.timeoutAtMs) }
+        if unsafe stream.pointee.perTryTimeoutAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.perTryTimeoutAtMs) }
+        if unsafe stream.pointee.requestTimeoutAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.requestTimeoutAtMs) }
+        if unsafe stream.pointee.durationMaxAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.durationMaxAtMs) }
+        if deadline != .max { unsafe timers.armNoLater(stream.timerNode, than: deadline) }
+    }
+
+    func streamTimedOut(_ handle: Handle) {
+        guard let stream = unsafe streams[handle], unsafe !stream.pointee.isDestroyed else { return }
+        if unsafe due(stream.pointee.durationMaxAtMs) {
+            unsafe stream.pointee.durationMaxAtMs = 0
+            unsafe durationMaxReached(stream)
+        } else if unsafe due(stream.pointee.requestTimeoutAtMs) {
+            unsafe stream.pointee.requestTimeoutAtMs = 0
+            if unsafe !stream.pointee.requestEnded { unsafe requestTimedOut(stream) }
+        } else if unsafe due(stream.pointee.timeoutAtMs) {
+            unsafe stream.pointee.timeoutAtMs = 0
+            unsafe routeTimedOut(stream)
+        } else if unsafe due(stream.pointee.perTryTimeoutAtMs) {
+            unsafe stream.pointee.perTryTimeoutAtMs = 0
+            unsafe perTryTimedOut(stream)
+        } else if unsafe stream.pointee.idleTimeoutMs != 0, unsafe due(stream.pointee.activeMs &+ stream.pointee.idleTimeoutMs) {
+            unsafe stream.pointee.idleTimeoutMs = 0
+            unsafe streamIdle(stream)
+        }
+        if let stream = unsafe streams[handle] { unsafe armStreamTimer(stream) }
+    }
+
+    private func due(_ deadline: UInt64) -> Bool { deadline != 0 && nowMs >= deadline }
+
+    private func requestTimedOut(_ stream: StreamPointer) {
+        unsafe count(stream.pointee.http.pointee.stats, .downstreamRqTimeout)
+        if unsafe stream.pointee.hasResponseHead { return unsafe resetDownstream(stream) }
+        unsafe reply(
+            stream, status: 408, body: Bytes("request timeout" as StaticString),
+            details: Bytes("request_overall_timeout" as StaticString), flags: [])
+    }
+
+    private func streamIdle(_ stream: StreamPointer) {
+        unsafe count(stream.pointee.http.pointee.stats, .downstreamRqIdleTimeout)
+        if unsafe stream.pointee.hasResponseHead {
+            unsafe stream.pointee.flags.insert(.streamIdleTimeout)
+            unsafe stream.pointee.details = Bytes("stream_idle_timeout" as StaticString)
+            return unsafe resetDownstream(stream)
+        }
+        // A client that is slow with its request: 408; an upstream that is slow with its response: 504.
+        let isClient = unsafe !stream.pointee.requestEnded
+        unsafe reply(
+            stream, status: isClient ? 408 : 504, body: Bytes("stream timeout" as StaticString),
+            details: Bytes("stream_idle_timeout" as StaticString), flags: .streamIdleTimeout)
+    }
+
+    private func durationMaxReached(_ stream: StreamPointer) {
+        unsafe count(stream.pointee.http.pointee.stats, .downstreamRqMaxDurationReached)
+        if unsafe stream.pointee.hasResponseHead { return unsafe resetDownstream(stream) }
+        unsafe reply(
+            stream, status: stream.pointee.requestEnded ? 504 : 408,
+            body: Bytes("downstream duration timeout" as StaticString),
+            details: Bytes("max_duration_timeout" as StaticString), flags: .durationTimeout)
+    }
+
+    /// The response cannot be completed: an HTTP/1 client learns it by the connection's end.
+    func resetDownstream(_ stream: StreamPointer) {
+        guard let connection = unsafe connections.slab[stream.pointee.downstream],
+            let server = unsafe servers[connection.pointee.session]
+        else { return unsafe endStream(stream, reset: true) }
+        unsafe count(stream.pointee.http.pointee.stats, .downstreamRqTxReset)
+        unsafe count(stream.pointee.http.pointee.stats, .downstreamCxDestroyLocal)
+        unsafe count(stream.pointee.http.pointee.stats, .downstreamCxDestroyActiveRq)
+        unsafe count(stream.pointee.http.pointee.stats, .downstreamCxDestroyLocalActiveRq)
+        let stats = unsafe server.pointee.http.pointee.stats
+        unsafe endStream(stream, reset: true)
+        // What is queued already is still sent, so that the client sees how far it got.
+        count(stats, .downstreamCxDestroy)
+        gauge(stats, .downstreamCxActive, -1)
+        gauge(stats, .downstreamCxHttp1Active, -1)
+        unsafe server.pointee.pending.removeAll(memory)
+        unsafe servers.free(server.pointee.handle)
+        unsafe connection.pointee.session = .none
+        unsafe connection.pointee.role = .closing
+        unsafe connections.closeWhenSent(connection)
+    }
+}
+
+extension UnsafeMutablePointer where Pointee == HTTPStream {
+    @inline(__always)
+    var timerNode: UnsafeMutablePointer<TimerNode> {
+        unsafe (UnsafeMutableRawPointer(self) + MemoryLayout<HTTPStream>.offset(of: \.timer).unsafelyUnwrapped)
+            .assumingMemoryBound(to: TimerNode.self)
+    }
+}

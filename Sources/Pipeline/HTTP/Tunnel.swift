@@ -1,0 +1,67 @@
+// After 101 a stream is a tunnel: bytes go both ways as they come, until either side ends.
+
+import Primitives
+import Stats
+import Transport
+import Wire
+
+extension Worker {
+    func beginTunnel(_ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>) {
+        unsafe stream.pointee.isTunnel = true
+        unsafe stream.pointee.closesDownstream = true
+        unsafe stream.pointee.timeoutAtMs = 0
+        unsafe client.pointee.mustClose = true
+        let stats = unsafe stream.pointee.http.pointee.stats
+        count(stats, .downstreamCxUpgradesTotal)
+        gauge(stats, .downstreamCxUpgradesActive, 1)
+        guard let connection = unsafe connections.slab[stream.pointee.downstream], let server = unsafe servers[connection.pointee.session],
+            let upstream = unsafe connections.slab[stream.pointee.upstream]
+        else { return }
+        unsafe stream.pointee.requestEnded = false
+        unsafe server.pointee.decoder.becomeTunnel()
+        // What the client sent behind its request belongs to the tunnel now.
+        unsafe countUpstreamBody(stream, stream.pointee.requestBody.count)
+        unsafe upstream.pointee.out.append(moving: &stream.pointee.requestBody)
+        unsafe upstream.pointee.out.append(moving: &server.pointee.pending)
+        if unsafe !upstream.pointee.out.isEmpty { unsafe connections.markDirty(upstream) }
+        if unsafe connection.pointee.isPaused { unsafe connections.receive(connection) }
+    }
+
+    // HOT: per frame.
+    func tunnelFromUpstream(_ stream: StreamPointer, _ part: Bytes, _ buffer: UInt16) {
+        unsafe stream.pointee.activeMs = nowMs
+        unsafe sendResponseData(stream, part, buffer)
+        unsafe watchDownstreamQueue(stream)
+    }
+
+    /// The client sends nothing more: so is the upstream told; the tunnel ends with the upstream's end.
+    func tunnelDownstreamEnded(_ stream: StreamPointer) {
+        unsafe stream.pointee.flags.insert(.downstreamConnectionTermination)
+        unsafe stream.pointee.details = Bytes("downstream_remote_disconnect" as StaticString)
+        unsafe endTunnel(stream)
+    }
+
+    func tunnelUpstreamEnded(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) {
+        unsafe stream.pointee.flags.insert(.upstreamConnectionTermination)
+        unsafe stream.pointee.details = Bytes(
+            "upstream_reset_after_response_started{connection_termination}" as StaticString)
+        unsafe endTunnel(stream)
+    }
+
+    /// Both sides close once what is queued is out.
+    private func endTunnel(_ stream: StreamPointer) {
+        unsafe gauge(stream.pointee.http.pointee.stats, .downstreamCxUpgradesActive, -1)
+        if let upstream = unsafe connections.slab[stream.pointee.upstream], unsafe !upstream.pointee.out.isEmpty,
+            unsafe !upstream.pointee.sawEnd, let client = unsafe clients[upstream.pointee.session]
+        {
+            // The upstream still gets what the client sent last.
+            unsafe client.pointee.stream = .none
+            unsafe stream.pointee.upstream = .none
+            unsafe clients.free(client.pointee.handle)
+            unsafe upstream.pointee.session = .none
+            unsafe upstream.pointee.role = .closing
+            unsafe connections.closeWhenSent(upstream)
+        }
+        unsafe resetDownstream(stream)
+    }
+}

@@ -1,0 +1,186 @@
+// `tcp_proxy`: two connections, bytes handed from one to the other in the buffers that they arrived in.
+//
+// Per direction: received → the peer's `out` → sent. Reading stops while the peer's queue is above the buffer limit and
+// resumes below half of it. An end of one direction is passed on once its bytes are out (half-close); the pair goes
+// when both directions have ended, or at once when either side fails.
+
+import CLiburing
+import Glibc
+import Primitives
+import Stats
+import Transport
+import Upstream
+
+/// Why a connection attempt ended.
+enum ConnectFailure {
+    case refused(Int32)
+    case timedOut
+}
+
+extension Worker {
+    func tcpOpened(_ connection: UnsafeMutablePointer<Connection>, _ config: UnsafePointer<TCPProxyConfig>) {
+        unsafe connection.pointee.role = .tcpDownstream
+        unsafe connection.pointee.config = unsafe UnsafeRawPointer(config)
+        unsafe countTCP(config.pointee.stats, .downstreamCxTotal)
+        if unsafe config.pointee.idleTimeoutMs != 0 {
+            unsafe timers.arm(connection.timerNode, at: nowMs &+ config.pointee.idleTimeoutMs)
+        }
+        unsafe tcpConnect(connection, config, attempt: 1)
+    }
+
+    private func tcpConnect(
+        _ downstream: UnsafeMutablePointer<Connection>, _ config: UnsafePointer<TCPProxyConfig>, attempt: UInt32
+    ) {
+        guard let slot = unsafe chooseCluster(config.pointee.clusters), let cluster = unsafe cluster(slot) else {
+            unsafe countTCP(config.pointee.stats, .downstreamCxNoRoute)
+            unsafe close(downstream)
+            return
+        }
+        let stats = unsafe cluster.pointee.config.pointee.stats
+        guard unsafe cluster.pointee.activeConnections < cluster.pointee.config.pointee.defaultLimits.connections else {
+            count(stats, .upstreamCxOverflow)
+            unsafe close(downstream)
+            return
+        }
+        guard let host = unsafe cluster.pointee.choose(slab: hosts, random: &random) else {
+            count(stats, .upstreamCxNoneHealthy)
+            unsafe close(downstream)
+            return
+        }
+        guard let upstream = unsafe connect(to: host, cluster, role: .tcpUpstream) else {
+            count(stats, .upstreamCxConnectFail)
+            unsafe close(downstream)
+            return
+        }
+        unsafe upstream.pointee.peer = unsafe downstream.pointee.handle
+        unsafe upstream.pointee.config = unsafe UnsafeRawPointer(config)
+        unsafe upstream.pointee.attempt = UInt16(truncatingIfNeeded: attempt)
+        unsafe downstream.pointee.peer = unsafe upstream.pointee.handle
+    }
+
+    func chooseCluster(_ clusters: FrozenArray<WeightedCluster>) -> UInt32? {
+        guard clusters.count > 0 else { return nil }
+        if clusters.count == 1 { return clusters[0].slot }
+        let ticket = random.below(clusters[clusters.count - 1].cumulativeWeight)
+        var i = 0
+        while clusters[i].cumulativeWeight <= ticket { i &+= 1 }
+        return clusters[i].slot
+    }
+
+    func tcpConnected(_ upstream: UnsafeMutablePointer<Connection>) {
+        unsafe upstreamConnected(upstream)
+        guard let downstream = unsafe connections.slab[upstream.pointee.peer] else {
+            unsafe closeUpstream(upstream)
+            return
+        }
+        unsafe connections.receive(upstream)
+        unsafe connections.receive(downstream)
+    }
+
+    func tcpConnectFailed(_ upstream: UnsafeMutablePointer<Connection>, _ failure: ConnectFailure) {
+        let downstream = unsafe connections.slab[upstream.pointee.peer]
+        let attempt = unsafe UInt32(upstream.pointee.attempt)
+        unsafe upstreamConnectFailed(upstream, failure)
+        guard let downstream = unsafe downstream, let config = unsafe downstream.pointee.config?.assumingMemoryBound(to: TCPProxyConfig.self)
+        else { return }
+        if unsafe attempt < config.pointee.connectAttemptsMax {
+            unsafe tcpConnect(downstream, config, attempt: attempt &+ 1)
+        } else {
+            if unsafe config.pointee.connectAttemptsMax > 1, let slot = unsafe chooseCluster(config.pointee.clusters),
+                let cluster = unsafe cluster(slot)
+            {
+                unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxConnectAttemptsExceeded)
+            }
+            unsafe close(downstream)
+        }
+    }
+
+    // HOT: per frame.
+    func relay(_ connection: UnsafeMutablePointer<Connection>, _ position: UInt16, _ count: Int, _ bytes: Int) {
+        let peer = unsafe connections.slab.unchecked(connection.pointee.peer.slot)
+        unsafe forward(position, count, bytes, to: peer)
+        unsafe relayed(connection, UInt64(truncatingIfNeeded: bytes))
+        if unsafe peer.pointee.out.count > bufferLimit(connection), unsafe !connection.pointee.isPaused {
+            unsafe connections.pause(connection)
+            if unsafe connection.pointee.role == .tcpDownstream {
+                unsafe countTCP(tcpConfig(connection).pointee.stats, .downstreamFlowControlPausedReadingTotal)
+            }
+        }
+    }
+
+    private func relayed(_ connection: UnsafeMutablePointer<Connection>, _ bytes: UInt64) {
+        let stats = unsafe tcpConfig(connection).pointee.stats
+        if unsafe connection.pointee.role == .tcpDownstream {
+            countTCP(stats, .downstreamCxRxBytesTotal, bytes)
+            unsafe upstreamCounted(connections.slab.unchecked(connection.pointee.peer.slot), .upstreamCxTxBytesTotal, bytes)
+        } else {
+            countTCP(stats, .downstreamCxTxBytesTotal, bytes)
+            unsafe upstreamCounted(connection, .upstreamCxRxBytesTotal, bytes)
+        }
+    }
+
+    @inline(__always)
+    private func tcpConfig(_ connection: UnsafeMutablePointer<Connection>) -> UnsafePointer<TCPProxyConfig> {
+        unsafe connection.pointee.config.unsafelyUnwrapped.assumingMemoryBound(to: TCPProxyConfig.self)
+    }
+
+    /// What may wait on the way out before reading stops: the listener's limit.
+    private func bufferLimit(_ connection: UnsafeMutablePointer<Connection>) -> Int {
+        unsafe tcpConfig(connection).pointee.bufferLimit
+    }
+
+    // HOT: per frame.
+    func relaySent(_ connection: UnsafeMutablePointer<Connection>) {
+        guard let peer = unsafe connections.slab[connection.pointee.peer] else { return }
+        if unsafe peer.pointee.isPaused, unsafe connection.pointee.out.count <= bufferLimit(connection) / 2 {
+            unsafe connections.receive(peer)
+            if unsafe peer.pointee.role == .tcpDownstream {
+                unsafe countTCP(tcpConfig(peer).pointee.stats, .downstreamFlowControlResumedReadingTotal)
+            }
+        }
+        unsafe closeIfDone(connection, peer)
+    }
+
+    /// One side sends nothing more.
+    func relayEnded(_ connection: UnsafeMutablePointer<Connection>) {
+        guard let peer = unsafe connections.slab[connection.pointee.peer] else {
+            unsafe closePair(connection, nil)
+            return
+        }
+        unsafe connections.end(peer)
+        unsafe closeIfDone(connection, peer)
+    }
+
+    private func closeIfDone(
+        _ a: UnsafeMutablePointer<Connection>, _ b: UnsafeMutablePointer<Connection>
+    ) {
+        guard unsafe a.pointee.sawEnd, unsafe b.pointee.sawEnd, unsafe a.pointee.out.isEmpty, unsafe b.pointee.out.isEmpty else { return }
+        unsafe closePair(a, b)
+    }
+
+    func relayFailed(_ connection: UnsafeMutablePointer<Connection>, _ error: Int32) {
+        unsafe closePair(connection, connections.slab[connection.pointee.peer])
+    }
+
+    private func closePair(_ a: UnsafeMutablePointer<Connection>, _ b: UnsafeMutablePointer<Connection>?) {
+        unsafe closeEither(a)
+        if let b = unsafe b { unsafe closeEither(b) }
+    }
+
+    private func closeEither(_ connection: UnsafeMutablePointer<Connection>) {
+        unsafe connection.pointee.role == .tcpUpstream ? closeUpstream(connection) : close(connection)
+    }
+
+    func tcpTimedOut(_ downstream: UnsafeMutablePointer<Connection>) {
+        let config = unsafe tcpConfig(downstream)
+        let peer = unsafe connections.slab[downstream.pointee.peer]
+        let active = unsafe max(downstream.pointee.activeMs, peer?.pointee.activeMs ?? 0)
+        let deadline = unsafe active &+ config.pointee.idleTimeoutMs
+        if deadline > nowMs {
+            unsafe timers.arm(downstream.timerNode, at: deadline)
+            return
+        }
+        unsafe countTCP(config.pointee.stats, .idleTimeout)
+        unsafe closePair(downstream, peer)
+    }
+}

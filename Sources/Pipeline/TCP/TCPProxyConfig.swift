@@ -1,0 +1,28 @@
+// What configuration says of a `tcp_proxy` filter, frozen.
+
+import Primitives
+
+package struct WeightedCluster: BitwiseCopyable {
+    package var slot: UInt32
+    /// Sum of the weights up to and including this one.
+    package var cumulativeWeight: UInt64
+    package init(slot: UInt32, cumulativeWeight: UInt64) {
+        self.slot = slot
+        self.cumulativeWeight = cumulativeWeight
+    }
+}
+
+@safe
+package struct TCPProxyConfig: BitwiseCopyable {
+    /// First statistic of `tcp.<stat_prefix>.`.
+    package var stats: UInt32 = 0
+    package var clusters = FrozenArray<WeightedCluster>()
+    /// 0: never.
+    package var idleTimeoutMs: UInt64 = 3_600_000
+    /// `per_connection_buffer_limit_bytes` of the listener.
+    package var bufferLimit = 1 << 20
+    package var connectAttemptsMax: UInt32 = 1
+    /// 0: no limit.
+    package var connectionDurationMaxMs: UInt64 = 0
+    package init() {}
+}

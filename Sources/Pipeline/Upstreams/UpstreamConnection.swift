@@ -1,0 +1,142 @@
+// Opening, accounting for and closing a connection to a host: the same for TCP and HTTP.
+
+import CLiburing
+import Glibc
+import Primitives
+import Stats
+import Transport
+import Upstream
+
+extension Worker {
+    /// Starts to connect to a host; nil when no descriptor could be had.
+    func connect(
+        to host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>, role: ConnectionRole
+    ) -> UnsafeMutablePointer<Connection>? {
+        let config = unsafe cluster.pointee.config
+        let address = unsafe host.pointee.config.address
+        let descriptor = socket(address.domain, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return nil }
+        if address.family != .unix {
+            var one: Int32 = 1
+            unsafe setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4)
+            if unsafe config.pointee.hasTCPKeepalive { unsafe setKeepalive(descriptor, config) }
+        }
+        let source = unsafe config.pointee.bindAddress
+        if source.family == address.family, source.family != .none, !bind(descriptor, source) {
+            unsafe count(config.pointee.stats, .bindErrors)
+            Glibc.close(descriptor)
+            return nil
+        }
+        let storage = unsafe connectAddresses + nextConnectAddress
+        nextConnectAddress = (nextConnectAddress &+ 1) & (Worker.connectAddressCount &- 1)
+        let length = unsafe address.store(UnsafeMutableRawPointer(storage))
+        guard
+            let connection = unsafe connections.connect(
+                UnsafeRawPointer(storage).assumingMemoryBound(to: sockaddr.self), count: length,
+                descriptor: descriptor, role: role, nowNs: nowNs)
+        else {
+            Glibc.close(descriptor)
+            return nil
+        }
+        unsafe connection.pointee.remote = address
+        unsafe connection.pointee.host = unsafe host.pointee.handle
+        unsafe connection.pointee.activeMs = nowMs
+        unsafe timers.arm(connection.timerNode, at: nowMs &+ config.pointee.connectTimeoutMs)
+        unsafe host.pointee.connectionCount &+= 1
+        unsafe cluster.pointee.activeConnections &+= 1
+        unsafe count(config.pointee.stats, .upstreamCxTotal)
+        unsafe gauge(config.pointee.stats, .upstreamCxActive, 1)
+        unsafe cells.increment(host.pointee.config.stats &+ HostStat.cxTotal.rawValue)
+        unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.cxActive.rawValue, 1)
+        return unsafe connection
+    }
+
+    private func setKeepalive(_ descriptor: Int32, _ config: UnsafePointer<ClusterConfig>) {
+        var one: Int32 = 1
+        unsafe setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &one, 4)
+        func set(_ option: Int32, _ value: UInt32) {
+            guard value != 0 else { return }
+            var value = Int32(truncatingIfNeeded: value)
+            unsafe setsockopt(descriptor, Int32(IPPROTO_TCP), option, &value, 4)
+        }
+        unsafe set(TCP_KEEPCNT, config.pointee.tcpKeepaliveProbes)
+        unsafe set(TCP_KEEPIDLE, config.pointee.tcpKeepaliveTimeS)
+        unsafe set(TCP_KEEPINTVL, config.pointee.tcpKeepaliveIntervalS)
+    }
+
+    private func bind(_ descriptor: Int32, _ address: SocketAddress) -> Bool {
+        var storage = sockaddr_un()
+        return unsafe withUnsafeMutableBytes(of: &storage) { bytes in
+            guard let base = bytes.baseAddress else { return false }
+            let length = unsafe address.store(base)
+            return unsafe Glibc.bind(descriptor, base.assumingMemoryBound(to: sockaddr.self), length) == 0
+        }
+    }
+
+    /// The cluster of an upstream connection; nil when it has been removed meanwhile.
+    func clusterConfig(_ upstream: UnsafeMutablePointer<Connection>) -> UnsafeMutablePointer<Cluster>? {
+        unsafe hosts[upstream.pointee.host].flatMap { unsafe cluster(of: $0) }
+    }
+
+    @inline(__always)
+    func cluster(of host: UnsafeMutablePointer<Host>) -> UnsafeMutablePointer<Cluster>? {
+        guard let cluster = unsafe cluster(host.pointee.cluster),
+            unsafe cluster.pointee.config.pointee.part == host.pointee.clusterPart
+        else { return nil }
+        return unsafe cluster
+    }
+
+    // HOT: per frame.
+    @inline(__always)
+    func upstreamCounted(_ upstream: UnsafeMutablePointer<Connection>, _ leaf: ClusterStat, _ n: UInt64) {
+        guard let cluster = unsafe clusterConfig(upstream) else { return }
+        unsafe count(cluster.pointee.config.pointee.stats, leaf, n)
+    }
+
+    func upstreamConnected(_ upstream: UnsafeMutablePointer<Connection>) {
+        unsafe timers.cancel(upstream.timerNode)
+        guard let cluster = unsafe clusterConfig(upstream) else { return }
+        unsafe cells.record(
+            cluster.pointee.config.pointee.stats &+ ClusterStat.upstreamCxConnectMs.rawValue,
+            (nowNs &- upstream.pointee.openedNs) / 1_000_000)
+    }
+
+    func upstreamConnectFailed(_ upstream: UnsafeMutablePointer<Connection>, _ failure: ConnectFailure) {
+        if let host = unsafe hosts[upstream.pointee.host] {
+            unsafe cells.increment(host.pointee.config.stats &+ HostStat.cxConnectFail.rawValue)
+        }
+        if let cluster = unsafe clusterConfig(upstream) {
+            unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxConnectFail)
+            if case .timedOut = failure { unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxConnectTimeout) }
+        }
+        unsafe closeUpstream(upstream)
+    }
+
+    /// Closes an upstream connection and its accounts. Its session must have been dealt with.
+    func closeUpstream(_ upstream: UnsafeMutablePointer<Connection>, byPeer: Bool = false) {
+        guard unsafe !upstream.pointee.isClosing else { return }
+        if let host = unsafe hosts[upstream.pointee.host] {
+            unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.cxActive.rawValue, -1)
+            unsafe host.pointee.connectionCount &-= 1
+            if let cluster = unsafe cluster(of: host) {
+                unsafe cluster.pointee.activeConnections &-= 1
+                let stats = unsafe cluster.pointee.config.pointee.stats
+                count(stats, .upstreamCxDestroy)
+                count(stats, byPeer ? .upstreamCxDestroyRemote : .upstreamCxDestroyLocal)
+                gauge(stats, .upstreamCxActive, -1)
+                unsafe cells.record(
+                    stats &+ ClusterStat.upstreamCxLengthMs.rawValue, (nowNs &- upstream.pointee.openedNs) / 1_000_000)
+            }
+            unsafe freeIfUnused(host)
+        }
+        unsafe close(upstream)
+    }
+
+    /// A host that no set lists goes with its last connection.
+    func freeIfUnused(_ host: UnsafeMutablePointer<Host>) {
+        guard unsafe host.pointee.isRemoved, unsafe host.pointee.connectionCount == 0, unsafe host.pointee.pendingCount == 0,
+            unsafe host.pointee.activeRequests == 0
+        else { return }
+        unsafe hosts.free(host.pointee.handle)
+    }
+}

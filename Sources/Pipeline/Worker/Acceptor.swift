@@ -1,0 +1,189 @@
+// Accepting: one multishot accept per listening socket of this worker. The sockets belong to main and survive updates;
+// a worker only arms and cancels its accept on them.
+
+import CLiburing
+import Glibc
+import Primitives
+import Ring
+import Stats
+import Transport
+
+/// One listening socket as this worker uses it.
+@safe
+struct Acceptor: BitwiseCopyable {
+    var socket: Int32
+    /// Slot of the listener.
+    var slot: UInt32
+    var part: PartID
+    var config: UnsafePointer<ListenerConfig>
+    var isArmed = false
+    var isCancelling = false
+    var isRemoved = false
+    /// When to try again after the system had no descriptor or memory for us, in milliseconds; 0: not waiting.
+    var retryMs: UInt64 = 0
+}
+
+extension Worker {
+    /// How long accepting rests when the system has no descriptor or memory left (EMFILE, ENFILE, ENOBUFS, ENOMEM).
+    static let acceptPauseMs: UInt64 = 100
+
+    func adoptListeners(_ plan: UnsafePointer<Plan>) {
+        for i in 0..<acceptors.count { acceptors[i].isRemoved = true }
+        for i in unsafe 0..<plan.pointee.listeners.count where unsafe plan.pointee.drain != .closing {
+            let listener = unsafe plan.pointee.listeners[i]
+            for j in unsafe 0..<listener.config.pointee.addresses.count {
+                let sockets = unsafe listener.config.pointee.addresses[j].sockets
+                guard !sockets.isEmpty else { continue }
+                adoptSocket(sockets[min(index, sockets.count - 1)], listener)
+            }
+        }
+        for i in 0..<acceptors.count where acceptors[i].isRemoved { cancelAccept(i) }
+    }
+
+    private func adoptSocket(_ socket: Int32, _ listener: ListenerSlot) {
+        for i in 0..<acceptors.count where acceptors[i].socket == socket {
+            var acceptor = acceptors[i]
+            if acceptor.part != listener.part {
+                pins.unpin(acceptor.part)
+                pins.pin(listener.part)
+            }
+            acceptor.part = listener.part
+            acceptor.slot = unsafe listener.config.pointee.slot
+            unsafe acceptor.config = unsafe listener.config
+            acceptor.isRemoved = false
+            acceptors[i] = acceptor
+            armAccept(i)
+            return
+        }
+        pins.pin(listener.part)
+        unsafe acceptors.append(
+            Acceptor(
+                socket: socket, slot: listener.config.pointee.slot, part: listener.part, config: listener.config))
+        armAccept(acceptors.count - 1)
+    }
+
+    private func armAccept(_ index: Int) {
+        guard !acceptors[index].isArmed, !acceptors[index].isRemoved else { return }
+        acceptors[index].isArmed = true
+        unsafe martlet_prep_accept_multishot(
+            ring.entry(), acceptors[index].socket, acceptToken(acceptors[index].socket))
+    }
+
+    private func acceptToken(_ socket: Int32) -> UInt64 {
+        Operation.accept.token(Handle(raw: UInt64(UInt32(bitPattern: socket))))
+    }
+
+    /// The listener is gone: the accept is cancelled; when that has completed, what waits in the queue is still taken.
+    private func cancelAccept(_ index: Int) {
+        guard acceptors[index].isArmed, !acceptors[index].isCancelling else { return }
+        acceptors[index].isCancelling = true
+        unsafe martlet_prep_cancel(ring.entry(), acceptToken(acceptors[index].socket), Operation.cancel.token(.none))
+    }
+
+    // HOT: per connection.
+    func accepted(_ completion: Completion) {
+        let socket = Int32(truncatingIfNeeded: Handle(raw: completion.user_data).raw)
+        var index = 0
+        while index < acceptors.count, acceptors[index].socket != socket { index &+= 1 }
+        guard index < acceptors.count else {
+            if completion.result >= 0 { Glibc.close(completion.result) }
+            return
+        }
+        if completion.result >= 0 { unsafe opened(completion.result, acceptors[index].config) }
+        guard !completion.more else { return }
+        acceptors[index].isArmed = false
+        if acceptors[index].isRemoved {
+            drainAcceptQueue(index)
+            return
+        }
+        switch -completion.result {
+        case EMFILE, ENFILE, ENOBUFS, ENOMEM:
+            acceptors[index].retryMs = nowMs &+ Worker.acceptPauseMs
+            armAcceptTimer(acceptors[index].retryMs)
+        default: armAccept(index)
+        }
+    }
+
+    /// Connections that the kernel has already accepted for us are served; then the part is let go of.
+    private func drainAcceptQueue(_ index: Int) {
+        let acceptor = acceptors[index]
+        acceptors.swapRemove(index)
+        // The socket may be shared with other workers (UNIX): never wait.
+        var ready = pollfd(fd: acceptor.socket, events: Int16(POLLIN), revents: 0)
+        while unsafe poll(&ready, 1, 0) == 1, ready.revents & Int16(POLLIN) != 0 {
+            let descriptor = martlet_accept(acceptor.socket)
+            guard descriptor >= 0 else { break }
+            unsafe opened(descriptor, acceptor.config)
+        }
+        pins.unpin(acceptor.part)
+    }
+
+    func retryAccepts() {
+        for i in 0..<acceptors.count where acceptors[i].retryMs != 0 && acceptors[i].retryMs <= nowMs {
+            acceptors[i].retryMs = 0
+            armAccept(i)
+        }
+    }
+
+    private func armAcceptTimer(_ deadline: UInt64) { unsafe timers.armNoLater(acceptTimer, than: deadline) }
+
+    /// A new downstream connection: its filter chain takes over.
+    private func opened(_ descriptor: Int32, _ config: UnsafePointer<ListenerConfig>) {
+        guard let connection = unsafe connections.adopt(descriptor: descriptor, role: .none, nowNs: nowNs) else {
+            unsafe count(config.pointee.stats, .downstreamCxOverflow)
+            Glibc.close(descriptor)
+            return
+        }
+        unsafe connection.pointee.owner = unsafe config.pointee.part
+        unsafe connection.pointee.activeMs = nowMs
+        unsafe connection.pointee.listener = unsafe UnsafeRawPointer(config)
+        unsafe pins.pin(config.pointee.part)
+        downstreamConnections &+= 1
+        let worker = unsafe config.pointee.workerStats[index]
+        unsafe count(config.pointee.stats, .downstreamCxTotal)
+        unsafe cells.gaugeAdd(config.pointee.stats &+ ListenerStat.downstreamCxActive.rawValue, 1)
+        cells.increment(worker &+ ListenerWorkerStat.downstreamCxTotal.rawValue)
+        cells.gaugeAdd(worker &+ ListenerWorkerStat.downstreamCxActive.rawValue, 1)
+        switch unsafe config.pointee.chain {
+        case .tcpProxy(let proxy): unsafe tcpOpened(connection, proxy)
+        case .http(let http): unsafe http1Opened(connection, http)
+        case .echo:
+            unsafe connection.pointee.role = .echo
+            unsafe connections.receive(connection)
+        case .directResponse(let bytes):
+            unsafe connection.pointee.role = .directResponse
+            unsafe connection.pointee.out.append(borrowing: bytes, memory)
+            unsafe connections.closeWhenSent(connection)
+            unsafe connections.receive(connection)
+        case .none: unsafe close(connection)
+        }
+    }
+
+    /// Closes a downstream or upstream connection and its accounts. The session must have been dealt with.
+    func close(_ connection: UnsafeMutablePointer<Connection>) {
+        guard unsafe !connection.pointee.isClosing else { return }
+        unsafe timers.cancel(connection.timerNode)
+        if let listener = unsafe connection.pointee.listener {
+            let config = unsafe listener.assumingMemoryBound(to: ListenerConfig.self)
+            let worker = unsafe config.pointee.workerStats[index]
+            unsafe count(config.pointee.stats, .downstreamCxDestroy)
+            unsafe cells.gaugeAdd(config.pointee.stats &+ ListenerStat.downstreamCxActive.rawValue, -1)
+            cells.gaugeAdd(worker &+ ListenerWorkerStat.downstreamCxActive.rawValue, -1)
+            unsafe cells.record(
+                config.pointee.stats &+ ListenerStat.downstreamCxLengthMs.rawValue,
+                (nowNs &- connection.pointee.openedNs) / 1_000_000)
+            downstreamConnections &-= 1
+            unsafe pins.unpin(connection.pointee.owner)
+            unsafe connection.pointee.listener = nil
+        }
+        unsafe connections.close(connection)
+    }
+}
+
+extension UnsafeMutablePointer where Pointee == Connection {
+    @inline(__always)
+    var timerNode: UnsafeMutablePointer<TimerNode> {
+        unsafe (UnsafeMutableRawPointer(self) + MemoryLayout<Connection>.offset(of: \.timer).unsafelyUnwrapped)
+            .assumingMemoryBound(to: TimerNode.self)
+    }
+}

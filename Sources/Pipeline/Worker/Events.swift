@@ -1,0 +1,145 @@
+// From completions to machines: which role reads what. The one place where a connection's role is asked.
+
+import Primitives
+import Ring
+import Transport
+
+extension Worker {
+    // HOT: per completion.
+    func received(_ completion: Completion) {
+        switch connections.received(completion) {
+        case .data(let connection, let position, let count, let bytes):
+            unsafe connection.pointee.activeMs = nowMs
+            switch unsafe connection.pointee.role {
+            case .http1Downstream, .http1Upstream: unsafe eachBuffer(connection, position, count, bytes)
+            case .tcpDownstream, .tcpUpstream: unsafe relay(connection, position, count, bytes)
+            case .echo: unsafe echo(connection, position, count, bytes)
+            case .directResponse, .closing, .none: dropBuffers(position, count)
+            }
+        case .ended(let connection):
+            unsafe connection.pointee.activeMs = nowMs
+            switch unsafe connection.pointee.role {
+            case .http1Downstream: unsafe http1DownstreamEnded(connection)
+            case .http1Upstream: unsafe http1UpstreamEnded(connection, 0)
+            case .tcpDownstream, .tcpUpstream: unsafe relayEnded(connection)
+            case .echo: unsafe connections.closeWhenSent(connection)
+            case .directResponse, .closing, .none: unsafe close(connection)
+            }
+        case .failed(let connection, let error):
+            switch unsafe connection.pointee.role {
+            case .http1Downstream: unsafe http1DownstreamFailed(connection, error)
+            case .http1Upstream: unsafe http1UpstreamEnded(connection, error)
+            case .tcpDownstream, .tcpUpstream: unsafe relayFailed(connection, error)
+            case .echo, .directResponse, .closing, .none: unsafe close(connection)
+            }
+        case .nothing: break
+        }
+    }
+
+    // HOT: per completion.
+    func sent(_ completion: Completion) {
+        switch connections.sent(completion) {
+        case .sent(let connection, let bytes):
+            unsafe connection.pointee.activeMs = nowMs
+            switch unsafe connection.pointee.role {
+            case .http1Downstream: unsafe http1DownstreamSent(connection, bytes)
+            case .http1Upstream: unsafe http1UpstreamSent(connection, bytes)
+            case .tcpDownstream, .tcpUpstream: unsafe relaySent(connection)
+            case .echo: unsafe echoSent(connection)
+            case .directResponse, .closing, .none: break
+            }
+        case .failed(let connection, let error):
+            switch unsafe connection.pointee.role {
+            case .http1Downstream: unsafe http1DownstreamFailed(connection, error)
+            case .http1Upstream: unsafe http1UpstreamSendFailed(connection, error)
+            case .tcpDownstream, .tcpUpstream: unsafe relayFailed(connection, error)
+            case .echo, .directResponse, .closing, .none: unsafe close(connection)
+            }
+        case .nothing: break
+        }
+    }
+
+    func connected(_ completion: Completion) {
+        switch connections.connected(completion) {
+        case .connected(let connection):
+            unsafe connection.pointee.activeMs = nowMs
+            unsafe connection.pointee.role == .tcpUpstream ? tcpConnected(connection) : http1Connected(connection)
+        case .failed(let connection, let error):
+            unsafe connection.pointee.role == .tcpUpstream
+                ? tcpConnectFailed(connection, .refused(error)) : http1ConnectFailed(connection, .refused(error))
+        case .nothing: break
+        }
+    }
+
+    func connectionTimedOut(_ connection: UnsafeMutablePointer<Connection>) {
+        switch unsafe connection.pointee.role {
+        case .http1Downstream: unsafe http1DownstreamTimedOut(connection)
+        case .http1Upstream:
+            unsafe connection.pointee.isConnecting ? http1ConnectFailed(connection, .timedOut) : http1UpstreamTimedOut(connection)
+        case .tcpDownstream: unsafe tcpTimedOut(connection)
+        case .tcpUpstream: if unsafe connection.pointee.isConnecting { unsafe tcpConnectFailed(connection, .timedOut) }
+        case .echo, .directResponse, .closing, .none: break
+        }
+    }
+
+    // HOT: per frame.
+    /// Hands the buffers of one completion to a codec, one after the other, each with one hold that the codec gives back.
+    private func eachBuffer(
+        _ connection: UnsafeMutablePointer<Connection>, _ position: UInt16, _ count: Int, _ bytes: Int
+    ) {
+        let handle = unsafe connection.pointee.handle
+        var left = bytes
+        var i = 0
+        while i < count {
+            let id = memory.buffers.identifier(at: position &+ UInt16(truncatingIfNeeded: i))
+            let n = min(left, memory.buffers.size)
+            left &-= n
+            // An earlier buffer may have closed the connection.
+            if unsafe connections.slab[handle] != nil, unsafe !connection.pointee.isClosing {
+                let bytes = unsafe Bytes(UnsafeRawPointer(memory.buffers.base(id)), n)
+                if unsafe connection.pointee.role == .http1Downstream {
+                    unsafe http1DownstreamReceived(connection, bytes, buffer: id)
+                } else {
+                    unsafe http1UpstreamReceived(connection, bytes, buffer: id)
+                }
+            }
+            memory.buffers.release(id)
+            i &+= 1
+        }
+    }
+
+    private func dropBuffers(_ position: UInt16, _ count: Int) {
+        for i in 0..<count {
+            memory.buffers.release(memory.buffers.identifier(at: position &+ UInt16(truncatingIfNeeded: i)))
+        }
+    }
+
+    // MARK: echo
+
+    private func echo(
+        _ connection: UnsafeMutablePointer<Connection>, _ position: UInt16, _ count: Int, _ bytes: Int
+    ) {
+        unsafe forward(position, count, bytes, to: connection)
+        if unsafe connection.pointee.out.count > 1 << 20 { unsafe connections.pause(connection) }
+    }
+
+    private func echoSent(_ connection: UnsafeMutablePointer<Connection>) {
+        if unsafe connection.pointee.isPaused, unsafe connection.pointee.out.count < 1 << 19 { unsafe connections.receive(connection) }
+    }
+
+    // HOT: per frame.
+    /// Queues the buffers of one completion on `target`, which takes over the holds.
+    func forward(_ position: UInt16, _ count: Int, _ bytes: Int, to target: UnsafeMutablePointer<Connection>) {
+        var left = bytes
+        var i = 0
+        while i < count {
+            let id = memory.buffers.identifier(at: position &+ UInt16(truncatingIfNeeded: i))
+            let n = min(left, memory.buffers.size)
+            left &-= n
+            if unsafe !connections.send(target, buffer: id, Bytes(UnsafeRawPointer(memory.buffers.base(id)), n)) {
+                unsafe close(target)
+            }
+            i &+= 1
+        }
+    }
+}

@@ -1,0 +1,81 @@
+// What crosses between main and one worker: the published plan, the version that the worker has adopted, and the parts
+// that it has let go of. Plain memory, one writer per word; a MSG_RING message wakes the other side.
+
+import CMartlet
+import Primitives
+
+@safe
+package struct Mailbox: @unchecked Sendable {
+    /// Parts let go of that main has not yet read; a full ring makes the worker try again the next turn.
+    package static let releasedMax = 1024
+
+    @safe
+    private struct Words {
+        var plan: UnsafeMutableRawPointer?
+        var planPadding: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0, 0)
+        var adopted: UInt64 = 0
+        var releasedWritten: UInt64 = 0
+        var workerPadding: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0)
+        var releasedRead: UInt64 = 0
+        var stop: UInt64 = 0
+    }
+
+    private let words: UnsafeMutablePointer<Words>
+    private let released: UnsafeMutablePointer<UInt64>
+
+    package init() {
+        unsafe words = .allocate(capacity: 1)
+        unsafe words.initialize(to: Words())
+        unsafe released = .allocate(capacity: Mailbox.releasedMax)
+        unsafe released.initialize(repeating: 0, count: Mailbox.releasedMax)
+    }
+
+    package func destroy() {
+        unsafe words.deallocate()
+        unsafe released.deallocate()
+    }
+
+    // MARK: Main
+
+    package func publish(_ plan: UnsafePointer<Plan>) {
+        unsafe cmartlet_store_pointer_release(&words.pointee.plan, UnsafeMutableRawPointer(mutating: plan))
+    }
+
+    /// The version of the plan that the worker adopted last. Older plans are not read any more.
+    package var adopted: UInt64 { unsafe cmartlet_load_acquire(&words.pointee.adopted) }
+
+    package func stop() { unsafe cmartlet_store_release(&words.pointee.stop, 1) }
+
+    /// Hands out the parts that the worker has let go of since the last call.
+    package func takeReleased(_ body: (PartID) -> Void) {
+        let written = unsafe cmartlet_load_acquire(&words.pointee.releasedWritten)
+        var read = unsafe words.pointee.releasedRead
+        while read != written {
+            unsafe body(PartID(truncatingIfNeeded: released[Int(read) & (Mailbox.releasedMax - 1)]))
+            read &+= 1
+        }
+        unsafe cmartlet_store_release(&words.pointee.releasedRead, read)
+    }
+
+    // MARK: Worker
+
+    // HOT: per turn.
+    @inline(__always)
+    package var plan: UnsafePointer<Plan>? {
+        unsafe cmartlet_load_pointer_acquire(&words.pointee.plan).map { unsafe UnsafePointer($0.assumingMemoryBound(to: Plan.self)) }
+    }
+
+    package func adopt(_ version: UInt64) { unsafe cmartlet_store_release(&words.pointee.adopted, version) }
+
+    package var isStopped: Bool { unsafe cmartlet_load_acquire(&words.pointee.stop) != 0 }
+
+    /// False when the ring is full.
+    package func release(_ part: PartID) -> Bool {
+        let written = unsafe words.pointee.releasedWritten
+        let read = unsafe cmartlet_load_acquire(&words.pointee.releasedRead)
+        guard written &- read < UInt64(Mailbox.releasedMax) else { return false }
+        unsafe released[Int(written) & (Mailbox.releasedMax - 1)] = UInt64(part)
+        unsafe cmartlet_store_release(&words.pointee.releasedWritten, written &+ 1)
+        return true
+    }
+}

@@ -1,0 +1,68 @@
+// What workers read of the configuration: one plan at a time, published by main with one pointer.
+//
+// A plan is a list of parts (listeners, route tables, clusters, host sets) under stable slot numbers. A part is frozen
+// plain memory; a new plan shares every part that did not change. Workers look at the plan pointer at the top of a turn
+// and never keep a plan; what they keep longer than a turn they pin by part number (`Pins`).
+
+import Primitives
+import Upstream
+
+/// A number that a part has for its lifetime, in every plan that lists it.
+package typealias PartID = UInt32
+
+@safe
+package struct ListenerSlot: BitwiseCopyable {
+    package var part: PartID
+    package var config: UnsafePointer<ListenerConfig>
+    package init(part: PartID, config: UnsafePointer<ListenerConfig>) {
+        self.part = part
+        unsafe self.config = unsafe config
+    }
+}
+
+@safe
+package struct ClusterSlot: BitwiseCopyable {
+    package var part: PartID
+    package var config: UnsafePointer<ClusterConfig>
+    package var hosts: UnsafePointer<HostSet>
+    package init(part: PartID, config: UnsafePointer<ClusterConfig>, hosts: UnsafePointer<HostSet>) {
+        self.part = part
+        unsafe self.config = unsafe config
+        unsafe self.hosts = unsafe hosts
+    }
+}
+
+/// For `cluster_header` and for routes that name a cluster which was not there when they were compiled.
+package struct ClusterName: BitwiseCopyable {
+    package var name: Bytes
+    package var slot: UInt32
+    package init(name: Bytes, slot: UInt32) {
+        self.name = name
+        self.slot = slot
+    }
+}
+
+package enum DrainState: UInt8, BitwiseCopyable {
+    /// Serving.
+    case none
+    /// Responses say `Connection: close`, idle connections are closed; listeners still accept.
+    case discouraging
+    /// As before, and nothing is accepted any more.
+    case closing
+}
+
+@safe
+package struct Plan: BitwiseCopyable {
+    /// Grows with every plan.
+    package var version: UInt64 = 0
+    package var listeners = FrozenArray<ListenerSlot>()
+    /// By slot; an empty place has a nil-like part of `noPart`.
+    package var clusters = FrozenArray<ClusterSlot>()
+    package var clusterPresent = FrozenArray<Bool>()
+    /// Sorted by name (bytewise).
+    package var clusterNames = FrozenArray<ClusterName>()
+    /// Parts that no plan lists any more and that some worker may still use.
+    package var retired = FrozenArray<PartID>()
+    package var drain = DrainState.none
+    package init() {}
+}

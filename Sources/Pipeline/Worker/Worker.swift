@@ -1,0 +1,195 @@
+// One worker: a thread, its ring, and everything that it serves. Shares nothing but its mailbox, its statistics cells
+// and the frozen plan parts that it reads.
+//
+// A turn (`turn`): enter the kernel once, take the completions, run them, run due timers, look at the plan, flush what
+// was queued. Everything else in the Pipeline is an extension of this class, one file per machine, so that the request
+// path reads from one file to the next: `accepted` → `tcp…`/`http1…` → `HTTPStream` → `Forwarder` → `flushAll`.
+//
+// Class fields are touched by this thread only; nothing here may block.
+
+import CLiburing
+import Glibc
+import Primitives
+import Ring
+import Stats
+import Transport
+import Upstream
+import Wire
+
+package struct WorkerOptions: Sendable {
+    package var index = 0
+    /// Receive buffers: count (a power of two) and bytes of each.
+    package var receiveBuffers = 256
+    package var receiveBufferBytes = 16384
+    /// Connections of this worker, downstream and upstream. `docs/limits.md` §connections.
+    package var connectionsMax = 65536
+    package init() {}
+}
+
+@safe
+package final class Worker {
+    /// Completions that one turn runs before timers and mailbox get their share.
+    static let completionsPerTurn = 512
+    static let timersPerTurn = 512
+
+    package let index: Int
+    package let mailbox: Mailbox
+    package let cells: StatCells
+    package let ring: Ring
+    package let memory: Memory
+    package var connections: Connections
+    package var timers: TimerWheel
+    package var random: Random
+    package var pins = Pins()
+
+    /// This turn's time.
+    package var nowNs: UInt64
+    package var nowMs: UInt64
+
+    // The plan, as this worker runs it.
+    var planVersion: UInt64 = 0
+    package var drain = DrainState.none
+    var acceptors = PlainArray<Acceptor>(capacity: 8)
+    var clusters = unsafe PlainArray<UnsafeMutablePointer<Cluster>?>(capacity: 16)
+    var clusterParts = PlainArray<PartID>(capacity: 16)
+    var hosts = Slab<Host>(capacity: 1 << 20)
+    package var downstreamConnections = 0
+    /// The plan as adopted last; main frees it only after this worker has adopted a newer one.
+    var currentPlan: UnsafePointer<Plan>?
+
+    // HTTP.
+    package var streams = Slab<HTTPStream>(capacity: 1 << 20)
+    var servers = Slab<H1Server>(capacity: 1 << 20)
+    var clients = Slab<H1Client>(capacity: 1 << 20)
+    /// Instances of filter chains, by the chain's number.
+    var chains: [WorkerFilterChain?] = []
+    private var dates = DateCache()
+    private var wall: UInt64 = 0
+
+    /// Kernel forms of addresses that a connect still needs until the ring has submitted: as many as it has entries.
+    static let connectAddressCount = Int(Ring.submissionEntries)
+    let connectAddresses: UnsafeMutablePointer<sockaddr_un>
+    var nextConnectAddress = 0
+    let acceptTimer: UnsafeMutablePointer<TimerNode>
+    private let completions: UnsafeMutablePointer<Completion>
+    private var isStopped = false
+
+    /// Call on the worker's own thread.
+    package init(options: WorkerOptions, mailbox: Mailbox, cells: StatCells) throws(RingError) {
+        index = options.index
+        self.mailbox = mailbox
+        self.cells = cells
+        ring = try Ring.create()
+        memory = Memory(
+            blocks: BlockPool(),
+            buffers: try ProvidedBuffers(
+                ring: ring, count: options.receiveBuffers, size: options.receiveBufferBytes))
+        connections = Connections(ring: ring, memory: memory, capacity: options.connectionsMax)
+        nowNs = Clock.monotonicNs()
+        nowMs = nowNs / 1_000_000
+        timers = TimerWheel(now: nowMs)
+        random = Random(seed: Random.systemSeed())
+        unsafe connectAddresses = .allocate(capacity: Worker.connectAddressCount)
+        unsafe acceptTimer = .allocate(capacity: 1)
+        unsafe acceptTimer.initialize(to: TimerNode(token: Operation.acceptTimer.token(.none)))
+        unsafe completions = .allocate(capacity: Worker.completionsPerTurn)
+    }
+
+    /// Serves until main says stop.
+    package func run() {
+        while !isStopped { turn() }
+    }
+
+    package func stop() { isStopped = true }
+
+    // HOT: per turn.
+    package func turn() {
+        connections.flushAll()
+        while let connection = unsafe connections.takeFinished() { unsafe close(connection) }
+        memory.buffers.publish()
+        connections.resumeStarved()
+        ring.turn(timeoutNs: waitNs)
+        nowNs = Clock.monotonicNs()
+        nowMs = nowNs / 1_000_000
+        wall = 0
+        let count = unsafe ring.take(completions, max: Worker.completionsPerTurn)
+        var i = 0
+        while i < count {
+            unsafe run(completions[i])
+            i &+= 1
+        }
+        _ = timers.advance(to: nowMs, limit: Worker.timersPerTurn) { token in fired(token) }
+        lookAtPlan()
+    }
+
+    private var waitNs: Int64 {
+        guard let untilNext = timers.untilNext else { return -1 }
+        // A deadline in the past still lets the kernel run: a wait of one microsecond.
+        return max(1000, Int64(truncatingIfNeeded: min(untilNext, 3_600_000)) &* 1_000_000)
+    }
+
+    // HOT: per completion.
+    private func run(_ completion: Completion) {
+        switch Operation.of(completion.user_data) {
+        case .receive: received(completion)
+        case .send: sent(completion)
+        case .accept: accepted(completion)
+        case .connect: connected(completion)
+        case .message, .none, .shutdown, .close, .cancel, .timer, .streamTimer, .acceptTimer: break
+        case .poll, .read, .other: completedOther(completion)
+        }
+    }
+
+    /// Operations of the control plane on the main thread's ring.
+    package var onOther: ((Completion) -> Void)?
+
+    private func completedOther(_ completion: Completion) { onOther?(completion) }
+
+    private func fired(_ token: UInt64) {
+        switch Operation.of(token) {
+        case .timer:
+            if let connection = unsafe connections.slab[Handle(raw: token)] { unsafe connectionTimedOut(connection) }
+        case .streamTimer: streamTimedOut(Handle(raw: token))
+        case .acceptTimer: retryAccepts()
+        case .other: onTimer?(token)
+        default: break
+        }
+    }
+
+    /// Timers of the control plane on the main thread.
+    package var onTimer: ((UInt64) -> Void)?
+
+    // MARK: Time of day
+
+    /// Nanoseconds since 1970, read at most once per turn.
+    package var wallNs: UInt64 {
+        if wall == 0 { wall = Clock.wallNs() }
+        return wall
+    }
+
+    // HOT: per message.
+    /// The `date` header's text, written once per second.
+    var dateText: Bytes {
+        dates.withText(Int64(truncatingIfNeeded: wallNs / 1_000_000_000)) { $0 }
+    }
+
+    // MARK: Statistics
+
+    // HOT: per message.
+    @inline(__always)
+    func count(_ base: UInt32, _ leaf: ListenerStat) { cells.increment(base &+ leaf.rawValue) }
+    @inline(__always)
+    func count(_ base: UInt32, _ leaf: ClusterStat, _ n: UInt64 = 1) { cells.add(base &+ leaf.rawValue, n) }
+    @inline(__always)
+    func gauge(_ base: UInt32, _ leaf: ClusterStat, _ n: Int64) { cells.gaugeAdd(base &+ leaf.rawValue, n) }
+    @inline(__always)
+    func countTCP(_ base: UInt32, _ leaf: TCPProxyStat, _ n: UInt64 = 1) { cells.add(base &+ leaf.rawValue, n) }
+    @inline(__always)
+    func count(_ base: UInt32, _ leaf: HTTPConnectionManagerStat, _ n: UInt64 = 1) {
+        cells.add(base &+ leaf.rawValue, n)
+    }
+    @inline(__always)
+    func gauge(_ base: UInt32, _ leaf: HTTPConnectionManagerStat, _ n: Int64) {
+        cells.gaugeAdd(base &+ leaf.rawValue, n)
+    }
+}

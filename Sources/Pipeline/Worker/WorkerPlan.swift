@@ -1,0 +1,105 @@
+// How a worker adopts a plan: at the top of a turn, in one step, by comparing part numbers slot by slot.
+
+import Primitives
+import Transport
+import Upstream
+
+extension Worker {
+    // HOT: per turn.
+    @inline(__always)
+    func lookAtPlan() {
+        guard let plan = unsafe mailbox.plan, unsafe plan.pointee.version != planVersion else {
+            if pins.hasRetired { _ = pins.releaseUnused(mailbox) }
+            return
+        }
+        unsafe adopt(plan)
+    }
+
+    package func lookAtPlanNow() { lookAtPlan() }
+
+    private func adopt(_ plan: UnsafePointer<Plan>) {
+        unsafe adoptClusters(plan)
+        unsafe adoptListeners(plan)
+        for i in unsafe 0..<plan.pointee.retired.count { unsafe pins.retire(plan.pointee.retired[i]) }
+        _ = pins.releaseUnused(mailbox)
+        planVersion = unsafe plan.pointee.version
+        if unsafe plan.pointee.drain != drain { unsafe drainChanged(plan.pointee.drain) }
+        mailbox.adopt(planVersion)
+        if mailbox.isStopped { stop() }
+    }
+
+    /// The newest configuration of a listener's slot; nil when it is gone.
+    func currentListener(_ slot: UInt32) -> UnsafePointer<ListenerConfig>? {
+        for i in 0..<acceptors.count where acceptors[i].slot == slot && !acceptors[i].isRemoved {
+            return unsafe acceptors[i].config
+        }
+        return nil
+    }
+
+    /// This worker's instances of a chain, made when first asked for.
+    func chain(_ http: UnsafePointer<HTTPConfig>) -> WorkerFilterChain? {
+        let number = unsafe Int(http.pointee.filterChain)
+        if number < chains.count, let chain = chains[number] { return chain }
+        guard let opaque = unsafe http.pointee.filterChainSpec else { return nil }
+        while chains.count <= number { chains.append(nil) }
+        let chain = unsafe WorkerFilterChain(Unmanaged<FilterChainSpec>.fromOpaque(opaque).takeUnretainedValue(), self)
+        chains[number] = chain
+        return chain
+    }
+
+    /// Serving, or not any more: idle connections close now, the others behind their response.
+    func drainChanged(_ state: DrainState) {
+        drain = state
+        guard state != .none else { return }
+        unsafe connections.slab.forEach { connection in
+            if unsafe connection.pointee.role == .http1Downstream, let server = unsafe servers[connection.pointee.session] {
+                unsafe beginDrain(server, connection)
+            }
+        }
+    }
+
+    private func adoptClusters(_ plan: UnsafePointer<Plan>) {
+        while unsafe clusters.count < plan.pointee.clusters.count {
+            unsafe clusters.append(nil)
+            clusterParts.append(.max)
+        }
+        for slot in unsafe 0..<clusters.count {
+            let isPresent = unsafe slot < plan.pointee.clusters.count && plan.pointee.clusterPresent[slot]
+            if let cluster = unsafe clusters[slot], unsafe !isPresent || clusterParts[slot] != plan.pointee.clusters[slot].part {
+                unsafe removeCluster(cluster)
+                unsafe clusters[slot] = nil
+            }
+            guard isPresent else { continue }
+            let entry = unsafe plan.pointee.clusters[slot]
+            if unsafe clusters[slot] == nil {
+                let cluster = UnsafeMutablePointer<Cluster>.allocate(capacity: 1)
+                unsafe cluster.initialize(to: Cluster(config: entry.config, set: entry.hosts))
+                unsafe cluster.pointee.adopt(entry.hosts, slab: &hosts, random: &random) { _ in }
+                unsafe clusters[slot] = unsafe cluster
+                clusterParts[slot] = entry.part
+            } else if let cluster = unsafe clusters[slot], unsafe cluster.pointee.set.pointee.version != entry.hosts.pointee.version {
+                var gone = PlainArray<UInt64>(capacity: 8)
+                unsafe cluster.pointee.adopt(entry.hosts, slab: &hosts, random: &random) { gone.append($0.raw) }
+                for i in 0..<gone.count { hostRemoved(Handle(raw: gone[i])) }
+                gone.destroy()
+            }
+        }
+    }
+
+    /// The cluster of a slot; nil when there is none now.
+    @inline(__always)
+    func cluster(_ slot: UInt32) -> UnsafeMutablePointer<Cluster>? {
+        unsafe Int(slot) < clusters.count ? clusters[Int(slot)] : nil
+    }
+
+    /// A cluster that is gone or was replaced: idle connections close, the rest end with their streams.
+    private func removeCluster(_ cluster: UnsafeMutablePointer<Cluster>) {
+        for i in unsafe 0..<cluster.pointee.hostCount {
+            guard let host = unsafe hosts[cluster.pointee.host(i)] else { continue }
+            unsafe host.pointee.isRemoved = true
+            unsafe hostRemoved(host.pointee.handle)
+        }
+        unsafe cluster.pointee.destroy()
+        unsafe cluster.deallocate()
+    }
+}

@@ -1,0 +1,129 @@
+// The receive buffers of one worker: the kernel picks one when bytes arrive, so an idle connection owns none.
+//
+// A buffer that was handed up is counted: each part of it that is still needed holds it (`retain`), and with the last
+// `release` it goes back to the kernel. That return is the flow control: bytes that wait to be sent are buffers that
+// nothing new can be received into, so holders are capped by the Transport (`docs/limits.md` §receive buffers).
+
+import CLiburing
+import Glibc
+import Primitives
+
+@safe
+public struct ProvidedBuffers {
+    public static let group: UInt16 = 0
+
+    public let count: Int
+    public let size: Int
+    @usableFromInline let memory: UnsafeMutableRawPointer
+    @usableFromInline let ringMemory: UnsafeMutableRawPointer
+    @usableFromInline let ringBytes: Int
+    @usableFromInline let holds: UnsafeMutablePointer<UInt16>
+    @usableFromInline let state: UnsafeMutablePointer<State>
+
+    @usableFromInline struct State {
+        @usableFromInline init() {}
+        @usableFromInline var tail: UInt16 = 0
+        @usableFromInline var head: UInt16 = 0
+        @usableFromInline var published: UInt16 = 0
+        @usableFromInline var held = 0
+    }
+
+    /// `count`: a power of two, at most 32,768.
+    @inlinable public init(ring: Ring, count: Int, size: Int) throws(RingError) {
+        self.count = count
+        self.size = size
+        ringBytes = count * MemoryLayout<io_uring_buf>.stride
+        let shared = MAP_PRIVATE | MAP_ANONYMOUS
+        guard let buffers = unsafe mmap(nil, count * size, PROT_READ | PROT_WRITE, shared, -1, 0),
+            unsafe buffers != MAP_FAILED,
+            let entries = unsafe mmap(nil, ringBytes, PROT_READ | PROT_WRITE, shared, -1, 0),
+            unsafe entries != MAP_FAILED
+        else { throw .buffers(ENOMEM) }
+        unsafe memory = buffers
+        unsafe ringMemory = entries
+        let status = unsafe martlet_buffers_register(
+            ring.raw, entries, UInt32(truncatingIfNeeded: count), ProvidedBuffers.group)
+        guard status == 0 else { throw .buffers(-status) }
+        unsafe holds = .allocate(capacity: count)
+        unsafe holds.initialize(repeating: 0, count: count)
+        unsafe state = .allocate(capacity: 1)
+        unsafe state.initialize(to: State())
+        for id in 0..<count { put(UInt16(truncatingIfNeeded: id)) }
+        publish()
+    }
+
+    @inlinable public func destroy() {
+        unsafe munmap(memory, count * size)
+        unsafe munmap(ringMemory, ringBytes)
+        unsafe holds.deallocate()
+        unsafe state.deallocate()
+    }
+
+    /// Buffers that are not with the kernel.
+    @inlinable public var held: Int { unsafe state.pointee.held }
+    public var free: Int { unsafe count &- state.pointee.held }
+
+    @inline(__always)
+    @inlinable public func base(_ id: UInt16) -> UnsafeMutableRawPointer { unsafe memory + Int(id) &* size }
+
+    // HOT: per completion.
+    /// Takes over the buffers of one completion, each held once: how many, and the place of the first in the kernel's
+    /// ring. Completions must be claimed in the order in which they came, stale ones too: the kernel takes buffers in
+    /// the ring's order, and a bundle names only its first.
+    @inline(__always)
+    @inlinable public func claim(first id: UInt16, bytes: Int) -> (position: UInt16, count: Int) {
+        let position = unsafe state.pointee.head
+        assert(identifier(at: position) == id, "receive buffers claimed out of order")
+        let count = max(1, (bytes &+ size &- 1) / size)
+        var i = 0
+        while i < count {
+            unsafe holds[Int(identifier(at: position &+ UInt16(truncatingIfNeeded: i)))] = 1
+            i &+= 1
+        }
+        unsafe state.pointee.head &+= UInt16(truncatingIfNeeded: count)
+        unsafe state.pointee.held &+= count
+        return (position, count)
+    }
+
+    // HOT: per frame.
+    @inline(__always)
+    @inlinable public func retain(_ id: UInt16) { unsafe holds[Int(id)] &+= 1 }
+
+    // HOT: per frame.
+    @inline(__always)
+    @inlinable public func release(_ id: UInt16) {
+        let holds = unsafe self.holds + Int(id)
+        assert(unsafe holds.pointee > 0, "receive buffer released twice")
+        unsafe holds.pointee &-= 1
+        if unsafe holds.pointee == 0 {
+            unsafe state.pointee.held &-= 1
+            put(id)
+        }
+    }
+
+    @inlinable func put(_ id: UInt16) {
+        unsafe martlet_buffers_put(
+            ringMemory, state.pointee.tail, UInt16(truncatingIfNeeded: count &- 1), base(id),
+            UInt32(truncatingIfNeeded: size), id)
+        unsafe state.pointee.tail &+= 1
+    }
+
+    // HOT: per turn.
+    /// Shows the kernel what came back since the last call.
+    @inline(__always)
+    @inlinable public func publish() {
+        if unsafe state.pointee.tail != state.pointee.published {
+            unsafe state.pointee.published = state.pointee.tail
+            unsafe martlet_buffers_publish(ringMemory, state.pointee.tail)
+        }
+    }
+
+    /// The buffer at a place of the kernel's ring. Good until the buffer that was taken from there has been released.
+    @inline(__always)
+    @inlinable public func identifier(at position: UInt16) -> UInt16 {
+        let index = Int(position) & (count &- 1)
+        let entry = unsafe (ringMemory + index &* MemoryLayout<io_uring_buf>.stride)
+            .assumingMemoryBound(to: io_uring_buf.self)
+        return unsafe entry.pointee.bid
+    }
+}

@@ -1,0 +1,50 @@
+/// `cluster.<name>.circuit_breakers.<default|high>.`, with `track_remaining`.
+package enum CircuitBreakerRemainingStat: UInt32, StatLeaf {
+    case remainingCx, remainingCxPools, remainingPending, remainingRetries, remainingRq
+
+    package static let schema = StatSchema(CircuitBreakerRemainingStat.self, writers: .main)
+
+    package var descriptor: StatDescriptor {
+        switch self {
+        case .remainingCx: .gauge("remaining_cx")
+        case .remainingCxPools: .gauge("remaining_cx_pools")
+        case .remainingPending: .gauge("remaining_pending")
+        case .remainingRetries: .gauge("remaining_retries")
+        case .remainingRq: .gauge("remaining_rq")
+        }
+    }
+}
+
+/// `cluster.<name>.`, with `track_cluster_stats.request_response_sizes`.
+package enum RequestResponseSizeStat: UInt32, StatLeaf {
+    case upstreamRqBodySize, upstreamRqHeadersCount, upstreamRqHeadersSize, upstreamRsBodySize
+    case upstreamRsHeadersCount, upstreamRsHeadersSize
+
+    package static let schema = StatSchema(RequestResponseSizeStat.self, writers: .workers)
+
+    package var descriptor: StatDescriptor {
+        switch self {
+        case .upstreamRqBodySize: .histogram("upstream_rq_body_size", .bytes)
+        case .upstreamRqHeadersCount: .histogram("upstream_rq_headers_count", .unspecified)
+        case .upstreamRqHeadersSize: .histogram("upstream_rq_headers_size", .bytes)
+        case .upstreamRsBodySize: .histogram("upstream_rs_body_size", .bytes)
+        case .upstreamRsHeadersCount: .histogram("upstream_rs_headers_count", .unspecified)
+        case .upstreamRsHeadersSize: .histogram("upstream_rs_headers_size", .bytes)
+        }
+    }
+}
+
+/// `cluster.<name>.`, with `track_cluster_stats.timeout_budgets`.
+package enum TimeoutBudgetStat: UInt32, StatLeaf {
+    case upstreamRqTimeoutBudgetPerTryPercentUsed, upstreamRqTimeoutBudgetPercentUsed
+
+    package static let schema = StatSchema(TimeoutBudgetStat.self, writers: .workers)
+
+    package var descriptor: StatDescriptor {
+        switch self {
+        case .upstreamRqTimeoutBudgetPerTryPercentUsed:
+            .histogram("upstream_rq_timeout_budget_per_try_percent_used", .unspecified)
+        case .upstreamRqTimeoutBudgetPercentUsed: .histogram("upstream_rq_timeout_budget_percent_used", .unspecified)
+        }
+    }
+}

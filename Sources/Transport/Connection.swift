@@ -1,0 +1,90 @@
+// One TCP or UNIX connection of one worker: descriptor, what waits to be sent, and what the kernel still owes us.
+//
+// Lives in the worker's connection slab; trivial. Its role says which part of the Pipeline reads it. The slot is given
+// back only when no operation of it is left in the kernel, so a completion always finds either its connection or a
+// newer generation.
+
+import Primitives
+import Ring
+
+/// Which machine reads this connection's bytes. Owned by the Pipeline; the Transport only carries it.
+public enum ConnectionRole: UInt8 {
+    case none, tcpDownstream, tcpUpstream, http1Downstream, http1Upstream, echo, directResponse
+    /// Nothing is read any more: it closes when what is queued is out.
+    case closing
+}
+
+@safe
+public struct Connection {
+    public var handle: Handle
+    public var descriptor: Int32
+    /// Counts up over all connections of a worker, for logs.
+    public var id: UInt64 = 0
+    public var role: ConnectionRole
+    /// The machine's own object: a slot of the Pipeline's choosing.
+    public var session: Handle = .none
+    /// The connection on the other side, where the pair is fixed (TCP proxy, tunnels).
+    public var peer: Handle = .none
+    /// Downstream: the part number of the listener that it came by, pinned while the connection lives.
+    public var owner: UInt32 = 0
+    /// Downstream: that listener's configuration.
+    public var listener: UnsafeRawPointer?
+    /// Upstream: the host.
+    public var host: Handle = .none
+    /// The configuration of the machine that reads it, in the listener's part.
+    public var config: UnsafeRawPointer?
+
+    /// Upstream: which attempt of its request or pair this is, from 1.
+    public var attempt: UInt16 = 0
+
+    public var out = ByteQueue()
+    public var timer: TimerNode
+    public var bytesReceived: UInt64 = 0
+    public var bytesSent: UInt64 = 0
+    public var openedNs: UInt64 = 0
+    /// When bytes last moved, in milliseconds of the worker's clock.
+    public var activeMs: UInt64 = 0
+    public var remote = SocketAddress()
+    public var local = SocketAddress()
+
+    /// Operations that the kernel will still complete.
+    public internal(set) var inFlight: UInt16 = 0
+    public internal(set) var isConnecting = false
+    public internal(set) var isConnected = false
+    public internal(set) var isReceiving = false
+    public internal(set) var isCancellingReceive = false
+    public internal(set) var isPaused = false
+    public internal(set) var isStarved = false
+    public internal(set) var isSending = false
+    public internal(set) var isDirty = false
+    public internal(set) var isClosing = false
+    /// The peer will send nothing more.
+    public internal(set) var sawEnd = false
+    /// We have told the peer, or will once `out` is empty, that nothing more comes.
+    public internal(set) var isEnding = false
+    public internal(set) var didEnd = false
+    public internal(set) var closesWhenSent = false
+    /// Set by the Pipeline while `out` is above its limit.
+    public var isAboveHigh = false
+
+    public init(handle: Handle, descriptor: Int32, role: ConnectionRole) {
+        self.handle = handle
+        self.descriptor = descriptor
+        self.role = role
+        timer = TimerNode(token: Operation.timer.token(handle))
+    }
+}
+
+/// What a completion or a timer is about: the top byte of its token.
+public enum Operation: UInt8 {
+    case none, accept, receive, send, connect, shutdown, close, cancel, timer, message, poll, read, streamTimer, acceptTimer,
+        other
+
+    @inline(__always)
+    public func token(_ handle: Handle) -> UInt64 { UInt64(rawValue) << 56 | handle.raw }
+
+    @inline(__always)
+    public static func of(_ token: UInt64) -> Operation {
+        Operation(rawValue: UInt8(truncatingIfNeeded: token >> 56)) ?? .none
+    }
+}

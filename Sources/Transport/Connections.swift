@@ -1,0 +1,364 @@
+// All connections of one worker, and the operations on them. Completions come in as values and leave as events: this
+// layer knows bytes and descriptors, not protocols, and calls nobody above it.
+//
+// Order of a turn: completions → events → the Pipeline queues bytes (`out`) and marks connections dirty → `flushAll`
+// prepares one send per dirty connection → the ring's next enter submits everything.
+
+import CLiburing
+import Glibc
+import Primitives
+import Ring
+
+@safe
+package enum ReceiveEvent {
+    /// `bytes` bytes in `count` receive buffers from place `position` on; the receiver owns one hold of each.
+    case data(UnsafeMutablePointer<Connection>, position: UInt16, count: Int, bytes: Int)
+    /// The peer has ended its direction.
+    case ended(UnsafeMutablePointer<Connection>)
+    /// Connection reset or another errno.
+    case failed(UnsafeMutablePointer<Connection>, Int32)
+    /// Nothing for the Pipeline.
+    case nothing
+}
+
+@safe
+package enum SendEvent {
+    /// Some bytes left; `out` holds what is still to go.
+    case sent(UnsafeMutablePointer<Connection>, Int)
+    case failed(UnsafeMutablePointer<Connection>, Int32)
+    case nothing
+}
+
+@safe
+package enum ConnectEvent {
+    case connected(UnsafeMutablePointer<Connection>)
+    case failed(UnsafeMutablePointer<Connection>, Int32)
+    case nothing
+}
+
+@safe
+package struct Connections {
+    /// Receive buffers that one connection's queue may refer to; more is copied to blocks. `docs/limits.md`.
+    package static let heldBuffersMax = 24
+    private static let vectorsMax = 32
+
+    package let ring: Ring
+    package let memory: Memory
+    package var slab: Slab<Connection>
+    private var dirty = PlainArray<UInt32>(capacity: 256)
+    /// Connections with `closeWhenSent` whose bytes are out: the Pipeline closes them (`takeFinished`).
+    private var finished = PlainArray<UInt64>(capacity: 16)
+    private var nextID: UInt64 = 1
+    private var starved = PlainArray<UInt64>(capacity: 64)
+    private let vectors: UnsafeMutablePointer<iovec>
+    private let messages: UnsafeMutablePointer<msghdr>
+    private var nextMessage = 0
+    /// Times that a receive found no buffer.
+    package private(set) var starvations: UInt64 = 0
+
+    package init(ring: Ring, memory: Memory, capacity: Int) {
+        self.ring = ring
+        self.memory = memory
+        slab = Slab(capacity: capacity)
+        unsafe vectors = .allocate(capacity: Int(Ring.submissionEntries) * Connections.vectorsMax)
+        unsafe messages = .allocate(capacity: Int(Ring.submissionEntries))
+    }
+
+    package func destroy() {
+        slab.destroy()
+        dirty.destroy()
+        starved.destroy()
+        finished.destroy()
+        unsafe vectors.deallocate()
+        unsafe messages.deallocate()
+    }
+
+    // MARK: Opening
+
+    /// A connection for an accepted or connected descriptor; nil when the slab is full (the caller closes it).
+    package mutating func adopt(descriptor: Int32, role: ConnectionRole, nowNs: UInt64)
+        -> UnsafeMutablePointer<Connection>?
+    {
+        guard let (handle, connection) = unsafe slab.allocate() else { return nil }
+        unsafe connection.initialize(to: Connection(handle: handle, descriptor: descriptor, role: role))
+        unsafe connection.pointee.isConnected = true
+        unsafe connection.pointee.openedNs = nowNs
+        unsafe connection.pointee.id = nextID
+        nextID &+= 1
+        return unsafe connection
+    }
+
+    /// Starts to connect. `address` (kernel form) must stay until the next turn has begun.
+    package mutating func connect(
+        _ address: UnsafePointer<sockaddr>, count: UInt32, descriptor: Int32, role: ConnectionRole, nowNs: UInt64
+    ) -> UnsafeMutablePointer<Connection>? {
+        guard let connection = unsafe adopt(descriptor: descriptor, role: role, nowNs: nowNs) else { return nil }
+        unsafe connection.pointee.isConnected = false
+        unsafe connection.pointee.isConnecting = true
+        unsafe connection.pointee.inFlight &+= 1
+        unsafe martlet_prep_connect(
+            ring.entry(), descriptor, address, count, Operation.connect.token(connection.pointee.handle))
+        return unsafe connection
+    }
+
+    package mutating func connected(_ completion: Completion) -> ConnectEvent {
+        guard let connection = unsafe slab[Handle(raw: completion.user_data)] else { return .nothing }
+        unsafe connection.pointee.inFlight &-= 1
+        unsafe connection.pointee.isConnecting = false
+        if unsafe connection.pointee.isClosing {
+            unsafe release(connection)
+            return .nothing
+        }
+        guard completion.result == 0 else { return unsafe .failed(connection, -completion.result) }
+        unsafe connection.pointee.isConnected = true
+        return unsafe .connected(connection)
+    }
+
+    // MARK: Receiving
+
+    // HOT: per connection, and per resume.
+    /// Asks the kernel for everything that arrives, until it ends, fails or is paused.
+    package mutating func receive(_ connection: UnsafeMutablePointer<Connection>, pollFirst: Bool = false) {
+        unsafe connection.pointee.isPaused = false
+        guard unsafe !connection.pointee.isReceiving, unsafe !connection.pointee.sawEnd, unsafe !connection.pointee.isClosing else { return }
+        unsafe connection.pointee.isReceiving = true
+        unsafe connection.pointee.inFlight &+= 1
+        unsafe martlet_prep_recv_multishot(
+            ring.entry(), connection.pointee.descriptor, ProvidedBuffers.group, ring.hasBundles ? 1 : 0,
+            pollFirst ? 1 : 0, Operation.receive.token(connection.pointee.handle))
+    }
+
+    /// Stops receiving: back-pressure. What the kernel has taken already still arrives.
+    package mutating func pause(_ connection: UnsafeMutablePointer<Connection>) {
+        unsafe connection.pointee.isPaused = true
+        unsafe cancelReceive(connection)
+    }
+
+    private func cancelReceive(_ connection: UnsafeMutablePointer<Connection>) {
+        guard unsafe connection.pointee.isReceiving, unsafe !connection.pointee.isCancellingReceive else { return }
+        unsafe connection.pointee.isCancellingReceive = true
+        unsafe martlet_prep_cancel(
+            ring.entry(), Operation.receive.token(connection.pointee.handle), Operation.cancel.token(.none))
+    }
+
+    // HOT: per completion.
+    package mutating func received(_ completion: Completion) -> ReceiveEvent {
+        let result = completion.result
+        var claimed = (position: UInt16(0), count: 0)
+        if completion.hasBuffer {
+            claimed = memory.buffers.claim(first: completion.bufferID, bytes: Int(max(result, 0)))
+        }
+        guard let connection = unsafe slab[Handle(raw: completion.user_data)] else {
+            drop(claimed)
+            return .nothing
+        }
+        if !completion.more {
+            unsafe connection.pointee.inFlight &-= 1
+            unsafe connection.pointee.isReceiving = false
+            unsafe connection.pointee.isCancellingReceive = false
+        }
+        if unsafe connection.pointee.isClosing {
+            drop(claimed)
+            unsafe release(connection)
+            return .nothing
+        }
+        if result > 0 {
+            unsafe connection.pointee.bytesReceived &+= UInt64(result)
+            if !completion.more, unsafe !connection.pointee.isPaused { unsafe rearm(connection) }
+            return unsafe .data(connection, position: claimed.position, count: claimed.count, bytes: Int(result))
+        }
+        drop(claimed)
+        switch -result {
+        case 0:
+            unsafe connection.pointee.sawEnd = true
+            return unsafe .ended(connection)
+        case ENOBUFS:
+            starvations &+= 1
+            if unsafe !connection.pointee.isStarved {
+                unsafe connection.pointee.isStarved = true
+                unsafe starved.append(connection.pointee.handle.raw)
+            }
+            return .nothing
+        case ECANCELED:
+            // Cancelled to push back; resumed in the meantime, perhaps.
+            if unsafe !connection.pointee.isPaused { unsafe rearm(connection) }
+            return .nothing
+        default:
+            unsafe connection.pointee.sawEnd = true
+            return unsafe .failed(connection, -result)
+        }
+    }
+
+    private mutating func rearm(_ connection: UnsafeMutablePointer<Connection>) {
+        guard unsafe !connection.pointee.isReceiving else { return }
+        unsafe receive(connection)
+    }
+
+    private func drop(_ claimed: (position: UInt16, count: Int)) {
+        var i = 0
+        while i < claimed.count {
+            memory.buffers.release(memory.buffers.identifier(at: claimed.position &+ UInt16(truncatingIfNeeded: i)))
+            i &+= 1
+        }
+    }
+
+    /// Connections that found no buffer receive again, once a quarter of the buffers is back (hysteresis).
+    package mutating func resumeStarved() {
+        guard !starved.isEmpty, memory.buffers.free >= memory.buffers.count / 4 else { return }
+        let waiting = min(starved.count, memory.buffers.free)
+        for i in 0..<waiting {
+            guard let connection = unsafe slab[Handle(raw: starved[i])] else { continue }
+            unsafe connection.pointee.isStarved = false
+            if unsafe !connection.pointee.isPaused { unsafe receive(connection) }
+        }
+        starved.removeFirst(waiting)
+    }
+
+    /// Whether bytes in a receive buffer should be copied rather than referred to by this connection's queue.
+    @inline(__always)
+    package func shouldCopy(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Int) -> Bool {
+        unsafe bytes <= ByteQueue.copyMax || connection.pointee.out.bufferCount >= Connections.heldBuffersMax
+            || memory.buffers.free < memory.buffers.count / 4
+    }
+
+    // HOT: per frame.
+    /// Queues part of a receive buffer and takes over one hold of it. False when there is no memory.
+    package mutating func send(
+        _ connection: UnsafeMutablePointer<Connection>, buffer id: UInt16, _ bytes: Bytes
+    ) -> Bool {
+        var queued = true
+        if unsafe shouldCopy(connection, bytes.count) {
+            queued = unsafe connection.pointee.out.append(copying: bytes, memory)
+            memory.buffers.release(id)
+        } else {
+            unsafe connection.pointee.out.append(buffer: id, bytes, memory)
+        }
+        unsafe markDirty(connection)
+        return queued
+    }
+
+    // MARK: Sending
+
+    // HOT: per message.
+    /// `out` has bytes, or an end to send: look at it at the end of the turn.
+    @inline(__always)
+    package mutating func markDirty(_ connection: UnsafeMutablePointer<Connection>) {
+        guard unsafe !connection.pointee.isDirty else { return }
+        unsafe connection.pointee.isDirty = true
+        unsafe dirty.append(connection.pointee.handle.slot)
+    }
+
+    /// Nothing more will be sent: a FIN once `out` is empty.
+    package mutating func end(_ connection: UnsafeMutablePointer<Connection>) {
+        unsafe connection.pointee.isEnding = true
+        unsafe markDirty(connection)
+    }
+
+    /// Sends what is queued, then closes.
+    package mutating func closeWhenSent(_ connection: UnsafeMutablePointer<Connection>) {
+        unsafe connection.pointee.closesWhenSent = true
+        unsafe markDirty(connection)
+    }
+
+    /// Hands out a connection that has sent everything and is to be closed; nil when there is none.
+    package mutating func takeFinished() -> UnsafeMutablePointer<Connection>? {
+        while let raw = finished.popLast() {
+            if let connection = unsafe slab[Handle(raw: raw)] { return unsafe connection }
+        }
+        return nil
+    }
+
+    // HOT: per turn.
+    package mutating func flushAll() {
+        nextMessage = 0
+        var i = 0
+        while i < dirty.count {
+            let connection = unsafe slab.unchecked(dirty[i])
+            if unsafe connection.pointee.isDirty {
+                unsafe connection.pointee.isDirty = false
+                unsafe flush(connection)
+            }
+            i &+= 1
+        }
+        dirty.removeAll()
+    }
+
+    private mutating func flush(_ connection: UnsafeMutablePointer<Connection>) {
+        guard unsafe !connection.pointee.isSending, unsafe connection.pointee.isConnected, unsafe !connection.pointee.isClosing else { return }
+        guard let first = unsafe connection.pointee.out.first, unsafe !connection.pointee.out.isEmpty else {
+            if unsafe connection.pointee.closesWhenSent {
+                unsafe finished.append(connection.pointee.handle.raw)
+            } else if unsafe connection.pointee.isEnding, unsafe !connection.pointee.didEnd {
+                unsafe connection.pointee.didEnd = true
+                let entry = unsafe ring.entry()
+                unsafe martlet_prep_shutdown(
+                    entry, connection.pointee.descriptor, Int32(SHUT_WR), Operation.shutdown.token(.none))
+                unsafe martlet_sqe_silent(entry)
+            }
+            return
+        }
+        unsafe connection.pointee.isSending = true
+        unsafe connection.pointee.inFlight &+= 1
+        let token = unsafe Operation.send.token(connection.pointee.handle)
+        if unsafe first.count == connection.pointee.out.count {
+            unsafe martlet_prep_send(
+                ring.entry(), connection.pointee.descriptor, first.base, UInt32(truncatingIfNeeded: first.count), token)
+            return
+        }
+        // The vectors must stay until the ring has submitted: as many places as the ring has entries.
+        let index = nextMessage & (Int(Ring.submissionEntries) &- 1)
+        nextMessage &+= 1
+        let run = unsafe vectors + index &* Connections.vectorsMax
+        let gathered = unsafe connection.pointee.out.gather(run, max: Connections.vectorsMax)
+        let message = unsafe messages + index
+        unsafe message.initialize(to: msghdr())
+        unsafe message.pointee.msg_iov = unsafe run
+        unsafe message.pointee.msg_iovlen = gathered.vectors
+        unsafe martlet_prep_sendmsg(ring.entry(), connection.pointee.descriptor, message, token)
+    }
+
+    // HOT: per completion.
+    package mutating func sent(_ completion: Completion) -> SendEvent {
+        guard let connection = unsafe slab[Handle(raw: completion.user_data)] else { return .nothing }
+        unsafe connection.pointee.inFlight &-= 1
+        unsafe connection.pointee.isSending = false
+        if unsafe connection.pointee.isClosing {
+            unsafe release(connection)
+            return .nothing
+        }
+        guard completion.result >= 0 else {
+            return unsafe .failed(connection, -completion.result)
+        }
+        let count = Int(completion.result)
+        unsafe connection.pointee.bytesSent &+= UInt64(count)
+        unsafe connection.pointee.out.consume(count, memory)
+        if unsafe !connection.pointee.out.isEmpty || connection.pointee.isEnding || connection.pointee.closesWhenSent {
+            unsafe markDirty(connection)
+        }
+        return unsafe .sent(connection, count)
+    }
+
+    // MARK: Closing
+
+    /// Closes at once; bytes that wait are dropped. The entry goes when the kernel is done with it.
+    package mutating func close(_ connection: UnsafeMutablePointer<Connection>) {
+        guard unsafe !connection.pointee.isClosing else { return }
+        unsafe connection.pointee.isClosing = true
+        unsafe cancelReceive(connection)
+        if unsafe connection.pointee.isSending || connection.pointee.isConnecting {
+            unsafe martlet_prep_cancel_fd(ring.entry(), connection.pointee.descriptor, Operation.cancel.token(.none))
+        }
+        unsafe release(connection)
+    }
+
+    /// Gives descriptor and slot back when nothing is in flight any more.
+    private mutating func release(_ connection: UnsafeMutablePointer<Connection>) {
+        guard unsafe connection.pointee.inFlight == 0 else { return }
+        unsafe connection.pointee.isDirty = false
+        unsafe connection.pointee.out.removeAll(memory)
+        let entry = unsafe ring.entry()
+        unsafe martlet_prep_close(entry, connection.pointee.descriptor, Operation.close.token(.none))
+        unsafe martlet_sqe_silent(entry)
+        unsafe slab.free(connection.pointee.handle)
+    }
+}

@@ -1,0 +1,128 @@
+// A cluster as one worker sees it: its hosts, its balancer's state, its share of the circuit breakers.
+
+import Primitives
+import Transport
+
+package enum Priority: UInt8, BitwiseCopyable { case normal, high }
+
+@safe
+package struct Cluster {
+    package let config: UnsafePointer<ClusterConfig>
+    package private(set) var set: UnsafePointer<HostSet>
+    /// Handles of the set's hosts, by index.
+    private var hosts: PlainArray<UInt64>
+    private var balancers: PlainArray<UnsafeMutablePointer<Balancer>>
+    /// What this worker has open or under way, by priority.
+    package var activeConnections: UInt32 = 0
+    package var pendingRequests: (UInt32, UInt32) = (0, 0)
+    package var activeRequests: (UInt32, UInt32) = (0, 0)
+    package var activeRetries: (UInt32, UInt32) = (0, 0)
+    package var isRemoved = false
+
+    package init(config: UnsafePointer<ClusterConfig>, set: UnsafePointer<HostSet>) {
+        unsafe self.config = unsafe config
+        unsafe self.set = unsafe set
+        hosts = unsafe PlainArray(capacity: max(set.pointee.hosts.count, 1))
+        unsafe balancers = unsafe PlainArray(capacity: max(set.pointee.levels.count, 1))
+    }
+
+    package mutating func destroy() {
+        for i in unsafe 0..<balancers.count {
+            unsafe balancers[i].pointee.destroy()
+            unsafe balancers[i].deallocate()
+        }
+        unsafe balancers.destroy()
+        hosts.destroy()
+    }
+
+    package var hostCount: Int { hosts.count }
+    @inline(__always)
+    package func host(_ index: Int) -> Handle { Handle(raw: hosts[index]) }
+
+    /// Takes over a host set. Hosts that stay keep their `Host`; those that go are returned to be drained by the caller.
+    package mutating func adopt(
+        _ new: UnsafePointer<HostSet>, slab: inout Slab<Host>, random: inout Random, removed: (Handle) -> Void
+    ) {
+        let old = hosts
+        var next = unsafe PlainArray<UInt64>(capacity: max(new.pointee.hosts.count, 1))
+        for i in unsafe 0..<new.pointee.hosts.count {
+            let config = unsafe new.pointee.hosts[i]
+            var kept: UInt64?
+            // Quadratic only where hosts moved: the common update keeps most of them in place.
+            let order = i < old.count ? i : 0
+            for step in 0..<old.count {
+                let j = (order + step) % old.count
+                guard old[j] != 0, let host = unsafe slab[Handle(raw: old[j])],
+                    unsafe host.pointee.config.address == config.address, unsafe host.pointee.config.priority == config.priority
+                else { continue }
+                unsafe host.pointee.config = config
+                kept = old[j]
+                old[j] = 0
+                break
+            }
+            if let kept {
+                next.append(kept)
+            } else if let (handle, host) = unsafe slab.allocate() {
+                unsafe host.initialize(to: Host(handle: handle, config: config, cluster: self.config.pointee.slot,
+                        clusterPart: self.config.pointee.part))
+                next.append(handle.raw)
+            } else {
+                next.append(0)
+            }
+        }
+        for j in 0..<old.count where old[j] != 0 {
+            if let host = unsafe slab[Handle(raw: old[j])] {
+                unsafe host.pointee.isRemoved = true
+                unsafe removed(host.pointee.handle)
+            }
+        }
+        old.destroy()
+        hosts = next
+        unsafe set = unsafe new
+        for i in unsafe 0..<balancers.count {
+            unsafe balancers[i].pointee.destroy()
+            unsafe balancers[i].deallocate()
+        }
+        unsafe balancers.removeAll()
+        for i in unsafe 0..<new.pointee.levels.count {
+            let balancer = UnsafeMutablePointer<Balancer>.allocate(capacity: 1)
+            unsafe balancer.initialize(
+                to: Balancer(
+                    level: new.pointee.levels[i], hosts: new.pointee.hosts, policy: config.pointee.policy,
+                    choiceCount: config.pointee.choiceCount, random: &random))
+            unsafe balancers.append(balancer)
+        }
+    }
+
+    // HOT: per request.
+    /// The host for the next request; nil when there is none that may serve.
+    package func choose(slab: Slab<Host>, random: inout Random) -> UnsafeMutablePointer<Host>? {
+        var level = 0
+        if unsafe balancers.count > 1 {
+            var ticket = UInt32(truncatingIfNeeded: random.below(100))
+            while unsafe level < balancers.count {
+                let load = unsafe balancers[level].pointee.level.load
+                if ticket < load { break }
+                ticket &-= load
+                level &+= 1
+            }
+        }
+        guard unsafe level < balancers.count else { return nil }
+        let hosts = hosts
+        guard
+            let index = unsafe balancers[level].pointee.choose(
+                random: &random,
+                active: { index in
+                    unsafe slab[Handle(raw: hosts[Int(index)])]?.pointee.activeRequests ?? .max
+                })
+        else { return nil }
+        return unsafe slab[Handle(raw: hosts[Int(index)])]
+    }
+
+    // HOT: per request.
+    /// The breaker's limits for a priority.
+    @inline(__always)
+    package func limits(_ priority: Priority) -> CircuitLimits {
+        unsafe priority == .normal ? config.pointee.defaultLimits : config.pointee.highLimits
+    }
+}

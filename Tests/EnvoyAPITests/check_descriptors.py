@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""Compares our descriptor set with the public one (xds-protos from PyPI): every message, field, number, type, enum value,
+oneof and constraint of ours must be Envoy's; every field of Envoy's that we lack must be declared not_yet.
+
+    check_descriptors.py SET      one line per difference, exit status 1; exit status 77 when xds-protos is missing
+"""
+import importlib
+import os
+import sys
+
+try:
+    import validate.validate_pb2 as validate
+    from google.protobuf import descriptor_pb2, descriptor_pool
+except ImportError as reason:
+    print(f"skipped: {reason}")
+    sys.exit(77)
+
+# The well-known messages are protobuf's, the options our own.
+OURS_ALONE = ("google.protobuf.", "validate.", "martlet.")
+NOT_YET = 50071
+
+
+def public_pool():
+    """Importing a generated module registers its descriptors in protobuf's default pool."""
+    root = os.path.dirname(os.path.dirname(validate.__file__))
+    for top in ("envoy", "udpa", "xds"):
+        for folder, _, files in os.walk(os.path.join(root, top)):
+            for file in files:
+                if file.endswith("_pb2.py"):
+                    module = os.path.relpath(os.path.join(folder, file), root)[:-3].replace(os.sep, ".")
+                    try:
+                        importlib.import_module(module)
+                    except (ImportError, TypeError):
+                        pass  # a package with dependencies of its own, none of which is ours
+    return descriptor_pool.Default()
+
+
+def our_pool(path):
+    """Ours, with the options as bytes of the same numbers as the public ones."""
+    descriptors = descriptor_pb2.FileDescriptorSet()
+    with open(path, "rb") as file:
+        descriptors.ParseFromString(file.read())
+    pool = descriptor_pool.DescriptorPool()
+    for file in descriptors.file:
+        pool.Add(file)
+    return descriptors, pool
+
+
+def messages(file):
+    def below(scope, message):
+        name = f"{scope}.{message.name}"
+        yield name, message
+        for nested in message.nested_type:
+            yield from below(name, nested)
+
+    for message in file.message_type:
+        yield from below(file.package, message)
+
+
+def enums(file):
+    for enum in file.enum_type:
+        yield f"{file.package}.{enum.name}", enum
+    for name, message in messages(file):
+        for enum in message.enum_type:
+            yield f"{name}.{enum.name}", enum
+
+
+def not_yet(message):
+    """Our message option, read off the wire: name -> number, 0 when it is newer than the public descriptors."""
+    names = {}
+    raw = message.options.SerializeToString()
+    key = bytes(descriptor_tag(NOT_YET))
+    start = raw.find(key)
+    if start >= 0:
+        length, at = varint(raw, start + len(key))
+        for entry in raw[at : at + length].decode().split():
+            name, _, number = entry.partition("=")
+            names[name] = int(number or 0)
+    return names
+
+
+def descriptor_tag(number):
+    value = number << 3 | 2
+    while value >= 0x80:
+        yield value & 0x7F | 0x80
+        value >>= 7
+    yield value
+
+
+def varint(raw, at):
+    value = shift = 0
+    while True:
+        byte = raw[at]
+        value |= (byte & 0x7F) << shift
+        at += 1
+        shift += 7
+        if byte < 0x80:
+            return value, at
+
+
+def rules(field):
+    """Of a FieldDescriptorProto: an options message parsed again, so that the extension is known."""
+    options = descriptor_pb2.FieldOptions.FromString(field.options.SerializeToString())
+    found = options.Extensions[validate.rules]
+    found.DiscardUnknownFields()
+    return found
+
+
+def compare_message(name, ours, theirs, report):
+    their_proto = descriptor_pb2.DescriptorProto()
+    theirs.CopyToProto(their_proto)
+    their_fields = {field.name: field for field in their_proto.field}
+    waiting = not_yet(ours)
+    for field in ours.field:
+        other = their_fields.pop(field.name, None)
+        if other is None:
+            report(f"{name}.{field.name}: Envoy has no such field")
+            continue
+        for what in ("number", "type", "label", "type_name"):
+            if getattr(field, what) != getattr(other, what):
+                report(f"{name}.{field.name}: {what} {getattr(field, what)}, Envoy's {getattr(other, what)}")
+        if field.options.deprecated != other.options.deprecated:
+            report(f"{name}.{field.name}: deprecated {field.options.deprecated}")
+        our_oneof = ours.oneof_decl[field.oneof_index].name if field.HasField("oneof_index") else None
+        their_oneof = their_proto.oneof_decl[other.oneof_index].name if other.HasField("oneof_index") else None
+        if our_oneof != their_oneof:
+            report(f"{name}.{field.name}: oneof {our_oneof}, Envoy's {their_oneof}")
+        a, b = rules(field), rules(other)
+        # `required: false` says nothing.
+        if b.message.ListFields() and not b.message.required and not b.message.skip:
+            b.ClearField("message")
+        if a != b:
+            report(f"{name}.{field.name}: constraint {one_line(a)}, Envoy's {one_line(b)}")
+    for field in their_fields.values():
+        if waiting.pop(field.name, None) != field.number:
+            report(f"{name}.{field.name} = {field.number}: missing, and not declared not_yet")
+    for left, number in waiting.items():
+        if number:
+            report(f"{name}.{left} = {number}: declared not_yet, but Envoy has no such field")
+    for oneof in ours.oneof_decl:
+        other = next((o for o in their_proto.oneof_decl if o.name == oneof.name), None)
+        required = lambda o: descriptor_pb2.OneofOptions.FromString(o.options.SerializeToString()).Extensions[validate.required]
+        if other is not None and required(oneof) != required(other):
+            report(f"{name}.{oneof.name}: required {required(oneof)}, Envoy's {required(other)}")
+
+
+def one_line(message):
+    return " ".join(str(message).split()) or "none"
+
+
+def main(path):
+    theirs = public_pool()
+    descriptors, _ = our_pool(path)
+    differences = []
+    checked = 0
+    for file in descriptors.file:
+        if (file.package + ".").startswith(OURS_ALONE):
+            continue
+        for name, message in messages(file):
+            if message.options.map_entry:
+                continue
+            checked += 1
+            try:
+                other = theirs.FindMessageTypeByName(name)
+            except KeyError:
+                differences.append(f"{name}: Envoy has no such message")
+                continue
+            compare_message(name, message, other, differences.append)
+        for name, enum in enums(file):
+            checked += 1
+            try:
+                other = theirs.FindEnumTypeByName(name)
+            except KeyError:
+                differences.append(f"{name}: Envoy has no such enum")
+                continue
+            ours = {value.name: value.number for value in enum.value}
+            public = {value.name: value.number for value in other.values}
+            if ours != public:
+                differences.append(f"{name}: values {sorted(ours.items() ^ public.items())} differ")
+    print(*differences, sep="\n", end="\n" if differences else "")
+    print(f"{checked} messages and enums compared, {len(differences)} differences")
+    return 1 if differences or not checked else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,75 @@
+// Expectations were read off Envoy 1.40.
+
+import Primitives
+import Routing
+import Testing
+import Wire
+
+@Suite struct PathRewriteTests {
+    private func rewritten(_ path: String, _ rewrite: (inout MessageHead) -> Bool) -> String {
+        TestRequest(path).withHead { head in
+            var copy = head
+            // The block may move; the request's own head must not free it twice.
+            #expect(rewrite(&copy))
+            return String(copy.text(copy.path))
+        }
+    }
+
+    private func prefix(_ path: String, _ count: Int, _ by: String) -> String {
+        rewritten(path) { head in by.withBytes { PathRewrite.prefix(&head, matchedCount: count, by: $0) } }
+    }
+
+    private func regex(_ path: String, _ pattern: String, _ substitution: String) throws -> String {
+        try Array(substitution.utf8).withBytes { bytes -> Result<String, any Error> in
+            Result {
+                let rewrite = try RegexRewrite(pattern: pattern, substitution: bytes)
+                defer { rewrite.destroy() }
+                return rewritten(path) { PathRewrite.regex(&$0, rewrite) }
+            }
+        }.get()
+    }
+
+    @Test func prefixesAreReplaced() {
+        #expect(prefix("/abc", 4, "/x") == "/x")
+        #expect(prefix("/ABC/d?q=/abc", 4, "/x") == "/x/d?q=/abc")
+        #expect(prefix("/abc/d?q=/abc", 6, "/x") == "/x?q=/abc")
+        #expect(prefix("/abc/d", 4, "/") == "//d")
+        #expect(prefix("/abc/d?q", 5, "/x?y=1") == "/x?y=1d?q")
+        // A count beyond the path is our own fault, but nothing to fall over.
+        #expect(prefix("/a", 99, "/x") == "/x")
+    }
+
+    @Test func everyMatchIsReplacedButNotInTheQuery() throws {
+        #expect(try regex("/abc/d?q=/abc", "/(a)(b*)", #"/\2\1\0\\"#) == #"/ba/ab\c/d?q=/abc"#)
+        #expect(try regex("/abc?q", "b*", "-") == "-/-a-c-?q")
+        #expect(try regex("/abc?q", "q", "z") == "/abc?q")
+        #expect(try regex("/abc/d?q", "^/abc", "") == "/d?q")
+        // Nothing would be left.
+        #expect(try regex("/abc?q", "^/abc", "") == "/abc?q")
+        // A group that does not exist: accepted, and nothing happens.
+        #expect(try regex("/abc", "a", #"\9"#) == "/abc")
+    }
+
+    @Test func badPatternsAndSubstitutionsAreNamed() throws {
+        #expect(throws: RegexProgram.Invalid(message: "missing ): a(")) {
+            try RegexRewrite(pattern: "a(", substitution: Bytes("x")).destroy()
+        }
+        let rewrite = try RegexRewrite(pattern: "a", substitution: Bytes("\\9"))
+        defer { rewrite.destroy() }
+        #expect(rewrite.substitutionFault?.contains("9") == true)
+        let good = try RegexRewrite(pattern: "(a)", substitution: Bytes("\\1"))
+        defer { good.destroy() }
+        #expect(good.substitutionFault == nil)
+    }
+
+    @Test func theHostComesFromThePath() throws {
+        let rewrite = try RegexRewrite(pattern: "^/(.+)/.+$", substitution: Bytes("\\1"))
+        defer { rewrite.destroy() }
+        let host = TestRequest("/host.com/x?q=/y").withHead { head in
+            var copy = head
+            #expect(HostRewrite.fromPath(&copy, rewrite))
+            return String(copy.text(copy.authority))
+        }
+        #expect(host == "host.com")
+    }
+}

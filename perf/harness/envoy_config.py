@@ -1,0 +1,151 @@
+"""The bootstrap that Envoy and Martlet are both given: the same file, byte for byte but for ports.
+
+Defaults stay on (request ids, dynamic statistics, x-envoy-* headers): the comparison is of what a
+user gets. Only the circuit breakers are lifted, because their low defaults would queue requests.
+`lean` switches off what Envoy's own benchmarking advice switches off.
+"""
+
+_HCM = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+_ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
+_TCP = "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
+_FILE_LOG = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
+_LIMIT = 1000000000
+
+LOG_FIELDS = {
+    "start_time": "%START_TIME%",
+    "client": "%DOWNSTREAM_REMOTE_ADDRESS%",
+    "method": "%REQ(:METHOD)%",
+    "path": "%REQ(:PATH)%",
+    "protocol": "%PROTOCOL%",
+    "status": "%RESPONSE_CODE%",
+    "bytes_received": "%BYTES_RECEIVED%",
+    "bytes_sent": "%BYTES_SENT%",
+    "duration_ms": "%DURATION%",
+    "upstream": "%UPSTREAM_HOST%",
+    "user_agent": "%REQ(USER-AGENT)%",
+}
+
+
+def _address(port):
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+
+
+def _cluster(name, port):
+    limits = {"max_connections": _LIMIT, "max_pending_requests": _LIMIT, "max_requests": _LIMIT, "max_retries": _LIMIT}
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "lb_policy": "ROUND_ROBIN",
+        "circuit_breakers": {"thresholds": [{"priority": "DEFAULT", **limits}, {"priority": "HIGH", **limits}]},
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(port)}}]}],
+        },
+    }
+
+
+def route_request(index):
+    """Path and headers of a request that only route `index` matches."""
+    kind = index % 4
+    if kind == 0:
+        return f"/r/prefix-{index}/item", []
+    if kind == 1:
+        return f"/r/exact-{index}", []
+    if kind == 2:
+        return f"/r/regex-{index}/item/4711", []
+    return "/r/header/item", [f"x-perf-route: {index}"]
+
+
+def _route(index, cluster):
+    """Prefix, exact, regex and header matches take turns, as a grown table mixes them."""
+    kind = index % 4
+    if kind == 0:
+        match = {"prefix": f"/r/prefix-{index}/"}
+    elif kind == 1:
+        match = {"path": f"/r/exact-{index}"}
+    elif kind == 2:
+        match = {"safe_regex": {"regex": f"/r/regex-{index}/item/[0-9]+"}}
+    else:
+        match = {"prefix": "/r/header/", "headers": [{"name": "x-perf-route", "string_match": {"exact": str(index)}}]}
+    return {"match": match, "route": {"cluster": cluster}}
+
+
+def _http_filter(spec):
+    if spec.routes:
+        # Only the routes under test lead to the backend: a wrong match is a 503 and counts as an error.
+        tested = set(spec.routes_tested)
+        routes = [_route(i, "backend" if i in tested else "decoy") for i in range(spec.routes)]
+    else:
+        routes = [{"match": {"prefix": "/"}, "route": {"cluster": "backend"}}]
+    host = {"name": "all", "domains": ["*"], "routes": routes}
+    if spec.edge:
+        host["request_headers_to_add"] = [
+            {"header": {"key": "x-perf-edge", "value": "martlet"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}]
+        host["response_headers_to_add"] = [
+            {"header": {"key": "x-perf-served", "value": "martlet"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}]
+    router = {"@type": _ROUTER}
+    manager = {
+        "@type": _HCM,
+        "stat_prefix": "perf",
+        "codec_type": "AUTO",
+        "route_config": {"name": "perf", "virtual_hosts": [host]},
+        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
+    }
+    if spec.edge:
+        log = {"@type": _FILE_LOG, "path": spec.log_path, "log_format": {"json_format": LOG_FIELDS}}
+        manager["access_log"] = [{"name": "envoy.access_loggers.file", "typed_config": log}]
+    if spec.lean:
+        manager["generate_request_id"] = False
+        router["dynamic_stats"] = False
+    return {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}
+
+
+def _tcp_filter():
+    return {"name": "envoy.filters.network.tcp_proxy",
+            "typed_config": {"@type": _TCP, "stat_prefix": "perf", "cluster": "backend"}}
+
+
+def bootstrap(spec, port, admin_port):
+    clusters = [_cluster("backend", spec.upstream)]
+    if spec.routes:
+        clusters.append(_cluster("decoy", 9))
+    clusters += [_cluster(f"spare-{i}", 9) for i in range(spec.clusters - 1)]
+    network_filter = _tcp_filter() if spec.kind == "tcp" else _http_filter(spec)
+    return to_yaml({
+        "admin": {"address": _address(admin_port)},
+        "static_resources": {
+            "listeners": [{"name": "perf", "address": _address(port), "filter_chains": [{"filters": [network_filter]}]}],
+            "clusters": clusters,
+        },
+    })
+
+
+def to_yaml(value, depth=0):
+    """Block style for what the configurations above hold: mappings, lists, strings, numbers, booleans."""
+    pad = "  " * depth
+    lines = []
+    if isinstance(value, dict):
+        for key, item in value.items():
+            name = f'"{key}"' if key.startswith("@") else key
+            if isinstance(item, (dict, list)) and item:
+                lines.append(f"{pad}{name}:\n{to_yaml(item, depth + 1)}")
+            else:
+                lines.append(f"{pad}{name}: {_scalar(item)}\n")
+    else:
+        for item in value:
+            if isinstance(item, dict):
+                lines.append(f"{pad}- {to_yaml(item, depth + 1).lstrip()}")
+            else:
+                lines.append(f"{pad}- {_scalar(item)}\n")
+    return "".join(lines)
+
+
+def _scalar(value):
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return "{}" if isinstance(value, dict) else "[]"
