@@ -34,6 +34,8 @@ package struct H1RequestDecoder {
     package var upgradeRequested: Bool { fields.upgradeRequested && version == .http11 }
     /// Any Host field or authority in the target. Without one HTTP/1.1 requires 400.
     package var hasHost: Bool { fields.seen.contains(.host) || fields.seen.contains(.targetAuthority) }
+    /// What is still to come of a body of known length: how large a receive would pay.
+    package var remainingLength: UInt64? { phase == .body ? body.remainingLength : nil }
     package var isChunked: Bool { fields.seen.contains(.chunked) }
     package var contentLength: UInt64? { fields.seen.contains(.contentLength) ? fields.contentLength : nil }
     /// Fields dropped by `headers_with_underscores_action: DROP_HEADER`.

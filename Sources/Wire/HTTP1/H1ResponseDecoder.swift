@@ -38,6 +38,8 @@ package struct H1ResponseDecoder {
     package var shouldClose: Bool { fields.shouldClose(version) || body.endsAtClose }
     /// Every byte after this head belongs to the tunnel: 101, or 2xx to CONNECT.
     package private(set) var isTunnel = false
+    /// What is still to come of a body of known length: how large a receive would pay.
+    package var remainingLength: UInt64? { phase == .body ? body.remainingLength : nil }
     package var isChunked: Bool { fields.seen.contains(.chunked) }
     package var contentLength: UInt64? { fields.seen.contains(.contentLength) ? fields.contentLength : nil }
 

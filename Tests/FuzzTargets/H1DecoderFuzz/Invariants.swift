@@ -67,6 +67,8 @@ private struct Trace: Equatable {
         }
     }
 
+    private mutating func note(_ facts: [Bool]) { bytes += facts.map { $0 ? 0x31 : 0x30 } }
+
     static func run(_ input: Bytes, _ setup: Setup, cuts: UInt64?) -> Trace {
         var trace = Trace()
         let pool = BlockPool()
@@ -104,6 +106,8 @@ private struct Trace: Equatable {
                 case .head:
                     trace.note("head")
                     trace.note(head)
+                    trace.note(setup.isResponse ? facts(response) : facts(request))
+                    if !setup.isResponse, head.method == .connect, setup.upgrade { request.becomeTunnel() }
                     checkAgain(head, setup, tunnel: response.isTunnel)
                     checkPath(head, pool)
                     if setup.isResponse, head.status < 200, !response.isTunnel { head.reset() }
@@ -115,7 +119,9 @@ private struct Trace: Equatable {
                 case .trailersBegin:
                     trace.note("trailers")
                     inTrailers = true
-                case .trailers: trace.note(trailers)
+                case .trailers:
+                    trace.note(trailers)
+                    checkTrailers(trailers)
                 case .complete:
                     trace.note("complete")
                     head.reset()
@@ -127,9 +133,14 @@ private struct Trace: Equatable {
                         request.reset()
                     }
                 case .failed(let error):
+                    if error.details.utf8CodeUnitCount == 0 || error.status < 400 { fatalError("no answer") }
+                    if error.body.utf8CodeUnitCount == 0, error != .fragmentInTarget { fatalError("no text") }
                     trace.note("failed")
                     trace.bytes.append(error.rawValue)
                     failed = true
+                    let more = setup.isResponse
+                        ? response.next(piece, &cursor, head: &head) : request.next(piece, &cursor, head: &head)
+                    guard case .needMore = more else { fatalError("an event after the failure") }
                     break steps
                 }
             }
@@ -152,11 +163,63 @@ private struct Trace: Equatable {
     }
 }
 
+private func facts(_ decoder: H1RequestDecoder) -> [Bool] {
+    if decoder.isIdle && !decoder.endsHere || decoder.isInHead { fatalError("phase") }
+    return [
+        decoder.endsHere, decoder.shouldClose, decoder.upgradeRequested, decoder.hasHost, decoder.isChunked,
+        decoder.contentLength == decoder.remainingLength, decoder.droppedUnderscores > 0,
+    ]
+}
+
+private func facts(_ decoder: H1ResponseDecoder) -> [Bool] {
+    if decoder.isDone { fatalError("phase") }
+    return [
+        decoder.endsHere, decoder.shouldClose, decoder.isTunnel, decoder.isChunked, decoder.contentLength == decoder.remainingLength,
+        decoder.isIdle,
+    ]
+}
+
+/// Kept trailers, sent on behind a chunk, come back the same.
+private func checkTrailers(_ trailers: MessageHead) {
+    let pool = BlockPool()
+    guard var head = MessageHead(pool: pool), var again = MessageHead(pool: pool) else { fatalError("no memory") }
+    let bound = H1Encoder.trailersBound(trailers)
+    let start = Bytes("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: start.count + bound, alignment: 1)
+    unsafe memory.copyMemory(from: start.base, byteCount: start.count)
+    let count = unsafe H1Encoder.trailers(trailers, H1EncoderOptions(), into: memory + start.count, capacity: bound)
+    let bytes = unsafe Bytes(UnsafeRawPointer(memory), start.count + count)
+    var options = H1Options()
+    options.enableTrailers = true
+    var decoder = H1RequestDecoder(options: options)
+    var cursor = 0
+    guard case .head = decoder.next(bytes, &cursor, head: &head) else { fatalError("no head") }
+    while true {
+        let event = decoder.next(bytes, &cursor, head: &again)
+        if case .complete = event { break }
+        if case .failed(let error) = event { fatalError("our own trailers are refused: \(error)") }
+        if case .needMore = event { fatalError("our own trailers do not end") }
+    }
+    if again.count != trailers.count { fatalError("trailer lost") }
+    for i in 0..<again.count {
+        same(trailers.name(i), again.name(i))
+        same(trailers.value(i), again.value(i))
+    }
+    unsafe memory.deallocate()
+    head.destroy()
+    again.destroy()
+    pool.destroy()
+}
+
 /// What we would forward reads as what we read.
 private func checkAgain(_ head: MessageHead, _ setup: Setup, tunnel: Bool) {
     if tunnel || head.version == .http10 { return }
     let pool = BlockPool()
-    guard var again = MessageHead(pool: pool) else { fatalError("no memory") }
+    // What differs in case only, or in the target's form, reads the same.
+    var encoder = H1EncoderOptions()
+    encoder.properCaseWords = setup.options.enableTrailers
+    encoder.absoluteForm = setup.upgrade && !head.authority.isEmpty && !head.path.isEmpty && head.text(head.path)[0] == 0x2f
+    guard var again = MessageHead(pool: pool, bytes: 512) else { fatalError("no memory") }
     let chunked = head.has(.transferEncoding)
     let length = head.value(of: .contentLength)
     let framing: H1Framing = chunked ? .chunked : length.flatMap { trimmedLength($0) }.map { .contentLength($0) } ?? .none
@@ -170,12 +233,12 @@ private func checkAgain(_ head: MessageHead, _ setup: Setup, tunnel: Bool) {
     let event: H1Event
     var cursor = 0
     if setup.isResponse {
-        let count = unsafe H1Encoder.responseHead(head, framing, H1EncoderOptions(), into: memory, capacity: bound)
+        let count = unsafe H1Encoder.responseHead(head, framing, encoder, into: memory, capacity: bound)
         var decoder = H1ResponseDecoder(options: options, requestMethod: setup.method)
         event = unsafe decoder.next(Bytes(UnsafeRawPointer(memory), count), &cursor, head: &again)
         if cursor != count { fatalError("response head not used up") }
     } else {
-        let count = unsafe H1Encoder.requestHead(head, framing, H1EncoderOptions(), into: memory, capacity: bound)
+        let count = unsafe H1Encoder.requestHead(head, framing, encoder, into: memory, capacity: bound)
         var decoder = H1RequestDecoder(options: options)
         event = unsafe decoder.next(Bytes(UnsafeRawPointer(memory), count), &cursor, head: &again)
         if cursor != count { fatalError("request head not used up") }
@@ -197,7 +260,10 @@ private func checkAgain(_ head: MessageHead, _ setup: Setup, tunnel: Bool) {
         j += 1
     }
     // Stripping must not trap, and leaves no connection field.
-    if HopByHop.strip(&again), again.has(.connection) || again.has(.transferEncoding) { fatalError("not stripped") }
+    let keepUpgrade = again.count & 1 == 1
+    if HopByHop.strip(&again, keepUpgrade: keepUpgrade) {
+        if again.has(.transferEncoding) || !keepUpgrade && again.has(.connection) { fatalError("not stripped") }
+    }
     unsafe memory.deallocate()
     again.destroy()
     pool.destroy()
@@ -214,7 +280,7 @@ private func same(_ a: Bytes, _ b: Bytes) {
 }
 
 private func checkPath(_ head: MessageHead, _ pool: BlockPool) {
-    guard !head.path.isEmpty, var copy = MessageHead(pool: pool) else { return }
+    guard !head.path.isEmpty, var copy = MessageHead(pool: pool, bytes: 512) else { return }
     copy.path = copy.store(head.text(head.path))
     var options = PathOptions()
     options.normalize = true
