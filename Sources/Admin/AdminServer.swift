@@ -48,14 +48,14 @@ package final class AdminServer {
         } catch {
             fatalError("invariant: a table without routes compiles")
         }
-        var http = HTTPConfig(routes: arena.store(RouteTableConfig(table: routes)))
+        var http = unsafe HTTPConfig(routes: arena.store(RouteTableConfig(table: routes)))
         http.stats = stats.scope(StatPrefix.http("admin"), HTTPConnectionManagerStat.self).base
         http.routerStats = stats.scope(StatPrefix.http("admin"), RouterStat.self).base
         http.codecStats = stats.scope("http1.", HTTP1CodecStat.self).base
         http.listenerStats = stats.scope("listener.admin.http.admin.", ListenerHTTPStat.self).base
         http.generateRequestID = false
         http.filterChain = 0
-        http.filterChainSpec = UnsafeRawPointer(Unmanaged.passUnretained(spec).toOpaque())
+        unsafe http.filterChainSpec = unsafe UnsafeRawPointer(Unmanaged.passUnretained(spec).toOpaque())
         var listener = ListenerConfig()
         listener.part = 0
         listener.name = arena.text("admin")
@@ -66,11 +66,11 @@ package final class AdminServer {
         place.address = bound
         place.sockets = arena.array(sockets)
         listener.addresses = arena.array([place])
-        listener.chain = .http(arena.store(http))
+        listener.chain = unsafe .http(arena.store(http))
         var plan = Plan()
         plan.version = 1
-        plan.listeners = arena.array([ListenerSlot(part: 0, config: arena.store(listener))])
-        server.mainMailbox.publish(arena.store(plan))
+        plan.listeners = unsafe arena.array([ListenerSlot(part: 0, config: arena.store(listener))])
+        unsafe server.mainMailbox.publish(arena.store(plan))
         server.log.write(.info, "main", "admin address: \(bound)")
         server.keep(self)
     }
@@ -87,9 +87,9 @@ package final class AdminServer {
     /// `--admin-address-path`: `ip:port` for whoever started us on port 0.
     package func writeAddress(to path: String?) {
         guard let path, let address else { return }
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { return }
-        "\(address)".withBytes { bytes in _ = write(descriptor, bytes.base, bytes.count) }
+        "\(address)".withBytes { bytes in _ = unsafe write(descriptor, bytes.base, bytes.count) }
         close(descriptor)
     }
 }
@@ -104,14 +104,14 @@ final class AdminFilter: HTTPFilter {
     }
 
     override func requestHead(_ worker: Worker, _ stream: StreamPointer, endStream: Bool) -> HeadVerdict {
-        let request = stream.pointee.request
+        let request = unsafe stream.pointee.request
         let response = handler.handle(
             AdminRequest(
                 method: String(request.text(request.methodText)), path: String(request.text(request.path))))
         let type = Array(response.contentType.utf8)
         response.body.withBytes { body in
             type.withBytes { type in
-                worker.reply(
+                unsafe worker.reply(
                     stream, status: response.status, body: body, details: Bytes("admin" as StaticString), flags: [],
                     contentType: type
                 ) { head in

@@ -11,6 +11,7 @@ import Stats
 import Upstream
 
 /// A cluster as main keeps it.
+@safe
 package final class LiveCluster {
     let draft: ClusterDraft
     package let message: ClusterMessage
@@ -33,6 +34,7 @@ package final class LiveCluster {
 }
 
 /// A listener as main keeps it.
+@safe
 package final class LiveListener {
     let draft: ListenerDraft
     package let message: ListenerMessage
@@ -163,9 +165,9 @@ package final class Configurator {
             throw .config(ConfigErrors(compilation.diagnostics.sortedErrors))
         }
         do throws(ListenError) {
-            for live in result.listeners where live.config == nil { try open(live) }
+            for live in result.listeners where unsafe live.config == nil { try open(live) }
         } catch {
-            for live in result.listeners where live.config == nil {
+            for live in result.listeners where unsafe live.config == nil {
                 for group in live.draft.part.sockets { group.release() }
                 live.draft.part.sockets = []
             }
@@ -173,8 +175,8 @@ package final class Configurator {
             throw .listen(error)
         }
         self.document = document
-        for live in result.clusters where live.config == nil { finish(live) }
-        for live in result.listeners where live.config == nil { finish(live) }
+        for live in result.clusters where unsafe live.config == nil { finish(live) }
+        for live in result.listeners where unsafe live.config == nil { finish(live) }
         retireOld(result)
         listeners = result.listeners
         clusters = result.clusters
@@ -201,7 +203,7 @@ package final class Configurator {
                 return address
             })
         live.addresses = part.sockets.map(\.bound)
-        live.config = part.arena.store(config)
+        unsafe live.config = unsafe part.arena.store(config)
     }
 
     private func finish(_ live: LiveCluster) {
@@ -209,7 +211,7 @@ package final class Configurator {
         publisher.number(part)
         var config = live.draft.config
         config.part = part.id
-        live.config = part.arena.store(config)
+        unsafe live.config = unsafe part.arena.store(config)
         live.addresses = live.draft.endpoints.map { Resolver.resolve($0.location, live.draft.discovery) }
         buildHosts(live)
     }
@@ -236,7 +238,7 @@ package final class Configurator {
             }
         }
         let options = live.draft.balancing
-        live.set = part.arena.store(
+        unsafe live.set = unsafe part.arena.store(
             HostSet.build(
                 configs, overprovisioning: options.overprovisioning,
                 panicThresholdPercent: options.panicThresholdPercent, version: hostVersion, in: part.arena))
@@ -253,7 +255,7 @@ package final class Configurator {
     private func retireOld(_ result: Result) {
         for old in listeners where !result.listeners.contains(where: { $0 === old }) {
             publisher.retire(old.draft.part)
-            if let slot = old.config?.pointee.slot { environment.listenerSlots.release(slot) }
+            if let slot = unsafe old.config?.pointee.slot { environment.listenerSlots.release(slot) }
         }
         for old in clusters where !result.clusters.contains(where: { $0 === old }) {
             publisher.retire(old.draft.part)
@@ -276,25 +278,25 @@ package final class Configurator {
         plan.drain = drain
         plan.listeners = arena.array(
             listeners.compactMap { live in
-                live.config.map { ListenerSlot(part: live.draft.part.id, config: $0) }
+                unsafe live.config.map { unsafe ListenerSlot(part: live.draft.part.id, config: $0) }
             })
         let bySlot = Dictionary(
-            clusters.compactMap { live in live.config.map { ($0.pointee.slot, live) } }, uniquingKeysWith: { a, _ in a })
-        if let any = clusters.first, let config = any.config, let set = any.set {
-            let filler = ClusterSlot(part: PlanPart.none, config: config, hosts: set)
+            clusters.compactMap { live in unsafe live.config.map { unsafe ($0.pointee.slot, live) } }, uniquingKeysWith: { a, _ in a })
+        if let any = clusters.first, let config = unsafe any.config, let set = unsafe any.set {
+            let filler = unsafe ClusterSlot(part: PlanPart.none, config: config, hosts: set)
             let count = Int((bySlot.keys.max() ?? 0) + 1)
             var slots = [ClusterSlot](repeating: filler, count: count)
             var present = [Bool](repeating: false, count: count)
             for (slot, live) in bySlot {
-                guard let config = live.config, let set = live.set else { continue }
-                slots[Int(slot)] = ClusterSlot(part: live.draft.part.id, config: config, hosts: set)
+                guard let config = unsafe live.config, let set = unsafe live.set else { continue }
+                slots[Int(slot)] = unsafe ClusterSlot(part: live.draft.part.id, config: config, hosts: set)
                 present[Int(slot)] = true
             }
             plan.clusters = arena.array(slots)
             plan.clusterPresent = arena.array(present)
         }
         let names = clusters.compactMap { live in
-            live.config.map { (Array(live.name.utf8), ClusterName(name: $0.pointee.name, slot: $0.pointee.slot)) }
+            unsafe live.config.map { unsafe (Array(live.name.utf8), ClusterName(name: $0.pointee.name, slot: $0.pointee.slot)) }
         }
         plan.clusterNames = arena.array(
             names.sorted { $0.0.lexicographicallyPrecedes($1.0) }.map(\.1))

@@ -28,7 +28,7 @@ struct FileWatch {
 
     private static func identity(_ path: String) -> [Int] {
         var info = stat()
-        guard stat(path, &info) == 0 else { return [] }
+        guard unsafe stat(path, &info) == 0 else { return [] }
         return [
             Int(info.st_ino), Int(info.st_dev), Int(info.st_size), Int(info.st_mtim.tv_sec), Int(info.st_mtim.tv_nsec),
         ]

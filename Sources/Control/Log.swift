@@ -33,15 +33,15 @@ package final class Log {
     package func write(_ level: LogLevel, _ component: String, _ text: String) {
         guard level.rawValue >= (levels[component] ?? .info).rawValue else { return }
         var now = timespec()
-        clock_gettime(CLOCK_REALTIME, &now)
-        var parts = tm()
+        unsafe clock_gettime(CLOCK_REALTIME, &now)
+        var parts = unsafe tm()
         var seconds = now.tv_sec
-        localtime_r(&seconds, &parts)
+        unsafe localtime_r(&seconds, &parts)
         func two(_ n: Int32) -> String { n < 10 ? "0\(n)" : "\(n)" }
         let ms = now.tv_nsec / 1_000_000
         let fraction = ms < 10 ? "00\(ms)" : ms < 100 ? "0\(ms)" : "\(ms)"
         let line =
-            "[\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday)) \(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec)).\(fraction)][\(getpid())][\(level.name)][\(component)] \(text)\n"
-        line.withBytes { bytes in _ = Glibc.write(2, bytes.base, bytes.count) }
+            unsafe "[\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday)) \(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec)).\(fraction)][\(getpid())][\(level.name)][\(component)] \(text)\n"
+        line.withBytes { bytes in _ = unsafe Glibc.write(2, bytes.base, bytes.count) }
     }
 }

@@ -49,9 +49,9 @@ package final class PlanPublisher {
         var plan = plan
         plan.version = version
         plan.retired = arena.array(retiring.keys.sorted())
-        let stored = arena.store(plan)
+        let stored = unsafe arena.store(plan)
         plans.append((version, arena))
-        for mailbox in mailboxes { mailbox.publish(stored) }
+        for mailbox in mailboxes { unsafe mailbox.publish(stored) }
         wake()
     }
 

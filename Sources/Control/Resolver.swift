@@ -16,20 +16,20 @@ enum Resolver {
     }
 
     private static func lookUp(_ name: String, _ port: UInt16) -> [SocketAddress] {
-        var hints = addrinfo()
-        hints.ai_socktype = 1
+        var hints = unsafe addrinfo()
+        unsafe hints.ai_socktype = 1
         var list: UnsafeMutablePointer<addrinfo>?
-        guard getaddrinfo(name, nil, &hints, &list) == 0 else { return [] }
-        defer { freeaddrinfo(list) }
+        guard unsafe getaddrinfo(name, nil, &hints, &list) == 0 else { return [] }
+        defer { unsafe freeaddrinfo(list) }
         var found: [SocketAddress] = []
-        var entry = list
-        while let info = entry {
-            if let raw = info.pointee.ai_addr {
-                var address = SocketAddress(UnsafeRawPointer(raw), count: Int(info.pointee.ai_addrlen))
+        var entry = unsafe list
+        while let info = unsafe entry {
+            if let raw = unsafe info.pointee.ai_addr {
+                var address = unsafe SocketAddress(UnsafeRawPointer(raw), count: Int(info.pointee.ai_addrlen))
                 address.port = port
                 if address.family != .none, !found.contains(address) { found.append(address) }
             }
-            entry = info.pointee.ai_next
+            unsafe entry = unsafe info.pointee.ai_next
         }
         // AUTO: IPv6 only where there is no IPv4 would surprise on machines without IPv6; v4 first.
         let v4 = found.filter { $0.family == .ipv4 }

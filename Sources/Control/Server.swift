@@ -28,6 +28,7 @@ package enum ServerError: Error {
     case ring(RingError)
 }
 
+@safe
 package final class Server {
     /// How often main looks after what has no event of its own: parts to free, a drain that may be over.
     private static let tickMs: UInt64 = 50
@@ -115,7 +116,7 @@ package final class Server {
 
     private func wakeWorkers() {
         for thread in threads where thread.ringDescriptor >= 0 {
-            martlet_prep_message(
+            unsafe martlet_prep_message(
                 main.ring.entry(), thread.ringDescriptor, Operation.message.token(.none), 0,
                 Operation.message.token(.none))
         }
@@ -129,8 +130,8 @@ package final class Server {
             if Operation.of(completion.user_data) == .read { signalled(completion.result) }
         }
         main.onTimer = { [unowned self] _ in ticked() }
-        tick.initialize(to: TimerNode(token: Operation.other.token(.none)))
-        main.timers.arm(tick, at: main.nowMs + Server.tickMs)
+        unsafe tick.initialize(to: TimerNode(token: Operation.other.token(.none)))
+        unsafe main.timers.arm(tick, at: main.nowMs + Server.tickMs)
         if options.watches, let path = options.configPath { watch = FileWatch(path) }
         readSignals()
         main.run()
@@ -146,13 +147,13 @@ package final class Server {
     }
 
     private func readSignals() {
-        martlet_prep_read(main.ring.entry(), signals, signalBytes, 128, Operation.read.token(.none))
+        unsafe martlet_prep_read(main.ring.entry(), signals, signalBytes, 128, Operation.read.token(.none))
     }
 
     private func signalled(_ result: Int32) {
         defer { readSignals() }
         guard result >= 4 else { return }
-        let number = Int32(truncatingIfNeeded: signalBytes.load(as: UInt32.self))
+        let number = unsafe Int32(truncatingIfNeeded: signalBytes.load(as: UInt32.self))
         switch number {
         case SIGTERM, SIGINT:
             if isDraining {
@@ -184,8 +185,8 @@ package final class Server {
     /// Downstream connections of all workers.
     package var activeConnections: UInt64 {
         configurator.listeners.reduce(0) { sum, live in
-            guard let config = live.config else { return sum }
-            return sum
+            guard let config = unsafe live.config else { return sum }
+            return unsafe sum
                 + stats.gauge(
                     config.pointee.stats + ListenerStat.downstreamCxActive.rawValue,
                     ListenerStat.downstreamCxActive.descriptor.kind
@@ -194,7 +195,7 @@ package final class Server {
     }
 
     private func ticked() {
-        main.timers.arm(tick, at: main.nowMs + Server.tickMs)
+        unsafe main.timers.arm(tick, at: main.nowMs + Server.tickMs)
         publisher.collect()
         let retired = stats.retiredScopes()
         if !retired.isEmpty { stats.recycle(retired) }
@@ -255,7 +256,7 @@ extension ListenError {
         switch self {
         case .inUse(let address): "cannot bind '\(address)': Address already in use"
         case .denied(let address): "cannot bind '\(address)': Permission denied"
-        case .other(let address, let error): "cannot bind '\(address)': \(String(cString: strerror(error)))"
+        case .other(let address, let error): unsafe "cannot bind '\(address)': \(String(cString: strerror(error)))"
         }
     }
 }
@@ -266,9 +267,9 @@ extension RingError {
         case .setup(let error) where error == EPERM:
             "io_uring is not allowed here: see /proc/sys/kernel/io_uring_disabled and the container's seccomp profile"
         case .setup(let error) where error == ENOSYS: "the kernel has no io_uring (6.1 or newer is needed)"
-        case .setup(let error): "io_uring cannot be set up: \(String(cString: strerror(error)))"
+        case .setup(let error): unsafe "io_uring cannot be set up: \(String(cString: strerror(error)))"
         case .kernelTooOld: "the kernel's io_uring is too old (6.1 or newer is needed)"
-        case .buffers(let error): "receive buffers cannot be registered: \(String(cString: strerror(error)))"
+        case .buffers(let error): unsafe "receive buffers cannot be registered: \(String(cString: strerror(error)))"
         }
     }
 }

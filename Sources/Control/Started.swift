@@ -3,6 +3,6 @@
 import CMartlet
 
 enum Started {
-    static func read(_ word: UnsafePointer<UInt64>) -> UInt64 { cmartlet_load_acquire(word) }
-    static func write(_ word: UnsafeMutablePointer<UInt64>) { cmartlet_store_release(word, 1) }
+    static func read(_ word: UnsafePointer<UInt64>) -> UInt64 { unsafe cmartlet_load_acquire(word) }
+    static func write(_ word: UnsafeMutablePointer<UInt64>) { unsafe cmartlet_store_release(word, 1) }
 }

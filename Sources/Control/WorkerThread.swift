@@ -8,6 +8,7 @@ import Ring
 import Stats
 
 /// What a thread tells main once its ring is there, or could not be had. Written before `isReady` is.
+@safe
 final class WorkerThread: @unchecked Sendable {
     let index: Int
     let mailbox: Mailbox
@@ -23,35 +24,35 @@ final class WorkerThread: @unchecked Sendable {
         self.mailbox = mailbox
         self.cells = cells
         self.pins = pins
-        started.initialize(to: 0)
+        unsafe started.initialize(to: 0)
     }
 
     /// Starts the thread and waits until its ring is there.
     func start() throws(RingError) {
-        let box = Unmanaged.passRetained(self).toOpaque()
-        let status = pthread_create(&thread, nil, { opaque in
-            guard let opaque else { return nil }
-            Unmanaged<WorkerThread>.fromOpaque(opaque).takeRetainedValue().main()
+        let box = unsafe Unmanaged.passRetained(self).toOpaque()
+        let status = unsafe pthread_create(&thread, nil, { opaque in
+            guard let opaque = unsafe opaque else { return nil }
+            unsafe Unmanaged<WorkerThread>.fromOpaque(opaque).takeRetainedValue().main()
             return nil
-        }, box)
+        }, unsafe box)
         guard status == 0 else { throw .setup(status) }
-        while Started.read(started) == 0 { usleep(200) }
+        while unsafe Started.read(started) == 0 { usleep(200) }
         if let error { throw error }
     }
 
     private func main() {
-        martlet_thread_name("wrk:worker_\(index)")
+        unsafe martlet_thread_name("wrk:worker_\(index)")
         if pins { _ = martlet_thread_pin(UInt32(truncatingIfNeeded: index)) }
         do throws(RingError) {
             var options = WorkerOptions()
             options.index = index
             let worker = try Worker(options: options, mailbox: mailbox, cells: cells)
             ringDescriptor = worker.ring.descriptor
-            Started.write(started)
+            unsafe Started.write(started)
             worker.run()
         } catch {
             self.error = error
-            Started.write(started)
+            unsafe Started.write(started)
         }
     }
 

@@ -2,8 +2,8 @@
 
 import Glibc
 
-public struct SocketAddress: Equatable {
-    public enum Family: UInt8, BitwiseCopyable { case none, ipv4, ipv6, unix }
+public struct SocketAddress: Equatable, Sendable {
+    public enum Family: UInt8, BitwiseCopyable, Sendable { case none, ipv4, ipv6, unix }
 
     public var family = Family.none
     /// Host byte order.

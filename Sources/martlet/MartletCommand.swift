@@ -119,7 +119,7 @@ struct MartletCommand: ParsableCommand {
             let admin = try AdminServer(server, document, options: commandLineOptions(server))
             admin.writeAddress(to: adminAddressPath)
             log.write(.info, "main", "starting main dispatch loop")
-            if isDemo { Demo.announcement.withBytes { bytes in _ = write(1, bytes.base, bytes.count) } }
+            if isDemo { Demo.announcement.withBytes { bytes in _ = unsafe write(1, bytes.base, bytes.count) } }
             Glibc.exit(server.run())
         } catch {
             switch error {
@@ -185,5 +185,5 @@ func fail(_ text: String) -> Never {
 
 /// A line to standard error.
 func printError(_ text: String) {
-    (text + "\n").withBytes { bytes in _ = write(2, bytes.base, bytes.count) }
+    (text + "\n").withBytes { bytes in _ = unsafe write(2, bytes.base, bytes.count) }
 }

@@ -18,10 +18,10 @@ struct ConnectionManagerCompiler {
         refuseUnsupported(message, place)
         let filters = HTTPFilterChainCompiler(compilation: compilation, part: part, statPrefix: message.statPrefix)
             .compile(message.httpFilters, place)
-        let routes = RouteTableCompiler(compilation: compilation, part: part, filters: filters)
+        let routes = unsafe RouteTableCompiler(compilation: compilation, part: part, filters: filters)
             .compile(message.routeConfig, place.at("route_config"))
-        guard let routes else { return nil }
-        var config = HTTPConfig(routes: routes)
+        guard let routes = unsafe routes else { return nil }
+        var config = unsafe HTTPConfig(routes: routes)
         config.bufferLimit = bufferLimit
         scopes(message, &config)
         decoder(message, &config)
@@ -35,14 +35,14 @@ struct ConnectionManagerCompiler {
         if !filters.factories.isEmpty {
             let spec = FilterChainSpec(factories: filters.factories.map(\.factory))
             part.own(spec)
-            config.filterChainSpec = UnsafeRawPointer(Unmanaged.passUnretained(spec).toOpaque())
+            unsafe config.filterChainSpec = unsafe UnsafeRawPointer(Unmanaged.passUnretained(spec).toOpaque())
         }
         config.filterChain = FilterChainNumbers.next()
         config.accessLogs = AccessLogCompiler(compilation: compilation, part: part)
             .compile(message.accessLog, place)
-        config.localReply = LocalReplyCompiler(compilation: compilation, part: part)
+        unsafe config.localReply = unsafe LocalReplyCompiler(compilation: compilation, part: part)
             .compile(message.localReplyConfig, place.at("local_reply_config"))
-        return arena.store(config)
+        return unsafe arena.store(config)
     }
 
     private func scopes(_ message: ConnectionManager, _ config: inout HTTPConfig) {
@@ -177,7 +177,7 @@ enum FilterChainNumbers {
 
     /// Main thread only.
     static func next() -> UInt32 {
-        last += 1
-        return last
+        unsafe last += 1
+        return unsafe last
     }
 }

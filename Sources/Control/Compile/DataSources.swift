@@ -38,13 +38,13 @@ enum FileContents {
     static let bytesMax = 64 << 20
 
     static func read(_ path: String) throws(Failure) -> [UInt8] {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw failure() }
         defer { _ = close(descriptor) }
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
         while true {
-            let count = chunk.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
+            let count = unsafe chunk.withUnsafeMutableBytes { unsafe Glibc.read(descriptor, $0.baseAddress, $0.count) }
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { throw failure() }
             if count == 0 { return bytes }
@@ -54,6 +54,6 @@ enum FileContents {
     }
 
     private static func failure() -> Failure {
-        Failure(reason: strerror(errno).map { String(cString: $0) } ?? "cannot be read")
+        unsafe Failure(reason: strerror(errno).map { unsafe String(cString: $0) } ?? "cannot be read")
     }
 }

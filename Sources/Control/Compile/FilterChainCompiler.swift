@@ -84,7 +84,7 @@ struct FilterChainCompiler {
             }
             let compiler = ConnectionManagerCompiler(
                 compilation: compilation, part: part, statName: statName, bufferLimit: bufferLimit)
-            return compiler.compile(manager, at).map { .http($0) } ?? .none
+            return unsafe compiler.compile(manager, at).map { unsafe .http($0) } ?? .none
         case .tcpProxy:
             guard let proxy: TCPProxyMessage = decode(bytes, at) else { return .none }
             guard message.configType != nil else {
@@ -92,7 +92,7 @@ struct FilterChainCompiler {
                 return .none
             }
             let compiler = TCPProxyCompiler(compilation: compilation, part: part, bufferLimit: bufferLimit)
-            return compiler.compile(proxy, at).map { .tcpProxy($0) } ?? .none
+            return unsafe compiler.compile(proxy, at).map { unsafe .tcpProxy($0) } ?? .none
         case .echo: return .echo
         case .directResponse:
             guard let response: DirectResponseFilter = decode(bytes, at) else { return .none }

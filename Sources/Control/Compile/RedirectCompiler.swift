@@ -37,11 +37,11 @@ struct RedirectCompiler {
         case .pathRedirect(let path): config.parts.pathRedirect = part.arena.text(path)
         case .prefixRewrite(let prefix): config.prefixRewrite = part.arena.text(prefix)
         case .regexRewrite(let regex):
-            config.regexRewrite = RegexRewriteCompiler(diagnostics: diagnostics, part: part)
+            unsafe config.regexRewrite = unsafe RegexRewriteCompiler(diagnostics: diagnostics, part: part)
                 .compile(regex, place.at("regex_rewrite"))
         case .none: break
         }
         config.parts.stripQuery = message.stripQuery
-        return part.arena.store(config)
+        return unsafe part.arena.store(config)
     }
 }

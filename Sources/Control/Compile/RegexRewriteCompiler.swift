@@ -15,7 +15,7 @@ struct RegexRewriteCompiler {
             let rewrite = try RegexRewrite(
                 pattern: message.pattern.regex, substitution: part.arena.text(message.substitution))
             part.own(rewrite)
-            return part.arena.store(rewrite)
+            return unsafe part.arena.store(rewrite)
         } catch {
             diagnostics.error(place.at("pattern").at("regex"), "invalid regex: \(error.message)")
             return nil

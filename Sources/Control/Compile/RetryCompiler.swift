@@ -58,6 +58,6 @@ struct RetryCompiler {
                     "retry_policy.max_interval must greater than or equal to the base_interval")
             }
         }
-        return part.arena.store(config)
+        return unsafe part.arena.store(config)
     }
 }

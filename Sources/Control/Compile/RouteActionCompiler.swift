@@ -23,7 +23,7 @@ extension RouteCompiler {
         let retry = action.hasRetryPolicy ? action.retryPolicy : surroundings.host.retryPolicy
         if action.hasRetryPolicy || surroundings.host.hasRetryPolicy {
             let at = action.hasRetryPolicy ? place.at("retry_policy") : surroundings.hostPlace.at("retry_policy")
-            config.retry = RetryCompiler(diagnostics: diagnostics, part: part).compile(retry, at)
+            unsafe config.retry = unsafe RetryCompiler(diagnostics: diagnostics, part: part).compile(retry, at)
         }
     }
 
@@ -132,7 +132,7 @@ extension RouteCompiler {
         let regexes = RegexRewriteCompiler(diagnostics: diagnostics, part: part)
         if !action.prefixRewrite.isEmpty { config.prefixRewrite = arena.text(action.prefixRewrite) }
         if action.hasRegexRewrite {
-            config.regexRewrite = regexes.compile(action.regexRewrite, place.at("regex_rewrite"))
+            unsafe config.regexRewrite = unsafe regexes.compile(action.regexRewrite, place.at("regex_rewrite"))
             if !action.prefixRewrite.isEmpty {
                 diagnostics.error(
                     place.at("regex_rewrite"), "Cannot specify both prefix_rewrite and regex_rewrite")
@@ -148,7 +148,7 @@ extension RouteCompiler {
             config.hostRewriteText = arena.text(header.lowercased())
         case .hostRewritePathRegex(let regex):
             config.hostRewrite = .pathRegex
-            config.hostRewriteRegex = regexes.compile(regex, place.at("host_rewrite_path_regex"))
+            unsafe config.hostRewriteRegex = unsafe regexes.compile(regex, place.at("host_rewrite_path_regex"))
         case .hostRewrite:
             diagnostics.unsupported(place, "envoy.config.route.v3.RouteAction", ["host_rewrite": true])
         case .none: break

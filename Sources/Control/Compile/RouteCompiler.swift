@@ -27,7 +27,7 @@ struct RouteCompiler {
             forward(action, route: describe(message, index), place.at("route"), &config)
         case .redirect(let redirect):
             config.action = .redirect
-            config.redirect = RedirectCompiler(compilation: compilation, part: part)
+            unsafe config.redirect = unsafe RedirectCompiler(compilation: compilation, part: part)
                 .compile(redirect, place.at("redirect"))
         case .directResponse(let response):
             config.action = .directResponse

