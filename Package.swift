@@ -78,6 +78,7 @@ let package = Package(
         tests("Upstream"), tests("Pipeline"), tests("EnvoyAPI", ["CEnvoyAPI"], exclude: ["check_descriptors.py"]), tests("Extensions"), tests("Control"),
         tests("Admin"),
         .testTarget(name: "EndToEndTests", dependencies: ["TestSupport"], swiftSettings: common),
-        .testTarget(name: "OracleTests", dependencies: ["TestSupport"], swiftSettings: common),
+        .testTarget(
+            name: "OracleTests", dependencies: ["TestSupport"], exclude: ["Golden"], swiftSettings: common),
     ]
 )
