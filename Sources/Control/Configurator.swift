@@ -272,6 +272,15 @@ package final class Configurator {
         publish()
     }
 
+    /// Nothing is accepted any more: addresses are free for whoever comes next. Every worker must have adopted a plan
+    /// with `drain == .closing`.
+    package func closeSockets() {
+        for live in listeners {
+            for group in live.draft.part.sockets { group.release() }
+            live.draft.part.sockets = []
+        }
+    }
+
     func publish() {
         let arena = FrozenArena()
         var plan = Plan()

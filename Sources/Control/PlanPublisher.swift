@@ -55,6 +55,9 @@ package final class PlanPublisher {
         wake()
     }
 
+    /// Every worker runs the newest plan.
+    package var isAdopted: Bool { mailboxes.allSatisfy { $0.adopted == version } }
+
     /// Takes what workers have let go of; frees what nobody uses.
     package func collect() {
         for (i, mailbox) in mailboxes.enumerated() {

@@ -48,6 +48,8 @@ package final class Server {
     private var flushAtMs: UInt64 = 0
     private var drainDeadlineMs: UInt64 = 0
     package private(set) var isDraining = false
+    private var closesSockets = false
+    private var socketsAreClosed = false
     package var failsHealthChecks = false
     package let log: Log
     package let serverScope: StatScope<ServerStat>
@@ -90,7 +92,6 @@ package final class Server {
             case .listen(let error): throw .listen(error)
             }
         }
-        logWarnings()
         do throws(RingError) {
             for thread in threads { try thread.start() }
         } catch {
@@ -126,6 +127,7 @@ package final class Server {
 
     /// Serves until a signal or a command ends it; the exit status.
     package func run() -> Int32 {
+        logWarnings()
         main.onOther = { [unowned self] completion in
             if Operation.of(completion.user_data) == .read { signalled(completion.result) }
         }
@@ -206,6 +208,12 @@ package final class Server {
         }
         if watch?.hasChanged() == true { reload() }
         guard isDraining else { return }
+        if !socketsAreClosed, publisher.isAdopted {
+            // One more tick: a worker that has adopted the plan still takes what waited in its accept queue.
+            socketsAreClosed = closesSockets
+            if closesSockets { configurator.closeSockets() }
+            closesSockets = true
+        }
         let open = activeConnections
         if open == 0 || main.nowMs >= drainDeadlineMs {
             if open > 0 { log.write(.warning, "main", "grace period over: closing \(open) connections") }
