@@ -12,7 +12,7 @@ let common: [SwiftSetting] = [
 ]
 
 /// Data-plane targets: class fields that only their own thread touches are not tracked dynamically. What has to be
-/// inlined across targets says so with `@inlinable` (docs/decisions/0003-inlining.md).
+/// inlined across targets says so with `@inlinable` (docs/decisions/0001-inlining.md).
 let dataPlane: [SwiftSetting] = common + [
     .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
 ]

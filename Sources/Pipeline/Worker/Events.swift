@@ -78,7 +78,8 @@ extension Worker {
             unsafe connection.pointee.isConnecting ? http1ConnectFailed(connection, .timedOut) : http1UpstreamTimedOut(connection)
         case .tcpDownstream: unsafe tcpTimedOut(connection)
         case .tcpUpstream: if unsafe connection.pointee.isConnecting { unsafe tcpConnectFailed(connection, .timedOut) }
-        case .echo, .directResponse, .closing, .none: break
+        case .closing: unsafe close(connection)
+        case .echo, .directResponse, .none: break
         }
     }
 

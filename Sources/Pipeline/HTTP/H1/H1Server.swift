@@ -240,7 +240,14 @@ extension Worker {
         unsafe server.pointee.pending.removeAll(memory)
         unsafe servers.free(server.pointee.handle)
         unsafe connection.pointee.session = .none
-        unsafe close(connection)
+        if unsafe connection.pointee.out.isEmpty {
+            unsafe close(connection)
+        } else {
+            // A client that ends its side right behind its request still gets what was answered.
+            unsafe connection.pointee.role = .closing
+            unsafe timers.arm(connection.timerNode, at: nowMs &+ 1000)
+            unsafe connections.closeWhenSent(connection)
+        }
     }
 
     // MARK: Time
