@@ -290,10 +290,9 @@ package struct Connections {
                 unsafe finished.append(connection.pointee.handle.raw)
             } else if unsafe connection.pointee.isEnding, unsafe !connection.pointee.didEnd {
                 unsafe connection.pointee.didEnd = true
-                let entry = unsafe ring.entry()
-                unsafe martlet_prep_shutdown(
-                    entry, connection.pointee.descriptor, Int32(SHUT_WR), Operation.shutdown.token(.none))
-                unsafe martlet_sqe_silent(entry)
+                // Not through the ring: the kernel hands that operation to a thread of its own (two context switches),
+                // while the call itself never blocks.
+                _ = unsafe Glibc.shutdown(connection.pointee.descriptor, Int32(SHUT_WR))
             }
             return
         }
