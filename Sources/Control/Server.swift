@@ -69,16 +69,21 @@ package final class Server {
             stats: stats, filters: filters, workers: options.concurrency, publisher: publisher)
         serverScope = stats.scope("server.", ServerStat.self)
         managerScope = stats.scope("listener_manager.", ListenerManagerStat.self)
+        let callConfig = unsafe CallConfig.make(
+            routerStats: stats.scope("http.async-client.", RouterStat.self).base)
         do throws(RingError) {
             var workerOptions = WorkerOptions()
             workerOptions.index = options.concurrency
             workerOptions.receiveBuffers = 64
+            unsafe workerOptions.callConfig = unsafe callConfig
             main = try Worker(options: workerOptions, mailbox: mainMailbox, cells: stats.mainCells)
         } catch {
             throw .ring(error)
         }
         threads = mailboxes.enumerated().map { i, mailbox in
-            WorkerThread(index: i, mailbox: mailbox, cells: stats.cells(worker: i), pins: options.pinsWorkers)
+            unsafe WorkerThread(
+                index: i, mailbox: mailbox, cells: stats.cells(worker: i), pins: options.pinsWorkers,
+                callConfig: callConfig)
         }
     }
 

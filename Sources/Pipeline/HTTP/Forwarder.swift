@@ -17,6 +17,7 @@ extension Worker {
     // HOT: per message.
     func forwardRequestHead(_ stream: StreamPointer, endStream: Bool) {
         unsafe stream.pointee.requestHeadForwarded = true
+        unsafe stream.pointee.requestEndForwarded = unsafe endStream || (stream.pointee.isUpgrade && stream.pointee.requestEnded)
         unsafe cells.increment(stream.pointee.http.pointee.routerStats &+ RouterStat.rqTotal.rawValue)
         guard let route = unsafe stream.pointee.route else { return unsafe noRoute(stream) }
         switch unsafe route.pointee.action {
@@ -110,7 +111,7 @@ extension Worker {
         unsafe stream.pointee.timeoutMs = timeout
         if timeout != 0 {
             // The clock of the route's timeout starts when the whole request is here.
-            if unsafe stream.pointee.requestEnded { unsafe stream.pointee.timeoutAtMs = nowMs &+ timeout }
+            if unsafe stream.pointee.requestEndForwarded { unsafe stream.pointee.timeoutAtMs = nowMs &+ timeout }
         }
         var expected = unsafe stream.pointee.perTryTimeoutMs != 0 && stream.pointee.perTryTimeoutMs < max(timeout, 1)
             ? stream.pointee.perTryTimeoutMs : timeout
@@ -140,22 +141,37 @@ extension Worker {
         if endStream { unsafe forwardRequestEnd(stream) }
     }
 
+    // HOT: per frame.
+    /// Body that has passed the filters. Takes over `data`: it is empty behind the call.
     func forwardRequestQueue(_ stream: StreamPointer, _ data: inout ByteQueue, endStream: Bool) {
-        if unsafe connections.slab[stream.pointee.upstream] == nil || (stream.pointee.isUpgrade && !stream.pointee.isTunnel) {
-            unsafe stream.pointee.requestBody.append(moving: &data)
-        } else {
+        let handle = unsafe stream.pointee.handle
+        if unsafe stream.pointee.hasResponseHead, unsafe connections.slab[stream.pointee.upstream] == nil {
+            data.removeAll(memory)
+        } else if let upstream = unsafe connections.slab[stream.pointee.upstream], unsafe stream.pointee.requestBody.isEmpty,
+            unsafe !stream.pointee.isUpgrade || stream.pointee.isTunnel
+        {
+            let isChunked = unsafe stream.pointee.requestIsChunked && !stream.pointee.isTunnel
             while let part = data.first, !data.isEmpty {
-                unsafe forwardRequestData(stream, part, nil, endStream: false)
+                guard unsafe queue(part, nil, on: upstream, chunked: isChunked) else {
+                    data.removeAll(memory)
+                    return unsafe upstreamReset(stream, .memory)
+                }
+                unsafe countUpstreamBody(stream, part.count)
                 data.consume(part.count, memory)
             }
             data.removeAll(memory)
+            if unsafe upstream.pointee.out.count > upstreamLimit(stream) { unsafe pauseDownstream(stream) }
+        } else {
+            unsafe stream.pointee.requestBody.append(moving: &data)
+            let limit = unsafe bufferLimit(.request, stream)
+            if unsafe stream.pointee.requestBody.count > limit { unsafe pauseDownstream(stream) }
         }
-        if endStream { unsafe forwardRequestEnd(stream) }
+        if endStream, unsafe streams[handle] != nil { unsafe forwardRequestEnd(stream) }
     }
 
     // HOT: per message.
     func forwardRequestEnd(_ stream: StreamPointer) {
-        unsafe stream.pointee.requestEnded = true
+        unsafe stream.pointee.requestEndForwarded = true
         if unsafe stream.pointee.timeoutMs != 0, unsafe stream.pointee.timeoutAtMs == 0 {
             unsafe stream.pointee.timeoutAtMs = unsafe nowMs &+ stream.pointee.timeoutMs
             unsafe armStreamTimer(stream)
@@ -177,7 +193,9 @@ extension Worker {
     }
 
     func resumeDownstreamReading(_ stream: StreamPointer) {
-        guard let connection = unsafe connections.slab[stream.pointee.downstream], unsafe connection.pointee.isPaused else { return }
+        guard let connection = unsafe connections.slab[stream.pointee.downstream], unsafe connection.pointee.isPaused,
+            unsafe !stream.pointee.requestIsHeldBack
+        else { return }
         unsafe count(stream.pointee.http.pointee.stats, .downstreamFlowControlResumedReadingTotal)
         unsafe connections.receive(connection)
     }
@@ -199,7 +217,9 @@ extension Worker {
     }
 
     func resumeUpstreamReading(_ stream: StreamPointer) {
-        guard let upstream = unsafe connections.slab[stream.pointee.upstream], unsafe upstream.pointee.isPaused else { return }
+        guard let upstream = unsafe connections.slab[stream.pointee.upstream], unsafe upstream.pointee.isPaused,
+            unsafe !stream.pointee.responseIsHeldBack
+        else { return }
         unsafe upstreamCounted(upstream, .upstreamFlowControlResumedReadingTotal, 1)
         unsafe connections.receive(upstream)
     }

@@ -14,7 +14,10 @@ extension Worker {
         contentType: Bytes = Bytes("text/plain" as StaticString), prepare: ((inout MessageHead) -> Void)? = nil
     ) {
         guard unsafe !stream.pointee.isDestroyed else { return }
-        if unsafe stream.pointee.hasResponseHead { return unsafe resetDownstream(stream) }
+        if unsafe stream.pointee.hasResponseHead {
+            guard unsafe dropHeldResponse(stream) else { return unsafe resetDownstream(stream) }
+        }
+        let handle = unsafe stream.pointee.handle
         unsafe stream.pointee.isLocalReply = true
         unsafe stream.pointee.flags.formUnion(flags)
         unsafe stream.pointee.details = details
@@ -32,7 +35,7 @@ extension Worker {
         }
         unsafe stream.pointee.responseLength = hasBody ? UInt64(body.count) : nil
         unsafe responseHead(stream, endStream: !hasBody)
-        guard hasBody, let stream = unsafe streams[stream.pointee.handle], unsafe !stream.pointee.isDestroyed else { return }
+        guard hasBody, let stream = unsafe streams[handle], unsafe !stream.pointee.isDestroyed else { return }
         unsafe responseData(stream, body, nil, endStream: true)
     }
 

@@ -131,7 +131,8 @@ package struct RouteConfig: BitwiseCopyable {
     /// In the order in which they are applied (route, virtual host, table; the other way with
     /// `most_specific_header_mutations_wins`), the weighted cluster's before all.
     package var mutations = HeaderMutations()
-    /// `typed_per_filter_config`, by the filter's place in the chain: (place, place in the chain's list of route configs).
+    /// `typed_per_filter_config` of route, virtual host and table, in this order: the first entry of a filter decides
+    /// whether it runs, the first with a configuration is its configuration.
     package var filterConfigs = FrozenArray<RouteFilterConfig>()
     /// First statistic of `vhost.<v>.route.<stat_prefix>.`; 0: none.
     package var stats: UInt32 = 0
@@ -147,7 +148,10 @@ package struct RedirectConfig: BitwiseCopyable {
     package init() {}
 }
 
+/// What one level (route, virtual host, table) says of one filter.
 package struct RouteFilterConfig: BitwiseCopyable {
+    /// `config` of a level that only switches the filter on or off.
+    package static let none = UInt32.max
     package var filter: UInt16
     package var config: UInt32
     package var isDisabled: Bool

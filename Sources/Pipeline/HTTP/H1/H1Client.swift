@@ -119,7 +119,7 @@ extension Worker {
         var options = H1EncoderOptions()
         options.properCaseWords = unsafe config?.pointee.properCaseHeaders ?? false
         options.absoluteForm = unsafe config?.pointee.sendFullyQualifiedURL ?? false
-        let endsHere = unsafe stream.pointee.requestEnded && stream.pointee.requestBody.isEmpty && !stream.pointee.requestIsChunked
+        let endsHere = unsafe stream.pointee.requestEndForwarded && stream.pointee.requestBody.isEmpty && !stream.pointee.requestIsChunked
             && (stream.pointee.requestLength ?? 0) == 0
         let framing: H1Framing
         if unsafe stream.pointee.isUpgrade {
@@ -127,8 +127,7 @@ extension Worker {
         } else if unsafe stream.pointee.requestIsChunked {
             framing = .chunked
         } else if let length = unsafe stream.pointee.requestLength {
-            framing = unsafe stream.pointee.bodyWasChanged
-                ? .contentLength(UInt64(stream.pointee.requestBody.count)) : .contentLength(length)
+            framing = .contentLength(length)
         } else if endsHere {
             switch unsafe stream.pointee.request.method {
             case .get, .head, .delete, .connect, .trace, .options: framing = .none
@@ -148,7 +147,7 @@ extension Worker {
         unsafe connections.markDirty(connection)
         unsafe stream.pointee.requestHeadSent = true
         if unsafe !stream.pointee.requestBody.isEmpty, unsafe !stream.pointee.isUpgrade { unsafe sendWaitingBody(stream, connection) }
-        if unsafe stream.pointee.requestEnded, unsafe !stream.pointee.isUpgrade { unsafe sendRequestEnd(stream, connection) }
+        if unsafe stream.pointee.requestEndForwarded, unsafe !stream.pointee.isUpgrade { unsafe sendRequestEnd(stream, connection) }
     }
 
     /// Body that came before the connection was there.
