@@ -148,7 +148,7 @@ extension Worker {
     }
 
     /// Tells the filters whose calls are over, as many as there are now.
-    func deliverCalls() {
+    package func deliverCalls() {
         let count = finishedCalls.count
         for i in 0..<count { deliver(finishedCalls[i]) }
         // What these filters have begun and seen fail meanwhile is told in the next turn.

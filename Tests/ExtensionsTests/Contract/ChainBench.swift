@@ -123,7 +123,7 @@ final class ChainBench {
             unsafe worker.requestEnded(stream)
         case .responseHead:
             // The filter has answered by itself, or keeps the request for ever.
-            guard unsafe !stream.pointee.hasResponseHead, record.upstream.heads > 0 else { return }
+            guard unsafe !stream.pointee.hasResponseHead, record.requests > 0 else { return }
             unsafe stream.pointee.response.reset()
             unsafe stream.pointee.response.status = script.status
             for (name, value) in script.responseFields { unsafe stream.pointee.response.add(name, value) }

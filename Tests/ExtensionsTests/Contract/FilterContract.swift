@@ -85,6 +85,11 @@ struct FilterContract {
                 expectComplete(bench.record.upstream, what + ", request")
                 #expect(bench.record.upstream.body == expected, "\(what), request")
                 #expect(bench.record.client.body == responseBody(FilterContract.sample), "\(what), response")
+                // Each part passes each filter exactly once, in order.
+                #expect(bench.neighbours[0].request == FilterContract.sample, "\(what), filter in front")
+                #expect(bench.neighbours[1].request == expected, "\(what), filter behind")
+                #expect(bench.neighbours[1].response == FilterContract.sample, "\(what), filter behind")
+                #expect(bench.neighbours[0].response == responseBody(FilterContract.sample), "\(what), filter in front")
             } else {
                 #expect(bench.record.upstream.heads == 0, "\(what): answered, and forwarded too")
             }

@@ -61,6 +61,8 @@ extension Bytes {
 final class Record {
     var upstream = Seen()
     var client = Seen()
+    /// Requests that have come as far as the upstream.
+    var requests = 0
 }
 
 /// In front: takes the response off the chain, as a client does.
@@ -94,6 +96,7 @@ final class UpstreamProbe: HTTPFilter {
         super.init(name: "upstream", interest: [.requestHead, .requestBody, .requestTrailers])
     }
     override func requestHead(_ worker: Worker, _ stream: StreamPointer, endStream: Bool) -> HeadVerdict {
+        record.requests += 1
         unsafe record.upstream.head(stream.pointee.request, endStream: endStream)
         return .stop
     }
@@ -127,6 +130,9 @@ enum Neighbour: CaseIterable {
 final class Pauser: HTTPFilter {
     let kind: Neighbour
     private(set) var destroyedCount = 0
+    /// Every byte that it was shown, in the order in which it was.
+    private(set) var request: [UInt8] = []
+    private(set) var response: [UInt8] = []
     init(_ kind: Neighbour) {
         self.kind = kind
         super.init(
@@ -170,7 +176,10 @@ final class Pauser: HTTPFilter {
     }
     override func requestData(
         _ worker: Worker, _ stream: StreamPointer, _ data: inout ByteQueue, endStream: Bool
-    ) -> DataVerdict { unsafe self.data(worker, stream, .request, endStream: endStream) }
+    ) -> DataVerdict {
+        data.forEach { part in for i in 0..<part.count { request.append(part[i]) } }
+        return unsafe self.data(worker, stream, .request, endStream: endStream)
+    }
     override func requestTrailers(_ worker: Worker, _ stream: StreamPointer) -> TrailersVerdict {
         switch kind {
         case .none, .gathers: return .proceed
@@ -185,7 +194,10 @@ final class Pauser: HTTPFilter {
     }
     override func responseData(
         _ worker: Worker, _ stream: StreamPointer, _ data: inout ByteQueue, endStream: Bool
-    ) -> DataVerdict { unsafe self.data(worker, stream, .response, endStream: endStream) }
+    ) -> DataVerdict {
+        data.forEach { part in for i in 0..<part.count { response.append(part[i]) } }
+        return unsafe self.data(worker, stream, .response, endStream: endStream)
+    }
     override func responseTrailers(_ worker: Worker, _ stream: StreamPointer) -> TrailersVerdict {
         switch kind {
         case .none, .gathers: return .proceed
