@@ -23,8 +23,9 @@ setup:
 	if [ -n "$$missing" ]; then echo "installing:$$missing"; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq $$missing >/dev/null; fi
 	@command -v swift >/dev/null || { echo "a Swift 6.3 toolchain is needed: https://swift.org/install"; exit 1; }
 
+# The Swift runtime is linked in: one file that runs where no toolchain is, and half the memory of the shared libraries.
 build: setup
-	swift build -c release --product martlet
+	swift build -c release --static-swift-stdlib --product martlet
 
 run: build
 	"$$(swift build -c release --show-bin-path)/martlet"

@@ -8,13 +8,36 @@ import Glibc
 import Pipeline
 import Primitives
 import Stats
+import SwiftProtobuf
 import Upstream
+
+/// A message as main keeps it: in its wire form, a few hundred bytes where the decoded one takes kilobytes. Decoded
+/// again for whoever asks, which only dumps do.
+struct KeptMessage<Message: SwiftProtobuf.Message> {
+    private let wire: [UInt8]
+
+    init(_ message: Message) {
+        // Every message here came out of a decoder, so it has its required fields: encoding cannot fail.
+        wire = (try? message.serializedBytes()) ?? []
+    }
+
+    var message: Message { (try? Message(serializedBytes: wire)) ?? Message() }
+}
+
+/// The bootstrap that is served.
+package struct ServedDocument {
+    private let kept: KeptMessage<Bootstrap>
+    init(_ document: ConfigDocument) { kept = KeptMessage(document.bootstrap) }
+    package var bootstrap: Bootstrap { kept.message }
+}
 
 /// A cluster as main keeps it.
 @safe
 package final class LiveCluster {
     let draft: ClusterDraft
-    package let message: ClusterMessage
+    package let name: String
+    private let kept: KeptMessage<ClusterMessage>
+    package var message: ClusterMessage { kept.message }
     let control: StatScope<ClusterControlStat>
     package internal(set) var hosts: PlanPart?
     package internal(set) var hostConfigs: [HostConfig] = []
@@ -24,10 +47,10 @@ package final class LiveCluster {
 
     init(_ draft: ClusterDraft, _ message: ClusterMessage, _ control: StatScope<ClusterControlStat>) {
         self.draft = draft
-        self.message = message
+        name = message.name
+        kept = KeptMessage(message)
         self.control = control
     }
-    package var name: String { message.name }
     package var limits: (normal: CircuitLimits, high: CircuitLimits) {
         (draft.config.defaultLimits, draft.config.highLimits)
     }
@@ -37,12 +60,13 @@ package final class LiveCluster {
 @safe
 package final class LiveListener {
     let draft: ListenerDraft
-    package let message: ListenerMessage
+    private let kept: KeptMessage<ListenerMessage>
+    package var message: ListenerMessage { kept.message }
     var config: UnsafePointer<ListenerConfig>?
     package internal(set) var addresses: [SocketAddress] = []
     init(_ draft: ListenerDraft, _ message: ListenerMessage) {
         self.draft = draft
-        self.message = message
+        kept = KeptMessage(message)
     }
     package var name: String { draft.name.isEmpty ? draft.key : draft.name }
 }
@@ -52,7 +76,7 @@ package final class Configurator {
     private let sockets: ListenSockets
     package private(set) var listeners: [LiveListener] = []
     package private(set) var clusters: [LiveCluster] = []
-    package private(set) var document: ConfigDocument?
+    package private(set) var document: ServedDocument?
     private var hostVersion: UInt64 = 0
     let publisher: PlanPublisher
     package private(set) var warnings: [ConfigError] = []
@@ -174,7 +198,7 @@ package final class Configurator {
             compilation.discard()
             throw .listen(error)
         }
-        self.document = document
+        self.document = ServedDocument(document)
         for live in result.clusters where unsafe live.config == nil { finish(live) }
         for live in result.listeners where unsafe live.config == nil { finish(live) }
         retireOld(result)

@@ -4,6 +4,7 @@
 // and its timers and completions drive the control plane. Everything here runs on the main thread.
 
 import CLiburing
+import CMartlet
 import EnvoyAPI
 import Glibc
 import Pipeline
@@ -141,6 +142,7 @@ package final class Server {
         unsafe main.timers.arm(tick, at: main.nowMs + Server.tickMs)
         if options.watches, let path = options.configPath { watch = FileWatch(path) }
         readSignals()
+        martlet_release_spare_memory()
         main.run()
         for thread in threads { thread.mailbox.stop() }
         publisher.wake = {}
@@ -248,6 +250,7 @@ package final class Server {
             logWarnings()
             stats.mainCells.set(managerScope[.totalListenersActive], UInt64(configurator.listeners.count))
             log.write(.info, "config", "\(path): applied")
+            martlet_release_spare_memory()
         } catch {
             switch error {
             case .config(let errors): refuse(errors, path)

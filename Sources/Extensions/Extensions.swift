@@ -5,6 +5,6 @@ import Pipeline
 /// The HTTP filters beside the router.
 package enum HTTPFilters {
     package static var all: [FilterExtension] {
-        []
+        [BufferFactory.filterExtension]
     }
 }

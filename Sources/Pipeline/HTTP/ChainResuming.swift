@@ -140,6 +140,12 @@ extension Worker {
         return unsafe (UnsafeMutableRawPointer(gate) + offset).assumingMemoryBound(to: ByteQueue.self)
     }
 
+    /// Whether this filter has stopped the message's head and not let it go.
+    package func holdsHead(_ direction: FilterDirection, _ stream: StreamPointer, for filter: HTTPFilter) -> Bool {
+        guard unsafe stream.pointee.hasFilters, let chain = unsafe filters(stream) else { return false }
+        return unsafe chain.gate(direction, chain.place(direction, Int(filter.place)), stream).pointee.headIsStopped
+    }
+
     /// Puts `data` behind what the chain keeps for this filter: it goes on with that. The way to give a body to a message
     /// from inside `…Head` or `…Trailers`.
     package func addBody(_ direction: FilterDirection, _ stream: StreamPointer, _ data: inout ByteQueue, from filter: HTTPFilter) {
@@ -209,10 +215,12 @@ extension Worker {
             guard unsafe !stream.pointee.requestHeadSent else { return }
             unsafe stream.pointee.requestLength = length
             unsafe stream.pointee.requestIsChunked = length == nil
+            unsafe stream.pointee.request.setLength(length)
         } else {
             guard unsafe !stream.pointee.responseHeadSent else { return }
             unsafe stream.pointee.responseLength = length
             unsafe stream.pointee.responseIsChunked = length == nil && stream.pointee.request.version != .http10
+            unsafe stream.pointee.response.setLength(length)
         }
     }
 
@@ -283,6 +291,15 @@ extension FilterGate {
         bodyIsStopped = false
         endWaits = false
         trailersWait = false
+    }
+}
+
+extension MessageHead {
+    /// `content-length` as the filters behind see it; an encoder writes it from the framing.
+    fileprivate mutating func setLength(_ length: UInt64?) {
+        guard let length else { return remove(.contentLength) }
+        var digits = DecimalText(length)
+        set(.contentLength, digits.bytes())
     }
 }
 
