@@ -59,7 +59,7 @@ let package = Package(
             exclude: ["Protos", "generate.sh"], swiftSettings: common),
         .target(name: "CEnvoyAPI", exclude: ["descriptors.inc", "envoy_types.inc"]),
         .target(name: "EnvoyProtos", dependencies: [protobuf]),  // generated: not held to our settings
-        .target(name: "Extensions", dependencies: ["Pipeline", "EnvoyAPI"], swiftSettings: dataPlane),
+        .target(name: "Extensions", dependencies: ["Pipeline", "EnvoyAPI", "CMartlet"], swiftSettings: dataPlane),
         .target(
             name: "Control",
             dependencies: ["EnvoyAPI", "Pipeline", "CAres", .product(name: "Logging", package: "swift-log")],

@@ -5,6 +5,10 @@ import Pipeline
 /// The HTTP filters beside the router.
 package enum HTTPFilters {
     package static var all: [FilterExtension] {
-        [BufferFactory.filterExtension]
+        [
+            BufferFactory.filterExtension,
+            HeaderMutationFactory.filterExtension,
+            HealthCheckFactory.filterExtension,
+        ]
     }
 }

@@ -183,7 +183,8 @@ extension Worker {
             return true
         case (.request, false):
             unsafe count(stream.pointee.http.pointee.stats, .downstreamRqTooLarge)
-            unsafe stream.pointee.closesDownstream = unsafe !stream.pointee.requestEnded || stream.pointee.closesDownstream
+            // Envoy sees the excess before the request's end, so the connection closes even where the end is here too.
+            unsafe stream.pointee.closesDownstream = true
             unsafe reply(
                 stream, status: 413, body: Bytes("Payload Too Large" as StaticString),
                 details: Bytes("request_payload_too_large" as StaticString), flags: [])

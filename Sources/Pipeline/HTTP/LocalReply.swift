@@ -17,6 +17,10 @@ extension Worker {
         if unsafe stream.pointee.hasResponseHead {
             guard unsafe dropHeldResponse(stream) else { return unsafe resetDownstream(stream) }
         }
+        // An answer given before the chain was begun passes the response's half of it all the same.
+        if unsafe stream.pointee.http.pointee.filterChainSpec != nil, unsafe stream.pointee.filterState == nil {
+            guard unsafe beginFilters(stream) else { return unsafe resetDownstream(stream) }
+        }
         let handle = unsafe stream.pointee.handle
         unsafe stream.pointee.isLocalReply = true
         unsafe stream.pointee.flags.formUnion(flags)

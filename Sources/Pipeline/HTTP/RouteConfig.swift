@@ -17,6 +17,8 @@ package struct HeaderMutation: BitwiseCopyable {
     package var value: Format
     package var action: HeaderAction
     package var keepsEmpty: Bool
+    /// An overwritten header moves to the end (filters), or keeps its place (routes).
+    package var movesToEnd = false
     package init(name: Bytes, value: Format, action: HeaderAction, keepsEmpty: Bool = false) {
         self.name = name
         self.value = value
