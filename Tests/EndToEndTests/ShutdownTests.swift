@@ -149,7 +149,8 @@ struct ShutdownTests {
                     }
                 }
             }
-            sleep(ms: 20 + 15 * round)
+            #expect(wait(upToMs: 5_000) { tally.withLock { $0.answered } > 10 })
+            sleep(ms: 7 * round)
             running.process.signal(SIGTERM)
             for client in clients { client.join() }
             let seen = tally.withLock { $0 }

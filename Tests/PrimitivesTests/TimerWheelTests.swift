@@ -74,6 +74,19 @@ private final class Nodes {
         #expect(fired(wheel, at: deadline) == [0])
     }
 
+    /// A machine that has been up for 2.18 years: the clock passes 2³⁶ ms, where the last level turns.
+    @Test func acrossTheTurnOfTheLastLevel() {
+        let wheel = TimerWheel(now: (1 << 36) - 5)
+        defer { wheel.destroy() }
+        let nodes = Nodes(2)
+        unsafe wheel.arm(nodes[0], at: (1 << 36) + 10)
+        unsafe wheel.arm(nodes[1], at: (1 << 36) + 100_000)
+        #expect(fired(wheel, at: (1 << 36) + 9) == [])
+        #expect(fired(wheel, at: (1 << 36) + 10) == [0])
+        #expect(fired(wheel, at: (1 << 36) + 99_999) == [])
+        #expect(fired(wheel, at: (1 << 36) + 100_000) == [1])
+    }
+
     @Test func theLimitLeavesTheRestForTheNextCall() {
         let wheel = TimerWheel(now: 0)
         defer { wheel.destroy() }
@@ -100,7 +113,7 @@ private final class Nodes {
             if order.count < 4 { unsafe wheel.arm(nodes[Int(token)], at: 20) }
             unsafe wheel.cancel(nodes[2])
         }
-        #expect(order.count == 4 && !order.contains(2))
+        #expect(order.count == 5 && !order.contains(2))
     }
 
     @Test func nothingArmedMeansNoWait() {
