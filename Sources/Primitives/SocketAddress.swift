@@ -166,6 +166,9 @@ public struct SocketAddress: Equatable, Sendable {
         return unsafe path.pointee == 0
     }
 
+    /// Bound to it, a socket takes connections to any address of the machine.
+    public var isWildcard: Bool { family != .unix && high == 0 && low == 0 }
+
     public var isLoopback: Bool {
         switch family {
         case .ipv4: UInt32(truncatingIfNeeded: high) & 0xff == 127

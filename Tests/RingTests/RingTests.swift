@@ -60,7 +60,7 @@ func socketPair() -> (Int32, Int32) {
         defer { close(a); close(b) }
         let bytes = UnsafeMutableRawPointer.allocate(byteCount: 16, alignment: 8)
         defer { unsafe bytes.deallocate() }
-        unsafe martlet_prep_recv(ring.ring.entry(), a, bytes, 16, 0xab)
+        unsafe martlet_prep_read(ring.ring.entry(), a, bytes, 16, 0xab)
         #expect(ring.turn(timeoutNs: 0).isEmpty)
         #expect(unsafe write(b, "hello", 5) == 5)
         let done = ring.turns(until: 0xab)
