@@ -195,6 +195,7 @@ package final class Configurator {
                 for group in live.draft.part.sockets { group.release() }
                 live.draft.part.sockets = []
             }
+            shutUnlisted()
             compilation.discard()
             throw .listen(error)
         }
@@ -204,7 +205,14 @@ package final class Configurator {
         retireOld(result)
         listeners = result.listeners
         clusters = result.clusters
+        shutUnlisted()
         publish()
+    }
+
+    /// Addresses that no listener has any more take nothing new from here on. Workers see the plan a moment later, take
+    /// what waits and let go; then the sockets are closed (`PlanPart.destroy`).
+    private func shutUnlisted() {
+        sockets.shutAll(but: drain == .closing ? [] : listeners.flatMap(\.draft.part.sockets), forGood: drain == .closing)
     }
 
     private func open(_ live: LiveListener) throws(ListenError) {
@@ -293,11 +301,12 @@ package final class Configurator {
 
     package func setDrain(_ state: DrainState) {
         drain = state
+        if state == .closing { sockets.shutAll(but: [], forGood: true) }
         publish()
     }
 
-    /// Nothing is accepted any more: addresses are free for whoever comes next. Every worker must have adopted a plan
-    /// with `drain == .closing`.
+    /// Nothing is accepted any more: addresses are free for whoever comes next. Every worker must have emptied its
+    /// accept queues (`PlanPublisher.nobodyAccepts`).
     package func closeSockets() {
         for live in listeners {
             for group in live.draft.part.sockets { group.release() }

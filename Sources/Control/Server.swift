@@ -49,7 +49,6 @@ package final class Server {
     private var flushAtMs: UInt64 = 0
     private var drainDeadlineMs: UInt64 = 0
     package private(set) var isDraining = false
-    private var closesSockets = false
     private var socketsAreClosed = false
     package var failsHealthChecks = false
     package let log: Log
@@ -210,14 +209,12 @@ package final class Server {
         }
         if watch?.hasChanged() == true { reload() }
         guard isDraining else { return }
-        if !socketsAreClosed, publisher.isAdopted {
-            // One more tick: a worker that has adopted the plan still takes what waited in its accept queue.
-            socketsAreClosed = closesSockets
-            if closesSockets { configurator.closeSockets() }
-            closesSockets = true
+        if !socketsAreClosed, publisher.nobodyAccepts {
+            configurator.closeSockets()
+            socketsAreClosed = true
         }
         let open = activeConnections
-        if open == 0 || main.nowMs >= drainDeadlineMs {
+        if open == 0 && socketsAreClosed || main.nowMs >= drainDeadlineMs {
             if open > 0 { log.write(.warning, "main", "grace period over: closing \(open) connections") }
             main.stop()
         }

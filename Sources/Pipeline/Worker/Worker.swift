@@ -156,7 +156,7 @@ public final class Worker {
         case .timer:
             if let connection = unsafe connections.slab[Handle(raw: token)] { unsafe connectionTimedOut(connection) }
         case .streamTimer: streamTimedOut(Handle(raw: token))
-        case .acceptTimer: retryAccepts()
+        case .acceptTimer: acceptTimerFired()
         case .other: onTimer?(token)
         default: break
         }
