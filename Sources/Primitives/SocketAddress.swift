@@ -160,6 +160,9 @@ public struct SocketAddress: Equatable, Sendable {
         return n + width
     }
 
+    /// Bound to it, a socket takes connections to any address of the machine.
+    public var isWildcard: Bool { family != .unix && high == 0 && low == 0 }
+
     public var isLoopback: Bool {
         switch family {
         case .ipv4: UInt32(truncatingIfNeeded: high) & 0xff == 127

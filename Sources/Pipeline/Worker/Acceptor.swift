@@ -16,6 +16,8 @@ struct Acceptor: BitwiseCopyable {
     var slot: UInt32
     var part: PartID
     var config: UnsafePointer<ListenerConfig>
+    /// Where every connection of this socket arrives, when it is bound to one address; else `none`.
+    var local: SocketAddress
     var isArmed = false
     var isCancelling = false
     var isRemoved = false
@@ -32,15 +34,15 @@ extension Worker {
         for i in unsafe 0..<plan.pointee.listeners.count where unsafe plan.pointee.drain != .closing {
             let listener = unsafe plan.pointee.listeners[i]
             for j in unsafe 0..<listener.config.pointee.addresses.count {
-                let sockets = unsafe listener.config.pointee.addresses[j].sockets
-                guard !sockets.isEmpty else { continue }
-                adoptSocket(sockets[min(index, sockets.count - 1)], listener)
+                let place = unsafe listener.config.pointee.addresses[j]
+                guard !place.sockets.isEmpty else { continue }
+                adoptSocket(place.sockets[min(index, place.sockets.count - 1)], place.address, listener)
             }
         }
         for i in 0..<acceptors.count where acceptors[i].isRemoved { cancelAccept(i) }
     }
 
-    private func adoptSocket(_ socket: Int32, _ listener: ListenerSlot) {
+    private func adoptSocket(_ socket: Int32, _ address: SocketAddress, _ listener: ListenerSlot) {
         for i in 0..<acceptors.count where acceptors[i].socket == socket {
             var acceptor = acceptors[i]
             if acceptor.part != listener.part {
@@ -58,7 +60,8 @@ extension Worker {
         pins.pin(listener.part)
         unsafe acceptors.append(
             Acceptor(
-                socket: socket, slot: listener.config.pointee.slot, part: listener.part, config: listener.config))
+                socket: socket, slot: listener.config.pointee.slot, part: listener.part, config: listener.config,
+                local: address.isWildcard ? SocketAddress() : address))
         armAccept(acceptors.count - 1)
     }
 
@@ -89,7 +92,7 @@ extension Worker {
             if completion.result >= 0 { Glibc.close(completion.result) }
             return
         }
-        if completion.result >= 0 { unsafe opened(completion.result, acceptors[index].config) }
+        if completion.result >= 0 { opened(completion.result, acceptors[index]) }
         guard !completion.more else { return }
         acceptors[index].isArmed = false
         if acceptors[index].isRemoved {
@@ -113,7 +116,7 @@ extension Worker {
         while unsafe poll(&ready, 1, 0) == 1, ready.revents & Int16(POLLIN) != 0 {
             let descriptor = martlet_accept(acceptor.socket)
             guard descriptor >= 0 else { break }
-            unsafe opened(descriptor, acceptor.config)
+            opened(descriptor, acceptor)
         }
         pins.unpin(acceptor.part)
     }
@@ -128,7 +131,8 @@ extension Worker {
     private func armAcceptTimer(_ deadline: UInt64) { unsafe timers.armNoLater(acceptTimer, than: deadline) }
 
     /// A new downstream connection: its filter chain takes over.
-    private func opened(_ descriptor: Int32, _ config: UnsafePointer<ListenerConfig>) {
+    private func opened(_ descriptor: Int32, _ acceptor: Acceptor) {
+        let config = unsafe acceptor.config
         guard let connection = unsafe connections.adopt(descriptor: descriptor, role: .none, nowNs: nowNs) else {
             unsafe count(config.pointee.stats, .downstreamCxOverflow)
             Glibc.close(descriptor)
@@ -136,6 +140,7 @@ extension Worker {
         }
         unsafe connection.pointee.owner = unsafe config.pointee.part
         unsafe connection.pointee.activeMs = nowMs
+        unsafe connection.pointee.local = acceptor.local
         unsafe connection.pointee.listener = unsafe UnsafeRawPointer(config)
         unsafe pins.pin(config.pointee.part)
         downstreamConnections &+= 1

@@ -51,7 +51,7 @@ extension Worker {
             unsafe server.pointee.closeAtMs = unsafe nowMs &+ http.pointee.connectionDurationMaxMs
         }
         unsafe armServerTimer(server, connection)
-        unsafe connections.receive(connection)
+        unsafe connections.receiveOnce(connection)
     }
 
     // MARK: Receiving
@@ -66,8 +66,24 @@ extension Worker {
             return
         }
         let cursor = unsafe feed(server, bytes, buffer)
-        if cursor < bytes.count, unsafe servers[connection.pointee.session] == server, unsafe !server.pointee.isLingering {
+        guard unsafe servers[connection.pointee.session] == server else { return }
+        if cursor < bytes.count, unsafe !server.pointee.isLingering {
             unsafe keep(server, connection, bytes.from(cursor), buffer)
+        }
+        if unsafe !connection.pointee.isReceiving, unsafe !connection.pointee.isPaused { unsafe receiveOn(server, connection) }
+    }
+
+    /// Behind the first bytes of a connection: the next ones are asked for at once, unless the client has said all that
+    /// it will say. Then only its end can come, and the response usually comes first.
+    private func receiveOn(
+        _ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>
+    ) {
+        if let stream = unsafe streams[server.pointee.stream], unsafe stream.pointee.closesDownstream,
+            unsafe stream.pointee.requestEnded, unsafe !stream.pointee.isUpgrade
+        {
+            unsafe connections.receiveLater(connection, nowMs: nowMs)
+        } else {
+            unsafe connections.receive(connection)
         }
     }
 
@@ -320,11 +336,11 @@ extension Worker {
         let timeout = unsafe server.pointee.http.pointee.delayedCloseTimeoutMs
         if timeout == 0 {
             unsafe count(server.pointee.http.pointee.stats, .downstreamCxDestroyLocal)
-            unsafe connections.closeWhenSent(connection)
+            unsafe closeServer(server, connection)
             return
         }
         unsafe connections.end(connection)
-        if unsafe connection.pointee.isPaused { unsafe connections.receive(connection) }
+        unsafe connections.receive(connection)
         unsafe server.pointee.lingerUntilMs = nowMs &+ timeout
         unsafe timers.armNoLater(connection.timerNode, than: server.pointee.lingerUntilMs)
     }
