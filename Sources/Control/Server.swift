@@ -20,6 +20,7 @@ package struct ServerOptions {
     package var shutdownGraceS: UInt64 = 30
     package var pinsWorkers = false
     package var watches = false
+    package var logFlushIntervalMs: UInt64 = 10_000
     package init(concurrency: Int) { self.concurrency = concurrency }
 }
 
@@ -33,6 +34,8 @@ package enum ServerError: Error {
 package final class Server {
     /// How often main looks after what has no event of its own: parts to free, a drain that may be over.
     private static let tickMs: UInt64 = 50
+    /// How long the end of the process waits for access logs that nobody reads.
+    private static let logFlushLimitMs = 2000
     private static let histogramFlushMs: UInt64 = 5000
 
     package let options: ServerOptions
@@ -54,7 +57,7 @@ package final class Server {
     package let log: Log
     package let serverScope: StatScope<ServerStat>
     private let managerScope: StatScope<ListenerManagerStat>
-    package var onReopenLogs: () -> Void = {}
+    private let filesystemScope: StatScope<FilesystemStat>
     private var watch: FileWatch?
 
     /// Reads nothing and serves nothing yet. Signals are blocked from here on, so call it before any thread starts.
@@ -66,9 +69,11 @@ package final class Server {
         let mailboxes = (0..<options.concurrency).map { _ in Mailbox() }
         publisher = PlanPublisher(mailboxes: mailboxes)
         configurator = Configurator(
-            stats: stats, filters: filters, workers: options.concurrency, publisher: publisher)
+            stats: stats, filters: filters, workers: options.concurrency, publisher: publisher,
+            logFlushIntervalMs: options.logFlushIntervalMs)
         serverScope = stats.scope("server.", ServerStat.self)
         managerScope = stats.scope("listener_manager.", ListenerManagerStat.self)
+        filesystemScope = stats.scope("filesystem.", FilesystemStat.self)
         do throws(RingError) {
             var workerOptions = WorkerOptions()
             workerOptions.index = options.concurrency
@@ -145,6 +150,7 @@ package final class Server {
         main.connections.flushAll()
         main.ring.turn(timeoutNs: 0)
         for thread in threads { thread.join() }
+        configurator.logSinks.finish(limitMs: Server.logFlushLimitMs)
         log.write(.info, "main", "exiting")
         return 0
     }
@@ -168,10 +174,13 @@ package final class Server {
         case SIGHUP: reload()
         case SIGUSR1:
             log.write(.info, "main", "SIGUSR1: reopening logs")
-            onReopenLogs()
+            reopenLogs()
         default: break
         }
     }
+
+    /// SIGUSR1, `/reopen_logs`
+    package func reopenLogs() { configurator.logSinks.reopen() }
 
     package func quit() { beginDrain("/quitquitquit") }
 
@@ -200,6 +209,7 @@ package final class Server {
     private func ticked() {
         unsafe main.timers.arm(tick, at: main.nowMs + Server.tickMs)
         publisher.collect()
+        configurator.logSinks.publish(stats.mainCells, filesystemScope)
         let retired = stats.retiredScopes()
         if !retired.isEmpty { stats.recycle(retired) }
         if main.nowMs >= flushAtMs {

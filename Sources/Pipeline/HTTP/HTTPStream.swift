@@ -106,6 +106,8 @@ public struct HTTPStream {
     package var activeMs: UInt64 = 0
 
     // What logs and formats ask.
+    /// A health check of this proxy, answered or passed on.
+    package var isHealthCheck = false
     package var startNs: UInt64 = 0
     package var startWallNs: UInt64 = 0
     package var requestEndNs: UInt64 = 0

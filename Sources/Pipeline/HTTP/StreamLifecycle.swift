@@ -116,7 +116,7 @@ extension Worker {
         }
         if unsafe !stream.pointee.requestEnded, status != 0 { count(stats, .downstreamRqResponseBeforeRqComplete) }
         unsafe destroyFilters(stream)
-        unsafe logStream(stream)
+        unsafe log(stream, .downstreamEnd)
         if reset {
             if let connection = unsafe connections.slab[stream.pointee.downstream],
                 let server = unsafe servers[connection.pointee.session]
@@ -152,9 +152,6 @@ extension Worker {
         default: break
         }
     }
-
-    /// Access logs of a stream that is over.
-    private func logStream(_ stream: StreamPointer) {}
 
     // MARK: Time
 

@@ -184,7 +184,7 @@ extension Worker {
     private func opened(_ descriptor: Int32, _ acceptor: Acceptor) {
         let config = unsafe acceptor.config
         guard let connection = unsafe connections.adopt(descriptor: descriptor, role: .none, nowNs: nowNs) else {
-            unsafe count(config.pointee.stats, .downstreamCxOverflow)
+            unsafe countListener(config.pointee.stats, .downstreamCxOverflow)
             Glibc.close(descriptor)
             return
         }
@@ -196,7 +196,7 @@ extension Worker {
         downstreamConnections &+= 1
         tellConnections()
         let worker = unsafe config.pointee.workerStats[index]
-        unsafe count(config.pointee.stats, .downstreamCxTotal)
+        unsafe countListener(config.pointee.stats, .downstreamCxTotal)
         unsafe cells.gaugeAdd(config.pointee.stats &+ ListenerStat.downstreamCxActive.rawValue, 1)
         cells.increment(worker &+ ListenerWorkerStat.downstreamCxTotal.rawValue)
         cells.gaugeAdd(worker &+ ListenerWorkerStat.downstreamCxActive.rawValue, 1)
@@ -222,7 +222,7 @@ extension Worker {
         if let listener = unsafe connection.pointee.listener {
             let config = unsafe listener.assumingMemoryBound(to: ListenerConfig.self)
             let worker = unsafe config.pointee.workerStats[index]
-            unsafe count(config.pointee.stats, .downstreamCxDestroy)
+            unsafe countListener(config.pointee.stats, .downstreamCxDestroy)
             unsafe cells.gaugeAdd(config.pointee.stats &+ ListenerStat.downstreamCxActive.rawValue, -1)
             cells.gaugeAdd(worker &+ ListenerWorkerStat.downstreamCxActive.rawValue, -1)
             unsafe cells.record(
