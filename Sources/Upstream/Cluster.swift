@@ -1,4 +1,4 @@
-// A cluster as one worker sees it: its hosts, its balancer's state, its share of the circuit breakers.
+// A cluster as one worker sees it: its hosts and its balancer's state.
 
 import Primitives
 import Transport
@@ -12,12 +12,8 @@ package struct Cluster {
     /// Handles of the set's hosts, by index.
     private var hosts: PlainArray<UInt64>
     private var balancers: PlainArray<UnsafeMutablePointer<Balancer>>
-    /// What this worker has open or under way, by priority.
-    package var activeConnections: UInt32 = 0
-    package var pendingRequests: (UInt32, UInt32) = (0, 0)
-    package var activeRequests: (UInt32, UInt32) = (0, 0)
-    package var activeRetries: (UInt32, UInt32) = (0, 0)
-    package var isRemoved = false
+    /// Whether the host that was chosen last came from a level in panic.
+    package private(set) var choseInPanic = false
 
     package init(config: UnsafePointer<ClusterConfig>, set: UnsafePointer<HostSet>) {
         unsafe self.config = unsafe config
@@ -96,7 +92,7 @@ package struct Cluster {
 
     // HOT: per request.
     /// The host for the next request; nil when there is none that may serve.
-    package func choose(slab: Slab<Host>, random: inout Random) -> UnsafeMutablePointer<Host>? {
+    package mutating func choose(slab: Slab<Host>, random: inout Random) -> UnsafeMutablePointer<Host>? {
         var level = 0
         if unsafe balancers.count > 1 {
             var ticket = UInt32(truncatingIfNeeded: random.below(100))
@@ -109,6 +105,7 @@ package struct Cluster {
         }
         guard unsafe level < balancers.count else { return nil }
         let hosts = hosts
+        choseInPanic = unsafe balancers[level].pointee.level.isPanicking
         guard
             let index = unsafe balancers[level].pointee.choose(
                 random: &random,
@@ -119,10 +116,4 @@ package struct Cluster {
         return unsafe slab[Handle(raw: hosts[Int(index)])]
     }
 
-    // HOT: per request.
-    /// The breaker's limits for a priority.
-    @inline(__always)
-    package func limits(_ priority: Priority) -> CircuitLimits {
-        unsafe priority == .normal ? config.pointee.defaultLimits : config.pointee.highLimits
-    }
 }

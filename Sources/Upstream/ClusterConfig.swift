@@ -10,6 +10,15 @@ package struct CircuitLimits: BitwiseCopyable {
     package var pendingRequests: UInt32 = 1024
     package var requests: UInt32 = 1024
     package var retries: UInt32 = 3
+    /// Takes the place of `retries`.
+    package var retryBudget: RetryBudget?
+    package init() {}
+}
+
+/// Active retries may be this share of what is active and waits, and always `concurrencyMin`.
+package struct RetryBudget: BitwiseCopyable {
+    package var percent = 20.0
+    package var concurrencyMin: UInt32 = 3
     package init() {}
 }
 
@@ -33,6 +42,12 @@ package struct ClusterConfig: BitwiseCopyable {
     package var bufferLimit: Int = 1 << 20
     package var defaultLimits = CircuitLimits()
     package var highLimits = CircuitLimits()
+    /// What all workers together use of the limits. Nil: no limits (tests).
+    package var breakers: Breakers?
+    /// Least request with weights: how much active requests weigh.
+    package var activeRequestBias = 1.0
+    /// Least request: every host is compared.
+    package var scansAllHosts = false
     package var tcpKeepaliveProbes: UInt32 = 0
     package var tcpKeepaliveTimeS: UInt32 = 0
     package var tcpKeepaliveIntervalS: UInt32 = 0
@@ -54,6 +69,8 @@ package struct HostConfig: BitwiseCopyable {
     package var priority: UInt32 = 0
     package var isHealthy = true
     package var isDegraded = false
+    /// LOGICAL_DNS: the host stays the same when its address changes.
+    package var isLogical = false
     /// First of the host's statistics (`cx_active`, `rq_total`, …).
     package var stats: UInt32 = 0
     package init() {}

@@ -53,7 +53,7 @@ struct ClusterCompiler {
         if message.hasPerConnectionBufferLimitBytes {
             config.bufferLimit = Int(message.perConnectionBufferLimitBytes.value)
         }
-        breakers(message, place, &config)
+        breakers(message, place, part, &config)
         connections(message, place, &config)
         LoadBalancingCompiler(diagnostics: diagnostics).compile(message, place, &config)
         HTTPUpstreamCompiler(diagnostics: diagnostics).compile(message, place, &config)
@@ -122,22 +122,33 @@ struct ClusterCompiler {
         }
     }
 
-    private func breakers(_ message: ClusterMessage, _ place: Place, _ config: inout ClusterConfig) {
-        for (i, thresholds) in message.circuitBreakers.thresholds.enumerated() {
-            let at = place.at("circuit_breakers").at("thresholds", i)
-            diagnostics.unsupported(
-                at, "envoy.config.cluster.v3.CircuitBreakers.Thresholds",
-                ["retry_budget": thresholds.hasRetryBudget, "track_remaining": thresholds.trackRemaining])
+    private func breakers(
+        _ message: ClusterMessage, _ place: Place, _ part: PlanPart, _ config: inout ClusterConfig
+    ) {
+        for thresholds in message.circuitBreakers.thresholds {
             var limits = CircuitLimits()
             if thresholds.hasMaxConnections { limits.connections = thresholds.maxConnections.value }
             if thresholds.hasMaxPendingRequests { limits.pendingRequests = thresholds.maxPendingRequests.value }
             if thresholds.hasMaxRequests { limits.requests = thresholds.maxRequests.value }
             if thresholds.hasMaxRetries { limits.retries = thresholds.maxRetries.value }
+            if thresholds.hasRetryBudget {
+                var budget = RetryBudget()
+                if thresholds.retryBudget.hasBudgetPercent { budget.percent = thresholds.retryBudget.budgetPercent.value }
+                if thresholds.retryBudget.hasMinRetryConcurrency {
+                    budget.concurrencyMin = thresholds.retryBudget.minRetryConcurrency.value
+                }
+                limits.retryBudget = budget
+            }
             if thresholds.priority == .high { config.highLimits = limits } else { config.defaultLimits = limits }
         }
         diagnostics.unsupported(
             place.at("circuit_breakers"), "envoy.config.cluster.v3.CircuitBreakers",
             ["per_host_thresholds": !message.circuitBreakers.perHostThresholds.isEmpty])
+        let owner = BreakersOwner(
+            Breakers(
+                normal: config.defaultLimits, high: config.highLimits, threads: compilation.environment.workers + 1))
+        part.own(owner)
+        config.breakers = owner.breakers
     }
 
     private func connections(_ message: ClusterMessage, _ place: Place, _ config: inout ClusterConfig) {

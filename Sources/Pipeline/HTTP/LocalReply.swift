@@ -18,10 +18,13 @@ extension Worker {
         unsafe stream.pointee.isLocalReply = true
         unsafe stream.pointee.flags.formUnion(flags)
         unsafe stream.pointee.details = details
+        unsafe endRetries(stream)
         unsafe releaseUpstream(stream)
         unsafe stream.pointee.requestBody.removeAll(memory)
+        unsafe stream.pointee.waitingBody.removeAll(memory)
         unsafe stream.pointee.response.reset()
         unsafe stream.pointee.response.status = status
+        unsafe addAttemptCount(stream)
         unsafe prepare?(&stream.pointee.response)
         if unsafe stream.pointee.isGRPC { return unsafe replyGRPC(stream, status: status, message: body) }
         let hasBody = !body.isEmpty && status != 204 && status != 304
