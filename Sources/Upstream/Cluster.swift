@@ -36,9 +36,12 @@ package struct Cluster {
     package func host(_ index: Int) -> Handle { Handle(raw: hosts[index]) }
 
     /// Takes over a host set. Hosts that stay keep their `Host`; those that go are returned to be drained by the caller.
+    /// `moved` tells of each host's old and new part (`.max`: none), for the caller to pin.
     package mutating func adopt(
-        _ new: UnsafePointer<HostSet>, slab: inout Slab<Host>, random: inout Random, removed: (Handle) -> Void
+        _ new: UnsafePointer<HostSet>, slab: inout Slab<Host>, random: inout Random,
+        moved: (_ from: UInt32, _ to: UInt32) -> Void, removed: (Handle) -> Void
     ) {
+        let part = unsafe new.pointee.part
         let old = hosts
         var next = unsafe PlainArray<UInt64>(capacity: max(new.pointee.hosts.count, 1))
         for i in unsafe 0..<new.pointee.hosts.count {
@@ -49,9 +52,12 @@ package struct Cluster {
             for step in 0..<old.count {
                 let j = (order + step) % old.count
                 guard old[j] != 0, let host = unsafe slab[Handle(raw: old[j])],
-                    unsafe host.pointee.config.address == config.address, unsafe host.pointee.config.priority == config.priority
+                    unsafe host.pointee.config.address == config.address || (host.pointee.config.isLogical && config.isLogical),
+                    unsafe host.pointee.config.priority == config.priority
                 else { continue }
+                unsafe moved(host.pointee.part, part)
                 unsafe host.pointee.config = config
+                unsafe host.pointee.part = part
                 kept = old[j]
                 old[j] = 0
                 break
@@ -61,6 +67,8 @@ package struct Cluster {
             } else if let (handle, host) = unsafe slab.allocate() {
                 unsafe host.initialize(to: Host(handle: handle, config: config, cluster: self.config.pointee.slot,
                         clusterPart: self.config.pointee.part))
+                unsafe host.pointee.part = part
+                moved(.max, part)
                 next.append(handle.raw)
             } else {
                 next.append(0)

@@ -90,6 +90,8 @@ package struct PriorityLevel: BitwiseCopyable {
 package struct HostSet: BitwiseCopyable {
     package var hosts = FrozenArray<HostConfig>()
     package var levels = FrozenArray<PriorityLevel>()
+    /// Number of the plan part that it lies in: a host pins it as long as it lives.
+    package var part: UInt32 = .max
     /// Differs from every other set that this cluster had.
     package var version: UInt64 = 0
     package init() {}

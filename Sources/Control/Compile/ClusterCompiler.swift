@@ -11,6 +11,10 @@ enum ClusterDiscovery {
     case strictDNS(DNSOptions)
     case logicalDNS(DNSOptions)
 
+    var isLogical: Bool {
+        if case .logicalDNS = self { true } else { false }
+    }
+
     var dns: DNSOptions? {
         switch self {
         case .fixed: nil
@@ -78,9 +82,9 @@ struct ClusterCompiler {
         switch message.clusterDiscoveryType {
         case .none, .type(.static): return .fixed
         case .type(.strictDns):
-            return DNSOptionsCompiler(diagnostics: diagnostics).options(message, place).map { .strictDNS($0) }
+            return DNSOptionsCompiler(compilation: compilation).options(message, place).map { .strictDNS($0) }
         case .type(.logicalDns):
-            return DNSOptionsCompiler(diagnostics: diagnostics).options(message, place).map { .logicalDNS($0) }
+            return DNSOptionsCompiler(compilation: compilation).options(message, place).map { .logicalDNS($0) }
         case .type(.eds):
             diagnostics.error(
                 place.at("type"), "cannot create an EDS cluster without an EDS config (cluster '\(message.name)')",
@@ -105,7 +109,7 @@ struct ClusterCompiler {
                 found: name.isEmpty ? nil : name, expected: "envoy.cluster.dns")
             return nil
         }
-        let compiler = DNSOptionsCompiler(diagnostics: diagnostics)
+        let compiler = DNSOptionsCompiler(compilation: compilation)
         return compiler.options(dns, place.at("typed_config")).map {
             dns.allAddressesInSingleEndpoint ? .logicalDNS($0) : .strictDNS($0)
         }

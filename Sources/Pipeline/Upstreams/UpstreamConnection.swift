@@ -150,6 +150,7 @@ extension Worker {
         guard unsafe host.pointee.isRemoved, unsafe host.pointee.connectionCount == 0, unsafe host.pointee.pendingCount == 0,
             unsafe host.pointee.activeRequests == 0
         else { return }
+        if unsafe host.pointee.part != .max { unsafe pins.unpin(host.pointee.part) }
         unsafe hosts.free(host.pointee.handle)
     }
 }
