@@ -93,7 +93,8 @@ package struct Cluster {
             unsafe balancer.initialize(
                 to: Balancer(
                     level: new.pointee.levels[i], hosts: new.pointee.hosts, policy: config.pointee.policy,
-                    choiceCount: config.pointee.choiceCount, random: &random))
+                    choiceCount: config.pointee.choiceCount, activeRequestBias: config.pointee.activeRequestBias,
+                    scansAll: config.pointee.scansAllHosts, random: &random))
             unsafe balancers.append(balancer)
         }
     }

@@ -42,6 +42,8 @@ final class DNSChannel {
     private var isStale = false
     private var madeAtMs: UInt64 = 0
     private var underWay = 0
+    /// Calls of c-ares on the stack: its callbacks look names up, and the channel must outlive them.
+    private var depth = 0
     private lazy var timer = reactor.timer { [unowned self] in timedOut() }
 
     init(_ reactor: DNSReactor, _ options: DNSResolverOptions) {
@@ -89,11 +91,13 @@ final class DNSChannel {
         underWay += 1
         reactor.pending(1)
         let argument = unsafe Unmanaged.passRetained(Query(self, done)).toOpaque()
+        depth += 1
         unsafe martlet_ares_look_up(channel, name, family, { argument, status, timeouts, result in
             guard let argument = unsafe argument else { return }
             let query = unsafe Unmanaged<Query>.fromOpaque(argument).takeRetainedValue()
             unsafe query.channel.answered(query, status, result)
         }, argument)
+        depth -= 1
         armTimer()
     }
 
@@ -141,7 +145,7 @@ final class DNSChannel {
         let isOld = options.channelMaxMs != 0 && now &- madeAtMs >= options.channelMaxMs
         if let old = unsafe channel {
             // Look-ups under way would be answered with a failure.
-            guard isStale || isOld, underWay == 0 else { return }
+            guard isStale || isOld, underWay == 0, depth == 0 else { return }
             unsafe channel = nil
             unsafe ares_destroy(old)
             if isStale { reactor.count(.reinits) }
@@ -168,13 +172,17 @@ final class DNSChannel {
 
     func process(_ descriptor: Int32, readable: Bool, writable: Bool) {
         guard let channel = unsafe channel else { return }
+        depth += 1
         unsafe ares_process_fd(channel, readable ? descriptor : -1, writable ? descriptor : -1)
+        depth -= 1
         armTimer()
     }
 
     private func timedOut() {
         guard let channel = unsafe channel else { return }
+        depth += 1
         unsafe ares_process_fd(channel, -1, -1)
+        depth -= 1
         armTimer()
     }
 
