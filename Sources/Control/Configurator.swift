@@ -8,13 +8,36 @@ import Glibc
 import Pipeline
 import Primitives
 import Stats
+import SwiftProtobuf
 import Upstream
+
+/// A message as main keeps it: in its wire form, a few hundred bytes where the decoded one takes kilobytes. Decoded
+/// again for whoever asks, which only dumps do.
+struct KeptMessage<Message: SwiftProtobuf.Message> {
+    private let wire: [UInt8]
+
+    init(_ message: Message) {
+        // Every message here came out of a decoder, so it has its required fields: encoding cannot fail.
+        wire = (try? message.serializedBytes()) ?? []
+    }
+
+    var message: Message { (try? Message(serializedBytes: wire)) ?? Message() }
+}
+
+/// The bootstrap that is served.
+package struct ServedDocument {
+    private let kept: KeptMessage<Bootstrap>
+    init(_ document: ConfigDocument) { kept = KeptMessage(document.bootstrap) }
+    package var bootstrap: Bootstrap { kept.message }
+}
 
 /// A cluster as main keeps it.
 @safe
 package final class LiveCluster {
     let draft: ClusterDraft
-    package let message: ClusterMessage
+    package let name: String
+    private let kept: KeptMessage<ClusterMessage>
+    package var message: ClusterMessage { kept.message }
     let control: StatScope<ClusterControlStat>
     package internal(set) var hosts: PlanPart?
     package internal(set) var hostConfigs: [HostConfig] = []
@@ -29,10 +52,10 @@ package final class LiveCluster {
 
     init(_ draft: ClusterDraft, _ message: ClusterMessage, _ control: StatScope<ClusterControlStat>) {
         self.draft = draft
-        self.message = message
+        name = message.name
+        kept = KeptMessage(message)
         self.control = control
     }
-    package var name: String { message.name }
     package var limits: (normal: CircuitLimits, high: CircuitLimits) {
         (draft.config.defaultLimits, draft.config.highLimits)
     }
@@ -42,12 +65,13 @@ package final class LiveCluster {
 @safe
 package final class LiveListener {
     let draft: ListenerDraft
-    package let message: ListenerMessage
+    private let kept: KeptMessage<ListenerMessage>
+    package var message: ListenerMessage { kept.message }
     var config: UnsafePointer<ListenerConfig>?
     package internal(set) var addresses: [SocketAddress] = []
     init(_ draft: ListenerDraft, _ message: ListenerMessage) {
         self.draft = draft
-        self.message = message
+        kept = KeptMessage(message)
     }
     package var name: String { draft.name.isEmpty ? draft.key : draft.name }
 }
@@ -57,7 +81,7 @@ package final class Configurator {
     private let sockets: ListenSockets
     package private(set) var listeners: [LiveListener] = []
     package private(set) var clusters: [LiveCluster] = []
-    package private(set) var document: ConfigDocument?
+    package private(set) var document: ServedDocument?
     var hostVersion: UInt64 = 0
     /// Set before the first configuration by who serves; a validator has none.
     package var dns: DNSReactor?
@@ -184,10 +208,11 @@ package final class Configurator {
                 for group in live.draft.part.sockets { group.release() }
                 live.draft.part.sockets = []
             }
+            shutUnlisted()
             compilation.discard()
             throw .listen(error)
         }
-        self.document = document
+        self.document = ServedDocument(document)
         let old = Dictionary(clusters.map { ($0.name, $0) }, uniquingKeysWith: { a, _ in a })
         let added = result.clusters.filter { live in unsafe live.config == nil }
         for live in added { finish(live, replacing: old[live.name]) }
@@ -195,9 +220,16 @@ package final class Configurator {
         retireOld(result)
         listeners = result.listeners
         clusters = result.clusters
+        shutUnlisted()
         publish()
         for live in added { live.resolution?.start() }
         clusterWarmed()
+    }
+
+    /// Addresses that no listener has any more take nothing new from here on. Workers see the plan a moment later, take
+    /// what waits and let go; then the sockets are closed (`PlanPart.destroy`).
+    private func shutUnlisted() {
+        sockets.shutAll(but: drain == .closing ? [] : listeners.flatMap(\.draft.part.sockets), forGood: drain == .closing)
     }
 
     private func open(_ live: LiveListener) throws(ListenError) {
@@ -257,11 +289,12 @@ package final class Configurator {
 
     package func setDrain(_ state: DrainState) {
         drain = state
+        if state == .closing { sockets.shutAll(but: [], forGood: true) }
         publish()
     }
 
-    /// Nothing is accepted any more: addresses are free for whoever comes next. Every worker must have adopted a plan
-    /// with `drain == .closing`.
+    /// Nothing is accepted any more: addresses are free for whoever comes next. Every worker must have emptied its
+    /// accept queues (`PlanPublisher.nobodyAccepts`).
     package func closeSockets() {
         for live in listeners {
             for group in live.draft.part.sockets { group.release() }

@@ -4,6 +4,7 @@
 // and its timers and completions drive the control plane. Everything here runs on the main thread.
 
 import CLiburing
+import CMartlet
 import EnvoyAPI
 import Glibc
 import Pipeline
@@ -48,7 +49,6 @@ package final class Server {
     private var flushAtMs: UInt64 = 0
     private var drainDeadlineMs: UInt64 = 0
     package private(set) var isDraining = false
-    private var closesSockets = false
     private var socketsAreClosed = false
     package var failsHealthChecks = false
     package let log: Log
@@ -169,6 +169,7 @@ package final class Server {
         unsafe main.timers.arm(tick, at: main.nowMs + Server.tickMs)
         if options.watches, let path = options.configPath { watch = FileWatch(path) }
         readSignals()
+        martlet_release_spare_memory()
         main.run()
         for thread in threads { thread.mailbox.stop() }
         publisher.wake = {}
@@ -243,14 +244,12 @@ package final class Server {
         }
         if watch?.hasChanged() == true { reload() }
         guard isDraining else { return }
-        if !socketsAreClosed, publisher.isAdopted || !workersAreStarted {
-            // One more tick: a worker that has adopted the plan still takes what waited in its accept queue.
-            socketsAreClosed = closesSockets
-            if closesSockets { configurator.closeSockets() }
-            closesSockets = true
+        if !socketsAreClosed, publisher.nobodyAccepts || !workersAreStarted {
+            configurator.closeSockets()
+            socketsAreClosed = true
         }
         let open = activeConnections
-        if open == 0 || main.nowMs >= drainDeadlineMs {
+        if open == 0 && socketsAreClosed || main.nowMs >= drainDeadlineMs {
             if open > 0 { log.write(.warning, "main", "grace period over: closing \(open) connections") }
             main.stop()
         }
@@ -278,6 +277,7 @@ package final class Server {
             logWarnings()
             stats.mainCells.set(managerScope[.totalListenersActive], UInt64(configurator.listeners.count))
             log.write(.info, "config", "\(path): applied")
+            martlet_release_spare_memory()
         } catch {
             switch error {
             case .config(let errors): refuse(errors, path)

@@ -53,6 +53,8 @@ public struct Connection {
     public internal(set) var isConnected = false
     public internal(set) var isReceiving = false
     public internal(set) var isCancellingReceive = false
+    /// The receive in flight is the only one: its bytes do not arm the next.
+    public internal(set) var receivesOnce = false
     public internal(set) var isPaused = false
     public internal(set) var isStarved = false
     public internal(set) var isSending = false

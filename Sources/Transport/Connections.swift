@@ -50,6 +50,10 @@ package struct Connections {
     private var finished = PlainArray<UInt64>(capacity: 16)
     private var nextID: UInt64 = 1
     private var starved = PlainArray<UInt64>(capacity: 64)
+    /// How long `receiveLater` waits.
+    private static let laterMs: UInt64 = 2
+    private var later = PlainArray<UInt64>(capacity: 64)
+    private var laterSinceMs: UInt64 = 0
     private let vectors: UnsafeMutablePointer<iovec>
     private let messages: UnsafeMutablePointer<msghdr>
     private var nextMessage = 0
@@ -68,6 +72,7 @@ package struct Connections {
         slab.destroy()
         dirty.destroy()
         starved.destroy()
+        later.destroy()
         finished.destroy()
         unsafe vectors.deallocate()
         unsafe messages.deallocate()
@@ -128,6 +133,43 @@ package struct Connections {
             pollFirst ? 1 : 0, Operation.receive.token(connection.pointee.handle))
     }
 
+    // HOT: per connection.
+    /// Asks for what arrives first and leaves nothing armed: most connections of one request send it in one piece, and
+    /// arming and cancelling a receive for them would be work for nothing. Who reads the bytes goes on with `receive`,
+    /// or with `receiveLater` where the end may come first.
+    package mutating func receiveOnce(_ connection: UnsafeMutablePointer<Connection>) {
+        unsafe connection.pointee.isReceiving = true
+        unsafe connection.pointee.receivesOnce = true
+        unsafe connection.pointee.inFlight &+= 1
+        unsafe martlet_prep_recv_once(
+            ring.entry(), connection.pointee.descriptor, ProvidedBuffers.group,
+            Operation.receive.token(connection.pointee.handle))
+    }
+
+    // HOT: per connection.
+    /// Receives again in a moment, unless the connection has been closed by then.
+    package mutating func receiveLater(_ connection: UnsafeMutablePointer<Connection>, nowMs: UInt64) {
+        if later.isEmpty { laterSinceMs = nowMs }
+        unsafe later.append(connection.pointee.handle.raw)
+    }
+
+    /// Milliseconds until `resumeLater` wants to be called; nil when nobody waits for it.
+    package func untilLater(nowMs: UInt64) -> UInt64? {
+        if later.isEmpty { return nil }
+        let due = laterSinceMs &+ Connections.laterMs
+        return due > nowMs ? due &- nowMs : 0
+    }
+
+    // HOT: per turn.
+    package mutating func resumeLater(nowMs: UInt64) {
+        guard !later.isEmpty, nowMs >= laterSinceMs &+ Connections.laterMs else { return }
+        for i in 0..<later.count {
+            guard let connection = unsafe slab[Handle(raw: later[i])], unsafe !connection.pointee.isPaused else { continue }
+            unsafe receive(connection)
+        }
+        later.removeAll()
+    }
+
     /// Stops receiving: back-pressure. What the kernel has taken already still arrives.
     package mutating func pause(_ connection: UnsafeMutablePointer<Connection>) {
         unsafe connection.pointee.isPaused = true
@@ -164,7 +206,11 @@ package struct Connections {
         }
         if result > 0 {
             unsafe connection.pointee.bytesReceived &+= UInt64(result)
-            if !completion.more, unsafe !connection.pointee.isPaused { unsafe rearm(connection) }
+            if unsafe connection.pointee.receivesOnce {
+                unsafe connection.pointee.receivesOnce = false
+            } else if !completion.more, unsafe !connection.pointee.isPaused {
+                unsafe rearm(connection)
+            }
             return unsafe .data(connection, position: claimed.position, count: claimed.count, bytes: Int(result))
         }
         drop(claimed)
@@ -187,6 +233,12 @@ package struct Connections {
             unsafe connection.pointee.sawEnd = true
             return unsafe .failed(connection, -result)
         }
+    }
+
+    /// Whether the kernel holds bytes that have not been received: a look before an idle connection is closed.
+    package func hasUnread(_ connection: UnsafeMutablePointer<Connection>) -> Bool {
+        var byte: UInt8 = 0
+        return unsafe recv(connection.pointee.descriptor, &byte, 1, Int32(truncatingIfNeeded: Int(MSG_PEEK) | Int(MSG_DONTWAIT))) > 0
     }
 
     private mutating func rearm(_ connection: UnsafeMutablePointer<Connection>) {
@@ -299,9 +351,12 @@ package struct Connections {
         unsafe connection.pointee.isSending = true
         unsafe connection.pointee.inFlight &+= 1
         let token = unsafe Operation.send.token(connection.pointee.handle)
+        // The FIN rides on the last bytes: a segment less on the wire, and for the peer.
+        let endsBehind = unsafe connection.pointee.isEnding || connection.pointee.closesWhenSent
         if unsafe first.count == connection.pointee.out.count {
             unsafe martlet_prep_send(
-                ring.entry(), connection.pointee.descriptor, first.base, UInt32(truncatingIfNeeded: first.count), token)
+                ring.entry(), connection.pointee.descriptor, first.base, UInt32(truncatingIfNeeded: first.count),
+                endsBehind ? 1 : 0, token)
             return
         }
         // The vectors must stay until the ring has submitted: as many places as the ring has entries.
@@ -313,7 +368,8 @@ package struct Connections {
         unsafe message.initialize(to: msghdr())
         unsafe message.pointee.msg_iov = unsafe run
         unsafe message.pointee.msg_iovlen = gathered.vectors
-        unsafe martlet_prep_sendmsg(ring.entry(), connection.pointee.descriptor, message, token)
+        unsafe martlet_prep_sendmsg(
+            ring.entry(), connection.pointee.descriptor, message, endsBehind ? 1 : 0, token)
     }
 
     // HOT: per completion.
@@ -347,17 +403,20 @@ package struct Connections {
         if unsafe connection.pointee.isSending || connection.pointee.isConnecting {
             unsafe martlet_prep_cancel_fd(ring.entry(), connection.pointee.descriptor, Operation.cancel.token(.none))
         }
+        // Entries are submitted in order: what is in flight has been cancelled when the descriptor goes. From here on the
+        // number may belong to a newer connection, so nothing may name it any more.
+        let entry = unsafe ring.entry()
+        unsafe martlet_prep_close(entry, connection.pointee.descriptor, Operation.close.token(.none))
+        unsafe martlet_sqe_silent(entry)
+        unsafe connection.pointee.descriptor = -1
         unsafe release(connection)
     }
 
-    /// Gives descriptor and slot back when nothing is in flight any more.
+    /// Gives the slot back when nothing is in flight any more.
     private mutating func release(_ connection: UnsafeMutablePointer<Connection>) {
         guard unsafe connection.pointee.inFlight == 0 else { return }
         unsafe connection.pointee.isDirty = false
         unsafe connection.pointee.out.removeAll(memory)
-        let entry = unsafe ring.entry()
-        unsafe martlet_prep_close(entry, connection.pointee.descriptor, Operation.close.token(.none))
-        unsafe martlet_sqe_silent(entry)
         unsafe slab.free(connection.pointee.handle)
     }
 }

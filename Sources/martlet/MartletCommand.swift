@@ -114,10 +114,7 @@ struct MartletCommand: ParsableCommand {
         let isDemo = configPath == nil && configYaml == nil
         do throws(ServerError) {
             let server = try Server(options, filters: FilterRegistry(BuiltInFilters.all), log: log)
-            let document = try read(isDemo)
-            try server.start(document)
-            let admin = try AdminServer(server, document, options: commandLineOptions(server))
-            admin.writeAddress(to: adminAddressPath)
+            try start(server, isDemo)
             log.write(.info, "main", "starting main dispatch loop")
             if isDemo { Demo.announcement.withBytes { bytes in _ = unsafe write(1, bytes.base, bytes.count) } }
             Glibc.exit(server.run())
@@ -130,6 +127,14 @@ struct MartletCommand: ParsableCommand {
             case .ring(let error): fail(error.text)
             }
         }
+    }
+
+    /// In a function of its own: the configuration as it was read, several kilobytes a cluster, ends with it.
+    private func start(_ server: Server, _ isDemo: Bool) throws(ServerError) {
+        let document = try read(isDemo)
+        try server.start(document)
+        let admin = try AdminServer(server, document, options: commandLineOptions(server))
+        admin.writeAddress(to: adminAddressPath)
     }
 
     private func read(_ isDemo: Bool) throws(ServerError) -> ConfigDocument {

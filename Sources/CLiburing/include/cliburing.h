@@ -100,21 +100,24 @@ static inline void martlet_prep_recv_multishot(struct io_uring_sqe *sqe, int fd,
   sqe->buf_group = group;
 }
 
-static inline void martlet_prep_recv(struct io_uring_sqe *sqe, int fd, void *buffer, uint32_t count,
-                                     uint64_t user_data) {
-  martlet_sqe_common(sqe, IORING_OP_RECV, fd, (uint64_t)(uintptr_t)buffer, count, user_data);
+// One receive into a provided buffer; nothing stays armed behind it.
+static inline void martlet_prep_recv_once(struct io_uring_sqe *sqe, int fd, uint16_t group, uint64_t user_data) {
+  martlet_sqe_common(sqe, IORING_OP_RECV, fd, 0, 0, user_data);
+  sqe->flags = IOSQE_BUFFER_SELECT;
+  sqe->buf_group = group;
 }
 
-static inline void martlet_prep_send(struct io_uring_sqe *sqe, int fd, const void *bytes, uint32_t count,
+// `more`: the end of the stream follows at once, so the last segment waits for it and carries the FIN.
+static inline void martlet_prep_send(struct io_uring_sqe *sqe, int fd, const void *bytes, uint32_t count, int more,
                                      uint64_t user_data) {
   martlet_sqe_common(sqe, IORING_OP_SEND, fd, (uint64_t)(uintptr_t)bytes, count, user_data);
-  sqe->msg_flags = MSG_NOSIGNAL | MSG_WAITALL;
+  sqe->msg_flags = MSG_NOSIGNAL | MSG_WAITALL | (more ? MSG_MORE : 0);
 }
 
-static inline void martlet_prep_sendmsg(struct io_uring_sqe *sqe, int fd, const struct msghdr *message,
+static inline void martlet_prep_sendmsg(struct io_uring_sqe *sqe, int fd, const struct msghdr *message, int more,
                                         uint64_t user_data) {
   martlet_sqe_common(sqe, IORING_OP_SENDMSG, fd, (uint64_t)(uintptr_t)message, 1, user_data);
-  sqe->msg_flags = MSG_NOSIGNAL | MSG_WAITALL;
+  sqe->msg_flags = MSG_NOSIGNAL | MSG_WAITALL | (more ? MSG_MORE : 0);
 }
 
 static inline void martlet_prep_connect(struct io_uring_sqe *sqe, int fd, const struct sockaddr *address,
@@ -198,6 +201,12 @@ static inline int martlet_probe(struct io_uring *ring) {
 
 // accept4 is a GNU extension, which Swift's Glibc module does not show.
 int martlet_accept(int socket);
+
+// Shuts the door of a listening socket without closing it: handshakes under way are completed and can be accepted,
+// new ones are not answered. A TCP client tries again a second later and is refused by then, or finds whoever listens
+// there next. The socket does not block any more. `open` takes it back, but for a UNIX socket (then -1).
+int martlet_listen_shut(int socket, int is_unix);
+int martlet_listen_open(int socket, int is_unix);
 
 // Blocks the signals that main reads and ignores SIGPIPE; before any thread is started, so that all inherit it.
 // The descriptor that delivers them, or -1.

@@ -137,10 +137,13 @@ extension Worker {
         unsafe stream.pointee.request.setValue(at: at, span)
     }
 
-    /// Peer and own address of an accepted connection, asked for when first needed.
+    /// Peer and own address of an accepted connection, asked for when first needed. A listener that is bound to one
+    /// address has told the second when the connection was opened.
     func learnAddresses(_ connection: UnsafeMutablePointer<Connection>) {
         unsafe connection.pointee.remote = unsafe SocketAddress(peerOf: connection.pointee.descriptor)
-        unsafe connection.pointee.local = unsafe SocketAddress(localOf: connection.pointee.descriptor)
+        if unsafe connection.pointee.local.family == .none {
+            unsafe connection.pointee.local = unsafe SocketAddress(localOf: connection.pointee.descriptor)
+        }
     }
 }
 

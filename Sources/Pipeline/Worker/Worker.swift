@@ -112,6 +112,7 @@ public final class Worker {
         while let connection = unsafe connections.takeFinished() { unsafe close(connection) }
         memory.buffers.publish()
         connections.resumeStarved()
+        connections.resumeLater(nowMs: nowMs)
         ring.turn(timeoutNs: waitNs)
         nowNs = Clock.monotonicNs()
         nowMs = nowNs / 1_000_000
@@ -127,7 +128,8 @@ public final class Worker {
     }
 
     private var waitNs: Int64 {
-        guard let untilNext = timers.untilNext else { return -1 }
+        let untilNext = min(timers.untilNext ?? .max, connections.untilLater(nowMs: nowMs) ?? .max)
+        if untilNext == .max { return -1 }
         // A deadline in the past still lets the kernel run: a wait of one microsecond.
         return max(1000, Int64(truncatingIfNeeded: min(untilNext, 3_600_000)) &* 1_000_000)
     }
@@ -154,7 +156,7 @@ public final class Worker {
         case .timer:
             if let connection = unsafe connections.slab[Handle(raw: token)] { unsafe connectionTimedOut(connection) }
         case .streamTimer: streamTimedOut(Handle(raw: token))
-        case .acceptTimer: retryAccepts()
+        case .acceptTimer: acceptTimerFired()
         case .other: onTimer?(token)
         default: break
         }

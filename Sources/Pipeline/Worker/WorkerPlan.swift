@@ -16,6 +16,7 @@ extension Worker {
     }
 
     private func adopt(_ plan: UnsafePointer<Plan>) {
+        unsafe currentPlan = unsafe plan
         unsafe adoptClusters(plan)
         unsafe adoptListeners(plan)
         for i in unsafe 0..<plan.pointee.retired.count { unsafe pins.retire(plan.pointee.retired[i]) }
@@ -28,7 +29,7 @@ extension Worker {
 
     /// The newest configuration of a listener's slot; nil when it is gone.
     func currentListener(_ slot: UInt32) -> UnsafePointer<ListenerConfig>? {
-        for i in 0..<acceptors.count where acceptors[i].slot == slot && !acceptors[i].isRemoved {
+        for i in 0..<acceptors.count where acceptors[i].slot == slot && acceptors[i].removeMs == 0 {
             return unsafe acceptors[i].config
         }
         return nil
@@ -48,6 +49,7 @@ extension Worker {
     /// Serving, or not any more: idle connections close now, the others behind their response.
     func drainChanged(_ state: DrainState) {
         drain = state
+        tellConnections()
         guard state != .none else { return }
         unsafe connections.slab.forEach { connection in
             if unsafe connection.pointee.role == .http1Downstream, let server = unsafe servers[connection.pointee.session] {

@@ -127,15 +127,18 @@ extension Worker {
             let server = unsafe servers[connection.pointee.session]
         else { return }
         let closes = unsafe stream.pointee.closesDownstream
-        let requestEnded = unsafe stream.pointee.requestEnded
         unsafe server.pointee.stream = .none
         unsafe server.pointee.headersDeadlineMs = 0
+        // RFC 9112 §9.6: a client that sent `close` sends nothing behind that request, so nothing of ours can be lost
+        // to a reset when we close first. A body is left to `linger`: what a client appends to one is not known.
+        let clientIsDone = unsafe server.pointee.decoder.shouldClose && stream.pointee.requestBodyBytes == 0
+            && stream.pointee.requestEnded && server.pointee.pending.isEmpty && !server.pointee.isDraining
         unsafe server.pointee.decoder.reset()
         unsafe connection.pointee.isAboveHigh = false
         if closes {
-            if requestEnded, unsafe !server.pointee.isDraining {
-                // Nothing more was promised: close as soon as the bytes are out.
-                unsafe finishLocally(server, connection)
+            if clientIsDone {
+                unsafe count(server.pointee.http.pointee.stats, .downstreamCxDestroyLocal)
+                unsafe closeServer(server, connection)
             } else {
                 unsafe linger(server, connection)
             }
@@ -147,12 +150,5 @@ extension Worker {
         }
         if unsafe connection.pointee.isPaused, unsafe server.pointee.pending.isEmpty { unsafe connections.receive(connection) }
         if unsafe !server.pointee.pending.isEmpty { unsafe resumePending(server) }
-    }
-
-    /// A FIN behind the response, then the close when the peer has closed too.
-    private func finishLocally(
-        _ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>
-    ) {
-        unsafe linger(server, connection)
     }
 }
