@@ -82,6 +82,7 @@ package final class Server {
         } catch {
             throw .ring(error)
         }
+        configurator.dns = DNSReactor(main, stats)
         threads = mailboxes.enumerated().map { i, mailbox in
             WorkerThread(index: i, mailbox: mailbox, cells: stats.cells(worker: i), pins: options.pinsWorkers)
         }
@@ -97,20 +98,46 @@ package final class Server {
             case .listen(let error): throw .listen(error)
             }
         }
-        do throws(RingError) {
-            for thread in threads { try thread.start() }
-        } catch {
-            throw .ring(error)
+        if configurator.isWarm {
+            do throws(RingError) {
+                try startThreads()
+            } catch {
+                throw .ring(error)
+            }
+        } else {
+            configurator.onWarm = { [unowned self] in clustersAreWarm() }
         }
         publisher.wake = { [unowned self] in wakeWorkers() }
         let cells = stats.mainCells
         cells.set(serverScope[.live], 1)
         cells.set(serverScope[.concurrency], UInt64(options.concurrency))
-        cells.set(managerScope[.workersStarted], 1)
         cells.set(managerScope[.totalListenersActive], UInt64(configurator.listeners.count))
     }
 
-    package var state: String { isDraining || failsHealthChecks ? "DRAINING" : "LIVE" }
+    private func startThreads() throws(RingError) {
+        for thread in threads { try thread.start() }
+        workersAreStarted = true
+        stats.mainCells.set(managerScope[.workersStarted], 1)
+    }
+
+    /// Every name of a static cluster has had its first answer, or none: as in Envoy nothing is served before that.
+    private func clustersAreWarm() {
+        do throws(RingError) {
+            try startThreads()
+            log.write(.info, "main", "all clusters initialized: workers started")
+        } catch {
+            log.write(.error, "main", error.text)
+            exitStatus = 1
+            main.stop()
+        }
+    }
+
+    package private(set) var workersAreStarted = false
+    private var exitStatus: Int32 = 0
+
+    package var state: String {
+        isDraining || failsHealthChecks ? "DRAINING" : workersAreStarted ? "LIVE" : "PRE_INITIALIZING"
+    }
 
     private var kept: [AnyObject] = []
     /// Keeps an object as long as the process serves.
@@ -134,9 +161,15 @@ package final class Server {
     package func run() -> Int32 {
         logWarnings()
         main.onOther = { [unowned self] completion in
-            if Operation.of(completion.user_data) == .read { signalled(completion.result) }
+            switch Operation.of(completion.user_data) {
+            case .read: signalled(completion.result)
+            case .poll: configurator.dns?.polled(completion)
+            default: break
+            }
         }
-        main.onTimer = { [unowned self] _ in ticked() }
+        main.onTimer = { [unowned self] token in
+            if configurator.dns?.fired(token) != true { ticked() }
+        }
         unsafe tick.initialize(to: TimerNode(token: Operation.other.token(.none)))
         unsafe main.timers.arm(tick, at: main.nowMs + Server.tickMs)
         if options.watches, let path = options.configPath { watch = FileWatch(path) }
@@ -149,10 +182,12 @@ package final class Server {
         wakeWorkers()
         main.connections.flushAll()
         main.ring.turn(timeoutNs: 0)
-        for thread in threads { thread.join() }
+        if workersAreStarted {
+            for thread in threads { thread.join() }
+        }
         configurator.logSinks.finish(limitMs: Server.logFlushLimitMs)
         log.write(.info, "main", "exiting")
-        return 0
+        return exitStatus
     }
 
     private func readSignals() {
@@ -219,7 +254,7 @@ package final class Server {
         }
         if watch?.hasChanged() == true { reload() }
         guard isDraining else { return }
-        if !socketsAreClosed, publisher.nobodyAccepts {
+        if !socketsAreClosed, publisher.nobodyAccepts || !workersAreStarted {
             configurator.closeSockets()
             socketsAreClosed = true
         }

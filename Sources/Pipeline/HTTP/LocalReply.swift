@@ -18,10 +18,13 @@ extension Worker {
         unsafe stream.pointee.isLocalReply = true
         unsafe stream.pointee.flags.formUnion(flags)
         unsafe stream.pointee.details = details
+        unsafe endRetries(stream)
         unsafe releaseUpstream(stream)
         unsafe stream.pointee.requestBody.removeAll(memory)
+        unsafe stream.pointee.waitingBody.removeAll(memory)
         unsafe stream.pointee.response.reset()
         unsafe stream.pointee.response.status = status
+        unsafe addAttemptCount(stream)
         unsafe prepare?(&stream.pointee.response)
         var parts = LocalReplyParts(status: status, body: body, contentType: contentType)
         if let config = unsafe stream.pointee.http.pointee.localReply { unsafe rewrite(&parts, stream, config) }

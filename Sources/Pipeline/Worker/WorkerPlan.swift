@@ -74,16 +74,24 @@ extension Worker {
             if unsafe clusters[slot] == nil {
                 let cluster = UnsafeMutablePointer<Cluster>.allocate(capacity: 1)
                 unsafe cluster.initialize(to: Cluster(config: entry.config, set: entry.hosts))
-                unsafe cluster.pointee.adopt(entry.hosts, slab: &hosts, random: &random) { _ in }
+                unsafe cluster.pointee.adopt(
+                    entry.hosts, slab: &hosts, random: &random, moved: { repin($0, $1) }, removed: { _ in })
                 unsafe clusters[slot] = unsafe cluster
                 clusterParts[slot] = entry.part
             } else if let cluster = unsafe clusters[slot], unsafe cluster.pointee.set.pointee.version != entry.hosts.pointee.version {
                 var gone = PlainArray<UInt64>(capacity: 8)
-                unsafe cluster.pointee.adopt(entry.hosts, slab: &hosts, random: &random) { gone.append($0.raw) }
+                unsafe cluster.pointee.adopt(
+                    entry.hosts, slab: &hosts, random: &random, moved: { repin($0, $1) }, removed: { gone.append($0.raw) })
                 for i in 0..<gone.count { hostRemoved(Handle(raw: gone[i])) }
                 gone.destroy()
             }
         }
+    }
+
+    /// A host's configuration and statistics belong to its set's part.
+    private func repin(_ old: PartID, _ new: PartID) {
+        if new != .max { pins.pin(new) }
+        if old != .max { pins.unpin(old) }
     }
 
     /// The cluster of a slot; nil when there is none now.
