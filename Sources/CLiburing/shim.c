@@ -3,10 +3,37 @@
 
 int martlet_accept(int socket) { return accept4(socket, NULL, NULL, SOCK_CLOEXEC); }
 
+#include <fcntl.h>
+#include <linux/filter.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/signalfd.h>
+
+int martlet_listen_shut(int socket, int is_unix) {
+  int flags = fcntl(socket, F_GETFL);
+  if (flags < 0 || fcntl(socket, F_SETFL, flags | O_NONBLOCK) != 0) return -1;
+  // connect says ECONNREFUSED from here on, and the queue can still be emptied.
+  if (is_unix) return shutdown(socket, SHUT_RD);
+  // Drops a SYN without ACK; everything else passes, the last segment of a handshake too. Offset 13: the flags.
+  struct sock_filter code[] = {
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
+      BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x02, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, 0),
+      BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+  };
+  struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = code};
+  return setsockopt(socket, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+}
+
+int martlet_listen_open(int socket, int is_unix) {
+  if (is_unix) return -1;
+  int unused = 0;
+  setsockopt(socket, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof unused);
+  int flags = fcntl(socket, F_GETFL);
+  return flags < 0 ? -1 : fcntl(socket, F_SETFL, flags & ~O_NONBLOCK);
+}
 
 int martlet_signals(void) {
   sigset_t set;

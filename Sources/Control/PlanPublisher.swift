@@ -58,6 +58,9 @@ package final class PlanPublisher {
     /// Every worker runs the newest plan.
     package var isAdopted: Bool { mailboxes.allSatisfy { $0.adopted == version } }
 
+    /// Every worker runs the newest plan and has let go of all its listening sockets.
+    package var nobodyAccepts: Bool { isAdopted && mailboxes.allSatisfy { $0.accepting == 0 } }
+
     /// Takes what workers have let go of; frees what nobody uses.
     package func collect() {
         for (i, mailbox) in mailboxes.enumerated() {

@@ -160,6 +160,12 @@ public struct SocketAddress: Equatable, Sendable {
         return n + width
     }
 
+    /// A UNIX socket without a file.
+    public var isAbstract: Bool {
+        guard family == .unix, let path = unsafe UnsafePointer<UInt8>(bitPattern: pathBase) else { return false }
+        return unsafe path.pointee == 0
+    }
+
     /// Bound to it, a socket takes connections to any address of the machine.
     public var isWildcard: Bool { family != .unix && high == 0 && low == 0 }
 

@@ -117,12 +117,13 @@ public struct TimerWheel {
                 unsafe fired(node.pointee.token)
             }
             guard now < time else { return false }
-            // Skip ticks in which nothing can happen; stop at each turn of a level to hand its next slot down.
-            let bits = unsafe occupied[0]
-            let position = now & 63
-            let ahead = position == 63 ? 0 : bits >> (position &+ 1)
-            let step = ahead == 0 ? 64 &- position : UInt64(ahead.trailingZeroBitCount) &+ 1
-            let target = min(time, now &+ step)
+            // Skip ticks in which nothing can happen: to the next slot that is occupied, on the lowest level that has
+            // one. Between here and there no level turns that has anything to hand down.
+            guard let step = untilNext else {
+                now = time
+                return false
+            }
+            let target = min(time, now &+ max(step, 1))
             now = target
             if target & 63 == 0 { cascade() }
         }
@@ -151,9 +152,10 @@ public struct TimerWheel {
         var level = difference == 0 ? 0 : (63 &- difference.leadingZeroBitCount) / 6
         var tick = deadline
         if level >= TimerWheel.levels {
-            // Further away than the wheel reaches (two years): wait in the last slot and be linked again there.
+            // Behind the next turn of the last level (two years), or further away than the wheel reaches: wait there,
+            // at most 62 slots from here, and be linked again.
             level = TimerWheel.levels &- 1
-            tick = now &+ (62 << (UInt64(level) &* TimerWheel.slotBits))
+            tick = min(deadline, now &+ (62 << (UInt64(level) &* TimerWheel.slotBits)))
         }
         let slot = Int((tick >> (UInt64(level) &* TimerWheel.slotBits)) & 63)
         let index = level << 6 | slot

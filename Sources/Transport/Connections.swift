@@ -235,6 +235,12 @@ package struct Connections {
         }
     }
 
+    /// Whether the kernel holds bytes that have not been received: a look before an idle connection is closed.
+    package func hasUnread(_ connection: UnsafeMutablePointer<Connection>) -> Bool {
+        var byte: UInt8 = 0
+        return unsafe recv(connection.pointee.descriptor, &byte, 1, Int32(truncatingIfNeeded: Int(MSG_PEEK) | Int(MSG_DONTWAIT))) > 0
+    }
+
     private mutating func rearm(_ connection: UnsafeMutablePointer<Connection>) {
         guard unsafe !connection.pointee.isReceiving else { return }
         unsafe receive(connection)

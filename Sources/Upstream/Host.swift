@@ -14,6 +14,8 @@ package struct Host {
     package var cluster: UInt32
     /// Part number of that cluster: a slot may get a new cluster while connections to old hosts are open.
     package var clusterPart: UInt32
+    /// Part number of the host set that `config` lies in, pinned.
+    package var part: UInt32 = .max
     /// Most recently used idle connection, linked through the sessions: the hot one is used again, cold ones time out.
     package var idleHead: Handle = .none
     package var idleCount: UInt32 = 0

@@ -77,6 +77,24 @@ package enum Sockets {
         unsafe setsockopt(socket.raw, level, option, &one, socklen_t(MemoryLayout<Int32>.size))
     }
 
+    /// A name of the abstract UNIX namespace, taken; nil when somebody has it.
+    static func abstractName(_ name: String) -> Descriptor? {
+        let raw = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard raw >= 0 else { return nil }
+        let descriptor = Descriptor(raw)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let bytes = Array(name.utf8.prefix(100))
+        unsafe withUnsafeMutableBytes(of: &address.sun_path) { path in
+            for (i, byte) in bytes.enumerated() { unsafe path[i + 1] = byte }
+        }
+        let length = socklen_t(MemoryLayout<sa_family_t>.size + 1 + bytes.count)
+        let status = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe bind(raw, $0, length) }
+        }
+        return status == 0 ? descriptor : nil
+    }
+
     /// Takes a port without listening: whoever connects is refused, and nobody else can take it.
     package static func reserve(port: UInt16) throws -> Descriptor {
         let socket = try open(nonBlocking: true)
@@ -89,6 +107,21 @@ package enum Sockets {
     package static func listen(port: UInt16, backlog: Int32 = 128) throws -> Descriptor {
         let socket = try reserve(port: port)
         guard Glibc.listen(socket.raw, backlog) == 0 else { throw SocketError.failed("listen", errno: errno) }
+        return socket
+    }
+
+    /// Another address of the loopback network.
+    package static func listen(address text: String, port: UInt16) throws -> Descriptor {
+        let socket = try open(nonBlocking: true)
+        enable(SOL_SOCKET, SO_REUSEADDR, on: socket)
+        var address = address(port: port)
+        unsafe inet_pton(AF_INET, text, &address.sin_addr)
+        let result = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe bind(socket.raw, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard result == 0, Glibc.listen(socket.raw, 16) == 0 else { throw SocketError.failed("bind \(text):\(port)", errno: errno) }
         return socket
     }
 

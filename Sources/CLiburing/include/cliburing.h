@@ -202,6 +202,12 @@ static inline int martlet_probe(struct io_uring *ring) {
 // accept4 is a GNU extension, which Swift's Glibc module does not show.
 int martlet_accept(int socket);
 
+// Shuts the door of a listening socket without closing it: handshakes under way are completed and can be accepted,
+// new ones are not answered. A TCP client tries again a second later and is refused by then, or finds whoever listens
+// there next. The socket does not block any more. `open` takes it back, but for a UNIX socket (then -1).
+int martlet_listen_shut(int socket, int is_unix);
+int martlet_listen_open(int socket, int is_unix);
+
 // Blocks the signals that main reads and ignores SIGPIPE; before any thread is started, so that all inherit it.
 // The descriptor that delivers them, or -1.
 int martlet_signals(void);

@@ -1,6 +1,10 @@
 // Listening sockets, kept by main across updates: a listener that keeps its address keeps its sockets, and with them
 // every connection that waits in their queues.
+//
+// An address that nobody lists any more is shut first (`martlet_listen_shut`): the workers still take what has arrived,
+// nothing new arrives, and only then is the socket closed. Closing it at once would reset every connection that waits.
 
+import CLiburing
 import Glibc
 import Pipeline
 import Primitives
@@ -11,10 +15,13 @@ final class ListenSocketGroup {
     /// The address with the port that the system chose, where port 0 was asked for.
     let bound: SocketAddress
     let descriptors: [Int32]
+    private(set) var isShut = false
     private var uses = 0
-    private let closed: (SocketAddress) -> Void
+    private let closed: (ListenSocketGroup) -> Void
 
-    init(_ address: SocketAddress, workers: Int, backlog: Int32, closed: @escaping (SocketAddress) -> Void) throws(ListenError) {
+    init(
+        _ address: SocketAddress, workers: Int, backlog: Int32, closed: @escaping (ListenSocketGroup) -> Void
+    ) throws(ListenError) {
         self.address = address
         descriptors = try ListenSocket.open(address, workers: workers, backlog: backlog)
         bound = address.family == .unix ? address : SocketAddress(localOf: descriptors[0])
@@ -27,7 +34,25 @@ final class ListenSocketGroup {
         uses -= 1
         guard uses == 0 else { return }
         for descriptor in descriptors { Glibc.close(descriptor) }
-        closed(address)
+        closed(self)
+    }
+
+    /// No new connection gets in. A socket of the abstract namespace stays open until it is closed: it could not be
+    /// opened again under its name.
+    func shut(forGood: Bool) {
+        let isUnix = address.family == .unix
+        guard !isShut, forGood || !isUnix || !address.isAbstract else { return }
+        isShut = true
+        for descriptor in descriptors { _ = martlet_listen_shut(descriptor, isUnix ? 1 : 0) }
+    }
+
+    /// Listed again before it was closed. False when that cannot be.
+    func reopen() -> Bool {
+        guard isShut else { return true }
+        guard address.family != .unix else { return false }
+        for descriptor in descriptors { _ = martlet_listen_open(descriptor, 0) }
+        isShut = false
+        return true
     }
 }
 
@@ -37,18 +62,26 @@ final class ListenSockets {
 
     init(workers: Int) { self.workers = workers }
 
+    /// Addresses that are open.
+    var count: Int { groups.count }
+
     /// The sockets of an address, opened when nobody has them yet. Each call needs a `release` of the group.
     func acquire(_ address: SocketAddress, backlog: Int32) throws(ListenError) -> ListenSocketGroup {
         let key = "\(address)"
-        if let group = groups[key] {
+        if let group = groups[key], group.reopen() {
             group.retain()
             return group
         }
-        let group = try ListenSocketGroup(address, workers: workers, backlog: backlog) { [weak self] address in
-            self?.groups["\(address)"] = nil
+        let group = try ListenSocketGroup(address, workers: workers, backlog: backlog) { [weak self] group in
+            if self?.groups[key] === group { self?.groups[key] = nil }
         }
         group.retain()
         groups[key] = group
         return group
+    }
+
+    /// Shuts every address that is not in `listed`.
+    func shutAll(but listed: [ListenSocketGroup], forGood: Bool) {
+        for group in groups.values where !listed.contains(where: { $0 === group }) { group.shut(forGood: forGood) }
     }
 }

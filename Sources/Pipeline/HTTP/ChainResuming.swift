@@ -253,8 +253,9 @@ extension Worker {
                 body.append(moving: &held)
             }
         }
+        unsafe endRetries(stream)
         unsafe releaseUpstream(stream)
-        unsafe body.prepend(moving: &stream.pointee.requestBody)
+        unsafe body.prepend(moving: &stream.pointee.waitingBody)
         unsafe destroyFilters(stream)
         if let state = unsafe stream.pointee.filterState { memory.blocks.free(state) }
         unsafe stream.pointee.beginAnew()
@@ -340,6 +341,8 @@ extension HTTPStream {
         timeoutAtMs = 0
         perTryTimeoutAtMs = 0
         wasMoved = false
+        attempt = 0
+        retry = RetryState()
         flags = []
         details = .empty
     }

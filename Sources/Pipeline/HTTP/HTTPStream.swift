@@ -76,6 +76,11 @@ public struct HTTPStream {
     package var upstreamBodySent: UInt64 = 0
     package var timeoutMs: UInt64 = 0
     package var perTryTimeoutMs: UInt64 = 0
+    package var retry = RetryState()
+    /// Part number of the cluster whose active retries count this one.
+    package var retryClusterPart: UInt32 = 0
+    /// Body that the filters have let go and that waits for an upstream connection.
+    package var waitingBody = ByteQueue()
 
     // Filters.
     package var hasFilters = false
@@ -100,8 +105,6 @@ public struct HTTPStream {
     /// The first of the calls that filters have under way for this stream, and whether this stream is one itself.
     package var firstCall = Handle.none
     package var isCall = false
-    /// Body that waits for an upstream connection.
-    package var requestBody = ByteQueue()
 
     // Timers. Deadlines in milliseconds of the worker's clock; 0: none.
     package var timer: TimerNode

@@ -1,5 +1,9 @@
 // Accepting: one multishot accept per listening socket of this worker. The sockets belong to main and survive updates;
 // a worker only arms and cancels its accept on them.
+//
+// A socket that no plan lists any more has been shut by main (`ListenSocketGroup.shut`). This worker goes on accepting
+// for `acceptTailMs`, so that handshakes under way arrive, cancels, empties the queue, and lets go of the part; when
+// every worker has, main closes the socket. So nobody who got through to us is reset.
 
 import CLiburing
 import Glibc
@@ -20,17 +24,22 @@ struct Acceptor: BitwiseCopyable {
     var local: SocketAddress
     var isArmed = false
     var isCancelling = false
-    var isRemoved = false
+    /// No plan lists it any more: when accepting ends, in milliseconds; 0: it is listed.
+    var removeMs: UInt64 = 0
     /// When to try again after the system had no descriptor or memory for us, in milliseconds; 0: not waiting.
     var retryMs: UInt64 = 0
+    /// Scratch of `adoptListeners`.
+    var isListed = true
 }
 
 extension Worker {
     /// How long accepting rests when the system has no descriptor or memory left (EMFILE, ENFILE, ENOBUFS, ENOMEM).
     static let acceptPauseMs: UInt64 = 100
+    /// How long a socket that was taken away is still accepted from: longer than a handshake takes.
+    static let acceptTailMs: UInt64 = 100
 
     func adoptListeners(_ plan: UnsafePointer<Plan>) {
-        for i in 0..<acceptors.count { acceptors[i].isRemoved = true }
+        for i in 0..<acceptors.count { acceptors[i].isListed = false }
         for i in unsafe 0..<plan.pointee.listeners.count where unsafe plan.pointee.drain != .closing {
             let listener = unsafe plan.pointee.listeners[i]
             for j in unsafe 0..<listener.config.pointee.addresses.count {
@@ -39,7 +48,11 @@ extension Worker {
                 adoptSocket(place.sockets[min(index, place.sockets.count - 1)], place.address, listener)
             }
         }
-        for i in 0..<acceptors.count where acceptors[i].isRemoved { cancelAccept(i) }
+        for i in 0..<acceptors.count where !acceptors[i].isListed && acceptors[i].removeMs == 0 {
+            acceptors[i].removeMs = nowMs &+ Worker.acceptTailMs
+            armAcceptTimer(acceptors[i].removeMs)
+        }
+        mailbox.accepts(on: acceptors.count)
     }
 
     private func adoptSocket(_ socket: Int32, _ address: SocketAddress, _ listener: ListenerSlot) {
@@ -52,9 +65,10 @@ extension Worker {
             acceptor.part = listener.part
             acceptor.slot = unsafe listener.config.pointee.slot
             unsafe acceptor.config = unsafe listener.config
-            acceptor.isRemoved = false
+            acceptor.isListed = true
+            acceptor.removeMs = 0
             acceptors[i] = acceptor
-            armAccept(i)
+            if acceptor.retryMs == 0 { armAccept(i) }
             return
         }
         pins.pin(listener.part)
@@ -66,7 +80,7 @@ extension Worker {
     }
 
     private func armAccept(_ index: Int) {
-        guard !acceptors[index].isArmed, !acceptors[index].isRemoved else { return }
+        guard !acceptors[index].isArmed else { return }
         acceptors[index].isArmed = true
         unsafe martlet_prep_accept_multishot(
             ring.entry(), acceptors[index].socket, acceptToken(acceptors[index].socket))
@@ -74,13 +88,6 @@ extension Worker {
 
     private func acceptToken(_ socket: Int32) -> UInt64 {
         Operation.accept.token(Handle(raw: UInt64(UInt32(bitPattern: socket))))
-    }
-
-    /// The listener is gone: the accept is cancelled; when that has completed, what waits in the queue is still taken.
-    private func cancelAccept(_ index: Int) {
-        guard acceptors[index].isArmed, !acceptors[index].isCancelling else { return }
-        acceptors[index].isCancelling = true
-        unsafe martlet_prep_cancel(ring.entry(), acceptToken(acceptors[index].socket), Operation.cancel.token(.none))
     }
 
     // HOT: per connection.
@@ -95,37 +102,80 @@ extension Worker {
         if completion.result >= 0 { opened(completion.result, acceptors[index]) }
         guard !completion.more else { return }
         acceptors[index].isArmed = false
-        if acceptors[index].isRemoved {
-            drainAcceptQueue(index)
-            return
-        }
+        acceptors[index].isCancelling = false
         switch -completion.result {
         case EMFILE, ENFILE, ENOBUFS, ENOMEM:
+            // The connection waits in the kernel's queue; it is not lost.
+            unsafe count(acceptors[index].config.pointee.stats, .acceptPaused)
             acceptors[index].retryMs = nowMs &+ Worker.acceptPauseMs
             armAcceptTimer(acceptors[index].retryMs)
-        default: armAccept(index)
+        default:
+            // A socket that was shut does not block: what is left of its queue is taken at the end of its tail.
+            if acceptors[index].removeMs == 0 { armAccept(index) } else { endAccepting(index) }
+        }
+    }
+
+    /// The tail of a socket that was taken away is over: the accept is cancelled; when that has completed, the queue is
+    /// emptied.
+    private func endAccepting(_ index: Int) {
+        guard acceptors[index].removeMs <= nowMs else { return }
+        if acceptors[index].isArmed {
+            guard !acceptors[index].isCancelling else { return }
+            acceptors[index].isCancelling = true
+            unsafe martlet_prep_cancel(
+                ring.entry(), acceptToken(acceptors[index].socket), Operation.cancel.token(.none))
+        } else {
+            emptyAcceptQueue(index)
         }
     }
 
     /// Connections that the kernel has already accepted for us are served; then the part is let go of.
-    private func drainAcceptQueue(_ index: Int) {
+    private func emptyAcceptQueue(_ index: Int) {
         let acceptor = acceptors[index]
-        acceptors.swapRemove(index)
-        // The socket may be shared with other workers (UNIX): never wait.
+        // The socket may be shared with other workers (UNIX), and one of the abstract namespace blocks: never wait.
         var ready = pollfd(fd: acceptor.socket, events: Int16(POLLIN), revents: 0)
         while unsafe poll(&ready, 1, 0) == 1, ready.revents & Int16(POLLIN) != 0 {
             let descriptor = martlet_accept(acceptor.socket)
-            guard descriptor >= 0 else { break }
+            if descriptor < 0 {
+                // No descriptor left: what waits is not given up yet.
+                if errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM {
+                    unsafe count(acceptor.config.pointee.stats, .acceptPaused)
+                    acceptors[index].removeMs = nowMs &+ Worker.acceptPauseMs
+                    armAcceptTimer(acceptors[index].removeMs)
+                    return
+                }
+                break
+            }
             opened(descriptor, acceptor)
         }
+        acceptors.swapRemove(index)
+        mailbox.accepts(on: acceptors.count)
         pins.unpin(acceptor.part)
     }
 
-    func retryAccepts() {
-        for i in 0..<acceptors.count where acceptors[i].retryMs != 0 && acceptors[i].retryMs <= nowMs {
-            acceptors[i].retryMs = 0
-            armAccept(i)
+    /// The accept timer has fired: tries again where accepting rested, ends it where a tail is over.
+    func acceptTimerFired() {
+        // From the end: an entry that goes is replaced by the last one.
+        var i = acceptors.count
+        while i > 0 {
+            i &-= 1
+            if acceptors[i].retryMs != 0, acceptors[i].retryMs <= nowMs {
+                acceptors[i].retryMs = 0
+                if acceptors[i].removeMs == 0 { armAccept(i) }
+            }
+            if acceptors[i].removeMs != 0 { endAccepting(i) }
         }
+        for i in 0..<acceptors.count {
+            let acceptor = acceptors[i]
+            if acceptor.retryMs > nowMs { armAcceptTimer(acceptor.retryMs) }
+            if acceptor.removeMs > nowMs { armAcceptTimer(acceptor.removeMs) }
+        }
+    }
+
+    /// While draining, main waits for the last connection.
+    @inline(__always)
+    func tellConnections() {
+        if drain != .none { mailbox.holds(connections: downstreamConnections) }
     }
 
     private func armAcceptTimer(_ deadline: UInt64) { unsafe timers.armNoLater(acceptTimer, than: deadline) }
@@ -134,7 +184,7 @@ extension Worker {
     private func opened(_ descriptor: Int32, _ acceptor: Acceptor) {
         let config = unsafe acceptor.config
         guard let connection = unsafe connections.adopt(descriptor: descriptor, role: .none, nowNs: nowNs) else {
-            unsafe count(config.pointee.stats, .downstreamCxOverflow)
+            unsafe countListener(config.pointee.stats, .downstreamCxOverflow)
             Glibc.close(descriptor)
             return
         }
@@ -144,8 +194,9 @@ extension Worker {
         unsafe connection.pointee.listener = unsafe UnsafeRawPointer(config)
         unsafe pins.pin(config.pointee.part)
         downstreamConnections &+= 1
+        tellConnections()
         let worker = unsafe config.pointee.workerStats[index]
-        unsafe count(config.pointee.stats, .downstreamCxTotal)
+        unsafe countListener(config.pointee.stats, .downstreamCxTotal)
         unsafe cells.gaugeAdd(config.pointee.stats &+ ListenerStat.downstreamCxActive.rawValue, 1)
         cells.increment(worker &+ ListenerWorkerStat.downstreamCxTotal.rawValue)
         cells.gaugeAdd(worker &+ ListenerWorkerStat.downstreamCxActive.rawValue, 1)
@@ -171,13 +222,14 @@ extension Worker {
         if let listener = unsafe connection.pointee.listener {
             let config = unsafe listener.assumingMemoryBound(to: ListenerConfig.self)
             let worker = unsafe config.pointee.workerStats[index]
-            unsafe count(config.pointee.stats, .downstreamCxDestroy)
+            unsafe countListener(config.pointee.stats, .downstreamCxDestroy)
             unsafe cells.gaugeAdd(config.pointee.stats &+ ListenerStat.downstreamCxActive.rawValue, -1)
             cells.gaugeAdd(worker &+ ListenerWorkerStat.downstreamCxActive.rawValue, -1)
             unsafe cells.record(
                 config.pointee.stats &+ ListenerStat.downstreamCxLengthMs.rawValue,
                 (nowNs &- connection.pointee.openedNs) / 1_000_000)
             downstreamConnections &-= 1
+            tellConnections()
             unsafe pins.unpin(connection.pointee.owner)
             unsafe connection.pointee.listener = nil
         }

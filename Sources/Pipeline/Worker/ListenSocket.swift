@@ -13,12 +13,18 @@ package enum ListenError: Error, Equatable {
 
 package enum ListenSocket {
     /// Opens one listening socket per worker; a UNIX socket is one for all. Nothing stays open when one fails.
+    ///
+    /// With SO_REUSEPORT a second process would get the same port without an error, and half of the connections. So the
+    /// first socket listens without it, which at most one process can; then it gets the option, and the others join.
     package static func open(_ address: SocketAddress, workers: Int, backlog: Int32) throws(ListenError) -> [Int32] {
-        let count = address.family == .unix ? 1 : workers
-        var sockets: [Int32] = []
+        var sockets: [Int32] = [try openFirst(address, backlog: backlog)]
+        guard address.family != .unix else { return sockets }
+        var one: Int32 = 1
+        unsafe setsockopt(sockets[0], SOL_SOCKET, SO_REUSEPORT, &one, 4)
+        // Port 0: the others take the port that the first one got.
+        let bound = address.port == 0 ? SocketAddress(localOf: sockets[0]) : address
         do {
-            try probe(address)
-            for _ in 0..<count { sockets.append(try open(address, reusePort: true, backlog: backlog)) }
+            while sockets.count < workers { sockets.append(try open(bound, reusePort: true, backlog: backlog)) }
         } catch {
             for descriptor in sockets { Glibc.close(descriptor) }
             throw error
@@ -26,24 +32,41 @@ package enum ListenSocket {
         return sockets
     }
 
-    /// With SO_REUSEPORT a second process binds the same port without an error, so a bind without it comes first.
-    /// After a kill the port stays taken for some milliseconds: a few tries.
-    private static func probe(_ address: SocketAddress) throws(ListenError) {
-        guard address.family != .unix, address.port != 0 else { return }
+    /// After a kill the port stays taken for some milliseconds, and a UNIX socket's file stays: a few tries.
+    private static func openFirst(_ address: SocketAddress, backlog: Int32) throws(ListenError) -> Int32 {
         var tries = 0
         while true {
             do {
-                Glibc.close(try open(address, reusePort: false, backlog: nil))
-                return
+                return try open(address, reusePort: false, backlog: backlog)
             } catch {
                 guard case .inUse = error, tries < 20 else { throw error }
                 tries += 1
+                if address.family == .unix, removeStale(address) { continue }
                 usleep(10_000)
             }
         }
     }
 
-    private static func open(_ address: SocketAddress, reusePort: Bool, backlog: Int32?) throws(ListenError) -> Int32 {
+    /// Removes a UNIX socket's file that nobody listens on. False when somebody does, or when it is no socket.
+    private static func removeStale(_ address: SocketAddress) -> Bool {
+        guard !address.isAbstract else { return false }
+        var info = stat()
+        let path = "\(address)"
+        guard unsafe lstat(path, &info) == 0, info.st_mode & S_IFMT == S_IFSOCK else { return false }
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+        guard descriptor >= 0 else { return false }
+        defer { Glibc.close(descriptor) }
+        var storage = sockaddr_un()
+        let refused = unsafe withUnsafeMutableBytes(of: &storage) { bytes -> Bool in
+            guard let base = bytes.baseAddress else { return false }
+            let length = unsafe address.store(base)
+            return unsafe connect(descriptor, base.assumingMemoryBound(to: sockaddr.self), length) != 0
+                && errno == ECONNREFUSED
+        }
+        return unsafe refused && unlink(path) == 0
+    }
+
+    private static func open(_ address: SocketAddress, reusePort: Bool, backlog: Int32) throws(ListenError) -> Int32 {
         let descriptor = socket(address.domain, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw .other(address, errno) }
         var one: Int32 = 1
@@ -60,7 +83,7 @@ package enum ListenSocket {
             let length = unsafe address.store(base)
             let name = unsafe base.assumingMemoryBound(to: sockaddr.self)
             if unsafe Glibc.bind(descriptor, name, length) != 0 { return errno }
-            if let backlog, Glibc.listen(descriptor, backlog) != 0 { return errno }
+            if Glibc.listen(descriptor, backlog) != 0 { return errno }
             return 0
         }
         guard status == 0 else {

@@ -15,7 +15,9 @@ package struct Mailbox: @unchecked Sendable {
         var planPadding: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0, 0)
         var adopted: UInt64 = 0
         var releasedWritten: UInt64 = 0
-        var workerPadding: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0)
+        var accepting: UInt64 = 0
+        var connections: UInt64 = 0
+        var workerPadding: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
         var releasedRead: UInt64 = 0
         var stop: UInt64 = 0
     }
@@ -44,6 +46,12 @@ package struct Mailbox: @unchecked Sendable {
     /// The version of the plan that the worker adopted last. Older plans are not read any more.
     package var adopted: UInt64 { unsafe cmartlet_load_acquire(&words.pointee.adopted) }
 
+    /// Listening sockets that the worker uses, those included that a plan has taken away and that it still empties.
+    package var accepting: UInt64 { unsafe cmartlet_load_acquire(&words.pointee.accepting) }
+
+    /// Downstream connections that the worker holds, told while it drains.
+    package var connections: UInt64 { unsafe cmartlet_load_acquire(&words.pointee.connections) }
+
     package func stop() { unsafe cmartlet_store_release(&words.pointee.stop, 1) }
 
     /// Hands out the parts that the worker has let go of since the last call.
@@ -63,6 +71,14 @@ package struct Mailbox: @unchecked Sendable {
     @inline(__always)
     package var plan: UnsafePointer<Plan>? {
         unsafe cmartlet_load_pointer_acquire(&words.pointee.plan).map { unsafe UnsafePointer($0.assumingMemoryBound(to: Plan.self)) }
+    }
+
+    package func accepts(on sockets: Int) {
+        unsafe cmartlet_store_release(&words.pointee.accepting, UInt64(truncatingIfNeeded: sockets))
+    }
+
+    package func holds(connections: Int) {
+        unsafe cmartlet_store_release(&words.pointee.connections, UInt64(truncatingIfNeeded: connections))
     }
 
     package func adopt(_ version: UInt64) { unsafe cmartlet_store_release(&words.pointee.adopted, version) }

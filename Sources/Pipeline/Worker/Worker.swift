@@ -166,7 +166,7 @@ public final class Worker {
         case .timer:
             if let connection = unsafe connections.slab[Handle(raw: token)] { unsafe connectionTimedOut(connection) }
         case .streamTimer: streamTimedOut(Handle(raw: token))
-        case .acceptTimer: retryAccepts()
+        case .acceptTimer: acceptTimerFired()
         case .other: onTimer?(token)
         default: break
         }
@@ -193,7 +193,8 @@ public final class Worker {
 
     // HOT: per message.
     @inline(__always)
-    func count(_ base: UInt32, _ leaf: ListenerStat) { cells.increment(base &+ leaf.rawValue) }
+    // Under a name of its own: a listener and a connection manager have leaves of the same names.
+    func countListener(_ base: UInt32, _ leaf: ListenerStat) { cells.increment(base &+ leaf.rawValue) }
     @inline(__always)
     func count(_ base: UInt32, _ leaf: ClusterStat, _ n: UInt64 = 1) { cells.add(base &+ leaf.rawValue, n) }
     @inline(__always)

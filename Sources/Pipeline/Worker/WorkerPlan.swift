@@ -16,6 +16,7 @@ extension Worker {
     }
 
     private func adopt(_ plan: UnsafePointer<Plan>) {
+        unsafe currentPlan = unsafe plan
         unsafe adoptClusters(plan)
         unsafe adoptListeners(plan)
         for i in unsafe 0..<plan.pointee.retired.count { unsafe pins.retire(plan.pointee.retired[i]) }
@@ -28,7 +29,7 @@ extension Worker {
 
     /// The newest configuration of a listener's slot; nil when it is gone.
     func currentListener(_ slot: UInt32) -> UnsafePointer<ListenerConfig>? {
-        for i in 0..<acceptors.count where acceptors[i].slot == slot && !acceptors[i].isRemoved {
+        for i in 0..<acceptors.count where acceptors[i].slot == slot && acceptors[i].removeMs == 0 {
             return unsafe acceptors[i].config
         }
         return nil
@@ -48,6 +49,7 @@ extension Worker {
     /// Serving, or not any more: idle connections close now, the others behind their response.
     func drainChanged(_ state: DrainState) {
         drain = state
+        tellConnections()
         guard state != .none else { return }
         unsafe connections.slab.forEach { connection in
             if unsafe connection.pointee.role == .http1Downstream, let server = unsafe servers[connection.pointee.session] {
@@ -72,16 +74,24 @@ extension Worker {
             if unsafe clusters[slot] == nil {
                 let cluster = UnsafeMutablePointer<Cluster>.allocate(capacity: 1)
                 unsafe cluster.initialize(to: Cluster(config: entry.config, set: entry.hosts))
-                unsafe cluster.pointee.adopt(entry.hosts, slab: &hosts, random: &random) { _ in }
+                unsafe cluster.pointee.adopt(
+                    entry.hosts, slab: &hosts, random: &random, moved: { repin($0, $1) }, removed: { _ in })
                 unsafe clusters[slot] = unsafe cluster
                 clusterParts[slot] = entry.part
             } else if let cluster = unsafe clusters[slot], unsafe cluster.pointee.set.pointee.version != entry.hosts.pointee.version {
                 var gone = PlainArray<UInt64>(capacity: 8)
-                unsafe cluster.pointee.adopt(entry.hosts, slab: &hosts, random: &random) { gone.append($0.raw) }
+                unsafe cluster.pointee.adopt(
+                    entry.hosts, slab: &hosts, random: &random, moved: { repin($0, $1) }, removed: { gone.append($0.raw) })
                 for i in 0..<gone.count { hostRemoved(Handle(raw: gone[i])) }
                 gone.destroy()
             }
         }
+    }
+
+    /// A host's configuration and statistics belong to its set's part.
+    private func repin(_ old: PartID, _ new: PartID) {
+        if new != .max { pins.pin(new) }
+        if old != .max { pins.unpin(old) }
     }
 
     /// The cluster of a slot; nil when there is none now.

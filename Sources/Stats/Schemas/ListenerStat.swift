@@ -5,11 +5,14 @@ package enum ListenerStat: UInt32, StatLeaf {
     case downstreamCxTransportSocketConnectTimeout, downstreamGlobalCxOverflow, downstreamListenerFilterError
     case downstreamListenerFilterRemoteClose, downstreamPreCxActive, downstreamPreCxTimeout, extensionConfigMissing
     case networkExtensionConfigMissing, noFilterChainMatch
+    /// Ours: times that accepting rested because the system had no descriptor or memory left.
+    case acceptPaused
 
     package static let schema = StatSchema(ListenerStat.self, writers: .workers)
 
     package var descriptor: StatDescriptor {
         switch self {
+        case .acceptPaused: .counter("accept_paused")
         case .connectionsAcceptedPerSocketEvent: .histogram("connections_accepted_per_socket_event", .unspecified)
         case .downstreamCxActive: .gauge("downstream_cx_active")
         case .downstreamCxDestroy: .counter("downstream_cx_destroy")

@@ -27,6 +27,8 @@ struct H1Server {
     var isFeeding = false
     var lingerUntilMs: UInt64 = 0
     var closeAtMs: UInt64 = 0
+    /// Draining: until when a next request is waited for.
+    var drainAtMs: UInt64 = 0
     var headersDeadlineMs: UInt64 = 0
 }
 
@@ -52,6 +54,7 @@ extension Worker {
         }
         unsafe armServerTimer(server, connection)
         unsafe connections.receiveOnce(connection)
+        if drain != .none { unsafe beginDrain(server, connection) }
     }
 
     // MARK: Receiving
@@ -273,7 +276,7 @@ extension Worker {
         let http = unsafe server.pointee.http
         var deadline = UInt64.max
         if unsafe http.pointee.idleTimeoutMs != 0 { deadline = unsafe connection.pointee.activeMs &+ http.pointee.idleTimeoutMs }
-        for other in unsafe [server.pointee.closeAtMs, server.pointee.headersDeadlineMs, server.pointee.lingerUntilMs]
+        for other in unsafe [server.pointee.closeAtMs, server.pointee.drainAtMs, server.pointee.headersDeadlineMs, server.pointee.lingerUntilMs]
         where other != 0 { deadline = min(deadline, other) }
         if deadline != .max { unsafe timers.arm(connection.timerNode, at: deadline) }
     }
@@ -307,6 +310,11 @@ extension Worker {
             unsafe beginDrain(server, connection)
             return
         }
+        if unsafe server.pointee.drainAtMs != 0, unsafe nowMs >= server.pointee.drainAtMs {
+            unsafe server.pointee.drainAtMs = 0
+            unsafe beginDrain(server, connection)
+            return
+        }
         if unsafe stream == nil, unsafe !server.pointee.isLingering, unsafe http.pointee.idleTimeoutMs != 0,
             unsafe nowMs >= connection.pointee.activeMs &+ http.pointee.idleTimeoutMs
         {
@@ -319,14 +327,23 @@ extension Worker {
         unsafe armServerTimer(server, connection)
     }
 
+    /// How long a connection must have been quiet to count as idle when a drain begins. A client that is busy has its
+    /// next request on its way, or one that we have not read yet: it is answered, with `connection: close`.
+    private static let drainQuietMs: UInt64 = 200
+
     /// No more requests on this connection: closed now when idle, behind the current response otherwise.
     func beginDrain(_ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>) {
         unsafe server.pointee.isDraining = true
-        if unsafe streams[server.pointee.stream] == nil, unsafe server.pointee.pending.isEmpty, unsafe !server.pointee.isLingering {
-            unsafe count(server.pointee.http.pointee.stats, .downstreamCxDrainClose)
-            // A request may be on its way: say that nothing more is read by a FIN, and linger.
-            unsafe linger(server, connection)
+        guard unsafe streams[server.pointee.stream] == nil, unsafe server.pointee.pending.isEmpty, unsafe !server.pointee.isLingering
+        else { return unsafe armServerTimer(server, connection) }
+        let quietUntilMs = unsafe connection.pointee.activeMs &+ Worker.drainQuietMs
+        if unsafe nowMs < quietUntilMs || connections.hasUnread(connection) {
+            unsafe server.pointee.drainAtMs = max(quietUntilMs, nowMs &+ 1)
+            unsafe armServerTimer(server, connection)
+            return
         }
+        unsafe count(server.pointee.http.pointee.stats, .downstreamCxDrainClose)
+        unsafe linger(server, connection)
     }
 
     /// The last response is queued: send it, end our direction, and wait for the peer's end, or the delayed close.
