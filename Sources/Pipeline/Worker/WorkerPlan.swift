@@ -19,6 +19,7 @@ extension Worker {
         unsafe currentPlan = unsafe plan
         unsafe adoptClusters(plan)
         unsafe adoptListeners(plan)
+        unsafe retireChains(plan)
         for i in unsafe 0..<plan.pointee.retired.count { unsafe pins.retire(plan.pointee.retired[i]) }
         _ = pins.releaseUnused(mailbox)
         planVersion = unsafe plan.pointee.version
@@ -44,6 +45,26 @@ extension Worker {
         let chain = unsafe WorkerFilterChain(Unmanaged<FilterChainSpec>.fromOpaque(opaque).takeUnretainedValue(), self)
         chains[number] = chain
         return chain
+    }
+
+    /// Instances of chains that no listener has any more go, with their last stream. (0: the chain of calls, which stays.)
+    private func retireChains(_ plan: UnsafePointer<Plan>) {
+        guard chains.count > 1 else { return }
+        for number in 1..<chains.count {
+            guard let chain = chains[number] else { continue }
+            chain.isRetired = unsafe !isListed(number, plan)
+            if chain.isRetired, chain.streamCount == 0 { chains[number] = nil }
+        }
+    }
+
+    private func isListed(_ number: Int, _ plan: UnsafePointer<Plan>) -> Bool {
+        let listeners = unsafe plan.pointee.listeners
+        for i in 0..<listeners.count {
+            if case .http(let http) = unsafe listeners[i].config.pointee.chain, unsafe Int(http.pointee.filterChain) == number {
+                return true
+            }
+        }
+        return false
     }
 
     /// Serving, or not any more: idle connections close now, the others behind their response.
