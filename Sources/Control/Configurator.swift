@@ -79,6 +79,8 @@ package final class Configurator {
     package private(set) var document: ServedDocument?
     private var hostVersion: UInt64 = 0
     let publisher: PlanPublisher
+    /// Addresses with open listening sockets.
+    package var openAddressCount: Int { sockets.count }
     package private(set) var warnings: [ConfigError] = []
 
     package init(stats: StatRegistry, filters: FilterRegistry, workers: Int, publisher: PlanPublisher) {
