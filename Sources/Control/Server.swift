@@ -76,17 +76,22 @@ package final class Server {
         managerScope = stats.scope("listener_manager.", ListenerManagerStat.self)
         filesystemScope = stats.scope("filesystem.", FilesystemStat.self)
         planScope = stats.scope("martlet.plan.", PlanStat.self)
+        let callConfig = unsafe CallConfig.make(
+            routerStats: stats.scope("http.async-client.", RouterStat.self).base)
         do throws(RingError) {
             var workerOptions = WorkerOptions()
             workerOptions.index = options.concurrency
             workerOptions.receiveBuffers = 64
+            unsafe workerOptions.callConfig = unsafe callConfig
             main = try Worker(options: workerOptions, mailbox: mainMailbox, cells: stats.mainCells)
         } catch {
             throw .ring(error)
         }
         configurator.dns = DNSReactor(main, stats)
         threads = mailboxes.enumerated().map { i, mailbox in
-            WorkerThread(index: i, mailbox: mailbox, cells: stats.cells(worker: i), pins: options.pinsWorkers)
+            unsafe WorkerThread(
+                index: i, mailbox: mailbox, cells: stats.cells(worker: i), pins: options.pinsWorkers,
+                callConfig: callConfig)
         }
     }
 
