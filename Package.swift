@@ -82,3 +82,14 @@ let package = Package(
             name: "OracleTests", dependencies: ["TestSupport"], exclude: ["Golden"], swiftSettings: common),
     ]
 )
+
+// Micro-benchmarks (`make microbench`). Nobody else needs their packages.
+if Context.environment["MARTLET_BENCHMARKS"] != nil {
+    package.dependencies.append(.package(url: "https://github.com/ordo-one/benchmark", from: "1.38.1", traits: []))
+    package.targets.append(
+        .executableTarget(
+            name: "Spine",
+            dependencies: ["Wire", "Routing", "Primitives", .product(name: "Benchmark", package: "benchmark")],
+            path: "Benchmarks/Spine", swiftSettings: common,
+            plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]))
+}
