@@ -58,14 +58,15 @@ extension Worker {
         let config = unsafe cluster.pointee.config
         let stats = unsafe config.pointee.stats
         unsafe stream.pointee.attempt &+= 1
-        guard let host = unsafe chooseHost(stream, cluster) else {
+        let choice = unsafe chooseHost(stream, cluster)
+        if unsafe cluster.pointee.choseInPanic { count(stats, .lbHealthyPanic) }
+        guard let host = unsafe choice else {
             count(stats, .upstreamCxNoneHealthy)
             return unsafe reply(
                 stream, status: 503, body: Bytes("no healthy upstream" as StaticString),
                 details: Bytes("no_healthy_upstream" as StaticString), flags: .noHealthyUpstream)
         }
         let isHigh = unsafe stream.pointee.route?.pointee.priority == .high
-        if unsafe cluster.pointee.choseInPanic { count(stats, .lbHealthyPanic) }
         guard unsafe config.pointee.breakers?.take(.requests, isHigh ? .high : .normal, thread: index) != false else {
             count(stats, .upstreamRqActiveOverflow)
             count(stats, .upstreamRqPendingOverflow)

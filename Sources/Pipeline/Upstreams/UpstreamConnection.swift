@@ -122,7 +122,8 @@ extension Worker {
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxConnectFail)
             if case .timedOut = failure { unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxConnectTimeout) }
         }
-        unsafe closeUpstream(upstream)
+        // A refusal is the peer's doing, a time-out ours.
+        if case .refused = failure { unsafe closeUpstream(upstream, byPeer: true) } else { unsafe closeUpstream(upstream) }
     }
 
     /// Closes an upstream connection and its accounts. Its session must have been dealt with.
