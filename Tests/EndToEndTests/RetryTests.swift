@@ -234,4 +234,24 @@ struct RetryTests {
         #expect(served.stat("http.h.downstream_rq_active", becomes: 0) == 0)
         #expect(try served.get().status == 200)
     }
+
+    /// `previous_hosts`: of two dead hosts and a living one, three tries find it whatever the balancer draws.
+    @Test func hostsThatWereTriedAreAvoided() throws {
+        let upstream = try ScriptedUpstream(name: "c")
+        upstream.begin(.always(RetryTests.answer(200)))
+        upstream.start()
+        defer { upstream.stop() }
+        let predicate = """
+            [{name: envoy.retry_host_predicates.previous_hosts, typed_config: \
+            {"@type": type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate}}]
+            """
+        let dead = [Ports.free(), Ports.free()]
+        let served = try Served(try Binary.martlet()) { port in
+            Served.http(
+                port,
+                route: "retry_policy: {retry_on: connect-failure, num_retries: 2, host_selection_retry_max_attempts: 50, retry_host_predicate: \(predicate)}",
+                clusters: [Served.cluster(dead + [upstream.port], more: "lb_policy: RANDOM")])
+        }
+        for _ in 0..<20 { #expect(try served.get().status == 200) }
+    }
 }

@@ -39,8 +39,10 @@ extension Worker {
                 details: Bytes("cluster_not_found" as StaticString), flags: .noClusterFound)
         }
         unsafe stream.pointee.clusterSlot = slot
-        unsafe beginRetries(stream, route)
-        unsafe setTimeouts(stream, route)
+        let hasHeaders = unsafe stream.pointee.request.hasAny(
+            from: .xEnvoyMaxRetries, through: .xEnvoyHedgeOnPerTryTimeout)
+        unsafe beginRetries(stream, route, hasHeaders: hasHeaders)
+        unsafe setTimeouts(stream, route, hasHeaders: hasHeaders)
         if unsafe route.pointee.includeAttemptCountInRequest {
             unsafe stream.pointee.request.set(.xEnvoyAttemptCount, Bytes("1" as StaticString))
         }
@@ -92,14 +94,14 @@ extension Worker {
     }
 
     // HOT: per message.
-    private func setTimeouts(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>) {
+    private func setTimeouts(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>, hasHeaders: Bool) {
         var timeout = unsafe route.pointee.timeoutMs
-        if let asked = unsafe stream.pointee.request.value(of: .xEnvoyUpstreamRqTimeoutMs) {
+        if hasHeaders, let asked = unsafe stream.pointee.request.value(of: .xEnvoyUpstreamRqTimeoutMs) {
             if let ms = asked.decimal { timeout = ms }
             unsafe stream.pointee.request.remove(.xEnvoyUpstreamRqTimeoutMs)
         }
         if let retry = unsafe route.pointee.retry { unsafe stream.pointee.perTryTimeoutMs = unsafe retry.pointee.perTryTimeoutMs }
-        if let asked = unsafe stream.pointee.request.value(of: .xEnvoyUpstreamRqPerTryTimeoutMs) {
+        if hasHeaders, let asked = unsafe stream.pointee.request.value(of: .xEnvoyUpstreamRqPerTryTimeoutMs) {
             if let ms = asked.decimal { unsafe stream.pointee.perTryTimeoutMs = ms }
             unsafe stream.pointee.request.remove(.xEnvoyUpstreamRqPerTryTimeoutMs)
         }

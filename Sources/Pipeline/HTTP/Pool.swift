@@ -43,9 +43,9 @@ extension Worker {
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxOverflow)
             // One connection per host is always allowed, or its streams would wait for ever.
             guard unsafe host.pointee.connectionCount == 0 else { return }
-            unsafe cluster.pointee.config.pointee.breakers?.takeBeyond(.connections, .normal)
+            unsafe cluster.pointee.config.pointee.breakers?.takeBeyond(.connections, priority)
         }
-        if unsafe openClient(host, cluster) == nil {
+        if unsafe openClient(host, cluster, priority) == nil {
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxConnectFail)
             if unsafe host.pointee.connectionCount == 0 { unsafe failPending(host, .connectFailed(0)) }
         }

@@ -70,12 +70,12 @@ extension Worker {
         let host = unsafe cluster.pointee.choose(slab: hosts, random: &random)
         if unsafe cluster.pointee.choseInPanic { count(stats, .lbHealthyPanic) }
         guard let host = unsafe host else {
-            breakers?.give(.connections, .normal, thread: index)
+            unsafe giveConnection(cluster, .normal)
             count(stats, .upstreamCxNoneHealthy)
             return unsafe endTCP(session, .noHealthyUpstream)
         }
         guard breakers?.take(.pendingRequests, .normal, thread: index) != false else {
-            breakers?.give(.connections, .normal, thread: index)
+            unsafe giveConnection(cluster, .normal)
             count(stats, .upstreamRqPendingOverflow)
             return unsafe endTCP(session, .upstreamOverflow)
         }

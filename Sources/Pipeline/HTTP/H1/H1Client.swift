@@ -21,6 +21,8 @@ struct H1Client {
     var requestSent = false
     var responseDone = false
     var mustClose = false
+    /// More was received than the message that ended here: nobody asked for it, and it must not answer the next request.
+    var hasExcess = false
     var closeAtMs: UInt64 = 0
     /// Trailers are kept only where both sides have them enabled.
     var keepsTrailers = false
@@ -29,10 +31,13 @@ struct H1Client {
 extension Worker {
     /// The session of a new connection to a host.
     func openClient(
-        _ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>
+        _ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>, _ priority: Priority
     ) -> UnsafeMutablePointer<H1Client>? {
-        guard let (handle, client) = unsafe clients.allocate() else { return nil }
-        guard let connection = unsafe connect(to: host, cluster, role: .http1Upstream) else {
+        guard let (handle, client) = unsafe clients.allocate() else {
+            unsafe giveConnection(cluster, priority)
+            return nil
+        }
+        guard let connection = unsafe connect(to: host, cluster, role: .http1Upstream, priority: priority) else {
             clients.free(handle)
             return nil
         }
@@ -225,12 +230,16 @@ extension Worker {
             }
             switch event {
             case .needMore: return
-            case .head: unsafe clientHead(client, stream)
+            case .head:
+                unsafe client.pointee.hasExcess = cursor < bytes.count
+                unsafe clientHead(client, stream)
             case .body(let part):
                 unsafe responseBody(client, connection, stream, part, buffer)
             case .trailersBegin: unsafe stream.pointee.responseTrailers = MessageHead(pool: memory.blocks, bytes: 1024)
             case .trailers: break
-            case .complete: unsafe responseComplete(client, connection, stream)
+            case .complete:
+                unsafe client.pointee.hasExcess = cursor < bytes.count
+                unsafe responseComplete(client, connection, stream)
             case .failed: unsafe clientFailed(client, connection, stream, .protocolError)
             }
             guard unsafe clients[handle] == client else { return }
@@ -282,6 +291,10 @@ extension Worker {
         unsafe client.pointee.responseDone = true
         unsafe stream.pointee.upstreamEndNs = nowNs
         unsafe stream.pointee.timeoutAtMs = 0
+        if unsafe client.pointee.hasExcess {
+            unsafe client.pointee.mustClose = true
+            unsafe upstreamCounted(connection, .upstreamCxProtocolError, 1)
+        }
         if unsafe client.pointee.decoder.shouldClose {
             unsafe client.pointee.mustClose = true
             unsafe upstreamCounted(connection, .upstreamCxCloseNotify, 1)
@@ -323,6 +336,7 @@ extension Worker {
         }
         if error == 0, case .complete = unsafe client.pointee.decoder.finish() {
             unsafe client.pointee.mustClose = true
+            unsafe client.pointee.hasExcess = false
             unsafe responseComplete(client, connection, stream)
             return
         }
@@ -399,6 +413,10 @@ extension Worker {
         if unsafe client.pointee.isIdle, let host = unsafe hosts[connection.pointee.host] { unsafe removeIdle(client, host) }
         if unsafe connection.pointee.isConnecting, let host = unsafe hosts[connection.pointee.host] {
             unsafe host.pointee.connectingCount &-= 1
+        }
+        if let cluster = unsafe clusterConfig(connection), unsafe !connection.pointee.isConnecting {
+            unsafe cells.record(
+                cluster.pointee.config.pointee.stats &+ ClusterStat.upstreamRqPerCx.rawValue, client.pointee.requests)
         }
         unsafe clients.free(client.pointee.handle)
         unsafe connection.pointee.session = .none
