@@ -71,7 +71,8 @@ struct PoolTests {
         #expect(served.stat("cluster.c.upstream_cx_connect_timeout", becomes: 1) == 1)
     }
 
-    /// Requests under way on both workers count against one limit; the gauges say that it is reached.
+    /// Requests under way on both workers count against one limit; the gauges say that it is reached. A request counts
+    /// from the moment in which a connection carries it, so more connections than requests were made.
     @Test func maxRequestsHoldsOverWorkers() throws {
         let (served, upstream) = try serve(
             .steps(.readRequest, .delay(ms: 1_500), .answer(PoolTests.ok), .again),
@@ -88,7 +89,9 @@ struct PoolTests {
         #expect(stats["cluster.c.circuit_breakers.default.rq_open"] == 1)
         #expect(stats["cluster.c.circuit_breakers.default.remaining_rq"] == 0)
         #expect(stats["cluster.c.circuit_breakers.default.cx_open"] == 0)
-        #expect(stats["cluster.c.circuit_breakers.default.remaining_cx"] == 1020)
+        let active = served.admin.stats(matching: "upstream_cx_active")["cluster.c.upstream_cx_active"] ?? 0
+        #expect(active > 4)
+        #expect(stats["cluster.c.circuit_breakers.default.remaining_cx"] == 1024 - active)
         var statuses: [String: Int] = [:]
         for socket in open {
             guard Sockets.ready(socket, for: Sockets.readable, until: Deadline(afterMs: 4_000)) != 0,

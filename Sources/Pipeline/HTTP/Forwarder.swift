@@ -57,8 +57,7 @@ extension Worker {
 
     /// One try on one host.
     func startAttempt(_ stream: StreamPointer, _ cluster: UnsafeMutablePointer<Cluster>) {
-        let config = unsafe cluster.pointee.config
-        let stats = unsafe config.pointee.stats
+        let stats = unsafe cluster.pointee.config.pointee.stats
         unsafe stream.pointee.attempt &+= 1
         let choice = unsafe chooseHost(stream, cluster)
         if unsafe cluster.pointee.choseInPanic { count(stats, .lbHealthyPanic) }
@@ -69,11 +68,6 @@ extension Worker {
                 details: Bytes("no_healthy_upstream" as StaticString), flags: .noHealthyUpstream)
         }
         let isHigh = unsafe stream.pointee.route?.pointee.priority == .high
-        guard unsafe config.pointee.breakers?.take(.requests, isHigh ? .high : .normal, thread: index) != false else {
-            count(stats, .upstreamRqActiveOverflow)
-            count(stats, .upstreamRqPendingOverflow)
-            return unsafe upstreamReset(stream, .overflow)
-        }
         unsafe stream.pointee.host = unsafe host.pointee.handle
         unsafe stream.pointee.upstreamRemoteAddress = unsafe host.pointee.config.address
         unsafe stream.pointee.upstreamStartNs = nowNs

@@ -215,6 +215,7 @@ extension Worker {
     func tcpEarlyEnd(_ connection: UnsafeMutablePointer<Connection>) {
         guard let session = unsafe tcpSessions[connection.pointee.session] else { return unsafe close(connection) }
         if unsafe session.pointee.config.pointee.waitsForData, unsafe !session.pointee.hasEarlyData {
+            unsafe countTCP(session.pointee.config.pointee.stats, .earlyDataReceivedCountTotal)
             unsafe endTCP(session, .downstreamConnectionTermination)
         }
     }

@@ -89,11 +89,20 @@ extension Worker {
     // MARK: Request
 
     // HOT: per message.
-    /// The stream's request goes out on this connection.
+    /// The stream's request goes out on this connection. False when the cluster has as many active requests as it may
+    /// have: the stream is answered, and the connection is free still.
     func attach(
         _ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>,
         _ host: UnsafeMutablePointer<Host>
-    ) {
+    ) -> Bool {
+        let cluster = unsafe cluster(of: host)
+        let priority = unsafe stream.pointee.upstreamIsHigh ? Priority.high : .normal
+        if let cluster = unsafe cluster, unsafe cluster.pointee.config.pointee.breakers?.take(.requests, priority, thread: index) == false {
+            unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqActiveOverflow)
+            unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqPendingOverflow)
+            unsafe upstreamReset(stream, .overflow)
+            return false
+        }
         unsafe client.pointee.stream = unsafe stream.pointee.handle
         unsafe client.pointee.requests &+= 1
         unsafe client.pointee.requestSent = false
@@ -104,7 +113,7 @@ extension Worker {
         unsafe stream.pointee.upstreamConnectionID = unsafe connection.pointee.id
         unsafe stream.pointee.upstreamSentBefore = unsafe connection.pointee.bytesSent
         unsafe connection.pointee.activeMs = nowMs
-        if let cluster = unsafe cluster(of: host) {
+        if let cluster = unsafe cluster {
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqTotal)
             unsafe gauge(cluster.pointee.config.pointee.stats, .upstreamRqActive, 1)
         }
@@ -113,6 +122,7 @@ extension Worker {
         unsafe stream.pointee.isOnUpstream = true
         if unsafe stream.pointee.requestEnded { unsafe beginTryTimeouts(stream) }
         unsafe sendRequestHead(stream, connection)
+        return true
     }
 
     // HOT: per message.
