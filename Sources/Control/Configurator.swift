@@ -93,14 +93,22 @@ package final class Configurator {
     package private(set) var isWarm = false
     package var onWarm: () -> Void = {}
     let publisher: PlanPublisher
+    /// Addresses with open listening sockets.
+    package var openAddressCount: Int { sockets.count }
     package private(set) var warnings: [ConfigError] = []
 
-    package init(stats: StatRegistry, filters: FilterRegistry, workers: Int, publisher: PlanPublisher) {
-        environment = CompileEnvironment(stats: stats, filters: filters, workers: workers)
+    package init(
+        stats: StatRegistry, filters: FilterRegistry, workers: Int, publisher: PlanPublisher,
+        logFlushIntervalMs: UInt64 = 10_000
+    ) {
+        environment = CompileEnvironment(
+            stats: stats, filters: filters, workers: workers, logFlushIntervalMs: logFlushIntervalMs)
         sockets = ListenSockets(workers: workers)
         self.publisher = publisher
         publisher.destroy = { [environment] part in part.destroy(environment.stats, environment.clusterSlots) }
     }
+
+    package var logSinks: LogSinks { environment.logSinks }
 
     // MARK: Validation
 
@@ -223,6 +231,7 @@ package final class Configurator {
         listeners = result.listeners
         clusters = result.clusters
         shutUnlisted()
+        environment.logSinks.start()
         publish()
         for live in added { live.resolution?.start() }
         clusterWarmed()

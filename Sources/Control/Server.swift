@@ -20,6 +20,7 @@ package struct ServerOptions {
     package var shutdownGraceS: UInt64 = 30
     package var pinsWorkers = false
     package var watches = false
+    package var logFlushIntervalMs: UInt64 = 10_000
     package init(concurrency: Int) { self.concurrency = concurrency }
 }
 
@@ -33,6 +34,8 @@ package enum ServerError: Error {
 package final class Server {
     /// How often main looks after what has no event of its own: parts to free, a drain that may be over.
     private static let tickMs: UInt64 = 50
+    /// How long the end of the process waits for access logs that nobody reads.
+    private static let logFlushLimitMs = 2000
     private static let histogramFlushMs: UInt64 = 5000
 
     package let options: ServerOptions
@@ -54,7 +57,8 @@ package final class Server {
     package let log: Log
     package let serverScope: StatScope<ServerStat>
     private let managerScope: StatScope<ListenerManagerStat>
-    package var onReopenLogs: () -> Void = {}
+    private let filesystemScope: StatScope<FilesystemStat>
+    private let planScope: StatScope<PlanStat>
     private var watch: FileWatch?
 
     /// Reads nothing and serves nothing yet. Signals are blocked from here on, so call it before any thread starts.
@@ -66,13 +70,19 @@ package final class Server {
         let mailboxes = (0..<options.concurrency).map { _ in Mailbox() }
         publisher = PlanPublisher(mailboxes: mailboxes)
         configurator = Configurator(
-            stats: stats, filters: filters, workers: options.concurrency, publisher: publisher)
+            stats: stats, filters: filters, workers: options.concurrency, publisher: publisher,
+            logFlushIntervalMs: options.logFlushIntervalMs)
         serverScope = stats.scope("server.", ServerStat.self)
         managerScope = stats.scope("listener_manager.", ListenerManagerStat.self)
+        filesystemScope = stats.scope("filesystem.", FilesystemStat.self)
+        planScope = stats.scope("martlet.plan.", PlanStat.self)
+        let callConfig = unsafe CallConfig.make(
+            routerStats: stats.scope("http.async-client.", RouterStat.self).base)
         do throws(RingError) {
             var workerOptions = WorkerOptions()
             workerOptions.index = options.concurrency
             workerOptions.receiveBuffers = 64
+            unsafe workerOptions.callConfig = unsafe callConfig
             main = try Worker(options: workerOptions, mailbox: mainMailbox, cells: stats.mainCells)
         } catch {
             throw .ring(error)
@@ -80,7 +90,9 @@ package final class Server {
         configurator.dns = DNSReactor(main, stats)
         stats.refresh = { [unowned configurator] in configurator.refreshBreakerGauges() }
         threads = mailboxes.enumerated().map { i, mailbox in
-            WorkerThread(index: i, mailbox: mailbox, cells: stats.cells(worker: i), pins: options.pinsWorkers)
+            unsafe WorkerThread(
+                index: i, mailbox: mailbox, cells: stats.cells(worker: i), pins: options.pinsWorkers,
+                callConfig: callConfig)
         }
     }
 
@@ -181,6 +193,7 @@ package final class Server {
         if workersAreStarted {
             for thread in threads { thread.join() }
         }
+        configurator.logSinks.finish(limitMs: Server.logFlushLimitMs)
         log.write(.info, "main", "exiting")
         return exitStatus
     }
@@ -204,10 +217,13 @@ package final class Server {
         case SIGHUP: reload()
         case SIGUSR1:
             log.write(.info, "main", "SIGUSR1: reopening logs")
-            onReopenLogs()
+            reopenLogs()
         default: break
         }
     }
+
+    /// SIGUSR1, `/reopen_logs`
+    package func reopenLogs() { configurator.logSinks.reopen() }
 
     package func quit() { beginDrain("/quitquitquit") }
 
@@ -233,11 +249,21 @@ package final class Server {
         }
     }
 
+    private func countParts() {
+        let cells = stats.mainCells
+        cells.set(planScope[.version], publisher.version)
+        cells.set(planScope[.partsLive], UInt64(publisher.livePartCount))
+        cells.set(planScope[.partsRetiring], UInt64(publisher.retiringCount))
+        cells.set(planScope[.addressesOpen], UInt64(configurator.openAddressCount))
+    }
+
     private func ticked() {
         unsafe main.timers.arm(tick, at: main.nowMs + Server.tickMs)
         publisher.collect()
+        configurator.logSinks.publish(stats.mainCells, filesystemScope)
         let retired = stats.retiredScopes()
         if !retired.isEmpty { stats.recycle(retired) }
+        countParts()
         if main.nowMs >= flushAtMs {
             flushAtMs = main.nowMs + Server.histogramFlushMs
             stats.flushHistograms()
@@ -277,18 +303,21 @@ package final class Server {
             try configurator.apply(document)
             logWarnings()
             stats.mainCells.set(managerScope[.totalListenersActive], UInt64(configurator.listeners.count))
+            stats.mainCells.increment(planScope[.reloadsApplied])
             log.write(.info, "config", "\(path): applied")
             martlet_release_spare_memory()
         } catch {
             switch error {
             case .config(let errors): refuse(errors, path)
             case .listen(let error):
+                stats.mainCells.increment(planScope[.reloadsRefused])
                 log.write(.error, "config", "\(path): refused, the old configuration serves on: \(error.text)")
             }
         }
     }
 
     private func refuse(_ errors: ConfigErrors, _ path: String) {
+        stats.mainCells.increment(planScope[.reloadsRefused])
         log.write(.error, "config", "\(path): refused, the old configuration serves on")
         for error in errors.errors { log.write(.error, "config", error.description) }
     }
