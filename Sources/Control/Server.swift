@@ -88,6 +88,7 @@ package final class Server {
             throw .ring(error)
         }
         configurator.dns = DNSReactor(main, stats)
+        stats.refresh = { [unowned configurator] in configurator.refreshBreakerGauges() }
         threads = mailboxes.enumerated().map { i, mailbox in
             unsafe WorkerThread(
                 index: i, mailbox: mailbox, cells: stats.cells(worker: i), pins: options.pinsWorkers,

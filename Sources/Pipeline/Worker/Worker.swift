@@ -60,6 +60,9 @@ public final class Worker {
     /// The plan as adopted last; main frees it only after this worker has adopted a newer one.
     var currentPlan: UnsafePointer<Plan>?
 
+    /// Proxied TCP connections.
+    var tcpSessions = Slab<TCPSession>(capacity: 1 << 20)
+
     // HTTP.
     package var streams = Slab<HTTPStream>(capacity: 1 << 20)
     var servers = Slab<H1Server>(capacity: 1 << 20)
