@@ -13,6 +13,6 @@ package final class AdminHandler {
       while renderer.next(maxBytes: 1 << 20, { s in for i in s.indices { out.append(s[i]) } }) {}
       return AdminResponse(status: 200, contentType: "text/plain; charset=UTF-8", body: out)
     }
-    return AdminResponse(status: 200, contentType: "text/plain; charset=UTF-8", body: Array("LIVE\n".utf8))
+    return AdminResponse(status: 200, contentType: "text/plain; charset=UTF-8", body: Array("\(c.server.state)\n".utf8))
   }
 }

@@ -1,14 +1,17 @@
 #define _GNU_SOURCE
 #include "cmartlet.h"
+#include <errno.h>
+#include <link.h>
+#include <linux/futex.h>
+#include <malloc.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 void *martlet_memmem(const void *haystack, size_t count, const void *needle, size_t needle_count) {
   return memmem(haystack, count, needle, needle_count);
 }
-
-#include <link.h>
-#include <malloc.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 static int release_program(struct dl_phdr_info *info, size_t size, void *unused) {
   (void)size, (void)unused;
@@ -27,4 +30,19 @@ static int release_program(struct dl_phdr_info *info, size_t size, void *unused)
 void martlet_release_spare_memory(void) {
   malloc_trim(0);
   dl_iterate_phdr(release_program, NULL);
+}
+
+void cmartlet_signal_raise(uint32_t *word) {
+  __atomic_store_n(word, 1, __ATOMIC_SEQ_CST);
+  syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
+}
+
+int cmartlet_signal_wait(uint32_t *word, uint64_t nanoseconds) {
+  struct timespec limit = {(time_t)(nanoseconds / 1000000000), (long)(nanoseconds % 1000000000)};
+  while (__atomic_load_n(word, __ATOMIC_ACQUIRE) == 0) {
+    if (syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, 0, &limit, 0, 0) == 0) continue;
+    if (errno == EINTR) return 0;
+    if (errno == ETIMEDOUT) break;
+  }
+  return __atomic_load_n(word, __ATOMIC_ACQUIRE) != 0;
 }

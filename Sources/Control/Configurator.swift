@@ -43,7 +43,12 @@ package final class LiveCluster {
     package internal(set) var hostConfigs: [HostConfig] = []
     var set: UnsafePointer<HostSet>?
     var config: UnsafePointer<ClusterConfig>?
+    /// By endpoint.
     var addresses: [[SocketAddress]] = []
+    /// Hosts of the cluster that this one replaces, until its own names are answered for.
+    var borrowed: [HostConfig]?
+    var hadHosts = false
+    var resolution: ClusterResolution?
 
     init(_ draft: ClusterDraft, _ message: ClusterMessage, _ control: StatScope<ClusterControlStat>) {
         self.draft = draft
@@ -77,18 +82,31 @@ package final class Configurator {
     package private(set) var listeners: [LiveListener] = []
     package private(set) var clusters: [LiveCluster] = []
     package private(set) var document: ServedDocument?
-    private var hostVersion: UInt64 = 0
+    var hostVersion: UInt64 = 0
+    /// Set before the first configuration by who serves; a validator has none.
+    package var dns: DNSReactor?
+    private var publishTimer: ControlTimer?
+    private var publishIsDue = false
+    /// Every cluster of the first configuration has been looked up once, or could not be: workers may start.
+    package private(set) var isWarm = false
+    package var onWarm: () -> Void = {}
     let publisher: PlanPublisher
     /// Addresses with open listening sockets.
     package var openAddressCount: Int { sockets.count }
     package private(set) var warnings: [ConfigError] = []
 
-    package init(stats: StatRegistry, filters: FilterRegistry, workers: Int, publisher: PlanPublisher) {
-        environment = CompileEnvironment(stats: stats, filters: filters, workers: workers)
+    package init(
+        stats: StatRegistry, filters: FilterRegistry, workers: Int, publisher: PlanPublisher,
+        logFlushIntervalMs: UInt64 = 10_000
+    ) {
+        environment = CompileEnvironment(
+            stats: stats, filters: filters, workers: workers, logFlushIntervalMs: logFlushIntervalMs)
         sockets = ListenSockets(workers: workers)
         self.publisher = publisher
         publisher.destroy = { [environment] part in part.destroy(environment.stats, environment.clusterSlots) }
     }
+
+    package var logSinks: LogSinks { environment.logSinks }
 
     // MARK: Validation
 
@@ -126,6 +144,7 @@ package final class Configurator {
             var hash = compilation.sharedHash
             hash.add(message)
             hash.add(compilation.bootstrap.clusterManager)
+            hash.add(compilation.bootstrap.typedDnsResolverConfig)
             if let live = old[message.name], live.draft.part.isUnchanged(hash) {
                 result.clusters.append(live)
                 continue
@@ -202,13 +221,18 @@ package final class Configurator {
             throw .listen(error)
         }
         self.document = ServedDocument(document)
-        for live in result.clusters where unsafe live.config == nil { finish(live) }
+        let old = Dictionary(clusters.map { ($0.name, $0) }, uniquingKeysWith: { a, _ in a })
+        let added = result.clusters.filter { live in unsafe live.config == nil }
+        for live in added { finish(live, replacing: old[live.name]) }
         for live in result.listeners where unsafe live.config == nil { finish(live) }
         retireOld(result)
         listeners = result.listeners
         clusters = result.clusters
         shutUnlisted()
+        environment.logSinks.start()
         publish()
+        for live in added { live.resolution?.start() }
+        clusterWarmed()
     }
 
     /// Addresses that no listener has any more take nothing new from here on. Workers see the plan a moment later, take
@@ -240,50 +264,20 @@ package final class Configurator {
         unsafe live.config = unsafe part.arena.store(config)
     }
 
-    private func finish(_ live: LiveCluster) {
+    private func finish(_ live: LiveCluster, replacing old: LiveCluster?) {
         let part = live.draft.part
         publisher.number(part)
         var config = live.draft.config
         config.part = part.id
         unsafe live.config = unsafe part.arena.store(config)
-        live.addresses = live.draft.endpoints.map { Resolver.resolve($0.location, live.draft.discovery) }
-        buildHosts(live)
+        beginHosts(live, replacing: old)
     }
 
-    /// A new host set part from the endpoints' addresses.
-    func buildHosts(_ live: LiveCluster) {
-        let part = PlanPart(.hosts, live.name, ContentHash())
-        publisher.number(part)
-        hostVersion += 1
-        var configs: [HostConfig] = []
-        for (endpoint, addresses) in zip(live.draft.endpoints, live.addresses) {
-            for address in addresses {
-                var host = HostConfig()
-                host.address = address
-                host.hostname = endpoint.hostname
-                host.weight = endpoint.weight
-                host.priority = endpoint.priority
-                host.isHealthy = endpoint.health != .unhealthy
-                host.isDegraded = endpoint.health == .degraded
-                host.stats = live.draft.part.scope(
-                    environment.stats, "\(StatPrefix.cluster(live.draft.statName))host.\(address).", HostStat.self
-                ).base
-                configs.append(host)
-            }
-        }
-        let options = live.draft.balancing
-        unsafe live.set = unsafe part.arena.store(
-            HostSet.build(
-                configs, overprovisioning: options.overprovisioning,
-                panicThresholdPercent: options.panicThresholdPercent, version: hostVersion, in: part.arena))
-        if let old = live.hosts { publisher.retire(old) }
-        live.hosts = part
-        live.hostConfigs = configs
-        let cells = environment.stats.mainCells
-        cells.set(live.control[.membershipTotal], UInt64(configs.count))
-        cells.set(live.control[.membershipHealthy], UInt64(configs.filter { $0.isHealthy && !$0.isDegraded }.count))
-        cells.set(live.control[.membershipDegraded], UInt64(configs.filter(\.isDegraded).count))
-        cells.increment(live.control[.membershipChange])
+    func clusterWarmed() {
+        guard !isWarm, clusters.allSatisfy({ $0.resolution?.isWarm ?? true }) else { return }
+        isWarm = true
+        publishIfDue()
+        onWarm()
     }
 
     private func retireOld(_ result: Result) {
@@ -292,6 +286,7 @@ package final class Configurator {
             if let slot = unsafe old.config?.pointee.slot { environment.listenerSlots.release(slot) }
         }
         for old in clusters where !result.clusters.contains(where: { $0 === old }) {
+            old.resolution?.stop()
             publisher.retire(old.draft.part)
             if let hosts = old.hosts { publisher.retire(hosts) }
         }
@@ -316,7 +311,20 @@ package final class Configurator {
         }
     }
 
+    /// Many names may be answered for in one turn: one plan for all of them. While nobody serves yet none is needed.
+    func publishSoon() {
+        publishIsDue = true
+        guard isWarm, let dns else { return }
+        if publishTimer == nil { publishTimer = dns.timer { [unowned self] in publishIfDue() } }
+        publishTimer?.arm(afterMs: 1)
+    }
+
+    private func publishIfDue() {
+        if publishIsDue { publish() }
+    }
+
     func publish() {
+        publishIsDue = false
         let arena = FrozenArena()
         var plan = Plan()
         plan.drain = drain

@@ -20,6 +20,7 @@ package struct ServerOptions {
     package var shutdownGraceS: UInt64 = 30
     package var pinsWorkers = false
     package var watches = false
+    package var logFlushIntervalMs: UInt64 = 10_000
     package init(concurrency: Int) { self.concurrency = concurrency }
 }
 
@@ -33,6 +34,8 @@ package enum ServerError: Error {
 package final class Server {
     /// How often main looks after what has no event of its own: parts to free, a drain that may be over.
     private static let tickMs: UInt64 = 50
+    /// How long the end of the process waits for access logs that nobody reads.
+    private static let logFlushLimitMs = 2000
     private static let histogramFlushMs: UInt64 = 5000
 
     package let options: ServerOptions
@@ -55,7 +58,7 @@ package final class Server {
     package let serverScope: StatScope<ServerStat>
     private let managerScope: StatScope<ListenerManagerStat>
     private let planScope: StatScope<PlanStat>
-    package var onReopenLogs: () -> Void = {}
+    private let filesystemScope: StatScope<FilesystemStat>
     private var watch: FileWatch?
 
     /// Reads nothing and serves nothing yet. Signals are blocked from here on, so call it before any thread starts.
@@ -67,10 +70,12 @@ package final class Server {
         let mailboxes = (0..<options.concurrency).map { _ in Mailbox() }
         publisher = PlanPublisher(mailboxes: mailboxes)
         configurator = Configurator(
-            stats: stats, filters: filters, workers: options.concurrency, publisher: publisher)
+            stats: stats, filters: filters, workers: options.concurrency, publisher: publisher,
+            logFlushIntervalMs: options.logFlushIntervalMs)
         serverScope = stats.scope("server.", ServerStat.self)
         managerScope = stats.scope("listener_manager.", ListenerManagerStat.self)
         planScope = stats.scope("martlet.plan.", PlanStat.self)
+        filesystemScope = stats.scope("filesystem.", FilesystemStat.self)
         do throws(RingError) {
             var workerOptions = WorkerOptions()
             workerOptions.index = options.concurrency
@@ -79,6 +84,7 @@ package final class Server {
         } catch {
             throw .ring(error)
         }
+        configurator.dns = DNSReactor(main, stats)
         threads = mailboxes.enumerated().map { i, mailbox in
             WorkerThread(index: i, mailbox: mailbox, cells: stats.cells(worker: i), pins: options.pinsWorkers)
         }
@@ -94,20 +100,47 @@ package final class Server {
             case .listen(let error): throw .listen(error)
             }
         }
-        do throws(RingError) {
-            for thread in threads { try thread.start() }
-        } catch {
-            throw .ring(error)
+        if configurator.isWarm {
+            do throws(RingError) {
+                try startThreads()
+            } catch {
+                throw .ring(error)
+            }
+        } else {
+            configurator.onWarm = { [unowned self] in clustersAreWarm() }
         }
         publisher.wake = { [unowned self] in wakeWorkers() }
         let cells = stats.mainCells
         cells.set(serverScope[.live], 1)
         cells.set(serverScope[.concurrency], UInt64(options.concurrency))
-        cells.set(managerScope[.workersStarted], 1)
         cells.set(managerScope[.totalListenersActive], UInt64(configurator.listeners.count))
     }
 
-    package var state: String { isDraining || failsHealthChecks ? "DRAINING" : "LIVE" }
+    private func startThreads() throws(RingError) {
+        for thread in threads { try thread.start() }
+        workersAreStarted = true
+        stats.mainCells.set(managerScope[.workersStarted], 1)
+        countParts()
+    }
+
+    /// Every name of a static cluster has had its first answer, or none: as in Envoy nothing is served before that.
+    private func clustersAreWarm() {
+        do throws(RingError) {
+            try startThreads()
+            log.write(.info, "main", "all clusters initialized: workers started")
+        } catch {
+            log.write(.error, "main", error.text)
+            exitStatus = 1
+            main.stop()
+        }
+    }
+
+    package private(set) var workersAreStarted = false
+    private var exitStatus: Int32 = 0
+
+    package var state: String {
+        isDraining || failsHealthChecks ? "DRAINING" : workersAreStarted ? "LIVE" : "PRE_INITIALIZING"
+    }
 
     private var kept: [AnyObject] = []
     /// Keeps an object as long as the process serves.
@@ -131,9 +164,15 @@ package final class Server {
     package func run() -> Int32 {
         logWarnings()
         main.onOther = { [unowned self] completion in
-            if Operation.of(completion.user_data) == .read { signalled(completion.result) }
+            switch Operation.of(completion.user_data) {
+            case .read: signalled(completion.result)
+            case .poll: configurator.dns?.polled(completion)
+            default: break
+            }
         }
-        main.onTimer = { [unowned self] _ in ticked() }
+        main.onTimer = { [unowned self] token in
+            if configurator.dns?.fired(token) != true { ticked() }
+        }
         unsafe tick.initialize(to: TimerNode(token: Operation.other.token(.none)))
         unsafe main.timers.arm(tick, at: main.nowMs + Server.tickMs)
         if options.watches, let path = options.configPath { watch = FileWatch(path) }
@@ -146,9 +185,12 @@ package final class Server {
         wakeWorkers()
         main.connections.flushAll()
         main.ring.turn(timeoutNs: 0)
-        for thread in threads { thread.join() }
+        if workersAreStarted {
+            for thread in threads { thread.join() }
+        }
+        configurator.logSinks.finish(limitMs: Server.logFlushLimitMs)
         log.write(.info, "main", "exiting")
-        return 0
+        return exitStatus
     }
 
     private func readSignals() {
@@ -170,10 +212,13 @@ package final class Server {
         case SIGHUP: reload()
         case SIGUSR1:
             log.write(.info, "main", "SIGUSR1: reopening logs")
-            onReopenLogs()
+            reopenLogs()
         default: break
         }
     }
+
+    /// SIGUSR1, `/reopen_logs`
+    package func reopenLogs() { configurator.logSinks.reopen() }
 
     package func quit() { beginDrain("/quitquitquit") }
 
@@ -210,6 +255,7 @@ package final class Server {
     private func ticked() {
         unsafe main.timers.arm(tick, at: main.nowMs + Server.tickMs)
         publisher.collect()
+        configurator.logSinks.publish(stats.mainCells, filesystemScope)
         let retired = stats.retiredScopes()
         if !retired.isEmpty { stats.recycle(retired) }
         countParts()
@@ -220,7 +266,7 @@ package final class Server {
         }
         if watch?.hasChanged() == true { reload() }
         guard isDraining else { return }
-        if !socketsAreClosed, publisher.nobodyAccepts {
+        if !socketsAreClosed, publisher.nobodyAccepts || !workersAreStarted {
             configurator.closeSockets()
             socketsAreClosed = true
         }

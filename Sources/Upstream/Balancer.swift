@@ -1,6 +1,7 @@
 // Chooses a host of one priority level: round robin, least request or random. One per worker and level, so that no
 // state is shared; with weights, the earliest-deadline-first schedule that Envoy uses.
 
+import Glibc
 import Primitives
 
 @safe
@@ -16,6 +17,9 @@ package struct Balancer {
     private let hosts: FrozenArray<HostConfig>
     private let policy: BalancingPolicy
     private let choiceCount: UInt32
+    /// How much active requests weigh against a weight; 0: not at all.
+    private let activeRequestBias: Double
+    private let scansAll: Bool
     private var next: UInt64
     private var now = 0.0
     private var added: UInt64 = 0
@@ -24,12 +28,14 @@ package struct Balancer {
 
     package init(
         level: PriorityLevel, hosts: FrozenArray<HostConfig>, policy: BalancingPolicy, choiceCount: UInt32,
-        random: inout Random
+        activeRequestBias: Double = 1, scansAll: Bool = false, random: inout Random
     ) {
         self.level = level
         self.hosts = hosts
         self.policy = policy
         self.choiceCount = max(choiceCount, 1)
+        self.activeRequestBias = activeRequestBias
+        self.scansAll = scansAll
         // Workers begin at different hosts, or the first host would get the first request of each.
         next = random.next() >> 1
         heap = PlainArray(capacity: level.hasEqualWeights ? 1 : max(level.candidates.count, 1))
@@ -65,6 +71,7 @@ package struct Balancer {
         case .random:
             return level.candidates[Int(random.below(UInt64(count)))]
         case .leastRequest:
+            if scansAll { return scan(&random, active) }
             var best = level.candidates[Int(random.below(UInt64(count)))]
             var bestActive = active(best)
             var tries: UInt32 = 1
@@ -81,14 +88,39 @@ package struct Balancer {
         }
     }
 
+    /// Every candidate is looked at: the least busy. Of several any one, each with the same chance (reservoir sampling).
+    private func scan(_ random: inout Random, _ active: (UInt32) -> UInt32) -> UInt32? {
+        var best = level.candidates[0]
+        var bestActive = active(best)
+        var ties: UInt64 = 1
+        var place = 1
+        while place < level.candidates.count {
+            let other = level.candidates[place]
+            let otherActive = active(other)
+            if otherActive < bestActive {
+                best = other
+                bestActive = otherActive
+                ties = 1
+            } else if otherActive == bestActive {
+                ties &+= 1
+                if random.below(ties) == 0 { best = other }
+            }
+            place &+= 1
+        }
+        return best
+    }
+
     /// The candidate whose turn it is; its next turn comes after 1/weight. Least request divides the weight by the
-    /// requests that are active (bias 1), as Envoy does.
+    /// requests that are active, to the power of the bias, as Envoy does.
     private mutating func scheduled(_ active: (UInt32) -> UInt32) -> UInt32? {
         guard var turn = pop() else { return nil }
         now = turn.deadline
         let index = level.candidates[Int(turn.candidate)]
         var weight = weight(turn.candidate)
-        if policy == .leastRequest { weight /= Double(active(index)) + 1 }
+        if policy == .leastRequest {
+            let busy = Double(active(index)) + 1
+            weight /= activeRequestBias == 1 ? busy : pow(busy, activeRequestBias)
+        }
         turn.deadline = now + 1 / weight
         turn.order = added
         added &+= 1

@@ -1,4 +1,4 @@
-// A cluster as one worker sees it: its hosts, its balancer's state, its share of the circuit breakers.
+// A cluster as one worker sees it: its hosts and its balancer's state.
 
 import Primitives
 import Transport
@@ -12,12 +12,13 @@ package struct Cluster {
     /// Handles of the set's hosts, by index.
     private var hosts: PlainArray<UInt64>
     private var balancers: PlainArray<UnsafeMutablePointer<Balancer>>
-    /// What this worker has open or under way, by priority.
-    package var activeConnections: UInt32 = 0
-    package var pendingRequests: (UInt32, UInt32) = (0, 0)
-    package var activeRequests: (UInt32, UInt32) = (0, 0)
-    package var activeRetries: (UInt32, UInt32) = (0, 0)
+    /// Whether the host that was chosen last came from a level in panic.
+    package private(set) var choseInPanic = false
+
+    /// No plan lists it any more, or another in its place.
     package var isRemoved = false
+    /// Hosts that were made for it and have not been freed.
+    package var liveHosts = 0
 
     package init(config: UnsafePointer<ClusterConfig>, set: UnsafePointer<HostSet>) {
         unsafe self.config = unsafe config
@@ -40,9 +41,12 @@ package struct Cluster {
     package func host(_ index: Int) -> Handle { Handle(raw: hosts[index]) }
 
     /// Takes over a host set. Hosts that stay keep their `Host`; those that go are returned to be drained by the caller.
+    /// `place`: where this cluster lies; its hosts point there. `moved` tells of each host's old and new part (`.max`: none), for the caller to pin.
     package mutating func adopt(
-        _ new: UnsafePointer<HostSet>, slab: inout Slab<Host>, random: inout Random, removed: (Handle) -> Void
+        _ new: UnsafePointer<HostSet>, at place: UnsafeMutablePointer<Cluster>, slab: inout Slab<Host>,
+        random: inout Random, moved: (_ from: UInt32, _ to: UInt32) -> Void, removed: (Handle) -> Void
     ) {
+        let part = unsafe new.pointee.part
         let old = hosts
         var next = unsafe PlainArray<UInt64>(capacity: max(new.pointee.hosts.count, 1))
         for i in unsafe 0..<new.pointee.hosts.count {
@@ -53,9 +57,12 @@ package struct Cluster {
             for step in 0..<old.count {
                 let j = (order + step) % old.count
                 guard old[j] != 0, let host = unsafe slab[Handle(raw: old[j])],
-                    unsafe host.pointee.config.address == config.address, unsafe host.pointee.config.priority == config.priority
+                    unsafe host.pointee.config.address == config.address || (host.pointee.config.isLogical && config.isLogical),
+                    unsafe host.pointee.config.priority == config.priority
                 else { continue }
+                unsafe moved(host.pointee.part, part)
                 unsafe host.pointee.config = config
+                unsafe host.pointee.part = part
                 kept = old[j]
                 old[j] = 0
                 break
@@ -63,8 +70,10 @@ package struct Cluster {
             if let kept {
                 next.append(kept)
             } else if let (handle, host) = unsafe slab.allocate() {
-                unsafe host.initialize(to: Host(handle: handle, config: config, cluster: self.config.pointee.slot,
-                        clusterPart: self.config.pointee.part))
+                unsafe host.initialize(to: Host(handle: handle, config: config, cluster: place))
+                liveHosts &+= 1
+                unsafe host.pointee.part = part
+                moved(.max, part)
                 next.append(handle.raw)
             } else {
                 next.append(0)
@@ -89,14 +98,15 @@ package struct Cluster {
             unsafe balancer.initialize(
                 to: Balancer(
                     level: new.pointee.levels[i], hosts: new.pointee.hosts, policy: config.pointee.policy,
-                    choiceCount: config.pointee.choiceCount, random: &random))
+                    choiceCount: config.pointee.choiceCount, activeRequestBias: config.pointee.activeRequestBias,
+                    scansAll: config.pointee.scansAllHosts, random: &random))
             unsafe balancers.append(balancer)
         }
     }
 
     // HOT: per request.
     /// The host for the next request; nil when there is none that may serve.
-    package func choose(slab: Slab<Host>, random: inout Random) -> UnsafeMutablePointer<Host>? {
+    package mutating func choose(slab: Slab<Host>, random: inout Random) -> UnsafeMutablePointer<Host>? {
         var level = 0
         if unsafe balancers.count > 1 {
             var ticket = UInt32(truncatingIfNeeded: random.below(100))
@@ -109,6 +119,7 @@ package struct Cluster {
         }
         guard unsafe level < balancers.count else { return nil }
         let hosts = hosts
+        choseInPanic = unsafe balancers[level].pointee.level.isPanicking
         guard
             let index = unsafe balancers[level].pointee.choose(
                 random: &random,
@@ -119,10 +130,4 @@ package struct Cluster {
         return unsafe slab[Handle(raw: hosts[Int(index)])]
     }
 
-    // HOT: per request.
-    /// The breaker's limits for a priority.
-    @inline(__always)
-    package func limits(_ priority: Priority) -> CircuitLimits {
-        unsafe priority == .normal ? config.pointee.defaultLimits : config.pointee.highLimits
-    }
 }

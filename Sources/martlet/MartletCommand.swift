@@ -44,6 +44,8 @@ struct MartletCommand: ParsableCommand {
     @Option(help: "Name of this node (node.id).") var serviceNode: String?
     @Option(help: "Zone of this node (node.locality.zone).") var serviceZone: String?
 
+    @Option(help: "Milliseconds between flushes of access logs.") var fileFlushIntervalMsec: UInt64 = 10_000
+
     // Envoy's, accepted so that its command lines work; each says once that it does nothing here.
     @Option(help: "Accepted for Envoy's sake: no effect.") var baseId: UInt32?
     @Flag(help: "Accepted for Envoy's sake: no effect.") var useDynamicBaseId = false
@@ -55,7 +57,6 @@ struct MartletCommand: ParsableCommand {
     @Option(help: "Accepted for Envoy's sake: no effect.") var parentShutdownTimeS: UInt64?
     @Option(help: "Accepted for Envoy's sake: no effect.") var logFormat: String?
     @Option(help: "Accepted for Envoy's sake: no effect.") var logPath: String?
-    @Option(help: "Accepted for Envoy's sake: no effect.") var fileFlushIntervalMsec: UInt64?
     @Option(help: "Accepted for Envoy's sake: no effect.") var localAddressIpVersion: String?
     @Flag(help: "Accepted for Envoy's sake: no effect.") var enableCoreDump = false
     @Flag(help: "Accepted for Envoy's sake: no effect.") var skipHotRestartOnNoParent = false
@@ -111,6 +112,7 @@ struct MartletCommand: ParsableCommand {
         options.shutdownGraceS = shutdownGraceS
         options.pinsWorkers = cpusetThreads
         options.watches = watch
+        options.logFlushIntervalMs = fileFlushIntervalMsec
         let isDemo = configPath == nil && configYaml == nil
         do throws(ServerError) {
             let server = try Server(options, filters: FilterRegistry(BuiltInFilters.all), log: log)
@@ -171,7 +173,7 @@ struct MartletCommand: ParsableCommand {
             ("--base-id-path", baseIdPath != nil), ("--restart-epoch", restartEpoch != nil),
             ("--drain-time-s", drainTimeS != nil), ("--drain-strategy", drainStrategy != nil),
             ("--parent-shutdown-time-s", parentShutdownTimeS != nil), ("--log-format", logFormat != nil),
-            ("--log-path", logPath != nil), ("--file-flush-interval-msec", fileFlushIntervalMsec != nil),
+            ("--log-path", logPath != nil),
             ("--local-address-ip-version", localAddressIpVersion != nil), ("--enable-core-dump", enableCoreDump),
             ("--skip-hot-restart-on-no-parent", skipHotRestartOnNoParent),
             ("--service-cluster", serviceCluster != nil), ("--service-node", serviceNode != nil),

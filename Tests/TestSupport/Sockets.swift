@@ -110,6 +110,21 @@ package enum Sockets {
         return socket
     }
 
+    /// Another address of the loopback network.
+    package static func listen(address text: String, port: UInt16) throws -> Descriptor {
+        let socket = try open(nonBlocking: true)
+        enable(SOL_SOCKET, SO_REUSEADDR, on: socket)
+        var address = address(port: port)
+        unsafe inet_pton(AF_INET, text, &address.sin_addr)
+        let result = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe bind(socket.raw, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard result == 0, Glibc.listen(socket.raw, 16) == 0 else { throw SocketError.failed("bind \(text):\(port)", errno: errno) }
+        return socket
+    }
+
     package static func connect(port: UInt16, within limitMs: Int = 2_000) throws -> Descriptor {
         let socket = try open(nonBlocking: true)
         enable(Int32(IPPROTO_TCP), TCP_NODELAY, on: socket)

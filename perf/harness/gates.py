@@ -89,6 +89,8 @@ GATES = [
     Gate("latency", "p99.9 × best peer", to_best("latency_us.p999"), 1.0, 0.8),
     Gate("idle", "KiB per connection", own("kib"), 1.2, 0.8),
     Gate("clusters2000", "KiB per cluster", own("kib"), 8, 4),
+    # What the control plane allocates by the clock (timers, statistics) is in it: 100 in 100,000 requests.
+    Gate("allocations", "per request", own("per_request"), 0.001, 0.001),
     Gate("startup", "ms to ready", own("ms"), 40, 20),
     Gate("startup", "MB, stripped static binary", own("binary_mb"), 30, 20),
     Gate("startup", "MB resident", own("resident_mb"), 20, 12),

@@ -31,6 +31,7 @@ class Spec:
     lean: bool = False
     nginx_defaults: bool = False
     log_path: str = ""
+    environment: dict = None
     directory: str = field(default="", repr=False)
 
 
@@ -73,7 +74,7 @@ class Peer:
         started = time.monotonic()
         argv, options = self.command(spec, port)
         admin_port = options.pop("admin_port", 0)
-        process = Process(self.name, argv, spec.cpus, spec.directory, **options)
+        process = Process(self.name, argv, spec.cpus, spec.directory, environment=spec.environment, **options)
         if options.get("stdout"):
             options["stdout"].close()  # the child has its own
         return Instance(process, port, started, admin_port, spec.log_path)

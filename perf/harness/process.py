@@ -38,7 +38,8 @@ def free_port():
 class Process:
     """One started program with its descendants (nginx: master and workers)."""
 
-    def __init__(self, name, argv, cpus, directory, stdout=None, stdin=None, death_signal=signal.SIGKILL):
+    def __init__(self, name, argv, cpus, directory, stdout=None, stdin=None, death_signal=signal.SIGKILL,
+                 environment=None):
         self.name = name
         self.errors_path = os.path.join(directory, name + ".stderr")
 
@@ -48,7 +49,8 @@ class Process:
 
         with open(self.errors_path, "wb") as errors:
             self.popen = subprocess.Popen(argv, stdin=stdin or subprocess.DEVNULL, stdout=stdout or subprocess.DEVNULL,
-                                          stderr=errors, cwd=directory, preexec_fn=in_child)
+                                          stderr=errors, cwd=directory, preexec_fn=in_child,
+                                          env=dict(os.environ, **environment) if environment else None)
         self.pid = self.popen.pid
         _running.append(self)
 

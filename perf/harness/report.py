@@ -94,7 +94,13 @@ def _start_table(scenario, cases):
                       "–" if not case.samples else "static" if case.samples[0]["static"] else "dynamic", _errors(case)] for case in cases]
 
 
-_TABLES = {"latency": _latency_table, "idle": _memory_table, "clusters2000": _memory_table, "startup": _start_table}
+def _allocations_table(scenario, cases):
+    columns = ["per request: median (min–max)", "in all", "requests", "errors"]
+    return columns, [[case.label, _spread(case, "per_request", 5), _number(median(case, "allocations"), 0),
+                      _number(median(case, "requests"), 0), _errors(case)] for case in cases]
+
+
+_TABLES = {"allocations": _allocations_table, "latency": _latency_table, "idle": _memory_table, "clusters2000": _memory_table, "startup": _start_table}
 
 
 def _table(scenario):

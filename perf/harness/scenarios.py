@@ -189,6 +189,50 @@ def _clusters(bench, peer, variant):
     return {"kib": (resident[1] - resident[0]) / (count - 1), "resident_kib": resident[1], "errors": {}}
 
 
+def _allocation_count(path):
+    with open(path, "rb") as f:
+        return int.from_bytes(f.read(8), "little")
+
+
+def _counting(bench, path):
+    """The environment in which a program's allocations are counted in `path`, once a control has shown that they are."""
+    environment = {"LD_PRELOAD": os.path.join(bench.tools, "allocations.so"), "MARTLET_ALLOCATIONS": path}
+    seen = []
+    for wanted in (0, 1, 1001):
+        with open(path, "wb") as f:
+            f.write(bytes(8))
+        subprocess.run([os.path.join(bench.tools, "allocate"), str(wanted)], check=True, env=dict(os.environ, **environment))
+        seen.append(_allocation_count(path) - wanted)
+    if len(set(seen)) != 1:
+        raise Failure(f"allocations are not counted here: {seen} beside 0, 1 and 1001 of them")
+    with open(path, "wb") as f:
+        f.write(bytes(8))
+    return environment
+
+
+def _allocations(bench, peer, variant):
+    """Heap allocations of the whole process while two workers serve 100,000 requests with the heads, the log and the
+    mutations of `headers`, after a warm-up."""
+    path = os.path.join(bench.directory, "allocations")
+    both = frozenset(os.sched_getaffinity(0))
+    arguments = ["--conns", 64, "--seconds", 60, "--requests", 100000, "--warmup", 2, "--path", "/headers/edge",
+                 "--require", "x-perf-served: martlet"]
+    for line in REQUEST_HEADERS:
+        arguments += ["--header", line]
+    spec = Spec(upstream=bench.http_port, edge=True, workers=2, cpus=both, environment=_counting(bench, path))
+    instance = bench.start(peer, spec)
+    with instance.process as process, bench.load(instance.port, arguments, both) as load:
+        await_ready(load)
+        before = _allocation_count(path)
+        result = go_and_read(load)
+        after = _allocation_count(path)
+        process.check()
+    if not before:
+        raise Failure("no allocation was counted since the start: the library was not loaded")
+    return {"per_request": (after - before) / result["requests"], "allocations": after - before,
+            "requests": result["requests"], "errors": result["errors"]}
+
+
 def _startup(bench, peer, variant):
     spec = bench.prepare(peer, Spec(upstream=bench.http_port))
     instance = peer.start(spec)
@@ -240,5 +284,7 @@ SCENARIOS = [
              prepare=_calibrate),
     Scenario("idle", "Resident memory per idle keep-alive connection", "connection", ALL, _idle, main="kib", rounds_max=3),
     Scenario("clusters2000", "Resident memory per static cluster", "cluster", ENVOY_LIKE, _clusters, main="kib", rounds_max=3),
+    Scenario("allocations", "Heap allocations, whole process, 2 workers, 100,000 requests as in `headers`", "request",
+             ("martlet",), _allocations, main="per_request", rounds_max=3),
     Scenario("startup", "Start to ready, resident memory, binary", "start", ALL, _startup, main="ms"),
 ]

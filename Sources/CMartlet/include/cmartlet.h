@@ -5,6 +5,7 @@
 #include <string.h>
 #include "cmartlet_atomics.h"
 #include "cmartlet_scan.h"
+#include "cmartlet_signal.h"
 
 static inline uint64_t martlet_mix(uint64_t a, uint64_t b) {
   __uint128_t product = (__uint128_t)a * b;

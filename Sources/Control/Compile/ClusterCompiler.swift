@@ -11,6 +11,10 @@ enum ClusterDiscovery {
     case strictDNS(DNSOptions)
     case logicalDNS(DNSOptions)
 
+    var isLogical: Bool {
+        if case .logicalDNS = self { true } else { false }
+    }
+
     var dns: DNSOptions? {
         switch self {
         case .fixed: nil
@@ -53,7 +57,7 @@ struct ClusterCompiler {
         if message.hasPerConnectionBufferLimitBytes {
             config.bufferLimit = Int(message.perConnectionBufferLimitBytes.value)
         }
-        breakers(message, place, &config)
+        breakers(message, place, part, &config)
         connections(message, place, &config)
         LoadBalancingCompiler(diagnostics: diagnostics).compile(message, place, &config)
         HTTPUpstreamCompiler(diagnostics: diagnostics).compile(message, place, &config)
@@ -78,9 +82,9 @@ struct ClusterCompiler {
         switch message.clusterDiscoveryType {
         case .none, .type(.static): return .fixed
         case .type(.strictDns):
-            return DNSOptionsCompiler(diagnostics: diagnostics).options(message, place).map { .strictDNS($0) }
+            return DNSOptionsCompiler(compilation: compilation).options(message, place).map { .strictDNS($0) }
         case .type(.logicalDns):
-            return DNSOptionsCompiler(diagnostics: diagnostics).options(message, place).map { .logicalDNS($0) }
+            return DNSOptionsCompiler(compilation: compilation).options(message, place).map { .logicalDNS($0) }
         case .type(.eds):
             diagnostics.error(
                 place.at("type"), "cannot create an EDS cluster without an EDS config (cluster '\(message.name)')",
@@ -105,7 +109,7 @@ struct ClusterCompiler {
                 found: name.isEmpty ? nil : name, expected: "envoy.cluster.dns")
             return nil
         }
-        let compiler = DNSOptionsCompiler(diagnostics: diagnostics)
+        let compiler = DNSOptionsCompiler(compilation: compilation)
         return compiler.options(dns, place.at("typed_config")).map {
             dns.allAddressesInSingleEndpoint ? .logicalDNS($0) : .strictDNS($0)
         }
@@ -122,22 +126,33 @@ struct ClusterCompiler {
         }
     }
 
-    private func breakers(_ message: ClusterMessage, _ place: Place, _ config: inout ClusterConfig) {
-        for (i, thresholds) in message.circuitBreakers.thresholds.enumerated() {
-            let at = place.at("circuit_breakers").at("thresholds", i)
-            diagnostics.unsupported(
-                at, "envoy.config.cluster.v3.CircuitBreakers.Thresholds",
-                ["retry_budget": thresholds.hasRetryBudget, "track_remaining": thresholds.trackRemaining])
+    private func breakers(
+        _ message: ClusterMessage, _ place: Place, _ part: PlanPart, _ config: inout ClusterConfig
+    ) {
+        for thresholds in message.circuitBreakers.thresholds {
             var limits = CircuitLimits()
             if thresholds.hasMaxConnections { limits.connections = thresholds.maxConnections.value }
             if thresholds.hasMaxPendingRequests { limits.pendingRequests = thresholds.maxPendingRequests.value }
             if thresholds.hasMaxRequests { limits.requests = thresholds.maxRequests.value }
             if thresholds.hasMaxRetries { limits.retries = thresholds.maxRetries.value }
+            if thresholds.hasRetryBudget {
+                var budget = RetryBudget()
+                if thresholds.retryBudget.hasBudgetPercent { budget.percent = thresholds.retryBudget.budgetPercent.value }
+                if thresholds.retryBudget.hasMinRetryConcurrency {
+                    budget.concurrencyMin = thresholds.retryBudget.minRetryConcurrency.value
+                }
+                limits.retryBudget = budget
+            }
             if thresholds.priority == .high { config.highLimits = limits } else { config.defaultLimits = limits }
         }
         diagnostics.unsupported(
             place.at("circuit_breakers"), "envoy.config.cluster.v3.CircuitBreakers",
             ["per_host_thresholds": !message.circuitBreakers.perHostThresholds.isEmpty])
+        let owner = BreakersOwner(
+            Breakers(
+                normal: config.defaultLimits, high: config.highLimits, threads: compilation.environment.workers + 1))
+        part.own(owner)
+        config.breakers = owner.breakers
     }
 
     private func connections(_ message: ClusterMessage, _ place: Place, _ config: inout ClusterConfig) {

@@ -13,11 +13,14 @@ package final class CompileEnvironment {
     let seed = Random.systemSeed()
     let clusterSlots = SlotTable()
     let listenerSlots = SlotTable()
+    package let logSinks: LogSinks
 
-    package init(stats: StatRegistry, filters: FilterRegistry, workers: Int) {
+    package init(stats: StatRegistry, filters: FilterRegistry, workers: Int, logFlushIntervalMs: UInt64) {
         self.stats = stats
         self.filters = filters
         self.workers = workers
+        // Main writes logs too: its admin listener has one.
+        logSinks = LogSinks(writers: workers + 1, flushIntervalMs: logFlushIntervalMs)
     }
 }
 

@@ -13,10 +13,12 @@ struct DNSOptions {
     var failureBaseMs: UInt64?
     var failureMaxMs: UInt64?
     var waitsForWarm = true
+    var resolver = DNSResolverOptions()
 }
 
 struct DNSOptionsCompiler {
-    let diagnostics: Diagnostics
+    let compilation: Compilation
+    private var diagnostics: Diagnostics { compilation.diagnostics }
 
     func options(_ message: ClusterMessage, _ place: Place) -> DNSOptions? {
         var options = DNSOptions()
@@ -36,9 +38,12 @@ struct DNSOptionsCompiler {
         }
         if message.hasWaitForWarmOnInit { options.waitsForWarm = message.waitForWarmOnInit.value }
         let refused = diagnostics.errors.count
-        diagnostics.unsupported(
-            place, "envoy.config.cluster.v3.Cluster", ["use_tcp_for_dns_lookups": message.useTcpForDnsLookups])
-        resolver(message.typedDnsResolverConfig, message.hasTypedDnsResolverConfig, place)
+        options.resolver.usesTCP = message.useTcpForDnsLookups
+        if message.hasTypedDnsResolverConfig {
+            options.resolver = resolver(message.typedDnsResolverConfig, place)
+        } else if compilation.bootstrap.hasTypedDnsResolverConfig {
+            options.resolver = resolver(compilation.bootstrap.typedDnsResolverConfig, Place.root)
+        }
         return diagnostics.errors.count == refused ? options : nil
     }
 
@@ -59,7 +64,11 @@ struct DNSOptionsCompiler {
             failure(rate.baseInterval, rate.hasMaxInterval ? rate.maxInterval : nil, place, &options)
         }
         let refused = diagnostics.errors.count
-        resolver(message.typedDnsResolverConfig, message.hasTypedDnsResolverConfig, place)
+        if message.hasTypedDnsResolverConfig {
+            options.resolver = resolver(message.typedDnsResolverConfig, place)
+        } else if compilation.bootstrap.hasTypedDnsResolverConfig {
+            options.resolver = resolver(compilation.bootstrap.typedDnsResolverConfig, Place.root)
+        }
         return diagnostics.errors.count == refused ? options : nil
     }
 
@@ -77,18 +86,41 @@ struct DNSOptionsCompiler {
         options.failureMaxMs = mostMs
     }
 
-    private func resolver(_ config: Envoy_Config_Core_V3_TypedExtensionConfig, _ has: Bool, _ place: Place) {
-        guard has else { return }
+    private func resolver(_ config: Envoy_Config_Core_V3_TypedExtensionConfig, _ place: Place) -> DNSResolverOptions {
         let type = config.typedConfig.messageName
         guard type == Envoy_Extensions_Network_DnsResolver_Cares_V3_CaresDnsResolverConfig.protoMessageName,
-            (try? Envoy_Extensions_Network_DnsResolver_Cares_V3_CaresDnsResolverConfig(
-                serializedBytes: config.typedConfig.value)) == .init()
+            let message = try? Envoy_Extensions_Network_DnsResolver_Cares_V3_CaresDnsResolverConfig(
+                serializedBytes: config.typedConfig.value)
         else {
             diagnostics.error(
-                place.at("typed_dns_resolver_config"),
-                "this DNS resolver is not supported by Martlet yet", found: type,
-                expected: "the c-ares resolver without options, which reads /etc/resolv.conf")
-            return
+                place.at("typed_dns_resolver_config"), "this DNS resolver is not supported by Martlet yet", found: type,
+                expected: "the c-ares resolver")
+            return DNSResolverOptions()
         }
+        let at = place.at("typed_dns_resolver_config").at("typed_config")
+        diagnostics.unsupported(
+            at, "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
+            ["udp_max_queries": message.hasUdpMaxQueries])
+        var options = DNSResolverOptions()
+        options.usesTCP = message.dnsResolverOptions.useTcpForDnsLookups
+        options.searchesDomains = !message.dnsResolverOptions.noDefaultSearchDomain
+        if message.hasQueryTimeoutSeconds {
+            options.timeoutMs = Int32(clamping: message.queryTimeoutSeconds.value.multipliedReportingOverflow(by: 1000).partialValue)
+        }
+        if message.hasQueryTries { options.tries = Int32(clamping: message.queryTries.value) }
+        options.rotates = message.rotateNameservers
+        if message.hasEdns0MaxPayloadSize { options.ednsBytes = Int32(clamping: message.edns0MaxPayloadSize.value) }
+        options.filtersUnroutable = message.filterUnroutableFamilies
+        if message.hasMaxUdpChannelDuration { options.channelMaxMs = message.maxUdpChannelDuration.milliseconds }
+        options.reinitialisesOnTimeout = message.reinitChannelOnTimeout
+        // /etc/resolv.conf always names a server, if only the one of this machine: a fallback is never needed.
+        guard !message.useResolversAsFallback else { return options }
+        for (i, resolver) in message.resolvers.enumerated() {
+            guard case .socketAddress(let socket) = resolver.address,
+                let address = AddressCompiler.numeric(socket, at.at("resolvers", i).at("socket_address"), diagnostics)
+            else { continue }
+            options.servers.append("\(address)")
+        }
+        return options
     }
 }

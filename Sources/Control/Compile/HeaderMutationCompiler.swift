@@ -61,6 +61,11 @@ struct HeaderMutationCompiler {
         Array(levels.filter { !$0.isEmpty }.joined(separator: [HeaderMutation.groupEnd]))
     }
 
+    /// A list that stands alone.
+    func additions(_ options: [HeaderValueOption], _ place: Place, field: StaticString) -> FrozenArray<HeaderMutation> {
+        part.arena.array(options.enumerated().compactMap { i, option in addition(option, place.at(field, i)) })
+    }
+
     private func removal(_ name: String, _ place: Place) -> HeaderMutation {
         let lowered = name.lowercased()
         if lowered.hasPrefix(":") || lowered == "host" {

@@ -26,9 +26,10 @@ struct LoadBalancingCompiler {
         switch message.lbConfig {
         case .leastRequestLbConfig(let options):
             if options.hasChoiceCount { config.choiceCount = options.choiceCount.value }
+            if options.hasActiveRequestBias { config.activeRequestBias = options.activeRequestBias.defaultValue }
             diagnostics.unsupported(
                 place.at("least_request_lb_config"), "envoy.config.cluster.v3.Cluster.LeastRequestLbConfig",
-                ["active_request_bias": options.hasActiveRequestBias, "slow_start_config": options.hasSlowStartConfig])
+                ["slow_start_config": options.hasSlowStartConfig])
         case .roundRobinLbConfig(let options):
             diagnostics.unsupported(
                 place.at("round_robin_lb_config"), "envoy.config.cluster.v3.Cluster.RoundRobinLbConfig",
@@ -78,14 +79,13 @@ struct LoadBalancingCompiler {
                 serializedBytes: any.value)
         else { return }
         if options.hasChoiceCount { config.choiceCount = options.choiceCount.value }
+        if options.hasActiveRequestBias { config.activeRequestBias = options.activeRequestBias.defaultValue }
+        config.scansAllHosts = options.enableFullScan.value || options.selectionMethod == .fullScan
         diagnostics.unsupported(
             place, "envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest",
             [
-                "active_request_bias": options.hasActiveRequestBias,
                 "slow_start_config": options.hasSlowStartConfig,
                 "locality_lb_config": options.hasLocalityLbConfig,
-                "enable_full_scan": options.enableFullScan.value,
-                "selection_method": options.selectionMethod == .fullScan,
             ])
     }
 

@@ -7,6 +7,7 @@ final class Place {
         case field(StaticString)
         case index(Int)
         case key(String)
+        case name(String)
     }
     private let parent: Place?
     private let step: Step?
@@ -20,6 +21,9 @@ final class Place {
 
     func at(_ field: StaticString) -> Place { Place(self, .field(field)) }
     func at(_ field: StaticString, _ index: Int) -> Place { Place(at(field), .index(index)) }
+    /// A member of a JSON object, an element of a list.
+    func at(name: String) -> Place { Place(self, .name(name)) }
+    func at(index: Int) -> Place { Place(self, .index(index)) }
     func at(_ field: StaticString, key: String) -> Place { Place(at(field), .key(key)) }
 
     /// `static_resources.listeners[0].filter_chains[0]`
@@ -28,6 +32,7 @@ final class Place {
         switch step {
         case .none: return before
         case .field(let name): return before.isEmpty ? "\(name)" : "\(before).\(name)"
+        case .name(let name): return before.isEmpty ? name : "\(before).\(name)"
         case .index(let index): return "\(before)[\(index)]"
         case .key(let key): return "\(before)[\"\(key)\"]"
         }

@@ -3,50 +3,83 @@
 import EnvoyAPI
 import Pipeline
 import Primitives
+import Routing
 
 struct RetryCompiler {
-    let diagnostics: Diagnostics
+    let compilation: Compilation
     let part: PlanPart
+    private var diagnostics: Diagnostics { compilation.diagnostics }
 
-    private static let conditions: [String: RetryConfig.On] = [
-        "5xx": .fiveXX, "gateway-error": .gatewayError, "reset": .reset,
-        "reset-before-request": .resetBeforeRequest, "connect-failure": .connectFailure,
-        "envoy-ratelimited": .envoyRatelimited, "retriable-4xx": .retriable4xx, "refused-stream": .refusedStream,
-        "retriable-status-codes": .retriableStatusCodes, "retriable-headers": .retriableHeaders,
-        "cancelled": .grpcCancelled, "deadline-exceeded": .grpcDeadlineExceeded, "internal": .grpcInternal,
-        "resource-exhausted": .grpcResourceExhausted, "unavailable": .grpcUnavailable,
-        // HTTP/3 upstreams only.
-        "http3-post-connect-failure": [],
-    ]
+    private static let conditions: [String: RetryConfig.On] = Dictionary(
+        uniqueKeysWithValues: (RetryConfig.On.names + RetryConfig.On.grpcNames).map { ("\($0.name)", $0.on) })
+    private static let previousHosts = "envoy.retry_host_predicates.previous_hosts"
 
     func compile(_ message: RetryPolicy, _ place: Place) -> UnsafePointer<RetryConfig> {
         diagnostics.unsupported(
             place, "envoy.config.route.v3.RetryPolicy",
             [
                 "retry_priority": message.hasRetryPriority,
-                "retry_host_predicate": !message.retryHostPredicate.isEmpty,
                 "retry_options_predicates": !message.retryOptionsPredicates.isEmpty,
-                "host_selection_retry_max_attempts": message.hostSelectionRetryMaxAttempts != 0,
-                "rate_limited_retry_back_off": message.hasRateLimitedRetryBackOff,
-                "retriable_headers": !message.retriableHeaders.isEmpty,
-                "retriable_request_headers": !message.retriableRequestHeaders.isEmpty,
             ])
         var config = RetryConfig()
-        for word in message.retryOn.split(separator: ",") {
-            let name = String(word.drop { $0 == " " }.prefix { $0 != " " })
-            if let condition = RetryCompiler.conditions[name] {
-                config.on.formUnion(condition)
-            } else {
-                // Envoy ignores it.
-                diagnostics.warning(
-                    place.at("retry_on"), "retry_on: '\(name)' is not a condition and never holds",
-                    suggestion: nearestName(name, RetryCompiler.conditions.keys.sorted()))
-            }
-        }
+        config.on = conditions(message.retryOn, place.at("retry_on"))
         config.retriesMax = message.hasNumRetries ? message.numRetries.value : 1
         config.perTryTimeoutMs = message.perTryTimeout.milliseconds
         config.perTryIdleTimeoutMs = message.perTryIdleTimeout.milliseconds
         config.statusCodes = part.arena.array(message.retriableStatusCodes.map { UInt16(clamping: $0) })
+        config.headers = matchers(message.retriableHeaders, "retriable_headers", place)
+        config.requestHeaders = matchers(message.retriableRequestHeaders, "retriable_request_headers", place)
+        predicates(message, place, &config)
+        backoff(message, place, &config)
+        return unsafe part.arena.store(config)
+    }
+
+    private func conditions(_ words: String, _ place: Place) -> RetryConfig.On {
+        var on: RetryConfig.On = []
+        for word in words.split(separator: ",") {
+            let name = String(word.drop { $0 == " " }.prefix { $0 != " " })
+            if let condition = RetryCompiler.conditions[name] {
+                on.formUnion(condition)
+            } else {
+                // Envoy ignores it.
+                diagnostics.warning(
+                    place, "retry_on: '\(name)' is not a condition and never holds",
+                    suggestion: nearestName(name, RetryCompiler.conditions.keys.sorted()))
+            }
+        }
+        return on
+    }
+
+    private func matchers(_ messages: [HeaderMatcher], _ field: StaticString, _ place: Place) -> HeaderMatchers? {
+        let compiler = RouteMatchCompiler(diagnostics: diagnostics)
+        let specs = messages.enumerated().compactMap { compiler.header($0.element, place.at(field, $0.offset)) }
+        guard !specs.isEmpty else { return nil }
+        do throws(RoutingErrors) {
+            let matchers = try HeaderMatchers(specs, seed: compilation.environment.seed)
+            part.own(matchers.table)
+            return matchers
+        } catch {
+            for problem in error.list { diagnostics.error(place.at(field), problem.message) }
+            return nil
+        }
+    }
+
+    private func predicates(_ message: RetryPolicy, _ place: Place, _ config: inout RetryConfig) {
+        for (i, predicate) in message.retryHostPredicate.enumerated() {
+            guard ExtensionNames.canonical(predicate.name) == RetryCompiler.previousHosts else {
+                diagnostics.error(
+                    place.at("retry_host_predicate", i),
+                    "retry host predicate '\(predicate.name)' is not supported by Martlet yet",
+                    expected: RetryCompiler.previousHosts)
+                continue
+            }
+            config.avoidsTriedHosts = true
+        }
+        let attempts = message.hostSelectionRetryMaxAttempts
+        if attempts > 0 { config.hostSelectionsMax = UInt32(clamping: attempts) }
+    }
+
+    private func backoff(_ message: RetryPolicy, _ place: Place, _ config: inout RetryConfig) {
         if message.hasRetryBackOff {
             config.backoffBaseMs = max(1, message.retryBackOff.baseInterval.milliseconds)
             config.backoffMaxMs =
@@ -58,6 +91,12 @@ struct RetryCompiler {
                     "retry_policy.max_interval must greater than or equal to the base_interval")
             }
         }
-        return unsafe part.arena.store(config)
+        guard message.hasRateLimitedRetryBackOff else { return }
+        let limited = message.rateLimitedRetryBackOff
+        config.resetHeaders = part.arena.array(
+            limited.resetHeaders.map {
+                RetryResetHeader(name: part.arena.text($0.name.lowercased()), isTimestamp: $0.format == .unixTimestamp)
+            })
+        if limited.hasMaxInterval { config.resetIntervalMaxMs = limited.maxInterval.milliseconds }
     }
 }

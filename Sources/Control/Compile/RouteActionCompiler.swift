@@ -23,7 +23,7 @@ extension RouteCompiler {
         let retry = action.hasRetryPolicy ? action.retryPolicy : surroundings.host.retryPolicy
         if action.hasRetryPolicy || surroundings.host.hasRetryPolicy {
             let at = action.hasRetryPolicy ? place.at("retry_policy") : surroundings.hostPlace.at("retry_policy")
-            unsafe config.retry = unsafe RetryCompiler(diagnostics: diagnostics, part: part).compile(retry, at)
+            unsafe config.retry = unsafe RetryCompiler(compilation: compilation, part: part).compile(retry, at)
         }
     }
 

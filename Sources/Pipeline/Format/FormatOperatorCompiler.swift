@@ -195,7 +195,8 @@ struct FormatOperatorCompiler {
             return
         }
         guard let value = unsafe getenv(token.argument ?? "") else {
-            piece.op = .absent
+            // A constant, also where missing values are left out.
+            piece.text = Bytes("-")
             return
         }
         let text = unsafe Array(String(cString: value).utf8)

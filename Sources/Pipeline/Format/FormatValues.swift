@@ -52,7 +52,7 @@ extension FormatWriter {
     }
 
     /// -1: no number.
-    private static func code(_ text: Bytes) -> Int64 { text.trimmed.decimal.flatMap { Int64(exactly: $0) } ?? -1 }
+    static func code(_ text: Bytes) -> Int64 { text.trimmed.decimal.flatMap { Int64(exactly: $0) } ?? -1 }
 
     static func isGRPC(_ contentType: Bytes) -> Bool {
         let grpc = Bytes("application/grpc")

@@ -15,6 +15,9 @@ package struct FormatWriter {
     /// Values of one group of header mutations, before any of them is applied (`FormatWriter.apply`).
     var pending = PlainArray<PendingMutation>(capacity: 16)
 
+    /// Containers that a JSON line is inside of.
+    var levels = PlainArray<JSONLevel>(capacity: FormatWriter.jsonDepthMax + 1)
+
     package init(pool: BlockPool, seed: UInt64) {
         text = TextBuffer(pool: pool)
         value = TextBuffer(pool: pool)
@@ -25,6 +28,7 @@ package struct FormatWriter {
         text.destroy()
         value.destroy()
         pending.destroy()
+        levels.destroy()
     }
 
     // HOT: per message.

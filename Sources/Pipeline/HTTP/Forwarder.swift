@@ -39,6 +39,7 @@ extension Worker {
                 details: Bytes("cluster_not_found" as StaticString), flags: .noClusterFound)
         }
         unsafe stream.pointee.clusterSlot = slot
+        unsafe beginRetries(stream, route)
         unsafe setTimeouts(stream, route)
         if unsafe route.pointee.includeAttemptCountInRequest {
             unsafe stream.pointee.request.set(.xEnvoyAttemptCount, Bytes("1" as StaticString))
@@ -57,42 +58,36 @@ extension Worker {
         let config = unsafe cluster.pointee.config
         let stats = unsafe config.pointee.stats
         unsafe stream.pointee.attempt &+= 1
-        guard let host = unsafe cluster.pointee.choose(slab: hosts, random: &random) else {
+        guard let host = unsafe chooseHost(stream, cluster) else {
             count(stats, .upstreamCxNoneHealthy)
             return unsafe reply(
                 stream, status: 503, body: Bytes("no healthy upstream" as StaticString),
                 details: Bytes("no_healthy_upstream" as StaticString), flags: .noHealthyUpstream)
         }
         let isHigh = unsafe stream.pointee.route?.pointee.priority == .high
-        let limits = unsafe cluster.pointee.limits(isHigh ? .high : .normal)
-        let active = unsafe isHigh ? cluster.pointee.activeRequests.1 : cluster.pointee.activeRequests.0
-        guard active < limits.requests else {
+        if unsafe cluster.pointee.choseInPanic { count(stats, .lbHealthyPanic) }
+        guard unsafe config.pointee.breakers?.take(.requests, isHigh ? .high : .normal, thread: index) != false else {
             count(stats, .upstreamRqActiveOverflow)
             count(stats, .upstreamRqPendingOverflow)
-            return unsafe overflow(stream)
+            return unsafe upstreamReset(stream, .overflow)
         }
         unsafe stream.pointee.host = unsafe host.pointee.handle
         unsafe stream.pointee.upstreamRemoteAddress = unsafe host.pointee.config.address
         unsafe stream.pointee.upstreamStartNs = nowNs
-        if isHigh { unsafe cluster.pointee.activeRequests.1 &+= 1 } else { unsafe cluster.pointee.activeRequests.0 &+= 1 }
         unsafe host.pointee.activeRequests &+= 1
         unsafe stream.pointee.isCountedUpstream = true
         unsafe stream.pointee.upstreamIsHigh = isHigh
         if unsafe stream.pointee.route?.pointee.hostRewrite == .auto, unsafe !host.pointee.config.hostname.isEmpty,
             let route = unsafe stream.pointee.route
         {
-            unsafe rewriteHost(stream, host.pointee.config.hostname, route)
+            // A further try must not take the first one's host for the client's.
+            if unsafe stream.pointee.attempt == 1, unsafe !stream.pointee.wasMoved {
+                unsafe rewriteHost(stream, host.pointee.config.hostname, route)
+            } else {
+                unsafe setAuthority(stream, host.pointee.config.hostname)
+            }
         }
-        unsafe lease(stream, cluster, host, limits)
-    }
-
-    func overflow(_ stream: StreamPointer) {
-        unsafe reply(
-            stream, status: 503,
-            body: Bytes(
-                "upstream connect error or disconnect/reset before headers. reset reason: overflow" as StaticString),
-            details: Bytes("upstream_reset_before_response_started{overflow}" as StaticString), flags: .upstreamOverflow
-        ) { head in head.append(.xEnvoyOverloaded, Bytes("true" as StaticString)) }
+        unsafe lease(stream, cluster, host)
     }
 
     // HOT: per message.
@@ -107,25 +102,56 @@ extension Worker {
             if let ms = asked.decimal { unsafe stream.pointee.perTryTimeoutMs = ms }
             unsafe stream.pointee.request.remove(.xEnvoyUpstreamRqPerTryTimeoutMs)
         }
+        // A try that may last longer than all of them has no limit of its own.
+        if timeout != 0, unsafe stream.pointee.perTryTimeoutMs >= timeout { unsafe stream.pointee.perTryTimeoutMs = 0 }
         unsafe stream.pointee.timeoutMs = timeout
         if timeout != 0 {
             // The clock of the route's timeout starts when the whole request is here.
             if unsafe stream.pointee.requestEnded { unsafe stream.pointee.timeoutAtMs = nowMs &+ timeout }
         }
-        var expected = unsafe stream.pointee.perTryTimeoutMs != 0 && stream.pointee.perTryTimeoutMs < max(timeout, 1)
-            ? stream.pointee.perTryTimeoutMs : timeout
-        if timeout == 0 { expected = unsafe stream.pointee.perTryTimeoutMs }
-        if expected != 0, unsafe !stream.pointee.http.pointee.suppressEnvoyHeaders {
-            var digits = DecimalText(expected)
-            unsafe stream.pointee.request.set(.xEnvoyExpectedRqTimeoutMs, digits.bytes())
+        unsafe setExpectedTimeout(stream, elapsedMs: 0)
+        unsafe armStreamTimer(stream)
+    }
+
+    // HOT: per message.
+    /// What is left for the try, as the upstream is told.
+    func setExpectedTimeout(_ stream: StreamPointer, elapsedMs: UInt64) {
+        guard unsafe !stream.pointee.http.pointee.suppressEnvoyHeaders else { return }
+        let timeout = unsafe stream.pointee.timeoutMs
+        var expected = unsafe stream.pointee.perTryTimeoutMs
+        if timeout != 0 {
+            // At 0 the upstream would take it for "no limit".
+            let left = timeout > elapsedMs ? timeout &- elapsedMs : 1
+            expected = expected == 0 ? left : min(expected, left)
         }
+        guard expected != 0 else { return }
+        var digits = DecimalText(expected)
+        unsafe stream.pointee.request.set(.xEnvoyExpectedRqTimeoutMs, digits.bytes())
+    }
+
+    // HOT: per message.
+    /// The clocks of one try start when the whole request is here and a connection carries it.
+    func beginTryTimeouts(_ stream: StreamPointer) {
+        let idle = unsafe stream.pointee.retry.perTryIdleMs
+        guard unsafe stream.pointee.perTryTimeoutMs != 0 || idle != 0 else { return }
+        if unsafe stream.pointee.perTryTimeoutMs != 0 {
+            unsafe stream.pointee.perTryTimeoutAtMs = unsafe nowMs &+ stream.pointee.perTryTimeoutMs
+        }
+        if idle != 0 { unsafe stream.pointee.retry.perTryIdleAtMs = nowMs &+ idle }
         unsafe armStreamTimer(stream)
     }
 
     // HOT: per frame.
     func forwardRequestData(_ stream: StreamPointer, _ part: Bytes, _ buffer: UInt16?, endStream: Bool) {
         guard unsafe !stream.pointee.hasResponseHead || stream.pointee.upstream != .none else { return }
-        if let upstream = unsafe connections.slab[stream.pointee.upstream], unsafe stream.pointee.requestBody.isEmpty,
+        if unsafe !stream.pointee.retry.on.isEmpty {
+            guard unsafe keepForRetry(stream, part) else { return }
+            if unsafe stream.pointee.retry.isWaiting {
+                if endStream { unsafe forwardRequestEnd(stream) }
+                return
+            }
+        }
+        if let upstream = unsafe connections.slab[stream.pointee.upstream], unsafe stream.pointee.waitingBody.isEmpty,
             unsafe !stream.pointee.isUpgrade || stream.pointee.isTunnel
         {
             guard unsafe queue(part, buffer, on: upstream, chunked: stream.pointee.requestIsChunked && !stream.pointee.isTunnel)
@@ -133,16 +159,18 @@ extension Worker {
             unsafe countUpstreamBody(stream, part.count)
             if unsafe upstream.pointee.out.count > upstreamLimit(stream) { unsafe pauseDownstream(stream) }
         } else {
-            guard unsafe keep(part, buffer, in: &stream.pointee.requestBody) else { return unsafe resetDownstream(stream) }
+            guard unsafe keep(part, buffer, in: &stream.pointee.waitingBody) else { return unsafe resetDownstream(stream) }
             let limit = unsafe stream.pointee.route?.pointee.bufferLimit ?? stream.pointee.http.pointee.bufferLimit
-            if unsafe stream.pointee.requestBody.count > limit { unsafe pauseDownstream(stream) }
+            if unsafe stream.pointee.waitingBody.count > limit { unsafe pauseDownstream(stream) }
         }
         if endStream { unsafe forwardRequestEnd(stream) }
     }
 
     func forwardRequestQueue(_ stream: StreamPointer, _ data: inout ByteQueue, endStream: Bool) {
-        if unsafe connections.slab[stream.pointee.upstream] == nil || (stream.pointee.isUpgrade && !stream.pointee.isTunnel) {
-            unsafe stream.pointee.requestBody.append(moving: &data)
+        if unsafe stream.pointee.retry.on.isEmpty, unsafe connections.slab[stream.pointee.upstream] == nil
+            || (stream.pointee.isUpgrade && !stream.pointee.isTunnel)
+        {
+            unsafe stream.pointee.waitingBody.append(moving: &data)
         } else {
             while let part = data.first, !data.isEmpty {
                 unsafe forwardRequestData(stream, part, nil, endStream: false)
@@ -161,6 +189,7 @@ extension Worker {
             unsafe armStreamTimer(stream)
         }
         guard let upstream = unsafe connections.slab[stream.pointee.upstream] else { return }
+        if unsafe stream.pointee.isOnUpstream { unsafe beginTryTimeouts(stream) }
         unsafe sendRequestEnd(stream, upstream)
     }
 
@@ -234,28 +263,49 @@ extension Worker {
             details: Bytes("response_timeout" as StaticString), flags: .upstreamRequestTimeout)
     }
 
-    func perTryTimedOut(_ stream: StreamPointer) {
+    /// The try lasted too long, or nothing came for too long.
+    func perTryTimedOut(_ stream: StreamPointer, isIdle: Bool) {
         if let cluster = unsafe cluster(stream.pointee.clusterSlot) {
-            unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqPerTryTimeout)
+            unsafe count(
+                cluster.pointee.config.pointee.stats, isIdle ? .upstreamRqPerTryIdleTimeout : .upstreamRqPerTryTimeout)
         }
-        if unsafe stream.pointee.hasResponseHead { return }
+        if let host = unsafe hosts[stream.pointee.host] {
+            unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqTimeout.rawValue)
+        }
+        let details = Bytes(isIdle ? "upstream_per_try_idle_timeout" : "upstream_per_try_timeout" as StaticString)
+        if unsafe stream.pointee.hasResponseHead {
+            unsafe stream.pointee.flags.insert(.upstreamRequestTimeout)
+            unsafe stream.pointee.details = details
+            return unsafe resetDownstream(stream)
+        }
+        if unsafe retriesReset(stream, .timedOut, started: true) { return }
         unsafe countUpstreamStatus(stream, 504)
         unsafe reply(
-            stream, status: 504, body: Bytes("upstream request timeout" as StaticString),
-            details: Bytes("response_timeout" as StaticString), flags: .upstreamRequestTimeout)
+            stream, status: 504, body: Bytes("upstream request timeout" as StaticString), details: details,
+            flags: .upstreamRequestTimeout)
+    }
+
+    /// The deadline moves with every byte of the response and is looked at when the timer fires.
+    func perTryIdle(_ stream: StreamPointer) {
+        unsafe stream.pointee.retry.perTryIdleAtMs = 0
+        unsafe perTryTimedOut(stream, isIdle: true)
     }
 
     /// Why an upstream request ended without its response.
     enum UpstreamFailure {
-        case connectFailed(Int32), connectTimedOut, terminated, remoteReset, protocolError, memory
+        case connectFailed(Int32), connectTimedOut, terminated, remoteReset, protocolError, memory, overflow, timedOut
     }
 
-    /// The upstream failed: a reply of ours, or, behind the response's head, the end of the client's connection.
+    /// The upstream failed: another try, a reply of ours, or, behind the response's head, the end of the client's
+    /// connection.
     func upstreamReset(_ stream: StreamPointer, _ failure: UpstreamFailure) {
         guard unsafe !stream.pointee.isDestroyed else { return }
-        let (flags, status, reason) = Worker.outcome(failure)
+        if unsafe !stream.pointee.hasResponseHead, unsafe retriesReset(stream, failure, started: stream.pointee.requestHeadSent) {
+            return
+        }
+        let outcome = Worker.outcome(failure)
         if case .connectFailed(let error) = failure { unsafe stream.pointee.upstreamErrno = error }
-        unsafe stream.pointee.flags.formUnion(flags)
+        unsafe stream.pointee.flags.formUnion(outcome.flags)
         if unsafe stream.pointee.hasResponseHead {
             if let details = Worker.startedDetails(failure) { unsafe stream.pointee.details = Bytes(details) }
             unsafe cells.increment(
@@ -263,58 +313,54 @@ extension Worker {
                     &+ RouterStat.rqResetAfterDownstreamResponseStarted.rawValue)
             return unsafe resetDownstream(stream)
         }
-        if let host = unsafe hosts[stream.pointee.host] {
+        let isOverflow = if case .overflow = failure { true } else { false }
+        if !isOverflow, let host = unsafe hosts[stream.pointee.host] {
             unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqError.rawValue)
         }
-        unsafe countUpstreamStatus(stream, status)
-        unsafe reply(
-            stream, status: status, body: Bytes(reason.body), details: Bytes(reason.details), flags: flags)
+        if !isOverflow { unsafe countUpstreamStatus(stream, outcome.status) }
+        let prefix = unsafe Bytes(
+            stream.pointee.attempt > 1
+                ? "upstream connect error or disconnect/reset before headers. retried and the latest reset reason: "
+                : "upstream connect error or disconnect/reset before headers. reset reason: " as StaticString)
+        let reason = Bytes(outcome.reason)
+        unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: prefix.count &+ reason.count) { buffer in
+            guard let base = buffer.baseAddress else { return }
+            unsafe base.update(from: prefix.base, count: prefix.count)
+            unsafe (base + prefix.count).update(from: reason.base, count: reason.count)
+            unsafe reply(
+                stream, status: outcome.status, body: Bytes(UnsafeRawPointer(base), prefix.count &+ reason.count),
+                details: Bytes(outcome.details), flags: outcome.flags
+            ) { head in if isOverflow { head.append(.xEnvoyOverloaded, Bytes("true" as StaticString)) } }
+        }
     }
 
     private static func outcome(_ failure: UpstreamFailure)
-        -> (ResponseFlags, UInt16, (body: StaticString, details: StaticString))
+        -> (flags: ResponseFlags, status: UInt16, reason: StaticString, details: StaticString)
     {
         switch failure {
         case .connectFailed:
             (
-                .upstreamConnectionFailure, 503,
-                (
-                    "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure",
-                    "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}"
-                )
+                .upstreamConnectionFailure, 503, "remote connection failure",
+                "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}"
             )
         case .connectTimedOut:
             (
-                .upstreamConnectionFailure, 503,
-                (
-                    "upstream connect error or disconnect/reset before headers. reset reason: connection timeout",
-                    "upstream_reset_before_response_started{connection_timeout}"
-                )
+                .upstreamConnectionFailure, 503, "connection timeout",
+                "upstream_reset_before_response_started{connection_timeout}"
             )
         case .terminated, .memory:
             (
-                .upstreamConnectionTermination, 503,
-                (
-                    "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
-                    "upstream_reset_before_response_started{connection_termination}"
-                )
+                .upstreamConnectionTermination, 503, "connection termination",
+                "upstream_reset_before_response_started{connection_termination}"
             )
         case .remoteReset:
-            (
-                .upstreamRemoteReset, 503,
-                (
-                    "upstream connect error or disconnect/reset before headers. reset reason: remote reset",
-                    "upstream_reset_before_response_started{remote_reset}"
-                )
-            )
+            (.upstreamRemoteReset, 503, "remote reset", "upstream_reset_before_response_started{remote_reset}")
         case .protocolError:
-            (
-                .upstreamProtocolError, 502,
-                (
-                    "upstream connect error or disconnect/reset before headers. reset reason: protocol error",
-                    "upstream_reset_before_response_started{protocol_error}"
-                )
-            )
+            (.upstreamProtocolError, 502, "protocol error", "upstream_reset_before_response_started{protocol_error}")
+        case .overflow:
+            (.upstreamOverflow, 503, "overflow", "upstream_reset_before_response_started{overflow}")
+        case .timedOut:
+            (.upstreamRequestTimeout, 504, "local reset", "upstream_per_try_timeout")
         }
     }
 
@@ -323,7 +369,7 @@ extension Worker {
         case .terminated, .memory: "upstream_reset_after_response_started{connection_termination}"
         case .protocolError: "upstream_reset_after_response_started{protocol_error}"
         case .remoteReset: "upstream_reset_after_response_started{remote_reset}"
-        case .connectFailed, .connectTimedOut: nil
+        case .connectFailed, .connectTimedOut, .overflow, .timedOut: nil
         }
     }
 }

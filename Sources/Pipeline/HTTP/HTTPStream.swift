@@ -78,6 +78,11 @@ public struct HTTPStream {
     package var upstreamBodySent: UInt64 = 0
     package var timeoutMs: UInt64 = 0
     package var perTryTimeoutMs: UInt64 = 0
+    package var retry = RetryState()
+    /// Part number of the cluster whose active retries count this one.
+    package var retryClusterPart: UInt32 = 0
+    /// Body that the filters have let go and that waits for an upstream connection.
+    package var waitingBody = ByteQueue()
 
     // Filters.
     package var hasFilters = false
@@ -92,7 +97,7 @@ public struct HTTPStream {
     package var responseFilter: UInt16 = 0
     package var requestIsStopped = false
     package var responseIsStopped = false
-    /// Body that waits: for a filter, or for an upstream connection.
+    /// Body that waits for a filter.
     package var requestBody = ByteQueue()
     package var responseBody = ByteQueue()
 
@@ -106,6 +111,8 @@ public struct HTTPStream {
     package var activeMs: UInt64 = 0
 
     // What logs and formats ask.
+    /// A health check of this proxy, answered or passed on.
+    package var isHealthCheck = false
     package var startNs: UInt64 = 0
     package var startWallNs: UInt64 = 0
     package var requestEndNs: UInt64 = 0

@@ -18,21 +18,41 @@ extension Worker {
         unsafe stream.pointee.isLocalReply = true
         unsafe stream.pointee.flags.formUnion(flags)
         unsafe stream.pointee.details = details
+        unsafe endRetries(stream)
         unsafe releaseUpstream(stream)
         unsafe stream.pointee.requestBody.removeAll(memory)
+        unsafe stream.pointee.waitingBody.removeAll(memory)
         unsafe stream.pointee.response.reset()
         unsafe stream.pointee.response.status = status
+        unsafe addAttemptCount(stream)
         unsafe prepare?(&stream.pointee.response)
-        if unsafe stream.pointee.isGRPC { return unsafe replyGRPC(stream, status: status, message: body) }
-        let hasBody = !body.isEmpty && status != 204 && status != 304
+        var parts = LocalReplyParts(status: status, body: body, contentType: contentType)
+        if let config = unsafe stream.pointee.http.pointee.localReply { unsafe rewrite(&parts, stream, config) }
+        unsafe send(parts, stream)
+        if let block = parts.block { memory.blocks.free(block) }
+    }
+
+    private func send(_ parts: LocalReplyParts, _ stream: StreamPointer) {
+        let body = parts.body
+        if unsafe stream.pointee.isGRPC {
+            // A JSON line's end is no part of a header's value.
+            let isLine = parts.block != nil && body.count > 0 && body[body.count &- 1] == UInt8(ascii: "\n")
+                && parts.contentType.equals(Bytes("application/json" as StaticString))
+            return unsafe replyGRPC(stream, status: parts.status, message: isLine ? body.prefix(body.count &- 1) : body)
+        }
+        let hasBody = !body.isEmpty && parts.status != 204 && parts.status != 304
         if hasBody {
             var digits = DecimalText(UInt64(body.count))
             unsafe stream.pointee.response.append(.contentLength, digits.bytes())
-            unsafe stream.pointee.response.append(.contentType, contentType)
+            if !parts.hasContentType {
+                unsafe stream.pointee.response.remove(.contentType)
+                unsafe stream.pointee.response.append(.contentType, parts.contentType)
+            }
         }
         unsafe stream.pointee.responseLength = hasBody ? UInt64(body.count) : nil
+        let handle = unsafe stream.pointee.handle
         unsafe responseHead(stream, endStream: !hasBody)
-        guard hasBody, let stream = unsafe streams[stream.pointee.handle], unsafe !stream.pointee.isDestroyed else { return }
+        guard hasBody, let stream = unsafe streams[handle], unsafe !stream.pointee.isDestroyed else { return }
         unsafe responseData(stream, body, nil, endStream: true)
     }
 

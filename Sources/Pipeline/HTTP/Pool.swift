@@ -9,8 +9,7 @@ extension Worker {
     // HOT: per message.
     /// An idle connection, or a new one, for the stream's request.
     func lease(
-        _ stream: StreamPointer, _ cluster: UnsafeMutablePointer<Cluster>, _ host: UnsafeMutablePointer<Host>,
-        _ limits: CircuitLimits
+        _ stream: StreamPointer, _ cluster: UnsafeMutablePointer<Cluster>, _ host: UnsafeMutablePointer<Host>
     ) {
         while let client = unsafe clients[host.pointee.idleHead] {
             unsafe removeIdle(client, host)
@@ -24,28 +23,27 @@ extension Worker {
             return
         }
         let stats = unsafe cluster.pointee.config.pointee.stats
-        let isHigh = unsafe stream.pointee.upstreamIsHigh
-        let pending = unsafe isHigh ? cluster.pointee.pendingRequests.1 : cluster.pointee.pendingRequests.0
-        guard pending < limits.pendingRequests else {
+        let priority = unsafe stream.pointee.upstreamIsHigh ? Priority.high : .normal
+        guard unsafe cluster.pointee.config.pointee.breakers?.take(.pendingRequests, priority, thread: index) != false else {
             count(stats, .upstreamRqPendingOverflow)
-            return unsafe overflow(stream)
+            return unsafe upstreamReset(stream, .overflow)
         }
         count(stats, .upstreamRqPendingTotal)
         gauge(stats, .upstreamRqPendingActive, 1)
-        if isHigh { unsafe cluster.pointee.pendingRequests.1 &+= 1 } else { unsafe cluster.pointee.pendingRequests.0 &+= 1 }
         unsafe enqueue(stream, host)
-        unsafe openForPending(host, cluster, limits)
+        unsafe openForPending(host, cluster, priority)
     }
 
     /// One connection under way per waiting stream, as far as the limit lets.
     private func openForPending(
-        _ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>, _ limits: CircuitLimits
+        _ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>, _ priority: Priority
     ) {
         guard unsafe host.pointee.connectingCount < host.pointee.pendingCount else { return }
-        if unsafe cluster.pointee.activeConnections >= limits.connections {
+        if unsafe !takeConnection(cluster, priority) {
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxOverflow)
             // One connection per host is always allowed, or its streams would wait for ever.
             guard unsafe host.pointee.connectionCount == 0 else { return }
+            unsafe cluster.pointee.config.pointee.breakers?.takeBeyond(.connections, .normal)
         }
         if unsafe openClient(host, cluster) == nil {
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxConnectFail)
@@ -123,11 +121,8 @@ extension Worker {
         unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqPendingActive.rawValue, -1)
         guard let cluster = unsafe cluster(of: host) else { return }
         unsafe gauge(cluster.pointee.config.pointee.stats, .upstreamRqPendingActive, -1)
-        if unsafe stream.pointee.upstreamIsHigh {
-            unsafe cluster.pointee.pendingRequests.1 &-= 1
-        } else {
-            unsafe cluster.pointee.pendingRequests.0 &-= 1
-        }
+        unsafe cluster.pointee.config.pointee.breakers?.give(
+            .pendingRequests, stream.pointee.upstreamIsHigh ? .high : .normal, thread: index)
     }
 
     /// No connection could be had: everybody who waits is told, so that nobody waits for a dead host.
@@ -153,15 +148,13 @@ extension Worker {
         guard unsafe stream.pointee.isCountedUpstream, let host = unsafe hosts[stream.pointee.host] else { return }
         unsafe stream.pointee.isCountedUpstream = false
         let cluster = unsafe cluster(of: host)
-        if unsafe stream.pointee.isPending { unsafe dequeue(stream, host) }
-        unsafe host.pointee.activeRequests &-= 1
-        if let cluster = unsafe cluster {
-            if unsafe stream.pointee.upstreamIsHigh {
-                unsafe cluster.pointee.activeRequests.1 &-= 1
-            } else {
-                unsafe cluster.pointee.activeRequests.0 &-= 1
-            }
+        if unsafe stream.pointee.isPending {
+            if let cluster = unsafe cluster { unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqCancelled) }
+            unsafe dequeue(stream, host)
         }
+        unsafe host.pointee.activeRequests &-= 1
+        unsafe cluster?.pointee.config.pointee.breakers?.give(
+            .requests, stream.pointee.upstreamIsHigh ? .high : .normal, thread: index)
         if unsafe stream.pointee.isOnUpstream {
             unsafe stream.pointee.isOnUpstream = false
             unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqActive.rawValue, -1)
@@ -177,19 +170,18 @@ extension Worker {
         unsafe client.pointee.stream = .none
         let isReusable =
             unsafe client.pointee.responseDone && client.pointee.requestSent && !client.pointee.mustClose
-            && !connection.pointee.sawEnd && !isWornOut(client, cluster)
+            && !connection.pointee.sawEnd && !host.pointee.isRemoved && !isWornOut(client, cluster)
         if isReusable {
             if unsafe connection.pointee.isPaused { unsafe connections.receive(connection) }
             unsafe ready(client, connection, host)
         } else {
-            if unsafe !client.pointee.responseDone, let cluster = unsafe cluster {
-                unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqCancelled)
+            if unsafe !client.pointee.responseDone, unsafe !connection.pointee.sawEnd, let cluster = unsafe cluster {
                 unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxDestroyLocalWithActiveRq)
                 unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxDestroyWithActiveRq)
             }
             unsafe closeClient(client, connection, byPeer: connection.pointee.sawEnd)
             if let host = unsafe hosts[stream.pointee.host], unsafe host.pointee.pendingCount > 0, let cluster = unsafe cluster {
-                unsafe openForPending(host, cluster, cluster.pointee.limits(.normal))
+                unsafe openForPending(host, cluster, .normal)
             }
         }
     }

@@ -14,6 +14,7 @@ extension Worker {
         unsafe stream.pointee.upstreamFirstByteNs = nowNs
         unsafe stream.pointee.perTryTimeoutAtMs = 0
         unsafe stream.pointee.activeMs = nowMs
+        if unsafe retriesResponse(stream, client, endStream: endStream) { return }
         unsafe countUpstreamStatus(stream, status)
         if status >= 500, let host = unsafe hosts[stream.pointee.host] {
             unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqError.rawValue)
@@ -32,9 +33,10 @@ extension Worker {
         }
         unsafe stripResponseHops(stream, isTunnel: isTunnel)
         if unsafe stream.pointee.requestEnded, !isTunnel, unsafe !stream.pointee.http.pointee.suppressEnvoyHeaders {
-            var digits = unsafe DecimalText((nowNs &- stream.pointee.upstreamStartNs) / 1_000_000)
+            var digits = unsafe DecimalText((nowNs &- stream.pointee.requestEndNs) / 1_000_000)
             unsafe stream.pointee.response.set(.xEnvoyUpstreamServiceTime, digits.bytes())
         }
+        unsafe addAttemptCount(stream)
         if let route = unsafe stream.pointee.route {
             if let chosen = unsafe stream.pointee.chosen {
                 unsafe applyMutations(chosen.pointee.mutations.response, stream, isRequest: false)
@@ -42,6 +44,15 @@ extension Worker {
             unsafe applyMutations(route.pointee.mutations.response, stream, isRequest: false)
         }
         unsafe responseHead(stream, endStream: endStream && !isTunnel)
+    }
+
+    /// `include_attempt_count_in_response`.
+    func addAttemptCount(_ stream: StreamPointer) {
+        guard let route = unsafe stream.pointee.route, unsafe route.pointee.includeAttemptCountInResponse,
+            unsafe stream.pointee.attempt > 0
+        else { return }
+        var digits = unsafe DecimalText(UInt64(stream.pointee.attempt))
+        unsafe stream.pointee.response.set(.xEnvoyAttemptCount, digits.bytes())
     }
 
     /// Connection fields are between two neighbours. What an upstream's `Connection` names is not removed (Envoy).
@@ -116,7 +127,9 @@ extension Worker {
         cells.count(
             stats &+ (isInternal ? ClusterStat.internalResponseCodes : .externalResponseCodes).rawValue,
             responseCode: status)
-        let elapsed = unsafe (nowNs &- stream.pointee.upstreamStartNs) / 1_000_000
+        // From the end of the request on, over all tries.
+        guard unsafe stream.pointee.requestEndNs != 0 else { return }
+        let elapsed = unsafe (nowNs &- stream.pointee.requestEndNs) / 1_000_000
         cells.record(stats &+ ClusterStat.upstreamRqTime.rawValue, elapsed)
         cells.record(
             stats &+ (isInternal ? ClusterStat.internalUpstreamRqTime : .externalUpstreamRqTime).rawValue, elapsed)

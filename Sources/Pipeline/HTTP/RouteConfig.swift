@@ -54,37 +54,6 @@ package enum RouteAction: UInt8, BitwiseCopyable { case forward, redirect, direc
 package enum HostRewriteKind: UInt8, BitwiseCopyable { case none, literal, auto, header, pathRegex }
 
 @safe
-package struct RetryConfig: BitwiseCopyable {
-    package struct On: OptionSet, BitwiseCopyable {
-        package let rawValue: UInt32
-        package init(rawValue: UInt32) { self.rawValue = rawValue }
-        package static let fiveXX = On(rawValue: 1)
-        package static let gatewayError = On(rawValue: 2)
-        package static let reset = On(rawValue: 4)
-        package static let resetBeforeRequest = On(rawValue: 8)
-        package static let connectFailure = On(rawValue: 16)
-        package static let envoyRatelimited = On(rawValue: 32)
-        package static let retriable4xx = On(rawValue: 64)
-        package static let refusedStream = On(rawValue: 128)
-        package static let retriableStatusCodes = On(rawValue: 256)
-        package static let retriableHeaders = On(rawValue: 512)
-        package static let grpcCancelled = On(rawValue: 1024)
-        package static let grpcDeadlineExceeded = On(rawValue: 2048)
-        package static let grpcInternal = On(rawValue: 4096)
-        package static let grpcResourceExhausted = On(rawValue: 8192)
-        package static let grpcUnavailable = On(rawValue: 16384)
-    }
-    package var on: On = []
-    package var retriesMax: UInt32 = 1
-    package var perTryTimeoutMs: UInt64 = 0
-    package var perTryIdleTimeoutMs: UInt64 = 0
-    package var statusCodes = FrozenArray<UInt16>()
-    package var backoffBaseMs: UInt64 = 25
-    package var backoffMaxMs: UInt64 = 250
-    package init() {}
-}
-
-@safe
 package struct RouteConfig: BitwiseCopyable {
     package static let noSlot = UInt32.max
 

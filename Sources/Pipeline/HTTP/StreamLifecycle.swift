@@ -81,6 +81,8 @@ extension Worker {
         unsafe stream.pointee.requestTrailers?.destroy()
         unsafe stream.pointee.responseTrailers?.destroy()
         unsafe stream.pointee.requestBody.removeAll(memory)
+        unsafe stream.pointee.waitingBody.removeAll(memory)
+        unsafe stream.pointee.retry.body.removeAll(memory)
         unsafe stream.pointee.responseBody.removeAll(memory)
         if let state = unsafe stream.pointee.filterState { memory.blocks.free(state) }
         unsafe streams.free(stream.pointee.handle)
@@ -102,6 +104,7 @@ extension Worker {
         guard unsafe !stream.pointee.isDestroyed else { return }
         unsafe stream.pointee.isDestroyed = true
         unsafe countRequest(stream)
+        unsafe endRetries(stream)
         unsafe releaseUpstream(stream)
         unsafe stream.pointee.endNs = nowNs
         let stats = unsafe stream.pointee.http.pointee.stats
@@ -116,7 +119,7 @@ extension Worker {
         }
         if unsafe !stream.pointee.requestEnded, status != 0 { count(stats, .downstreamRqResponseBeforeRqComplete) }
         unsafe destroyFilters(stream)
-        unsafe logStream(stream)
+        unsafe log(stream, .downstreamEnd)
         if reset {
             if let connection = unsafe connections.slab[stream.pointee.downstream],
                 let server = unsafe servers[connection.pointee.session]
@@ -153,9 +156,6 @@ extension Worker {
         }
     }
 
-    /// Access logs of a stream that is over.
-    private func logStream(_ stream: StreamPointer) {}
-
     // MARK: Time
 
     // HOT: per message.
@@ -165,6 +165,8 @@ extension Worker {
         if unsafe stream.pointee.idleTimeoutMs != 0 { deadline = unsafe stream.pointee.activeMs &+ stream.pointee.idleTimeoutMs }
         if unsafe stream.pointee.timeoutAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.timeoutAtMs) }
         if unsafe stream.pointee.perTryTimeoutAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.perTryTimeoutAtMs) }
+        if unsafe stream.pointee.retry.atMs != 0 { deadline = unsafe min(deadline, stream.pointee.retry.atMs) }
+        if unsafe stream.pointee.retry.perTryIdleAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.retry.perTryIdleAtMs) }
         if unsafe stream.pointee.requestTimeoutAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.requestTimeoutAtMs) }
         if unsafe stream.pointee.durationMaxAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.durationMaxAtMs) }
         if deadline != .max { unsafe timers.armNoLater(stream.timerNode, than: deadline) }
@@ -181,9 +183,14 @@ extension Worker {
         } else if unsafe due(stream.pointee.timeoutAtMs) {
             unsafe stream.pointee.timeoutAtMs = 0
             unsafe routeTimedOut(stream)
+        } else if unsafe due(stream.pointee.retry.atMs) {
+            unsafe stream.pointee.retry.atMs = 0
+            unsafe retry(stream)
         } else if unsafe due(stream.pointee.perTryTimeoutAtMs) {
             unsafe stream.pointee.perTryTimeoutAtMs = 0
-            unsafe perTryTimedOut(stream)
+            unsafe perTryTimedOut(stream, isIdle: false)
+        } else if unsafe due(stream.pointee.retry.perTryIdleAtMs) {
+            unsafe perTryIdle(stream)
         } else if unsafe stream.pointee.idleTimeoutMs != 0, unsafe due(stream.pointee.activeMs &+ stream.pointee.idleTimeoutMs) {
             unsafe stream.pointee.idleTimeoutMs = 0
             unsafe streamIdle(stream)

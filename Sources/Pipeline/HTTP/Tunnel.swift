@@ -20,8 +20,8 @@ extension Worker {
         unsafe stream.pointee.requestEnded = false
         unsafe server.pointee.decoder.becomeTunnel()
         // What the client sent behind its request belongs to the tunnel now.
-        unsafe countUpstreamBody(stream, stream.pointee.requestBody.count)
-        unsafe upstream.pointee.out.append(moving: &stream.pointee.requestBody)
+        unsafe countUpstreamBody(stream, stream.pointee.waitingBody.count)
+        unsafe upstream.pointee.out.append(moving: &stream.pointee.waitingBody)
         unsafe upstream.pointee.out.append(moving: &server.pointee.pending)
         if unsafe !upstream.pointee.out.isEmpty { unsafe connections.markDirty(upstream) }
         if unsafe connection.pointee.isPaused { unsafe connections.receive(connection) }

@@ -37,12 +37,13 @@ extension Worker {
             return
         }
         let stats = unsafe cluster.pointee.config.pointee.stats
-        guard unsafe cluster.pointee.activeConnections < cluster.pointee.config.pointee.defaultLimits.connections else {
+        guard unsafe takeConnection(cluster, .normal) else {
             count(stats, .upstreamCxOverflow)
             unsafe close(downstream)
             return
         }
         guard let host = unsafe cluster.pointee.choose(slab: hosts, random: &random) else {
+            unsafe cluster.pointee.config.pointee.breakers?.give(.connections, .normal, thread: index)
             count(stats, .upstreamCxNoneHealthy)
             unsafe close(downstream)
             return

@@ -8,14 +8,26 @@ import Transport
 import Upstream
 
 extension Worker {
-    /// Starts to connect to a host; nil when no descriptor could be had.
+    /// A place among the cluster's connections; false: the limit is reached. `connect` takes it over.
+    func takeConnection(_ cluster: UnsafeMutablePointer<Cluster>, _ priority: Priority) -> Bool {
+        unsafe cluster.pointee.config.pointee.breakers?.take(.connections, .normal, thread: index) != false
+    }
+
+    private func giveConnection(_ cluster: UnsafeMutablePointer<Cluster>) {
+        unsafe cluster.pointee.config.pointee.breakers?.give(.connections, .normal, thread: index)
+    }
+
+    /// Starts to connect to a host, with a place from `takeConnection`; nil when no descriptor could be had.
     func connect(
         to host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>, role: ConnectionRole
     ) -> UnsafeMutablePointer<Connection>? {
         let config = unsafe cluster.pointee.config
         let address = unsafe host.pointee.config.address
         let descriptor = socket(address.domain, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { return nil }
+        guard descriptor >= 0 else {
+            unsafe giveConnection(cluster)
+            return nil
+        }
         if address.family != .unix {
             var one: Int32 = 1
             unsafe setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4)
@@ -24,6 +36,7 @@ extension Worker {
         let source = unsafe config.pointee.bindAddress
         if source.family == address.family, source.family != .none, !bind(descriptor, source) {
             unsafe count(config.pointee.stats, .bindErrors)
+            unsafe giveConnection(cluster)
             Glibc.close(descriptor)
             return nil
         }
@@ -35,6 +48,7 @@ extension Worker {
                 UnsafeRawPointer(storage).assumingMemoryBound(to: sockaddr.self), count: length,
                 descriptor: descriptor, role: role, nowNs: nowNs)
         else {
+            unsafe giveConnection(cluster)
             Glibc.close(descriptor)
             return nil
         }
@@ -43,7 +57,6 @@ extension Worker {
         unsafe connection.pointee.activeMs = nowMs
         unsafe timers.arm(connection.timerNode, at: nowMs &+ config.pointee.connectTimeoutMs)
         unsafe host.pointee.connectionCount &+= 1
-        unsafe cluster.pointee.activeConnections &+= 1
         unsafe count(config.pointee.stats, .upstreamCxTotal)
         unsafe gauge(config.pointee.stats, .upstreamCxActive, 1)
         unsafe cells.increment(host.pointee.config.stats &+ HostStat.cxTotal.rawValue)
@@ -73,17 +86,14 @@ extension Worker {
         }
     }
 
-    /// The cluster of an upstream connection; nil when it has been removed meanwhile.
+    /// The cluster of an upstream connection, whether a plan still lists it or not.
     func clusterConfig(_ upstream: UnsafeMutablePointer<Connection>) -> UnsafeMutablePointer<Cluster>? {
         unsafe hosts[upstream.pointee.host].flatMap { unsafe cluster(of: $0) }
     }
 
     @inline(__always)
     func cluster(of host: UnsafeMutablePointer<Host>) -> UnsafeMutablePointer<Cluster>? {
-        guard let cluster = unsafe cluster(host.pointee.cluster),
-            unsafe cluster.pointee.config.pointee.part == host.pointee.clusterPart
-        else { return nil }
-        return unsafe cluster
+        unsafe host.pointee.cluster
     }
 
     // HOT: per frame.
@@ -119,7 +129,7 @@ extension Worker {
             unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.cxActive.rawValue, -1)
             unsafe host.pointee.connectionCount &-= 1
             if let cluster = unsafe cluster(of: host) {
-                unsafe cluster.pointee.activeConnections &-= 1
+                unsafe giveConnection(cluster)
                 let stats = unsafe cluster.pointee.config.pointee.stats
                 count(stats, .upstreamCxDestroy)
                 count(stats, byPeer ? .upstreamCxDestroyRemote : .upstreamCxDestroyLocal)
@@ -137,6 +147,10 @@ extension Worker {
         guard unsafe host.pointee.isRemoved, unsafe host.pointee.connectionCount == 0, unsafe host.pointee.pendingCount == 0,
             unsafe host.pointee.activeRequests == 0
         else { return }
+        if unsafe host.pointee.part != .max { unsafe pins.unpin(host.pointee.part) }
+        let cluster = unsafe host.pointee.cluster
         unsafe hosts.free(host.pointee.handle)
+        unsafe cluster.pointee.liveHosts &-= 1
+        unsafe freeIfUnused(cluster)
     }
 }

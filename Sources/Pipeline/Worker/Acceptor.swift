@@ -106,7 +106,7 @@ extension Worker {
         switch -completion.result {
         case EMFILE, ENFILE, ENOBUFS, ENOMEM:
             // The connection waits in the kernel's queue; it is not lost.
-            unsafe count(acceptors[index].config.pointee.stats, .acceptPaused)
+            unsafe countListener(acceptors[index].config.pointee.stats, .acceptPaused)
             acceptors[index].retryMs = nowMs &+ Worker.acceptPauseMs
             armAcceptTimer(acceptors[index].retryMs)
         default:
@@ -139,7 +139,7 @@ extension Worker {
             if descriptor < 0 {
                 // No descriptor left: what waits is not given up yet.
                 if errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM {
-                    unsafe count(acceptor.config.pointee.stats, .acceptPaused)
+                    unsafe countListener(acceptor.config.pointee.stats, .acceptPaused)
                     acceptors[index].removeMs = nowMs &+ Worker.acceptPauseMs
                     armAcceptTimer(acceptors[index].removeMs)
                     return
@@ -184,7 +184,7 @@ extension Worker {
     private func opened(_ descriptor: Int32, _ acceptor: Acceptor) {
         let config = unsafe acceptor.config
         guard let connection = unsafe connections.adopt(descriptor: descriptor, role: .none, nowNs: nowNs) else {
-            unsafe count(config.pointee.stats, .downstreamCxOverflow)
+            unsafe countListener(config.pointee.stats, .downstreamCxOverflow)
             Glibc.close(descriptor)
             return
         }
@@ -196,7 +196,7 @@ extension Worker {
         downstreamConnections &+= 1
         tellConnections()
         let worker = unsafe config.pointee.workerStats[index]
-        unsafe count(config.pointee.stats, .downstreamCxTotal)
+        unsafe countListener(config.pointee.stats, .downstreamCxTotal)
         unsafe cells.gaugeAdd(config.pointee.stats &+ ListenerStat.downstreamCxActive.rawValue, 1)
         cells.increment(worker &+ ListenerWorkerStat.downstreamCxTotal.rawValue)
         cells.gaugeAdd(worker &+ ListenerWorkerStat.downstreamCxActive.rawValue, 1)
@@ -222,7 +222,7 @@ extension Worker {
         if let listener = unsafe connection.pointee.listener {
             let config = unsafe listener.assumingMemoryBound(to: ListenerConfig.self)
             let worker = unsafe config.pointee.workerStats[index]
-            unsafe count(config.pointee.stats, .downstreamCxDestroy)
+            unsafe countListener(config.pointee.stats, .downstreamCxDestroy)
             unsafe cells.gaugeAdd(config.pointee.stats &+ ListenerStat.downstreamCxActive.rawValue, -1)
             cells.gaugeAdd(worker &+ ListenerWorkerStat.downstreamCxActive.rawValue, -1)
             unsafe cells.record(

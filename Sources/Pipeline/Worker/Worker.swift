@@ -183,7 +183,8 @@ public final class Worker {
 
     // HOT: per message.
     @inline(__always)
-    func count(_ base: UInt32, _ leaf: ListenerStat) { cells.increment(base &+ leaf.rawValue) }
+    // Under a name of its own: a listener and a connection manager have leaves of the same names.
+    func countListener(_ base: UInt32, _ leaf: ListenerStat) { cells.increment(base &+ leaf.rawValue) }
     @inline(__always)
     func count(_ base: UInt32, _ leaf: ClusterStat, _ n: UInt64 = 1) { cells.add(base &+ leaf.rawValue, n) }
     @inline(__always)

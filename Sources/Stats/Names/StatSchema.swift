@@ -41,15 +41,16 @@ package final class StatSchema: Sendable {
     package let scalars: [Item]
     package let histograms: [Item]
 
-    package convenience init<Leaf: StatLeaf>(_ type: Leaf.Type, writers: Writers) {
+    package convenience init<Leaf: StatLeaf>(_ type: Leaf.Type, writers: Writers, isListed: Bool = true) {
         let cases = Array(Leaf.allCases)
         precondition(
             cases.enumerated().allSatisfy { UInt32($0.offset) == $0.element.rawValue },
             "invariant: a schema's raw values count from 0 without gaps")
-        self.init(name: "\(type)", writers: writers, leaves: cases.map(\.descriptor))
+        self.init(name: "\(type)", writers: writers, leaves: cases.map(\.descriptor), isListed: isListed)
     }
 
-    package init(name: String, writers: Writers, leaves: [StatDescriptor]) {
+    /// What is not listed has cells and is in no output.
+    package init(name: String, writers: Writers, leaves: [StatDescriptor], isListed: Bool = true) {
         precondition(leaves.count <= StatLimits.leavesPerSchemaMax, "invariant: a scope fits into one page")
         self.name = name
         self.writers = writers
@@ -57,7 +58,7 @@ package final class StatSchema: Sendable {
         var texts: [Item] = []
         var scalars: [Item] = []
         var histograms: [Item] = []
-        for (index, descriptor) in leaves.enumerated() {
+        for (index, descriptor) in leaves.enumerated() where isListed {
             let leaf = UInt32(index)
             func item(_ part: Item.Part) -> Item { Item(leaf: leaf, part: part, descriptor: descriptor) }
             switch descriptor.kind {

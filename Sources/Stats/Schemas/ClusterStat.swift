@@ -28,7 +28,7 @@ package enum ClusterStat: UInt32, StatLeaf {
     case upstreamRqRetryLimitExceeded, upstreamRqRetryOverflow, upstreamRqRetrySuccess, upstreamRqRxReset
     case upstreamRqRxResetNoError, upstreamRqTimeout, upstreamRqTxReset, internalResponseCodes, canaryResponseCodes
     case internalUpstreamRqTime, canaryUpstreamRqTime, http1DroppedHeadersWithUnderscores
-    case http1MetadataNotSupportedError, http1RequestsRejectedWithUnderscoresInHeaders, http1ResponseFlood
+    case http1MetadataNotSupportedError, retryResponseCodes, http1RequestsRejectedWithUnderscoresInHeaders, http1ResponseFlood
 
     package static let schema = StatSchema(ClusterStat.self, writers: .workers)
 
@@ -41,6 +41,7 @@ package enum ClusterStat: UInt32, StatLeaf {
         case .upstreamRqActive: .gauge("upstream_rq_active")
         case .upstreamRqCompleted: .counter("upstream_rq_completed")
         case .responseCodes: .responseCodes("upstream_rq_")
+        case .retryResponseCodes: .responseCodes("retry.upstream_rq_", withCompleted: true)
         case .externalResponseCodes: .responseCodes("external.upstream_rq_", withCompleted: true)
         case .upstreamRqTime: .histogram("upstream_rq_time", .milliseconds, .whenUsed)
         case .externalUpstreamRqTime: .histogram("external.upstream_rq_time", .milliseconds, .whenUsed)

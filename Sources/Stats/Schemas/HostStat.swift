@@ -2,7 +2,7 @@
 package enum HostStat: UInt32, StatLeaf {
     case cxTotal, cxActive, cxConnectFail, rqTotal, rqActive, rqSuccess, rqError, rqTimeout, rqPendingActive
 
-    package static let schema = StatSchema(HostStat.self, writers: .workers)
+    package static let schema = StatSchema(HostStat.self, writers: .workers, isListed: false)
 
     package var descriptor: StatDescriptor {
         switch self {

@@ -1,6 +1,8 @@
 /// `filesystem.`
 package enum FilesystemStat: UInt32, StatLeaf {
     case flushedByTimer, reopenFailed, writeBuffered, writeCompleted, writeFailed, writeTotalBuffered
+    /// Ours: lines that a slow or full sink made workers drop.
+    case writeDropped
 
     package static let schema = StatSchema(FilesystemStat.self, writers: .main)
 
@@ -12,6 +14,7 @@ package enum FilesystemStat: UInt32, StatLeaf {
         case .writeCompleted: .counter("write_completed")
         case .writeFailed: .counter("write_failed")
         case .writeTotalBuffered: .gauge("write_total_buffered")
+        case .writeDropped: .counter("write_dropped")
         }
     }
 }

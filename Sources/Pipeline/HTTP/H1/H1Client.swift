@@ -106,10 +106,7 @@ extension Worker {
         unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqTotal.rawValue)
         unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqActive.rawValue, 1)
         unsafe stream.pointee.isOnUpstream = true
-        if unsafe stream.pointee.perTryTimeoutMs != 0 {
-            unsafe stream.pointee.perTryTimeoutAtMs = unsafe nowMs &+ stream.pointee.perTryTimeoutMs
-            unsafe armStreamTimer(stream)
-        }
+        if unsafe stream.pointee.requestEnded { unsafe beginTryTimeouts(stream) }
         unsafe sendRequestHead(stream, connection)
     }
 
@@ -119,7 +116,7 @@ extension Worker {
         var options = H1EncoderOptions()
         options.properCaseWords = unsafe config?.pointee.properCaseHeaders ?? false
         options.absoluteForm = unsafe config?.pointee.sendFullyQualifiedURL ?? false
-        let endsHere = unsafe stream.pointee.requestEnded && stream.pointee.requestBody.isEmpty && !stream.pointee.requestIsChunked
+        let endsHere = unsafe stream.pointee.requestEnded && stream.pointee.waitingBody.isEmpty && !stream.pointee.requestIsChunked
             && (stream.pointee.requestLength ?? 0) == 0
         let framing: H1Framing
         if unsafe stream.pointee.isUpgrade {
@@ -128,7 +125,7 @@ extension Worker {
             framing = .chunked
         } else if let length = unsafe stream.pointee.requestLength {
             framing = unsafe stream.pointee.bodyWasChanged
-                ? .contentLength(UInt64(stream.pointee.requestBody.count)) : .contentLength(length)
+                ? .contentLength(UInt64(stream.pointee.waitingBody.count)) : .contentLength(length)
         } else if endsHere {
             switch unsafe stream.pointee.request.method {
             case .get, .head, .delete, .connect, .trace, .options: framing = .none
@@ -147,21 +144,21 @@ extension Worker {
                 stream.pointee.request, framing, options, into: room.start, capacity: room.count))
         unsafe connections.markDirty(connection)
         unsafe stream.pointee.requestHeadSent = true
-        if unsafe !stream.pointee.requestBody.isEmpty, unsafe !stream.pointee.isUpgrade { unsafe sendWaitingBody(stream, connection) }
+        if unsafe !stream.pointee.waitingBody.isEmpty, unsafe !stream.pointee.isUpgrade { unsafe sendWaitingBody(stream, connection) }
         if unsafe stream.pointee.requestEnded, unsafe !stream.pointee.isUpgrade { unsafe sendRequestEnd(stream, connection) }
     }
 
     /// Body that came before the connection was there.
     private func sendWaitingBody(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) {
-        unsafe countUpstreamBody(stream, stream.pointee.requestBody.count)
+        unsafe countUpstreamBody(stream, stream.pointee.waitingBody.count)
         if unsafe stream.pointee.requestIsChunked {
             if let room = unsafe connection.pointee.out.contiguousRoom(memory, bytes: H1Chunks.prefixBytesMax) {
-                unsafe connection.pointee.out.wrote(H1Chunks.prefix(stream.pointee.requestBody.count, into: room.start))
+                unsafe connection.pointee.out.wrote(H1Chunks.prefix(stream.pointee.waitingBody.count, into: room.start))
             }
-            unsafe connection.pointee.out.append(moving: &stream.pointee.requestBody)
+            unsafe connection.pointee.out.append(moving: &stream.pointee.waitingBody)
             _ = unsafe connection.pointee.out.append(copying: H1Chunks.suffix, memory)
         } else {
-            unsafe connection.pointee.out.append(moving: &stream.pointee.requestBody)
+            unsafe connection.pointee.out.append(moving: &stream.pointee.waitingBody)
         }
         unsafe resumeDownstreamReading(stream)
     }
@@ -217,6 +214,9 @@ extension Worker {
                 return
             }
             unsafe stream.pointee.upstreamBytesReceived = unsafe connection.pointee.bytesReceived
+            if unsafe stream.pointee.retry.perTryIdleAtMs != 0 {
+                unsafe stream.pointee.retry.perTryIdleAtMs = unsafe nowMs &+ stream.pointee.retry.perTryIdleMs
+            }
             let event: H1Event
             if unsafe stream.pointee.responseTrailers != nil {
                 event = unsafe client.pointee.decoder.next(bytes, &cursor, head: &stream.pointee.responseTrailers!)
@@ -359,6 +359,8 @@ extension Worker {
         unsafe client.pointee.mustClose = true
         unsafe releaseUpstream(stream)
         unsafe stream.pointee.requestHeadSent = false
+        // Not a try of its own: nothing of it was seen anywhere.
+        unsafe stream.pointee.attempt &-= 1
         unsafe startAttempt(stream, cluster)
     }
 

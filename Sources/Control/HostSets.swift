@@ -1,0 +1,121 @@
+// From endpoints and their addresses to the host sets that workers read: at start, and whenever a name's addresses
+// change.
+
+import Pipeline
+import Primitives
+import Stats
+import Upstream
+
+extension Configurator {
+    /// A cluster begins: what is numeric is known, names are looked up. Until a name is answered for, a changed cluster
+    /// keeps the hosts of the one that it replaces, so that no request meets an empty one.
+    func beginHosts(_ live: LiveCluster, replacing old: LiveCluster?) {
+        live.addresses = live.draft.endpoints.map { endpoint in
+            switch endpoint.location {
+            case .address(let address): [address]
+            case .name(let name, let port): known(name, port, in: old)
+            }
+        }
+        if live.addresses.allSatisfy(\.isEmpty), let old, !old.hostConfigs.isEmpty {
+            live.borrowed = old.hostConfigs
+        }
+        buildHosts(live)
+        guard let reactor = dns else { return }
+        live.resolution = ClusterResolution(
+            live, reactor, resolved: { [unowned self, unowned live] in resolved(live, $0, $1) },
+            warmed: { [unowned self] in clusterWarmed() })
+        if live.resolution == nil, live.draft.discovery.dns != nil {
+            // Addresses need no look-up; Envoy's resolver answers for them at once.
+            environment.stats.mainCells.increment(live.control[.updateAttempt])
+            environment.stats.mainCells.increment(live.control[.updateSuccess])
+        }
+    }
+
+    private func known(_ name: String, _ port: UInt16, in old: LiveCluster?) -> [SocketAddress] {
+        guard let old else { return [] }
+        for (endpoint, addresses) in zip(old.draft.endpoints, old.addresses)
+        where endpoint.location == .name(name, port: port) { return addresses }
+        return []
+    }
+
+    private func resolved(_ live: LiveCluster, _ endpoint: Int, _ addresses: [SocketAddress]) -> Bool {
+        guard live.borrowed != nil || !HostSetOrder.isSame(live.addresses[endpoint], addresses) else { return false }
+        live.borrowed = nil
+        live.addresses[endpoint] = addresses
+        buildHosts(live)
+        publishSoon()
+        return true
+    }
+
+    /// A new host set part from the endpoints' addresses.
+    func buildHosts(_ live: LiveCluster) {
+        let part = PlanPart(.hosts, live.name, ContentHash())
+        publisher.number(part)
+        hostVersion += 1
+        let before = live.hostConfigs.map(\.address)
+        let configs = live.borrowed ?? hosts(live)
+        let owned = configs.map { config in
+            var config = config
+            config.hostname = part.arena.text([UInt8](config.hostname))
+            config.stats = part.scope(environment.stats, scopeName(live, config), HostStat.self).base
+            return config
+        }
+        let options = live.draft.balancing
+        var set = HostSet.build(
+            owned, overprovisioning: options.overprovisioning,
+            panicThresholdPercent: options.panicThresholdPercent, version: hostVersion, in: part.arena)
+        set.part = part.id
+        unsafe live.set = unsafe part.arena.store(set)
+        if let old = live.hosts { publisher.retire(old) }
+        live.hosts = part
+        live.hostConfigs = owned
+        count(live, changed: !HostSetOrder.isSame(before, owned.map(\.address)))
+    }
+
+    /// Every endpoint's hosts in order; an address that two endpoints of a priority share counts once.
+    private func hosts(_ live: LiveCluster) -> [HostConfig] {
+        var isLogical = false
+        if case .logicalDNS = live.draft.discovery { isLogical = true }
+        var configs: [HostConfig] = []
+        for (endpoint, addresses) in zip(live.draft.endpoints, live.addresses) {
+            for address in addresses {
+                var host = HostConfig()
+                host.address = address
+                host.hostname = endpoint.hostname
+                host.weight = endpoint.weight
+                host.priority = endpoint.priority
+                host.isHealthy = endpoint.health != .unhealthy
+                host.isDegraded = endpoint.health == .degraded
+                host.isLogical = isLogical
+                configs.append(host)
+            }
+        }
+        return configs
+    }
+
+    /// A logical host is one host whatever its address.
+    private func scopeName(_ live: LiveCluster, _ host: HostConfig) -> String {
+        let prefix = StatPrefix.cluster(live.draft.statName) + "host."
+        return host.isLogical
+            ? "\(prefix)\(String(host.hostname)):\(host.address.port)."
+            : "\(prefix)\(host.address)."
+    }
+
+    private func count(_ live: LiveCluster, changed: Bool) {
+        let cells = environment.stats.mainCells
+        let hosts = live.hostConfigs
+        cells.set(live.control[.membershipTotal], UInt64(hosts.count))
+        cells.set(live.control[.membershipHealthy], UInt64(hosts.filter { $0.isHealthy && !$0.isDegraded }.count))
+        cells.set(live.control[.membershipDegraded], UInt64(hosts.filter(\.isDegraded).count))
+        cells.set(live.control[.membershipExcluded], 0)
+        if changed, !(live.draft.discovery.isLogical && live.hadHosts) { cells.increment(live.control[.membershipChange]) }
+        if !hosts.isEmpty { live.hadHosts = true }
+    }
+}
+
+enum HostSetOrder {
+    /// The same addresses, in whatever order: servers rotate their answers, and an order is no change.
+    static func isSame(_ a: [SocketAddress], _ b: [SocketAddress]) -> Bool {
+        a.count == b.count && a.allSatisfy { b.contains($0) } && b.allSatisfy { a.contains($0) }
+    }
+}

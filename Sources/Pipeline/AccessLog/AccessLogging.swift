@@ -1,0 +1,29 @@
+// Where events become lines: filter, format, queue. On the worker, without a system call.
+
+import Primitives
+
+extension Worker {
+    // HOT: per message.
+    /// Writes the event to every log whose filter holds.
+    func log(_ logs: FrozenArray<AccessLogConfig>, _ source: FormatSource) {
+        for i in 0..<logs.count {
+            let log = unsafe logs.pointer(i)
+            guard unsafe formats.holds(log.pointee.filter, source) else { continue }
+            switch unsafe log.pointee.body {
+            case .text(let format):
+                unsafe log.pointee.queue.put(formats.write(format, source, missing: log.pointee.missing), writer: index)
+            case .json(let format): unsafe log.pointee.queue.put(formats.write(format, source), writer: index)
+            }
+        }
+    }
+
+    // HOT: per message.
+    /// The manager's logs over a stream.
+    func log(_ stream: StreamPointer, _ type: AccessLogType) {
+        let logs = unsafe stream.pointee.http.pointee.accessLogs
+        guard !logs.isEmpty else { return }
+        var source = unsafe formatSource(stream)
+        source.logType = type
+        log(logs, source)
+    }
+}
