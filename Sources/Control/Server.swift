@@ -126,6 +126,7 @@ package final class Server {
         for thread in threads { try thread.start() }
         workersAreStarted = true
         stats.mainCells.set(managerScope[.workersStarted], 1)
+        countParts()
     }
 
     /// Every name of a static cluster has had its first answer, or none: as in Envoy nothing is served before that.
