@@ -108,6 +108,9 @@ public struct HTTPStream {
     package var firstCall = Handle.none
     package var isCall = false
 
+    /// `grpc-status` of an answer of ours that a filter wants; 0: what the HTTP status means.
+    package var localGRPCStatus: UInt8 = 0
+
     // Timers. Deadlines in milliseconds of the worker's clock; 0: none.
     package var timer: TimerNode
     package var timeoutAtMs: UInt64 = 0
