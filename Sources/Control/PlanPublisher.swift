@@ -14,11 +14,12 @@ package final class PlanPublisher {
 
     private struct Retiring {
         let part: PlanPart
+        /// The first plan that does not list it.
+        let since: UInt64
         var waitingFor: Set<Int>
     }
     private var retiring: [PartID: Retiring] = [:]
     private var plans: [(version: UInt64, arena: FrozenArena)] = []
-    private var version: UInt64 = 0
     private var nextID: PartID = 1
     private var free: [(id: PartID, version: UInt64)] = []
     private var live: Set<PartID> = []
@@ -28,6 +29,8 @@ package final class PlanPublisher {
     /// Parts that exist, published or on their way out.
     package var livePartCount: Int { live.count }
     package var retiringCount: Int { retiring.count }
+    /// Of the plan published last.
+    package private(set) var version: UInt64 = 0
 
     func number(_ part: PlanPart) {
         if let index = free.firstIndex(where: { entry in mailboxes.allSatisfy { $0.adopted > entry.version } }) {
@@ -41,7 +44,7 @@ package final class PlanPublisher {
 
     /// The next plan does not list it any more.
     func retire(_ part: PlanPart) {
-        retiring[part.id] = Retiring(part: part, waitingFor: Set(mailboxes.indices))
+        retiring[part.id] = Retiring(part: part, since: version + 1, waitingFor: Set(mailboxes.indices))
     }
 
     func publish(_ plan: Plan, _ arena: FrozenArena) {
@@ -64,7 +67,12 @@ package final class PlanPublisher {
     /// Takes what workers have let go of; frees what nobody uses.
     package func collect() {
         for (i, mailbox) in mailboxes.enumerated() {
-            mailbox.takeReleased { part in retiring[part]?.waitingFor.remove(i) }
+            mailbox.takeReleased { part, plan in
+                // A worker may let go of a number more than once, and the number may have a new owner by then: what it
+                // said under an earlier plan was about the one before.
+                guard let entry = retiring[part], !Mailbox.isOlder(plan, than: entry.since) else { return }
+                retiring[part]?.waitingFor.remove(i)
+            }
         }
         for (id, entry) in retiring where entry.waitingFor.isEmpty {
             retiring[id] = nil

@@ -173,7 +173,7 @@ struct ConnectionManagerCompiler {
 
 /// Numbers for filter chains, never used twice in a process.
 enum FilterChainNumbers {
-    nonisolated(unsafe) private static var last: UInt32 = 0
+    nonisolated(unsafe) private static var last: UInt32 = CallConfig.filterChain
 
     /// Main thread only.
     static func next() -> UInt32 {

@@ -22,6 +22,9 @@ package struct TokenBucket {
     /// Words from one bucket to the next, so that no two share a cache line.
     static let stride = 8
 
+    /// A token, but for what rounding takes of it: times are sums of quotients.
+    private static let whole = 1 - 1e-6
+
     private let word: UnsafeMutablePointer<UInt64>
     private let spec: BucketSpec
 
@@ -42,8 +45,8 @@ package struct TokenBucket {
         var old = unsafe cmartlet_load_relaxed(word)
         while true {
             let tokens = held(old, now)
-            guard tokens >= 1 else { return false }
-            let new = (now - (tokens - 1) / spec.tokensPerSecond).bitPattern
+            guard tokens >= TokenBucket.whole else { return false }
+            let new = (now - max(0, tokens - 1) / spec.tokensPerSecond).bitPattern
             let found = unsafe cmartlet_compare_exchange(word, old, new)
             if found == old { return true }
             old = found
@@ -53,8 +56,8 @@ package struct TokenBucket {
     /// Whole tokens now, and whole seconds until there is one.
     package func state(nowNs: UInt64) -> (remaining: UInt64, resetSeconds: UInt64) {
         let tokens = unsafe held(cmartlet_load_relaxed(word), TokenBucket.seconds(nowNs))
-        let reset = tokens >= 1 ? 0 : ((1 - tokens) / spec.tokensPerSecond).rounded(.up)
-        return (UInt64(max(0, tokens)), UInt64(min(max(0, reset), 1e15)))
+        let reset = tokens >= TokenBucket.whole ? 0 : ((1 - tokens) / spec.tokensPerSecond).rounded(.up)
+        return (UInt64(max(0, tokens + (1 - TokenBucket.whole))), UInt64(min(max(0, reset), 1e15)))
     }
 
     private func held(_ word: UInt64, _ now: Double) -> Double {
