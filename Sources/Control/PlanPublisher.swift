@@ -42,6 +42,8 @@ package final class PlanPublisher {
 
     /// The next plan does not list it any more.
     func retire(_ part: PlanPart) {
+        // A worker may have let go of the number's former part more than once: that must not count for this one.
+        takeReleased()
         retiring[part.id] = Retiring(part: part, waitingFor: Set(mailboxes.indices))
     }
 
@@ -62,11 +64,15 @@ package final class PlanPublisher {
     /// Every worker runs the newest plan and has let go of all its listening sockets.
     package var nobodyAccepts: Bool { isAdopted && mailboxes.allSatisfy { $0.accepting == 0 } }
 
-    /// Takes what workers have let go of; frees what nobody uses.
-    package func collect() {
+    private func takeReleased() {
         for (i, mailbox) in mailboxes.enumerated() {
             mailbox.takeReleased { part in retiring[part]?.waitingFor.remove(i) }
         }
+    }
+
+    /// Takes what workers have let go of; frees what nobody uses.
+    package func collect() {
+        takeReleased()
         for (id, entry) in retiring where entry.waitingFor.isEmpty {
             retiring[id] = nil
             live.remove(id)
