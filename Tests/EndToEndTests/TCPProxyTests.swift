@@ -92,7 +92,7 @@ struct TCPProxyTests {
         defer { upstream.stop() }
         let begin = Deadline.nowNs()
         #expect(try talk(served, [.send("x"), .awaitText("y")]).end == .closed)
-        #expect((Deadline.nowNs() - begin) / 1_000_000 >= 300)
+        #expect((Deadline.nowNs() - begin) / 1_000_000 >= 290)
         #expect(served.stat("tcp.t.idle_timeout", becomes: 1) == 1)
         #expect(served.stat("cluster.c.upstream_cx_active", becomes: 0) == 0)
     }
