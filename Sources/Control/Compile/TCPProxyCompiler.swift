@@ -18,6 +18,7 @@ struct TCPProxyCompiler {
         config.bufferLimit = bufferLimit
         if message.hasIdleTimeout { config.idleTimeoutMs = message.idleTimeout.milliseconds }
         if message.hasMaxConnectAttempts { config.connectAttemptsMax = message.maxConnectAttempts.value }
+        config.accessLogs = AccessLogCompiler(compilation: compilation, part: part).compile(message.accessLog, place)
         durations(message, place, &config)
         early(message, place, &config)
         config.clusters = part.arena.array(clusters(message, place))
@@ -103,10 +104,11 @@ struct TCPProxyCompiler {
             place, "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
             [
                 "metadata_match": message.hasMetadataMatch,
-                "access_log": !message.accessLog.isEmpty,
                 "hash_policy": !message.hashPolicy.isEmpty,
                 "tunneling_config": message.hasTunnelingConfig,
                 "access_log_options": message.hasAccessLogOptions,
+                "access_log_flush_interval": message.hasAccessLogFlushInterval,
+                "flush_access_log_on_connected": message.flushAccessLogOnConnected,
                 "proxy_protocol_tlvs": !message.proxyProtocolTlvs.isEmpty,
             ])
     }

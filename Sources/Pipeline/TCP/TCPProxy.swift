@@ -25,6 +25,11 @@ extension Worker {
         unsafe session.initialize(
             to: TCPSession(handle: handle, config: config, downstream: connection.pointee.handle))
         unsafe session.pointee.startNs = nowNs
+        if unsafe !config.pointee.accessLogs.isEmpty {
+            // Asked for now: a connection that was reset has no peer any more.
+            unsafe session.pointee.startWallNs = wallNs
+            unsafe learnAddresses(connection)
+        }
         unsafe session.pointee.backoffMs = unsafe config.pointee.backoffBaseMs
         unsafe connection.pointee.role = .tcpDownstream
         unsafe connection.pointee.session = handle

@@ -33,5 +33,6 @@ package struct TCPProxyConfig: BitwiseCopyable {
     package var waitsForData = false
     /// What is read before the upstream is there; nil: nothing.
     package var earlyBytesMax: Int?
+    package var accessLogs = FrozenArray<AccessLogConfig>()
     package init() {}
 }

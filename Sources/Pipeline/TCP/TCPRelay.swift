@@ -102,13 +102,20 @@ extension Worker {
     /// Both sides close, and the accounts with them.
     func endTCP(_ session: TCPSessionPointer, _ flags: ResponseFlags, byUpstream: Bool = false) {
         unsafe session.pointee.flags.formUnion(flags)
+        let downstream = unsafe connections.slab[session.pointee.downstream]
         if let upstream = unsafe connections.slab[session.pointee.upstream] {
             unsafe session.pointee.upstreamBytesSent = unsafe upstream.pointee.bytesSent
             unsafe session.pointee.upstreamBytesReceived = unsafe upstream.pointee.bytesReceived
+            let localOfUpstream =
+                unsafe session.pointee.config.pointee.accessLogs.isEmpty || !session.pointee.isConnected
+                ? SocketAddress() : SocketAddress(localOf: upstream.pointee.descriptor)
+            unsafe session.pointee.upstreamLocalAddress = localOfUpstream
+            // Before the host may go with its last connection: the line names it.
+            if let downstream = unsafe downstream { unsafe logTCP(session, downstream) }
             unsafe endUpstream(session, upstream, byPeer: byUpstream)
+        } else if let downstream = unsafe downstream {
+            unsafe logTCP(session, downstream)
         }
-        let downstream = unsafe connections.slab[session.pointee.downstream]
-        if let downstream = unsafe downstream { unsafe logTCP(session, downstream) }
         unsafe session.pointee.early.removeAll(memory)
         unsafe tcpSessions.free(session.pointee.handle)
         if let downstream = unsafe downstream {
@@ -139,5 +146,30 @@ extension Worker {
     }
 
     /// Access logs of a connection that is over: the session still names its host and cluster.
-    private func logTCP(_ session: TCPSessionPointer, _ downstream: UnsafeMutablePointer<Connection>) {}
+    private func logTCP(_ session: TCPSessionPointer, _ downstream: UnsafeMutablePointer<Connection>) {
+        let logs = unsafe session.pointee.config.pointee.accessLogs
+        guard !logs.isEmpty else { return }
+        var info = TCPLogInfo()
+        unsafe info.startNs = session.pointee.startNs
+        unsafe info.startWallNs = session.pointee.startWallNs
+        info.endNs = nowNs
+        unsafe info.bytesReceived = downstream.pointee.bytesReceived
+        unsafe info.bytesSent = downstream.pointee.bytesSent
+        unsafe info.upstreamBytesSent = session.pointee.upstreamBytesSent
+        unsafe info.upstreamBytesReceived = session.pointee.upstreamBytesReceived
+        unsafe info.flags = session.pointee.flags
+        unsafe info.upstreamErrno = session.pointee.upstreamErrno
+        unsafe info.upstreamConnectTimedOut = session.pointee.connectTimedOut
+        unsafe info.attempts = session.pointee.attempts
+        unsafe info.connectionID = downstream.pointee.id
+        unsafe info.upstreamConnectionID = session.pointee.upstreamConnectionID
+        unsafe info.remoteAddress = downstream.pointee.remote
+        unsafe info.directRemoteAddress = downstream.pointee.remote
+        unsafe info.localAddress = downstream.pointee.local
+        unsafe info.upstreamRemoteAddress = session.pointee.upstreamRemoteAddress
+        unsafe info.upstreamLocalAddress = session.pointee.upstreamLocalAddress
+        unsafe withUnsafePointer(to: &info) { info in
+            unsafe log(logs, formatSource(info, host: session.pointee.host, cluster: session.pointee.clusterSlot))
+        }
+    }
 }
