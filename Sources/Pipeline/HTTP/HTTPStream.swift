@@ -109,6 +109,8 @@ public struct HTTPStream {
     package var durationMaxAtMs: UInt64 = 0
     package var idleTimeoutMs: UInt64 = 0
     package var activeMs: UInt64 = 0
+    /// The timeouts that count from the first byte are armed.
+    package var clocksRun = false
 
     // What logs and formats ask.
     /// A health check of this proxy, answered or passed on.

@@ -111,7 +111,6 @@ extension Worker {
         }
         count(stats, .downstreamCxProtocolError)
         unsafe countRequest(stream)
-        count(stats, .downstreamRqRxReset)
         unsafe stream.pointee.closesDownstream = true
         if unsafe stream.pointee.hasResponseHead {
             unsafe stream.pointee.flags.insert(.downstreamProtocolError)

@@ -27,14 +27,8 @@ extension Worker {
             unsafe stream.pointee.requestEnded = true
             unsafe stream.pointee.requestEndNs = nowNs
         }
-        unsafe stream.pointee.idleTimeoutMs = unsafe http.pointee.streamIdleTimeoutMs
-        if unsafe http.pointee.requestTimeoutMs != 0, !endStream {
-            unsafe stream.pointee.requestTimeoutAtMs = unsafe nowMs &+ http.pointee.requestTimeoutMs
-        }
-        if unsafe http.pointee.streamDurationMaxMs != 0 {
-            unsafe stream.pointee.durationMaxAtMs = unsafe nowMs &+ http.pointee.streamDurationMaxMs
-        }
-        unsafe armStreamTimer(stream)
+        unsafe startClocks(stream)
+        if endStream { unsafe stream.pointee.requestTimeoutAtMs = 0 }
         if unsafe server.pointee.decoder.droppedUnderscores > 0 {
             unsafe cells.add(
                 http.pointee.codecStats &+ HTTP1CodecStat.droppedHeadersWithUnderscores.rawValue,
@@ -72,6 +66,21 @@ extension Worker {
         unsafe beginFilters(stream)
         unsafe chooseRoute(stream)
         unsafe runRequestHead(stream, endStream: endStream && !stream.pointee.isUpgrade)
+    }
+
+    /// Timeouts that count from the request's first byte.
+    func startClocks(_ stream: StreamPointer) {
+        guard unsafe !stream.pointee.clocksRun else { return }
+        unsafe stream.pointee.clocksRun = true
+        let http = unsafe stream.pointee.http
+        unsafe stream.pointee.idleTimeoutMs = unsafe http.pointee.streamIdleTimeoutMs
+        if unsafe http.pointee.requestTimeoutMs != 0 {
+            unsafe stream.pointee.requestTimeoutAtMs = unsafe nowMs &+ http.pointee.requestTimeoutMs
+        }
+        if unsafe http.pointee.streamDurationMaxMs != 0 {
+            unsafe stream.pointee.durationMaxAtMs = unsafe nowMs &+ http.pointee.streamDurationMaxMs
+        }
+        unsafe armStreamTimer(stream)
     }
 
     private func isGRPCType(_ type: Bytes) -> Bool {
@@ -205,7 +214,7 @@ extension Worker {
 
     // MARK: Who asked
 
-    private func setAddresses(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) {
+    func setAddresses(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) {
         if unsafe connection.pointee.remote.family == .none { unsafe learnAddresses(connection) }
         unsafe stream.pointee.directRemoteAddress = unsafe connection.pointee.remote
         unsafe stream.pointee.remoteAddress = unsafe connection.pointee.remote

@@ -117,7 +117,11 @@ extension Worker {
                 stats &+ HTTPConnectionManagerStat.downstreamRqTime.rawValue,
                 (nowNs &- stream.pointee.startNs) / 1_000_000)
         }
-        if unsafe !stream.pointee.requestEnded, status != 0 { count(stats, .downstreamRqResponseBeforeRqComplete) }
+        if unsafe !stream.pointee.requestEnded, status != 0, unsafe !stream.pointee.isTunnel {
+            count(stats, .downstreamRqResponseBeforeRqComplete)
+            // Envoy resets the codec's stream then, and counts every reset as received.
+            if !reset { count(stats, .downstreamRqRxReset) }
+        }
         unsafe destroyFilters(stream)
         unsafe log(stream, .downstreamEnd)
         if reset {
@@ -237,20 +241,10 @@ extension Worker {
             let server = unsafe servers[connection.pointee.session]
         else { return unsafe endStream(stream, reset: true) }
         unsafe count(stream.pointee.http.pointee.stats, .downstreamRqTxReset)
-        unsafe count(stream.pointee.http.pointee.stats, .downstreamCxDestroyLocal)
-        unsafe count(stream.pointee.http.pointee.stats, .downstreamCxDestroyActiveRq)
-        unsafe count(stream.pointee.http.pointee.stats, .downstreamCxDestroyLocalActiveRq)
-        let stats = unsafe server.pointee.http.pointee.stats
+        unsafe count(stream.pointee.http.pointee.stats, .downstreamRqRxReset)
         unsafe endStream(stream, reset: true)
         // What is queued already is still sent, so that the client sees how far it got.
-        count(stats, .downstreamCxDestroy)
-        gauge(stats, .downstreamCxActive, -1)
-        gauge(stats, .downstreamCxHttp1Active, -1)
-        unsafe server.pointee.pending.removeAll(memory)
-        unsafe servers.free(server.pointee.handle)
-        unsafe connection.pointee.session = .none
-        unsafe connection.pointee.role = .closing
-        unsafe connections.closeWhenSent(connection)
+        unsafe linger(server, connection)
     }
 }
 

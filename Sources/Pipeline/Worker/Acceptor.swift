@@ -106,7 +106,7 @@ extension Worker {
         switch -completion.result {
         case EMFILE, ENFILE, ENOBUFS, ENOMEM:
             // The connection waits in the kernel's queue; it is not lost.
-            unsafe count(acceptors[index].config.pointee.stats, .acceptPaused)
+            unsafe countListener(acceptors[index].config.pointee.stats, .acceptPaused)
             acceptors[index].retryMs = nowMs &+ Worker.acceptPauseMs
             armAcceptTimer(acceptors[index].retryMs)
         default:
@@ -139,7 +139,7 @@ extension Worker {
             if descriptor < 0 {
                 // No descriptor left: what waits is not given up yet.
                 if errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM {
-                    unsafe count(acceptor.config.pointee.stats, .acceptPaused)
+                    unsafe countListener(acceptor.config.pointee.stats, .acceptPaused)
                     acceptors[index].removeMs = nowMs &+ Worker.acceptPauseMs
                     armAcceptTimer(acceptors[index].removeMs)
                     return
