@@ -91,6 +91,8 @@ package final class Configurator {
     package private(set) var isWarm = false
     package var onWarm: () -> Void = {}
     let publisher: PlanPublisher
+    /// Addresses with open listening sockets.
+    package var openAddressCount: Int { sockets.count }
     package private(set) var warnings: [ConfigError] = []
 
     package init(

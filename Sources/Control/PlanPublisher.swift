@@ -18,7 +18,6 @@ package final class PlanPublisher {
     }
     private var retiring: [PartID: Retiring] = [:]
     private var plans: [(version: UInt64, arena: FrozenArena)] = []
-    private var version: UInt64 = 0
     private var nextID: PartID = 1
     private var free: [(id: PartID, version: UInt64)] = []
     private var live: Set<PartID> = []
@@ -28,6 +27,8 @@ package final class PlanPublisher {
     /// Parts that exist, published or on their way out.
     package var livePartCount: Int { live.count }
     package var retiringCount: Int { retiring.count }
+    /// Of the plan published last.
+    package private(set) var version: UInt64 = 0
 
     func number(_ part: PlanPart) {
         if let index = free.firstIndex(where: { entry in mailboxes.allSatisfy { $0.adopted > entry.version } }) {

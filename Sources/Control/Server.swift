@@ -58,6 +58,7 @@ package final class Server {
     package let serverScope: StatScope<ServerStat>
     private let managerScope: StatScope<ListenerManagerStat>
     private let filesystemScope: StatScope<FilesystemStat>
+    private let planScope: StatScope<PlanStat>
     private var watch: FileWatch?
 
     /// Reads nothing and serves nothing yet. Signals are blocked from here on, so call it before any thread starts.
@@ -74,17 +75,23 @@ package final class Server {
         serverScope = stats.scope("server.", ServerStat.self)
         managerScope = stats.scope("listener_manager.", ListenerManagerStat.self)
         filesystemScope = stats.scope("filesystem.", FilesystemStat.self)
+        planScope = stats.scope("martlet.plan.", PlanStat.self)
+        let callConfig = unsafe CallConfig.make(
+            routerStats: stats.scope("http.async-client.", RouterStat.self).base)
         do throws(RingError) {
             var workerOptions = WorkerOptions()
             workerOptions.index = options.concurrency
             workerOptions.receiveBuffers = 64
+            unsafe workerOptions.callConfig = unsafe callConfig
             main = try Worker(options: workerOptions, mailbox: mainMailbox, cells: stats.mainCells)
         } catch {
             throw .ring(error)
         }
         configurator.dns = DNSReactor(main, stats)
         threads = mailboxes.enumerated().map { i, mailbox in
-            WorkerThread(index: i, mailbox: mailbox, cells: stats.cells(worker: i), pins: options.pinsWorkers)
+            unsafe WorkerThread(
+                index: i, mailbox: mailbox, cells: stats.cells(worker: i), pins: options.pinsWorkers,
+                callConfig: callConfig)
         }
     }
 
@@ -241,12 +248,21 @@ package final class Server {
         }
     }
 
+    private func countParts() {
+        let cells = stats.mainCells
+        cells.set(planScope[.version], publisher.version)
+        cells.set(planScope[.partsLive], UInt64(publisher.livePartCount))
+        cells.set(planScope[.partsRetiring], UInt64(publisher.retiringCount))
+        cells.set(planScope[.addressesOpen], UInt64(configurator.openAddressCount))
+    }
+
     private func ticked() {
         unsafe main.timers.arm(tick, at: main.nowMs + Server.tickMs)
         publisher.collect()
         configurator.logSinks.publish(stats.mainCells, filesystemScope)
         let retired = stats.retiredScopes()
         if !retired.isEmpty { stats.recycle(retired) }
+        countParts()
         if main.nowMs >= flushAtMs {
             flushAtMs = main.nowMs + Server.histogramFlushMs
             stats.flushHistograms()
@@ -286,18 +302,21 @@ package final class Server {
             try configurator.apply(document)
             logWarnings()
             stats.mainCells.set(managerScope[.totalListenersActive], UInt64(configurator.listeners.count))
+            stats.mainCells.increment(planScope[.reloadsApplied])
             log.write(.info, "config", "\(path): applied")
             martlet_release_spare_memory()
         } catch {
             switch error {
             case .config(let errors): refuse(errors, path)
             case .listen(let error):
+                stats.mainCells.increment(planScope[.reloadsRefused])
                 log.write(.error, "config", "\(path): refused, the old configuration serves on: \(error.text)")
             }
         }
     }
 
     private func refuse(_ errors: ConfigErrors, _ path: String) {
+        stats.mainCells.increment(planScope[.reloadsRefused])
         log.write(.error, "config", "\(path): refused, the old configuration serves on")
         for error in errors.errors { log.write(.error, "config", error.description) }
     }

@@ -79,6 +79,19 @@ package final class ChildProcess: @unchecked Sendable {
         }
     }
 
+    /// Resident memory in bytes; 0 when the process is gone.
+    package var residentBytes: Int { statusField("VmRSS:") << 10 }
+    package var threadCount: Int { statusField("Threads:") }
+    /// Descriptors that it has open.
+    package var descriptorCount: Int { Files.names(in: "/proc/\(pid)/fd").count }
+
+    private func statusField(_ name: String) -> Int {
+        for line in (Files.text("/proc/\(pid)/status") ?? "").split(separator: "\n") where line.hasPrefix(name) {
+            return Int(line.dropFirst(name.count).split(whereSeparator: { $0 == " " || $0 == "\t" }).first ?? "") ?? 0
+        }
+        return 0
+    }
+
     package func waitForExit(upToMs limit: Int) -> Int32? {
         _ = wait(upToMs: limit) { exitStatus() != nil }
         return exitStatus()

@@ -59,7 +59,14 @@ package enum Files {
     /// Removes a file, or a directory with everything in it; links are removed, not followed.
     package static func removeTree(_ path: String) {
         if unsafe unlink(path) == 0 { return }
-        guard let directory = unsafe opendir(path) else { return }
+        for name in names(in: path) { removeTree(path + "/" + name) }
+        unsafe rmdir(path)
+    }
+
+    /// The entries of a directory; none when it cannot be read.
+    package static func names(in path: String) -> [String] {
+        guard let directory = unsafe opendir(path) else { return [] }
+        defer { unsafe closedir(directory) }
         var names: [String] = []
         while let entry = unsafe readdir(directory) {
             let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
@@ -67,9 +74,7 @@ package enum Files {
             }
             if name != "." && name != ".." { names.append(name) }
         }
-        unsafe closedir(directory)
-        for name in names { removeTree(path + "/" + name) }
-        unsafe rmdir(path)
+        return names
     }
 
     package static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }

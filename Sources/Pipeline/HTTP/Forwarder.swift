@@ -17,6 +17,7 @@ extension Worker {
     // HOT: per message.
     func forwardRequestHead(_ stream: StreamPointer, endStream: Bool) {
         unsafe stream.pointee.requestHeadForwarded = true
+        unsafe stream.pointee.requestEndForwarded = unsafe endStream || (stream.pointee.isUpgrade && stream.pointee.requestEnded)
         unsafe cells.increment(stream.pointee.http.pointee.routerStats &+ RouterStat.rqTotal.rawValue)
         guard let route = unsafe stream.pointee.route else { return unsafe noRoute(stream) }
         switch unsafe route.pointee.action {
@@ -107,7 +108,7 @@ extension Worker {
         unsafe stream.pointee.timeoutMs = timeout
         if timeout != 0 {
             // The clock of the route's timeout starts when the whole request is here.
-            if unsafe stream.pointee.requestEnded { unsafe stream.pointee.timeoutAtMs = nowMs &+ timeout }
+            if unsafe stream.pointee.requestEndForwarded { unsafe stream.pointee.timeoutAtMs = nowMs &+ timeout }
         }
         unsafe setExpectedTimeout(stream, elapsedMs: 0)
         unsafe armStreamTimer(stream)
@@ -166,24 +167,29 @@ extension Worker {
         if endStream { unsafe forwardRequestEnd(stream) }
     }
 
+    // HOT: per frame.
+    /// Body that has passed the filters. Takes over `data`: it is empty behind the call.
     func forwardRequestQueue(_ stream: StreamPointer, _ data: inout ByteQueue, endStream: Bool) {
-        if unsafe stream.pointee.retry.on.isEmpty, unsafe connections.slab[stream.pointee.upstream] == nil
+        let handle = unsafe stream.pointee.handle
+        let mustWait = unsafe connections.slab[stream.pointee.upstream] == nil && !stream.pointee.hasResponseHead
             || (stream.pointee.isUpgrade && !stream.pointee.isTunnel)
-        {
+        if mustWait, unsafe stream.pointee.retry.on.isEmpty {
             unsafe stream.pointee.waitingBody.append(moving: &data)
+            if unsafe stream.pointee.waitingBody.count > bufferLimit(.request, stream) { unsafe pauseDownstream(stream) }
         } else {
             while let part = data.first, !data.isEmpty {
                 unsafe forwardRequestData(stream, part, nil, endStream: false)
                 data.consume(part.count, memory)
+                guard unsafe streams[handle] != nil else { break }
             }
             data.removeAll(memory)
         }
-        if endStream { unsafe forwardRequestEnd(stream) }
+        if endStream, unsafe streams[handle] != nil { unsafe forwardRequestEnd(stream) }
     }
 
     // HOT: per message.
     func forwardRequestEnd(_ stream: StreamPointer) {
-        unsafe stream.pointee.requestEnded = true
+        unsafe stream.pointee.requestEndForwarded = true
         if unsafe stream.pointee.timeoutMs != 0, unsafe stream.pointee.timeoutAtMs == 0 {
             unsafe stream.pointee.timeoutAtMs = unsafe nowMs &+ stream.pointee.timeoutMs
             unsafe armStreamTimer(stream)
@@ -206,7 +212,9 @@ extension Worker {
     }
 
     func resumeDownstreamReading(_ stream: StreamPointer) {
-        guard let connection = unsafe connections.slab[stream.pointee.downstream], unsafe connection.pointee.isPaused else { return }
+        guard let connection = unsafe connections.slab[stream.pointee.downstream], unsafe connection.pointee.isPaused,
+            unsafe !stream.pointee.requestIsHeldBack
+        else { return }
         unsafe count(stream.pointee.http.pointee.stats, .downstreamFlowControlResumedReadingTotal)
         unsafe connections.receive(connection)
     }
@@ -228,7 +236,9 @@ extension Worker {
     }
 
     func resumeUpstreamReading(_ stream: StreamPointer) {
-        guard let upstream = unsafe connections.slab[stream.pointee.upstream], unsafe upstream.pointee.isPaused else { return }
+        guard let upstream = unsafe connections.slab[stream.pointee.upstream], unsafe upstream.pointee.isPaused,
+            unsafe !stream.pointee.responseIsHeldBack
+        else { return }
         unsafe upstreamCounted(upstream, .upstreamFlowControlResumedReadingTotal, 1)
         unsafe connections.receive(upstream)
     }

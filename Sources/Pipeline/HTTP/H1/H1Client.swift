@@ -106,7 +106,7 @@ extension Worker {
         unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqTotal.rawValue)
         unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqActive.rawValue, 1)
         unsafe stream.pointee.isOnUpstream = true
-        if unsafe stream.pointee.requestEnded { unsafe beginTryTimeouts(stream) }
+        if unsafe stream.pointee.requestEndForwarded { unsafe beginTryTimeouts(stream) }
         unsafe sendRequestHead(stream, connection)
     }
 
@@ -116,7 +116,7 @@ extension Worker {
         var options = H1EncoderOptions()
         options.properCaseWords = unsafe config?.pointee.properCaseHeaders ?? false
         options.absoluteForm = unsafe config?.pointee.sendFullyQualifiedURL ?? false
-        let endsHere = unsafe stream.pointee.requestEnded && stream.pointee.waitingBody.isEmpty && !stream.pointee.requestIsChunked
+        let endsHere = unsafe stream.pointee.requestEndForwarded && stream.pointee.waitingBody.isEmpty && !stream.pointee.requestIsChunked
             && (stream.pointee.requestLength ?? 0) == 0
         let framing: H1Framing
         if unsafe stream.pointee.isUpgrade {
@@ -124,8 +124,7 @@ extension Worker {
         } else if unsafe stream.pointee.requestIsChunked {
             framing = .chunked
         } else if let length = unsafe stream.pointee.requestLength {
-            framing = unsafe stream.pointee.bodyWasChanged
-                ? .contentLength(UInt64(stream.pointee.waitingBody.count)) : .contentLength(length)
+            framing = .contentLength(length)
         } else if endsHere {
             switch unsafe stream.pointee.request.method {
             case .get, .head, .delete, .connect, .trace, .options: framing = .none
@@ -145,7 +144,7 @@ extension Worker {
         unsafe connections.markDirty(connection)
         unsafe stream.pointee.requestHeadSent = true
         if unsafe !stream.pointee.waitingBody.isEmpty, unsafe !stream.pointee.isUpgrade { unsafe sendWaitingBody(stream, connection) }
-        if unsafe stream.pointee.requestEnded, unsafe !stream.pointee.isUpgrade { unsafe sendRequestEnd(stream, connection) }
+        if unsafe stream.pointee.requestEndForwarded, unsafe !stream.pointee.isUpgrade { unsafe sendRequestEnd(stream, connection) }
     }
 
     /// Body that came before the connection was there.
