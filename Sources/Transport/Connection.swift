@@ -68,6 +68,8 @@ public struct Connection {
     public internal(set) var closesWhenSent = false
     /// Set by the Pipeline while `out` is above its limit.
     public var isAboveHigh = false
+    /// Set by the Pipeline: of a pair, this side sent its end last.
+    public var endedLast = false
 
     public init(handle: Handle, descriptor: Int32, role: ConnectionRole) {
         self.handle = handle

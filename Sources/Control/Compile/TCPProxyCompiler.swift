@@ -22,6 +22,8 @@ struct TCPProxyCompiler {
             config.connectionDurationMaxMs = message.maxDownstreamConnectionDuration.milliseconds
         }
         config.clusters = part.arena.array(clusters(message, place))
+        config.accessLogs = AccessLogCompiler(compilation: compilation, part: part).compile(message.accessLog, place)
+        config.logsConnected = message.accessLogOptions.flushAccessLogOnConnected
         return unsafe part.arena.store(config)
     }
 
@@ -59,18 +61,19 @@ struct TCPProxyCompiler {
 
     private func refuseUnsupported(_ message: TCPProxyMessage, _ place: Place) {
         diagnostics.unsupported(
+            place.at("access_log_options"), "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TcpAccessLogOptions",
+            ["access_log_flush_interval": message.accessLogOptions.hasAccessLogFlushInterval])
+        diagnostics.unsupported(
             place, "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
             [
                 "metadata_match": message.hasMetadataMatch,
                 "downstream_idle_timeout": message.hasDownstreamIdleTimeout,
                 "upstream_idle_timeout": message.hasUpstreamIdleTimeout,
-                "access_log": !message.accessLog.isEmpty,
                 "backoff_options": message.hasBackoffOptions,
                 "hash_policy": !message.hashPolicy.isEmpty,
                 "tunneling_config": message.hasTunnelingConfig,
                 "max_downstream_connection_duration_jitter_percentage":
                     message.hasMaxDownstreamConnectionDurationJitterPercentage,
-                "access_log_options": message.hasAccessLogOptions,
                 "proxy_protocol_tlvs": !message.proxyProtocolTlvs.isEmpty,
                 "upstream_connect_mode": message.upstreamConnectMode != .immediate,
             ])

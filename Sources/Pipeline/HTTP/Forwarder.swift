@@ -267,7 +267,7 @@ extension Worker {
             unsafe stream.pointee.details = Bytes("response_timeout" as StaticString)
             return unsafe resetDownstream(stream)
         }
-        unsafe countUpstreamStatus(stream, 504)
+        if unsafe !stream.pointee.sawInterim { unsafe countUpstreamStatus(stream, 504) }
         unsafe reply(
             stream, status: 504, body: Bytes("upstream request timeout" as StaticString),
             details: Bytes("response_timeout" as StaticString), flags: .upstreamRequestTimeout)
@@ -289,7 +289,7 @@ extension Worker {
             return unsafe resetDownstream(stream)
         }
         if unsafe retriesReset(stream, .timedOut, started: true) { return }
-        unsafe countUpstreamStatus(stream, 504)
+        if unsafe !stream.pointee.sawInterim { unsafe countUpstreamStatus(stream, 504) }
         unsafe reply(
             stream, status: 504, body: Bytes("upstream request timeout" as StaticString), details: details,
             flags: .upstreamRequestTimeout)

@@ -71,6 +71,8 @@ public struct HTTPStream {
     package var requestHeadSent = false
     /// The request has moved to another connection once, after a keep-alive race.
     package var wasMoved = false
+    /// An interim response (1xx) has come.
+    package var sawInterim = false
     /// The connection's count of sent bytes when the request was attached.
     package var upstreamSentBefore: UInt64 = 0
     package var upstreamBodySent: UInt64 = 0

@@ -205,6 +205,7 @@ extension Worker {
         }
         unsafe stream.pointee.request.remove(.expect)
         unsafe count(stream.pointee.http.pointee.stats, .downstreamRq1xx)
+        unsafe count(stream.pointee.http.pointee.stats, .downstreamRqCompleted)
         if let connection = unsafe connections.slab[stream.pointee.downstream] {
             _ = unsafe connection.pointee.out.append(
                 copying: Bytes("HTTP/1.1 100 Continue\r\n\r\n" as StaticString), memory)

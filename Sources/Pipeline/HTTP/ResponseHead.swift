@@ -61,6 +61,8 @@ extension Worker {
             if unsafe stream.pointee.response.has(.connection) { unsafe stream.pointee.response.remove(.connection) }
             if unsafe stream.pointee.response.has(.upgrade) { unsafe stream.pointee.response.remove(.upgrade) }
         }
+        // The coding is this hop's: the codec says it anew, behind the other fields.
+        if unsafe stream.pointee.response.has(.transferEncoding) { unsafe stream.pointee.response.remove(.transferEncoding) }
         if unsafe stream.pointee.response.has(.keepAlive) { unsafe stream.pointee.response.remove(.keepAlive) }
         if unsafe stream.pointee.response.has(.proxyConnection) { unsafe stream.pointee.response.remove(.proxyConnection) }
     }

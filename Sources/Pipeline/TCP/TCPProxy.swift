@@ -33,26 +33,33 @@ extension Worker {
     ) {
         guard let slot = unsafe chooseCluster(config.pointee.clusters), let cluster = unsafe cluster(slot) else {
             unsafe countTCP(config.pointee.stats, .downstreamCxNoRoute)
+            unsafe logTCP(downstream, nil, flags: .noRouteFound)
             unsafe close(downstream)
             return
         }
         let stats = unsafe cluster.pointee.config.pointee.stats
         guard unsafe takeConnection(cluster, .normal) else {
             count(stats, .upstreamCxOverflow)
+            unsafe logTCP(downstream, nil, flags: .upstreamOverflow, slot: slot)
             unsafe close(downstream)
             return
         }
         guard let host = unsafe cluster.pointee.choose(slab: hosts, random: &random) else {
             unsafe cluster.pointee.config.pointee.breakers?.give(.connections, .normal, thread: index)
             count(stats, .upstreamCxNoneHealthy)
+            unsafe logTCP(downstream, nil, flags: .noHealthyUpstream, slot: slot)
             unsafe close(downstream)
             return
         }
         guard let upstream = unsafe connect(to: host, cluster, role: .tcpUpstream) else {
             count(stats, .upstreamCxConnectFail)
+            unsafe logTCP(downstream, nil, flags: .upstreamConnectionFailure, slot: slot)
             unsafe close(downstream)
             return
         }
+        count(stats, .upstreamRqPendingTotal)
+        unsafe downstream.pointee.attempt = UInt16(truncatingIfNeeded: attempt)
+        unsafe downstream.pointee.host = unsafe host.pointee.handle
         unsafe upstream.pointee.peer = unsafe downstream.pointee.handle
         unsafe upstream.pointee.config = unsafe UnsafeRawPointer(config)
         unsafe upstream.pointee.attempt = UInt16(truncatingIfNeeded: attempt)
@@ -74,24 +81,32 @@ extension Worker {
             unsafe closeUpstream(upstream)
             return
         }
+        unsafe upstreamCounted(upstream, .upstreamRqTotal, 1)
         unsafe connections.receive(upstream)
         unsafe connections.receive(downstream)
+        if unsafe tcpConfig(upstream).pointee.logsConnected {
+            unsafe logTCP(downstream, upstream, flags: [], type: .tcpUpstreamConnected)
+        }
     }
 
     func tcpConnectFailed(_ upstream: UnsafeMutablePointer<Connection>, _ failure: ConnectFailure) {
         let downstream = unsafe connections.slab[upstream.pointee.peer]
         let attempt = unsafe UInt32(upstream.pointee.attempt)
+        unsafe upstreamCounted(upstream, .upstreamRqPendingFailureEject, 1)
+        let cluster = unsafe clusterConfig(upstream)
         unsafe upstreamConnectFailed(upstream, failure)
         guard let downstream = unsafe downstream, let config = unsafe downstream.pointee.config?.assumingMemoryBound(to: TCPProxyConfig.self)
         else { return }
         if unsafe attempt < config.pointee.connectAttemptsMax {
             unsafe tcpConnect(downstream, config, attempt: attempt &+ 1)
         } else {
-            if unsafe config.pointee.connectAttemptsMax > 1, let slot = unsafe chooseCluster(config.pointee.clusters),
-                let cluster = unsafe cluster(slot)
-            {
+            if let cluster = unsafe cluster {
                 unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxConnectAttemptsExceeded)
             }
+            var error: Int32 = 0
+            if case .refused(let number) = failure { error = number }
+            unsafe logTCP(
+                downstream, nil, flags: [.upstreamConnectionFailure, .upstreamRetryLimitExceeded], error: error)
             unsafe close(downstream)
         }
     }
@@ -148,6 +163,8 @@ extension Worker {
             unsafe closePair(connection, nil)
             return
         }
+        // Whose end comes last has closed the pair.
+        unsafe connection.pointee.endedLast = unsafe peer.pointee.sawEnd
         unsafe connections.end(peer)
         unsafe closeIfDone(connection, peer)
     }
@@ -156,20 +173,35 @@ extension Worker {
         _ a: UnsafeMutablePointer<Connection>, _ b: UnsafeMutablePointer<Connection>
     ) {
         guard unsafe a.pointee.sawEnd, unsafe b.pointee.sawEnd, unsafe a.pointee.out.isEmpty, unsafe b.pointee.out.isEmpty else { return }
-        unsafe closePair(a, b)
+        let upstreamIsLast = unsafe a.pointee.role == .tcpUpstream ? a.pointee.endedLast : b.pointee.endedLast
+        unsafe closePair(a, b, byUpstream: upstreamIsLast)
     }
 
     func relayFailed(_ connection: UnsafeMutablePointer<Connection>, _ error: Int32) {
-        unsafe closePair(connection, connections.slab[connection.pointee.peer])
+        let isUpstream = unsafe connection.pointee.role == .tcpUpstream
+        unsafe closePair(
+            connection, connections.slab[connection.pointee.peer], byUpstream: isUpstream,
+            flags: isUpstream ? .upstreamRemoteReset : [])
     }
 
-    private func closePair(_ a: UnsafeMutablePointer<Connection>, _ b: UnsafeMutablePointer<Connection>?) {
-        unsafe closeEither(a)
-        if let b = unsafe b { unsafe closeEither(b) }
+    private func closePair(
+        _ a: UnsafeMutablePointer<Connection>, _ b: UnsafeMutablePointer<Connection>?, byUpstream: Bool = false,
+        flags: ResponseFlags = []
+    ) {
+        let isUpstream = unsafe a.pointee.role == .tcpUpstream
+        if let downstream = unsafe isUpstream ? b : a { unsafe logTCP(downstream, isUpstream ? a : b, flags: flags) }
+        unsafe closeEither(a, byUpstream)
+        if let b = unsafe b { unsafe closeEither(b, byUpstream) }
     }
 
-    private func closeEither(_ connection: UnsafeMutablePointer<Connection>) {
-        unsafe connection.pointee.role == .tcpUpstream ? closeUpstream(connection) : close(connection)
+    private func closeEither(_ connection: UnsafeMutablePointer<Connection>, _ byUpstream: Bool) {
+        guard unsafe connection.pointee.role == .tcpUpstream else { return unsafe close(connection) }
+        if unsafe connection.pointee.isConnected {
+            unsafe upstreamCounted(connection, .upstreamCxDestroyWithActiveRq, 1)
+            unsafe upstreamCounted(
+                connection, byUpstream ? .upstreamCxDestroyRemoteWithActiveRq : .upstreamCxDestroyLocalWithActiveRq, 1)
+        }
+        unsafe closeUpstream(connection, byPeer: byUpstream)
     }
 
     func tcpTimedOut(_ downstream: UnsafeMutablePointer<Connection>) {

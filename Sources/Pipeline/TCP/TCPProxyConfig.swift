@@ -24,5 +24,8 @@ package struct TCPProxyConfig: BitwiseCopyable {
     package var connectAttemptsMax: UInt32 = 1
     /// 0: no limit.
     package var connectionDurationMaxMs: UInt64 = 0
+    package var accessLogs = FrozenArray<AccessLogConfig>()
+    /// `flush_access_log_on_connected`
+    package var logsConnected = false
     package init() {}
 }

@@ -122,7 +122,10 @@ extension Worker {
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxConnectFail)
             if case .timedOut = failure { unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxConnectTimeout) }
         }
-        unsafe closeUpstream(upstream)
+        // A refusal is the peer's doing, a timeout ours.
+        var byPeer = true
+        if case .timedOut = failure { byPeer = false }
+        unsafe closeUpstream(upstream, byPeer: byPeer)
     }
 
     /// Closes an upstream connection and its accounts. Its session must have been dealt with.

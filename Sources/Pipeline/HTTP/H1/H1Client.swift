@@ -243,18 +243,23 @@ extension Worker {
             unsafe interimResponse(stream, status)
             return
         }
-        unsafe upstreamResponseHead(stream, client, endStream: client.pointee.decoder.endsHere)
+        let ends = unsafe client.pointee.decoder.endsHere
+        // Without a body the response is here in full: its connection goes back to the pool with the stream's end.
+        if ends, unsafe !client.pointee.decoder.isTunnel { unsafe markComplete(client, stream) }
+        unsafe upstreamResponseHead(stream, client, endStream: ends)
     }
 
     /// 100, 102, 103: swallowed, but for a 100 that the client waits for.
     private func interimResponse(_ stream: StreamPointer, _ status: UInt16) {
-        if let cluster = unsafe cluster(stream.pointee.clusterSlot) {
-            unsafe cells.count(
-                cluster.pointee.config.pointee.stats &+ ClusterStat.responseCodes.rawValue, responseCode: status)
+        // Envoy takes the first one for a response that has begun: its code is the request's.
+        if unsafe !stream.pointee.sawInterim {
+            unsafe stream.pointee.sawInterim = true
+            unsafe countUpstreamStatus(stream, status)
         }
         if status == 100, unsafe stream.pointee.expectsContinue, let downstream = unsafe connections.slab[stream.pointee.downstream] {
             unsafe stream.pointee.expectsContinue = false
             unsafe count(stream.pointee.http.pointee.stats, .downstreamRq1xx)
+            unsafe count(stream.pointee.http.pointee.stats, .downstreamRqCompleted)
             _ = unsafe downstream.pointee.out.append(
                 copying: Bytes("HTTP/1.1 100 Continue\r\n\r\n" as StaticString), memory)
             unsafe connections.markDirty(downstream)
@@ -278,15 +283,20 @@ extension Worker {
     private func responseComplete(
         _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>, _ stream: StreamPointer
     ) {
+        unsafe markComplete(client, stream)
+        unsafe releaseUpstream(stream)
+        unsafe responseEnded(stream)
+    }
+
+    private func markComplete(_ client: UnsafeMutablePointer<H1Client>, _ stream: StreamPointer) {
         unsafe client.pointee.responseDone = true
         unsafe stream.pointee.upstreamEndNs = nowNs
         unsafe stream.pointee.timeoutAtMs = 0
-        if unsafe client.pointee.decoder.shouldClose {
-            unsafe client.pointee.mustClose = true
+        guard unsafe client.pointee.decoder.shouldClose, unsafe !client.pointee.mustClose else { return }
+        unsafe client.pointee.mustClose = true
+        if let connection = unsafe connections.slab[client.pointee.connection] {
             unsafe upstreamCounted(connection, .upstreamCxCloseNotify, 1)
         }
-        unsafe releaseUpstream(stream)
-        unsafe responseEnded(stream)
     }
 
     private func unexpectedBytes(
