@@ -47,6 +47,9 @@ public struct HTTPStream {
     package var isHead = false
     package var isUpgrade = false
     package var isTunnel = false
+    package var isCountedUpgrade = false
+    /// The connection closes, but not at once (delayed close), although the request is complete.
+    package var delaysClose = false
     package var isConnect = false
     package var isGRPC = false
     package var expectsContinue = false

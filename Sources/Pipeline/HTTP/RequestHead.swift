@@ -52,6 +52,7 @@ extension Worker {
             unsafe stream.pointee.request.append(.host, http.pointee.defaultHost10)
         } else if unsafe !server.pointee.decoder.hasHost {
             unsafe stream.pointee.closesDownstream = true
+            unsafe stream.pointee.delaysClose = true
             unsafe reply(
                 stream, status: 400, body: .empty, details: Bytes("missing_host_header" as StaticString), flags: [])
             return
@@ -158,6 +159,8 @@ extension Worker {
         case .unchanged, .changed: return true
         case .rejected:
             unsafe count(http.pointee.stats, .downstreamRqFailedPathNormalization)
+            unsafe stream.pointee.closesDownstream = true
+            unsafe stream.pointee.delaysClose = true
             unsafe reply(
                 stream, status: 400, body: .empty, details: Bytes("path_normalization_failed" as StaticString),
                 flags: [])

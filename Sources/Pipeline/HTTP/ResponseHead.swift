@@ -32,7 +32,7 @@ extension Worker {
             unsafe stream.pointee.closesDownstream = true
         }
         unsafe stripResponseHops(stream, isTunnel: isTunnel)
-        if unsafe stream.pointee.requestEnded, !isTunnel, unsafe !stream.pointee.http.pointee.suppressEnvoyHeaders {
+        if unsafe stream.pointee.requestEnded, unsafe !stream.pointee.isUpgrade, !isTunnel, unsafe !stream.pointee.http.pointee.suppressEnvoyHeaders {
             var digits = unsafe DecimalText((nowNs &- stream.pointee.requestEndNs) / 1_000_000)
             unsafe stream.pointee.response.set(.xEnvoyUpstreamServiceTime, digits.bytes())
         }
@@ -90,7 +90,8 @@ extension Worker {
         if unsafe http.pointee.requestIDInResponse, unsafe !stream.pointee.requestID.isEmpty {
             unsafe stream.pointee.response.set(.xRequestId, stream.pointee.request.text(stream.pointee.requestID))
         }
-        if unsafe !stream.pointee.requestEnded, unsafe !stream.pointee.isTunnel, unsafe stream.pointee.isLocalReply {
+        // HTTP/1 cannot wait for the rest of a request that is answered already.
+        if unsafe !stream.pointee.requestEnded, unsafe !stream.pointee.isTunnel {
             unsafe stream.pointee.closesDownstream = true
         }
         if drain != .none || ServerHealth.shared.isFailing { unsafe drainClose(stream) }

@@ -115,10 +115,11 @@ extension Worker {
                 stats &+ HTTPConnectionManagerStat.downstreamRqTime.rawValue,
                 (nowNs &- stream.pointee.startNs) / 1_000_000)
         }
-        if unsafe !stream.pointee.requestEnded, status != 0, unsafe !stream.pointee.isTunnel {
+        if unsafe stream.pointee.isCountedUpgrade { gauge(stats, .downstreamCxUpgradesActive, -1) }
+        if unsafe !stream.isWhole, status != 0 {
             count(stats, .downstreamRqResponseBeforeRqComplete)
             // Envoy resets the codec's stream then, and counts every reset as received.
-            if !reset { count(stats, .downstreamRqRxReset) }
+            if !reset, unsafe !stream.pointee.isTunnel { count(stats, .downstreamRqRxReset) }
         }
         unsafe destroyFilters(stream)
         unsafe log(stream, .downstreamEnd)
@@ -247,6 +248,10 @@ extension Worker {
 }
 
 extension UnsafeMutablePointer where Pointee == HTTPStream {
+    /// The request is here in full; one that asks for a tunnel never is.
+    @inline(__always)
+    var isWhole: Bool { unsafe pointee.requestEnded && !pointee.isUpgrade && !pointee.isConnect }
+
     @inline(__always)
     var timerNode: UnsafeMutablePointer<TimerNode> {
         unsafe (UnsafeMutableRawPointer(self) + MemoryLayout<HTTPStream>.offset(of: \.timer).unsafelyUnwrapped)

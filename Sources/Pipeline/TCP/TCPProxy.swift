@@ -22,6 +22,8 @@ extension Worker {
         unsafe connection.pointee.role = .tcpDownstream
         unsafe connection.pointee.config = unsafe UnsafeRawPointer(config)
         unsafe countTCP(config.pointee.stats, .downstreamCxTotal)
+        // At its end the socket may not know its peer any more.
+        if unsafe !config.pointee.accessLogs.isEmpty { unsafe learnAddresses(connection) }
         if unsafe config.pointee.idleTimeoutMs != 0 {
             unsafe timers.arm(connection.timerNode, at: nowMs &+ config.pointee.idleTimeoutMs)
         }

@@ -348,7 +348,10 @@ extension Worker {
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxDestroyRemoteWithActiveRq)
         }
         unsafe client.pointee.mustClose = true
-        unsafe upstreamReset(stream, .terminated)
+        // RFC 9112 §8: a message that its framing says is cut short is an error of the protocol.
+        let isCut = unsafe !client.pointee.decoder.isIdle && !client.pointee.responseDone
+        if isCut { unsafe upstreamCounted(connection, .upstreamCxProtocolError, 1) }
+        unsafe upstreamReset(stream, isCut ? .protocolError : .terminated)
     }
 
     func http1UpstreamSendFailed(_ connection: UnsafeMutablePointer<Connection>, _ error: Int32) {

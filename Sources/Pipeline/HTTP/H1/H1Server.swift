@@ -383,6 +383,11 @@ extension Worker {
     ) {
         unsafe server.pointee.isLingering = true
         unsafe server.pointee.pending.removeAll(memory)
+        if unsafe connection.pointee.sawEnd {
+            unsafe count(server.pointee.http.pointee.stats, .downstreamCxDestroyRemote)
+            unsafe closeServer(server, connection)
+            return
+        }
         let timeout = unsafe server.pointee.http.pointee.delayedCloseTimeoutMs
         if timeout == 0 {
             unsafe count(server.pointee.http.pointee.stats, .downstreamCxDestroyLocal)
