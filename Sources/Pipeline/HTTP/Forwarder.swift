@@ -328,7 +328,7 @@ extension Worker {
         if !isOverflow, let host = unsafe hosts[stream.pointee.host] {
             unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqError.rawValue)
         }
-        if !isOverflow, unsafe !stream.pointee.sawInterim { unsafe countUpstreamStatus(stream, outcome.status) }
+        if unsafe !stream.pointee.sawInterim { unsafe countUpstreamStatus(stream, outcome.status) }
         let prefix = unsafe Bytes(
             stream.pointee.attempt > 1
                 ? "upstream connect error or disconnect/reset before headers. retried and the latest reset reason: "

@@ -65,7 +65,9 @@ extension Worker {
     private func replyGRPC(_ stream: StreamPointer, status: UInt16, message: Bytes) {
         unsafe stream.pointee.response.status = 200
         unsafe stream.pointee.response.append(.contentType, Bytes("application/grpc" as StaticString))
-        var code = DecimalText(Worker.grpcStatus(status))
+        // DEADLINE_EXCEEDED where a client's own deadline has passed.
+        let isDeadline = unsafe stream.pointee.details.equals(Bytes("max_duration_timeout" as StaticString))
+        var code = DecimalText(isDeadline ? 4 : Worker.grpcStatus(status))
         unsafe stream.pointee.response.append(.grpcStatus, code.bytes())
         if !message.isEmpty { unsafe appendPercentEncoded(&stream.pointee.response, message) }
         unsafe responseHead(stream, endStream: true)

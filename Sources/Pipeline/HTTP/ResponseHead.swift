@@ -94,6 +94,13 @@ extension Worker {
         if unsafe !stream.pointee.requestEnded, unsafe !stream.pointee.isTunnel {
             unsafe stream.pointee.closesDownstream = true
         }
+        // A drain that a timeout has begun closes later; the client is told now.
+        if let connection = unsafe connections.slab[stream.pointee.downstream], let server = unsafe servers[connection.pointee.session],
+            unsafe server.pointee.isDraining, unsafe !stream.pointee.closesDownstream
+        {
+            unsafe stream.pointee.closesDownstream = true
+            unsafe stream.pointee.delaysClose = true
+        }
         if drain != .none || ServerHealth.shared.isFailing { unsafe drainClose(stream) }
         if unsafe stream.pointee.isTunnel { return }
         let isHTTP10 = unsafe stream.pointee.request.version == .http10

@@ -227,11 +227,14 @@ extension Worker {
 
     private func durationMaxReached(_ stream: StreamPointer) {
         unsafe count(stream.pointee.http.pointee.stats, .downstreamRqMaxDurationReached)
-        if unsafe stream.pointee.hasResponseHead { return unsafe resetDownstream(stream) }
+        if unsafe stream.pointee.hasResponseHead {
+            unsafe stream.pointee.details = Bytes("max_duration_timeout" as StaticString)
+            return unsafe resetDownstream(stream)
+        }
         unsafe reply(
             stream, status: stream.pointee.requestEnded ? 504 : 408,
             body: Bytes("downstream duration timeout" as StaticString),
-            details: Bytes("max_duration_timeout" as StaticString), flags: .durationTimeout)
+            details: Bytes("max_duration_timeout" as StaticString), flags: [])
     }
 
     /// The response cannot be completed: an HTTP/1 client learns it by the connection's end.

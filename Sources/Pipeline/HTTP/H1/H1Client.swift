@@ -289,10 +289,11 @@ extension Worker {
     }
 
     private func markComplete(_ client: UnsafeMutablePointer<H1Client>, _ stream: StreamPointer) {
+        if unsafe client.pointee.responseDone { return }
         unsafe client.pointee.responseDone = true
         unsafe stream.pointee.upstreamEndNs = nowNs
         unsafe stream.pointee.timeoutAtMs = 0
-        guard unsafe client.pointee.decoder.shouldClose, unsafe !client.pointee.mustClose else { return }
+        guard unsafe client.pointee.decoder.shouldClose else { return }
         unsafe client.pointee.mustClose = true
         if let connection = unsafe connections.slab[client.pointee.connection] {
             unsafe upstreamCounted(connection, .upstreamCxCloseNotify, 1)

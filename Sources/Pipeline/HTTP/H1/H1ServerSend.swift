@@ -40,6 +40,7 @@ extension Worker {
         if status == 304 { return .none }
         if unsafe stream.pointee.request.version == .http10 {
             unsafe stream.pointee.closesDownstream = true
+            unsafe stream.pointee.responseIsChunked = false
             return .closeDelimited
         }
         unsafe stream.pointee.responseIsChunked = true
@@ -131,7 +132,8 @@ extension Worker {
         unsafe server.pointee.headersDeadlineMs = 0
         // Who asked for the end and has sent all of its request loses nothing to a close at once; nor does a response of
         // HTTP/1.0 whose end is the connection's. Else a close may cross bytes of the client (delayed close).
-        let isDone = unsafe (stream.isWhole && !stream.pointee.delaysClose)
+        let isImmediate = unsafe stream.pointee.isLocalReply && server.pointee.isFeeding
+        let isDone = unsafe (stream.isWhole && !stream.pointee.delaysClose && !isImmediate)
             || (stream.pointee.request.version == .http10 && stream.pointee.responseLength == nil)
         unsafe server.pointee.decoder.reset()
         unsafe connection.pointee.isAboveHigh = false
