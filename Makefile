@@ -5,16 +5,19 @@ PACKAGES := liburing-dev libyaml-dev libre2-dev libc-ares-dev libnghttp2-dev lib
 BENCH_PACKAGES := haproxy nginx nginx-extras gcc liburing-dev
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 SECONDS_PER_TARGET ?= 60
+RELOADS ?= 2000
 
-.PHONY: setup build run test bench fuzz sanitize coverage help
+.PHONY: setup build run test bench microbench fuzz sanitize soak coverage help
 
 help:
 	@echo "make run        build for release and serve the demonstration on 127.0.0.1:10000"
 	@echo "make test       every test"
 	@echo "make build      the release binary"
 	@echo "make bench      Martlet beside a bare relay, HAProxy, nginx and Envoy"
+	@echo "make microbench the steps of a request one by one"
 	@echo "make fuzz       fuzz the HTTP/1 decoder (SECONDS_PER_TARGET=$(SECONDS_PER_TARGET))"
 	@echo "make sanitize   unit tests under the address sanitizer"
+	@echo "make soak       reload under load, RELOADS=$(RELOADS) times; slow readers in full"
 	@echo "make coverage   line coverage of the tests"
 
 # Installs the C libraries that are missing, and nothing else.
@@ -43,11 +46,20 @@ bench: build
 	if [ -n "$$missing" ]; then $(SUDO) apt-get install -y -qq $$missing >/dev/null; fi
 	perf/compare --martlet "$$(swift build -c release --show-bin-path)/martlet"
 
+# A build folder of its own: the benchmark package changes what the package is made of.
+microbench: setup
+	MARTLET_BENCHMARKS=1 swift package --scratch-path .build-benchmarks --allow-writing-to-package-directory benchmark
+
 fuzz: setup
 	Tests/FuzzTargets/run $(SECONDS_PER_TARGET)
 
 sanitize: setup
 	swift test --scratch-path .build-asan --sanitize=address --skip OracleTests --skip EndToEndTests
+
+# The long forms of what `make test` does in short: RELOADS changes of the configuration under load.
+soak: build
+	MARTLET_BINARY="$$(swift build -c release --show-bin-path)/martlet" MARTLET_RELOADS=$(RELOADS) MARTLET_SOAK=1 \
+	swift test --filter "ReloadUnderLoadTests|RobustnessTests"
 
 coverage: setup
 	swift test --enable-code-coverage

@@ -32,6 +32,8 @@ package final class StatRegistry {
     /// How names become tags, and which buckets histograms show: set once at start, from `stats_config`.
     package var tags = TagExtraction()
     package var buckets = HistogramBuckets()
+    /// Called before values are shown: for gauges that are worked out from something else.
+    package var refresh: () -> Void = {}
 
     package init(workers: Int) {
         threads = (0...workers).map { _ in CellPages() }
@@ -149,6 +151,9 @@ package final class StatRegistry {
             if let block = thread.histogram(id) { body(block) }
         }
     }
+
+    /// A histogram that some thread has written is shown, merged or not yet.
+    func isWritten(histogram id: StatID) -> Bool { threads.contains { $0.histogram(id) != nil } }
 
     /// `/reset_counters`: every counter shows 0 from now on. Gauges, texts and histograms stay, as in Envoy.
     package func resetCounters() {

@@ -43,8 +43,10 @@ extension Worker {
                 details: Bytes("cluster_not_found" as StaticString), flags: .noClusterFound)
         }
         unsafe stream.pointee.clusterSlot = slot
-        unsafe beginRetries(stream, route)
-        unsafe setTimeouts(stream, route)
+        let hasHeaders = unsafe stream.pointee.request.hasAny(
+            from: .xEnvoyMaxRetries, through: .xEnvoyHedgeOnPerTryTimeout)
+        unsafe beginRetries(stream, route, hasHeaders: hasHeaders)
+        unsafe setTimeouts(stream, route, hasHeaders: hasHeaders)
         if unsafe route.pointee.includeAttemptCountInRequest {
             unsafe stream.pointee.request.set(.xEnvoyAttemptCount, Bytes("1" as StaticString))
         }
@@ -59,10 +61,11 @@ extension Worker {
 
     /// One try on one host.
     func startAttempt(_ stream: StreamPointer, _ cluster: UnsafeMutablePointer<Cluster>) {
-        let config = unsafe cluster.pointee.config
-        let stats = unsafe config.pointee.stats
+        let stats = unsafe cluster.pointee.config.pointee.stats
         unsafe stream.pointee.attempt &+= 1
-        guard let host = unsafe chooseHost(stream, cluster) else {
+        let choice = unsafe chooseHost(stream, cluster)
+        if unsafe cluster.pointee.choseInPanic { count(stats, .lbHealthyPanic) }
+        guard let host = unsafe choice else {
             count(stats, .upstreamCxNoneHealthy)
             unsafe countUpstreamStatus(stream, 503)
             return unsafe reply(
@@ -70,12 +73,6 @@ extension Worker {
                 details: Bytes("no_healthy_upstream" as StaticString), flags: .noHealthyUpstream)
         }
         let isHigh = unsafe stream.pointee.route?.pointee.priority == .high
-        if unsafe cluster.pointee.choseInPanic { count(stats, .lbHealthyPanic) }
-        guard unsafe config.pointee.breakers?.take(.requests, isHigh ? .high : .normal, thread: index) != false else {
-            count(stats, .upstreamRqActiveOverflow)
-            count(stats, .upstreamRqPendingOverflow)
-            return unsafe upstreamReset(stream, .overflow)
-        }
         unsafe stream.pointee.host = unsafe host.pointee.handle
         unsafe stream.pointee.upstreamRemoteAddress = unsafe host.pointee.config.address
         unsafe stream.pointee.upstreamStartNs = nowNs
@@ -96,14 +93,14 @@ extension Worker {
     }
 
     // HOT: per message.
-    private func setTimeouts(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>) {
+    private func setTimeouts(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>, hasHeaders: Bool) {
         var timeout = unsafe route.pointee.timeoutMs
-        if let asked = unsafe stream.pointee.request.value(of: .xEnvoyUpstreamRqTimeoutMs) {
+        if hasHeaders, let asked = unsafe stream.pointee.request.value(of: .xEnvoyUpstreamRqTimeoutMs) {
             if let ms = asked.decimal { timeout = ms }
             unsafe stream.pointee.request.remove(.xEnvoyUpstreamRqTimeoutMs)
         }
         if let retry = unsafe route.pointee.retry { unsafe stream.pointee.perTryTimeoutMs = unsafe retry.pointee.perTryTimeoutMs }
-        if let asked = unsafe stream.pointee.request.value(of: .xEnvoyUpstreamRqPerTryTimeoutMs) {
+        if hasHeaders, let asked = unsafe stream.pointee.request.value(of: .xEnvoyUpstreamRqPerTryTimeoutMs) {
             if let ms = asked.decimal { unsafe stream.pointee.perTryTimeoutMs = ms }
             unsafe stream.pointee.request.remove(.xEnvoyUpstreamRqPerTryTimeoutMs)
         }

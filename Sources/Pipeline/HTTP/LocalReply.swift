@@ -67,7 +67,8 @@ extension Worker {
         unsafe stream.pointee.response.append(.contentType, Bytes("application/grpc" as StaticString))
         // DEADLINE_EXCEEDED where a client's own deadline has passed.
         let isDeadline = unsafe stream.pointee.details.equals(Bytes("max_duration_timeout" as StaticString))
-        var code = DecimalText(isDeadline ? 4 : Worker.grpcStatus(status))
+        let wanted = unsafe isDeadline ? 4 : UInt64(stream.pointee.localGRPCStatus)
+        var code = DecimalText(wanted != 0 ? wanted : Worker.grpcStatus(status))
         unsafe stream.pointee.response.append(.grpcStatus, code.bytes())
         if !message.isEmpty { unsafe appendPercentEncoded(&stream.pointee.response, message) }
         unsafe responseHead(stream, endStream: true)
@@ -134,11 +135,11 @@ extension Worker {
 
 /// A decimal number as text, on the stack.
 @safe
-struct DecimalText {
+package struct DecimalText {
     private var digits: (UInt64, UInt64, UInt64) = (0, 0, 0)
     private var start = 24
 
-    init(_ value: UInt64) {
+    package init(_ value: UInt64) {
         var rest = value
         unsafe withUnsafeMutableBytes(of: &digits) { bytes in
             var i = 24
@@ -152,7 +153,7 @@ struct DecimalText {
     }
 
     /// Good while `self` stays where it is: use at once.
-    mutating func bytes() -> Bytes {
+    package mutating func bytes() -> Bytes {
         let start = start
         return unsafe withUnsafeBytes(of: &digits) { raw in
             unsafe Bytes(raw.baseAddress.unsafelyUnwrapped + start, 24 &- start)
