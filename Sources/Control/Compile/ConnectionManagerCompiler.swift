@@ -109,6 +109,7 @@ struct ConnectionManagerCompiler {
     private func addresses(_ message: ConnectionManager, _ place: Place, _ config: inout HTTPConfig) {
         config.useRemoteAddress = message.useRemoteAddress.value
         config.trustedHops = message.xffNumTrustedHops
+        config.nodeAddress = NodeAddress.ipv4
         config.skipXffAppend = message.skipXffAppend
         config.appendForwardedPort = message.appendXForwardedPort
         guard message.hasInternalAddressConfig else { return }

@@ -34,5 +34,7 @@ package struct TCPProxyConfig: BitwiseCopyable {
     /// What is read before the upstream is there; nil: nothing.
     package var earlyBytesMax: Int?
     package var accessLogs = FrozenArray<AccessLogConfig>()
+    /// `flush_access_log_on_connected`
+    package var logsConnected = false
     package init() {}
 }

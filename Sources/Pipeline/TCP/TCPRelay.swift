@@ -111,10 +111,10 @@ extension Worker {
                 ? SocketAddress() : SocketAddress(localOf: upstream.pointee.descriptor)
             unsafe session.pointee.upstreamLocalAddress = localOfUpstream
             // Before the host may go with its last connection: the line names it.
-            if let downstream = unsafe downstream { unsafe logTCP(session, downstream) }
+            if let downstream = unsafe downstream { unsafe logTCP(session, downstream, .tcpConnectionEnd) }
             unsafe endUpstream(session, upstream, byPeer: byUpstream)
         } else if let downstream = unsafe downstream {
-            unsafe logTCP(session, downstream)
+            unsafe logTCP(session, downstream, .tcpConnectionEnd)
         }
         unsafe session.pointee.early.removeAll(memory)
         unsafe tcpSessions.free(session.pointee.handle)
@@ -143,33 +143,5 @@ extension Worker {
         }
         unsafe upstream.pointee.session = .none
         unsafe closeUpstream(upstream, byPeer: byPeer)
-    }
-
-    /// Access logs of a connection that is over: the session still names its host and cluster.
-    private func logTCP(_ session: TCPSessionPointer, _ downstream: UnsafeMutablePointer<Connection>) {
-        let logs = unsafe session.pointee.config.pointee.accessLogs
-        guard !logs.isEmpty else { return }
-        var info = TCPLogInfo()
-        unsafe info.startNs = session.pointee.startNs
-        unsafe info.startWallNs = session.pointee.startWallNs
-        info.endNs = nowNs
-        unsafe info.bytesReceived = downstream.pointee.bytesReceived
-        unsafe info.bytesSent = downstream.pointee.bytesSent
-        unsafe info.upstreamBytesSent = session.pointee.upstreamBytesSent
-        unsafe info.upstreamBytesReceived = session.pointee.upstreamBytesReceived
-        unsafe info.flags = session.pointee.flags
-        unsafe info.upstreamErrno = session.pointee.upstreamErrno
-        unsafe info.upstreamConnectTimedOut = session.pointee.connectTimedOut
-        unsafe info.attempts = session.pointee.attempts
-        unsafe info.connectionID = downstream.pointee.id
-        unsafe info.upstreamConnectionID = session.pointee.upstreamConnectionID
-        unsafe info.remoteAddress = downstream.pointee.remote
-        unsafe info.directRemoteAddress = downstream.pointee.remote
-        unsafe info.localAddress = downstream.pointee.local
-        unsafe info.upstreamRemoteAddress = session.pointee.upstreamRemoteAddress
-        unsafe info.upstreamLocalAddress = session.pointee.upstreamLocalAddress
-        unsafe withUnsafePointer(to: &info) { info in
-            unsafe log(logs, formatSource(info, host: session.pointee.host, cluster: session.pointee.clusterSlot))
-        }
     }
 }
