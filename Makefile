@@ -7,13 +7,14 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 SECONDS_PER_TARGET ?= 60
 RELOADS ?= 2000
 
-.PHONY: setup build run test bench fuzz sanitize soak coverage help
+.PHONY: setup build run test bench microbench fuzz sanitize soak coverage help
 
 help:
 	@echo "make run        build for release and serve the demonstration on 127.0.0.1:10000"
 	@echo "make test       every test"
 	@echo "make build      the release binary"
 	@echo "make bench      Martlet beside a bare relay, HAProxy, nginx and Envoy"
+	@echo "make microbench the steps of a request one by one"
 	@echo "make fuzz       fuzz the HTTP/1 decoder (SECONDS_PER_TARGET=$(SECONDS_PER_TARGET))"
 	@echo "make sanitize   unit tests under the address sanitizer"
 	@echo "make soak       reload under load, RELOADS=$(RELOADS) times; slow readers in full"
@@ -44,6 +45,10 @@ bench: build
 	@missing=""; for p in $(BENCH_PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
 	if [ -n "$$missing" ]; then $(SUDO) apt-get install -y -qq $$missing >/dev/null; fi
 	perf/compare --martlet "$$(swift build -c release --show-bin-path)/martlet"
+
+# A build folder of its own: the benchmark package changes what the package is made of.
+microbench: setup
+	MARTLET_BENCHMARKS=1 swift package --scratch-path .build-benchmarks --allow-writing-to-package-directory benchmark
 
 fuzz: setup
 	Tests/FuzzTargets/run $(SECONDS_PER_TARGET)

@@ -59,7 +59,7 @@ let package = Package(
             exclude: ["Protos", "generate.sh"], swiftSettings: common),
         .target(name: "CEnvoyAPI", exclude: ["descriptors.inc", "envoy_types.inc"]),
         .target(name: "EnvoyProtos", dependencies: [protobuf]),  // generated: not held to our settings
-        .target(name: "Extensions", dependencies: ["Pipeline", "EnvoyAPI"], swiftSettings: dataPlane),
+        .target(name: "Extensions", dependencies: ["Pipeline", "EnvoyAPI", "CMartlet"], swiftSettings: dataPlane),
         .target(
             name: "Control",
             dependencies: ["EnvoyAPI", "Pipeline", "CAres", .product(name: "Logging", package: "swift-log")],
@@ -75,10 +75,21 @@ let package = Package(
         // Tests.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: common),
         tests("Primitives"), tests("Stats"), tests("Ring"), tests("Wire"), tests("Transport"), tests("Routing"),
-        tests("Upstream"), tests("Pipeline"), tests("EnvoyAPI", ["CEnvoyAPI"], exclude: ["check_descriptors.py"]), tests("Extensions"), tests("Control"),
+        tests("Upstream"), tests("Pipeline"), tests("EnvoyAPI", ["CEnvoyAPI"], exclude: ["check_descriptors.py"]), tests("Extensions", ["Pipeline", "TestSupport"]), tests("Control"),
         tests("Admin"),
         .testTarget(name: "EndToEndTests", dependencies: ["TestSupport"], swiftSettings: common),
         .testTarget(
             name: "OracleTests", dependencies: ["TestSupport"], exclude: ["Golden"], swiftSettings: common),
     ]
 )
+
+// Micro-benchmarks (`make microbench`). Nobody else needs their packages.
+if Context.environment["MARTLET_BENCHMARKS"] != nil {
+    package.dependencies.append(.package(url: "https://github.com/ordo-one/benchmark", from: "1.38.1", traits: []))
+    package.targets.append(
+        .executableTarget(
+            name: "Spine",
+            dependencies: ["Wire", "Routing", "Primitives", .product(name: "Benchmark", package: "benchmark")],
+            path: "Benchmarks/Spine", swiftSettings: common,
+            plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]))
+}

@@ -48,6 +48,8 @@ package final class LiveCluster {
     /// Hosts of the cluster that this one replaces, until its own names are answered for.
     var borrowed: [HostConfig]?
     var hadHosts = false
+    /// Breakers that have been seen open, a bit each.
+    var openedBreakers: UInt8 = 0
     var resolution: ClusterResolution?
 
     init(_ draft: ClusterDraft, _ message: ClusterMessage, _ control: StatScope<ClusterControlStat>) {

@@ -57,8 +57,8 @@ package final class Server {
     package let log: Log
     package let serverScope: StatScope<ServerStat>
     private let managerScope: StatScope<ListenerManagerStat>
-    private let planScope: StatScope<PlanStat>
     private let filesystemScope: StatScope<FilesystemStat>
+    private let planScope: StatScope<PlanStat>
     private var watch: FileWatch?
 
     /// Reads nothing and serves nothing yet. Signals are blocked from here on, so call it before any thread starts.
@@ -74,19 +74,25 @@ package final class Server {
             logFlushIntervalMs: options.logFlushIntervalMs)
         serverScope = stats.scope("server.", ServerStat.self)
         managerScope = stats.scope("listener_manager.", ListenerManagerStat.self)
-        planScope = stats.scope("martlet.plan.", PlanStat.self)
         filesystemScope = stats.scope("filesystem.", FilesystemStat.self)
+        planScope = stats.scope("martlet.plan.", PlanStat.self)
+        let callConfig = unsafe CallConfig.make(
+            routerStats: stats.scope("http.async-client.", RouterStat.self).base)
         do throws(RingError) {
             var workerOptions = WorkerOptions()
             workerOptions.index = options.concurrency
             workerOptions.receiveBuffers = 64
+            unsafe workerOptions.callConfig = unsafe callConfig
             main = try Worker(options: workerOptions, mailbox: mainMailbox, cells: stats.mainCells)
         } catch {
             throw .ring(error)
         }
         configurator.dns = DNSReactor(main, stats)
+        stats.refresh = { [unowned configurator] in configurator.refreshBreakerGauges() }
         threads = mailboxes.enumerated().map { i, mailbox in
-            WorkerThread(index: i, mailbox: mailbox, cells: stats.cells(worker: i), pins: options.pinsWorkers)
+            unsafe WorkerThread(
+                index: i, mailbox: mailbox, cells: stats.cells(worker: i), pins: options.pinsWorkers,
+                callConfig: callConfig)
         }
     }
 

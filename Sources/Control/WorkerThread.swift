@@ -14,16 +14,18 @@ final class WorkerThread: @unchecked Sendable {
     let mailbox: Mailbox
     private let cells: StatCells
     private let pins: Bool
+    private let callConfig: UnsafePointer<HTTPConfig>
     private var thread = pthread_t()
     private let started = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
     private var error: RingError?
     private(set) var ringDescriptor: Int32 = -1
 
-    init(index: Int, mailbox: Mailbox, cells: StatCells, pins: Bool) {
+    init(index: Int, mailbox: Mailbox, cells: StatCells, pins: Bool, callConfig: UnsafePointer<HTTPConfig>) {
         self.index = index
         self.mailbox = mailbox
         self.cells = cells
         self.pins = pins
+        unsafe self.callConfig = unsafe callConfig
         unsafe started.initialize(to: 0)
     }
 
@@ -46,6 +48,7 @@ final class WorkerThread: @unchecked Sendable {
         do throws(RingError) {
             var options = WorkerOptions()
             options.index = index
+            unsafe options.callConfig = unsafe callConfig
             let worker = try Worker(options: options, mailbox: mailbox, cells: cells)
             ringDescriptor = worker.ring.descriptor
             unsafe Started.write(started)

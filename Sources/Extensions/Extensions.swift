@@ -1,1 +1,14 @@
-// HTTP filters, each in a folder of its own. None is built yet: docs/known-issues.md.
+// What this build has beyond the engine itself. One line each; `martlet` hands the list to Control.
+
+import Pipeline
+
+/// The HTTP filters beside the router.
+package enum HTTPFilters {
+    package static var all: [FilterExtension] {
+        [
+            BufferFactory.filterExtension,
+            HeaderMutationFactory.filterExtension,
+            HealthCheckFactory.filterExtension,
+        ]
+    }
+}

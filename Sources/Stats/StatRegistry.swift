@@ -32,6 +32,8 @@ package final class StatRegistry {
     /// How names become tags, and which buckets histograms show: set once at start, from `stats_config`.
     package var tags = TagExtraction()
     package var buckets = HistogramBuckets()
+    /// Called before values are shown: for gauges that are worked out from something else.
+    package var refresh: () -> Void = {}
 
     package init(workers: Int) {
         threads = (0...workers).map { _ in CellPages() }

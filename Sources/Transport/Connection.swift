@@ -34,8 +34,8 @@ public struct Connection {
     /// The configuration of the machine that reads it, in the listener's part.
     public var config: UnsafeRawPointer?
 
-    /// Upstream: which attempt of its request or pair this is, from 1.
-    public var attempt: UInt16 = 0
+    /// Upstream: counts among the cluster's connections of high priority.
+    public var isHigh = false
 
     public var out = ByteQueue()
     public var timer: TimerNode

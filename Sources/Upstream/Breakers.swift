@@ -13,7 +13,7 @@ import CMartlet
 import Glibc
 import Primitives
 
-package enum BreakerResource: UInt8, BitwiseCopyable { case connections, pendingRequests, requests, retries }
+package enum BreakerResource: UInt8, BitwiseCopyable, CaseIterable { case connections, pendingRequests, requests, retries }
 
 @safe
 package struct Breakers: BitwiseCopyable, @unchecked Sendable {  // atomics only

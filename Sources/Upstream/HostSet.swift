@@ -28,7 +28,8 @@ package struct HostSet: BitwiseCopyable {
         _ hosts: [HostConfig], overprovisioning: UInt32 = 140, panicThresholdPercent: Double = 50, version: UInt64,
         in arena: FrozenArena
     ) -> HostSet {
-        let priorities = Int(hosts.map(\.priority).max() ?? 0) + (hosts.isEmpty ? 0 : 1)
+        // Priority 0 is always there, and panics when it is empty.
+        let priorities = Int(hosts.map(\.priority).max() ?? 0) + 1
         var members = [PriorityMembers](repeating: PriorityMembers(), count: priorities)
         for (i, host) in hosts.enumerated() { members[Int(host.priority)].add(UInt32(i), host) }
         let loads = PriorityLoads(members, overprovisioning: overprovisioning, panicThresholdPercent: panicThresholdPercent)

@@ -154,6 +154,21 @@ public struct MessageHead {
     public func value(named name: Bytes) -> Bytes? { index(named: name).map { value($0) } }
     @inlinable public func has(_ id: HeaderID) -> Bool { index(of: id) != nil }
 
+    // HOT: per message.
+    /// Whether some field has one of the ids from `first` to `last`, in the order of `HeaderID`.
+    @inlinable public func hasAny(from first: HeaderID, through last: HeaderID) -> Bool {
+        var i = 0
+        let end = count
+        while i < end {
+            let field = unsafe slot(i)
+            if unsafe field.pointee.id.rawValue &- first.rawValue <= last.rawValue &- first.rawValue, unsafe !field.pointee.removed {
+                return true
+            }
+            i &+= 1
+        }
+        return false
+    }
+
     // MARK: Writing
 
     /// A copy of `bytes` in the head's text. `bytes` may lie in this head. Empty and `fits == false` when refused.

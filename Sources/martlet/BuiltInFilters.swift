@@ -1,7 +1,8 @@
-// The HTTP filters of this build, one line each.
+// The HTTP filters of this build: the list is in the target Extensions.
 
-import Control
+import Extensions
+import Pipeline
 
 enum BuiltInFilters {
-    static var all: [FilterRegistration] { [] }
+    static var all: [FilterExtension] { HTTPFilters.all }
 }

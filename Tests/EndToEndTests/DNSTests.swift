@@ -222,7 +222,7 @@ struct DNSTests {
         #expect(setting.served.process.waitForExit(upToMs: 1_500) == 0)
     }
 
-    /// SIGHUP to another name: the old hosts serve until the new name is answered for.
+    /// SIGHUP (which Envoy does not have) to another name: the old hosts serve until the new name is answered for.
     @Test func aChangedNameKeepsTheHostsUntilItIsKnown() throws {
         let setting = try serve("STRICT_DNS", zone: .init(v4: ["127.0.0.1"]))
         #expect(try setting.served.get().status == 200)

@@ -119,10 +119,17 @@ struct RetryTests {
         #expect(upstream.records.count == 1)
     }
 
-    /// Headers of the caller, which are taken out of the request.
+    /// Headers of a trusted caller, which are taken out of the request.
     @Test func headersAskForRetries() throws {
-        let (served, upstream) = try serve("timeout: 5s", [409, 418, 200].map { RetryTests.answer($0) })
+        let upstream = try ScriptedUpstream(name: "c")
+        upstream.begin(RetryTests.script([409, 418, 200].map { RetryTests.answer($0) }))
+        upstream.start()
         defer { upstream.stop() }
+        let served = try Served(try Binary.martlet()) { port in
+            Served.http(port, clusters: [Served.cluster([upstream.port])]).replacing(
+                text: "stat_prefix: h",
+                by: "stat_prefix: h\n          use_remote_address: true\n          internal_address_config: {cidr_ranges: [{address_prefix: 127.0.0.0, prefix_len: 8}]}")
+        }
         let response = try served.get(
             "/", headers: [
                 "x-envoy-retry-on: retriable-4xx,retriable-status-codes", "x-envoy-max-retries: 2",
@@ -131,6 +138,17 @@ struct RetryTests {
         #expect(response.status == 200)
         let first = String(decoding: upstream.records[0].received, as: UTF8.self)
         #expect(!first.contains("x-envoy-retry") && !first.contains("x-envoy-max") && !first.contains("x-envoy-retriable"))
+    }
+
+    /// Nobody else's headers count; they are taken out all the same.
+    @Test func strangersAskInVain() throws {
+        let (served, upstream) = try serve("timeout: 5s", [503, 200].map { RetryTests.answer($0) })
+        defer { upstream.stop() }
+        let response = try served.get("/", headers: ["x-envoy-retry-on: 5xx", "x-envoy-upstream-rq-timeout-ms: 77"])
+        #expect(response.status == 503)
+        let seen = String(decoding: upstream.records[0].received, as: UTF8.self)
+        #expect(!seen.contains("x-envoy-retry-on"))
+        #expect(seen.contains("x-envoy-expected-rq-timeout-ms: 5000\r\n"))
     }
 
     @Test func aTryThatTakesTooLong() throws {
@@ -233,5 +251,25 @@ struct RetryTests {
         _ = try client.run(port: served.listener)
         #expect(served.stat("http.h.downstream_rq_active", becomes: 0) == 0)
         #expect(try served.get().status == 200)
+    }
+
+    /// `previous_hosts`: of two dead hosts and a living one, three tries find it whatever the balancer draws.
+    @Test func hostsThatWereTriedAreAvoided() throws {
+        let upstream = try ScriptedUpstream(name: "c")
+        upstream.begin(.always(RetryTests.answer(200)))
+        upstream.start()
+        defer { upstream.stop() }
+        let predicate = """
+            [{name: envoy.retry_host_predicates.previous_hosts, typed_config: \
+            {"@type": type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate}}]
+            """
+        let dead = [Ports.free(), Ports.free()]
+        let served = try Served(try Binary.martlet()) { port in
+            Served.http(
+                port,
+                route: "retry_policy: {retry_on: connect-failure, num_retries: 2, host_selection_retry_max_attempts: 50, retry_host_predicate: \(predicate)}",
+                clusters: [Served.cluster(dead + [upstream.port], more: "lb_policy: RANDOM")])
+        }
+        for _ in 0..<20 { #expect(try served.get().status == 200) }
     }
 }

@@ -31,6 +31,8 @@ struct ClusterDraft {
     var endpoints: [EndpointSpec]
     var balancing: BalancingOptions
     var statName: String
+    /// With `track_remaining`.
+    var remaining: (normal: StatScope<CircuitBreakerRemainingStat>?, high: StatScope<CircuitBreakerRemainingStat>?)
 }
 
 /// How hosts of different priorities share the load.
@@ -58,6 +60,13 @@ struct ClusterCompiler {
             config.bufferLimit = Int(message.perConnectionBufferLimitBytes.value)
         }
         breakers(message, place, part, &config)
+        var remaining: (normal: StatScope<CircuitBreakerRemainingStat>?, high: StatScope<CircuitBreakerRemainingStat>?)
+        for thresholds in message.circuitBreakers.thresholds where thresholds.trackRemaining {
+            let name = thresholds.priority == .high ? "high" : "default"
+            let scope = part.scope(
+                compilation.stats, StatPrefix.cluster(statName) + "circuit_breakers.\(name).", CircuitBreakerRemainingStat.self)
+            if thresholds.priority == .high { remaining.high = scope } else { remaining.normal = scope }
+        }
         connections(message, place, &config)
         LoadBalancingCompiler(diagnostics: diagnostics).compile(message, place, &config)
         HTTPUpstreamCompiler(diagnostics: diagnostics).compile(message, place, &config)
@@ -75,7 +84,7 @@ struct ClusterCompiler {
         guard diagnostics.errors.count == before, let discovery else { return nil }
         return ClusterDraft(
             part: part, config: config, discovery: discovery, endpoints: endpoints, balancing: balancing,
-            statName: statName)
+            statName: statName, remaining: remaining)
     }
 
     private func discovery(_ message: ClusterMessage, _ place: Place) -> ClusterDiscovery? {
@@ -129,7 +138,10 @@ struct ClusterCompiler {
     private func breakers(
         _ message: ClusterMessage, _ place: Place, _ part: PlanPart, _ config: inout ClusterConfig
     ) {
-        for thresholds in message.circuitBreakers.thresholds {
+        for (i, thresholds) in message.circuitBreakers.thresholds.enumerated() {
+            diagnostics.unsupported(
+                place.at("circuit_breakers").at("thresholds", i), "envoy.config.cluster.v3.CircuitBreakers.Thresholds",
+                ["max_connection_pools": thresholds.hasMaxConnectionPools])
             var limits = CircuitLimits()
             if thresholds.hasMaxConnections { limits.connections = thresholds.maxConnections.value }
             if thresholds.hasMaxPendingRequests { limits.pendingRequests = thresholds.maxPendingRequests.value }

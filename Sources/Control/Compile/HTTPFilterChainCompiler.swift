@@ -9,7 +9,7 @@ import Stats
 struct CompiledFilters {
     struct Entry {
         var name: String
-        var registration: FilterRegistration
+        var registration: FilterExtension
         var factory: HTTPFilterFactory
     }
     var factories: [Entry] = []
@@ -59,23 +59,21 @@ struct HTTPFilterChainCompiler {
                 }
                 continue
             }
-            diagnostics.unsupported(
-                at, "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter",
-                ["disabled": message.disabled])
             if isLast {
                 diagnostics.error(
                     at,
                     "Error: non-terminal filter named \(message.name) of type \(registration.name) is the last filter in a http filter chain.",
                     suggestion: "add '- name: \(HTTPFilterChainCompiler.router)' behind it")
             }
-            do throws(ConfigErrors) {
+            do throws(FilterProblems) {
                 let input = input(message.typedConfig.bytes, message.name, at.at("typed_config"))
                 let factory = try registration.make(input)
+                factory.isDisabled = message.disabled
                 part.own(factory)
                 result.factories.append(
                     CompiledFilters.Entry(name: message.name, registration: registration, factory: factory))
             } catch {
-                for problem in error.errors { diagnostics.error(at.at("typed_config"), relative: problem) }
+                diagnostics.error(at.at("typed_config"), error)
             }
         }
         return result
@@ -85,7 +83,8 @@ struct HTTPFilterChainCompiler {
     func input(_ bytes: [UInt8], _ name: String, _ place: Place) -> FilterInput {
         let (part, compilation) = (part, compilation)
         return FilterInput(
-            bytes: bytes, name: name, statPrefix: StatPrefix.http(statPrefix), arena: part.arena,
+            bytes: bytes, name: name, statPrefix: StatPrefix.http(statPrefix),
+            nodeCluster: compilation.bootstrap.node.cluster, seed: compilation.environment.seed, arena: part.arena,
             scope: { prefix, leaf in part.scope(erased: compilation.stats, prefix, leaf) },
             cluster: { name in
                 guard compilation.clusterNames.contains(name) else {
@@ -95,7 +94,11 @@ struct HTTPFilterChainCompiler {
                     return nil
                 }
                 return part.slot(compilation.environment.clusterSlots, name)
-            })
+            },
+            clusterIfPresent: { name in
+                compilation.clusterNames.contains(name) ? part.slot(compilation.environment.clusterSlots, name) : nil
+            },
+            onRelease: { body in part.onDestroy(body) })
     }
 
     private func isRouter(_ name: String, _ type: String?) -> Bool {
@@ -117,9 +120,11 @@ struct HTTPFilterChainCompiler {
                 "strict_check_headers": !router.strictCheckHeaders.isEmpty,
                 "upstream_http_filters": !router.upstreamHTTPFilters.isEmpty,
             ])
-        diagnostics.unsupported(
-            place, "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter",
-            ["disabled": message.disabled])
+        if message.disabled {
+            diagnostics.error(
+                place.at("disabled"),
+                "Error: terminal filter named \(message.name) of type \(HTTPFilterChainCompiler.router) cannot be disabled by default.")
+        }
         result.router = router
     }
 }

@@ -61,7 +61,11 @@ struct LoadBalancingCompiler {
                 leastRequest(any, at, &config)
                 return
             case Envoy_Extensions_LoadBalancingPolicies_Random_V3_Random.protoMessageName:
+                let options = try? Envoy_Extensions_LoadBalancingPolicies_Random_V3_Random(serializedBytes: any.value)
                 config.policy = .random
+                diagnostics.unsupported(
+                    at, "envoy.extensions.load_balancing_policies.random.v3.Random",
+                    ["locality_lb_config": options?.hasLocalityLbConfig ?? false])
                 return
             default: continue
             }

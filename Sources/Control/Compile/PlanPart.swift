@@ -25,6 +25,7 @@ package final class PlanPart {
     private var rewrites: [RegexRewrite] = []
     private var tables: [RouteTable] = []
     private var kept: [AnyObject] = []
+    private var atEnd: [() -> Void] = []
     /// Files that it was made from, beside its message, and the hash of what they held.
     var files: [String] = []
     lazy var filesHash = PlanPart.hash(files)
@@ -57,6 +58,9 @@ package final class PlanPart {
     /// Keeps an object that the frozen memory points to.
     func own(_ object: AnyObject) { kept.append(object) }
 
+    /// Calls `body` when the part goes.
+    func onDestroy(_ body: @escaping () -> Void) { atEnd.append(body) }
+
     static func hash(_ files: [String]) -> ContentHash {
         var hash = ContentHash()
         for file in files { hash.add((try? FileContents.read(file)) ?? []) }
@@ -81,6 +85,8 @@ package final class PlanPart {
         for regex in regexes { regex.destroy() }
         for rewrite in rewrites { rewrite.destroy() }
         for group in sockets { group.release() }
+        for body in atEnd { body() }
+        atEnd = []
         scopes = []
         clusterSlots = []
         tables = []

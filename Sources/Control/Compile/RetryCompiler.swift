@@ -13,6 +13,7 @@ struct RetryCompiler {
     private static let conditions: [String: RetryConfig.On] = Dictionary(
         uniqueKeysWithValues: (RetryConfig.On.names + RetryConfig.On.grpcNames).map { ("\($0.name)", $0.on) })
     private static let previousHosts = "envoy.retry_host_predicates.previous_hosts"
+    private static let previousHostsType = "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
 
     func compile(_ message: RetryPolicy, _ place: Place) -> UnsafePointer<RetryConfig> {
         diagnostics.unsupported(
@@ -66,7 +67,8 @@ struct RetryCompiler {
 
     private func predicates(_ message: RetryPolicy, _ place: Place, _ config: inout RetryConfig) {
         for (i, predicate) in message.retryHostPredicate.enumerated() {
-            guard ExtensionNames.canonical(predicate.name) == RetryCompiler.previousHosts else {
+            let type = predicate.typedConfig.messageName
+            guard type.isEmpty ? predicate.name == RetryCompiler.previousHosts : type == RetryCompiler.previousHostsType else {
                 diagnostics.error(
                     place.at("retry_host_predicate", i),
                     "retry host predicate '\(predicate.name)' is not supported by Martlet yet",

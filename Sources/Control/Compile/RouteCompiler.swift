@@ -89,44 +89,68 @@ struct RouteCompiler {
 
     // MARK: typed_per_filter_config
 
-    /// The most specific level that names a filter counts.
+    /// Every level that names a filter, the most specific first.
     private func filterConfigs(_ message: RouteMessage, _ place: Place) -> [RouteFilterConfig] {
-        var levels: [String: (any: ProtobufAny, place: Place)] = [:]
-        func add(_ configs: [String: ProtobufAny], _ place: Place) {
-            for (name, any) in configs {
-                levels[ExtensionNames.canonical(name)] = (any, place.at("typed_per_filter_config", key: name))
+        let levels: [([String: ProtobufAny], Place)] = [
+            (message.typedPerFilterConfig, place), (surroundings.host.typedPerFilterConfig, surroundings.hostPlace),
+            (surroundings.table.typedPerFilterConfig, surroundings.tablePlace),
+        ]
+        return levels.flatMap { configs, place in
+            configs.sorted { $0.key < $1.key }.compactMap { name, any in
+                filterConfig(
+                    ExtensionNames.canonical(name), any, place.at("typed_per_filter_config", key: name))
             }
         }
-        add(surroundings.table.typedPerFilterConfig, surroundings.tablePlace)
-        add(surroundings.host.typedPerFilterConfig, surroundings.hostPlace)
-        add(message.typedPerFilterConfig, place)
-        return levels.sorted { $0.key < $1.key }.compactMap { filterConfig($0.key, $0.value.any, $0.value.place) }
     }
 
     private func filterConfig(_ name: String, _ any: ProtobufAny, _ place: Place) -> RouteFilterConfig? {
         var any = any
+        var isOptional = false
+        let at = position(of: name)
         if any.messageName == Envoy_Config_Route_V3_FilterConfig.protoMessageName {
             let wrapper = (try? Envoy_Config_Route_V3_FilterConfig(serializedBytes: any.value)) ?? .init()
-            guard let at = position(of: name) else { return nil }
-            if wrapper.disabled { return RouteFilterConfig(filter: at, config: 0, isDisabled: true) }
+            if wrapper.disabled || !wrapper.hasConfig {
+                // As in Envoy: what is said of a filter that this chain does not have is not an error.
+                return at.map { RouteFilterConfig(filter: $0, config: RouteFilterConfig.none, isDisabled: wrapper.disabled) }
+            }
+            isOptional = wrapper.isOptional
             any = wrapper.config
         }
-        guard let registration = compilation.environment.filters.routeFilter(type: any.messageName) else {
-            diagnostics.error(
-                place,
-                "Didn't find a registered implementation for '\(name)' with type URL: '\(any.messageName)'")
+        guard let filter = compilation.environment.filters.routeFilter(type: any.messageName) else {
+            let message = "Didn't find a registered implementation for '\(name)' with type URL: '\(any.messageName)'"
+            if isOptional { diagnostics.warning(place, message) } else { diagnostics.error(place, message) }
             return nil
         }
-        // As in Envoy: configuration for a filter that this chain does not have is not an error.
-        guard let at = position(of: name) else { return nil }
-        do throws(ConfigErrors) {
+        guard filter.routeMessage != nil else {
+            let message = "The filter \(name) doesn't support virtual host or route specific configurations"
+            if isOptional {
+                diagnostics.warning(place, message + ", and it is optional, so ignore it.")
+            } else {
+                diagnostics.error(place, message)
+            }
+            return nil
+        }
+        guard let at else { return nil }
+        return routeConfig(filter, any, at, name, place)
+    }
+
+    private func routeConfig(
+        _ filter: FilterExtension, _ any: ProtobufAny, _ at: UInt16, _ name: String, _ place: Place
+    ) -> RouteFilterConfig? {
+        guard filters.factories[Int(at)].registration.name == filter.name else {
+            diagnostics.error(
+                place, "the filter '\(name)' is not a \(filter.name)",
+                found: "a configuration of \(filter.name)", expected: "one of \(filters.factories[Int(at)].registration.name)")
+            return nil
+        }
+        do throws(FilterProblems) {
             let compiler = HTTPFilterChainCompiler(
                 compilation: compilation, part: part, statPrefix: filters.statPrefix)
-            let number = try registration.addRoute(
+            let number = try filter.addRoute(
                 filters.factories[Int(at)].factory, compiler.input(any.bytes, name, place))
             return RouteFilterConfig(filter: at, config: number, isDisabled: false)
         } catch {
-            for problem in error.errors { diagnostics.error(place, relative: problem) }
+            diagnostics.error(place, error)
             return nil
         }
     }

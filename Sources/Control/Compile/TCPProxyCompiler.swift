@@ -18,11 +18,52 @@ struct TCPProxyCompiler {
         config.bufferLimit = bufferLimit
         if message.hasIdleTimeout { config.idleTimeoutMs = message.idleTimeout.milliseconds }
         if message.hasMaxConnectAttempts { config.connectAttemptsMax = message.maxConnectAttempts.value }
-        if message.hasMaxDownstreamConnectionDuration {
-            config.connectionDurationMaxMs = message.maxDownstreamConnectionDuration.milliseconds
-        }
+        durations(message, place, &config)
+        early(message, place, &config)
         config.clusters = part.arena.array(clusters(message, place))
         return unsafe part.arena.store(config)
+    }
+
+    private func durations(_ message: TCPProxyMessage, _ place: Place, _ config: inout TCPProxyConfig) {
+        if message.hasMaxDownstreamConnectionDuration {
+            config.connectionDurationMaxMs = message.maxDownstreamConnectionDuration.milliseconds
+            let jitter = message.maxDownstreamConnectionDurationJitterPercentage.value
+            config.durationJitterMs = UInt64(max(0, Double(config.connectionDurationMaxMs) * jitter / 100))
+        }
+        if message.hasBackoffOptions {
+            let options = message.backoffOptions
+            config.backoffBaseMs = max(1, options.baseInterval.milliseconds)
+            config.backoffMaxMs = options.hasMaxInterval ? options.maxInterval.milliseconds : config.backoffBaseMs * 10
+            if config.backoffMaxMs < config.backoffBaseMs {
+                diagnostics.error(
+                    place.at("backoff_options").at("max_interval"),
+                    "max_backoff_interval_ must be greater than or equal to base_backoff_interval_")
+            }
+        }
+        for (field, isSet) in [
+            ("downstream_idle_timeout", message.hasDownstreamIdleTimeout),
+            ("upstream_idle_timeout", message.hasUpstreamIdleTimeout),
+        ] where isSet {
+            diagnostics.warning(place, "\(field) has no effect, as in Envoy 1.40", suggestion: "set idle_timeout")
+        }
+    }
+
+    private func early(_ message: TCPProxyMessage, _ place: Place, _ config: inout TCPProxyConfig) {
+        if message.hasMaxEarlyDataBytes { config.earlyBytesMax = Int(message.maxEarlyDataBytes.value) }
+        switch message.upstreamConnectMode {
+        case .onDownstreamData:
+            config.waitsForData = true
+            if !message.hasMaxEarlyDataBytes {
+                diagnostics.error(
+                    place.at("upstream_connect_mode"),
+                    "max_early_data_bytes must be set when upstream_connect_mode is not IMMEDIATE")
+            }
+        case .onDownstreamTlsHandshake:
+            diagnostics.error(
+                place.at("upstream_connect_mode"),
+                "upstream_connect_mode ON_DOWNSTREAM_TLS_HANDSHAKE is not supported by Martlet yet")
+        default: break
+        }
     }
 
     private func clusters(_ message: TCPProxyMessage, _ place: Place) -> [WeightedCluster] {
@@ -62,17 +103,11 @@ struct TCPProxyCompiler {
             place, "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
             [
                 "metadata_match": message.hasMetadataMatch,
-                "downstream_idle_timeout": message.hasDownstreamIdleTimeout,
-                "upstream_idle_timeout": message.hasUpstreamIdleTimeout,
                 "access_log": !message.accessLog.isEmpty,
-                "backoff_options": message.hasBackoffOptions,
                 "hash_policy": !message.hashPolicy.isEmpty,
                 "tunneling_config": message.hasTunnelingConfig,
-                "max_downstream_connection_duration_jitter_percentage":
-                    message.hasMaxDownstreamConnectionDurationJitterPercentage,
                 "access_log_options": message.hasAccessLogOptions,
                 "proxy_protocol_tlvs": !message.proxyProtocolTlvs.isEmpty,
-                "upstream_connect_mode": message.upstreamConnectMode != .immediate,
             ])
     }
 }

@@ -37,7 +37,7 @@ struct SchemaLoader {
         // A map's field is known as one only when its entry message is: a second look at the finished list.
         let isEntry = resolved.map { $0.form == .mapEntry }
         resolved = resolved.map { $0.markingMaps { isEntry[$0] } }
-        return Schema(messages: resolved, enums: loader.enums)
+        return Schema(messages: resolved + FieldlessMessages.schemas, enums: loader.enums)
     }
 
     private init(bytes: [UInt8]) { self.bytes = bytes }

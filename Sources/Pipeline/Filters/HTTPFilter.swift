@@ -1,4 +1,4 @@
-// The interface of an HTTP filter.
+// The interface of an HTTP filter. docs/extensions.md shows how to write one.
 //
 // One instance per worker and place in a chain: what it holds are configuration and per-worker state. What belongs to a
 // stream lies in `stateBytes` bytes that the chain keeps for it, zeroed when the stream begins: so a request allocates
@@ -6,7 +6,8 @@
 // calls `worker.resumeRequest` or `resumeResponse` later, which finds out by itself whether the stream still lives.
 //
 // Order: requests pass the chain from first to last, responses from last to first. The terminal filter is the
-// Forwarder, or a filter that answers by itself (`worker.reply`).
+// Forwarder, or a filter that answers by itself (`worker.reply`). After `worker.reply`, `worker.recreate` or
+// `worker.resetStream` the stream may be gone: a filter returns at once, whatever its verdict.
 
 import Primitives
 import Transport
@@ -15,26 +16,33 @@ import Wire
 public enum HeadVerdict: UInt8 {
     /// On to the next filter.
     case proceed
-    /// Not further for now; body parts still reach this filter.
+    /// Not further for now; body parts still reach this filter, and its `.proceed` for one lets head and body go on.
     case stop
-    /// Not further; the chain keeps the body until resumed. Beyond the buffer limit: 413 for requests, 500 for responses.
+    /// Not further; the chain keeps body and trailers, unseen, until resumed: then this filter sees them.
+    /// Beyond the buffer limit: 413 for requests, 500 for responses.
     case stopAndBuffer
-    /// Not further; the chain keeps the body and stops reading at the buffer limit until resumed.
+    /// As before, but beyond the buffer limit the chain stops reading instead.
     case stopAndWatermark
+    /// On to the next filter, but the message does not end with its head: the filter adds a body (`inject`) or ends it
+    /// later (`resume…`). Means `proceed` for a head that does not end the message.
+    case proceedAndHoldEnd
 }
 
 public enum DataVerdict: UInt8 {
+    /// What the chain has kept for this filter and `data` go on; so does a head that it had stopped.
     case proceed
-    /// The chain keeps what has come so far; beyond the buffer limit 413 or 500.
+    /// The chain keeps `data` behind what it has kept already; beyond the buffer limit 413 or 500.
     case stopAndBuffer
+    /// As before, but beyond the buffer limit the chain stops reading instead.
     case stopAndWatermark
-    /// The filter has taken what it wants out of `data`; nothing is kept.
+    /// The filter has taken what it wants out of `data`; nothing of it is kept.
     case stopWithoutBuffer
 }
 
 public enum TrailersVerdict: UInt8 { case proceed, stop }
 
-/// Which parts of the body a filter wants to see. One that wants none costs nothing per body part.
+/// Which parts of a message a filter wants to see. One that wants no body costs nothing per body part. Who sees a body
+/// sees the trailers behind it too.
 public struct FilterInterest: OptionSet, Sendable {
     public let rawValue: UInt8
     public init(rawValue: UInt8) { self.rawValue = rawValue }
@@ -42,6 +50,8 @@ public struct FilterInterest: OptionSet, Sendable {
     public static let requestBody = FilterInterest(rawValue: 2)
     public static let responseHead = FilterInterest(rawValue: 4)
     public static let responseBody = FilterInterest(rawValue: 8)
+    public static let requestTrailers = FilterInterest(rawValue: 16)
+    public static let responseTrailers = FilterInterest(rawValue: 32)
 }
 
 public typealias StreamPointer = UnsafeMutablePointer<HTTPStream>
@@ -68,19 +78,33 @@ open class HTTPFilter {
         unsafe stream.pointee.filterState.unsafelyUnwrapped.base + stateOffset
     }
 
-    /// The filter's configuration for the stream's route: its number in the chain's list, nil when the route has none.
+    /// The filter's configuration for the stream's route, of the most specific level that has one: the number that
+    /// `addRoute` gave. Nil when the route has none.
     package final func routeConfig(_ stream: StreamPointer) -> UInt32? {
         guard let route = unsafe stream.pointee.route else { return nil }
         let configs = unsafe route.pointee.filterConfigs
-        for i in 0..<configs.count where configs[i].filter == place && !configs[i].isDisabled { return configs[i].config }
+        for i in 0..<configs.count where configs[i].filter == place && configs[i].config != RouteFilterConfig.none {
+            return configs[i].config
+        }
         return nil
+    }
+
+    /// Calls `body` with the configuration of every level that has one, from the most specific (the route) to the least.
+    package final func eachRouteConfig(_ stream: StreamPointer, _ body: (UInt32) -> Void) {
+        guard let route = unsafe stream.pointee.route else { return }
+        let configs = unsafe route.pointee.filterConfigs
+        for i in 0..<configs.count where configs[i].filter == place && configs[i].config != RouteFilterConfig.none {
+            body(configs[i].config)
+        }
     }
 
     open func requestHead(_ worker: Worker, _ stream: StreamPointer, endStream: Bool) -> HeadVerdict { .proceed }
     /// `data`: what came since the last call; the filter may take from it, replace it or add to it.
+    /// `endStream`: nothing follows. `data` may be empty then.
     open func requestData(
         _ worker: Worker, _ stream: StreamPointer, _ data: inout ByteQueue, endStream: Bool
     ) -> DataVerdict { .proceed }
+    /// The trailers lie in `stream.requestTrailers`. `.proceed` lets go on whatever the chain has kept for this filter.
     open func requestTrailers(_ worker: Worker, _ stream: StreamPointer) -> TrailersVerdict { .proceed }
 
     open func responseHead(_ worker: Worker, _ stream: StreamPointer, endStream: Bool) -> HeadVerdict { .proceed }
@@ -89,13 +113,20 @@ open class HTTPFilter {
     ) -> DataVerdict { .proceed }
     open func responseTrailers(_ worker: Worker, _ stream: StreamPointer) -> TrailersVerdict { .proceed }
 
-    /// The stream is going: let go of what was asked for on its behalf. Called once for every stream that this filter saw.
+    /// A call of this filter (`worker.openCall`) is over. The call's stream goes when this returns: take what is wanted.
+    /// Never called once the stream is destroyed, nor from inside `startCall`.
+    open func callFinished(_ worker: Worker, _ stream: StreamPointer, _ call: FinishedCall) {}
+
+    /// The stream is going: let go of what was asked for on its behalf. Called once for every stream whose chain has
+    /// this filter enabled, whether or not the filter saw anything of it.
     open func destroyed(_ worker: Worker, _ stream: StreamPointer) {}
 }
 
 /// Makes the instances of one filter: one per worker. Holds the parsed configuration; made by main.
 open class HTTPFilterFactory {
     package let name: String
+    /// `http_filters[].disabled`: only routes that say so have the filter.
+    package var isDisabled = false
     public init(name: String) { self.name = name }
     open func make(_ worker: Worker) -> HTTPFilter { fatalError("HTTPFilterFactory.make is for subclasses") }
 }

@@ -22,9 +22,14 @@ package struct HeaderOption {
 /// Call `add` once per level, in the order in which the levels apply, then `mutations`.
 package struct HeaderMutationCompiler {
     private let arena: FrozenArena
+    private let movesToEnd: Bool
     private var all: [HeaderMutation] = []
 
-    package init(in arena: FrozenArena) { self.arena = arena }
+    /// `movesToEnd`: where an overwritten header goes.
+    package init(in arena: FrozenArena, movesToEnd: Bool = false) {
+        self.arena = arena
+        self.movesToEnd = movesToEnd
+    }
 
     package var mutations: FrozenArray<HeaderMutation> { arena.array(all) }
 
@@ -41,8 +46,10 @@ package struct HeaderMutationCompiler {
                 throw FormatError("header '\(option.name)': the value holds a NUL, a CR or a LF")
             }
             let value = try FormatCompiler.compile(HeaderMutationCompiler.modern(option.value), in: arena)
-            group.append(
-                HeaderMutation(name: lower(option.name), value: value, action: option.action, keepsEmpty: option.keepsEmpty))
+            var mutation = HeaderMutation(
+                name: lower(option.name), value: value, action: option.action, keepsEmpty: option.keepsEmpty)
+            mutation.movesToEnd = movesToEnd
+            group.append(mutation)
         }
         guard !group.isEmpty else { return }
         if !all.isEmpty { all.append(.groupEnd) }

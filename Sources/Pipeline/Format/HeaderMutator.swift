@@ -67,7 +67,12 @@ extension FormatWriter {
             let mutation = unsafe mutations.pointer(pending[i].mutation)
             switch unsafe mutation.pointee.action {
             case .overwriteIfExistsOrAdd, .overwriteIfExists:
-                unsafe FormatWriter.overwrite(head, mutation.pointee.name, pendingValue(i))
+                if unsafe mutation.pointee.movesToEnd {
+                    unsafe head.pointee.removeAll(named: mutation.pointee.name)
+                    unsafe head.pointee.append(name: mutation.pointee.name, value: pendingValue(i))
+                } else {
+                    unsafe FormatWriter.overwrite(head, mutation.pointee.name, pendingValue(i))
+                }
             case .appendIfExistsOrAdd, .addIfAbsent, .remove: break
             }
         }

@@ -74,8 +74,8 @@ extension Worker {
         if !isEdge {
             if unsafe stream.pointee.isInternal {
                 unsafe stream.pointee.request.set(.xEnvoyInternal, Bytes("true" as StaticString))
-            } else if unsafe !stream.pointee.request.has(.xForwardedFor) || true {
-                unsafe stream.pointee.request.remove(.xEnvoyInternal)
+            } else {
+                unsafe sanitise(stream, isEdge: false)
             }
             return
         }
@@ -83,21 +83,27 @@ extension Worker {
             unsafe stream.pointee.request.set(.xEnvoyInternal, Bytes("true" as StaticString))
             return
         }
-        unsafe sanitise(stream)
+        unsafe sanitise(stream, isEdge: true)
         var text = unsafe AddressText(stream.pointee.remoteAddress)
         unsafe stream.pointee.request.set(.xEnvoyExternalAddress, text.bytes())
     }
 
-    private func sanitise(_ stream: StreamPointer) {
+    /// What an untrusted caller may not ask for. Who the caller is, an edge alone decides.
+    private func sanitise(_ stream: StreamPointer, isEdge: Bool) {
+        let names = unsafe stream.pointee.http.pointee.routes.pointee.internalOnlyHeaders
+        for i in 0..<names.count { unsafe stream.pointee.request.removeAll(named: names[i]) }
+        guard unsafe stream.pointee.request.hasAny(from: .xEnvoyExpectedRqTimeoutMs, through: .xEnvoyIsTimeoutRetry) else { return }
+        if isEdge {
+            for id: HeaderID in [
+                .xEnvoyDecoratorOperation, .xEnvoyDownstreamServiceCluster, .xEnvoyDownstreamServiceNode,
+            ] where unsafe stream.pointee.request.has(id) { unsafe stream.pointee.request.remove(id) }
+        }
         for id: HeaderID in [
-            .xEnvoyInternal, .xEnvoyDecoratorOperation, .xEnvoyDownstreamServiceCluster, .xEnvoyDownstreamServiceNode,
-            .xEnvoyRetryOn, .xEnvoyRetryGrpcOn, .xEnvoyMaxRetries, .xEnvoyUpstreamAltStatName,
+            .xEnvoyInternal, .xEnvoyRetryOn, .xEnvoyRetryGrpcOn, .xEnvoyMaxRetries, .xEnvoyUpstreamAltStatName,
             .xEnvoyUpstreamRqTimeoutMs, .xEnvoyUpstreamRqPerTryTimeoutMs, .xEnvoyUpstreamRqTimeoutAltResponse,
             .xEnvoyExpectedRqTimeoutMs, .xEnvoyForceTrace, .xEnvoyIpTags, .xEnvoyOriginalDstHost,
             .xEnvoyRetriableStatusCodes, .xEnvoyRetriableHeaderNames, .xEnvoyHedgeOnPerTryTimeout,
         ] where unsafe stream.pointee.request.has(id) { unsafe stream.pointee.request.remove(id) }
-        let names = unsafe stream.pointee.http.pointee.routes.pointee.internalOnlyHeaders
-        for i in 0..<names.count { unsafe stream.pointee.request.removeAll(named: names[i]) }
     }
 
     private func isInternal(_ http: UnsafePointer<HTTPConfig>, _ address: SocketAddress) -> Bool {

@@ -17,6 +17,7 @@ extension Worker {
     // HOT: per message.
     func forwardRequestHead(_ stream: StreamPointer, endStream: Bool) {
         unsafe stream.pointee.requestHeadForwarded = true
+        unsafe stream.pointee.requestEndForwarded = unsafe endStream || (stream.pointee.isUpgrade && stream.pointee.requestEnded)
         unsafe cells.increment(stream.pointee.http.pointee.routerStats &+ RouterStat.rqTotal.rawValue)
         guard let route = unsafe stream.pointee.route else { return unsafe noRoute(stream) }
         switch unsafe route.pointee.action {
@@ -39,8 +40,10 @@ extension Worker {
                 details: Bytes("cluster_not_found" as StaticString), flags: .noClusterFound)
         }
         unsafe stream.pointee.clusterSlot = slot
-        unsafe beginRetries(stream, route)
-        unsafe setTimeouts(stream, route)
+        let hasHeaders = unsafe stream.pointee.request.hasAny(
+            from: .xEnvoyMaxRetries, through: .xEnvoyHedgeOnPerTryTimeout)
+        unsafe beginRetries(stream, route, hasHeaders: hasHeaders)
+        unsafe setTimeouts(stream, route, hasHeaders: hasHeaders)
         if unsafe route.pointee.includeAttemptCountInRequest {
             unsafe stream.pointee.request.set(.xEnvoyAttemptCount, Bytes("1" as StaticString))
         }
@@ -55,22 +58,17 @@ extension Worker {
 
     /// One try on one host.
     func startAttempt(_ stream: StreamPointer, _ cluster: UnsafeMutablePointer<Cluster>) {
-        let config = unsafe cluster.pointee.config
-        let stats = unsafe config.pointee.stats
+        let stats = unsafe cluster.pointee.config.pointee.stats
         unsafe stream.pointee.attempt &+= 1
-        guard let host = unsafe chooseHost(stream, cluster) else {
+        let choice = unsafe chooseHost(stream, cluster)
+        if unsafe cluster.pointee.choseInPanic { count(stats, .lbHealthyPanic) }
+        guard let host = unsafe choice else {
             count(stats, .upstreamCxNoneHealthy)
             return unsafe reply(
                 stream, status: 503, body: Bytes("no healthy upstream" as StaticString),
                 details: Bytes("no_healthy_upstream" as StaticString), flags: .noHealthyUpstream)
         }
         let isHigh = unsafe stream.pointee.route?.pointee.priority == .high
-        if unsafe cluster.pointee.choseInPanic { count(stats, .lbHealthyPanic) }
-        guard unsafe config.pointee.breakers?.take(.requests, isHigh ? .high : .normal, thread: index) != false else {
-            count(stats, .upstreamRqActiveOverflow)
-            count(stats, .upstreamRqPendingOverflow)
-            return unsafe upstreamReset(stream, .overflow)
-        }
         unsafe stream.pointee.host = unsafe host.pointee.handle
         unsafe stream.pointee.upstreamRemoteAddress = unsafe host.pointee.config.address
         unsafe stream.pointee.upstreamStartNs = nowNs
@@ -91,14 +89,14 @@ extension Worker {
     }
 
     // HOT: per message.
-    private func setTimeouts(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>) {
+    private func setTimeouts(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>, hasHeaders: Bool) {
         var timeout = unsafe route.pointee.timeoutMs
-        if let asked = unsafe stream.pointee.request.value(of: .xEnvoyUpstreamRqTimeoutMs) {
+        if hasHeaders, let asked = unsafe stream.pointee.request.value(of: .xEnvoyUpstreamRqTimeoutMs) {
             if let ms = asked.decimal { timeout = ms }
             unsafe stream.pointee.request.remove(.xEnvoyUpstreamRqTimeoutMs)
         }
         if let retry = unsafe route.pointee.retry { unsafe stream.pointee.perTryTimeoutMs = unsafe retry.pointee.perTryTimeoutMs }
-        if let asked = unsafe stream.pointee.request.value(of: .xEnvoyUpstreamRqPerTryTimeoutMs) {
+        if hasHeaders, let asked = unsafe stream.pointee.request.value(of: .xEnvoyUpstreamRqPerTryTimeoutMs) {
             if let ms = asked.decimal { unsafe stream.pointee.perTryTimeoutMs = ms }
             unsafe stream.pointee.request.remove(.xEnvoyUpstreamRqPerTryTimeoutMs)
         }
@@ -107,7 +105,7 @@ extension Worker {
         unsafe stream.pointee.timeoutMs = timeout
         if timeout != 0 {
             // The clock of the route's timeout starts when the whole request is here.
-            if unsafe stream.pointee.requestEnded { unsafe stream.pointee.timeoutAtMs = nowMs &+ timeout }
+            if unsafe stream.pointee.requestEndForwarded { unsafe stream.pointee.timeoutAtMs = nowMs &+ timeout }
         }
         unsafe setExpectedTimeout(stream, elapsedMs: 0)
         unsafe armStreamTimer(stream)
@@ -166,24 +164,29 @@ extension Worker {
         if endStream { unsafe forwardRequestEnd(stream) }
     }
 
+    // HOT: per frame.
+    /// Body that has passed the filters. Takes over `data`: it is empty behind the call.
     func forwardRequestQueue(_ stream: StreamPointer, _ data: inout ByteQueue, endStream: Bool) {
-        if unsafe stream.pointee.retry.on.isEmpty, unsafe connections.slab[stream.pointee.upstream] == nil
+        let handle = unsafe stream.pointee.handle
+        let mustWait = unsafe connections.slab[stream.pointee.upstream] == nil && !stream.pointee.hasResponseHead
             || (stream.pointee.isUpgrade && !stream.pointee.isTunnel)
-        {
+        if mustWait, unsafe stream.pointee.retry.on.isEmpty {
             unsafe stream.pointee.waitingBody.append(moving: &data)
+            if unsafe stream.pointee.waitingBody.count > bufferLimit(.request, stream) { unsafe pauseDownstream(stream) }
         } else {
             while let part = data.first, !data.isEmpty {
                 unsafe forwardRequestData(stream, part, nil, endStream: false)
                 data.consume(part.count, memory)
+                guard unsafe streams[handle] != nil else { break }
             }
             data.removeAll(memory)
         }
-        if endStream { unsafe forwardRequestEnd(stream) }
+        if endStream, unsafe streams[handle] != nil { unsafe forwardRequestEnd(stream) }
     }
 
     // HOT: per message.
     func forwardRequestEnd(_ stream: StreamPointer) {
-        unsafe stream.pointee.requestEnded = true
+        unsafe stream.pointee.requestEndForwarded = true
         if unsafe stream.pointee.timeoutMs != 0, unsafe stream.pointee.timeoutAtMs == 0 {
             unsafe stream.pointee.timeoutAtMs = unsafe nowMs &+ stream.pointee.timeoutMs
             unsafe armStreamTimer(stream)
@@ -206,7 +209,9 @@ extension Worker {
     }
 
     func resumeDownstreamReading(_ stream: StreamPointer) {
-        guard let connection = unsafe connections.slab[stream.pointee.downstream], unsafe connection.pointee.isPaused else { return }
+        guard let connection = unsafe connections.slab[stream.pointee.downstream], unsafe connection.pointee.isPaused,
+            unsafe !stream.pointee.requestIsHeldBack
+        else { return }
         unsafe count(stream.pointee.http.pointee.stats, .downstreamFlowControlResumedReadingTotal)
         unsafe connections.receive(connection)
     }
@@ -228,7 +233,9 @@ extension Worker {
     }
 
     func resumeUpstreamReading(_ stream: StreamPointer) {
-        guard let upstream = unsafe connections.slab[stream.pointee.upstream], unsafe upstream.pointee.isPaused else { return }
+        guard let upstream = unsafe connections.slab[stream.pointee.upstream], unsafe upstream.pointee.isPaused,
+            unsafe !stream.pointee.responseIsHeldBack
+        else { return }
         unsafe upstreamCounted(upstream, .upstreamFlowControlResumedReadingTotal, 1)
         unsafe connections.receive(upstream)
     }

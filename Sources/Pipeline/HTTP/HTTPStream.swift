@@ -69,8 +69,6 @@ public struct HTTPStream {
     package var isOnUpstream = false
     package var requestHeadForwarded = false
     package var requestHeadSent = false
-    /// A filter has changed the body's length.
-    package var bodyWasChanged = false
     /// The request has moved to another connection once, after a keep-alive race.
     package var wasMoved = false
     /// The connection's count of sent bytes when the request was attached.
@@ -86,20 +84,27 @@ public struct HTTPStream {
 
     // Filters.
     package var hasFilters = false
-    package var requestStop = HeadVerdict.proceed
-    package var responseStop = HeadVerdict.proceed
-    package var requestBodyStoppedAt: UInt16 = 0
-    package var requestTrailersStopped = false
-    package var responseHeadEnds = false
+    /// The filters' gates and states.
     package var filterState: Block?
-    /// Filter that the request, and the response, has to go on with.
-    package var requestFilter: UInt16 = 0
-    package var responseFilter: UInt16 = 0
-    package var requestIsStopped = false
-    package var responseIsStopped = false
-    /// Body that waits for a filter.
-    package var requestBody = ByteQueue()
-    package var responseBody = ByteQueue()
+    /// Grows when the stream begins anew: calls of the chain that are under way then end.
+    package var chainRun: UInt16 = 0
+    /// How deep the chain runs now, and whether a filter has resumed meanwhile.
+    package var requestDepth: UInt8 = 0
+    package var responseDepth: UInt8 = 0
+    package var requestResumeIsDue = false
+    package var responseResumeIsDue = false
+    /// Not read because of what waits at a filter.
+    package var requestIsHeldBack = false
+    package var responseIsHeldBack = false
+    /// An answer of ours replaces a response that the filters have seen already: it goes out without them.
+    package var bypassesFilters = false
+    /// The request's end has passed the filters.
+    package var requestEndForwarded = false
+    /// A filter's own limit of request buffering.
+    package var requestBufferMax: Int?
+    /// The first of the calls that filters have under way for this stream, and whether this stream is one itself.
+    package var firstCall = Handle.none
+    package var isCall = false
 
     // Timers. Deadlines in milliseconds of the worker's clock; 0: none.
     package var timer: TimerNode

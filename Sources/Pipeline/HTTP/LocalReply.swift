@@ -14,13 +14,18 @@ extension Worker {
         contentType: Bytes = Bytes("text/plain" as StaticString), prepare: ((inout MessageHead) -> Void)? = nil
     ) {
         guard unsafe !stream.pointee.isDestroyed else { return }
-        if unsafe stream.pointee.hasResponseHead { return unsafe resetDownstream(stream) }
+        if unsafe stream.pointee.hasResponseHead {
+            guard unsafe dropHeldResponse(stream) else { return unsafe resetDownstream(stream) }
+        }
+        // An answer given before the chain was begun passes the response's half of it all the same.
+        if unsafe stream.pointee.http.pointee.filterChainSpec != nil, unsafe stream.pointee.filterState == nil {
+            guard unsafe beginFilters(stream) else { return unsafe resetDownstream(stream) }
+        }
         unsafe stream.pointee.isLocalReply = true
         unsafe stream.pointee.flags.formUnion(flags)
         unsafe stream.pointee.details = details
         unsafe endRetries(stream)
         unsafe releaseUpstream(stream)
-        unsafe stream.pointee.requestBody.removeAll(memory)
         unsafe stream.pointee.waitingBody.removeAll(memory)
         unsafe stream.pointee.response.reset()
         unsafe stream.pointee.response.status = status

@@ -19,7 +19,7 @@ extension Worker {
                 unsafe clients.free(client.pointee.handle)
                 continue
             }
-            unsafe attach(stream, client, connection, host)
+            if unsafe !attach(stream, client, connection, host) { unsafe ready(client, connection, host) }
             return
         }
         let stats = unsafe cluster.pointee.config.pointee.stats
@@ -43,9 +43,9 @@ extension Worker {
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxOverflow)
             // One connection per host is always allowed, or its streams would wait for ever.
             guard unsafe host.pointee.connectionCount == 0 else { return }
-            unsafe cluster.pointee.config.pointee.breakers?.takeBeyond(.connections, .normal)
+            unsafe cluster.pointee.config.pointee.breakers?.takeBeyond(.connections, priority)
         }
-        if unsafe openClient(host, cluster) == nil {
+        if unsafe openClient(host, cluster, priority) == nil {
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxConnectFail)
             if unsafe host.pointee.connectionCount == 0 { unsafe failPending(host, .connectFailed(0)) }
         }
@@ -57,10 +57,9 @@ extension Worker {
         _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>,
         _ host: UnsafeMutablePointer<Host>
     ) {
-        if let stream = unsafe streams[host.pointee.pendingHead] {
+        while let stream = unsafe streams[host.pointee.pendingHead] {
             unsafe dequeue(stream, host)
-            unsafe attach(stream, client, connection, host)
-            return
+            if unsafe attach(stream, client, connection, host) { return }
         }
         if unsafe host.pointee.isRemoved {
             unsafe closeClient(client, connection, byPeer: false)
@@ -153,12 +152,14 @@ extension Worker {
             unsafe dequeue(stream, host)
         }
         unsafe host.pointee.activeRequests &-= 1
-        unsafe cluster?.pointee.config.pointee.breakers?.give(
-            .requests, stream.pointee.upstreamIsHigh ? .high : .normal, thread: index)
         if unsafe stream.pointee.isOnUpstream {
             unsafe stream.pointee.isOnUpstream = false
             unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqActive.rawValue, -1)
-            if let cluster = unsafe cluster { unsafe gauge(cluster.pointee.config.pointee.stats, .upstreamRqActive, -1) }
+            if let cluster = unsafe cluster {
+                unsafe gauge(cluster.pointee.config.pointee.stats, .upstreamRqActive, -1)
+                unsafe cluster.pointee.config.pointee.breakers?.give(
+                    .requests, stream.pointee.upstreamIsHigh ? .high : .normal, thread: index)
+            }
         }
         guard let connection = unsafe connections.slab[stream.pointee.upstream],
             let client = unsafe clients[connection.pointee.session]

@@ -69,8 +69,8 @@ extension Worker {
         unsafe requestID(stream)
         unsafe stream.pointee.isGRPC =
             unsafe stream.pointee.request.value(of: .contentType).map { isGRPCType($0) } ?? false
-        unsafe beginFilters(stream)
         unsafe chooseRoute(stream)
+        guard unsafe beginFilters(stream) else { return unsafe resetDownstream(stream) }
         unsafe runRequestHead(stream, endStream: endStream && !stream.pointee.isUpgrade)
     }
 

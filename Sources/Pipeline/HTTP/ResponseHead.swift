@@ -91,7 +91,7 @@ extension Worker {
         if unsafe !stream.pointee.requestEnded, unsafe !stream.pointee.isTunnel, unsafe stream.pointee.isLocalReply {
             unsafe stream.pointee.closesDownstream = true
         }
-        if drain != .none { unsafe stream.pointee.closesDownstream = true }
+        if drain != .none || ServerHealth.shared.isFailing { unsafe drainClose(stream) }
         if unsafe stream.pointee.isTunnel { return }
         let isHTTP10 = unsafe stream.pointee.request.version == .http10
         if isHTTP10, unsafe stream.pointee.responseLength == nil { unsafe stream.pointee.closesDownstream = true }
@@ -100,6 +100,13 @@ extension Worker {
         } else if isHTTP10 {
             unsafe stream.pointee.response.append(.connection, Bytes("keep-alive" as StaticString))
         }
+    }
+
+    /// The client is asked to go elsewhere with its next request.
+    private func drainClose(_ stream: StreamPointer) {
+        guard unsafe !stream.pointee.closesDownstream, unsafe !stream.pointee.isTunnel else { return }
+        unsafe stream.pointee.closesDownstream = true
+        if drain == .none { unsafe count(stream.pointee.http.pointee.stats, .downstreamCxDrainClose) }
     }
 
     private func appendVia(_ stream: StreamPointer, _ via: Bytes) {

@@ -188,6 +188,24 @@ extension Worker {
     }
 }
 
+extension Worker {
+    // HOT: per message.
+    /// Mutations of a filter's own, on a head of the stream's or on its trailers.
+    package func applyMutations(
+        _ mutations: FrozenArray<HeaderMutation>, to head: UnsafeMutablePointer<MessageHead>, _ stream: StreamPointer,
+        isRequest: Bool
+    ) {
+        let source = unsafe formatSource(stream)
+        unsafe formats.apply(mutations, to: head, source, isRequest: isRequest)
+    }
+
+    /// A format's text over the stream; good until the next format is written.
+    package func formatted(_ format: Format, _ stream: StreamPointer) -> Bytes {
+        let source = unsafe formatSource(stream)
+        return formats.write(format, source, missing: .empty)
+    }
+}
+
 extension Bytes {
     /// Order of unsigned bytes: negative, 0, positive.
     func compare(_ other: Bytes) -> Int32 {

@@ -17,6 +17,8 @@ package struct HeaderMutation: BitwiseCopyable {
     package var value: Format
     package var action: HeaderAction
     package var keepsEmpty: Bool
+    /// An overwritten header moves to the end (filters), or keeps its place (routes).
+    package var movesToEnd = false
     package init(name: Bytes, value: Format, action: HeaderAction, keepsEmpty: Bool = false) {
         self.name = name
         self.value = value
@@ -100,7 +102,8 @@ package struct RouteConfig: BitwiseCopyable {
     /// In the order in which they are applied (route, virtual host, table; the other way with
     /// `most_specific_header_mutations_wins`), the weighted cluster's before all.
     package var mutations = HeaderMutations()
-    /// `typed_per_filter_config`, by the filter's place in the chain: (place, place in the chain's list of route configs).
+    /// `typed_per_filter_config` of route, virtual host and table, in this order: the first entry of a filter decides
+    /// whether it runs, the first with a configuration is its configuration.
     package var filterConfigs = FrozenArray<RouteFilterConfig>()
     /// First statistic of `vhost.<v>.route.<stat_prefix>.`; 0: none.
     package var stats: UInt32 = 0
@@ -116,7 +119,10 @@ package struct RedirectConfig: BitwiseCopyable {
     package init() {}
 }
 
+/// What one level (route, virtual host, table) says of one filter.
 package struct RouteFilterConfig: BitwiseCopyable {
+    /// `config` of a level that only switches the filter on or off.
+    package static let none = UInt32.max
     package var filter: UInt16
     package var config: UInt32
     package var isDisabled: Bool

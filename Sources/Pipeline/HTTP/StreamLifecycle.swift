@@ -74,16 +74,14 @@ extension Worker {
         unsafe freeStream(stream)
     }
 
-    private func freeStream(_ stream: StreamPointer) {
+    func freeStream(_ stream: StreamPointer) {
         unsafe timers.cancel(stream.timerNode)
         unsafe stream.pointee.request.destroy()
         unsafe stream.pointee.response.destroy()
         unsafe stream.pointee.requestTrailers?.destroy()
         unsafe stream.pointee.responseTrailers?.destroy()
-        unsafe stream.pointee.requestBody.removeAll(memory)
         unsafe stream.pointee.waitingBody.removeAll(memory)
         unsafe stream.pointee.retry.body.removeAll(memory)
-        unsafe stream.pointee.responseBody.removeAll(memory)
         if let state = unsafe stream.pointee.filterState { memory.blocks.free(state) }
         unsafe streams.free(stream.pointee.handle)
     }
@@ -100,7 +98,7 @@ extension Worker {
 
     // HOT: per message.
     /// The stream is over: both directions done, or `reset`. Accounts, logs, memory; then the connection goes on.
-    func endStream(_ stream: StreamPointer, reset: Bool = false) {
+    package func endStream(_ stream: StreamPointer, reset: Bool = false) {
         guard unsafe !stream.pointee.isDestroyed else { return }
         unsafe stream.pointee.isDestroyed = true
         unsafe countRequest(stream)
@@ -172,7 +170,7 @@ extension Worker {
         if deadline != .max { unsafe timers.armNoLater(stream.timerNode, than: deadline) }
     }
 
-    func streamTimedOut(_ handle: Handle) {
+    package func streamTimedOut(_ handle: Handle) {
         guard let stream = unsafe streams[handle], unsafe !stream.pointee.isDestroyed else { return }
         if unsafe due(stream.pointee.durationMaxAtMs) {
             unsafe stream.pointee.durationMaxAtMs = 0
@@ -235,7 +233,7 @@ extension Worker {
     func resetDownstream(_ stream: StreamPointer) {
         guard let connection = unsafe connections.slab[stream.pointee.downstream],
             let server = unsafe servers[connection.pointee.session]
-        else { return unsafe endStream(stream, reset: true) }
+        else { return unsafe stream.pointee.isCall ? endCall(stream) : endStream(stream, reset: true) }
         unsafe count(stream.pointee.http.pointee.stats, .downstreamRqTxReset)
         unsafe count(stream.pointee.http.pointee.stats, .downstreamCxDestroyLocal)
         unsafe count(stream.pointee.http.pointee.stats, .downstreamCxDestroyActiveRq)

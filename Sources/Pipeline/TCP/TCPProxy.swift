@@ -1,12 +1,12 @@
-// `tcp_proxy`: two connections, bytes handed from one to the other in the buffers that they arrived in.
+// `tcp_proxy`: choosing a cluster and a host, connecting, trying again, giving up. The bytes are `TCPRelay`'s.
 //
-// Per direction: received → the peer's `out` → sent. Reading stops while the peer's queue is above the buffer limit and
-// resumes below half of it. An end of one direction is passed on once its bytes are out (half-close); the pair goes
-// when both directions have ended, or at once when either side fails.
+// A connection is a `TCPSession` with a downstream connection and, once there is one, an upstream connection. Reading
+// begins when the upstream is there, or at once with `max_early_data_bytes`; then what comes waits in the session.
 
 import CLiburing
 import Glibc
 import Primitives
+import Ring
 import Stats
 import Transport
 import Upstream
@@ -17,46 +17,31 @@ enum ConnectFailure {
     case timedOut
 }
 
+typealias TCPSessionPointer = UnsafeMutablePointer<TCPSession>
+
 extension Worker {
     func tcpOpened(_ connection: UnsafeMutablePointer<Connection>, _ config: UnsafePointer<TCPProxyConfig>) {
+        guard let (handle, session) = unsafe tcpSessions.allocate() else { return unsafe close(connection) }
+        unsafe session.initialize(
+            to: TCPSession(handle: handle, config: config, downstream: connection.pointee.handle))
+        unsafe session.pointee.startNs = nowNs
+        unsafe session.pointee.backoffMs = unsafe config.pointee.backoffBaseMs
         unsafe connection.pointee.role = .tcpDownstream
+        unsafe connection.pointee.session = handle
         unsafe connection.pointee.config = unsafe UnsafeRawPointer(config)
         unsafe countTCP(config.pointee.stats, .downstreamCxTotal)
-        if unsafe config.pointee.idleTimeoutMs != 0 {
-            unsafe timers.arm(connection.timerNode, at: nowMs &+ config.pointee.idleTimeoutMs)
+        if unsafe config.pointee.connectionDurationMaxMs != 0 {
+            let jitter = unsafe config.pointee.durationJitterMs
+            unsafe session.pointee.endAtMs = unsafe nowMs &+ config.pointee.connectionDurationMaxMs &+ random.below(jitter)
+            unsafe armTCPTimer(session, connection)
         }
-        unsafe tcpConnect(connection, config, attempt: 1)
-    }
-
-    private func tcpConnect(
-        _ downstream: UnsafeMutablePointer<Connection>, _ config: UnsafePointer<TCPProxyConfig>, attempt: UInt32
-    ) {
-        guard let slot = unsafe chooseCluster(config.pointee.clusters), let cluster = unsafe cluster(slot) else {
+        guard let slot = unsafe chooseCluster(config.pointee.clusters) else {
             unsafe countTCP(config.pointee.stats, .downstreamCxNoRoute)
-            unsafe close(downstream)
-            return
+            return unsafe endTCP(session, .noRouteFound)
         }
-        let stats = unsafe cluster.pointee.config.pointee.stats
-        guard unsafe takeConnection(cluster, .normal) else {
-            count(stats, .upstreamCxOverflow)
-            unsafe close(downstream)
-            return
-        }
-        guard let host = unsafe cluster.pointee.choose(slab: hosts, random: &random) else {
-            unsafe cluster.pointee.config.pointee.breakers?.give(.connections, .normal, thread: index)
-            count(stats, .upstreamCxNoneHealthy)
-            unsafe close(downstream)
-            return
-        }
-        guard let upstream = unsafe connect(to: host, cluster, role: .tcpUpstream) else {
-            count(stats, .upstreamCxConnectFail)
-            unsafe close(downstream)
-            return
-        }
-        unsafe upstream.pointee.peer = unsafe downstream.pointee.handle
-        unsafe upstream.pointee.config = unsafe UnsafeRawPointer(config)
-        unsafe upstream.pointee.attempt = UInt16(truncatingIfNeeded: attempt)
-        unsafe downstream.pointee.peer = unsafe upstream.pointee.handle
+        unsafe session.pointee.clusterSlot = slot
+        if unsafe config.pointee.waitsForData || config.pointee.earlyBytesMax != nil { unsafe connections.receive(connection) }
+        if unsafe !config.pointee.waitsForData { unsafe tcpConnect(session) }
     }
 
     func chooseCluster(_ clusters: FrozenArray<WeightedCluster>) -> UInt32? {
@@ -64,124 +49,212 @@ extension Worker {
         if clusters.count == 1 { return clusters[0].slot }
         let ticket = random.below(clusters[clusters.count - 1].cumulativeWeight)
         var i = 0
-        while clusters[i].cumulativeWeight <= ticket { i &+= 1 }
+        while i &+ 1 < clusters.count, clusters[i].cumulativeWeight <= ticket { i &+= 1 }
         return clusters[i].slot
+    }
+
+    // MARK: Connecting
+
+    func tcpConnect(_ session: TCPSessionPointer) {
+        let config = unsafe session.pointee.config
+        guard let cluster = unsafe cluster(session.pointee.clusterSlot) else {
+            unsafe countTCP(config.pointee.stats, .downstreamCxNoRoute)
+            return unsafe endTCP(session, .noClusterFound)
+        }
+        let stats = unsafe cluster.pointee.config.pointee.stats
+        let breakers = unsafe cluster.pointee.config.pointee.breakers
+        guard unsafe takeConnection(cluster, .normal) else {
+            count(stats, .upstreamCxOverflow)
+            return unsafe endTCP(session, .upstreamOverflow)
+        }
+        let host = unsafe cluster.pointee.choose(slab: hosts, random: &random)
+        if unsafe cluster.pointee.choseInPanic { count(stats, .lbHealthyPanic) }
+        guard let host = unsafe host else {
+            unsafe giveConnection(cluster, .normal)
+            count(stats, .upstreamCxNoneHealthy)
+            return unsafe endTCP(session, .noHealthyUpstream)
+        }
+        guard breakers?.take(.pendingRequests, .normal, thread: index) != false else {
+            unsafe giveConnection(cluster, .normal)
+            count(stats, .upstreamRqPendingOverflow)
+            return unsafe endTCP(session, .upstreamOverflow)
+        }
+        unsafe session.pointee.attempts &+= 1
+        unsafe session.pointee.host = unsafe host.pointee.handle
+        unsafe session.pointee.upstreamRemoteAddress = unsafe host.pointee.config.address
+        guard let upstream = unsafe connect(to: host, cluster, role: .tcpUpstream) else {
+            breakers?.give(.pendingRequests, .normal, thread: index)
+            count(stats, .upstreamCxConnectFail)
+            unsafe session.pointee.flags.insert(.upstreamConnectionFailure)
+            return unsafe tcpTryAgain(session)
+        }
+        unsafe session.pointee.isPending = true
+        count(stats, .upstreamRqPendingTotal)
+        gauge(stats, .upstreamRqPendingActive, 1)
+        unsafe session.pointee.upstream = unsafe upstream.pointee.handle
+        unsafe session.pointee.upstreamConnectionID = unsafe upstream.pointee.id
+        unsafe upstream.pointee.session = unsafe session.pointee.handle
+        unsafe upstream.pointee.peer = unsafe session.pointee.downstream
+        unsafe upstream.pointee.config = unsafe UnsafeRawPointer(config)
+    }
+
+    /// The attempt is no longer pending; the cluster, unless it is gone.
+    private func tcpAttempted(_ session: TCPSessionPointer, _ upstream: UnsafeMutablePointer<Connection>)
+        -> UnsafeMutablePointer<Cluster>?
+    {
+        guard let cluster = unsafe clusterConfig(upstream), unsafe session.pointee.isPending else { return nil }
+        unsafe session.pointee.isPending = false
+        unsafe gauge(cluster.pointee.config.pointee.stats, .upstreamRqPendingActive, -1)
+        unsafe cluster.pointee.config.pointee.breakers?.give(.pendingRequests, .normal, thread: index)
+        return unsafe cluster
     }
 
     func tcpConnected(_ upstream: UnsafeMutablePointer<Connection>) {
         unsafe upstreamConnected(upstream)
-        guard let downstream = unsafe connections.slab[upstream.pointee.peer] else {
-            unsafe closeUpstream(upstream)
-            return
+        guard let session = unsafe tcpSessions[upstream.pointee.session],
+            let downstream = unsafe connections.slab[session.pointee.downstream]
+        else { return unsafe closeUpstream(upstream) }
+        if let cluster = unsafe tcpAttempted(session, upstream) {
+            unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqTotal)
+            unsafe gauge(cluster.pointee.config.pointee.stats, .upstreamRqActive, 1)
         }
+        if let host = unsafe hosts[upstream.pointee.host] {
+            unsafe host.pointee.activeRequests &+= 1
+            unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqTotal.rawValue)
+            unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqActive.rawValue, 1)
+        }
+        // What an attempt before this one ran into is no part of the outcome.
+        unsafe session.pointee.flags = []
+        unsafe session.pointee.isConnected = true
+        unsafe downstream.pointee.peer = unsafe upstream.pointee.handle
+        unsafe downstream.pointee.activeMs = nowMs
+        unsafe armTCPTimer(session, downstream)
         unsafe connections.receive(upstream)
-        unsafe connections.receive(downstream)
+        unsafe sendEarly(session, downstream, upstream)
+    }
+
+    private func sendEarly(
+        _ session: TCPSessionPointer, _ downstream: UnsafeMutablePointer<Connection>,
+        _ upstream: UnsafeMutablePointer<Connection>
+    ) {
+        if unsafe !session.pointee.early.isEmpty {
+            let bytes = unsafe UInt64(truncatingIfNeeded: session.pointee.early.count)
+            unsafe upstreamCounted(upstream, .upstreamCxTxBytesTotal, bytes)
+            unsafe upstream.pointee.out.append(moving: &session.pointee.early)
+            unsafe connections.markDirty(upstream)
+        }
+        if unsafe downstream.pointee.sawEnd {
+            unsafe connections.end(upstream)
+        } else {
+            unsafe connections.receive(downstream)
+        }
     }
 
     func tcpConnectFailed(_ upstream: UnsafeMutablePointer<Connection>, _ failure: ConnectFailure) {
-        let downstream = unsafe connections.slab[upstream.pointee.peer]
-        let attempt = unsafe UInt32(upstream.pointee.attempt)
+        let session = unsafe tcpSessions[upstream.pointee.session]
+        if let session = unsafe session {
+            if let cluster = unsafe tcpAttempted(session, upstream) {
+                unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqPendingFailureEject)
+            }
+            unsafe session.pointee.upstream = .none
+            unsafe session.pointee.flags.insert(.upstreamConnectionFailure)
+            switch failure {
+            case .refused(let error): unsafe session.pointee.upstreamErrno = error
+            case .timedOut: unsafe session.pointee.connectTimedOut = true
+            }
+        }
         unsafe upstreamConnectFailed(upstream, failure)
-        guard let downstream = unsafe downstream, let config = unsafe downstream.pointee.config?.assumingMemoryBound(to: TCPProxyConfig.self)
-        else { return }
-        if unsafe attempt < config.pointee.connectAttemptsMax {
-            unsafe tcpConnect(downstream, config, attempt: attempt &+ 1)
-        } else {
-            if unsafe config.pointee.connectAttemptsMax > 1, let slot = unsafe chooseCluster(config.pointee.clusters),
-                let cluster = unsafe cluster(slot)
-            {
+        if let session = unsafe session { unsafe tcpTryAgain(session) }
+    }
+
+    private func tcpTryAgain(_ session: TCPSessionPointer) {
+        let config = unsafe session.pointee.config
+        guard unsafe session.pointee.attempts < config.pointee.connectAttemptsMax else {
+            if let cluster = unsafe cluster(session.pointee.clusterSlot) {
                 unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxConnectAttemptsExceeded)
             }
-            unsafe close(downstream)
+            return unsafe endTCP(session, .upstreamRetryLimitExceeded)
         }
+        // Never in the event that ended the attempt before: a bound without a pause still takes a turn.
+        let bound = unsafe session.pointee.backoffMs
+        let most = unsafe config.pointee.backoffMaxMs
+        if bound != 0 { unsafe session.pointee.backoffMs = bound < most / 2 ? bound &* 2 : most }
+        unsafe session.pointee.retryAtMs = nowMs &+ max(1, random.below(bound))
+        if let downstream = unsafe connections.slab[session.pointee.downstream] { unsafe armTCPTimer(session, downstream) }
     }
 
-    // HOT: per frame.
-    func relay(_ connection: UnsafeMutablePointer<Connection>, _ position: UInt16, _ count: Int, _ bytes: Int) {
-        let peer = unsafe connections.slab.unchecked(connection.pointee.peer.slot)
-        unsafe forward(position, count, bytes, to: peer)
-        unsafe relayed(connection, UInt64(truncatingIfNeeded: bytes))
-        if unsafe peer.pointee.out.count > bufferLimit(connection), unsafe !connection.pointee.isPaused {
-            unsafe connections.pause(connection)
-            if unsafe connection.pointee.role == .tcpDownstream {
-                unsafe countTCP(tcpConfig(connection).pointee.stats, .downstreamFlowControlPausedReadingTotal)
-            }
-        }
-    }
+    // MARK: Early data
 
-    private func relayed(_ connection: UnsafeMutablePointer<Connection>, _ bytes: UInt64) {
-        let stats = unsafe tcpConfig(connection).pointee.stats
-        if unsafe connection.pointee.role == .tcpDownstream {
-            countTCP(stats, .downstreamCxRxBytesTotal, bytes)
-            unsafe upstreamCounted(connections.slab.unchecked(connection.pointee.peer.slot), .upstreamCxTxBytesTotal, bytes)
-        } else {
-            countTCP(stats, .downstreamCxTxBytesTotal, bytes)
-            unsafe upstreamCounted(connection, .upstreamCxRxBytesTotal, bytes)
-        }
-    }
-
-    @inline(__always)
-    private func tcpConfig(_ connection: UnsafeMutablePointer<Connection>) -> UnsafePointer<TCPProxyConfig> {
-        unsafe connection.pointee.config.unsafelyUnwrapped.assumingMemoryBound(to: TCPProxyConfig.self)
-    }
-
-    /// What may wait on the way out before reading stops: the listener's limit.
-    private func bufferLimit(_ connection: UnsafeMutablePointer<Connection>) -> Int {
-        unsafe tcpConfig(connection).pointee.bufferLimit
-    }
-
-    // HOT: per frame.
-    func relaySent(_ connection: UnsafeMutablePointer<Connection>) {
-        guard let peer = unsafe connections.slab[connection.pointee.peer] else { return }
-        if unsafe peer.pointee.isPaused, unsafe connection.pointee.out.count <= bufferLimit(connection) / 2 {
-            unsafe connections.receive(peer)
-            if unsafe peer.pointee.role == .tcpDownstream {
-                unsafe countTCP(tcpConfig(peer).pointee.stats, .downstreamFlowControlResumedReadingTotal)
-            }
-        }
-        unsafe closeIfDone(connection, peer)
-    }
-
-    /// One side sends nothing more.
-    func relayEnded(_ connection: UnsafeMutablePointer<Connection>) {
-        guard let peer = unsafe connections.slab[connection.pointee.peer] else {
-            unsafe closePair(connection, nil)
-            return
-        }
-        unsafe connections.end(peer)
-        unsafe closeIfDone(connection, peer)
-    }
-
-    private func closeIfDone(
-        _ a: UnsafeMutablePointer<Connection>, _ b: UnsafeMutablePointer<Connection>
+    /// Data came and no upstream is there yet: kept, as much as is allowed.
+    func tcpEarly(
+        _ connection: UnsafeMutablePointer<Connection>, _ position: UInt16, _ bufferCount: Int, _ bytes: Int
     ) {
-        guard unsafe a.pointee.sawEnd, unsafe b.pointee.sawEnd, unsafe a.pointee.out.isEmpty, unsafe b.pointee.out.isEmpty else { return }
-        unsafe closePair(a, b)
+        var left = bytes
+        for i in 0..<bufferCount {
+            let id = memory.buffers.identifier(at: position &+ UInt16(truncatingIfNeeded: i))
+            let n = min(left, memory.buffers.size)
+            left &-= n
+            if let session = unsafe tcpSessions[connection.pointee.session] {
+                let part = unsafe Bytes(UnsafeRawPointer(memory.buffers.base(id)), n)
+                if unsafe !session.pointee.early.append(copying: part, memory) { unsafe endTCP(session, []) }
+            }
+            memory.buffers.release(id)
+        }
+        guard let session = unsafe tcpSessions[connection.pointee.session] else { return }
+        unsafe countTCP(session.pointee.config.pointee.stats, .downstreamCxRxBytesTotal, UInt64(truncatingIfNeeded: bytes))
+        if unsafe session.pointee.early.count >= session.pointee.config.pointee.earlyBytesMax ?? 0 {
+            unsafe connections.pause(connection)
+        }
+        guard unsafe !session.pointee.hasEarlyData else { return }
+        unsafe session.pointee.hasEarlyData = true
+        unsafe countTCP(session.pointee.config.pointee.stats, .earlyDataReceivedCountTotal)
+        if unsafe session.pointee.config.pointee.waitsForData { unsafe tcpConnect(session) }
     }
 
-    func relayFailed(_ connection: UnsafeMutablePointer<Connection>, _ error: Int32) {
-        unsafe closePair(connection, connections.slab[connection.pointee.peer])
+    /// The client has ended its side before the upstream was there. With nothing to send there will never be any.
+    func tcpEarlyEnd(_ connection: UnsafeMutablePointer<Connection>) {
+        guard let session = unsafe tcpSessions[connection.pointee.session] else { return unsafe close(connection) }
+        if unsafe session.pointee.config.pointee.waitsForData, unsafe !session.pointee.hasEarlyData {
+            unsafe countTCP(session.pointee.config.pointee.stats, .earlyDataReceivedCountTotal)
+            unsafe endTCP(session, .downstreamConnectionTermination)
+        }
     }
 
-    private func closePair(_ a: UnsafeMutablePointer<Connection>, _ b: UnsafeMutablePointer<Connection>?) {
-        unsafe closeEither(a)
-        if let b = unsafe b { unsafe closeEither(b) }
+    // MARK: Time
+
+    func armTCPTimer(_ session: TCPSessionPointer, _ downstream: UnsafeMutablePointer<Connection>) {
+        var deadline = UInt64.max
+        let idle = unsafe session.pointee.config.pointee.idleTimeoutMs
+        if idle != 0, unsafe session.pointee.isConnected { deadline = unsafe tcpActiveMs(downstream) &+ idle }
+        if unsafe session.pointee.endAtMs != 0 { deadline = unsafe min(deadline, session.pointee.endAtMs) }
+        if unsafe session.pointee.retryAtMs != 0 { deadline = unsafe min(deadline, session.pointee.retryAtMs) }
+        if deadline != .max { unsafe timers.arm(downstream.timerNode, at: deadline) }
     }
 
-    private func closeEither(_ connection: UnsafeMutablePointer<Connection>) {
-        unsafe connection.pointee.role == .tcpUpstream ? closeUpstream(connection) : close(connection)
+    private func tcpActiveMs(_ downstream: UnsafeMutablePointer<Connection>) -> UInt64 {
+        unsafe max(downstream.pointee.activeMs, connections.slab[downstream.pointee.peer]?.pointee.activeMs ?? 0)
     }
 
     func tcpTimedOut(_ downstream: UnsafeMutablePointer<Connection>) {
-        let config = unsafe tcpConfig(downstream)
-        let peer = unsafe connections.slab[downstream.pointee.peer]
-        let active = unsafe max(downstream.pointee.activeMs, peer?.pointee.activeMs ?? 0)
-        let deadline = unsafe active &+ config.pointee.idleTimeoutMs
-        if deadline > nowMs {
-            unsafe timers.arm(downstream.timerNode, at: deadline)
+        guard let session = unsafe tcpSessions[downstream.pointee.session] else { return unsafe close(downstream) }
+        let config = unsafe session.pointee.config
+        if unsafe session.pointee.endAtMs != 0, unsafe nowMs >= session.pointee.endAtMs {
+            unsafe countTCP(config.pointee.stats, .maxDownstreamConnectionDuration)
+            return unsafe endTCP(session, .durationTimeout)
+        }
+        if unsafe session.pointee.retryAtMs != 0, unsafe nowMs >= session.pointee.retryAtMs {
+            unsafe session.pointee.retryAtMs = 0
+            let handle = unsafe session.pointee.handle
+            unsafe tcpConnect(session)
+            if let session = unsafe tcpSessions[handle] { unsafe armTCPTimer(session, downstream) }
             return
         }
-        unsafe countTCP(config.pointee.stats, .idleTimeout)
-        unsafe closePair(downstream, peer)
+        if unsafe session.pointee.isConnected, unsafe config.pointee.idleTimeoutMs != 0,
+            unsafe nowMs >= tcpActiveMs(downstream) &+ config.pointee.idleTimeoutMs
+        {
+            unsafe countTCP(config.pointee.stats, .idleTimeout)
+            return unsafe endTCP(session, [])
+        }
+        unsafe armTCPTimer(session, downstream)
     }
 }

@@ -22,7 +22,16 @@ package struct TCPProxyConfig: BitwiseCopyable {
     /// `per_connection_buffer_limit_bytes` of the listener.
     package var bufferLimit = 1 << 20
     package var connectAttemptsMax: UInt32 = 1
+    /// Pause before another attempt: a random time below a bound that doubles. 0: none.
+    package var backoffBaseMs: UInt64 = 0
+    package var backoffMaxMs: UInt64 = 0
     /// 0: no limit.
     package var connectionDurationMaxMs: UInt64 = 0
+    /// Up to this much is added to the duration.
+    package var durationJitterMs: UInt64 = 0
+    /// `upstream_connect_mode: ON_DOWNSTREAM_DATA`.
+    package var waitsForData = false
+    /// What is read before the upstream is there; nil: nothing.
+    package var earlyBytesMax: Int?
     package init() {}
 }

@@ -10,22 +10,23 @@ import Upstream
 extension Worker {
     /// A place among the cluster's connections; false: the limit is reached. `connect` takes it over.
     func takeConnection(_ cluster: UnsafeMutablePointer<Cluster>, _ priority: Priority) -> Bool {
-        unsafe cluster.pointee.config.pointee.breakers?.take(.connections, .normal, thread: index) != false
+        unsafe cluster.pointee.config.pointee.breakers?.take(.connections, priority, thread: index) != false
     }
 
-    private func giveConnection(_ cluster: UnsafeMutablePointer<Cluster>) {
-        unsafe cluster.pointee.config.pointee.breakers?.give(.connections, .normal, thread: index)
+    func giveConnection(_ cluster: UnsafeMutablePointer<Cluster>, _ priority: Priority) {
+        unsafe cluster.pointee.config.pointee.breakers?.give(.connections, priority, thread: index)
     }
 
     /// Starts to connect to a host, with a place from `takeConnection`; nil when no descriptor could be had.
     func connect(
-        to host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>, role: ConnectionRole
+        to host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>, role: ConnectionRole,
+        priority: Priority = .normal
     ) -> UnsafeMutablePointer<Connection>? {
         let config = unsafe cluster.pointee.config
         let address = unsafe host.pointee.config.address
         let descriptor = socket(address.domain, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else {
-            unsafe giveConnection(cluster)
+            unsafe giveConnection(cluster, priority)
             return nil
         }
         if address.family != .unix {
@@ -36,7 +37,7 @@ extension Worker {
         let source = unsafe config.pointee.bindAddress
         if source.family == address.family, source.family != .none, !bind(descriptor, source) {
             unsafe count(config.pointee.stats, .bindErrors)
-            unsafe giveConnection(cluster)
+            unsafe giveConnection(cluster, priority)
             Glibc.close(descriptor)
             return nil
         }
@@ -48,11 +49,12 @@ extension Worker {
                 UnsafeRawPointer(storage).assumingMemoryBound(to: sockaddr.self), count: length,
                 descriptor: descriptor, role: role, nowNs: nowNs)
         else {
-            unsafe giveConnection(cluster)
+            unsafe giveConnection(cluster, priority)
             Glibc.close(descriptor)
             return nil
         }
         unsafe connection.pointee.remote = address
+        unsafe connection.pointee.isHigh = priority == .high
         unsafe connection.pointee.host = unsafe host.pointee.handle
         unsafe connection.pointee.activeMs = nowMs
         unsafe timers.arm(connection.timerNode, at: nowMs &+ config.pointee.connectTimeoutMs)
@@ -119,7 +121,8 @@ extension Worker {
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxConnectFail)
             if case .timedOut = failure { unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxConnectTimeout) }
         }
-        unsafe closeUpstream(upstream)
+        // A refusal is the peer's doing, a time-out ours.
+        if case .refused = failure { unsafe closeUpstream(upstream, byPeer: true) } else { unsafe closeUpstream(upstream) }
     }
 
     /// Closes an upstream connection and its accounts. Its session must have been dealt with.
@@ -129,7 +132,7 @@ extension Worker {
             unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.cxActive.rawValue, -1)
             unsafe host.pointee.connectionCount &-= 1
             if let cluster = unsafe cluster(of: host) {
-                unsafe giveConnection(cluster)
+                unsafe giveConnection(cluster, upstream.pointee.isHigh ? .high : .normal)
                 let stats = unsafe cluster.pointee.config.pointee.stats
                 count(stats, .upstreamCxDestroy)
                 count(stats, byPeer ? .upstreamCxDestroyRemote : .upstreamCxDestroyLocal)

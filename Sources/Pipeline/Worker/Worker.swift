@@ -16,13 +16,16 @@ import Transport
 import Upstream
 import Wire
 
-package struct WorkerOptions: Sendable {
+@safe
+package struct WorkerOptions {
     package var index = 0
     /// Receive buffers: count (a power of two) and bytes of each.
     package var receiveBuffers = 256
     package var receiveBufferBytes = 16384
     /// Connections of this worker, downstream and upstream. `docs/limits.md` §connections.
     package var connectionsMax = 65536
+    /// What calls of filters are configured by (`CallConfig.make`); nil: there are none.
+    package var callConfig: UnsafePointer<HTTPConfig>?
     package init() {}
 }
 
@@ -57,12 +60,19 @@ public final class Worker {
     /// The plan as adopted last; main frees it only after this worker has adopted a newer one.
     var currentPlan: UnsafePointer<Plan>?
 
+    /// Proxied TCP connections.
+    var tcpSessions = Slab<TCPSession>(capacity: 1 << 20)
+
     // HTTP.
     package var streams = Slab<HTTPStream>(capacity: 1 << 20)
     var servers = Slab<H1Server>(capacity: 1 << 20)
     var clients = Slab<H1Client>(capacity: 1 << 20)
     /// Instances of filter chains, by the chain's number.
     var chains: [WorkerFilterChain?] = []
+    /// Calls of filters (`AsyncClient`): how many are under way, and which ends are to be told.
+    let callConfig: UnsafePointer<HTTPConfig>?
+    var activeCalls = 0
+    var finishedCalls = PlainArray<CallEnd>(capacity: 64)
     /// Writes formats: header values, log lines.
     var formats: FormatWriter
     private var dates = DateCache()
@@ -79,6 +89,7 @@ public final class Worker {
     /// Call on the worker's own thread.
     package init(options: WorkerOptions, mailbox: Mailbox, cells: StatCells) throws(RingError) {
         index = options.index
+        unsafe callConfig = unsafe options.callConfig
         self.mailbox = mailbox
         self.cells = cells
         ring = try Ring.create()
@@ -124,10 +135,12 @@ public final class Worker {
             i &+= 1
         }
         _ = timers.advance(to: nowMs, limit: Worker.timersPerTurn) { token in fired(token) }
+        if !finishedCalls.isEmpty { deliverCalls() }
         lookAtPlan()
     }
 
     private var waitNs: Int64 {
+        if !finishedCalls.isEmpty { return 1000 }
         let untilNext = min(timers.untilNext ?? .max, connections.untilLater(nowMs: nowMs) ?? .max)
         if untilNext == .max { return -1 }
         // A deadline in the past still lets the kernel run: a wait of one microsecond.

@@ -101,6 +101,15 @@ extension Worker {
         unsafe Int(slot) < clusters.count ? clusters[Int(slot)] : nil
     }
 
+    /// Hosts of a cluster, and how many of them may be used (healthy or degraded); nil when there is none of this name.
+    package func clusterHealth(named name: Bytes) -> (total: Int, usable: Int)? {
+        guard let slot = clusterSlot(named: name), let cluster = unsafe cluster(slot) else { return nil }
+        let hosts = unsafe cluster.pointee.set.pointee.hosts
+        var usable = 0
+        for i in 0..<hosts.count where hosts[i].isHealthy || hosts[i].isDegraded { usable += 1 }
+        return (hosts.count, usable)
+    }
+
     /// A cluster that is gone or was replaced: idle connections close, the rest end with their streams.
     private func removeCluster(_ cluster: UnsafeMutablePointer<Cluster>) {
         for i in unsafe 0..<cluster.pointee.hostCount {

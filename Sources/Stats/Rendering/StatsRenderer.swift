@@ -13,6 +13,7 @@ package struct StatsRenderer: ~Copyable {
 
     package init(_ registry: StatRegistry, _ query: StatsQuery) {
         self.registry = registry
+        registry.refresh()
         switch query.format {
         case .text: text = TextStats(registry, query)
         case .json: json = JSONStats(registry, query)

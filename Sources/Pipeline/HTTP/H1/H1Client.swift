@@ -21,6 +21,8 @@ struct H1Client {
     var requestSent = false
     var responseDone = false
     var mustClose = false
+    /// More was received than the message that ended here: nobody asked for it, and it must not answer the next request.
+    var hasExcess = false
     var closeAtMs: UInt64 = 0
     /// Trailers are kept only where both sides have them enabled.
     var keepsTrailers = false
@@ -29,10 +31,13 @@ struct H1Client {
 extension Worker {
     /// The session of a new connection to a host.
     func openClient(
-        _ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>
+        _ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>, _ priority: Priority
     ) -> UnsafeMutablePointer<H1Client>? {
-        guard let (handle, client) = unsafe clients.allocate() else { return nil }
-        guard let connection = unsafe connect(to: host, cluster, role: .http1Upstream) else {
+        guard let (handle, client) = unsafe clients.allocate() else {
+            unsafe giveConnection(cluster, priority)
+            return nil
+        }
+        guard let connection = unsafe connect(to: host, cluster, role: .http1Upstream, priority: priority) else {
             clients.free(handle)
             return nil
         }
@@ -84,11 +89,20 @@ extension Worker {
     // MARK: Request
 
     // HOT: per message.
-    /// The stream's request goes out on this connection.
+    /// The stream's request goes out on this connection. False when the cluster has as many active requests as it may
+    /// have: the stream is answered, and the connection is free still.
     func attach(
         _ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>,
         _ host: UnsafeMutablePointer<Host>
-    ) {
+    ) -> Bool {
+        let cluster = unsafe cluster(of: host)
+        let priority = unsafe stream.pointee.upstreamIsHigh ? Priority.high : .normal
+        if let cluster = unsafe cluster, unsafe cluster.pointee.config.pointee.breakers?.take(.requests, priority, thread: index) == false {
+            unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqActiveOverflow)
+            unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqPendingOverflow)
+            unsafe upstreamReset(stream, .overflow)
+            return false
+        }
         unsafe client.pointee.stream = unsafe stream.pointee.handle
         unsafe client.pointee.requests &+= 1
         unsafe client.pointee.requestSent = false
@@ -99,15 +113,16 @@ extension Worker {
         unsafe stream.pointee.upstreamConnectionID = unsafe connection.pointee.id
         unsafe stream.pointee.upstreamSentBefore = unsafe connection.pointee.bytesSent
         unsafe connection.pointee.activeMs = nowMs
-        if let cluster = unsafe cluster(of: host) {
+        if let cluster = unsafe cluster {
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqTotal)
             unsafe gauge(cluster.pointee.config.pointee.stats, .upstreamRqActive, 1)
         }
         unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqTotal.rawValue)
         unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqActive.rawValue, 1)
         unsafe stream.pointee.isOnUpstream = true
-        if unsafe stream.pointee.requestEnded { unsafe beginTryTimeouts(stream) }
+        if unsafe stream.pointee.requestEndForwarded { unsafe beginTryTimeouts(stream) }
         unsafe sendRequestHead(stream, connection)
+        return true
     }
 
     // HOT: per message.
@@ -116,7 +131,7 @@ extension Worker {
         var options = H1EncoderOptions()
         options.properCaseWords = unsafe config?.pointee.properCaseHeaders ?? false
         options.absoluteForm = unsafe config?.pointee.sendFullyQualifiedURL ?? false
-        let endsHere = unsafe stream.pointee.requestEnded && stream.pointee.waitingBody.isEmpty && !stream.pointee.requestIsChunked
+        let endsHere = unsafe stream.pointee.requestEndForwarded && stream.pointee.waitingBody.isEmpty && !stream.pointee.requestIsChunked
             && (stream.pointee.requestLength ?? 0) == 0
         let framing: H1Framing
         if unsafe stream.pointee.isUpgrade {
@@ -124,8 +139,7 @@ extension Worker {
         } else if unsafe stream.pointee.requestIsChunked {
             framing = .chunked
         } else if let length = unsafe stream.pointee.requestLength {
-            framing = unsafe stream.pointee.bodyWasChanged
-                ? .contentLength(UInt64(stream.pointee.waitingBody.count)) : .contentLength(length)
+            framing = .contentLength(length)
         } else if endsHere {
             switch unsafe stream.pointee.request.method {
             case .get, .head, .delete, .connect, .trace, .options: framing = .none
@@ -145,7 +159,7 @@ extension Worker {
         unsafe connections.markDirty(connection)
         unsafe stream.pointee.requestHeadSent = true
         if unsafe !stream.pointee.waitingBody.isEmpty, unsafe !stream.pointee.isUpgrade { unsafe sendWaitingBody(stream, connection) }
-        if unsafe stream.pointee.requestEnded, unsafe !stream.pointee.isUpgrade { unsafe sendRequestEnd(stream, connection) }
+        if unsafe stream.pointee.requestEndForwarded, unsafe !stream.pointee.isUpgrade { unsafe sendRequestEnd(stream, connection) }
     }
 
     /// Body that came before the connection was there.
@@ -225,12 +239,16 @@ extension Worker {
             }
             switch event {
             case .needMore: return
-            case .head: unsafe clientHead(client, stream)
+            case .head:
+                unsafe client.pointee.hasExcess = cursor < bytes.count
+                unsafe clientHead(client, stream)
             case .body(let part):
                 unsafe responseBody(client, connection, stream, part, buffer)
             case .trailersBegin: unsafe stream.pointee.responseTrailers = MessageHead(pool: memory.blocks, bytes: 1024)
             case .trailers: break
-            case .complete: unsafe responseComplete(client, connection, stream)
+            case .complete:
+                unsafe client.pointee.hasExcess = cursor < bytes.count
+                unsafe responseComplete(client, connection, stream)
             case .failed: unsafe clientFailed(client, connection, stream, .protocolError)
             }
             guard unsafe clients[handle] == client else { return }
@@ -282,6 +300,10 @@ extension Worker {
         unsafe client.pointee.responseDone = true
         unsafe stream.pointee.upstreamEndNs = nowNs
         unsafe stream.pointee.timeoutAtMs = 0
+        if unsafe client.pointee.hasExcess {
+            unsafe client.pointee.mustClose = true
+            unsafe upstreamCounted(connection, .upstreamCxProtocolError, 1)
+        }
         if unsafe client.pointee.decoder.shouldClose {
             unsafe client.pointee.mustClose = true
             unsafe upstreamCounted(connection, .upstreamCxCloseNotify, 1)
@@ -323,6 +345,7 @@ extension Worker {
         }
         if error == 0, case .complete = unsafe client.pointee.decoder.finish() {
             unsafe client.pointee.mustClose = true
+            unsafe client.pointee.hasExcess = false
             unsafe responseComplete(client, connection, stream)
             return
         }
@@ -399,6 +422,10 @@ extension Worker {
         if unsafe client.pointee.isIdle, let host = unsafe hosts[connection.pointee.host] { unsafe removeIdle(client, host) }
         if unsafe connection.pointee.isConnecting, let host = unsafe hosts[connection.pointee.host] {
             unsafe host.pointee.connectingCount &-= 1
+        }
+        if let cluster = unsafe clusterConfig(connection), unsafe !connection.pointee.isConnecting {
+            unsafe cells.record(
+                cluster.pointee.config.pointee.stats &+ ClusterStat.upstreamRqPerCx.rawValue, client.pointee.requests)
         }
         unsafe clients.free(client.pointee.handle)
         unsafe connection.pointee.session = .none

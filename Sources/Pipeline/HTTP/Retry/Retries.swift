@@ -15,16 +15,20 @@ extension Worker {
     // MARK: What the request asks for
 
     // HOT: per message.
-    /// Reads policy and headers; the headers are consumed.
-    func beginRetries(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>) {
+    /// Reads policy and headers; the headers are consumed. `hasHeaders`: some of the `x-envoy-…` headers are there.
+    func beginRetries(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>, hasHeaders: Bool) {
         let policy = unsafe route.pointee.retry
-        let asks = unsafe stream.pointee.request.has(.xEnvoyRetryOn) || stream.pointee.request.has(.xEnvoyRetryGrpcOn)
-        if unsafe asks || policy?.pointee.on.isEmpty == false { unsafe readRetryPolicy(stream, policy) }
+        if let policy = unsafe policy {
+            unsafe stream.pointee.retry.perTryIdleMs = unsafe policy.pointee.perTryIdleTimeoutMs
+            if unsafe !policy.pointee.on.isEmpty || hasHeaders { unsafe readRetryPolicy(stream, policy) }
+        } else if hasHeaders {
+            unsafe readRetryPolicy(stream, nil)
+        }
+        guard hasHeaders else { return }
         for id: HeaderID in [
             .xEnvoyRetryOn, .xEnvoyRetryGrpcOn, .xEnvoyMaxRetries, .xEnvoyRetriableStatusCodes,
             .xEnvoyRetriableHeaderNames, .xEnvoyHedgeOnPerTryTimeout,
         ] where unsafe stream.pointee.request.has(id) { unsafe stream.pointee.request.remove(id) }
-        if let policy = unsafe policy { unsafe stream.pointee.retry.perTryIdleMs = unsafe policy.pointee.perTryIdleTimeoutMs }
     }
 
     private func readRetryPolicy(_ stream: StreamPointer, _ policy: UnsafePointer<RetryConfig>?) {
@@ -83,6 +87,7 @@ extension Worker {
 
     /// No further try: what was kept for one goes.
     func endRetries(_ stream: StreamPointer) {
+        guard unsafe !stream.pointee.retry.on.isEmpty || stream.pointee.retry.isCounted else { return }
         unsafe stream.pointee.retry.on = []
         unsafe stream.pointee.retry.isWaiting = false
         unsafe stream.pointee.retry.atMs = 0
@@ -122,7 +127,10 @@ extension Worker {
                 cluster.pointee.config.pointee.stats &+ ClusterStat.retryResponseCodes.rawValue, responseCode: status)
         }
         // A response without a body is complete, and its connection good for the next request.
-        if endStream { unsafe client.pointee.responseDone = unsafe client.pointee.requestSent && !client.pointee.decoder.shouldClose }
+        if endStream {
+            unsafe client.pointee.responseDone = unsafe client.pointee.requestSent && !client.pointee.decoder.shouldClose
+                && !client.pointee.hasExcess
+        }
         unsafe giveUpTry(stream)
         return true
     }

@@ -1,0 +1,39 @@
+// `circuit_breakers.<default|high>.…`: worked out from the breakers' tokens whenever statistics are shown, so that
+// opening and closing a breaker costs the workers nothing.
+
+import Pipeline
+import Primitives
+import Stats
+import Upstream
+
+extension Configurator {
+    package func refreshBreakerGauges() {
+        for live in clusters { refresh(live) }
+    }
+
+    private func refresh(_ live: LiveCluster) {
+        guard let breakers = live.draft.config.breakers else { return }
+        let cells = environment.stats.mainCells
+        let base = live.draft.config.stats
+        for priority in [Priority.normal, .high] {
+            let isHigh = priority == .high
+            let left = BreakerResource.allCases.map { breakers.left($0, priority) }
+            let leaves: [(ClusterStat, Bool)] = [
+                (isHigh ? .circuitBreakersHighCxOpen : .circuitBreakersDefaultCxOpen, left[0] <= 0),
+                (isHigh ? .circuitBreakersHighRqPendingOpen : .circuitBreakersDefaultRqPendingOpen, left[1] <= 0),
+                (isHigh ? .circuitBreakersHighRqOpen : .circuitBreakersDefaultRqOpen, left[2] <= 0),
+                (isHigh ? .circuitBreakersHighRqRetryOpen : .circuitBreakersDefaultRqRetryOpen, left[3] <= 0),
+            ]
+            for (i, (leaf, isOpen)) in leaves.enumerated() {
+                // A cell that main has never written costs main no memory: it is touched once a breaker has opened.
+                let bit = UInt8(1) << UInt8(i + (isHigh ? 4 : 0))
+                guard isOpen || live.openedBreakers & bit != 0 else { continue }
+                live.openedBreakers |= bit
+                cells.set(base &+ leaf.rawValue, isOpen ? 1 : 0)
+            }
+            guard let remaining = isHigh ? live.draft.remaining.high : live.draft.remaining.normal else { continue }
+            let shown: [CircuitBreakerRemainingStat] = [.remainingCx, .remainingPending, .remainingRq, .remainingRetries]
+            for (leaf, left) in zip(shown, left) { cells.set(remaining[leaf], UInt64(max(0, left))) }
+        }
+    }
+}

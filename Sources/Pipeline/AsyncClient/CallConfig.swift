@@ -1,0 +1,42 @@
+// What calls are configured by: one connection manager's worth of defaults for all of them, and a route per target.
+
+import Primitives
+import Routing
+import Upstream
+import Wire
+
+package enum CallConfig {
+    /// Made once by main, before any worker starts; lives as long as the process.
+    /// `routerStats`: first statistic of `http.async-client.` (`RouterStat`).
+    package static func make(routerStats: UInt32) -> UnsafePointer<HTTPConfig> {
+        let arena = FrozenArena()
+        guard let table = try? RouteTable(RouteTableSpec(name: "", virtualHosts: []), seed: 0) else {
+            fatalError("an empty route table can be made")
+        }
+        let routes = unsafe arena.store(RouteTableConfig(table: table))
+        var config = unsafe HTTPConfig(routes: routes)
+        config.routerStats = routerStats
+        config.generateRequestID = false
+        let spec = FilterChainSpec(factories: [CallSinkFactory()])
+        unsafe config.filterChainSpec = unsafe UnsafeRawPointer(Unmanaged.passRetained(spec).toOpaque())
+        // Chains of the configuration are numbered from 1.
+        config.filterChain = 0
+        let place = unsafe arena.store(config)
+        _ = unsafe Unmanaged.passRetained(arena)
+        return unsafe place
+    }
+}
+
+/// The service that a filter calls.
+package enum CallTarget {
+    /// `slot`: the cluster's, from `FilterInput.cluster`. `timeoutMs` 0: none.
+    package static func make(
+        cluster slot: UInt32, name: String, timeoutMs: UInt64, in arena: FrozenArena
+    ) -> UnsafePointer<RouteConfig> {
+        var route = RouteConfig()
+        route.action = .forward
+        route.clusters = arena.array([RouteCluster(slot: slot, name: arena.text(name))])
+        route.timeoutMs = timeoutMs
+        return unsafe arena.store(route)
+    }
+}

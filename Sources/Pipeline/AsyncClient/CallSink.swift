@@ -1,0 +1,85 @@
+// The end of a call's response: the one filter in the chain of calls, where a client's connection would be.
+
+import Primitives
+import Transport
+import Wire
+
+/// What a call keeps; in its stream's filter state.
+@safe
+struct CallState {
+    /// First, so that it can be named by the state's address.
+    var body = ByteQueue()
+    /// The stream that the call was made for, and the place of the filter that made it.
+    let owner: Handle
+    let place: UInt16
+    var next = Handle.none
+    var previous = Handle.none
+    /// Its end has been noted, or nobody wants to know it.
+    var isOver = false
+
+    init(owner: Handle, place: UInt16) {
+        self.owner = owner
+        self.place = place
+    }
+}
+
+final class CallSink: HTTPFilter {
+    init() {
+        super.init(
+            name: "martlet.call_sink", stateBytes: MemoryLayout<CallState>.stride,
+            interest: [.responseHead, .responseBody, .responseTrailers])
+    }
+
+    override func responseHead(_ worker: Worker, _ stream: StreamPointer, endStream: Bool) -> HeadVerdict {
+        if endStream { unsafe end(worker, stream, .response) }
+        return .stop
+    }
+
+    override func responseData(
+        _ worker: Worker, _ stream: StreamPointer, _ data: inout ByteQueue, endStream: Bool
+    ) -> DataVerdict {
+        guard let state = unsafe worker.callState(stream), unsafe !state.pointee.isOver else { return .stopWithoutBuffer }
+        if unsafe data.bufferCount > 0 || state.pointee.body.bufferCount > 0 { _ = data.detach(worker.memory) }
+        unsafe state.pointee.body.append(moving: &data)
+        if unsafe state.pointee.body.count > Worker.callResponseMax {
+            unsafe end(worker, stream, .tooLarge)
+        } else if endStream {
+            unsafe end(worker, stream, .response)
+        }
+        return .stopWithoutBuffer
+    }
+
+    override func responseTrailers(_ worker: Worker, _ stream: StreamPointer) -> TrailersVerdict {
+        unsafe end(worker, stream, .response)
+        return .stop
+    }
+
+    override func destroyed(_ worker: Worker, _ stream: StreamPointer) {
+        guard let state = unsafe worker.callState(stream) else { return }
+        unsafe state.pointee.body.removeAll(worker.memory)
+        unsafe end(worker, stream, .reset, failed: true)
+    }
+
+    private func end(_ worker: Worker, _ stream: StreamPointer, _ outcome: CallOutcome, failed: Bool = false) {
+        guard let state = unsafe worker.callState(stream), unsafe !state.pointee.isOver else { return }
+        unsafe state.pointee.isOver = true
+        unsafe worker.finishedCalls.append(
+            CallEnd(
+                call: stream.pointee.handle.raw, owner: state.pointee.owner.raw, place: state.pointee.place,
+                outcome: outcome.rawValue, failed: failed))
+    }
+}
+
+final class CallSinkFactory: HTTPFilterFactory {
+    init() { super.init(name: "martlet.call_sink") }
+    override func make(_ worker: Worker) -> HTTPFilter { CallSink() }
+}
+
+extension Worker {
+    func callState(_ stream: StreamPointer) -> UnsafeMutablePointer<CallState>? {
+        guard unsafe stream.pointee.isCall, unsafe stream.pointee.filterState != nil,
+            let sink = unsafe filters(stream)?.filters.first
+        else { return nil }
+        return unsafe sink.state(stream).assumingMemoryBound(to: CallState.self)
+    }
+}
