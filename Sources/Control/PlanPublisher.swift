@@ -64,8 +64,7 @@ package final class PlanPublisher {
     /// Every worker runs the newest plan and has let go of all its listening sockets.
     package var nobodyAccepts: Bool { isAdopted && mailboxes.allSatisfy { $0.accepting == 0 } }
 
-    /// Takes what workers have let go of; frees what nobody uses.
-    package func collect() {
+    private func takeReleased() {
         for (i, mailbox) in mailboxes.enumerated() {
             mailbox.takeReleased { part, plan in
                 // A worker may let go of a number more than once, and the number may have a new owner by then: what it
@@ -74,6 +73,11 @@ package final class PlanPublisher {
                 retiring[part]?.waitingFor.remove(i)
             }
         }
+    }
+
+    /// Takes what workers have let go of; frees what nobody uses.
+    package func collect() {
+        takeReleased()
         for (id, entry) in retiring where entry.waitingFor.isEmpty {
             retiring[id] = nil
             live.remove(id)

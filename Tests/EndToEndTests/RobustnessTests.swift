@@ -122,7 +122,7 @@ struct RobustnessTests {
             try #require(process.becomesReady(admin: admin), "round \(round): \(process.output)")
             for _ in 0..<4 {
                 #expect(Exchange.get("/", on: try Sockets.connect(port: ports[0])).status == 200)
-                #expect(Exchange.get("/", on: try Sockets.connect(unix: path)).status == 200)
+                #expect(Exchange.get("/", on: try Sockets.connect(path: path)).status == 200)
                 if let socket = try? Sockets.connect(ipv6Loopback: ports[1]) {
                     #expect(Exchange.get("/", on: socket).status == 200)
                 }
@@ -152,7 +152,7 @@ struct RobustnessTests {
         try #require(first.becomesReady(admin: admin), "\(first.output)")
         let second = try martlet.run(["-c", configuration(Ports.free()), "--concurrency", "1"])
         #expect(second.status == 1 && second.output.contains("Address already in use"), "\(second.output)")
-        #expect(Exchange.get("/", on: try Sockets.connect(unix: path)).status == 200)
+        #expect(Exchange.get("/", on: try Sockets.connect(path: path)).status == 200)
     }
 
     /// `--watch`: a good change is applied, a bad one is refused, and the old configuration serves on.

@@ -141,20 +141,16 @@ package enum Sockets {
         return socket
     }
 
-    /// A small receive buffer, so that a reader who does not read is soon full.
-    package static func receiveBuffer(_ bytes: Int32, of socket: Descriptor) {
-        var size = bytes
-        unsafe setsockopt(socket.raw, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
-    }
-
-    package static func connect(unix path: String) throws -> Descriptor {
-        let raw = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    /// A UNIX socket with a place in the file system.
+    package static func connect(path: String) throws -> Descriptor {
+        let raw = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
         guard raw >= 0 else { throw SocketError.failed("socket", errno: errno) }
         let descriptor = Descriptor(raw)
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
-        unsafe withUnsafeMutableBytes(of: &address.sun_path) { bytes in
-            for (i, byte) in path.utf8.prefix(107).enumerated() { unsafe bytes[i] = byte }
+        let bytes = Array(path.utf8.prefix(107))
+        unsafe withUnsafeMutableBytes(of: &address.sun_path) { place in
+            for (i, byte) in bytes.enumerated() { unsafe place[i] = byte }
         }
         let status = unsafe withUnsafePointer(to: &address) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -162,8 +158,13 @@ package enum Sockets {
             }
         }
         guard status == 0 else { throw SocketError.failed("connect \(path)", errno: errno) }
-        _ = fcntl(raw, F_SETFL, O_NONBLOCK)
         return descriptor
+    }
+
+    /// A small receive buffer, so that a reader who does not read is soon full.
+    package static func receiveBuffer(_ bytes: Int32, of socket: Descriptor) {
+        var size = bytes
+        unsafe setsockopt(socket.raw, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
     }
 
     package static func connect(ipv6Loopback port: UInt16) throws -> Descriptor {

@@ -46,11 +46,12 @@ extension Worker {
         return chain
     }
 
-    /// Serving, or not any more: idle connections close now, the others behind their response.
+    /// Serving, or not any more: idle connections close at once, the others behind their response.
     func drainChanged(_ state: DrainState) {
         drain = state
         tellConnections()
-        guard state != .none else { return }
+        // While it only discourages, an idle connection closes behind its next response.
+        guard state == .closing else { return }
         unsafe connections.slab.forEach { connection in
             if unsafe connection.pointee.role == .http1Downstream, let server = unsafe servers[connection.pointee.session] {
                 unsafe beginDrain(server, connection)
