@@ -11,7 +11,7 @@ extension Worker {
         guard !logs.isEmpty else { return }
         var info = TCPLogInfo()
         info.startNs = unsafe session.pointee.startNs
-        info.startWallNs = unsafe wallNs &- (nowNs &- session.pointee.startNs)
+        info.startWallNs = unsafe session.pointee.startWallNs
         info.endNs = nowNs
         info.bytesReceived = unsafe downstream.pointee.bytesReceived
         info.bytesSent = unsafe session.pointee.upstreamBytesReceived
