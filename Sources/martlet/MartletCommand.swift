@@ -79,7 +79,6 @@ struct MartletCommand: ParsableCommand {
     private func validate() -> Never {
         let name = configPath ?? "(yaml)"
         do throws(ConfigErrors) {
-            guard configPath != nil || configYaml != nil else { fail(MartletCommand.nothingToRead) }
             let document = try ConfigReader.read(path: configPath, yaml: configYaml)
             let configurator = Server.validator(filters: FilterRegistry(BuiltInFilters.all))
             try configurator.validate(document)
@@ -99,9 +98,6 @@ struct MartletCommand: ParsableCommand {
             Glibc.exit(1)
         }
     }
-
-    private static let nothingToRead =
-        "At least one of --config-path or --config-yaml or Options::configProto() should be non-empty"
 
     // MARK: serve
 
