@@ -5,8 +5,9 @@ PACKAGES := liburing-dev libyaml-dev libre2-dev libc-ares-dev libnghttp2-dev lib
 BENCH_PACKAGES := haproxy nginx nginx-extras gcc liburing-dev
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 SECONDS_PER_TARGET ?= 60
+RELOADS ?= 2000
 
-.PHONY: setup build run test bench microbench fuzz sanitize coverage help
+.PHONY: setup build run test bench microbench fuzz sanitize soak coverage help
 
 help:
 	@echo "make run        build for release and serve the demonstration on 127.0.0.1:10000"
@@ -16,6 +17,7 @@ help:
 	@echo "make microbench the steps of a request one by one"
 	@echo "make fuzz       fuzz the HTTP/1 decoder (SECONDS_PER_TARGET=$(SECONDS_PER_TARGET))"
 	@echo "make sanitize   unit tests under the address sanitizer"
+	@echo "make soak       reload under load, RELOADS=$(RELOADS) times; slow readers in full"
 	@echo "make coverage   line coverage of the tests"
 
 # Installs the C libraries that are missing, and nothing else.
@@ -53,6 +55,11 @@ fuzz: setup
 
 sanitize: setup
 	swift test --scratch-path .build-asan --sanitize=address --skip OracleTests --skip EndToEndTests
+
+# The long forms of what `make test` does in short: RELOADS changes of the configuration under load.
+soak: build
+	MARTLET_BINARY="$$(swift build -c release --show-bin-path)/martlet" MARTLET_RELOADS=$(RELOADS) MARTLET_SOAK=1 \
+	swift test --filter "ReloadUnderLoadTests|RobustnessTests"
 
 coverage: setup
 	swift test --enable-code-coverage

@@ -31,7 +31,6 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     ],
     targets: [
         // C shims: headers and `static inline` functions.
@@ -62,8 +61,7 @@ let package = Package(
         .target(name: "Extensions", dependencies: ["Pipeline", "EnvoyAPI", "CMartlet"], swiftSettings: dataPlane),
         .target(
             name: "Control",
-            dependencies: ["EnvoyAPI", "Pipeline", "CAres", .product(name: "Logging", package: "swift-log")],
-            swiftSettings: common),
+            dependencies: ["EnvoyAPI", "Pipeline", "CAres"], swiftSettings: common),
         .target(name: "Admin", dependencies: ["Control", "Pipeline", "Stats"], swiftSettings: common),
         .executableTarget(
             name: "martlet",
@@ -75,7 +73,7 @@ let package = Package(
         // Tests.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: common),
         tests("Primitives"), tests("Stats"), tests("Ring"), tests("Wire"), tests("Transport"), tests("Routing"),
-        tests("Upstream"), tests("Pipeline"), tests("EnvoyAPI", ["CEnvoyAPI"], exclude: ["check_descriptors.py"]), tests("Extensions", ["Pipeline", "TestSupport"]), tests("Control"),
+        tests("Upstream"), tests("Pipeline"), tests("EnvoyAPI", ["CEnvoyAPI"], exclude: ["check_descriptors.py"]), tests("Extensions", ["Pipeline", "TestSupport"]), tests("Control", ["Extensions"]),
         tests("Admin"),
         .testTarget(name: "EndToEndTests", dependencies: ["TestSupport"], swiftSettings: common),
         .testTarget(

@@ -45,6 +45,10 @@ bool cre2_full_match(const cre2_regex *regex, const uint8_t *text, size_t count)
   return regex->re.Match(piece(text, count), 0, count, RE2::ANCHOR_BOTH, nullptr, 0);
 }
 
+bool cre2_partial_match(const cre2_regex *regex, const uint8_t *text, size_t count) {
+  return regex->re.Match(piece(text, count), 0, count, RE2::UNANCHORED, nullptr, 0);
+}
+
 const uint8_t *cre2_global_replace(const cre2_regex *regex, const uint8_t *text, size_t count, const uint8_t *rewrite,
                                    size_t rewrite_count, size_t *result_count) {
   static thread_local std::string result;

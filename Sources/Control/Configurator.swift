@@ -24,10 +24,21 @@ struct KeptMessage<Message: SwiftProtobuf.Message> {
     var message: Message { (try? Message(serializedBytes: wire)) ?? Message() }
 }
 
-/// The bootstrap that is served.
+/// The bootstrap that is served, but for its listeners and clusters: those are with `LiveListener` and `LiveCluster`.
 package struct ServedDocument {
     private let kept: KeptMessage<Bootstrap>
-    init(_ document: ConfigDocument) { kept = KeptMessage(document.bootstrap) }
+    package let node: Envoy_Config_Core_V3_Node
+    package let hasStaticResources: Bool
+    /// When it was applied, in nanoseconds since 1970.
+    package let updatedNs = Clock.wallNs()
+
+    init(_ document: ConfigDocument) {
+        node = document.bootstrap.node
+        hasStaticResources = document.bootstrap.hasStaticResources
+        var bootstrap = document.bootstrap
+        bootstrap.clearStaticResources()
+        kept = KeptMessage(bootstrap)
+    }
     package var bootstrap: Bootstrap { kept.message }
 }
 
@@ -45,6 +56,8 @@ package final class LiveCluster {
     var config: UnsafePointer<ClusterConfig>?
     /// By endpoint.
     var addresses: [[SocketAddress]] = []
+    /// Nanoseconds since 1970.
+    package let updatedNs = Clock.wallNs()
     /// Hosts of the cluster that this one replaces, until its own names are answered for.
     var borrowed: [HostConfig]?
     var hadHosts = false
@@ -71,6 +84,11 @@ package final class LiveListener {
     package var message: ListenerMessage { kept.message }
     var config: UnsafePointer<ListenerConfig>?
     package internal(set) var addresses: [SocketAddress] = []
+    /// Nanoseconds since 1970.
+    package let updatedNs = Clock.wallNs()
+    /// `/drain_listeners`: its sockets are closed, its connections go on.
+    var isStopped = false
+
     init(_ draft: ListenerDraft, _ message: ListenerMessage) {
         self.draft = draft
         kept = KeptMessage(message)
@@ -84,6 +102,10 @@ package final class Configurator {
     package private(set) var listeners: [LiveListener] = []
     package private(set) var clusters: [LiveCluster] = []
     package private(set) var document: ServedDocument?
+    package private(set) var adminLogs: AdminLogs?
+    package var node = NodeOverrides()
+    /// What the last configuration has changed.
+    private(set) var changes = ConfigChanges()
     var hostVersion: UInt64 = 0
     /// Set before the first configuration by who serves; a validator has none.
     package var dns: DNSReactor?
@@ -108,12 +130,14 @@ package final class Configurator {
         publisher.destroy = { [environment] part in part.destroy(environment.stats, environment.clusterSlots) }
     }
 
+    package var filterRegistrations: [FilterExtension] { environment.filters.all }
     package var logSinks: LogSinks { environment.logSinks }
 
     // MARK: Validation
 
     /// Everything but opening sockets. Nothing stays of it.
     package func validate(_ document: ConfigDocument) throws(ConfigErrors) {
+        let document = node.applied(to: document)
         let compilation = Compilation(environment, document)
         _ = compile(compilation)
         warnings = document.warnings + compilation.diagnostics.warnings
@@ -124,12 +148,14 @@ package final class Configurator {
     private struct Result {
         var listeners: [LiveListener] = []
         var clusters: [LiveCluster] = []
+        var adminLogs: AdminLogs?
     }
 
     private func compile(_ compilation: Compilation) -> Result {
         var result = Result()
         compileClusters(compilation, &result)
         compileListeners(compilation, &result)
+        result.adminLogs = AdminLogCompiler(compilation: compilation).compile()
         return result
     }
 
@@ -205,6 +231,7 @@ package final class Configurator {
 
     /// Compiles, opens sockets, publishes. On an error the running plan stays as it is.
     package func apply(_ document: ConfigDocument) throws(Failure) {
+        let document = node.applied(to: document)
         let compilation = Compilation(environment, document)
         let result = compile(compilation)
         warnings = document.warnings + compilation.diagnostics.warnings
@@ -223,11 +250,18 @@ package final class Configurator {
             compilation.discard()
             throw .listen(error)
         }
+        if adminLogs == nil {
+            adminLogs = result.adminLogs
+        } else {
+            result.adminLogs?.part.destroy(environment.stats, environment.clusterSlots)
+        }
         self.document = ServedDocument(document)
         let old = Dictionary(clusters.map { ($0.name, $0) }, uniquingKeysWith: { a, _ in a })
         let added = result.clusters.filter { live in unsafe live.config == nil }
         for live in added { finish(live, replacing: old[live.name]) }
         for live in result.listeners where unsafe live.config == nil { finish(live) }
+        changes.listeners = ConfigChanges.Count(listeners, result.listeners, key: \.draft.key)
+        changes.clusters = ConfigChanges.Count(clusters, result.clusters, key: \.name)
         retireOld(result)
         listeners = result.listeners
         clusters = result.clusters
@@ -314,6 +348,20 @@ package final class Configurator {
         }
     }
 
+    /// These listeners accept nothing more; what they have accepted goes on. Their sockets are shut, and closed
+    /// with their part.
+    func stopListeners(inboundOnly: Bool) -> Int {
+        let stopped = listeners.filter {
+            !$0.isStopped && (!inboundOnly || $0.message.trafficDirection == .inbound)
+        }
+        for live in stopped {
+            live.isStopped = true
+            for group in live.draft.part.sockets { group.shut(forGood: true) }
+        }
+        publish()
+        return stopped.count
+    }
+
     /// Many names may be answered for in one turn: one plan for all of them. While nobody serves yet none is needed.
     func publishSoon() {
         publishIsDue = true
@@ -333,7 +381,8 @@ package final class Configurator {
         plan.drain = drain
         plan.listeners = arena.array(
             listeners.compactMap { live in
-                unsafe live.config.map { unsafe ListenerSlot(part: live.draft.part.id, config: $0) }
+                if live.isStopped { return nil }
+                return unsafe live.config.map { unsafe ListenerSlot(part: live.draft.part.id, config: $0) }
             })
         let bySlot = Dictionary(
             clusters.compactMap { live in unsafe live.config.map { unsafe ($0.pointee.slot, live) } }, uniquingKeysWith: { a, _ in a })

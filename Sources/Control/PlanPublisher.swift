@@ -14,6 +14,8 @@ package final class PlanPublisher {
 
     private struct Retiring {
         let part: PlanPart
+        /// The first plan that does not list it.
+        let since: UInt64
         var waitingFor: Set<Int>
     }
     private var retiring: [PartID: Retiring] = [:]
@@ -42,7 +44,7 @@ package final class PlanPublisher {
 
     /// The next plan does not list it any more.
     func retire(_ part: PlanPart) {
-        retiring[part.id] = Retiring(part: part, waitingFor: Set(mailboxes.indices))
+        retiring[part.id] = Retiring(part: part, since: version + 1, waitingFor: Set(mailboxes.indices))
     }
 
     func publish(_ plan: Plan, _ arena: FrozenArena) {
@@ -62,11 +64,20 @@ package final class PlanPublisher {
     /// Every worker runs the newest plan and has let go of all its listening sockets.
     package var nobodyAccepts: Bool { isAdopted && mailboxes.allSatisfy { $0.accepting == 0 } }
 
+    private func takeReleased() {
+        for (i, mailbox) in mailboxes.enumerated() {
+            mailbox.takeReleased { part, plan in
+                // A worker may let go of a number more than once, and the number may have a new owner by then: what it
+                // said under an earlier plan was about the one before.
+                guard let entry = retiring[part], !Mailbox.isOlder(plan, than: entry.since) else { return }
+                retiring[part]?.waitingFor.remove(i)
+            }
+        }
+    }
+
     /// Takes what workers have let go of; frees what nobody uses.
     package func collect() {
-        for (i, mailbox) in mailboxes.enumerated() {
-            mailbox.takeReleased { part in retiring[part]?.waitingFor.remove(i) }
-        }
+        takeReleased()
         for (id, entry) in retiring where entry.waitingFor.isEmpty {
             retiring[id] = nil
             live.remove(id)

@@ -20,6 +20,12 @@ package struct ServerOptions {
     package var shutdownGraceS: UInt64 = 30
     package var pinsWorkers = false
     package var watches = false
+    /// What a field is that Martlet does not know, in the bootstrap.
+    package var unknownFields = ConfigError.Severity.error
+    /// `--drain-time-s`.
+    package var drainTimeS: UInt64 = 600
+    /// First digits of the commit, as `server.version` shows them.
+    package var versionHash: UInt64 = 0
     package var logFlushIntervalMs: UInt64 = 10_000
     package init(concurrency: Int) { self.concurrency = concurrency }
 }
@@ -53,10 +59,11 @@ package final class Server {
     private var drainDeadlineMs: UInt64 = 0
     package private(set) var isDraining = false
     private var socketsAreClosed = false
-    package var failsHealthChecks = false
+    package private(set) var failsHealthChecks = false
     package let log: Log
-    package let serverScope: StatScope<ServerStat>
-    private let managerScope: StatScope<ListenerManagerStat>
+    private let statistics: ProcessStatistics
+    private let listenerDrain: ListenerDrain
+    package var runtime = RuntimeValues() { didSet { statistics.runtime(runtime) } }
     private let filesystemScope: StatScope<FilesystemStat>
     private let planScope: StatScope<PlanStat>
     private var watch: FileWatch?
@@ -72,8 +79,8 @@ package final class Server {
         configurator = Configurator(
             stats: stats, filters: filters, workers: options.concurrency, publisher: publisher,
             logFlushIntervalMs: options.logFlushIntervalMs)
-        serverScope = stats.scope("server.", ServerStat.self)
-        managerScope = stats.scope("listener_manager.", ListenerManagerStat.self)
+        statistics = ProcessStatistics(stats)
+        listenerDrain = ListenerDrain(configurator)
         filesystemScope = stats.scope("filesystem.", FilesystemStat.self)
         planScope = stats.scope("martlet.plan.", PlanStat.self)
         let callConfig = unsafe CallConfig.make(
@@ -98,6 +105,7 @@ package final class Server {
 
     /// Applies the first configuration and starts the workers.
     package func start(_ document: ConfigDocument) throws(ServerError) {
+        statistics.began(concurrency: options.concurrency, versionHash: options.versionHash)
         do throws(Configurator.Failure) {
             try configurator.apply(document)
         } catch {
@@ -116,16 +124,30 @@ package final class Server {
             configurator.onWarm = { [unowned self] in clustersAreWarm() }
         }
         publisher.wake = { [unowned self] in wakeWorkers() }
-        let cells = stats.mainCells
-        cells.set(serverScope[.live], 1)
-        cells.set(serverScope[.concurrency], UInt64(options.concurrency))
-        cells.set(managerScope[.totalListenersActive], UInt64(configurator.listeners.count))
+        configurationApplied()
+        refreshStatistics()
+    }
+
+    private func configurationApplied() {
+        statistics.applied(
+            configurator.changes, listeners: configurator.listeners.count, clusters: configurator.clusters.count)
+        var values = RuntimeValues(configurator.document?.bootstrap ?? .init())
+        values.adoptOverrides(of: runtime)
+        runtime = values
+    }
+
+    /// Gauges that are looked up when somebody asks, and every few seconds.
+    package func refreshStatistics() {
+        statistics.refresh(
+            uptimeNs: Clock.monotonicNs() - startedNs, state: state, connections: activeConnections)
+        countParts()
     }
 
     private func startThreads() throws(RingError) {
         for thread in threads { try thread.start() }
         workersAreStarted = true
-        stats.mainCells.set(managerScope[.workersStarted], 1)
+        statistics.workersStarted(afterNs: Clock.monotonicNs() - startedNs)
+        countParts()
     }
 
     /// Every name of a static cluster has had its first answer, or none: as in Envoy nothing is served before that.
@@ -222,14 +244,32 @@ package final class Server {
         }
     }
 
-    /// SIGUSR1, `/reopen_logs`
-    package func reopenLogs() { configurator.logSinks.reopen() }
-
     package func quit() { beginDrain("/quitquitquit") }
+
+    /// SIGUSR1, `/reopen_logs`
+    package func reopenLogs() {
+        log.reopen()
+        configurator.logSinks.reopen()
+    }
+
+    /// `/healthcheck/fail` and `/healthcheck/ok`.
+    package func failHealthChecks(_ failing: Bool) {
+        failsHealthChecks = failing
+        ServerHealth.shared.setFailing(failing || isDraining)
+        refreshStatistics()
+    }
+
+    /// `/drain_listeners`.
+    package func drainListeners(inboundOnly: Bool, graceful: Bool, skipsExit: Bool) {
+        let stopped = listenerDrain.begin(
+            inboundOnly: inboundOnly, graceful: graceful, skipsExit: skipsExit, nowMs: main.nowMs,
+            drainTimeMs: options.drainTimeS * 1000)
+        statistics.stopped(listeners: stopped)
+    }
 
     private func beginDrain(_ why: String) {
         isDraining = true
-        failsHealthChecks = true
+        failHealthChecks(true)
         drainDeadlineMs = main.nowMs + options.shutdownGraceS * 1000
         log.write(
             .info, "main",
@@ -267,8 +307,9 @@ package final class Server {
         if main.nowMs >= flushAtMs {
             flushAtMs = main.nowMs + Server.histogramFlushMs
             stats.flushHistograms()
-            stats.mainCells.set(serverScope[.uptime], (Clock.monotonicNs() - startedNs) / 1_000_000_000)
+            refreshStatistics()
         }
+        statistics.stopped(listeners: listenerDrain.ticked(nowMs: main.nowMs))
         if watch?.hasChanged() == true { reload() }
         guard isDraining else { return }
         if !socketsAreClosed, publisher.nobodyAccepts || !workersAreStarted {
@@ -291,7 +332,8 @@ package final class Server {
             return
         }
         do throws(ConfigErrors) {
-            let document = try ConfigReader.read(path: path, yaml: options.configYAML)
+            let document = try ConfigReader.read(
+                path: path, yaml: options.configYAML, unknownFields: options.unknownFields)
             apply(document, path)
         } catch {
             refuse(error, path)
@@ -302,7 +344,7 @@ package final class Server {
         do throws(Configurator.Failure) {
             try configurator.apply(document)
             logWarnings()
-            stats.mainCells.set(managerScope[.totalListenersActive], UInt64(configurator.listeners.count))
+            configurationApplied()
             stats.mainCells.increment(planScope[.reloadsApplied])
             log.write(.info, "config", "\(path): applied")
             martlet_release_spare_memory()

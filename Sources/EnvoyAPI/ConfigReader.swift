@@ -5,6 +5,11 @@ package struct ConfigDocument: Sendable {
     package let source: SourceMap
     /// Accepted, but worth a word; in the order of the file.
     package let warnings: [ConfigError]
+
+    /// The same, with what the command line lays over it.
+    package func with(_ bootstrap: Envoy_Config_Bootstrap_V3_Bootstrap) -> ConfigDocument {
+        ConfigDocument(bootstrap: bootstrap, source: source, warnings: warnings)
+    }
 }
 
 /// Any message, read like a bootstrap: routes from a file, resources over xDS.
@@ -57,10 +62,13 @@ package enum ConfigReader {
     }
 
     /// The file of `--config-path` with the text of `--config-yaml` merged over it; either may be missing.
-    package static func read(path: String?, yaml: String? = nil) throws(ConfigErrors) -> ConfigDocument {
+    package static func read(
+        path: String?, yaml: String? = nil, unknownFields: ConfigError.Severity = .error
+    ) throws(ConfigErrors) -> ConfigDocument {
         var inputs: [Input] = []
         if let path { inputs.append(try file(path)) }
         if let yaml { inputs.append(Input(yaml: yaml, name: "--config-yaml")) }
+        for i in inputs.indices { inputs[i].unknownFields = unknownFields }
         guard !inputs.isEmpty else {
             throw ConfigErrors([
                 ConfigError(

@@ -1,8 +1,8 @@
 /// The small parts of JSON that need care.
-enum JSONText {
-    static func quoted(_ text: String?) -> String { text.map(quoted) ?? "null" }
+package enum JSONText {
+    package static func quoted(_ text: String?) -> String { text.map(quoted) ?? "null" }
 
-    static func quoted(_ text: String) -> String {
+    package static func quoted(_ text: String) -> String {
         var quoted = "\""
         for scalar in text.unicodeScalars {
             switch scalar {
@@ -21,7 +21,7 @@ enum JSONText {
     }
 
     /// Protobuf's JSON: whole numbers without a fraction, the three that JSON lacks as strings.
-    static func number<F: BinaryFloatingPoint & CustomStringConvertible>(_ value: F) -> String {
+    package static func number<F: BinaryFloatingPoint & CustomStringConvertible>(_ value: F) -> String {
         if value.isNaN { return "\"NaN\"" }
         if value.isInfinite { return value < 0 ? "\"-Infinity\"" : "\"Infinity\"" }
         let text = value.description

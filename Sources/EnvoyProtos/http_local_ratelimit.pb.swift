@@ -124,6 +124,11 @@ public nonisolated struct Envoy_Extensions_Filters_Http_LocalRatelimit_V3_LocalR
     set {_uniqueStorage()._rateLimitedAsResourceExhausted = newValue}
   }
 
+  public var rateLimits: [Envoy_Config_Route_V3_RateLimit] {
+    get {_storage._rateLimits}
+    set {_uniqueStorage()._rateLimits = newValue}
+  }
+
   public var maxDynamicDescriptors: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._maxDynamicDescriptors ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._maxDynamicDescriptors = newValue}
@@ -146,7 +151,7 @@ fileprivate nonisolated let _protobuf_package = "envoy.extensions.filters.http.l
 
 nonisolated extension Envoy_Extensions_Filters_Http_LocalRatelimit_V3_LocalRateLimit: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".LocalRateLimit"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}stat_prefix\0\u{1}status\0\u{3}token_bucket\0\u{3}filter_enabled\0\u{3}filter_enforced\0\u{3}response_headers_to_add\0\u{2}\u{2}descriptors\0\u{1}stage\0\u{3}request_headers_to_add_when_not_enforced\0\u{3}local_rate_limit_per_downstream_connection\0\u{3}enable_x_ratelimit_headers\0\u{3}vh_rate_limits\0\u{3}always_consume_default_token_bucket\0\u{3}rate_limited_as_resource_exhausted\0\u{3}local_cluster_rate_limit\0\u{4}\u{2}max_dynamic_descriptors\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}stat_prefix\0\u{1}status\0\u{3}token_bucket\0\u{3}filter_enabled\0\u{3}filter_enforced\0\u{3}response_headers_to_add\0\u{2}\u{2}descriptors\0\u{1}stage\0\u{3}request_headers_to_add_when_not_enforced\0\u{3}local_rate_limit_per_downstream_connection\0\u{3}enable_x_ratelimit_headers\0\u{3}vh_rate_limits\0\u{3}always_consume_default_token_bucket\0\u{3}rate_limited_as_resource_exhausted\0\u{3}local_cluster_rate_limit\0\u{3}rate_limits\0\u{3}max_dynamic_descriptors\0")
 
   fileprivate class _StorageClass {
     var _statPrefix: String = String()
@@ -164,6 +169,7 @@ nonisolated extension Envoy_Extensions_Filters_Http_LocalRatelimit_V3_LocalRateL
     var _vhRateLimits: Envoy_Extensions_Common_Ratelimit_V3_VhRateLimitsOptions = .override
     var _alwaysConsumeDefaultTokenBucket: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
     var _rateLimitedAsResourceExhausted: Bool = false
+    var _rateLimits: [Envoy_Config_Route_V3_RateLimit] = []
     var _maxDynamicDescriptors: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
 
       // This property is used as the initial default value for new instances of the type.
@@ -190,6 +196,7 @@ nonisolated extension Envoy_Extensions_Filters_Http_LocalRatelimit_V3_LocalRateL
       _vhRateLimits = source._vhRateLimits
       _alwaysConsumeDefaultTokenBucket = source._alwaysConsumeDefaultTokenBucket
       _rateLimitedAsResourceExhausted = source._rateLimitedAsResourceExhausted
+      _rateLimits = source._rateLimits
       _maxDynamicDescriptors = source._maxDynamicDescriptors
     }
   }
@@ -224,6 +231,7 @@ nonisolated extension Envoy_Extensions_Filters_Http_LocalRatelimit_V3_LocalRateL
         case 14: try { try decoder.decodeSingularMessageField(value: &_storage._alwaysConsumeDefaultTokenBucket) }()
         case 15: try { try decoder.decodeSingularBoolField(value: &_storage._rateLimitedAsResourceExhausted) }()
         case 16: try { try decoder.decodeSingularMessageField(value: &_storage._localClusterRateLimit) }()
+        case 17: try { try decoder.decodeRepeatedMessageField(value: &_storage._rateLimits) }()
         case 18: try { try decoder.decodeSingularMessageField(value: &_storage._maxDynamicDescriptors) }()
         default: break
         }
@@ -282,6 +290,9 @@ nonisolated extension Envoy_Extensions_Filters_Http_LocalRatelimit_V3_LocalRateL
       try { if let v = _storage._localClusterRateLimit {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 16)
       } }()
+      if !_storage._rateLimits.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._rateLimits, fieldNumber: 17)
+      }
       try { if let v = _storage._maxDynamicDescriptors {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 18)
       } }()
@@ -309,6 +320,7 @@ nonisolated extension Envoy_Extensions_Filters_Http_LocalRatelimit_V3_LocalRateL
         if _storage._vhRateLimits != rhs_storage._vhRateLimits {return false}
         if _storage._alwaysConsumeDefaultTokenBucket != rhs_storage._alwaysConsumeDefaultTokenBucket {return false}
         if _storage._rateLimitedAsResourceExhausted != rhs_storage._rateLimitedAsResourceExhausted {return false}
+        if _storage._rateLimits != rhs_storage._rateLimits {return false}
         if _storage._maxDynamicDescriptors != rhs_storage._maxDynamicDescriptors {return false}
         return true
       }

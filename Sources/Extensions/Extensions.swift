@@ -9,6 +9,7 @@ package enum HTTPFilters {
             BufferFactory.filterExtension,
             HeaderMutationFactory.filterExtension,
             HealthCheckFactory.filterExtension,
+            LocalRateLimitFactory.filterExtension,
         ]
     }
 }

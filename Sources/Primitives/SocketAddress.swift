@@ -119,6 +119,18 @@ public struct SocketAddress: Equatable, Sendable {
         }
     }
 
+    /// The network that the address is in: everything behind the first `bits` is 0.
+    public func masked(bits: UInt8) -> SocketAddress {
+        var network = self
+        let count = family == .ipv4 ? min(bits, 32) : bits
+        let highMask = count >= 64 ? UInt64.max : count == 0 ? 0 : UInt64.max << (64 - UInt64(count))
+        let lowBits = count > 64 ? UInt64(min(count, 128)) - 64 : 0
+        let lowMask = lowBits == 0 ? 0 : lowBits == 64 ? UInt64.max : UInt64.max << (64 - lowBits)
+        network.high = high & highMask.bigEndian
+        network.low = low & lowMask.bigEndian
+        return network
+    }
+
     /// The address alone, without port: `127.0.0.1`, `::1`; empty for a UNIX socket. At most 45 bytes to `out`.
     public func writeIP(_ out: UnsafeMutablePointer<UInt8>) -> Int {
         guard family == .ipv4 || family == .ipv6 else { return 0 }

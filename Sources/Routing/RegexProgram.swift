@@ -40,6 +40,9 @@ package struct RegexProgram: BitwiseCopyable, @unchecked Sendable {  // RE2 allo
     /// The whole text must match. Linear in the text's length, whatever the pattern.
     @inline(__always)
     package func matches(_ text: Bytes) -> Bool { unsafe cre2_full_match(handle, text.base, text.count) }
+
+    /// Some part of the text must match: what filters of the admin interface mean.
+    package func finds(in text: Bytes) -> Bool { unsafe cre2_partial_match(handle, text.base, text.count) }
 }
 
 /// Many patterns, tried at once in one pass.

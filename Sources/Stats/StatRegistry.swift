@@ -152,6 +152,9 @@ package final class StatRegistry {
         }
     }
 
+    /// A histogram that some thread has written is shown, merged or not yet.
+    func isWritten(histogram id: StatID) -> Bool { threads.contains { $0.histogram(id) != nil } }
+
     /// `/reset_counters`: every counter shows 0 from now on. Gauges, texts and histograms stay, as in Envoy.
     package func resetCounters() {
         for entry in sorted {

@@ -15,6 +15,11 @@ package struct Cluster {
     /// Whether the host that was chosen last came from a level in panic.
     package private(set) var choseInPanic = false
 
+    /// No plan lists it any more, or another in its place.
+    package var isRemoved = false
+    /// Hosts that were made for it and have not been freed.
+    package var liveHosts = 0
+
     package init(config: UnsafePointer<ClusterConfig>, set: UnsafePointer<HostSet>) {
         unsafe self.config = unsafe config
         unsafe self.set = unsafe set
@@ -36,10 +41,10 @@ package struct Cluster {
     package func host(_ index: Int) -> Handle { Handle(raw: hosts[index]) }
 
     /// Takes over a host set. Hosts that stay keep their `Host`; those that go are returned to be drained by the caller.
-    /// `moved` tells of each host's old and new part (`.max`: none), for the caller to pin.
+    /// `place`: where this cluster lies; its hosts point there. `moved` tells of each host's old and new part (`.max`: none), for the caller to pin.
     package mutating func adopt(
-        _ new: UnsafePointer<HostSet>, slab: inout Slab<Host>, random: inout Random,
-        moved: (_ from: UInt32, _ to: UInt32) -> Void, removed: (Handle) -> Void
+        _ new: UnsafePointer<HostSet>, at place: UnsafeMutablePointer<Cluster>, slab: inout Slab<Host>,
+        random: inout Random, moved: (_ from: UInt32, _ to: UInt32) -> Void, removed: (Handle) -> Void
     ) {
         let part = unsafe new.pointee.part
         let old = hosts
@@ -65,8 +70,8 @@ package struct Cluster {
             if let kept {
                 next.append(kept)
             } else if let (handle, host) = unsafe slab.allocate() {
-                unsafe host.initialize(to: Host(handle: handle, config: config, cluster: self.config.pointee.slot,
-                        clusterPart: self.config.pointee.part))
+                unsafe host.initialize(to: Host(handle: handle, config: config, cluster: place))
+                liveHosts &+= 1
                 unsafe host.pointee.part = part
                 moved(.max, part)
                 next.append(handle.raw)

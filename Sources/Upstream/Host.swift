@@ -10,10 +10,9 @@ import Transport
 package struct Host {
     package var handle: Handle
     package var config: HostConfig
-    /// Slot of the cluster.
-    package var cluster: UInt32
-    /// Part number of that cluster: a slot may get a new cluster while connections to old hosts are open.
-    package var clusterPart: UInt32
+    /// The cluster that it was made for. A cluster that a plan replaces lives on until its last host is gone, so that
+    /// what was counted there is given back there.
+    package let cluster: UnsafeMutablePointer<Cluster>
     /// Part number of the host set that `config` lies in, pinned.
     package var part: UInt32 = .max
     /// Most recently used idle connection, linked through the sessions: the hot one is used again, cold ones time out.
@@ -29,10 +28,9 @@ package struct Host {
     /// No longer in the host set: no new requests, idle connections closed.
     package var isRemoved = false
 
-    package init(handle: Handle, config: HostConfig, cluster: UInt32, clusterPart: UInt32) {
+    package init(handle: Handle, config: HostConfig, cluster: UnsafeMutablePointer<Cluster>) {
         self.handle = handle
         self.config = config
-        self.cluster = cluster
-        self.clusterPart = clusterPart
+        unsafe self.cluster = unsafe cluster
     }
 }

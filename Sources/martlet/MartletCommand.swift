@@ -1,15 +1,10 @@
-// The command line: Envoy's options, and a few of ours.
+// The command line: Envoy's options, and a few of ours. What they mean is in `Options`, what is done in `Serve`.
 
-import Admin
 import ArgumentParser
-import CLiburing
 import Control
 import EnvoyAPI
 import Glibc
 import Primitives
-
-enum Mode: String, ExpressibleByArgument { case serve, validate }
-enum OutputFormat: String, ExpressibleByArgument { case text, json }
 
 struct MartletCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -18,175 +13,97 @@ struct MartletCommand: ParsableCommand {
         discussion: "Without -c, a demonstration is served on 127.0.0.1:10000, with its admin on 127.0.0.1:9901.",
         version: "martlet  version: \(Version.text)")
 
-    @Option(name: [.customShort("c"), .long], help: "Path of the bootstrap: .yaml, .yml, .json or .pb.")
-    var configPath: String?
-    @Option(help: "Bootstrap as YAML text, merged over the file.")
-    var configYaml: String?
-    @Option(help: "serve, or validate: read and check the configuration, then exit.")
-    var mode = Mode.serve
-    @Option(help: "How --mode validate reports: text or json.")
-    var format = OutputFormat.text
-    @Option(help: "Worker threads; default: the CPUs of the process's affinity mask.")
-    var concurrency: Int?
-    @Flag(help: "Bind each worker thread to a CPU of its own.")
-    var cpusetThreads = false
-    @Option(name: [.customShort("l"), .long], help: "trace, debug, info, warning, error, critical or off.")
-    var logLevel = "info"
-    @Option(help: "Levels per component: upstream:debug,config:trace.")
-    var componentLogLevel: String?
-    @Option(help: "Seconds that a drain waits for connections after SIGTERM.")
-    var shutdownGraceS: UInt64 = 30
-    @Flag(help: "Apply the bootstrap again whenever the file changes.")
-    var watch = false
-    @Option(help: "File that gets the admin's address, ip:port.")
-    var adminAddressPath: String?
-    @Option(help: "Name of the local cluster (node.cluster).") var serviceCluster: String?
-    @Option(help: "Name of this node (node.id).") var serviceNode: String?
-    @Option(help: "Zone of this node (node.locality.zone).") var serviceZone: String?
-
-    @Option(help: "Milliseconds between flushes of access logs.") var fileFlushIntervalMsec: UInt64 = 10_000
-
-    // Envoy's, accepted so that its command lines work; each says once that it does nothing here.
-    @Option(help: "Accepted for Envoy's sake: no effect.") var baseId: UInt32?
-    @Flag(help: "Accepted for Envoy's sake: no effect.") var useDynamicBaseId = false
-    @Option(help: "Accepted for Envoy's sake: no effect.") var baseIdPath: String?
-    @Option(help: "Accepted for Envoy's sake: no effect.") var restartEpoch: UInt32?
-    @Flag(help: "Hot restart is not built yet, so this is always so.") var disableHotRestart = false
-    @Option(help: "Accepted for Envoy's sake: no effect.") var drainTimeS: UInt64?
-    @Option(help: "Accepted for Envoy's sake: no effect.") var drainStrategy: String?
-    @Option(help: "Accepted for Envoy's sake: no effect.") var parentShutdownTimeS: UInt64?
-    @Option(help: "Accepted for Envoy's sake: no effect.") var logFormat: String?
-    @Option(help: "Accepted for Envoy's sake: no effect.") var logPath: String?
-    @Option(help: "Accepted for Envoy's sake: no effect.") var localAddressIpVersion: String?
-    @Flag(help: "Accepted for Envoy's sake: no effect.") var enableCoreDump = false
-    @Flag(help: "Accepted for Envoy's sake: no effect.") var skipHotRestartOnNoParent = false
+    @OptionGroup(title: "Configuration") var config: ConfigOptions
+    @OptionGroup(title: "Threads and life") var process: ProcessOptions
+    @OptionGroup(title: "Log of the process") var log: LogOptions
+    @OptionGroup(title: "Identity and addresses") var identity: IdentityOptions
+    @OptionGroup(title: "Accepted for Envoy's sake: no effect here") var ignored: IgnoredOptions
 
     func run() throws {
-        guard let level = LogLevel(name: logLevel) else {
-            fail("error: invalid log level specified '\(logLevel)'")
+        if ignored.hotRestartVersion {
+            printOut("disabled")
+            return
         }
-        let log = Log(level: level)
-        setComponentLevels(log)
-        sayWithoutEffect(log)
-        switch mode {
-        case .validate: validate()
-        case .serve: serve(log)
+        if ignored.useDynamicBaseId, let epoch = ignored.restartEpoch, epoch > 0 {
+            fail("error: cannot use --restart-epoch=\(epoch) with --use-dynamic-base-id")
         }
-    }
-
-    // MARK: validate
-
-    private func validate() -> Never {
-        let name = configPath ?? "(yaml)"
-        do throws(ConfigErrors) {
-            let document = try ConfigReader.read(path: configPath, yaml: configYaml)
-            let configurator = Server.validator(filters: FilterRegistry(BuiltInFilters.all))
-            try configurator.validate(document)
-            if format == .json {
-                print(ConfigErrors(configurator.warnings).json)
-            } else {
-                for warning in configurator.warnings { print(warning.description) }
-                print("configuration '\(name)' OK")
-            }
-            Glibc.exit(0)
-        } catch {
-            if format == .json {
-                print(error.json)
-            } else {
-                for problem in error.errors { printError(problem.description) }
-            }
-            Glibc.exit(1)
+        _ = identity.tags()
+        let log = log.make()
+        config.warn(log)
+        process.warn(log)
+        ignored.warn(log)
+        switch config.mode {
+        case .validate: Validation(self).run()
+        case .serve, .init_only: Serving(self, log).run()
         }
     }
 
-    // MARK: serve
-
-    private func serve(_ log: Log) -> Never {
-        var options = ServerOptions(concurrency: max(1, concurrency ?? Int(martlet_cpu_count())))
-        options.configPath = configPath
-        options.configYAML = configYaml
-        options.shutdownGraceS = shutdownGraceS
-        options.pinsWorkers = cpusetThreads
-        options.watches = watch
-        options.logFlushIntervalMs = fileFlushIntervalMsec
-        let isDemo = configPath == nil && configYaml == nil
-        do throws(ServerError) {
-            let server = try Server(options, filters: FilterRegistry(BuiltInFilters.all), log: log)
-            try start(server, isDemo)
-            log.write(.info, "main", "starting main dispatch loop")
-            if isDemo { Demo.announcement.withBytes { bytes in _ = unsafe write(1, bytes.base, bytes.count) } }
-            Glibc.exit(server.run())
-        } catch {
-            switch error {
-            case .config(let errors):
-                for problem in errors.errors { printError(problem.description) }
-                Glibc.exit(1)
-            case .listen(let error): fail(error.text)
-            case .ring(let error): fail(error.text)
-            }
-        }
-    }
-
-    /// In a function of its own: the configuration as it was read, several kilobytes a cluster, ends with it.
-    private func start(_ server: Server, _ isDemo: Bool) throws(ServerError) {
-        let document = try read(isDemo)
-        try server.start(document)
-        let admin = try AdminServer(server, document, options: commandLineOptions(server))
-        admin.writeAddress(to: adminAddressPath)
-    }
-
-    private func read(_ isDemo: Bool) throws(ServerError) -> ConfigDocument {
-        do throws(ConfigErrors) {
-            if isDemo { return try ConfigReader.read(yaml: Demo.bootstrap, file: "(built in)") }
-            return try ConfigReader.read(path: configPath, yaml: configYaml)
-        } catch {
-            throw .config(error)
-        }
-    }
-
-    private func commandLineOptions(_ server: Server) -> [(name: String, json: String)] {
+    /// `/server_info` shows the options that are in force, in this order.
+    func inForce(concurrency: Int) -> [(name: String, json: String)] {
         [
-            ("concurrency", "\(server.options.concurrency)"),
-            ("config_path", "\"\(configPath ?? "")\""),
-            ("log_level", "\"\(logLevel)\""),
-            ("mode", "\"Serve\""),
+            ("base_id", "\"\(ignored.baseId ?? 0)\""),
+            ("concurrency", "\(concurrency)"),
+            ("config_path", JSONText.quoted(config.configPath ?? "")),
+            ("config_yaml", JSONText.quoted(config.configYaml ?? "")),
+            ("allow_unknown_static_fields", "\(config.allowsUnknownFields)"),
+            ("admin_address_path", JSONText.quoted(identity.adminAddressPath ?? "")),
+            ("local_address_ip_version", JSONText.quoted(identity.localAddressIpVersion.rawValue)),
+            ("log_level", JSONText.quoted(log.logLevel)),
+            ("component_log_level", JSONText.quoted(log.componentLogLevel ?? "")),
+            ("log_format", JSONText.quoted(log.logFormat ?? LogPattern.envoy)),
+            ("log_path", JSONText.quoted(log.logPath ?? "")),
+            ("service_cluster", JSONText.quoted(identity.serviceCluster ?? "")),
+            ("service_node", JSONText.quoted(identity.serviceNode ?? "")),
+            ("service_zone", JSONText.quoted(identity.serviceZone ?? "")),
+            ("file_flush_interval", milliseconds(process.fileFlushIntervalMsec)),
+            ("drain_time", "\"\(process.drainTimeS)s\""),
+            ("parent_shutdown_time", "\"\(ignored.parentShutdownTimeS ?? 900)s\""),
+            ("mode", "\"\(config.mode.shown)\""),
+            ("disable_hot_restart", "true"),
+            ("enable_mutex_tracing", "\(ignored.enableMutexTracing)"),
+            ("restart_epoch", "\(ignored.restartEpoch ?? 0)"),
+            ("cpuset_threads", "\(process.cpusetThreads)"),
+            ("reject_unknown_dynamic_fields", "\(ignored.rejectUnknownDynamicFields)"),
+            ("log_format_escaped", "\(log.logFormatEscaped)"),
+            ("disabled_extensions", "[]"),
+            ("ignore_unknown_dynamic_fields", "\(ignored.ignoreUnknownDynamicFields)"),
+            ("use_dynamic_base_id", "\(ignored.useDynamicBaseId)"),
+            ("base_id_path", JSONText.quoted(ignored.baseIdPath ?? "")),
+            ("drain_strategy", "\"\(process.drainStrategy.shown)\""),
+            ("enable_fine_grain_logging", "\(ignored.enableFineGrainLogging)"),
+            ("socket_path", JSONText.quoted(ignored.socketPath ?? "@envoy_domain_socket")),
+            ("socket_mode", "\(Int(ignored.socketMode ?? "0", radix: 8) ?? 0)"),
+            ("enable_core_dump", "\(process.enableCoreDump)"),
+            ("stats_tag", tags),
+            ("skip_hot_restart_on_no_parent", "\(ignored.skipHotRestartOnNoParent)"),
+            ("skip_hot_restart_parent_stats", "\(ignored.skipHotRestartParentStats)"),
+            ("skip_deprecated_logs", "\(ignored.skipDeprecatedLogs)"),
+            ("file_flush_min_size", "\(ignored.fileFlushMinSizeKb ?? 0)"),
+            ("log_stacktrace_single_entry", "\(ignored.logStacktraceSingleEntry)"),
         ]
     }
 
-    private func setComponentLevels(_ log: Log) {
-        for item in (componentLogLevel ?? "").split(separator: ",") {
-            let parts = item.split(separator: ":")
-            guard parts.count == 2, let level = LogLevel(name: String(parts[1])) else {
-                fail("error: component log level not correctly specified '\(item)'")
-            }
-            log.levels[String(parts[0])] = level
-        }
+    private var tags: String {
+        if identity.statsTag.isEmpty { return "[]" }
+        return "[\n" + identity.statsTag.map { "   " + JSONText.quoted($0) }.joined(separator: ",\n") + "\n  ]"
     }
 
-    private func sayWithoutEffect(_ log: Log) {
-        let given: [(String, Bool)] = [
-            ("--base-id", baseId != nil), ("--use-dynamic-base-id", useDynamicBaseId),
-            ("--base-id-path", baseIdPath != nil), ("--restart-epoch", restartEpoch != nil),
-            ("--drain-time-s", drainTimeS != nil), ("--drain-strategy", drainStrategy != nil),
-            ("--parent-shutdown-time-s", parentShutdownTimeS != nil), ("--log-format", logFormat != nil),
-            ("--log-path", logPath != nil),
-            ("--local-address-ip-version", localAddressIpVersion != nil), ("--enable-core-dump", enableCoreDump),
-            ("--skip-hot-restart-on-no-parent", skipHotRestartOnNoParent),
-            ("--service-cluster", serviceCluster != nil), ("--service-node", serviceNode != nil),
-            ("--service-zone", serviceZone != nil),
-        ]
-        for (name, isGiven) in given where isGiven {
-            log.write(.info, "main", "\(name) is accepted for Envoy's sake and has no effect here")
-        }
+    private func milliseconds(_ value: UInt64) -> String {
+        value % 1000 == 0 ? "\"\(value / 1000)s\"" : "\"\(value / 1000).\(String(1000 + value % 1000).dropFirst())s\""
     }
 }
 
 func fail(_ text: String) -> Never {
-    printError("martlet: " + text)
+    printError(text)
     exit(1)
 }
 
 /// A line to standard error.
 func printError(_ text: String) {
     (text + "\n").withBytes { bytes in _ = unsafe write(2, bytes.base, bytes.count) }
+}
+
+/// To standard output, as it is.
+func printOut(_ text: String) {
+    text.withBytes { bytes in _ = unsafe write(1, bytes.base, bytes.count) }
 }

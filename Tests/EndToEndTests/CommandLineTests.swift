@@ -125,13 +125,149 @@ struct CommandLineTests {
         #expect(finished.output.contains("--no-such-option"))
     }
 
+    /// Every option of Envoy 1.40's `--help`.
     @Test
     func helpShowsEnvoysOptions() throws {
         let martlet = try Binary.martlet()
         let finished = try martlet.run(["--help"])
         #expect(finished.status == 0)
-        for option in ["--config-path", "--config-yaml", "--mode", "--concurrency", "--log-level", "--drain-time-s"] {
-            #expect(finished.output.contains(option), "\(option)")
+        for option in CommandLineTests.envoysOptions {
+            #expect(finished.output.contains("--" + option), "--\(option)")
+        }
+    }
+
+    private static let envoysOptions = [
+        "stats-tag", "enable-core-dump", "socket-mode", "socket-path", "disable-extensions", "cpuset-threads",
+        "enable-mutex-tracing", "disable-hot-restart", "mode", "parent-shutdown-time-s", "drain-strategy", "drain-time-s",
+        "file-flush-min-size-kb", "file-flush-interval-msec", "service-zone", "service-node", "service-cluster",
+        "hot-restart-version", "restart-epoch", "log-path", "enable-fine-grain-logging", "log-format-escaped",
+        "log-format", "component-log-level", "log-level", "local-address-ip-version", "admin-address-path",
+        "log-stacktrace-single-entry", "skip-deprecated-logs", "ignore-unknown-dynamic-fields",
+        "reject-unknown-dynamic-fields", "allow-unknown-static-fields", "allow-unknown-fields", "config-yaml",
+        "config-path", "concurrency", "base-id-path", "skip-hot-restart-parent-stats", "skip-hot-restart-on-no-parent",
+        "use-dynamic-base-id", "base-id", "version",
+    ]
+
+    @Test
+    func versionHasEnvoysShape() throws {
+        let martlet = try Binary.martlet()
+        let finished = try martlet.run(["--version"])
+        #expect(finished.status == 0)
+        let line = try #require(finished.output.textLines.first)
+        #expect(line.hasPrefix("martlet  version: "))
+        let parts = line.dropFirst("martlet  version: ".count).split(separator: "/", omittingEmptySubsequences: false)
+        #expect(parts.count == 5, "\(line)")
+        #expect(parts[0].utf8.count == 40)
+        #expect(["Clean", "Modified"].contains(String(parts[2])))
+        #expect(["RELEASE", "DEBUG"].contains(String(parts[3])))
+        #expect(try martlet.run(["--hot-restart-version"]).output == "disabled")
+    }
+
+    /// Envoy's words for wrong values, exit 1, nothing else.
+    @Test(arguments: [
+        (["-l", "loud"], "error: invalid log level specified 'loud'"),
+        (["--component-log-level", "nope:debug"], "error: invalid component specified 'nope'"),
+        (["--component-log-level", "upstream"], "error: component log level not correctly specified 'upstream'"),
+        (["--component-log-level", "upstream:xx"], "error: invalid log level specified 'xx'"),
+        (["--mode", "nope"], "error: unknown mode 'nope'"),
+        (["--local-address-ip-version", "v5"], "error: unknown IP address version 'v5'"),
+        (["--drain-strategy", "x"], "error: unknown drain-strategy 'x'"),
+        (["--stats-tag", "foo"], "error: misformatted stats-tag 'foo'"),
+        (["--stats-tag", "a-b:c"], "error: misformatted stats-tag 'a-b:c' contains invalid char in 'a-b'"),
+        (["--stats-tag", "a:c.d"], "error: misformatted stats-tag 'a:c.d' contains invalid char in 'c.d'"),
+        (["--use-dynamic-base-id", "--restart-epoch", "1"], "error: cannot use --restart-epoch=1 with --use-dynamic-base-id"),
+        (["--log-path", "/nonexistent/x"], "Failed to open log-file '/nonexistent/x': No such file or directory"),
+    ])
+    func wrongValuesAreOneLine(_ arguments: [String], _ line: String) throws {
+        let martlet = try Binary.martlet()
+        let finished = try martlet.run(["--config-yaml", "{}"] + arguments)
+        #expect(finished.status == 1)
+        #expect(finished.output == line + "\n")
+    }
+
+    /// What cannot apply is accepted, and says so in one line each.
+    @Test
+    func optionsWithoutEffectSayso() throws {
+        let martlet = try Binary.martlet()
+        let ignored = [
+            "--base-id 7", "--base-id-path /tmp/x", "--restart-epoch 0", "--skip-hot-restart-on-no-parent",
+            "--skip-hot-restart-parent-stats", "--parent-shutdown-time-s 3", "--socket-path @x", "--socket-mode 600",
+            "--file-flush-min-size-kb 1", "--reject-unknown-dynamic-fields", "--ignore-unknown-dynamic-fields",
+            "--skip-deprecated-logs", "--disable-extensions a", "--enable-mutex-tracing", "--enable-fine-grain-logging",
+            "--log-stacktrace-single-entry",
+        ]
+        let arguments = ignored.flatMap { $0.split(separator: " ").map(String.init) }
+        let finished = try martlet.run(["--mode", "validate", "--config-yaml", "{}", "--disable-hot-restart"] + arguments)
+        #expect(finished.status == 0)
+        for option in ignored {
+            let name = option.split(separator: " ")[0]
+            let lines = finished.output.textLines.filter { $0.contains("\(name) is accepted for Envoy's sake") }
+            #expect(lines.count == 1, "\(name)")
+        }
+        #expect(!finished.output.contains("--disable-hot-restart is accepted"))
+    }
+
+    /// Identity, tags and format of the log, all at once.
+    @Test
+    func optionsHaveTheirEffect() throws {
+        let martlet = try Binary.martlet()
+        let directory = TemporaryDirectory()
+        let admin = Ports.free()
+        let file = directory.write(
+            "node: {id: old, cluster: c}\nadmin: {address: {socket_address: {address: 127.0.0.1, port_value: \(admin)}}}\n",
+            to: "node.yaml")
+        let log = directory.path + "/process.log"
+        let process = try martlet.start([
+            "-c", file, "--concurrency", "1", "--service-node", "n2", "--service-zone", "z2", "--stats-tag", "team:blue",
+            "--log-path", log, "--log-format", "<%L|%n> %v", "--drain-strategy", "immediate", "--drain-time-s", "5",
+            "--file-flush-interval-msec", "1500", "--local-address-ip-version", "v6", "-l", "debug",
+        ])
+        #expect(process.becomesReady(admin: admin))
+        let info = try JSON(parsing: String(wire: Admin(port: admin).request("GET", "/server_info")?.body ?? []))
+        let node = info["node"]
+        #expect(node?["id"]?.string == "n2")
+        #expect(node?["cluster"]?.string == "c")
+        #expect(node?["locality"]?["zone"]?.string == "z2")
+        let options = info["command_line_options"]
+        #expect(options?["drain_strategy"]?.string == "Immediate")
+        #expect(options?["drain_time"]?.string == "5s")
+        #expect(options?["file_flush_interval"]?.string == "1.500s")
+        #expect(options?["local_address_ip_version"]?.string == "v6")
+        #expect(options?["stats_tag"]?.array?.first?.string == "team:blue")
+        #expect(options?["log_format"]?.string == "<%L|%n> %v")
+        let prometheus = String(wire: Admin(port: admin).request("GET", "/stats/prometheus?filter=server.live")?.body ?? [])
+        #expect(prometheus.contains("envoy_server_live{team=\"blue\"} 1"))
+        #expect(process.output.isEmpty, "\(process.output)")
+        #expect(Files.text(log)?.contains("<I|main> starting main dispatch loop\n") == true)
+        // SIGUSR1 after the file has moved.
+        #expect(Files.move(log, log + ".1"))
+        process.signal(10)
+        #expect(wait(upToMs: 2_000) { Admin(port: admin).isReady() && Files.text(log)?.contains("<D|admin>") == true })
+    }
+
+    @Test
+    func theLogMayBeJSON() throws {
+        let martlet = try Binary.martlet()
+        let yaml = "application_log_config: {log_format: {json_format: {Level: \"%l\", Nested: {n: \"%n\"}, b: 1, Message: \"%j\"}}}"
+        let finished = try martlet.run(["--config-yaml", yaml, "--mode", "init_only", "-l", "info"])
+        #expect(finished.status == 0, "\(finished.output)")
+        let both = try martlet.run(["--config-yaml", yaml, "--mode", "init_only", "--log-format", "%v"])
+        #expect(both.status == 1)
+        #expect(both.output.contains("Only one of ApplicationLogConfig.log_format or CLI option --log-format"))
+        let process = try martlet.start(["--config-yaml", yaml])
+        let line = "{\"Level\":\"info\",\"Message\":\"starting main dispatch loop\",\"Nested\":{\"n\":\"main\"},\"b\":1}"
+        #expect(wait(upToMs: 5_000) { process.output.contains(line + "\n") }, "\(process.output)")
+    }
+
+    @Test
+    func unknownFieldsMayBeWarnings() throws {
+        let martlet = try Binary.martlet()
+        let yaml = "node: {id: a, colour: red}"
+        #expect(try martlet.run(["--mode", "validate", "--config-yaml", yaml]).status == 1)
+        for option in ["--allow-unknown-static-fields", "--allow-unknown-fields"] {
+            let finished = try martlet.run(["--mode", "validate", "--config-yaml", yaml, option])
+            #expect(finished.status == 0, "\(finished.output)")
+            #expect(finished.output.contains("colour"), "\(finished.output)")
         }
     }
 }

@@ -7,6 +7,7 @@ final class ReloadLoad: Sendable {
     let tally = LoadTally()
     private let ports: ReloadConfiguration
     private let stopped = Flag()
+    private let stoppedLongLived = Flag()
     private let draining = Flag()
     private let threads = Mutex<[BackgroundThread]>([])
     private let longLived = Mutex<[BackgroundThread]>([])
@@ -37,7 +38,7 @@ final class ReloadLoad: Sendable {
 
     /// Ends the tunnel and the TCP connection.
     func finishLongLived() {
-        stopped.raise()
+        stoppedLongLived.raise()
         for thread in longLived.withLock({ $0 }) { thread.join() }
     }
 
@@ -136,7 +137,7 @@ final class ReloadLoad: Sendable {
     /// Numbered messages there and back, on one connection, until the end.
     private func echoes(_ socket: Descriptor, _ what: String) {
         var number = 0
-        while !stopped.isRaised {
+        while !stoppedLongLived.isRaised {
             number += 1
             let message = Array("\(what) \(number) ".utf8) + [UInt8](repeating: 0x2e, count: number % 5_000)
             var sent = 0

@@ -43,8 +43,9 @@ struct ReloadUnderLoadTests {
         process.signal(SIGHUP)
         #expect(wait(upToMs: 10_000) { admin.isServing(0, port: ports.http) })
         load.finishRequests()
-        // What the tunnel and the TCP connection came by is kept for them, and for nobody else.
-        #expect(settled(admin, retiring: 2)["martlet.plan.parts_retiring"] == 2)
+        // What the tunnel and the TCP connection use is kept for them, and nothing else: the two listeners that they came
+        // by, and the tunnel's cluster and its host set. The TCP connection's cluster never changed.
+        #expect(settled(admin, retiring: 4)["martlet.plan.parts_retiring"] == 4)
         load.finishLongLived()
         let after = settled(admin)
         endUnderLoad(process, ports)

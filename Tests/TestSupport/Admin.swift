@@ -4,9 +4,13 @@ package struct Admin: Sendable {
 
     package init(port: UInt16) { self.port = port }
 
-    package func request(_ method: String, _ path: String, limitMs: Int = 3_000) -> HTTPMessage? {
+    package func request(
+        _ method: String, _ path: String, form: String = "", limitMs: Int = 3_000
+    ) -> HTTPMessage? {
+        let type = form.isEmpty ? "" : "content-type: application/x-www-form-urlencoded\r\n"
+        let head = "\(method) \(path) HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\(type)"
         var client = RawClient(
-            steps: [.send("\(method) \(path) HTTP/1.1\r\nhost: admin\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")],
+            steps: [.send("\(head)content-length: \(form.utf8.count)\r\n\r\n\(form)")],
             methods: [method])
         client.answerLimitMs = limitMs
         client.announcedCloseLimitMs = 0
@@ -43,7 +47,7 @@ package struct Admin: Sendable {
 }
 
 extension String {
-    func range(ofLast separator: String) -> Range<String.Index>? {
+    package func range(ofLast separator: String) -> Range<String.Index>? {
         let pattern = Array(separator)
         var end = endIndex
         while let start = index(end, offsetBy: -pattern.count, limitedBy: startIndex) {

@@ -1,6 +1,8 @@
 /// A small JSON value with a stable, readable text: golden files are read by people and by `git diff`.
 package indirect enum JSON: Sendable, Equatable {
     case string(String)
+    /// A number, `true`, `false` or `null`, as it is written.
+    case bare(String)
     case array([JSON])
     /// In order.
     case object([(name: String, value: JSON)])
@@ -10,6 +12,16 @@ package indirect enum JSON: Sendable, Equatable {
     package subscript(_ name: String) -> JSON? {
         guard case .object(let members) = self else { return nil }
         return members.first { $0.name == name }?.value
+    }
+
+    /// The same with the members of all objects in order of their names.
+    package var sorted: JSON {
+        switch self {
+        case .string, .bare: self
+        case .array(let items): .array(items.map(\.sorted))
+        case .object(let members):
+            .object(members.map { ($0.name, $0.value.sorted) }.sorted { $0.0 < $1.0 })
+        }
     }
 
     package var string: String? { if case .string(let text) = self { text } else { nil } }
@@ -22,6 +34,7 @@ package indirect enum JSON: Sendable, Equatable {
         let inner = indent + "  "
         switch self {
         case .string(let text): return JSON.quoted(text)
+        case .bare(let text): return text
         case .array(let items):
             if items.isEmpty { return "[]" }
             return "[\n" + items.map { inner + $0.text(indent: inner) }.joined(separator: ",\n") + "\n\(indent)]"
@@ -97,7 +110,19 @@ package indirect enum JSON: Sendable, Equatable {
                 guard take("]") else { throw failure("]") }
                 return .array(items)
             }
+            skipSpace()
+            if index < scalars.count, scalars[index] != "\"" { return .bare(try bareWord()) }
             return .string(try quoted())
+        }
+
+        mutating func bareWord() throws -> String {
+            var text = String.UnicodeScalarView()
+            while index < scalars.count, scalars[index].properties.isAlphabetic || "+-.0123456789".unicodeScalars.contains(scalars[index]) {
+                text.append(scalars[index])
+                index += 1
+            }
+            if text.isEmpty { throw failure("a value") }
+            return String(text)
         }
 
         mutating func quoted() throws -> String {

@@ -141,6 +141,26 @@ package enum Sockets {
         return socket
     }
 
+    /// A UNIX socket with a place in the file system.
+    package static func connect(path: String) throws -> Descriptor {
+        let raw = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+        guard raw >= 0 else { throw SocketError.failed("socket", errno: errno) }
+        let descriptor = Descriptor(raw)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let bytes = Array(path.utf8.prefix(107))
+        unsafe withUnsafeMutableBytes(of: &address.sun_path) { place in
+            for (i, byte) in bytes.enumerated() { unsafe place[i] = byte }
+        }
+        let status = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe Glibc.connect(raw, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        guard status == 0 else { throw SocketError.failed("connect \(path)", errno: errno) }
+        return descriptor
+    }
+
     /// Waits for one of `events`; returns those that came, 0 when the time is over.
     package static func ready(_ socket: Descriptor, for events: Int32, until deadline: Deadline) -> Int32 {
         while true {

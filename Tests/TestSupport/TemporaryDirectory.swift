@@ -77,6 +77,7 @@ package enum Files {
         return names
     }
 
+    package static func move(_ path: String, _ target: String) -> Bool { unsafe rename(path, target) == 0 }
     package static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
     package static func isExecutable(_ path: String) -> Bool { unsafe access(path, X_OK) == 0 }
 }

@@ -4,18 +4,23 @@ import Upstream
 
 /// A worker's cluster takes over host sets: who stays keeps its `Host`, who goes is told.
 @Suite struct ClusterTests {
+    @safe
     private final class Fixture {
         let arena = FrozenArena()
         var slab = Slab<Host>(capacity: 1024)
         var random = Random(seed: 3)
-        var cluster: Cluster
+        let place = UnsafeMutablePointer<Cluster>.allocate(capacity: 1)
+        var cluster: Cluster {
+            get { unsafe place.pointee }
+            set { unsafe place.pointee = newValue }
+        }
         var moves: [String] = []
         var version: UInt64 = 0
 
         init() {
             let config = unsafe arena.store(ClusterConfig())
             let set = unsafe arena.store(HostSet())
-            cluster = unsafe Cluster(config: config, set: set)
+            unsafe place.initialize(to: Cluster(config: config, set: set))
         }
 
         func host(_ ip: String, priority: UInt32 = 0, logical: Bool = false) -> HostConfig {
@@ -32,14 +37,15 @@ import Upstream
             var set = HostSet.build(hosts, version: version, in: arena)
             set.part = UInt32(version)
             var gone: [UInt64] = []
-            unsafe cluster.adopt(
-                arena.store(set), slab: &slab, random: &random, moved: { moves.append("\($0 == .max ? 0 : $0)>\($1)") },
+            unsafe place.pointee.adopt(
+                arena.store(set), at: place, slab: &slab, random: &random, moved: { moves.append("\($0 == .max ? 0 : $0)>\($1)") },
                 removed: { gone.append($0.raw) })
             return ((0..<cluster.hostCount).map { cluster.host($0).raw }, gone)
         }
 
         deinit {
-            cluster.destroy()
+            unsafe place.pointee.destroy()
+            unsafe place.deallocate()
             slab.destroy()
         }
     }
@@ -53,6 +59,15 @@ import Upstream
         #expect(second.now[2] == first.now[0])
         #expect(second.gone == [first.now[1]])
         #expect(f.moves == ["0>1", "0>1", "0>1", "1>2", "0>2", "1>2"])
+    }
+
+    /// A cluster that a plan replaces must outlive the hosts that it made: they are counted.
+    @Test func hostsAreCountedAndKnowTheirCluster() {
+        let f = Fixture()
+        let first = f.adopt([f.host("10.0.0.1"), f.host("10.0.0.2")])
+        _ = f.adopt([f.host("10.0.0.2"), f.host("10.0.0.3")])
+        #expect(f.cluster.liveHosts == 3, "the one that went is not freed yet")
+        for raw in first.now { #expect(unsafe f.slab[Handle(raw: raw)]?.pointee.cluster == f.place) }
     }
 
     @Test func anotherPriorityIsAnotherHost() {

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 #include "cmartlet_atomics.h"
+#include "cmartlet_process.h"
 #include "cmartlet_scan.h"
 #include "cmartlet_signal.h"
 

@@ -19,6 +19,8 @@ const char *_Nullable cre2_error(const cre2_regex *_Nonnull regex);
 int cre2_capture_count(const cre2_regex *_Nonnull regex);
 // The whole text must match.
 bool cre2_full_match(const cre2_regex *_Nonnull regex, const uint8_t *_Nonnull text, size_t count);
+// Some part of the text must match.
+bool cre2_partial_match(const cre2_regex *_Nonnull regex, const uint8_t *_Nonnull text, size_t count);
 
 // Replaces every match by `rewrite` (with \0 … \9); a rewrite that names a missing group changes nothing. The result
 // lies in memory of the calling thread until its next call here.

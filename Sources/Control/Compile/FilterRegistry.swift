@@ -5,11 +5,14 @@ import EnvoyAPI
 import Pipeline
 
 package final class FilterRegistry {
+    /// In the order in which they were listed.
+    package let all: [FilterExtension]
     private var byName: [String: FilterExtension] = [:]
     private var byMessage: [String: FilterExtension] = [:]
     private var byRouteMessage: [String: FilterExtension] = [:]
 
     package init(_ extensions: [FilterExtension] = []) {
+        all = extensions
         for filter in extensions {
             byName[filter.name] = filter
             byMessage[filter.message] = filter

@@ -47,7 +47,9 @@ package final class DNSReactor {
     static let timerMark: UInt32 = 0xd0_0d
 
     let worker: Worker
-    let stats: StatScope<DNSStat>
+    private let registry: StatRegistry
+    /// There with the first look-up: who looks nothing up has no such statistics.
+    private lazy var stats = registry.scope("dns.cares.", DNSStat.self)
     private struct Watch {
         unowned let channel: DNSChannel
         var events: UInt32
@@ -62,7 +64,7 @@ package final class DNSReactor {
 
     package init(_ worker: Worker, _ registry: StatRegistry) {
         self.worker = worker
-        stats = registry.scope("dns.cares.", DNSStat.self)
+        self.registry = registry
     }
 
     func channel(_ options: DNSResolverOptions) -> DNSChannel {

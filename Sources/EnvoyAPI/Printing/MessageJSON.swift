@@ -16,26 +16,27 @@ package struct MessageJSON: Sendable {
     }
 
     /// `level`: how deep the text stands in a larger one; its first line is not indented.
-    package func text(_ message: some SwiftProtobuf.Message, level: Int = 0) -> String {
-        text(Swift.type(of: message).protoMessageName, (try? message.serializedBytes()) ?? [], level: level)
+    package func text(_ message: some SwiftProtobuf.Message, level: Int = 0, mask: FieldMask? = nil) -> String {
+        text(Swift.type(of: message).protoMessageName, (try? message.serializedBytes()) ?? [], level: level, mask: mask)
     }
 
     /// A message of that full name from its wire format; `{}` when Martlet does not know the type or the bytes are not it.
-    package func text(_ typeName: String, _ bytes: [UInt8], level: Int = 0) -> String {
+    package func text(_ typeName: String, _ bytes: [UInt8], level: Int = 0, mask: FieldMask? = nil) -> String {
         var decoder = TreeDecoder(schema)
         guard let type = schema.index(typeName), let tree = try? decoder.message(type, bytes) else { return "{}" }
         var printer = JSONPrinter(schema, isSecret, level: level)
-        printer.message(tree)
+        printer.message(mask?.trimmed(tree, schema) ?? tree)
         return printer.text
     }
 
     /// The content of an `Any` with `"@type"` first, as `/config_dump` shows the resources that it carries.
-    package func text(any typeURL: String, _ bytes: [UInt8], level: Int = 0) -> String {
+    package func text(any typeURL: String, _ bytes: [UInt8], level: Int = 0, mask: FieldMask? = nil) -> String {
         var decoder = TreeDecoder(schema)
         let name = typeURL.split(separator: "/").last ?? ""
         var printer = JSONPrinter(schema, isSecret, level: level)
         if let type = schema.index(name), let tree = try? decoder.message(type, bytes) {
-            printer.any(TreeAny(mark: .nowhere, url: typeURL, content: .message(tree)))
+            let shown = mask?.trimmed(tree, schema) ?? tree
+            printer.any(TreeAny(mark: .nowhere, url: typeURL, content: .message(shown)))
         } else {
             printer.any(TreeAny(mark: .nowhere, url: typeURL, content: .opaque(bytes)))
         }

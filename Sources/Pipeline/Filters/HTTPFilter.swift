@@ -113,6 +113,10 @@ open class HTTPFilter {
     ) -> DataVerdict { .proceed }
     open func responseTrailers(_ worker: Worker, _ stream: StreamPointer) -> TrailersVerdict { .proceed }
 
+    /// The next piece of the response that this filter has begun (`Worker.beginResponse`): one call of
+    /// `Worker.sendProduced`, or none when the turn's time is up.
+    open func produce(_ worker: Worker, _ stream: StreamPointer) -> ProduceVerdict { .finished }
+
     /// A call of this filter (`worker.openCall`) is over. The call's stream goes when this returns: take what is wanted.
     /// Never called once the stream is destroyed, nor from inside `startCall`.
     open func callFinished(_ worker: Worker, _ stream: StreamPointer, _ call: FinishedCall) {}

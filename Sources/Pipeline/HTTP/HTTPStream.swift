@@ -86,6 +86,8 @@ public struct HTTPStream {
     package var hasFilters = false
     /// The filters' gates and states.
     package var filterState: Block?
+    /// Place of the filter that makes the response's body piece by piece, counted from 1; 0: none.
+    package var producer: UInt16 = 0
     /// Grows when the stream begins anew: calls of the chain that are under way then end.
     package var chainRun: UInt16 = 0
     /// How deep the chain runs now, and whether a filter has resumed meanwhile.
@@ -105,6 +107,9 @@ public struct HTTPStream {
     /// The first of the calls that filters have under way for this stream, and whether this stream is one itself.
     package var firstCall = Handle.none
     package var isCall = false
+
+    /// `grpc-status` of an answer of ours that a filter wants; 0: what the HTTP status means.
+    package var localGRPCStatus: UInt8 = 0
 
     // Timers. Deadlines in milliseconds of the worker's clock; 0: none.
     package var timer: TimerNode

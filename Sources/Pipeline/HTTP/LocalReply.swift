@@ -65,7 +65,8 @@ extension Worker {
     private func replyGRPC(_ stream: StreamPointer, status: UInt16, message: Bytes) {
         unsafe stream.pointee.response.status = 200
         unsafe stream.pointee.response.append(.contentType, Bytes("application/grpc" as StaticString))
-        var code = DecimalText(Worker.grpcStatus(status))
+        let wanted = unsafe UInt64(stream.pointee.localGRPCStatus)
+        var code = DecimalText(wanted != 0 ? wanted : Worker.grpcStatus(status))
         unsafe stream.pointee.response.append(.grpcStatus, code.bytes())
         if !message.isEmpty { unsafe appendPercentEncoded(&stream.pointee.response, message) }
         unsafe responseHead(stream, endStream: true)
@@ -133,11 +134,11 @@ extension Worker {
 
 /// A decimal number as text, on the stack.
 @safe
-struct DecimalText {
+package struct DecimalText {
     private var digits: (UInt64, UInt64, UInt64) = (0, 0, 0)
     private var start = 24
 
-    init(_ value: UInt64) {
+    package init(_ value: UInt64) {
         var rest = value
         unsafe withUnsafeMutableBytes(of: &digits) { bytes in
             var i = 24
@@ -151,7 +152,7 @@ struct DecimalText {
     }
 
     /// Good while `self` stays where it is: use at once.
-    mutating func bytes() -> Bytes {
+    package mutating func bytes() -> Bytes {
         let start = start
         return unsafe withUnsafeBytes(of: &digits) { raw in
             unsafe Bytes(raw.baseAddress.unsafelyUnwrapped + start, 24 &- start)

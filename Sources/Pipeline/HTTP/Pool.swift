@@ -171,7 +171,7 @@ extension Worker {
         unsafe client.pointee.stream = .none
         let isReusable =
             unsafe client.pointee.responseDone && client.pointee.requestSent && !client.pointee.mustClose
-            && !connection.pointee.sawEnd && !isWornOut(client, cluster)
+            && !connection.pointee.sawEnd && !host.pointee.isRemoved && !isWornOut(client, cluster)
         if isReusable {
             if unsafe connection.pointee.isPaused { unsafe connections.receive(connection) }
             unsafe ready(client, connection, host)

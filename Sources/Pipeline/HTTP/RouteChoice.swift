@@ -199,6 +199,27 @@ extension Worker {
         unsafe formats.apply(mutations, to: head, source, isRequest: isRequest)
     }
 
+    /// The cluster that the stream's route leads to, by name, before it is chosen for good.
+    package func routeClusterName(_ stream: StreamPointer) -> Bytes? {
+        guard let route = unsafe stream.pointee.route, unsafe route.pointee.action == .forward else { return nil }
+        if unsafe route.pointee.clusterChoice == .header {
+            return unsafe stream.pointee.request.value(named: route.pointee.clusterHeader)
+        }
+        _ = unsafe chooseCluster(stream, route)
+        return unsafe stream.pointee.chosen?.pointee.name
+    }
+
+    /// An address without its port, or the network that it is in with this many bits; good until the next format.
+    package func text(ip address: SocketAddress, bits: UInt8?) -> Bytes {
+        formats.text.reset()
+        formats.text.put(ip: bits.map { address.masked(bits: $0) } ?? address)
+        if let bits {
+            formats.text.put(UInt8(ascii: "/"))
+            formats.text.put(decimal: UInt64(bits))
+        }
+        return formats.text.bytes
+    }
+
     /// A format's text over the stream; good until the next format is written.
     package func formatted(_ format: Format, _ stream: StreamPointer) -> Bytes {
         let source = unsafe formatSource(stream)

@@ -88,17 +88,14 @@ extension Worker {
         }
     }
 
-    /// The cluster of an upstream connection; nil when it has been removed meanwhile.
+    /// The cluster of an upstream connection, whether a plan still lists it or not.
     func clusterConfig(_ upstream: UnsafeMutablePointer<Connection>) -> UnsafeMutablePointer<Cluster>? {
         unsafe hosts[upstream.pointee.host].flatMap { unsafe cluster(of: $0) }
     }
 
     @inline(__always)
     func cluster(of host: UnsafeMutablePointer<Host>) -> UnsafeMutablePointer<Cluster>? {
-        guard let cluster = unsafe cluster(host.pointee.cluster),
-            unsafe cluster.pointee.config.pointee.part == host.pointee.clusterPart
-        else { return nil }
-        return unsafe cluster
+        unsafe host.pointee.cluster
     }
 
     // HOT: per frame.
@@ -154,6 +151,9 @@ extension Worker {
             unsafe host.pointee.activeRequests == 0
         else { return }
         if unsafe host.pointee.part != .max { unsafe pins.unpin(host.pointee.part) }
+        let cluster = unsafe host.pointee.cluster
         unsafe hosts.free(host.pointee.handle)
+        unsafe cluster.pointee.liveHosts &-= 1
+        unsafe freeIfUnused(cluster)
     }
 }

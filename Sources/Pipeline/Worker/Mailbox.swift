@@ -54,12 +54,14 @@ package struct Mailbox: @unchecked Sendable {
 
     package func stop() { unsafe cmartlet_store_release(&words.pointee.stop, 1) }
 
-    /// Hands out the parts that the worker has let go of since the last call.
-    package func takeReleased(_ body: (PartID) -> Void) {
+    /// Hands out the parts that the worker has let go of since the last call,
+    /// with the plan under which it did (the low half of its version).
+    package func takeReleased(_ body: (_ part: PartID, _ plan: UInt32) -> Void) {
         let written = unsafe cmartlet_load_acquire(&words.pointee.releasedWritten)
         var read = unsafe words.pointee.releasedRead
         while read != written {
-            unsafe body(PartID(truncatingIfNeeded: released[Int(read) & (Mailbox.releasedMax - 1)]))
+            let word = unsafe released[Int(read) & (Mailbox.releasedMax - 1)]
+            body(PartID(truncatingIfNeeded: word), UInt32(truncatingIfNeeded: word >> 32))
             read &+= 1
         }
         unsafe cmartlet_store_release(&words.pointee.releasedRead, read)
@@ -85,12 +87,17 @@ package struct Mailbox: @unchecked Sendable {
 
     package var isStopped: Bool { unsafe cmartlet_load_acquire(&words.pointee.stop) != 0 }
 
+    /// Whether half a version is older than a whole one; they are never two thousand million plans apart.
+    package static func isOlder(_ plan: UInt32, than version: UInt64) -> Bool {
+        Int32(bitPattern: plan &- UInt32(truncatingIfNeeded: version)) < 0
+    }
+
     /// False when the ring is full.
-    package func release(_ part: PartID) -> Bool {
+    package func release(_ part: PartID, plan version: UInt64) -> Bool {
         let written = unsafe words.pointee.releasedWritten
         let read = unsafe cmartlet_load_acquire(&words.pointee.releasedRead)
         guard written &- read < UInt64(Mailbox.releasedMax) else { return false }
-        unsafe released[Int(written) & (Mailbox.releasedMax - 1)] = UInt64(part)
+        unsafe released[Int(written) & (Mailbox.releasedMax - 1)] = UInt64(part) | version << 32
         unsafe cmartlet_store_release(&words.pointee.releasedWritten, written &+ 1)
         return true
     }

@@ -37,12 +37,12 @@ package struct Pins {
     }
 
     /// Lets go of every retired part that is not used any more.
-    package mutating func releaseUnused(_ mailbox: Mailbox) -> Bool {
+    package mutating func releaseUnused(_ mailbox: Mailbox, plan version: UInt64) -> Bool {
         var released = false
         var i = 0
         while i < waiting.count {
             let part = waiting[i]
-            if Int(part) >= counts.count || counts[Int(part)] == 0, mailbox.release(part) {
+            if Int(part) >= counts.count || counts[Int(part)] == 0, mailbox.release(part, plan: version) {
                 waiting.swapRemove(i)
                 released = true
             } else {

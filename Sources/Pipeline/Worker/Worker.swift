@@ -69,6 +69,8 @@ public final class Worker {
     var clients = Slab<H1Client>(capacity: 1 << 20)
     /// Instances of filter chains, by the chain's number.
     var chains: [WorkerFilterChain?] = []
+    /// Streams whose filter makes the next piece of its response in the next turn.
+    var producing = PlainArray<UInt64>(capacity: 4)
     /// Calls of filters (`AsyncClient`): how many are under way, and which ends are to be told.
     let callConfig: UnsafePointer<HTTPConfig>?
     var activeCalls = 0
@@ -135,11 +137,13 @@ public final class Worker {
             i &+= 1
         }
         _ = timers.advance(to: nowMs, limit: Worker.timersPerTurn) { token in fired(token) }
+        if !producing.isEmpty { produceMore() }
         if !finishedCalls.isEmpty { deliverCalls() }
         lookAtPlan()
     }
 
     private var waitNs: Int64 {
+        if !producing.isEmpty { return 1000 }
         if !finishedCalls.isEmpty { return 1000 }
         let untilNext = min(timers.untilNext ?? .max, connections.untilLater(nowMs: nowMs) ?? .max)
         if untilNext == .max { return -1 }

@@ -9,7 +9,7 @@ extension Worker {
     @inline(__always)
     func lookAtPlan() {
         guard let plan = unsafe mailbox.plan, unsafe plan.pointee.version != planVersion else {
-            if pins.hasRetired { _ = pins.releaseUnused(mailbox) }
+            if pins.hasRetired { _ = pins.releaseUnused(mailbox, plan: planVersion) }
             return
         }
         unsafe adopt(plan)
@@ -20,8 +20,8 @@ extension Worker {
         unsafe adoptClusters(plan)
         unsafe adoptListeners(plan)
         for i in unsafe 0..<plan.pointee.retired.count { unsafe pins.retire(plan.pointee.retired[i]) }
-        _ = pins.releaseUnused(mailbox)
         planVersion = unsafe plan.pointee.version
+        _ = pins.releaseUnused(mailbox, plan: planVersion)
         if unsafe plan.pointee.drain != drain { unsafe drainChanged(plan.pointee.drain) }
         mailbox.adopt(planVersion)
         if mailbox.isStopped { stop() }
@@ -46,11 +46,12 @@ extension Worker {
         return chain
     }
 
-    /// Serving, or not any more: idle connections close now, the others behind their response.
+    /// Serving, or not any more: idle connections close at once, the others behind their response.
     func drainChanged(_ state: DrainState) {
         drain = state
         tellConnections()
-        guard state != .none else { return }
+        // While it only discourages, an idle connection closes behind its next response.
+        guard state == .closing else { return }
         unsafe connections.slab.forEach { connection in
             if unsafe connection.pointee.role == .http1Downstream, let server = unsafe servers[connection.pointee.session] {
                 unsafe beginDrain(server, connection)
@@ -74,14 +75,15 @@ extension Worker {
             if unsafe clusters[slot] == nil {
                 let cluster = UnsafeMutablePointer<Cluster>.allocate(capacity: 1)
                 unsafe cluster.initialize(to: Cluster(config: entry.config, set: entry.hosts))
+                pins.pin(entry.part)
                 unsafe cluster.pointee.adopt(
-                    entry.hosts, slab: &hosts, random: &random, moved: { repin($0, $1) }, removed: { _ in })
+                    entry.hosts, at: cluster, slab: &hosts, random: &random, moved: { repin($0, $1) }, removed: { _ in })
                 unsafe clusters[slot] = unsafe cluster
                 clusterParts[slot] = entry.part
             } else if let cluster = unsafe clusters[slot], unsafe cluster.pointee.set.pointee.version != entry.hosts.pointee.version {
                 var gone = PlainArray<UInt64>(capacity: 8)
                 unsafe cluster.pointee.adopt(
-                    entry.hosts, slab: &hosts, random: &random, moved: { repin($0, $1) }, removed: { gone.append($0.raw) })
+                    entry.hosts, at: cluster, slab: &hosts, random: &random, moved: { repin($0, $1) }, removed: { gone.append($0.raw) })
                 for i in 0..<gone.count { hostRemoved(Handle(raw: gone[i])) }
                 gone.destroy()
             }
@@ -116,6 +118,15 @@ extension Worker {
             unsafe host.pointee.isRemoved = true
             unsafe hostRemoved(host.pointee.handle)
         }
+        unsafe cluster.pointee.isRemoved = true
+        unsafe freeIfUnused(cluster)
+    }
+
+    /// A cluster that no plan lists goes with the last of its hosts, and only then lets go of its part: connections and
+    /// streams of before are still counted there.
+    func freeIfUnused(_ cluster: UnsafeMutablePointer<Cluster>) {
+        guard unsafe cluster.pointee.isRemoved, unsafe cluster.pointee.liveHosts == 0 else { return }
+        unsafe pins.unpin(cluster.pointee.config.pointee.part)
         unsafe cluster.pointee.destroy()
         unsafe cluster.deallocate()
     }

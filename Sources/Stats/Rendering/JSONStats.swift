@@ -71,7 +71,8 @@ struct JSONStats {
             out.append(byte: UInt8(ascii: "}"))
         case .histogram:
             let merged = registry.histograms[id]
-            guard registry.isVisible(record, descriptor, isUsed: merged != nil),
+            let isWritten = merged != nil || registry.isWritten(histogram: id)
+            guard registry.isVisible(record, descriptor, isUsed: isWritten),
                 isWanted(record, descriptor, .none, isUsed: merged != nil)
             else { return }
             beginHistogram(&out)

@@ -98,7 +98,11 @@ struct PrometheusStats {
         case .histograms:
             for item in record.schema.histograms {
                 let id = record.base + item.leaf
-                guard isShown(registry, record, item, isUsed: registry.histograms[id] != nil) else { continue }
+                let isMerged = registry.histograms[id] != nil
+                let isWritten = isMerged || registry.isWritten(histogram: id)
+                guard query.usedOnly ? isMerged : registry.isVisible(record, item.descriptor, isUsed: isWritten) else {
+                    continue
+                }
                 families.add(registry, record, item, .none, query.filter, value: UInt64(id))
             }
         }

@@ -53,7 +53,8 @@ struct TextStats {
             out.append("\"\n")
         case .histogram:
             let merged = registry.histograms[id]
-            guard registry.isVisible(record, descriptor, isUsed: merged != nil) else { return }
+            let isWritten = merged != nil || registry.isWritten(histogram: id)
+            guard registry.isVisible(record, descriptor, isUsed: isWritten) else { return }
             if query.usedOnly && merged == nil { return }
             let mark = out.count
             guard writeName(record, descriptor, .none, &out) else { return }

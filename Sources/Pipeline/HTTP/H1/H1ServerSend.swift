@@ -117,6 +117,7 @@ extension Worker {
         {
             unsafe connection.pointee.isAboveHigh = false
             unsafe resumeUpstreamReading(stream)
+            if unsafe stream.pointee.producer != 0 { unsafe produce(stream) }
         }
     }
 

@@ -20,7 +20,7 @@ package final class AdminServer {
 
     /// Opens the admin address and hands the listener to main's worker; without `admin` in the configuration, nothing.
     package init(
-        _ server: Server, _ document: ConfigDocument, options: [(name: String, json: String)]
+        _ server: Server, _ document: ConfigDocument, options: [(name: String, json: String)], version: String
     ) throws(ServerError) {
         guard document.bootstrap.hasAdmin, document.bootstrap.admin.hasAddress,
             let address = AdminServer.address(document.bootstrap.admin.address)
@@ -29,8 +29,8 @@ package final class AdminServer {
             address = nil
             return
         }
-        let context = ServerContext(server, options: options)
-        let handler = AdminHandler(context: context)
+        let context = AdminContext(server, options: options, version: version)
+        let handler = AdminHandler(context, allowedPaths: try AdminServer.allowedPaths(document))
         let spec = FilterChainSpec(factories: [AdminFilterFactory(handler)])
         self.spec = spec
         let sockets: [Int32]
@@ -50,16 +50,18 @@ package final class AdminServer {
         }
         var http = unsafe HTTPConfig(routes: arena.store(RouteTableConfig(table: routes)))
         http.stats = stats.scope(StatPrefix.http("admin"), HTTPConnectionManagerStat.self).base
-        http.routerStats = stats.scope(StatPrefix.http("admin"), RouterStat.self).base
+        http.routerStats = stats.scope("http.async-client.", RouterStat.self).base
         http.codecStats = stats.scope("http1.", HTTP1CodecStat.self).base
         http.listenerStats = stats.scope("listener.admin.http.admin.", ListenerHTTPStat.self).base
         http.generateRequestID = false
+        if let logs = server.configurator.adminLogs { http.accessLogs = logs.configs }
+        http.bufferLimit = 2 * BodySource.pieceBytes
         http.filterChain = 0
         unsafe http.filterChainSpec = unsafe UnsafeRawPointer(Unmanaged.passUnretained(spec).toOpaque())
         var listener = ListenerConfig()
         listener.part = 0
         listener.name = arena.text("admin")
-        listener.stats = stats.scope("listener.admin.", ListenerStat.self).base
+        listener.stats = stats.scope("listener.admin.", AdminListenerStat.self).base
         let main = stats.scope("listener.admin.main_thread.", ListenerWorkerStat.self).base
         listener.workerStats = arena.array([UInt32](repeating: main, count: server.options.concurrency + 1))
         var place = ListenAddress()
@@ -73,6 +75,14 @@ package final class AdminServer {
         unsafe server.mainMailbox.publish(arena.store(plan))
         server.log.write(.info, "main", "admin address: \(bound)")
         server.keep(self)
+    }
+
+    private static func allowedPaths(_ document: ConfigDocument) throws(ServerError) -> StringMatchers {
+        do throws(RegexProgram.Invalid) {
+            return try StringMatchers(document.bootstrap.admin.allowPaths)
+        } catch {
+            throw .config(ConfigErrors([ConfigError(path: "admin.allow_paths", message: error.message)]))
+        }
     }
 
     private static func address(_ message: Envoy_Config_Core_V3_Address) -> SocketAddress? {
@@ -92,46 +102,4 @@ package final class AdminServer {
         "\(address)".withBytes { bytes in _ = unsafe write(descriptor, bytes.base, bytes.count) }
         close(descriptor)
     }
-}
-
-/// Answers every request of the admin listener.
-final class AdminFilter: HTTPFilter {
-    private let handler: AdminHandler
-
-    init(_ handler: AdminHandler) {
-        self.handler = handler
-        super.init(name: "admin", interest: .requestHead)
-    }
-
-    override func requestHead(_ worker: Worker, _ stream: StreamPointer, endStream: Bool) -> HeadVerdict {
-        let request = unsafe stream.pointee.request
-        let response = handler.handle(
-            AdminRequest(
-                method: String(request.text(request.methodText)), path: String(request.text(request.path))))
-        let type = Array(response.contentType.utf8)
-        response.body.withBytes { body in
-            type.withBytes { type in
-                unsafe worker.reply(
-                    stream, status: response.status, body: body, details: Bytes("admin" as StaticString), flags: [],
-                    contentType: type
-                ) { head in
-                    head.append(.cacheControl, Bytes("no-cache, max-age=0" as StaticString))
-                    head.append(
-                        name: Bytes("x-content-type-options" as StaticString), value: Bytes("nosniff" as StaticString))
-                }
-            }
-        }
-        return .stop
-    }
-}
-
-final class AdminFilterFactory: HTTPFilterFactory {
-    private let handler: AdminHandler
-
-    init(_ handler: AdminHandler) {
-        self.handler = handler
-        super.init(name: "admin")
-    }
-
-    override func make(_ worker: Worker) -> HTTPFilter { AdminFilter(handler) }
 }

@@ -1,0 +1,103 @@
+// `/clusters`: circuit breakers, hosts and what was counted per host, as text.
+
+import Control
+import EnvoyAPI
+import Primitives
+import Routing
+import Stats
+import Upstream
+
+enum ClustersCommand {
+    static let command = AdminCommand(
+        "/clusters", "upstream cluster status",
+        [.init("filter", "Regular expression (Google re2) for filtering clusters by name")]
+    ) { context, request in
+        var clusters = context.configurator.clusters
+        if let pattern = request.query.nonEmpty("filter") {
+            guard let filter = RegexFilter(pattern) else { return AdminResponse("Invalid re2 regex", status: 400) }
+            clusters = clusters.filter { cluster in cluster.name.withBytes { filter.finds(in: $0) } }
+        }
+        let stats = context.stats
+        if request.query["format"] == "json" {
+            return AdminResponse(contentType: AdminResponse.json, body: ClustersJSON(clusters, stats))
+        }
+        return AdminResponse(body: PartsBody(count: clusters.count) { ClustersText.text(clusters[$0], stats) })
+    }
+}
+
+/// A host's statistics in the order of `/clusters`.
+struct HostCounts {
+    let stats: StatRegistry
+    let base: StatID
+
+    static let text: [HostStat] = [
+        .cxActive, .cxConnectFail, .cxTotal, .rqActive, .rqError, .rqPendingActive, .rqSuccess, .rqTimeout, .rqTotal,
+    ]
+    static let counters: [HostStat] = [.cxConnectFail, .cxTotal, .rqError, .rqSuccess, .rqTimeout, .rqTotal]
+    static let gauges: [HostStat] = [.cxActive, .rqActive, .rqPendingActive]
+
+    subscript(_ leaf: HostStat) -> UInt64 {
+        let descriptor = leaf.descriptor
+        let id = base + leaf.rawValue
+        return descriptor.kind == .gauge ? stats.gauge(id, .gauge).value : stats.counter(id)
+    }
+}
+
+private enum ClustersText {
+    static func text(_ cluster: LiveCluster, _ stats: StatRegistry) -> String {
+        let name = cluster.name
+        var text = "\(name)::observability_name::\(cluster.observabilityName)\n"
+        if cluster.message.hasOutlierDetection {
+            for line in [
+                "success_rate_average", "success_rate_ejection_threshold", "local_origin_success_rate_average",
+                "local_origin_success_rate_ejection_threshold",
+            ] { text += "\(name)::outlier::\(line)::-1\n" }
+        }
+        for (priority, limits) in [("default", cluster.limits.normal), ("high", cluster.limits.high)] {
+            text += "\(name)::\(priority)_priority::max_connections::\(limits.connections)\n"
+            text += "\(name)::\(priority)_priority::max_pending_requests::\(limits.pendingRequests)\n"
+            text += "\(name)::\(priority)_priority::max_requests::\(limits.requests)\n"
+            text += "\(name)::\(priority)_priority::max_retries::\(limits.retries)\n"
+        }
+        text += "\(name)::added_via_api::false\n"
+        for host in cluster.hostViews { text += self.text(name, host, stats) }
+        return text
+    }
+
+    private static func text(_ cluster: String, _ host: HostView, _ stats: StatRegistry) -> String {
+        let counts = HostCounts(stats: stats, base: host.stats)
+        let prefix = "\(cluster)::\(host.address)::"
+        var text = ""
+        for leaf in HostCounts.text { text += "\(prefix)\(leaf.descriptor.name)::\(counts[leaf])\n" }
+        let health =
+            switch host.health {
+            case .healthy: "healthy"
+            case .degraded: "/degraded_eds_health"
+            case .unhealthy: "/failed_eds_health"
+            }
+        let facts: [(String, String)] = [
+            ("hostname", host.hostname), ("health_flags", health), ("weight", "\(host.weight)"),
+            ("region", host.region), ("zone", host.zone), ("sub_zone", host.subZone), ("canary", "\(host.isCanary)"),
+            ("priority", "\(host.priority)"), ("success_rate", "-1"), ("local_origin_success_rate", "-1"),
+        ]
+        for (name, value) in facts { text += "\(prefix)\(name)::\(value)\n" }
+        return text
+    }
+}
+
+/// A pattern of a query; the program goes with it.
+final class RegexFilter {
+    private let program: RegexProgram
+
+    init?(_ pattern: String) {
+        guard let program = try? RegexProgram(pattern) else { return nil }
+        self.program = program
+    }
+
+    init(checked pattern: String) throws(RegexProgram.Invalid) { program = try RegexProgram(pattern) }
+
+    deinit { program.destroy() }
+
+    func finds(in text: Bytes) -> Bool { program.finds(in: text) }
+    func matches(_ text: Bytes) -> Bool { program.matches(text) }
+}

@@ -1,0 +1,97 @@
+// `/clusters?format=json`: an `envoy.admin.v3.Clusters`, one cluster per piece.
+
+import Control
+import Stats
+import Upstream
+
+final class ClustersJSON: BodySource {
+    private let clusters: [LiveCluster]
+    private let stats: StatRegistry
+    private var at = 0
+    private var json = JSONWriter()
+
+    init(_ clusters: [LiveCluster], _ stats: StatRegistry) {
+        self.clusters = clusters
+        self.stats = stats
+    }
+
+    override func next(_ out: inout [UInt8]) -> Bool {
+        if clusters.isEmpty {
+            out += "{}\n".utf8
+            return false
+        }
+        if at == 0 {
+            json.open("{")
+            json.key("cluster_statuses")
+            json.open("[")
+        }
+        while at < clusters.count, out.count < BodySource.pieceBytes {
+            write(clusters[at])
+            out += json.take().utf8
+            at += 1
+        }
+        if at < clusters.count { return true }
+        json.close("]")
+        json.close("}")
+        out += (json.take() + "\n").utf8
+        return false
+    }
+
+    private func write(_ cluster: LiveCluster) {
+        json.element { json in
+            json.member("name", cluster.name)
+            let hosts = cluster.hostViews
+            if !hosts.isEmpty {
+                json.array("host_statuses") { json in
+                    for host in hosts { json.element { self.host(&$0, host) } }
+                }
+            }
+            json.object("circuit_breakers") { json in
+                json.array("thresholds") { json in
+                    for (priority, limits) in [("", cluster.limits.normal), ("HIGH", cluster.limits.high)] {
+                        json.element { json in
+                            if !priority.isEmpty { json.member("priority", priority) }
+                            json.member("max_connections", limits.connections)
+                            json.member("max_pending_requests", limits.pendingRequests)
+                            json.member("max_requests", limits.requests)
+                            json.member("max_retries", limits.retries)
+                        }
+                    }
+                }
+            }
+            json.member("observability_name", cluster.observabilityName)
+        }
+    }
+
+    private func host(_ json: inout JSONWriter, _ host: HostView) {
+        json.object("address") { $0.address(host.address) }
+        let counts = HostCounts(stats: stats, base: host.stats)
+        json.array("stats") { json in
+            for leaf in HostCounts.counters { json.element { Self.metric(&$0, leaf, counts[leaf], isGauge: false) } }
+            for leaf in HostCounts.gauges { json.element { Self.metric(&$0, leaf, counts[leaf], isGauge: true) } }
+        }
+        json.object("health_status") { json in
+            let health =
+                switch host.health {
+                case .healthy: "HEALTHY"
+                case .degraded: "DEGRADED"
+                case .unhealthy: "UNHEALTHY"
+                }
+            json.member("eds_health_status", health)
+        }
+        json.member("weight", host.weight)
+        if !host.hostname.isEmpty { json.member("hostname", host.hostname) }
+        if host.priority > 0 { json.member("priority", host.priority) }
+        json.object("locality") { json in
+            if !host.region.isEmpty { json.member("region", host.region) }
+            if !host.zone.isEmpty { json.member("zone", host.zone) }
+            if !host.subZone.isEmpty { json.member("sub_zone", host.subZone) }
+        }
+    }
+
+    private static func metric(_ json: inout JSONWriter, _ leaf: HostStat, _ value: UInt64, isGauge: Bool) {
+        if isGauge { json.member("type", "GAUGE") }
+        if value > 0 { json.member("value", long: value) }
+        json.member("name", "\(leaf.descriptor.name)")
+    }
+}

@@ -1,0 +1,58 @@
+// All commands, in the order of `/help`.
+
+package enum CommandTable {
+    static let commands: [AdminCommand] = [
+        HomePage.command,
+        ProfilingCommands.allocProfiler,
+        SmallCommands.certs,
+        ClustersCommand.command,
+        ConfigDumpCommand.command,
+        SmallCommands.contention,
+        ProfilingCommands.cpuProfiler,
+        DrainListenersCommand.command,
+        HealthCheckCommands.fail,
+        HealthCheckCommands.ok,
+        ProfilingCommands.heapDump,
+        ProfilingCommands.heapProfiler,
+        HelpCommand.command,
+        SmallCommands.hotRestartVersion,
+        SmallCommands.initDump,
+        ListenersCommand.command,
+        LoggingCommand.command,
+        MemoryCommand.command,
+        MemoryCommand.allocator,
+        ProfilingCommands.peakHeapDump,
+        SmallCommands.quit,
+        ReadyCommand.command,
+        SmallCommands.reopenLogs,
+        SmallCommands.resetCounters,
+        RuntimeCommands.show,
+        RuntimeCommands.modify,
+        ServerInfoCommand.command,
+        StatsCommand.command,
+        StatsCommand.prometheus,
+        RecentLookups.show,
+        RecentLookups.clear,
+        RecentLookups.disable,
+        RecentLookups.enable,
+    ]
+
+    package static let help: String = {
+        var text = "admin commands are:\n"
+        for command in commands {
+            text += "  \(command.path)\(command.mutates ? " (POST)" : ""): \(command.help)\n"
+            for parameter in command.parameters {
+                text += "      \(parameter.name): \(parameter.help)"
+                if case .choice(let values) = parameter.kind { text += "; One of (\(values.joined(separator: ", ")))" }
+                text += "\n"
+            }
+        }
+        return text
+    }()
+}
+
+enum HelpCommand {
+    static let command = AdminCommand("/help", "print out list of admin commands") { _, _ in
+        AdminResponse(CommandTable.help)
+    }
+}

@@ -1,0 +1,45 @@
+// `/runtime` and `/runtime_modify`.
+
+import Control
+
+enum RuntimeCommands {
+    static let show = AdminCommand("/runtime", "print runtime values") { context, _ in
+        let runtime = context.server.runtime
+        var json = JSONWriter()
+        json.object { json in
+            json.object("entries") { json in
+                for entry in runtime.entries {
+                    json.object(entry.key) { json in
+                        json.member("final_value", entry.finalValue)
+                        json.array("layer_values") { json in
+                            for value in entry.layerValues { json.element(value) }
+                        }
+                    }
+                }
+            }
+            json.array("layers") { json in
+                for layer in runtime.layers { json.element(layer) }
+            }
+        }
+        return AdminResponse(json.text + "\n", contentType: AdminResponse.json)
+    }
+
+    static let modify = AdminCommand(
+        "/runtime_modify",
+        "Adds or modifies runtime values as passed in query parameters. To delete a previously added key, use an empty string as the value. Note that deletion only applies to overrides added via this endpoint; values loaded from disk can be modified via override but not deleted. E.g. ?key1=value1&key2=value2...",
+        mutates: true
+    ) { context, request in
+        guard !request.query.isEmpty else {
+            return AdminResponse(
+                """
+                usage: /runtime_modify?key1=value1&key2=value2&keyN=valueN
+                       or send the parameters as form values
+                use an empty value to remove a previously added override
+                """, status: 400)
+        }
+        guard context.server.runtime.modify(request.query.all) else {
+            return AdminResponse("No admin layer specified", status: 503)
+        }
+        return .ok
+    }
+}

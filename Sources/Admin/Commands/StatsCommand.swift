@@ -1,0 +1,138 @@
+// `/stats` and `/stats/prometheus`: the query, and the renderer of the Stats target as a body.
+
+import Control
+import Primitives
+import Routing
+import Stats
+
+enum StatsCommand {
+    static let command = AdminCommand(
+        "/stats", "print server stats",
+        [
+            usedOnly, filter, invertFilter,
+            .init("format", "Format to use", .choice(["html", "active-html", "text", "json"])),
+            .init(
+                "type", "Stat types to include.",
+                .choice(["All", "Counters", "Histograms", "Gauges", "TextReadouts"])),
+            .init(
+                "histogram_buckets", "Histogram bucket display mode",
+                .choice(["cumulative", "disjoint", "detailed", "summary"])),
+        ]
+    ) { context, request in
+        switch request.query.nonEmpty("format") {
+        case nil, "text": answer(context, request, .text)
+        case "json": answer(context, request, .json)
+        case "prometheus": answer(context, request, .prometheus)
+        case "html", "active-html": answer(context, request, .text, asPage: true)
+        default: AdminResponse("usage: /stats?format=(html|active-html|json|prometheus|text)\n\n", status: 400)
+        }
+    }
+
+    static let prometheus = AdminCommand(
+        "/stats/prometheus", "print server stats in prometheus format",
+        [
+            usedOnly,
+            .init(
+                "text_readouts",
+                "Render text_readouts as new gaugues with value 0 (increases Prometheus data size)", .flag),
+            filter, invertFilter,
+            .init("histogram_buckets", "Histogram bucket display mode", .choice(["cumulative", "summary"])),
+        ]
+    ) { context, request in answer(context, request, .prometheus) }
+
+    private static let usedOnly = AdminCommand.Parameter(
+        "usedonly", "Only include stats that have been written by system since restart", .flag)
+    private static let filter = AdminCommand.Parameter(
+        "filter", "Regular expression (Google re2) for filtering stats")
+    private static let invertFilter = AdminCommand.Parameter("invert_filter", "Invert the filter regex", .flag)
+
+    private static func answer(
+        _ context: AdminContext, _ request: AdminRequest, _ format: StatsQuery.Format, asPage: Bool = false
+    ) -> AdminResponse {
+        let query: StatsQuery
+        do throws(Refusal) {
+            query = try self.query(request.query, format)
+        } catch {
+            return AdminResponse(error.text, status: 400)
+        }
+        context.server.refreshStatistics()
+        let body = StatsBody(context.stats, query)
+        if asPage { return AdminResponse(contentType: AdminResponse.html, body: StatsPage(body)) }
+        return AdminResponse(
+            contentType: format == .json ? AdminResponse.json : AdminResponse.text, body: body)
+    }
+
+    private struct Refusal: Error { let text: String }
+
+    private static func query(
+        _ parameters: QueryParameters, _ format: StatsQuery.Format
+    ) throws(Refusal) -> StatsQuery {
+        var query = StatsQuery()
+        query.format = format
+        query.usedOnly = parameters.has("usedonly")
+        query.textReadouts = parameters.has("text_readouts")
+        if let pattern = parameters.nonEmpty("filter") {
+            let regex: RegexFilter
+            do throws(RegexProgram.Invalid) {
+                regex = try RegexFilter(checked: pattern)
+            } catch {
+                throw Refusal(text: "Invalid re2 regex: \(error.message)")
+            }
+            let isInverted = parameters.has("invert_filter")
+            query.filter = { name in
+                unsafe name.withUnsafeBufferPointer { buffer in
+                    let text = unsafe buffer.baseAddress.map { unsafe Bytes($0, buffer.count) } ?? .empty
+                    return regex.finds(in: text) != isInverted
+                }
+            }
+        }
+        switch parameters.nonEmpty("type") {
+        case nil, "All": query.types = .all
+        case "Counters": query.types = .counters
+        case "Gauges": query.types = .gauges
+        case "Histograms": query.types = .histograms
+        case "TextReadouts": query.types = .textReadouts
+        default: throw Refusal(text: "invalid &type= param")
+        }
+        query.buckets = try buckets(parameters.nonEmpty("histogram_buckets"), format)
+        return query
+    }
+
+    private static func buckets(
+        _ text: String?, _ format: StatsQuery.Format
+    ) throws(Refusal) -> StatsQuery.Buckets {
+        let buckets: StatsQuery.Buckets
+        switch text {
+        case nil: return .standard
+        case "cumulative": buckets = .cumulative
+        case "disjoint": buckets = .disjoint
+        case "detailed": buckets = .detailed
+        case "summary": buckets = .summary
+        case "prometheusnative":
+            throw Refusal(
+                text: format == .prometheus
+                    ? "unsupported prometheus histogram bucket mode"
+                    : "Invalid histogram_buckets type for non prometheus stats type")
+        default:
+            throw Refusal(
+                text: "usage: /stats?histogram_buckets=(cumulative|disjoint|detailed|summary|prometheusnative)\n")
+        }
+        if format == .prometheus, buckets == .disjoint || buckets == .detailed {
+            throw Refusal(text: "unsupported prometheus histogram bucket mode")
+        }
+        return buckets
+    }
+}
+
+/// The renderer as a body: one slice per piece.
+final class StatsBody: BodySource {
+    private var renderer: StatsRenderer
+
+    init(_ stats: StatRegistry, _ query: StatsQuery) { renderer = StatsRenderer(stats, query) }
+
+    override func next(_ out: inout [UInt8]) -> Bool {
+        renderer.next(maxBytes: BodySource.pieceBytes) { slice in
+            unsafe slice.withUnsafeBufferPointer { unsafe out.append(contentsOf: $0) }
+        }
+    }
+}

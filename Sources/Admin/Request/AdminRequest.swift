@@ -1,0 +1,30 @@
+// What was asked for: the request as commands see it.
+
+package struct AdminRequest {
+    package var method: String
+    /// Without query, duplicate slashes merged.
+    package var path: String
+    package var pathAndQuery: String
+    package var query: QueryParameters
+    package var body: [UInt8]
+
+    /// `target`: path and query as the client sent them. `contentType`: of the body.
+    package init(method: String, target: String, contentType: String = "", body: [UInt8] = []) {
+        self.method = method
+        self.body = body
+        let mark = target.utf8.firstIndex(of: UInt8(ascii: "?")) ?? target.endIndex
+        path = AdminRequest.mergingSlashes(target[..<mark])
+        pathAndQuery = path + target[mark...]
+        query = QueryParameters(target[mark...].dropFirst())
+        // Parameters may come as a form, when the query has none.
+        if query.isEmpty, contentType == "application/x-www-form-urlencoded" {
+            query = QueryParameters(String(decoding: body, as: UTF8.self)[...])
+        }
+    }
+
+    private static func mergingSlashes(_ path: Substring) -> String {
+        var merged: [UInt8] = []
+        for byte in path.utf8 where byte != UInt8(ascii: "/") || merged.last != UInt8(ascii: "/") { merged.append(byte) }
+        return String(decoding: merged, as: UTF8.self)
+    }
+}

@@ -1,0 +1,25 @@
+// What a command answers: a status, a type, and a body that is made piece by piece.
+
+package struct AdminResponse {
+    package var status: UInt16
+    package var contentType: String
+    package var body: BodySource
+
+    package static let text = "text/plain; charset=UTF-8"
+    /// What answers have that carry an error of a JSON command.
+    package static let plainText = "text/plain"
+    package static let json = "application/json"
+    package static let html = "text/html; charset=UTF-8"
+
+    package init(status: UInt16 = 200, contentType: String = AdminResponse.text, body: BodySource) {
+        self.status = status
+        self.contentType = contentType
+        self.body = body
+    }
+
+    package init(_ text: String, status: UInt16 = 200, contentType: String = AdminResponse.text) {
+        self.init(status: status, contentType: contentType, body: TextBody(text))
+    }
+
+    package static var ok: AdminResponse { AdminResponse("OK\n") }
+}

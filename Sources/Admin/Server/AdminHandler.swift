@@ -1,0 +1,32 @@
+// From a request to a response: allowed paths, the command table, methods, the help in every 404.
+
+import Control
+
+package final class AdminHandler {
+    let context: AdminContext
+    private let allowedPaths: StringMatchers
+    private let commands: [String: AdminCommand]
+
+    package init(_ context: AdminContext, allowedPaths: StringMatchers = StringMatchers()) {
+        self.context = context
+        self.allowedPaths = allowedPaths
+        commands = Dictionary(CommandTable.commands.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    package func answer(_ request: AdminRequest) -> AdminResponse {
+        if !allowedPaths.isEmpty, !allowedPaths.matches(request.pathAndQuery) {
+            return AdminResponse("request to path \(request.pathAndQuery) not allowed", status: 403)
+        }
+        guard let command = commands[request.path] else {
+            return AdminResponse("invalid path. " + CommandTable.help, status: 404)
+        }
+        if command.mutates, request.method != "POST" {
+            context.server.log.write(
+                .error, "admin",
+                "admin path \"\(request.path)\" mutates state, method=\(request.method) rather than POST")
+            return AdminResponse("Method \(request.method) not allowed, POST required.", status: 405)
+        }
+        context.server.log.write(.debug, "admin", "request complete: path: \(request.pathAndQuery)")
+        return command.answer(context, request)
+    }
+}

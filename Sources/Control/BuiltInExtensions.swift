@@ -1,0 +1,53 @@
+// What a configuration may name of this build, as `/server_info` and the node list it.
+
+import Pipeline
+
+package struct BuiltInExtension {
+    package let name: String
+    package let category: String
+    /// Full names of its messages.
+    package let types: [String]
+}
+
+package enum BuiltInExtensions {
+    package static func all(_ configurator: Configurator) -> [BuiltInExtension] {
+        fixed
+            + configurator.filterRegistrations.map {
+                BuiltInExtension(name: $0.name, category: "envoy.filters.http", types: [$0.message])
+            }
+    }
+
+    private static let fixed: [BuiltInExtension] = [
+        extended("envoy.cluster.logical_dns", "envoy.clusters"),
+        extended("envoy.cluster.static", "envoy.clusters"),
+        extended("envoy.cluster.strict_dns", "envoy.clusters"),
+        extended("envoy.filters.http.router", "envoy.filters.http", "envoy.extensions.filters.http.router.v3.Router"),
+        extended(
+            "envoy.filters.network.direct_response", "envoy.filters.network",
+            "envoy.extensions.filters.network.direct_response.v3.Config"),
+        extended(
+            "envoy.filters.network.echo", "envoy.filters.network", "envoy.extensions.filters.network.echo.v3.Echo"),
+        extended(
+            "envoy.filters.network.http_connection_manager", "envoy.filters.network",
+            "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"),
+        extended(
+            "envoy.filters.network.tcp_proxy", "envoy.filters.network",
+            "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"),
+        extended(
+            "envoy.load_balancing_policies.least_request", "envoy.load_balancing_policies",
+            "envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest"),
+        extended(
+            "envoy.load_balancing_policies.random", "envoy.load_balancing_policies",
+            "envoy.extensions.load_balancing_policies.random.v3.Random"),
+        extended(
+            "envoy.load_balancing_policies.round_robin", "envoy.load_balancing_policies",
+            "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin"),
+        extended(
+            "envoy.transport_sockets.raw_buffer", "envoy.transport_sockets.downstream",
+            "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"),
+    ]
+
+    private static func extended(_ name: String, _ category: String, _ type: String = "") -> BuiltInExtension {
+        BuiltInExtension(name: name, category: category, types: type.isEmpty ? [] : [type])
+    }
+}

@@ -1,0 +1,30 @@
+// `/drain_listeners`: listeners stop, the process goes on. At once, or gracefully: first every response says
+// `connection: close` for `--drain-time-s`, then the listeners stop (or, with `skip_exit`, go on).
+
+import Pipeline
+
+final class ListenerDrain {
+    private let configurator: Configurator
+    private var stopAtMs: UInt64 = 0
+    private var stopsInboundOnly = true
+
+    init(_ configurator: Configurator) { self.configurator = configurator }
+
+    /// How many listeners stopped at once.
+    func begin(inboundOnly: Bool, graceful: Bool, skipsExit: Bool, nowMs: UInt64, drainTimeMs: UInt64) -> Int {
+        guard graceful || skipsExit else { return configurator.stopListeners(inboundOnly: inboundOnly) }
+        // Workers know one state for all listeners, so with `inboundonly` responses say nothing (docs/admin.md).
+        if !inboundOnly, configurator.drain == .none { configurator.setDrain(.discouraging) }
+        if skipsExit { return 0 }
+        stopAtMs = nowMs + drainTimeMs
+        stopsInboundOnly = inboundOnly
+        return 0
+    }
+
+    /// Called now and then; how many listeners stopped.
+    func ticked(nowMs: UInt64) -> Int {
+        guard stopAtMs != 0, nowMs >= stopAtMs else { return 0 }
+        stopAtMs = 0
+        return configurator.stopListeners(inboundOnly: stopsInboundOnly)
+    }
+}

@@ -1,0 +1,126 @@
+// Statistics of the process itself, which main writes: `server.`, `listener_manager.`, `cluster_manager.`, and the scopes
+// that Envoy always shows.
+
+import Pipeline
+import Primitives
+import Stats
+
+final class ProcessStatistics {
+    private let stats: StatRegistry
+    private let server: StatScope<ServerStat>
+    private let listeners: StatScope<ListenerManagerStat>
+    private let clusters: StatScope<ClusterManagerStat>
+    private let inflated: [StatScope<ThreadLocalClusterManagerStat>]
+    private let runtime: StatScope<RuntimeStat>
+    private var isFirstRuntime = true
+    private var hasHadOverrides = false
+
+    init(_ stats: StatRegistry) {
+        self.stats = stats
+        server = stats.scope("server.", ServerStat.self)
+        listeners = stats.scope("listener_manager.", ListenerManagerStat.self)
+        clusters = stats.scope("cluster_manager.", ClusterManagerStat.self)
+        runtime = stats.scope("runtime.", RuntimeStat.self)
+        let threads = ["main_thread"] + (0..<stats.workerCount).map { "worker_\($0)" }
+        inflated = threads.map { stats.scope("thread_local_cluster_manager.\($0).", ThreadLocalClusterManagerStat.self) }
+        for thread in threads { _ = stats.scope("server.\(thread).", WatchdogStat.self) }
+        _ = stats.scope("main_thread.", WatchdogStat.self)
+        _ = stats.scope("workers.", WatchdogStat.self)
+        _ = stats.scope("filesystem.", FilesystemStat.self)
+        _ = stats.scope("overload.", OverloadStat.self)
+        _ = stats.scope("envoy.overload_actions.reset_high_memory_stream.", OverloadActionStat.self)
+        _ = stats.scope("http.async-client.", RouterStat.self)
+    }
+
+    func began(concurrency: Int, versionHash: UInt64) {
+        let cells = stats.mainCells
+        cells.set(server[.concurrency], UInt64(concurrency))
+        cells.set(server[.version], versionHash)
+        cells.set(server[.daysUntilFirstCertExpiring], UInt64(UInt32.max))
+        cells.set(server[.compilationSettingsFipsMode], 0)
+        cells.set(server[.statsRecentLookups], 0)
+        cells.set(listeners[.workersStarted], 0)
+    }
+
+    func workersStarted(afterNs: UInt64) {
+        stats.mainCells.set(listeners[.workersStarted], 1)
+        stats.mainCells.record(server[.initializationTimeMs], afterNs / 1_000_000)
+    }
+
+    /// What a configuration has changed.
+    func applied(_ changes: ConfigChanges, listeners listenerCount: Int, clusters clusterCount: Int) {
+        let cells = stats.mainCells
+        let workers = UInt64(stats.workerCount)
+        cells.add(listeners[.listenerAdded], UInt64(changes.listeners.added))
+        cells.add(listeners[.listenerModified], UInt64(changes.listeners.modified))
+        cells.add(listeners[.listenerRemoved], UInt64(changes.listeners.removed))
+        cells.add(
+            listeners[.listenerCreateSuccess], workers * UInt64(changes.listeners.added + changes.listeners.modified))
+        cells.set(listeners[.totalListenersActive], UInt64(listenerCount))
+        cells.set(listeners[.totalListenersWarming], 0)
+        cells.add(clusters[.clusterAdded], UInt64(changes.clusters.added))
+        cells.add(clusters[.clusterModified], UInt64(changes.clusters.modified))
+        cells.add(clusters[.clusterRemoved], UInt64(changes.clusters.removed))
+        cells.set(clusters[.activeClusters], UInt64(clusterCount))
+        cells.set(clusters[.warmingClusters], 0)
+        for thread in inflated { cells.set(thread[.clustersInflated], UInt64(clusterCount)) }
+    }
+
+    func stopped(listeners count: Int) {
+        stats.mainCells.add(listeners[.listenerStopped], UInt64(count))
+    }
+
+    func runtime(_ values: RuntimeValues) {
+        let cells = stats.mainCells
+        cells.set(runtime[.numLayers], UInt64(values.layers.count))
+        cells.set(runtime[.numKeys], UInt64(values.entries.count))
+        if values.hasOverrides { hasHadOverrides = true }
+        if hasHadOverrides { cells.set(runtime[.adminOverridesActive], values.hasOverrides ? 1 : 0) }
+        // Envoy makes its first snapshot twice: without and with the layers of a control plane.
+        let loads: UInt64 = isFirstRuntime ? 2 : 1
+        isFirstRuntime = false
+        cells.add(runtime[.loadSuccess], loads)
+        cells.add(runtime[.overrideDirNotExists], loads)
+    }
+
+    /// Gauges that are looked up rather than counted.
+    func refresh(uptimeNs: UInt64, state: String, connections: UInt64) {
+        let cells = stats.mainCells
+        let memory = ProcessMemory.now()
+        cells.set(server[.uptime], uptimeNs / 1_000_000_000)
+        cells.set(server[.live], state == "LIVE" ? 1 : 0)
+        let states = ["LIVE", "DRAINING", "PRE_INITIALIZING", "INITIALIZING"]
+        cells.set(server[.state], UInt64(states.firstIndex(of: state) ?? 0))
+        cells.set(server[.memoryAllocated], memory.allocated)
+        cells.set(server[.memoryHeapSize], memory.heapSize)
+        cells.set(server[.memoryPhysicalSize], memory.physical)
+        cells.set(server[.totalConnections], connections)
+    }
+}
+
+/// How a configuration differs from the one before.
+struct ConfigChanges {
+    struct Count {
+        var added = 0
+        var modified = 0
+        var removed = 0
+
+        init() {}
+
+        init<Live: AnyObject>(_ old: [Live], _ new: [Live], key: (Live) -> String) {
+            let before = Dictionary(old.map { (key($0), $0) }, uniquingKeysWith: { first, _ in first })
+            let after = Set(new.map(key))
+            for live in new {
+                guard let kept = before[key(live)] else {
+                    added += 1
+                    continue
+                }
+                if kept !== live { modified += 1 }
+            }
+            removed = before.keys.filter { !after.contains($0) }.count
+        }
+    }
+
+    var listeners = Count()
+    var clusters = Count()
+}

@@ -1,0 +1,83 @@
+// `layered_runtime` as far as it stands in the bootstrap: static layers, and the admin layer that `/runtime_modify` fills.
+// What of Martlet reads runtime keys takes its defaults; `/runtime` shows what would override them.
+
+import EnvoyAPI
+
+package struct RuntimeValues {
+    /// Names in the order of the bootstrap.
+    package private(set) var layers: [String] = []
+    private var values: [[String: String]] = []
+    private var adminLayer: Int?
+
+    package struct Entry {
+        package let key: String
+        /// One per layer; empty where the layer does not say.
+        package let layerValues: [String]
+        package let finalValue: String
+    }
+
+    package init() {}
+
+    package init(_ bootstrap: Envoy_Config_Bootstrap_V3_Bootstrap) {
+        for layer in bootstrap.layeredRuntime.layers {
+            var flat: [String: String] = [:]
+            switch layer.layerSpecifier {
+            case .staticLayer(let structure): RuntimeValues.flatten(structure, "", &flat)
+            case .adminLayer: adminLayer = layers.count
+            default: break
+            }
+            layers.append(layer.name)
+            values.append(flat)
+        }
+    }
+
+    /// Sorted by key.
+    package var entries: [Entry] {
+        Set(values.flatMap(\.keys)).sorted().map { key in
+            let layerValues = values.map { $0[key] ?? "" }
+            return Entry(key: key, layerValues: layerValues, finalValue: layerValues.last { !$0.isEmpty } ?? "")
+        }
+    }
+
+    package var hasAdminLayer: Bool { adminLayer != nil }
+    package var hasOverrides: Bool { adminLayer.map { !values[$0].isEmpty } ?? false }
+
+    /// An empty value takes the override away. False without an admin layer.
+    package mutating func modify(_ changes: [(name: String, value: String)]) -> Bool {
+        guard let adminLayer else { return false }
+        for (name, value) in changes { values[adminLayer][name] = value.isEmpty ? nil : value }
+        return true
+    }
+
+    /// Overrides survive a reload.
+    package mutating func adoptOverrides(of old: RuntimeValues) {
+        if let adminLayer, let before = old.adminLayer { values[adminLayer] = old.values[before] }
+    }
+
+    private static func flatten(_ structure: Google_Protobuf_Struct, _ prefix: String, _ out: inout [String: String]) {
+        for (name, value) in structure.fields {
+            let key = prefix.isEmpty ? name : prefix + "." + name
+            switch value.kind {
+            case .structValue(let inner):
+                if isFraction(inner) { out[key] = fraction(inner) } else { flatten(inner, key, &out) }
+            case .stringValue(let text): out[key] = text
+            case .numberValue(let number): out[key] = JSONText.number(number)
+            case .boolValue(let flag): out[key] = flag ? "true" : "false"
+            case .nullValue, .listValue, nil: out[key] = ""
+            }
+        }
+    }
+
+    private static func isFraction(_ structure: Google_Protobuf_Struct) -> Bool { structure.fields["numerator"] != nil }
+
+    private static func fraction(_ structure: Google_Protobuf_Struct) -> String {
+        let parts = structure.fields.sorted { $0.key < $1.key }.map { name, value -> String in
+            switch value.kind {
+            case .stringValue(let text): "\(name): \(text)"
+            case .numberValue(let number): "\(name): \(JSONText.number(number))"
+            default: name
+            }
+        }
+        return parts.joined(separator: "\n") + "\n"
+    }
+}

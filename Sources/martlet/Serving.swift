@@ -1,0 +1,78 @@
+// `--mode serve`: the server, its first configuration, its admin, until it ends.
+
+import Admin
+import CLiburing
+import Control
+import EnvoyAPI
+import Glibc
+import Stats
+
+struct Serving {
+    private let command: MartletCommand
+    private let log: Log
+
+    init(_ command: MartletCommand, _ log: Log) {
+        self.command = command
+        self.log = log
+    }
+
+    func run() -> Never {
+        let config = command.config
+        let isDemo = config.configPath == nil && config.configYaml == nil
+        do throws(ServerError) {
+            let server = try Server(options, filters: FilterRegistry(BuiltInFilters.all), log: log)
+            server.stats.tags.fixed = command.identity.tags()
+            server.configurator.node = command.identity.node
+            try start(server, isDemo)
+            if config.mode == .init_only { exit(0) }
+            log.write(.info, "main", "starting main dispatch loop")
+            if isDemo { printOut(Demo.announcement) }
+            exit(server.run())
+        } catch {
+            switch error {
+            case .config(let errors):
+                for problem in errors.errors { printError(problem.description) }
+                exit(1)
+            case .listen(let error): fail("martlet: " + error.text)
+            case .ring(let error): fail("martlet: " + error.text)
+            }
+        }
+    }
+
+    /// In a function of its own: the configuration as it was read, several kilobytes a cluster, ends with it.
+    private func start(_ server: Server, _ isDemo: Bool) throws(ServerError) {
+        let document = try read(isDemo)
+        try ApplicationLog.apply(document, to: log, hasFormat: command.log.logFormat != nil)
+        try server.start(document)
+        let admin = try AdminServer(
+            server, document, options: command.inForce(concurrency: server.options.concurrency), version: Version.text)
+        admin.writeAddress(to: command.identity.adminAddressPath)
+    }
+
+    private var options: ServerOptions {
+        let config = command.config
+        let process = command.process
+        var options = ServerOptions(concurrency: max(1, process.concurrency ?? Int(martlet_cpu_count())))
+        options.configPath = config.configPath
+        options.configYAML = config.configYaml
+        options.unknownFields = config.unknownFields
+        options.watches = config.watch
+        options.shutdownGraceS = process.shutdownGraceS
+        options.pinsWorkers = process.cpusetThreads
+        options.logFlushIntervalMs = process.fileFlushIntervalMsec
+        options.drainTimeS = process.drainTimeS
+        options.versionHash = UInt64(Version.text.prefix(6), radix: 16) ?? 0
+        return options
+    }
+
+    private func read(_ isDemo: Bool) throws(ServerError) -> ConfigDocument {
+        let config = command.config
+        do throws(ConfigErrors) {
+            if isDemo { return try ConfigReader.read(yaml: Demo.bootstrap, file: "(built in)") }
+            return try ConfigReader.read(
+                path: config.configPath, yaml: config.configYaml, unknownFields: config.unknownFields)
+        } catch {
+            throw .config(error)
+        }
+    }
+}

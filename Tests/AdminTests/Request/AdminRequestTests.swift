@@ -1,0 +1,70 @@
+import Admin
+import Testing
+
+/// Paths, queries and forms as commands see them.
+struct AdminRequestTests {
+    @Test
+    func pathAndQueryAreTakenApart() {
+        let request = AdminRequest(method: "GET", target: "/stats?filter=a.b&usedonly&format=json")
+        #expect(request.path == "/stats")
+        #expect(request.query["filter"] == "a.b")
+        #expect(request.query["usedonly"] == "")
+        #expect(request.query.has("usedonly"))
+        #expect(request.query.nonEmpty("usedonly") == nil)
+        #expect(request.query["none"] == nil)
+        #expect(request.query.count == 3)
+    }
+
+    /// Envoy Gateway and Contour ask for `//stats`.
+    @Test
+    func duplicateSlashesOfThePathAreMerged() {
+        let request = AdminRequest(method: "GET", target: "//stats///prometheus?filter=a//b")
+        #expect(request.path == "/stats/prometheus")
+        #expect(request.pathAndQuery == "/stats/prometheus?filter=a//b")
+        #expect(request.query["filter"] == "a//b")
+        #expect(AdminRequest(method: "GET", target: "/ready/").path == "/ready/")
+        #expect(AdminRequest(method: "GET", target: "").path == "")
+        #expect(AdminRequest(method: "GET", target: "?").path == "")
+    }
+
+    @Test
+    func escapesAreDecodedAndAPlusStays() {
+        let request = AdminRequest(method: "GET", target: "/x?a=%5E%2e%7C&b=1+2&c%3D=%&d=%4&e=%zz&f=%e2%82%ac")
+        #expect(request.query["a"] == "^.|")
+        #expect(request.query["b"] == "1+2")
+        #expect(request.query["c="] == "%")
+        #expect(request.query["d"] == "%4")
+        #expect(request.query["e"] == "%zz")
+        #expect(request.query["f"] == "\u{20ac}")
+    }
+
+    @Test
+    func emptyPartsAndRepeatsAreHarmless() {
+        let request = AdminRequest(method: "GET", target: "/x?&&a=1&a=2&=v&b==c")
+        #expect(request.query["a"] == "1")
+        #expect(request.query[""] == "v")
+        #expect(request.query["b"] == "=c")
+    }
+
+    /// A form counts only when the query says nothing.
+    @Test
+    func aFormStandsInForTheQuery() {
+        let form = "application/x-www-form-urlencoded"
+        let body = Array("level=debug".utf8)
+        #expect(AdminRequest(method: "POST", target: "/logging", contentType: form, body: body).query["level"] == "debug")
+        #expect(
+            AdminRequest(method: "POST", target: "/logging?level=info", contentType: form, body: body).query["level"]
+                == "info")
+        #expect(AdminRequest(method: "POST", target: "/logging", contentType: "text/plain", body: body).query.isEmpty)
+    }
+
+    /// Every prefix of a hostile query is read without a trap.
+    @Test
+    func queriesCutShortAnywhereAreRead() {
+        let target = "/x?a=%F0%9F%98%80&%=&%%25&=%&b=%2"
+        for end in 0...target.utf8.count {
+            let cut = String(decoding: Array(target.utf8.prefix(end)), as: UTF8.self)
+            #expect(AdminRequest(method: "GET", target: cut).path.utf8.count <= cut.utf8.count)
+        }
+    }
+}

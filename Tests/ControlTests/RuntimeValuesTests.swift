@@ -1,0 +1,45 @@
+import Control
+import EnvoyAPI
+import Testing
+
+/// `layered_runtime` as `/runtime` shows it.
+struct RuntimeValuesTests {
+    private func values(_ layers: String) throws -> RuntimeValues {
+        let document = try ConfigReader.read(yaml: "layered_runtime:\n  layers:\n\(layers)")
+        return RuntimeValues(document.bootstrap)
+    }
+
+    @Test
+    func laterLayersWin() throws {
+        let runtime = try values(
+            """
+              - {name: base, static_layer: {a: 1, b: {c: "x", d: true}, f: 1.5}}
+              - {name: top, static_layer: {a: 2}}
+            """)
+        #expect(runtime.layers == ["base", "top"])
+        #expect(runtime.entries.map(\.key) == ["a", "b.c", "b.d", "f"])
+        #expect(runtime.entries[0].layerValues == ["1", "2"])
+        #expect(runtime.entries.map(\.finalValue) == ["2", "x", "true", "1.5"])
+    }
+
+    @Test
+    func theAdminLayerTakesOverrides() throws {
+        var runtime = try values("  - {name: base, static_layer: {a: 1}}\n  - {name: admin, admin_layer: {}}\n")
+        #expect(!runtime.hasOverrides)
+        let modified = runtime.modify([("a", "5"), ("n", "y")])
+        #expect(modified)
+        #expect(runtime.hasOverrides)
+        #expect(runtime.entries.map(\.finalValue) == ["5", "y"])
+        _ = runtime.modify([("a", ""), ("n", "")])
+        #expect(runtime.entries.map(\.finalValue) == ["1"])
+        #expect(!runtime.hasOverrides)
+    }
+
+    @Test
+    func withoutAnAdminLayerNothingIsModified() throws {
+        var runtime = try values("  - {name: base, static_layer: {a: 1}}\n")
+        let modified = runtime.modify([("a", "5")])
+        #expect(!modified)
+        #expect(runtime.entries[0].finalValue == "1")
+    }
+}
