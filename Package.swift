@@ -43,9 +43,9 @@ let package = Package(
         // Data plane.
         .target(name: "Primitives", dependencies: ["CMartlet"], swiftSettings: dataPlane),
         .target(name: "Stats", dependencies: ["Primitives"], swiftSettings: dataPlane),
-        .target(name: "Ring", dependencies: ["Primitives", "CLiburing"], swiftSettings: dataPlane),
+        .target(name: "Ring", dependencies: ["Primitives", "CLiburing", "CMartlet"], swiftSettings: dataPlane),
         .target(name: "Wire", dependencies: ["Primitives"], swiftSettings: dataPlane),
-        .target(name: "Transport", dependencies: ["Ring", "Stats"], swiftSettings: dataPlane),
+        .target(name: "Transport", dependencies: ["Ring", "Stats", "CMartlet"], swiftSettings: dataPlane),
         .target(name: "Routing", dependencies: ["Wire", "CRE2"], swiftSettings: dataPlane),
         .target(name: "Upstream", dependencies: ["Transport", "Wire", "Stats"], swiftSettings: dataPlane),
         .target(
@@ -72,8 +72,8 @@ let package = Package(
 
         // Tests.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: common),
-        tests("Primitives"), tests("Stats"), tests("Ring"), tests("Wire"), tests("Transport"), tests("Routing"),
-        tests("Upstream"), tests("Pipeline"), tests("EnvoyAPI", ["CEnvoyAPI"], exclude: ["check_descriptors.py"]),
+        tests("Primitives", ["CMartlet"]), tests("Stats"), tests("Ring"), tests("Wire"), tests("Transport"), tests("Routing"),
+        tests("Upstream"), tests("Pipeline", ["TestSupport", "CLiburing"]), tests("EnvoyAPI", ["CEnvoyAPI"], exclude: ["check_descriptors.py"]),
         tests("Extensions", ["Pipeline", "TestSupport", "Control"]), tests("Control", ["Extensions"]),
         tests("Admin"),
         .testTarget(name: "EndToEndTests", dependencies: ["TestSupport"], swiftSettings: common),

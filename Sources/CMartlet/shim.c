@@ -4,6 +4,7 @@
 #include <link.h>
 #include <linux/futex.h>
 #include <malloc.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -45,4 +46,14 @@ int cmartlet_signal_wait(uint32_t *word, uint64_t nanoseconds) {
     if (errno == ETIMEDOUT) break;
   }
   return __atomic_load_n(word, __ATOMIC_ACQUIRE) != 0;
+}
+
+int martlet_separate_objects_wanted(void) {
+  static int answer = -1;
+  int known = __atomic_load_n(&answer, __ATOMIC_RELAXED);
+  if (known < 0) {
+    known = getenv("MARTLET_SEPARATE_OBJECTS") != NULL;
+    __atomic_store_n(&answer, known, __ATOMIC_RELAXED);
+  }
+  return known;
 }

@@ -10,7 +10,7 @@ package final class PlanPublisher {
     private let mailboxes: [Mailbox]
     /// Wakes the workers: a message on each ring.
     package var wake: () -> Void = {}
-    var destroy: (PlanPart) -> Void = { _ in }
+    package var destroy: (PlanPart) -> Void = { _ in }
 
     private struct Retiring {
         let part: PlanPart
@@ -32,7 +32,7 @@ package final class PlanPublisher {
     /// Of the plan published last.
     package private(set) var version: UInt64 = 0
 
-    func number(_ part: PlanPart) {
+    package func number(_ part: PlanPart) {
         if let index = free.firstIndex(where: { entry in mailboxes.allSatisfy { $0.adopted > entry.version } }) {
             part.id = free.remove(at: index).id
         } else {
@@ -43,11 +43,11 @@ package final class PlanPublisher {
     }
 
     /// The next plan does not list it any more.
-    func retire(_ part: PlanPart) {
+    package func retire(_ part: PlanPart) {
         retiring[part.id] = Retiring(part: part, since: version + 1, waitingFor: Set(mailboxes.indices))
     }
 
-    func publish(_ plan: Plan, _ arena: FrozenArena) {
+    package func publish(_ plan: Plan, _ arena: FrozenArena) {
         version += 1
         var plan = plan
         plan.version = version

@@ -19,6 +19,9 @@ final class WorkerThread: @unchecked Sendable {
     private let started = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
     private var error: RingError?
     private(set) var ringDescriptor: Int32 = -1
+    /// Kept beyond the thread's end: what a worker holds at the end of the process is not taken apart, and a leak checker
+    /// is to find it reachable.
+    private var worker: Worker?
 
     init(index: Int, mailbox: Mailbox, cells: StatCells, pins: Bool, callConfig: UnsafePointer<HTTPConfig>) {
         self.index = index
@@ -50,6 +53,7 @@ final class WorkerThread: @unchecked Sendable {
             options.index = index
             unsafe options.callConfig = unsafe callConfig
             let worker = try Worker(options: options, mailbox: mailbox, cells: cells)
+            self.worker = worker
             ringDescriptor = worker.ring.descriptor
             unsafe Started.write(started)
             worker.run()

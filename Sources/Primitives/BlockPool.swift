@@ -90,7 +90,7 @@ public struct BlockPool {
         let index = BlockPool.classIndex(block.capacity)
         let list = unsafe lists + index
         unsafe state.pointee.allocatedBytes &-= block.capacity
-        if unsafe (list.pointee.count &+ 1) &* block.capacity > BlockPool.keptBytesMax {
+        if unsafe (list.pointee.count &+ 1) &* block.capacity > BlockPool.keptBytesMax || martlet_separates_objects() != 0 {
             unsafe Glibc.free(block.base)
             return
         }

@@ -28,8 +28,8 @@ public struct Slab<Value> {
         @usableFromInline var nextFree: UInt32
         @usableFromInline var value: Value
     }
-    @inlinable static var chunkShift: UInt32 { 6 }
-    @usableFromInline static var chunkMask: UInt32 { 63 }
+    @inlinable static var chunkShift: UInt32 { martlet_separates_objects() == 0 ? 6 : 0 }
+    @inlinable static var chunkMask: UInt32 { (1 << chunkShift) &- 1 }
     @inlinable static var end: UInt32 { .max }
     /// In `nextFree` of an entry in use.
     @inlinable static var inUse: UInt32 { .max &- 1 }
@@ -43,12 +43,15 @@ public struct Slab<Value> {
 
     /// `capacity`: the most entries that may be in use at once; address space only, memory comes with use.
     @inlinable public init(capacity: Int) {
-        chunksMax = UInt32(truncatingIfNeeded: (capacity + 63) >> 6)
+        chunksMax = UInt32(truncatingIfNeeded: (capacity + Int(Slab.chunkMask)) >> Int(Slab.chunkShift))
         unsafe chunks = .allocate(capacity: Int(chunksMax))
         unsafe chunks.initialize(repeating: nil, count: Int(chunksMax))
     }
 
     @inlinable public func destroy() {
+        for slot in 0..<(chunkCount << Slab.chunkShift) {
+            unsafe martlet_unpoison(valuePointer(entry(slot)), MemoryLayout<Value>.size)
+        }
         for i in 0..<Int(chunkCount) { unsafe chunks[i]?.deallocate() }
         unsafe chunks.deallocate()
     }
@@ -63,6 +66,7 @@ public struct Slab<Value> {
         unsafe freeHead = entry.pointee.nextFree
         unsafe entry.pointee.nextFree = Slab.inUse
         count &+= 1
+        unsafe martlet_unpoison(valuePointer(entry), MemoryLayout<Value>.size)
         return unsafe (Handle(slot: slot, generation: entry.pointee.generation), valuePointer(entry))
     }
 
@@ -76,6 +80,7 @@ public struct Slab<Value> {
         unsafe entry.pointee.nextFree = freeHead
         freeHead = handle.slot
         count &-= 1
+        unsafe martlet_poison(valuePointer(entry), MemoryLayout<Value>.size)
     }
 
     // HOT: per completion.
@@ -97,6 +102,13 @@ public struct Slab<Value> {
             let entry = unsafe entry(slot)
             if unsafe entry.pointee.nextFree == Slab.inUse { unsafe body(valuePointer(entry)) }
         }
+    }
+
+    /// The entry of a slot, whoever uses it now; nil when it is free.
+    @inline(__always)
+    @inlinable public func current(_ slot: UInt32) -> UnsafeMutablePointer<Value>? {
+        let entry = unsafe entry(slot)
+        return unsafe entry.pointee.nextFree == Slab.inUse ? valuePointer(entry) : nil
     }
 
     /// The entry of a slot that is known to be in use.
@@ -126,6 +138,7 @@ public struct Slab<Value> {
             unsafe chunk[Int(i)].generation = 1
             unsafe chunk[Int(i)].nextFree = freeHead
             freeHead = first &+ i
+            unsafe martlet_poison(valuePointer(chunk + Int(i)), MemoryLayout<Value>.size)
         }
         return true
     }

@@ -1,6 +1,7 @@
 // An IPv4, IPv6 or UNIX socket address, in the form that the kernel takes: trivial, with the bytes inside.
 
 import Glibc
+import Synchronization
 
 public struct SocketAddress: Equatable, Sendable {
     public enum Family: UInt8, BitwiseCopyable, Sendable { case none, ipv4, ipv6, unix }
@@ -8,13 +9,13 @@ public struct SocketAddress: Equatable, Sendable {
     public var family = Family.none
     /// Host byte order.
     public var port: UInt16 = 0
-    /// IPv6 scope.
+    /// IPv6 scope; of a UNIX socket the permissions that its file is to get, 0: those that come by themselves.
     public var scope: UInt32 = 0
     /// Network byte order; an IPv4 address in the first four bytes.
     public var high: UInt64 = 0
     public var low: UInt64 = 0
-    /// A UNIX path of at most 107 bytes; a leading 0 is the abstract namespace. Plain memory that lives as long as the
-    /// process or the plan part that names it.
+    /// A UNIX path of at most 107 bytes; a leading 0 is the abstract namespace. Plain memory that lives as long as
+    /// the process.
     public var pathBase: UInt = 0
     public var pathCount: UInt16 = 0
 
@@ -48,18 +49,27 @@ public struct SocketAddress: Equatable, Sendable {
         self.scope = scope
     }
 
-    /// A UNIX socket; `@name` is the abstract namespace. Nil when the path is empty or too long. The copy of the path is
-    /// never freed: addresses come from configuration and are few.
-    public init?(unixPath text: String) {
+    /// A UNIX socket; `@name` is the abstract namespace. Nil when the path is empty or too long. Each path is kept once and
+    /// for ever: addresses come from configuration and are few.
+    public init?(unixPath text: String, mode: UInt32 = 0) {
         var bytes = Array(text.utf8)
         guard !bytes.isEmpty, bytes.count <= 107 else { return nil }
         if bytes[0] == UInt8(ascii: "@") { bytes[0] = 0 }
-        let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: bytes.count)
-        for (i, byte) in bytes.enumerated() { unsafe memory[i] = byte }
         family = .unix
-        pathBase = UInt(bitPattern: memory)
+        scope = mode
+        pathBase = SocketAddress.paths.withLock { paths in
+            if let known = paths[bytes] { return known }
+            let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: bytes.count)
+            for (i, byte) in bytes.enumerated() { unsafe memory[i] = byte }
+            let place = UInt(bitPattern: memory)
+            paths[bytes] = place
+            return place
+        }
         pathCount = UInt16(bytes.count)
     }
+
+    /// Only who compiles a configuration comes here; nobody waits.
+    private static let paths = Mutex<[[UInt8]: UInt]>([:])
 
     /// From what the kernel filled in.
     public init(_ storage: UnsafeRawPointer, count: Int) {

@@ -5,6 +5,7 @@
 // nothing new can be received into, so holders are capped by the Transport (`docs/limits.md` §receive buffers).
 
 import CLiburing
+import CMartlet
 import Glibc
 import Primitives
 
@@ -53,6 +54,7 @@ public struct ProvidedBuffers {
     }
 
     @inlinable public func destroy() {
+        unsafe martlet_unpoison(memory, count * size)
         unsafe munmap(memory, count * size)
         unsafe munmap(ringMemory, ringBytes)
         unsafe holds.deallocate()
@@ -77,7 +79,9 @@ public struct ProvidedBuffers {
         let count = max(1, (bytes &+ size &- 1) / size)
         var i = 0
         while i < count {
-            unsafe holds[Int(identifier(at: position &+ UInt16(truncatingIfNeeded: i)))] = 1
+            let taken = identifier(at: position &+ UInt16(truncatingIfNeeded: i))
+            unsafe holds[Int(taken)] = 1
+            unsafe martlet_unpoison(base(taken), size)
             i &+= 1
         }
         unsafe state.pointee.head &+= UInt16(truncatingIfNeeded: count)
@@ -102,6 +106,7 @@ public struct ProvidedBuffers {
     }
 
     @inlinable func put(_ id: UInt16) {
+        unsafe martlet_poison(base(id), size)
         unsafe martlet_buffers_put(
             ringMemory, state.pointee.tail, UInt16(truncatingIfNeeded: count &- 1), base(id),
             UInt32(truncatingIfNeeded: size), id)

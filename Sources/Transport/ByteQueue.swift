@@ -5,6 +5,7 @@
 // which every call takes. Bounded by its owner: who appends looks at `count` first (`docs/limits.md` §watermarks).
 
 import CLiburing
+import CMartlet
 import Glibc
 import Primitives
 import Ring
@@ -67,6 +68,10 @@ public struct Memory {
             unsafe blocks.free(Block(base: segment.pointee.blockBase, capacity: segment.pointee.blockCapacity))
         case .buffer: unsafe buffers.release(segment.pointee.bufferID)
         case .borrowed: break
+        }
+        if martlet_separates_objects() != 0 {
+            unsafe segment.deallocate()
+            return
         }
         unsafe segment.pointee.next = unsafe free.pointee
         unsafe free.pointee = segment

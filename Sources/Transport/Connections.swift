@@ -325,8 +325,8 @@ package struct Connections {
         nextMessage = 0
         var i = 0
         while i < dirty.count {
-            let connection = unsafe slab.unchecked(dirty[i])
-            if unsafe connection.pointee.isDirty {
+            // One that has been closed since is not dirty any more, nor is whoever has its slot now.
+            if let connection = unsafe slab.current(dirty[i]), unsafe connection.pointee.isDirty {
                 unsafe connection.pointee.isDirty = false
                 unsafe flush(connection)
             }

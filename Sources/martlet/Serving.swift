@@ -27,7 +27,8 @@ struct Serving {
             if config.mode == .init_only { exit(0) }
             log.write(.info, "main", "starting main dispatch loop")
             if isDemo { printOut(Demo.announcement) }
-            exit(server.run())
+            let status = server.run()
+            withExtendedLifetime(server) { exit(status) }
         } catch {
             switch error {
             case .config(let errors):

@@ -62,7 +62,8 @@ struct ReloadUnderLoadTests {
         #expect(after == baseline, "plan parts: \(after) after, \(baseline) before")
         let half = resident.count / 2
         let growth = average(resident.suffix(half)) - average(resident.prefix(half))
-        #expect(growth < 1 << 20, "resident memory grew by \(growth) bytes between the halves: \(resident.first ?? 0)…\(resident.last ?? 0)")
+        // A sanitizer's quarantine keeps what was freed.
+        #expect(growth < 1 << 20 || Environment["MARTLET_SANITIZED"] != nil, "resident memory grew by \(growth) bytes between the halves: \(resident.first ?? 0)…\(resident.last ?? 0)")
         print("reload under load: \(reloads) changes, \(load.tally.counts), resident \(resident.first ?? 0)…\(resident.max() ?? 0), growth between the halves \(growth)")
     }
 

@@ -43,14 +43,18 @@ struct RobustnessTests {
         print("EMFILE: service back \(recoveryMs) ms after descriptors were")
     }
 
-    /// Every receive buffer is held by slow readers' responses or uploads in waiting: others are served all the same.
+    /// A thousand readers of 100 MB each (`make soak`; here 100 of 8 MB) that take a little at a time: memory is bounded by
+    /// what docs/limits.md says, and others are served as fast as before.
     @Test
     func slowReadersLeaveRoomForOthers() throws {
         let martlet = try Binary.martlet()
         let soak = Environment["MARTLET_SOAK"] != nil
-        let count = soak ? 1_000 : 60
-        let page = [UInt8](repeating: 0x61, count: soak ? 100_000_000 : 8_000_000)
-        let large = try LoadUpstream("large", page: page)
+        let count = soak ? 1_000 : 100
+        let page = unsafe [UInt8](unsafeUninitializedCapacity: soak ? 100_000_000 : 8_000_000) { bytes, initialized in
+            for i in 0..<bytes.count { unsafe bytes[i] = UInt8(truncatingIfNeeded: i &* 31 ^ i >> 9) }
+            initialized = bytes.count
+        }
+        let large = try PageUpstream(page: page)
         defer { large.stop() }
         let small = try LoadUpstream("small")
         defer { small.stop() }
@@ -65,36 +69,45 @@ struct RobustnessTests {
         let process = try martlet.start(["-c", file, "--concurrency", "1"])
         defer { process.kill() }
         try #require(process.becomesReady(admin: admin), "\(process.output)")
-        let quiet = try p99(listener, requests: 600)
+        let quiet = try p99(listener)
         let before = process.residentBytes
-        var readers: [Descriptor] = []
-        for _ in 0..<count {
-            let socket = try Sockets.connect(port: listener)
-            Sockets.receiveBuffer(4_096, of: socket)
-            #expect(Sockets.send("GET /large HTTP/1.1\r\nhost: h\r\n\r\n".wire, from: 0, on: socket) > 0)
-            readers.append(socket)
-        }
-        sleep(ms: soak ? 5_000 : 800)
-        let busy = try p99(listener, requests: 600)
+        let readers = try SlowReaders(count, port: listener, path: "/large", page: page, bytes: 4_096, periodMs: 200)
+        // Until every buffer on the way is full: nothing moves but what they read.
+        let ceiling = count * (1 << 20)
+        #expect(wait(upToMs: soak ? 60_000 : 10_000, everyMs: 50) { large.bytesSent > ceiling })
+        sleep(ms: 1_000)
+        let busy = try p99(listener)
         let grown = process.residentBytes - before
-        // docs/limits.md: the buffer limit (1 MiB) and what the kernel had taken already, per connection.
-        #expect(grown < count * (2 << 20) + (32 << 20), "resident memory grew by \(grown) for \(count) slow readers")
-        #expect(busy < max(2 * quiet, 20_000_000), "p99 of a fast client: \(busy / 1000) µs, quiet \(quiet / 1000) µs")
-        for reader in readers { reader.close() }
-        #expect(wait(upToMs: 5_000) { process.descriptorCount < 60 }, "the readers' connections are closed on both sides")
-        print("slow readers: \(count), resident +\(grown >> 20) MiB, p99 quiet \(quiet / 1000) µs, with them \(busy / 1000) µs")
+        let read = readers.bytesRead
+        #expect(wait(upToMs: 5_000) { readers.bytesRead > read + count * 4_096 }, "they are all served: \(read), \(readers.bytesRead)")
+        #expect(readers.failures == 0)
+        // docs/limits.md: the buffer limit (1 MiB) of each, and what the kernel had received when reading stopped.
+        let bound = count * (1 << 20) + SlowReaderBounds.receivedBytesMax(count) + SlowReaderBounds.workerBytes
+        // The sanitizer's quarantine keeps what was freed.
+        #expect(grown < bound || Environment["MARTLET_SANITIZED"] != nil, "resident memory grew by \(grown) for \(count) slow readers, bound \(bound)")
+        #expect(
+            busy < max(2 * quiet, SlowReaderBounds.p99FloorNs(soak)),
+            "p99 of a fast client: \(busy / 1000) µs, quiet \(quiet / 1000) µs")
+        readers.stop()
+        #expect(wait(upToMs: 10_000) { process.descriptorCount < 60 }, "the readers' connections are closed on both sides")
+        print("slow readers: \(count), resident +\(grown >> 20) MiB of at most \(bound >> 20), p99 quiet \(quiet / 1000) µs, with them \(busy / 1000) µs")
     }
 
-    private func p99(_ port: UInt16, requests: Int) throws -> UInt64 {
+    /// The best of five rounds: what others do on the machine is not measured.
+    private func p99(_ port: UInt16, requests: Int = 500) throws -> UInt64 {
         let socket = try Sockets.connect(port: port)
-        var times: [UInt64] = []
-        for _ in 0..<requests {
-            let answer = Exchange.get("/small", on: socket, keepsOpen: true)
-            #expect(answer.status == 200, "\(answer)")
-            times.append(answer.nanoseconds)
+        var best = UInt64.max
+        for _ in 0..<5 {
+            var times: [UInt64] = []
+            for _ in 0..<requests {
+                let answer = Exchange.get("/small", on: socket, keepsOpen: true)
+                #expect(answer.status == 200, "\(answer)")
+                times.append(answer.nanoseconds)
+            }
+            times.sort()
+            best = min(best, times[requests * 99 / 100])
         }
-        times.sort()
-        return times[requests * 99 / 100]
+        return best
     }
 
     /// One listener on several addresses: IPv4, IPv6 and a UNIX socket; a stale socket file is replaced.
@@ -200,4 +213,15 @@ struct RobustnessTests {
         #expect(finished.output.textLines.filter { !$0.isEmpty }.count == 1, "\(finished.output)")
         #expect(finished.output.contains("Permission denied") && finished.output.contains(":81"), "\(finished.output)")
     }
+}
+
+/// What `docs/limits.md` allows beside the buffer limit of each connection.
+private enum SlowReaderBounds {
+    /// One completion may bring many buffers at once, and the limit is looked at behind it: as much as comes at once,
+    /// which differs; half a limit a connection when all begin together.
+    static func receivedBytesMax(_ count: Int) -> Int { count * (512 << 10) }
+    /// The worker's receive buffers (4 MiB) and what its block pool keeps (4 MiB a class), statistics, slabs.
+    static let workerBytes = 24 << 20
+    /// Below this the clock of a busy machine is measured: the debug build's own jitter.
+    static func p99FloorNs(_ soak: Bool) -> UInt64 { soak ? 500_000 : 5_000_000 }
 }

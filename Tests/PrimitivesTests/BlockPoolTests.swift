@@ -1,3 +1,4 @@
+import CMartlet
 import Primitives
 import Testing
 
@@ -33,6 +34,17 @@ import Testing
         #expect(unsafe second.base == first.base)
         #expect(pool.keptBytes == 0)
         pool.free(second)
+    }
+
+    /// Under the address sanitizer a block on a free list cannot be read, neither its first byte nor its last.
+    @Test func aFreedBlockIsPoisoned() throws {
+        let pool = BlockPool()
+        defer { pool.destroy() }
+        let block = try #require(pool.allocate(1000))
+        #expect(unsafe martlet_is_poisoned(block.base) == 0)
+        pool.free(block)
+        #expect(unsafe martlet_is_poisoned(block.base) == martlet_poisons())
+        #expect(unsafe martlet_is_poisoned(block.base + block.capacity - 1) == martlet_poisons())
     }
 
     /// What stays on the free lists is bounded: memory falls again after a peak.

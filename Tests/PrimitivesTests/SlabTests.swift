@@ -1,3 +1,4 @@
+import CMartlet
 import Primitives
 import Testing
 
@@ -99,6 +100,19 @@ import Testing
         let copy = slab
         unsafe copy.forEach { value in unsafe slab.free(handles[value.pointee]) }
         #expect(slab.count == 0)
+    }
+
+    /// Under the address sanitizer a free entry cannot be read; without it nothing is poisoned.
+    @Test func aFreeEntryIsPoisoned() throws {
+        var slab = Slab<UInt64>(capacity: 64)
+        defer { slab.destroy() }
+        let (handle, value) = try unsafe #require(slab.allocate())
+        unsafe value.initialize(to: 1)
+        #expect(unsafe martlet_is_poisoned(value) == 0)
+        #expect(unsafe slab.current(handle.slot) == value)
+        slab.free(handle)
+        #expect(unsafe martlet_is_poisoned(value) == martlet_poisons())
+        #expect(unsafe slab.current(handle.slot) == nil)
     }
 
     /// Random operations against a dictionary.

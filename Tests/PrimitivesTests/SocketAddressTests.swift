@@ -11,6 +11,8 @@ import Testing
         #expect(try #require(SocketAddress(ip: "0.0.0.0", port: 65535)).description == "0.0.0.0:65535")
         let unix = try #require(SocketAddress(unixPath: "/run/x.sock"))
         #expect(unix.description == "/run/x.sock" && unix.ipDescription == "")
+        #expect(SocketAddress(unixPath: "/run/x.sock")?.pathBase == unix.pathBase, "a path is kept once")
+        #expect(SocketAddress(unixPath: "/run/x.sock", mode: 0o600)?.scope == 0o600)
         #expect(try #require(SocketAddress(unixPath: "@abstract")).description == "@abstract")
     }
 

@@ -21,6 +21,9 @@ package final class BackgroundThread: @unchecked Sendable {
         precondition(result == 0, "a thread could be started")
     }
 
+    /// The calling thread gives way to others: load must not take the core from what is measured.
+    package static func isPolite() { _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10) }
+
     package func join() {
         if joined.raise() { _ = pthread_join(handle, nil) }
     }

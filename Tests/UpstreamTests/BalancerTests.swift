@@ -25,7 +25,8 @@ import Upstream
     }
 
     private func picks(_ count: Int, _ made: (Balancer, Random, FrozenArena), active: [UInt32]? = nil) -> [Int] {
-        var (balancer, random, _) = made
+        var (balancer, random, memory) = made
+        defer { withExtendedLifetime(memory) {} }
         var counts = [Int](repeating: 0, count: balancer.level.candidates.count)
         for _ in 0..<count {
             guard let host = balancer.choose(random: &random, active: { active?[Int($0)] ?? 0 }) else { continue }
@@ -41,8 +42,8 @@ import Upstream
 
     @Test func roundRobinBeginsAnywhere() {
         let firsts = (1...64).map { seed -> UInt32? in
-            var (balancer, random, _) = make([1, 1, 1], .roundRobin, seed: UInt64(seed))
-            defer { balancer.destroy() }
+            var (balancer, random, memory) = make([1, 1, 1], .roundRobin, seed: UInt64(seed))
+            defer { withExtendedLifetime(memory) { balancer.destroy() } }
             return balancer.choose(random: &random, active: { _ in 0 })
         }
         #expect(Set(firsts).count == 3)

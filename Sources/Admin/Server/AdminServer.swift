@@ -89,7 +89,7 @@ package final class AdminServer {
         switch message.address {
         case .socketAddress(let socket):
             SocketAddress(ip: socket.address, port: UInt16(truncatingIfNeeded: socket.portValue))
-        case .pipe(let pipe): SocketAddress(unixPath: pipe.path)
+        case .pipe(let pipe): SocketAddress(unixPath: pipe.path, mode: pipe.mode)
         default: nil
         }
     }

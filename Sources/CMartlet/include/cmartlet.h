@@ -5,6 +5,7 @@
 #include <string.h>
 #include "cmartlet_atomics.h"
 #include "cmartlet_process.h"
+#include "cmartlet_sanitize.h"
 #include "cmartlet_scan.h"
 #include "cmartlet_signal.h"
 
@@ -34,19 +35,3 @@ void *martlet_memmem(const void *haystack, size_t count, const void *needle, siz
 // Gives back what only the reading of a configuration needed: free heap pages, and the program's own pages that are
 // mapped and clean. Those that are used again come back from the page cache, at a minor fault for 64 KiB.
 void martlet_release_spare_memory(void);
-
-// Sanitizers cannot see inside blocks that we hand out ourselves: a block on a free list is poisoned.
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define MARTLET_ASAN 1
-#endif
-#endif
-#ifdef MARTLET_ASAN
-void __asan_poison_memory_region(void const volatile *addr, size_t size);
-void __asan_unpoison_memory_region(void const volatile *addr, size_t size);
-static inline void martlet_poison(const void *p, size_t n) { __asan_poison_memory_region(p, n); }
-static inline void martlet_unpoison(const void *p, size_t n) { __asan_unpoison_memory_region(p, n); }
-#else
-static inline void martlet_poison(const void *p, size_t n) { (void)p; (void)n; }
-static inline void martlet_unpoison(const void *p, size_t n) { (void)p; (void)n; }
-#endif

@@ -16,7 +16,7 @@ enum AddressCompiler {
         case .socketAddress(let socket):
             return numeric(socket, place.at("socket_address"), diagnostics)
         case .pipe(let pipe):
-            return unix(pipe.path, place.at("pipe"), diagnostics)
+            return unix(pipe, place.at("pipe"), diagnostics)
         case .envoyInternalAddress:
             diagnostics.unsupported(place, "envoy.config.core.v3.Address", ["envoy_internal_address": true])
             return nil
@@ -74,8 +74,15 @@ enum AddressCompiler {
         return diagnostics.errors.count == before
     }
 
-    private static func unix(_ path: String, _ place: Place, _ diagnostics: Diagnostics) -> SocketAddress? {
-        if let address = SocketAddress(unixPath: path) { return address }
+    private static func unix(
+        _ pipe: Envoy_Config_Core_V3_Pipe, _ place: Place, _ diagnostics: Diagnostics
+    ) -> SocketAddress? {
+        let path = pipe.path
+        if path.hasPrefix("@"), pipe.mode != 0 {
+            diagnostics.error(place.at("mode"), "Cannot set mode for Abstract AF_UNIX sockets")
+            return nil
+        }
+        if let address = SocketAddress(unixPath: path, mode: pipe.mode) { return address }
         diagnostics.error(
             place.at("path"), "Path \"\(path)\" exceeds maximum UNIX domain socket path size of 107.",
             expected: "at most 107 bytes")

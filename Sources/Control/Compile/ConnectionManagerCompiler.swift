@@ -36,8 +36,11 @@ struct ConnectionManagerCompiler {
             let spec = FilterChainSpec(factories: filters.factories.map(\.factory))
             part.own(spec)
             unsafe config.filterChainSpec = unsafe UnsafeRawPointer(Unmanaged.passUnretained(spec).toOpaque())
+            let (number, serial) = FilterChainNumbers.acquire()
+            config.filterChain = number
+            config.filterChainSerial = serial
+            part.onDestroy { FilterChainNumbers.release(number) }
         }
-        config.filterChain = FilterChainNumbers.next()
         config.accessLogs = AccessLogCompiler(compilation: compilation, part: part)
             .compile(message.accessLog, place)
         unsafe config.localReply = unsafe LocalReplyCompiler(compilation: compilation, part: part)
@@ -172,13 +175,19 @@ struct ConnectionManagerCompiler {
     }
 }
 
-/// Numbers for filter chains, never used twice in a process.
+/// Numbers for filter chains: places in a table of each worker, used again when their part is gone, so that the tables do
+/// not grow with every change. A worker tells the owners of a number apart by the serial. Main thread only.
 enum FilterChainNumbers {
     nonisolated(unsafe) private static var last: UInt32 = CallConfig.filterChain
+    nonisolated(unsafe) private static var free: [UInt32] = []
+    nonisolated(unsafe) private static var lastSerial: UInt64 = 0
 
-    /// Main thread only.
-    static func next() -> UInt32 {
+    static func acquire() -> (number: UInt32, serial: UInt64) {
+        unsafe lastSerial += 1
+        if let number = unsafe free.popLast() { return unsafe (number, lastSerial) }
         unsafe last += 1
-        return unsafe last
+        return unsafe (last, lastSerial)
     }
+
+    static func release(_ number: UInt32) { unsafe free.append(number) }
 }

@@ -38,6 +38,9 @@ package final class PlanPart {
         self.hash = hash
     }
 
+    /// A part that holds nothing.
+    package convenience init(kind: Kind, name: String) { self.init(kind, name, ContentHash()) }
+
     // MARK: What it holds
 
     func scope<Leaf: StatLeaf>(_ stats: StatRegistry, _ prefix: String, _ leaf: Leaf.Type) -> StatScope<Leaf> {

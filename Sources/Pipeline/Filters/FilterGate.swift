@@ -36,6 +36,8 @@ struct FilterGate {
 /// One worker's instances of a filter chain.
 @safe
 package final class WorkerFilterChain {
+    /// `HTTPConfig.filterChainSerial`
+    let serial: UInt64
     let filters: [HTTPFilter]
     /// Streams whose filters these are.
     var streamCount = 0
@@ -45,7 +47,8 @@ package final class WorkerFilterChain {
     let stateBytes: Int
     let interest: FilterInterest
 
-    init(_ spec: FilterChainSpec, _ worker: Worker) {
+    init(_ spec: FilterChainSpec, serial: UInt64, _ worker: Worker) {
+        self.serial = serial
         var offset = 2 &* spec.factories.count &* MemoryLayout<FilterGate>.stride
         offset = (offset + 15) & ~15
         var interest = FilterInterest()

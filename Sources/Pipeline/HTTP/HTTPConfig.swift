@@ -84,6 +84,8 @@ package struct HTTPConfig: BitwiseCopyable {
     package var routes: UnsafePointer<RouteTableConfig>
     /// Number of the HTTP filter chain, unique while the part lives; workers keep their instances by it.
     package var filterChain: UInt32 = 0
+    /// Numbers are used again once their part is gone; no two chains have the same serial.
+    package var filterChainSerial: UInt64 = 0
     /// The `FilterChainSpec` to make them from; nil: nothing but the router. Main keeps it as long as the part.
     package var filterChainSpec: UnsafeRawPointer?
     /// Access logs: places in the list of loggers.

@@ -86,12 +86,12 @@ extension Worker {
             ring.entry(), acceptors[index].socket, acceptToken(acceptors[index].socket))
     }
 
-    private func acceptToken(_ socket: Int32) -> UInt64 {
+    package func acceptToken(_ socket: Int32) -> UInt64 {
         Operation.accept.token(Handle(raw: UInt64(UInt32(bitPattern: socket))))
     }
 
     // HOT: per connection.
-    func accepted(_ completion: Completion) {
+    package func accepted(_ completion: Completion) {
         let socket = Int32(truncatingIfNeeded: Handle(raw: completion.user_data).raw)
         var index = 0
         while index < acceptors.count, acceptors[index].socket != socket { index &+= 1 }

@@ -83,6 +83,9 @@ package enum ListenSocket {
             let length = unsafe address.store(base)
             let name = unsafe base.assumingMemoryBound(to: sockaddr.self)
             if unsafe Glibc.bind(descriptor, name, length) != 0 { return errno }
+            if address.family == .unix, address.scope != 0, !address.isAbstract, unsafe chmod("\(address)", address.scope) != 0 {
+                return errno
+            }
             if Glibc.listen(descriptor, backlog) != 0 { return errno }
             return 0
         }

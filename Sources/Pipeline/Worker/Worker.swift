@@ -22,6 +22,8 @@ package struct WorkerOptions {
     /// Receive buffers: count (a power of two) and bytes of each.
     package var receiveBuffers = 256
     package var receiveBufferBytes = 16384
+    /// `docs/limits.md` §completion queue.
+    package var completionEntries = Ring.completionEntries
     /// Connections of this worker, downstream and upstream. `docs/limits.md` §connections.
     package var connectionsMax = 65536
     /// What calls of filters are configured by (`CallConfig.make`); nil: there are none.
@@ -94,7 +96,8 @@ public final class Worker {
         unsafe callConfig = unsafe options.callConfig
         self.mailbox = mailbox
         self.cells = cells
-        ring = try Ring.create()
+        ring = try Ring.create(
+            submissions: min(Ring.submissionEntries, options.completionEntries), completions: options.completionEntries)
         memory = Memory(
             blocks: BlockPool(),
             buffers: try ProvidedBuffers(

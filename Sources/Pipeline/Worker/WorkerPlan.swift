@@ -39,10 +39,10 @@ extension Worker {
     /// This worker's instances of a chain, made when first asked for.
     func chain(_ http: UnsafePointer<HTTPConfig>) -> WorkerFilterChain? {
         let number = unsafe Int(http.pointee.filterChain)
-        if number < chains.count, let chain = chains[number] { return chain }
+        if number < chains.count, let chain = chains[number], unsafe chain.serial == http.pointee.filterChainSerial { return chain }
         guard let opaque = unsafe http.pointee.filterChainSpec else { return nil }
         while chains.count <= number { chains.append(nil) }
-        let chain = unsafe WorkerFilterChain(Unmanaged<FilterChainSpec>.fromOpaque(opaque).takeUnretainedValue(), self)
+        let chain = unsafe WorkerFilterChain(Unmanaged<FilterChainSpec>.fromOpaque(opaque).takeUnretainedValue(), serial: http.pointee.filterChainSerial, self)
         chains[number] = chain
         return chain
     }
@@ -57,15 +57,15 @@ extension Worker {
         guard chains.count > first else { return }
         for number in first..<chains.count {
             guard let chain = chains[number] else { continue }
-            chain.isRetired = unsafe !isListed(number, plan)
+            chain.isRetired = unsafe !isListed(number, chain.serial, plan)
             if chain.isRetired, chain.streamCount == 0 { chains[number] = nil }
         }
     }
 
-    private func isListed(_ number: Int, _ plan: UnsafePointer<Plan>) -> Bool {
+    private func isListed(_ number: Int, _ serial: UInt64, _ plan: UnsafePointer<Plan>) -> Bool {
         let listeners = unsafe plan.pointee.listeners
         for i in 0..<listeners.count {
-            if case .http(let http) = unsafe listeners[i].config.pointee.chain, unsafe Int(http.pointee.filterChain) == number {
+            if case .http(let http) = unsafe listeners[i].config.pointee.chain, unsafe Int(http.pointee.filterChain) == number && http.pointee.filterChainSerial == serial {
                 return true
             }
         }
