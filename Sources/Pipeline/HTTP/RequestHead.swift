@@ -49,10 +49,7 @@ extension Worker {
             unsafe !http.pointee.defaultHost10.isEmpty
         {
             unsafe stream.pointee.request.authority = unsafe stream.pointee.request.store(http.pointee.defaultHost10)
-            unsafe stream.pointee.request.append(.host, http.pointee.defaultHost10)
         } else if unsafe !server.pointee.decoder.hasHost {
-            unsafe stream.pointee.closesDownstream = true
-            unsafe stream.pointee.delaysClose = true
             unsafe reply(
                 stream, status: 400, body: .empty, details: Bytes("missing_host_header" as StaticString), flags: [])
             return
@@ -99,14 +96,19 @@ extension Worker {
 
     private func upgradeAndHops(_ server: UnsafeMutablePointer<H1Server>, _ stream: StreamPointer) -> Bool {
         let isUpgrade = unsafe server.pointee.decoder.upgradeRequested
-        if isUpgrade {
-            unsafe stream.pointee.isUpgrade = true
-        }
+        // CONNECT asks for a tunnel as an upgrade does.
+        if unsafe isUpgrade || stream.pointee.isConnect { unsafe stream.pointee.isUpgrade = true }
         guard unsafe HopByHop.strip(&stream.pointee.request, keepUpgrade: isUpgrade) else {
-            unsafe stream.pointee.closesDownstream = true
+            // A connection option took the host with it.
+            unsafe stream.pointee.request.authority = Span32()
             unsafe reply(
                 stream, status: 400, body: .empty, details: Bytes("missing_host_header" as StaticString), flags: [])
             return false
+        }
+        // A length that Connection names is not passed on: the body's end is said another way.
+        if unsafe stream.pointee.requestLength != nil, unsafe !stream.pointee.request.has(.contentLength) {
+            unsafe stream.pointee.requestIsChunked = unsafe stream.pointee.requestLength != 0
+            unsafe stream.pointee.requestLength = nil
         }
         return true
     }
@@ -143,6 +145,9 @@ extension Worker {
     private func normalise(_ stream: StreamPointer) -> Bool {
         let http = unsafe stream.pointee.http
         if unsafe http.pointee.stripTrailingHostDot || http.pointee.stripPort != .none { unsafe stripHost(stream) }
+        // RFC 9112 §3.2: no form of a target has a fragment.
+        let path = unsafe stream.pointee.request.text(stream.pointee.request.path)
+        if path.firstIndex(of: 0x23) != nil { return unsafe refusePath(stream) }
         guard unsafe http.pointee.normalizePath || http.pointee.mergeSlashes || http.pointee.escapedSlashes != .keep else {
             return true
         }
@@ -157,14 +162,7 @@ extension Worker {
         }
         switch unsafe PathNormalizer.apply(options, to: &stream.pointee.request) {
         case .unchanged, .changed: return true
-        case .rejected:
-            unsafe count(http.pointee.stats, .downstreamRqFailedPathNormalization)
-            unsafe stream.pointee.closesDownstream = true
-            unsafe stream.pointee.delaysClose = true
-            unsafe reply(
-                stream, status: 400, body: .empty, details: Bytes("path_normalization_failed" as StaticString),
-                flags: [])
-            return false
+        case .rejected: return unsafe refusePath(stream)
         case .redirect:
             unsafe count(http.pointee.stats, .downstreamRqRedirectedWithNormalizedPath)
             let path = unsafe stream.pointee.request.text(stream.pointee.request.path)
@@ -173,6 +171,13 @@ extension Worker {
                 flags: []) { head in head.append(.location, path) }
             return false
         }
+    }
+
+    private func refusePath(_ stream: StreamPointer) -> Bool {
+        unsafe count(stream.pointee.http.pointee.stats, .downstreamRqFailedPathNormalization)
+        unsafe reply(
+            stream, status: 400, body: .empty, details: Bytes("path_normalization_failed" as StaticString), flags: [])
+        return false
     }
 
     private func stripHost(_ stream: StreamPointer) {
@@ -190,11 +195,9 @@ extension Worker {
         unsafe setAuthority(stream, host)
     }
 
-    /// The authority and the `host` field are one thing.
+    /// The head has no `host` field: the authority is sent as one.
     func setAuthority(_ stream: StreamPointer, _ host: Bytes) {
-        let span = unsafe stream.pointee.request.store(host)
-        unsafe stream.pointee.request.authority = span
-        unsafe stream.pointee.request.set(.host, stream.pointee.request.text(span))
+        unsafe stream.pointee.request.authority = unsafe stream.pointee.request.store(host)
     }
 
     private func expectations(_ stream: StreamPointer) {
