@@ -361,7 +361,7 @@ extension Worker {
         }
         if unsafe stream.pointee.isTunnel {
             if error == 0, unsafe stream.pointee.isTCP { return unsafe connectFinished(stream, client, connection) }
-            unsafe tunnelUpstreamEnded(stream, connection)
+            unsafe tunnelUpstreamEnded(stream, client, connection, error)
             return
         }
         if error == 0, case .complete = unsafe client.pointee.decoder.finish() {
