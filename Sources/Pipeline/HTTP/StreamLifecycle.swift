@@ -107,6 +107,7 @@ extension Worker {
         unsafe stream.pointee.endNs = nowNs
         let stats = unsafe stream.pointee.http.pointee.stats
         gauge(stats, .downstreamRqActive, -1)
+        if unsafe stream.pointee.isTunnel { gauge(stats, .downstreamCxUpgradesActive, -1) }
         let status = unsafe stream.pointee.hasResponseHead ? stream.pointee.response.status : 0
         if status != 0 {
             count(stats, .downstreamRqCompleted)
@@ -244,11 +245,11 @@ extension Worker {
         count(stats, .downstreamCxDestroy)
         gauge(stats, .downstreamCxActive, -1)
         gauge(stats, .downstreamCxHttp1Active, -1)
+        let stallMs = unsafe server.pointee.http.pointee.delayedCloseTimeoutMs
         unsafe server.pointee.pending.removeAll(memory)
         unsafe servers.free(server.pointee.handle)
         unsafe connection.pointee.session = .none
-        unsafe connection.pointee.role = .closing
-        unsafe connections.closeWhenSent(connection)
+        unsafe closeWhenSent(connection, stallMs: stallMs)
     }
 }
 

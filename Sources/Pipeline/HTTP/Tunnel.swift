@@ -50,7 +50,6 @@ extension Worker {
 
     /// Both sides close once what is queued is out.
     private func endTunnel(_ stream: StreamPointer) {
-        unsafe gauge(stream.pointee.http.pointee.stats, .downstreamCxUpgradesActive, -1)
         if let upstream = unsafe connections.slab[stream.pointee.upstream], unsafe !upstream.pointee.out.isEmpty,
             unsafe !upstream.pointee.sawEnd, let client = unsafe clients[upstream.pointee.session]
         {
@@ -59,8 +58,7 @@ extension Worker {
             unsafe stream.pointee.upstream = .none
             unsafe clients.free(client.pointee.handle)
             unsafe upstream.pointee.session = .none
-            unsafe upstream.pointee.role = .closing
-            unsafe connections.closeWhenSent(upstream)
+            unsafe closeWhenSent(upstream, stallMs: stream.pointee.http.pointee.delayedCloseTimeoutMs)
         }
         unsafe resetDownstream(stream)
     }
