@@ -166,7 +166,8 @@ package final class Configurator {
             let place = Place.root.at("static_resources").at("clusters", i)
             guard seen.insert(message.name).inserted else {
                 compilation.diagnostics.error(
-                    place.at("name"), "cluster manager: duplicate cluster '\(message.name)'")
+                    place.at("name"), "cluster manager: duplicate cluster '\(message.name)'", found: "'\(message.name)'",
+                    expected: "a name of its own for each cluster")
                 continue
             }
             var hash = compilation.sharedHash

@@ -53,10 +53,11 @@ struct RouteTableBuilder {
 
     mutating func build() {
         for (index, host) in spec.virtualHosts.enumerated() {
-            for domain in host.domains {
+            for (number, domain) in host.domains.enumerated() {
                 if let message = domains.add(domain, virtualHost: UInt32(index), table: spec.name) {
                     errors.append(
-                        RoutingError(virtualHostIndex: index, routeIndex: nil, field: "domains", message: message))
+                        RoutingError(
+                            virtualHostIndex: index, routeIndex: nil, field: "domains[\(number)]", message: message))
                 }
             }
             add(host, index)

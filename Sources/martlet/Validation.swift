@@ -12,7 +12,6 @@ struct Validation {
     func run() -> Never {
         let config = command.config
         do throws(ConfigErrors) {
-            guard config.configPath != nil || config.configYaml != nil else { fail("martlet: " + Validation.nothingToRead) }
             let document = try ConfigReader.read(
                 path: config.configPath, yaml: config.configYaml, unknownFields: config.unknownFields)
             let configurator = Server.validator(filters: FilterRegistry(BuiltInFilters.all))
@@ -34,7 +33,4 @@ struct Validation {
             exit(1)
         }
     }
-
-    private static let nothingToRead =
-        "At least one of --config-path or --config-yaml or Options::configProto() should be non-empty"
 }

@@ -79,8 +79,8 @@ import Testing
             ])
         #expect(
             lines(port("-1")) == [
-                "c.yaml:1:84: error: \(atPort): integer out of range: -1; found -1, expected a whole number, 0 or more from "
-                    + "0 to 4294967295"
+                "c.yaml:1:84: error: \(atPort): integer out of range: -1; found -1, expected a whole number from 0 to "
+                    + "4294967295"
             ])
     }
 

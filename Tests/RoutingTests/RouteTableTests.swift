@@ -157,11 +157,11 @@ import Wire
             has(
                 "virtual_hosts[0].routes[1].match.query_parameters[0].string_match",
                 "ignore_case has no effect for safe_regex."))
-        #expect(has("virtual_hosts[1].domains", "Only a single wildcard domain is permitted in route rc"))
-        for domain in ["a.com", "*.x", "y.*"] {
+        #expect(has("virtual_hosts[1].domains[1]", "Only a single wildcard domain is permitted in route rc"))
+        for (number, domain) in [(0, "a.com"), (3, "*.x"), (5, "y.*")] {
             #expect(
                 has(
-                    "virtual_hosts[1].domains",
+                    "virtual_hosts[1].domains[\(number)]",
                     "Only unique values for domains are permitted. Duplicate entry of domain \(domain) in route rc"))
         }
     }

@@ -32,7 +32,7 @@ enum AddressCompiler {
         if let address = SocketAddress(ip: socket.address, port: port) { return address }
         diagnostics.error(
             place.at("address"), "malformed IP address: \(socket.address)\(hint)", found: "'\(socket.address)'",
-            expected: "an IPv4 or IPv6 address")
+            expected: "an IPv4 or IPv6 address", suggestion: socket.address == "localhost" ? "write 127.0.0.1" : nil)
         return nil
     }
 

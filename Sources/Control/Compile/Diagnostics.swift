@@ -15,7 +15,9 @@ final class Diagnostics {
         errors.append(source.problem(place.path, message, found: found, expected: expected, suggestion: suggestion))
     }
 
-    func error(path: String, _ message: String) { errors.append(source.problem(path, message)) }
+    func error(path: String, _ message: String, expected: String? = nil) {
+        errors.append(source.problem(path, message, expected: expected))
+    }
 
     /// A mistake that an extension found in its own message: its path continues `place`'s.
     func error(_ place: Place, relative: ConfigError) {

@@ -20,6 +20,8 @@ package final class FilterRegistry {
         }
     }
 
+    var names: [String] { byName.keys.sorted() }
+
     /// With a type its message decides and the name is free; without one the name is all there is.
     func filter(name: String, type: String?) -> FilterExtension? {
         if let type { return byMessage[type] }

@@ -10,7 +10,8 @@ enum Formats {
         do throws(FormatError) {
             return try FormatCompiler.compile(text, in: part.arena)
         } catch {
-            diagnostics.error(place, error.description)
+            diagnostics.error(
+                place, error.description, found: error.found, expected: error.expected, suggestion: error.suggestion)
             return nil
         }
     }

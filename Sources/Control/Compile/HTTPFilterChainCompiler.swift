@@ -53,9 +53,7 @@ struct HTTPFilterChainCompiler {
                 if message.isOptional {
                     diagnostics.warning(at, "optional filter '\(message.name)' is not known and is left out")
                 } else {
-                    diagnostics.error(
-                        at,
-                        "Didn't find a registered implementation for '\(message.name)' with type URL: '\(type ?? "")'")
+                    unknown(message.name, type, at)
                 }
                 continue
             }
@@ -77,6 +75,15 @@ struct HTTPFilterChainCompiler {
             }
         }
         return result
+    }
+
+    private func unknown(_ name: String, _ type: String?, _ place: Place) {
+        let names = compilation.environment.filters.names + [HTTPFilterChainCompiler.router]
+        diagnostics.error(
+            place, "Didn't find a registered implementation for '\(name)' with type URL: '\(type ?? "")'",
+            found: type == nil ? "no typed_config, and a name that is no filter's" : nil,
+            expected: type == nil ? "a typed_config, or the name of an HTTP filter" : "the type of an HTTP filter",
+            suggestion: type == nil ? nearestName(name, names) : nil)
     }
 
     /// What a factory is given.

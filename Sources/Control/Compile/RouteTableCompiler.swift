@@ -85,9 +85,14 @@ struct RouteTableCompiler {
             return table
         } catch {
             for problem in error.list {
-                let isRegex = problem.field.hasSuffix("regex")
-                diagnostics.error(
-                    path: place.path(problem.path), isRegex ? "invalid regex: \(problem.message)" : problem.message)
+                let path = place.path(problem.path)
+                if problem.field.hasSuffix("safe_regex") {
+                    diagnostics.error(
+                        path: path + ".regex", "invalid regex: \(problem.message)",
+                        expected: "a regular expression in RE2's syntax")
+                } else {
+                    diagnostics.error(path: path, problem.message)
+                }
             }
             return nil
         }

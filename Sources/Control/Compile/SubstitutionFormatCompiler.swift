@@ -40,7 +40,9 @@ struct SubstitutionFormatCompiler {
         case .textFormatSource(let source):
             let at = place.at("text_format_source")
             guard let bytes = DataSources.read(source, at, part, diagnostics) else { return nil }
-            return self.text(String(decoding: bytes, as: UTF8.self), at)
+            let text = String(decoding: bytes, as: UTF8.self)
+            if case .inlineString = source.specifier { return self.text(text, at.at("inline_string")) }
+            return self.text(text, at)
         case .jsonFormat(let fields): return json(fields, omitsEmpty: message.omitEmptyValues, place.at("json_format"))
         case .none:
             diagnostics.error(

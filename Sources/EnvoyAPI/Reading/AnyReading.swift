@@ -20,7 +20,7 @@ extension TreeReader {
             return nil
         }
         let rest = pairs.filter { $0.key != "@type" }
-        guard let (url, type) = resolve(typePair.value) else { return nil }
+        guard let (url, type) = resolve(typePair.value), isRightKind(type, document[typePair.value].mark) else { return nil }
         switch schema.messages[type].form {
         case .plain:
             return TreeAny(
@@ -64,7 +64,7 @@ extension TreeReader {
             refuse(document[node].mark, "the type_url of this TypedStruct is missing")
             return nil
         }
-        guard let (url, type) = resolve(urlPair.value) else { return nil }
+        guard let (url, type) = resolve(urlPair.value), isRightKind(type, document[urlPair.value].mark) else { return nil }
         guard let value = pairs.first(where: { $0.key == "value" }) else {
             let isIncomplete = pairs.count > 1
             let message = TreeMessage(type: type, mark: document[node].mark, isIncomplete: isIncomplete)

@@ -79,7 +79,7 @@ extension TreeReader {
             let limits = kind == .uint64 ? "0 to \(UInt64.max)" : "\(range.lowerBound) to \(range.upperBound)"
             refuse(
                 document[node].mark, "integer out of range: \(text.prefix(60))", found: String(text.prefix(60)),
-                expected: "\(expected) from \(limits)")
+                expected: "a whole number from \(limits)")
         }
         return nil
     }

@@ -45,8 +45,9 @@ struct FormatOperatorCompiler {
             return rule
         }
         throw FormatError(
-            "Not supported field in StreamInfo: \(token.name)"
-                + (FormatOperatorNames.nearest(token.name).map { ". Did you mean %\($0)%?" } ?? ""))
+            "Not supported field in StreamInfo: \(token.name)", found: "the operator %\(token.name)%",
+            expected: "an operator of Envoy's access logs",
+            suggestion: FormatOperatorNames.nearest(token.name).map { "did you mean %\($0)%?" })
     }
 
     private func check(_ rule: FormatOperatorRule) throws(FormatError) {

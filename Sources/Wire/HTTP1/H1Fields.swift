@@ -73,7 +73,8 @@ struct H1Fields {
             // RFC 9112 §3.2: more than one Host, or an invalid one, is refused. Envoy joins two by a comma.
             if seen.contains(.host) { return .duplicateHost }
             seen.insert(.host)
-            guard HostPort.isAuthority(value) else { return .invalidAuthority }
+            // RFC 9110 §4.2.1: a port without a host names nobody. An empty value is right when there is no authority.
+            guard let parts = HostPort(value), value.isEmpty || !parts.host.isEmpty else { return .invalidAuthority }
             // RFC 9112 §3.2.2: an absolute-form target's authority replaces Host.
             if !seen.contains(.targetAuthority) { head.authority = span }
         case .contentLength:

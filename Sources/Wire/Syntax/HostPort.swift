@@ -51,8 +51,6 @@ package struct HostPort {
         !host.isEmpty && host[0] == 0x5b ? host.part(1, host.count &- 1) : host
     }
 
-    package static func isAuthority(_ text: Bytes) -> Bool { HostPort(text) != nil }
-
     /// unreserved / sub-delims / "%"
     @inline(__always)
     private static func isNameByte(_ byte: UInt8) -> Bool {

@@ -110,7 +110,7 @@ import Wire
         }
     }
 
-    @Test(arguments: ["a b", "a/b", "u@b", "a:1:2", "a:x", "a:65536", "[::1", "[::1]x", "[xyz]", "[]", "a%4", "a\\b", "é"])
+    @Test(arguments: ["a b", "a/b", "u@b", "a:1:2", "a:x", "a:65536", "[::1", "[::1]x", "[xyz]", "[]", "a%4", "a\\b", "é", ":", ":80"])
     func hosts(_ host: String) {
         #expect(
             decodeRequest("GET / HTTP/1.1\r\nHost: \(host)\r\n\r\n").log == ["failed invalidAuthority"])
