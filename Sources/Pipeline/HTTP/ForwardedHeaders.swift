@@ -10,6 +10,7 @@ extension Worker {
     // HOT: per message.
     func forwardedHeaders(_ stream: StreamPointer) {
         let http = unsafe stream.pointee.http
+        unsafe joinForwardedFor(stream)
         if unsafe http.pointee.useRemoteAddress { unsafe atEdge(stream) } else { unsafe inside(stream) }
         if unsafe stream.pointee.request.index(of: .xForwardedProto) == nil {
             let scheme = Bytes("http" as StaticString)
@@ -24,6 +25,16 @@ extension Worker {
         if unsafe !http.pointee.via.isEmpty { unsafe append(stream, .via, http.pointee.via, separator: ", ") }
         if unsafe !http.pointee.schemeOverwrite.isEmpty {
             unsafe stream.pointee.request.scheme = unsafe stream.pointee.request.store(http.pointee.schemeOverwrite)
+        }
+    }
+
+    /// RFC 9110 §5.3: lines of one name are one list. Who read the first alone would believe what a client put in front of
+    /// what a proxy added.
+    private func joinForwardedFor(_ stream: StreamPointer) {
+        guard let first = unsafe stream.pointee.request.index(of: .xForwardedFor) else { return }
+        while let next = unsafe stream.pointee.request.index(of: .xForwardedFor, from: first &+ 1) {
+            unsafe append(stream, .xForwardedFor, stream.pointee.request.value(next), separator: ",")
+            unsafe stream.pointee.request.remove(at: next)
         }
     }
 
@@ -134,11 +145,14 @@ extension Worker {
             unsafe stream.pointee.request.append(id, value)
             return
         }
-        let old = unsafe stream.pointee.request.value(at)
+        // The text moves when it grows, and `value` may lie in it: named by its place from here on.
+        let added = unsafe stream.pointee.request.store(value)
+        let old = unsafe stream.pointee.request.field(at).value
         let between = Bytes(separator)
-        guard let (span, base) = unsafe stream.pointee.request.extend(old.count &+ between.count &+ value.count) else { return }
-        // `extend` may have moved the text: look the old value up again.
-        let source = unsafe stream.pointee.request.value(at)
+        let length = Int(old.count) &+ between.count &+ Int(added.count)
+        guard let (span, base) = unsafe stream.pointee.request.extend(length) else { return }
+        let source = unsafe stream.pointee.request.text(old)
+        let value = unsafe stream.pointee.request.text(added)
         unsafe base.update(from: source.base, count: source.count)
         unsafe (base + source.count).update(from: between.base, count: between.count)
         unsafe (base + source.count + between.count).update(from: value.base, count: value.count)

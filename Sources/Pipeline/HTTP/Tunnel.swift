@@ -104,8 +104,7 @@ extension Worker {
             unsafe stream.pointee.upstream = .none
             unsafe clients.free(client.pointee.handle)
             unsafe upstream.pointee.session = .none
-            unsafe upstream.pointee.role = .closing
-            unsafe connections.closeWhenSent(upstream)
+            unsafe closeWhenSent(upstream, stallMs: stream.pointee.http.pointee.delayedCloseTimeoutMs)
         }
     }
 
