@@ -73,7 +73,8 @@ let package = Package(
         // Tests.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: common),
         tests("Primitives"), tests("Stats"), tests("Ring"), tests("Wire"), tests("Transport"), tests("Routing"),
-        tests("Upstream"), tests("Pipeline"), tests("EnvoyAPI", ["CEnvoyAPI"], exclude: ["check_descriptors.py"]), tests("Extensions", ["Pipeline", "TestSupport"]), tests("Control", ["Extensions"]),
+        tests("Upstream"), tests("Pipeline"), tests("EnvoyAPI", ["CEnvoyAPI"], exclude: ["check_descriptors.py"]),
+        tests("Extensions", ["Pipeline", "TestSupport", "Control"]), tests("Control", ["Extensions"]),
         tests("Admin"),
         .testTarget(name: "EndToEndTests", dependencies: ["TestSupport"], swiftSettings: common),
         .testTarget(

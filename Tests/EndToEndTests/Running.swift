@@ -9,13 +9,15 @@ final class Running {
     let upstream: ScriptedUpstream
     let directory = TemporaryDirectory()
 
-    init(_ martlet: Martlet, upstreamReply: String = Fixtures.greeting, workers: Int = 1, arguments: [String] = []) throws {
+    init(_ martlet: Martlet, upstreamReply: String = Fixtures.greeting, workers: Int = 1, arguments: [String] = [], before: [String] = [])
+        throws
+    {
         upstream = try ScriptedUpstream(name: "greetingservice")
         upstream.begin(.always(upstreamReply))
         upstream.start()
         let file = directory.write(
             Fixtures.simple(listener: listener, upstream: upstream.port, admin: admin), to: "simple.yaml")
-        process = try martlet.start(["-c", file, "--concurrency", "\(workers)"] + arguments)
+        process = try martlet.start(before + ["-c", file, "--concurrency", "\(workers)"] + arguments)
         try #require(process.becomesReady(admin: admin), "martlet is ready; it printed:\n\(process.output)")
     }
 

@@ -92,7 +92,7 @@ struct TCPProxyTests {
         defer { upstream.stop() }
         let begin = Deadline.nowNs()
         #expect(try talk(served, [.send("x"), .awaitText("y")]).end == .closed)
-        #expect((Deadline.nowNs() - begin) / 1_000_000 >= 300)
+        #expect((Deadline.nowNs() - begin) / 1_000_000 >= 290)
         #expect(served.stat("tcp.t.idle_timeout", becomes: 1) == 1)
         #expect(served.stat("cluster.c.upstream_cx_active", becomes: 0) == 0)
     }
@@ -217,5 +217,41 @@ struct TCPProxyTests {
             received += part.count
         }
         #expect(received == text.utf8.count)
+    }
+
+    /// One line per connection, when it has ended, with the flag of how.
+    @Test(arguments: [
+        ("plain", "", "- UP 1 5 2 -"), ("dead", "max_connect_attempts: 2", "UF,URX UP 2 0 0 delayed_connect_error:_Connection_refused"),
+        ("empty", "", "UH - 0 0 0 -"), ("reset", "", "UR UP 1 5 0 -"), ("long", "max_downstream_connection_duration: 0.2s", "DT UP 1 0 0 -"),
+        ("full", "", "UO - 0 0 0 -"),
+    ])
+    func theLogSaysHowItEnded(what: String, options: String, line: String) throws {
+        let upstream = try ScriptedUpstream(name: "c")
+        upstream.begin(what == "reset" ? .steps(.readText("hello"), .reset) : .steps(.readText("hello"), .send("ok"), .close))
+        upstream.start()
+        defer { upstream.stop() }
+        let port = what == "dead" ? Ports.free() : upstream.port
+        let directory = TemporaryDirectory()
+        let log = directory.path + "/tcp.log"
+        let format = "%RESPONSE_FLAGS% %UPSTREAM_HOST% %UPSTREAM_REQUEST_ATTEMPT_COUNT% %BYTES_RECEIVED% %BYTES_SENT% %UPSTREAM_TRANSPORT_FAILURE_REASON%\\n"
+        let accessLog = """
+            access_log: [{name: l, typed_config: {"@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: "\(log)", log_format: {text_format_source: {inline_string: "\(format)"}}}}]
+            """
+        let served = try Served(try Binary.martlet()) { listener in
+            TCPProxyTests.yaml(
+                listener, proxy: accessLog + (options.isEmpty ? "" : "\n          " + options),
+                clusters: [
+                    Served.cluster(
+                        what == "empty" ? [] : [port],
+                        more: what == "full" ? "circuit_breakers: {thresholds: [{max_connections: 0}]}" : "")
+                ])
+        }
+        _ = try talk(served, what == "plain" || what == "reset" ? [.send("hello"), .pause(ms: 50), .shutdownWrite] : [.pause(ms: 300)])
+        var text = ""
+        #expect(wait(upToMs: 12_000, everyMs: 50) {
+            text = String(decoding: Files.read(log) ?? [], as: UTF8.self)
+            return text.contains("\n")
+        })
+        #expect(text == line.replacing(text: "UP", by: "127.0.0.1:\(port)") + "\n")
     }
 }

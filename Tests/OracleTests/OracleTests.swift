@@ -20,6 +20,11 @@ struct OracleTests {
         return Plays(kinds)
     }()
 
+    /// Groups in which Martlet still differs. It may only become shorter: with the last name the wrapper `strictly` goes.
+    private static let notYetEqual: Set<String> = [
+        "framing", "headers", "limits", "local_replies", "routing", "smuggling", "timeouts", "upstream_faults",
+    ]
+
     @Test(arguments: Groups.all.map(\.name))
     func group(_ name: String) async throws {
         let group = Groups.all.first { $0.name == name }!
@@ -47,10 +52,9 @@ struct OracleTests {
         switch OracleTests.martlet {
         case .failure(let reason): print("OracleTests, \(name): Martlet is skipped: \(reason)")
         case .success:
-            // Martlet does not serve every configuration of these groups yet (access logs, some filters), so its
-            // differences are reported as known issues until a group is clean; `MARTLET_ORACLE_STRICT=1` makes them fail.
-            let found = await strictly { await outcomes(group, .martlet) }
-            await strictly {
+            // Differences of a group that is not equal yet are known issues; `MARTLET_ORACLE_STRICT=1` makes them fail.
+            let found = await strictly(name) { await outcomes(group, .martlet) }
+            await strictly(name) {
                 compare(
                     cases, expected: Differences.applied(to: expected, siblings: recorded), found: found, "Envoy",
                     "Martlet")
@@ -58,8 +62,8 @@ struct OracleTests {
         }
     }
 
-    private func strictly<R>(_ body: () async -> R) async -> R {
-        if Environment["MARTLET_ORACLE_STRICT"] != nil { return await body() }
+    private func strictly<R>(_ group: String, _ body: () async -> R) async -> R {
+        if Environment["MARTLET_ORACLE_STRICT"] != nil || !OracleTests.notYetEqual.contains(group) { return await body() }
         var result: R?
         await withKnownIssue("Martlet still differs from Envoy here", isIntermittent: true) { result = await body() }
         return unsafe result.unsafelyUnwrapped

@@ -52,7 +52,7 @@ package final class LoadUpstream: Sendable {
     private func send(_ bytes: [UInt8], _ socket: Descriptor) -> Bool {
         var sent = 0
         while sent < bytes.count, !stopped.isRaised {
-            guard Sockets.ready(socket, for: POLLOUT, until: Deadline(afterMs: 200)) != 0 else { continue }
+            guard Sockets.ready(socket, for: POLLOUT, until: Deadline(afterMs: 2_000)) != 0 else { continue }
             let count = Sockets.send(bytes, from: sent, on: socket)
             if count < 0 { return false }
             sent += count
@@ -93,7 +93,10 @@ package final class LoadUpstream: Sendable {
             let body = page ?? Array("\(name):\(total)".utf8)
             let answer = Array("HTTP/1.1 200 OK\r\ncontent-length: \(body.count)\r\n\r\n".utf8)
             served.add(1, ordering: .relaxed)
-            guard send(answer + body, socket) else { return socket.close() }
+            // A large page is the same memory for every connection.
+            guard page == nil ? send(answer + body, socket) : send(answer, socket) && send(body, socket) else {
+                return socket.close()
+            }
         }
     }
 

@@ -161,6 +161,30 @@ package enum Sockets {
         return descriptor
     }
 
+    /// A small receive buffer, so that a reader who does not read is soon full.
+    package static func receiveBuffer(_ bytes: Int32, of socket: Descriptor) {
+        var size = bytes
+        unsafe setsockopt(socket.raw, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+    }
+
+    package static func connect(ipv6Loopback port: UInt16) throws -> Descriptor {
+        let raw = socket(AF_INET6, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard raw >= 0 else { throw SocketError.failed("socket", errno: errno) }
+        let descriptor = Descriptor(raw)
+        var address = sockaddr_in6()
+        address.sin6_family = sa_family_t(AF_INET6)
+        address.sin6_port = port.bigEndian
+        unsafe withUnsafeMutableBytes(of: &address.sin6_addr) { unsafe $0[15] = 1 }
+        let status = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe Glibc.connect(raw, $0, socklen_t(MemoryLayout<sockaddr_in6>.size))
+            }
+        }
+        guard status == 0 else { throw SocketError.failed("connect [::1]:\(port)", errno: errno) }
+        _ = fcntl(raw, F_SETFL, O_NONBLOCK)
+        return descriptor
+    }
+
     /// Waits for one of `events`; returns those that came, 0 when the time is over.
     package static func ready(_ socket: Descriptor, for events: Int32, until deadline: Deadline) -> Int32 {
         while true {

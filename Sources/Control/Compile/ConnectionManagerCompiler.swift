@@ -109,6 +109,7 @@ struct ConnectionManagerCompiler {
     private func addresses(_ message: ConnectionManager, _ place: Place, _ config: inout HTTPConfig) {
         config.useRemoteAddress = message.useRemoteAddress.value
         config.trustedHops = message.xffNumTrustedHops
+        config.nodeAddress = NodeAddress.ipv4
         config.skipXffAppend = message.skipXffAppend
         config.appendForwardedPort = message.appendXForwardedPort
         guard message.hasInternalAddressConfig else { return }
@@ -173,7 +174,7 @@ struct ConnectionManagerCompiler {
 
 /// Numbers for filter chains, never used twice in a process.
 enum FilterChainNumbers {
-    nonisolated(unsafe) private static var last: UInt32 = 0
+    nonisolated(unsafe) private static var last: UInt32 = CallConfig.filterChain
 
     /// Main thread only.
     static func next() -> UInt32 {

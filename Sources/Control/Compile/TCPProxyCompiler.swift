@@ -18,9 +18,12 @@ struct TCPProxyCompiler {
         config.bufferLimit = bufferLimit
         if message.hasIdleTimeout { config.idleTimeoutMs = message.idleTimeout.milliseconds }
         if message.hasMaxConnectAttempts { config.connectAttemptsMax = message.maxConnectAttempts.value }
+        config.accessLogs = AccessLogCompiler(compilation: compilation, part: part).compile(message.accessLog, place)
         durations(message, place, &config)
         early(message, place, &config)
         config.clusters = part.arena.array(clusters(message, place))
+        config.accessLogs = AccessLogCompiler(compilation: compilation, part: part).compile(message.accessLog, place)
+        config.logsConnected = message.accessLogOptions.flushAccessLogOnConnected
         return unsafe part.arena.store(config)
     }
 
@@ -100,13 +103,14 @@ struct TCPProxyCompiler {
 
     private func refuseUnsupported(_ message: TCPProxyMessage, _ place: Place) {
         diagnostics.unsupported(
+            place.at("access_log_options"), "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TcpAccessLogOptions",
+            ["access_log_flush_interval": message.accessLogOptions.hasAccessLogFlushInterval])
+        diagnostics.unsupported(
             place, "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
             [
                 "metadata_match": message.hasMetadataMatch,
-                "access_log": !message.accessLog.isEmpty,
                 "hash_policy": !message.hashPolicy.isEmpty,
                 "tunneling_config": message.hasTunnelingConfig,
-                "access_log_options": message.hasAccessLogOptions,
                 "proxy_protocol_tlvs": !message.proxyProtocolTlvs.isEmpty,
             ])
     }

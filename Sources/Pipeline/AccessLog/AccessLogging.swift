@@ -1,6 +1,8 @@
 // Where events become lines: filter, format, queue. On the worker, without a system call.
 
 import Primitives
+import Transport
+import Wire
 
 extension Worker {
     // HOT: per message.
@@ -22,8 +24,16 @@ extension Worker {
     func log(_ stream: StreamPointer, _ type: AccessLogType) {
         let logs = unsafe stream.pointee.http.pointee.accessLogs
         guard !logs.isEmpty else { return }
+        if unsafe !stream.pointee.requestHeadDone { unsafe tellWithoutHead(stream) }
         var source = unsafe formatSource(stream)
         source.logType = type
         log(logs, source)
+    }
+
+    /// What was read is not a request: logs show who asked and when, and no method and no path.
+    private func tellWithoutHead(_ stream: StreamPointer) {
+        unsafe stream.pointee.request.reset()
+        if let connection = unsafe connections.slab[stream.pointee.downstream] { unsafe setAddresses(stream, connection) }
+        unsafe stream.pointee.startWallNs = unsafe wallNs &- (nowNs &- stream.pointee.startNs)
     }
 }

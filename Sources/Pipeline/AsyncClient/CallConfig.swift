@@ -6,6 +6,9 @@ import Upstream
 import Wire
 
 package enum CallConfig {
+    /// Number of the chain of calls. 0 is the admin's; those of the configuration follow.
+    package static let filterChain: UInt32 = 1
+
     /// Made once by main, before any worker starts; lives as long as the process.
     /// `routerStats`: first statistic of `http.async-client.` (`RouterStat`).
     package static func make(routerStats: UInt32) -> UnsafePointer<HTTPConfig> {
@@ -19,8 +22,7 @@ package enum CallConfig {
         config.generateRequestID = false
         let spec = FilterChainSpec(factories: [CallSinkFactory()])
         unsafe config.filterChainSpec = unsafe UnsafeRawPointer(Unmanaged.passRetained(spec).toOpaque())
-        // Chains of the configuration are numbered from 1.
-        config.filterChain = 0
+        config.filterChain = filterChain
         let place = unsafe arena.store(config)
         _ = unsafe Unmanaged.passRetained(arena)
         return unsafe place

@@ -37,6 +37,10 @@ struct FilterGate {
 @safe
 package final class WorkerFilterChain {
     let filters: [HTTPFilter]
+    /// Streams whose filters these are.
+    var streamCount = 0
+    /// No listener of the current plan has this chain: it goes with its last stream.
+    var isRetired = false
     private let disabled: [Bool]
     let stateBytes: Int
     let interest: FilterInterest

@@ -95,6 +95,11 @@ extension Worker {
             source.clusterName = unsafe chosen.pointee.name
         } else if unsafe stream.pointee.clusterSlot != RouteConfig.noSlot, let cluster = unsafe cluster(stream.pointee.clusterSlot) {
             source.clusterName = unsafe cluster.pointee.config.pointee.name
+        } else if let route = unsafe stream.pointee.route, unsafe route.pointee.action == .forward,
+            unsafe route.pointee.clusterChoice == .single
+        {
+            // Known from the route on, also where the request never came to be forwarded.
+            source.clusterName = unsafe route.pointee.clusters[0].name
         }
         return source
     }

@@ -36,7 +36,9 @@ extension Worker {
         }
         if hops == 0 { unsafe stream.pointee.request.remove(.xForwardedProto) }
         if unsafe !http.pointee.skipXffAppend {
-            var text = unsafe AddressText(stream.pointee.directRemoteAddress)
+            var text = unsafe AddressText(
+                stream.pointee.directRemoteAddress.isLoopback && http.pointee.nodeAddress.family != .none
+                    ? http.pointee.nodeAddress : stream.pointee.directRemoteAddress)
             unsafe append(stream, .xForwardedFor, text.bytes(), separator: ",")
         }
     }

@@ -18,6 +18,14 @@ extension Worker {
     func forwardRequestHead(_ stream: StreamPointer, endStream: Bool) {
         unsafe stream.pointee.requestHeadForwarded = true
         unsafe stream.pointee.requestEndForwarded = unsafe endStream || (stream.pointee.isUpgrade && stream.pointee.requestEnded)
+        if unsafe stream.pointee.isUpgrade, let route = unsafe stream.pointee.route, unsafe route.pointee.action == .forward,
+            unsafe !stream.pointee.isConnect, unsafe !isUpgradeAllowed(stream)
+        {
+            unsafe count(stream.pointee.http.pointee.stats, .downstreamRqWsOnNonWsRoute)
+            unsafe stream.pointee.closesDownstream = true
+            return unsafe reply(
+                stream, status: 403, body: .empty, details: Bytes("upgrade_failed" as StaticString), flags: [])
+        }
         unsafe cells.increment(stream.pointee.http.pointee.routerStats &+ RouterStat.rqTotal.rawValue)
         guard let route = unsafe stream.pointee.route else { return unsafe noRoute(stream) }
         switch unsafe route.pointee.action {
@@ -27,12 +35,7 @@ extension Worker {
         case .forward: break
         }
         if unsafe stream.pointee.isConnect { return unsafe noRoute(stream) }
-        if unsafe stream.pointee.isUpgrade, unsafe !isUpgradeAllowed(stream) {
-            unsafe count(stream.pointee.http.pointee.stats, .downstreamRqWsOnNonWsRoute)
-            unsafe stream.pointee.closesDownstream = true
-            return unsafe reply(
-                stream, status: 403, body: .empty, details: Bytes("upgrade_failed" as StaticString), flags: [])
-        }
+        if unsafe stream.pointee.isUpgrade { unsafe countUpgrade(stream) }
         guard let slot = unsafe chooseCluster(stream, route), let cluster = unsafe cluster(slot) else {
             unsafe cells.increment(stream.pointee.http.pointee.routerStats &+ RouterStat.noCluster.rawValue)
             return unsafe reply(
@@ -64,6 +67,7 @@ extension Worker {
         if unsafe cluster.pointee.choseInPanic { count(stats, .lbHealthyPanic) }
         guard let host = unsafe choice else {
             count(stats, .upstreamCxNoneHealthy)
+            unsafe countUpstreamStatus(stream, 503)
             return unsafe reply(
                 stream, status: 503, body: Bytes("no healthy upstream" as StaticString),
                 details: Bytes("no_healthy_upstream" as StaticString), flags: .noHealthyUpstream)
@@ -264,7 +268,7 @@ extension Worker {
             unsafe stream.pointee.details = Bytes("response_timeout" as StaticString)
             return unsafe resetDownstream(stream)
         }
-        unsafe countUpstreamStatus(stream, 504)
+        if unsafe !stream.pointee.sawInterim { unsafe countUpstreamStatus(stream, 504) }
         unsafe reply(
             stream, status: 504, body: Bytes("upstream request timeout" as StaticString),
             details: Bytes("response_timeout" as StaticString), flags: .upstreamRequestTimeout)
@@ -286,7 +290,7 @@ extension Worker {
             return unsafe resetDownstream(stream)
         }
         if unsafe retriesReset(stream, .timedOut, started: true) { return }
-        unsafe countUpstreamStatus(stream, 504)
+        if unsafe !stream.pointee.sawInterim { unsafe countUpstreamStatus(stream, 504) }
         unsafe reply(
             stream, status: 504, body: Bytes("upstream request timeout" as StaticString), details: details,
             flags: .upstreamRequestTimeout)
@@ -315,16 +319,13 @@ extension Worker {
         unsafe stream.pointee.flags.formUnion(outcome.flags)
         if unsafe stream.pointee.hasResponseHead {
             if let details = Worker.startedDetails(failure) { unsafe stream.pointee.details = Bytes(details) }
-            unsafe cells.increment(
-                stream.pointee.http.pointee.routerStats
-                    &+ RouterStat.rqResetAfterDownstreamResponseStarted.rawValue)
             return unsafe resetDownstream(stream)
         }
         let isOverflow = if case .overflow = failure { true } else { false }
         if !isOverflow, let host = unsafe hosts[stream.pointee.host] {
             unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqError.rawValue)
         }
-        if !isOverflow { unsafe countUpstreamStatus(stream, outcome.status) }
+        if unsafe !stream.pointee.sawInterim { unsafe countUpstreamStatus(stream, outcome.status) }
         let prefix = unsafe Bytes(
             stream.pointee.attempt > 1
                 ? "upstream connect error or disconnect/reset before headers. retried and the latest reset reason: "
@@ -336,7 +337,9 @@ extension Worker {
             unsafe (base + prefix.count).update(from: reason.base, count: reason.count)
             unsafe reply(
                 stream, status: outcome.status, body: Bytes(UnsafeRawPointer(base), prefix.count &+ reason.count),
-                details: Bytes(outcome.details), flags: outcome.flags
+                details: Bytes(
+                    stream.pointee.sawInterim ? Worker.startedDetails(failure) ?? outcome.details : outcome.details),
+                flags: outcome.flags
             ) { head in if isOverflow { head.append(.xEnvoyOverloaded, Bytes("true" as StaticString)) } }
         }
     }

@@ -25,6 +25,7 @@ extension Worker {
         unsafe block.base.initializeMemory(as: UInt8.self, repeating: 0, count: chain.stateBytes)
         unsafe stream.pointee.filterState = block
         unsafe stream.pointee.hasFilters = true
+        chain.streamCount &+= 1
         unsafe chain.skipDisabled(stream)
         return true
     }
@@ -39,6 +40,8 @@ extension Worker {
         unsafe chain.removeHeld(.request, stream, memory)
         unsafe chain.removeHeld(.response, stream, memory)
         unsafe stream.pointee.hasFilters = false
+        chain.streamCount &-= 1
+        if chain.isRetired, chain.streamCount == 0 { unsafe chains[Int(stream.pointee.http.pointee.filterChain)] = nil }
     }
 
     // MARK: Request

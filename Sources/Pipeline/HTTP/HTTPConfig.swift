@@ -39,6 +39,8 @@ package struct HTTPConfig: BitwiseCopyable {
     package var via = Bytes.empty
     package var useRemoteAddress = false
     package var trustedHops: UInt32 = 0
+    /// The machine's own address: what a loopback client is called in `x-forwarded-for`.
+    package var nodeAddress = SocketAddress()
     package var skipXffAppend = false
     package var appendForwardedPort = false
     /// `add_user_agent`: node cluster and node id, when set.

@@ -47,6 +47,9 @@ public struct HTTPStream {
     package var isHead = false
     package var isUpgrade = false
     package var isTunnel = false
+    package var isCountedUpgrade = false
+    /// The connection closes, but not at once (delayed close), although the request is complete.
+    package var delaysClose = false
     package var isConnect = false
     package var isGRPC = false
     package var expectsContinue = false
@@ -71,6 +74,8 @@ public struct HTTPStream {
     package var requestHeadSent = false
     /// The request has moved to another connection once, after a keep-alive race.
     package var wasMoved = false
+    /// An interim response (1xx) has come.
+    package var sawInterim = false
     /// The connection's count of sent bytes when the request was attached.
     package var upstreamSentBefore: UInt64 = 0
     package var upstreamBodySent: UInt64 = 0
@@ -119,6 +124,8 @@ public struct HTTPStream {
     package var durationMaxAtMs: UInt64 = 0
     package var idleTimeoutMs: UInt64 = 0
     package var activeMs: UInt64 = 0
+    /// The timeouts that count from the first byte are armed.
+    package var clocksRun = false
 
     // What logs and formats ask.
     /// A health check of this proxy, answered or passed on.

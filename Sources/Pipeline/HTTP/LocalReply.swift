@@ -65,7 +65,9 @@ extension Worker {
     private func replyGRPC(_ stream: StreamPointer, status: UInt16, message: Bytes) {
         unsafe stream.pointee.response.status = 200
         unsafe stream.pointee.response.append(.contentType, Bytes("application/grpc" as StaticString))
-        let wanted = unsafe UInt64(stream.pointee.localGRPCStatus)
+        // DEADLINE_EXCEEDED where a client's own deadline has passed.
+        let isDeadline = unsafe stream.pointee.details.equals(Bytes("max_duration_timeout" as StaticString))
+        let wanted = unsafe isDeadline ? 4 : UInt64(stream.pointee.localGRPCStatus)
         var code = DecimalText(wanted != 0 ? wanted : Worker.grpcStatus(status))
         unsafe stream.pointee.response.append(.grpcStatus, code.bytes())
         if !message.isEmpty { unsafe appendPercentEncoded(&stream.pointee.response, message) }
@@ -117,7 +119,6 @@ extension Worker {
         }
         count(stats, .downstreamCxProtocolError)
         unsafe countRequest(stream)
-        count(stats, .downstreamRqRxReset)
         unsafe stream.pointee.closesDownstream = true
         if unsafe stream.pointee.hasResponseHead {
             unsafe stream.pointee.flags.insert(.downstreamProtocolError)

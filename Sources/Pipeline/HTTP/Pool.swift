@@ -176,7 +176,7 @@ extension Worker {
             if unsafe connection.pointee.isPaused { unsafe connections.receive(connection) }
             unsafe ready(client, connection, host)
         } else {
-            if unsafe !client.pointee.responseDone, unsafe !connection.pointee.sawEnd, let cluster = unsafe cluster {
+            if unsafe !client.pointee.responseDone || !client.pointee.requestSent, unsafe !connection.pointee.sawEnd, let cluster = unsafe cluster {
                 unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxDestroyLocalWithActiveRq)
                 unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxDestroyWithActiveRq)
             }

@@ -27,14 +27,8 @@ extension Worker {
             unsafe stream.pointee.requestEnded = true
             unsafe stream.pointee.requestEndNs = nowNs
         }
-        unsafe stream.pointee.idleTimeoutMs = unsafe http.pointee.streamIdleTimeoutMs
-        if unsafe http.pointee.requestTimeoutMs != 0, !endStream {
-            unsafe stream.pointee.requestTimeoutAtMs = unsafe nowMs &+ http.pointee.requestTimeoutMs
-        }
-        if unsafe http.pointee.streamDurationMaxMs != 0 {
-            unsafe stream.pointee.durationMaxAtMs = unsafe nowMs &+ http.pointee.streamDurationMaxMs
-        }
-        unsafe armStreamTimer(stream)
+        unsafe startClocks(stream)
+        if endStream { unsafe stream.pointee.requestTimeoutAtMs = 0 }
         if unsafe server.pointee.decoder.droppedUnderscores > 0 {
             unsafe cells.add(
                 http.pointee.codecStats &+ HTTP1CodecStat.droppedHeadersWithUnderscores.rawValue,
@@ -58,6 +52,7 @@ extension Worker {
             unsafe stream.pointee.request.append(.host, http.pointee.defaultHost10)
         } else if unsafe !server.pointee.decoder.hasHost {
             unsafe stream.pointee.closesDownstream = true
+            unsafe stream.pointee.delaysClose = true
             unsafe reply(
                 stream, status: 400, body: .empty, details: Bytes("missing_host_header" as StaticString), flags: [])
             return
@@ -72,6 +67,21 @@ extension Worker {
         unsafe chooseRoute(stream)
         guard unsafe beginFilters(stream) else { return unsafe resetDownstream(stream) }
         unsafe runRequestHead(stream, endStream: endStream && !stream.pointee.isUpgrade)
+    }
+
+    /// Timeouts that count from the request's first byte.
+    func startClocks(_ stream: StreamPointer) {
+        guard unsafe !stream.pointee.clocksRun else { return }
+        unsafe stream.pointee.clocksRun = true
+        let http = unsafe stream.pointee.http
+        unsafe stream.pointee.idleTimeoutMs = unsafe http.pointee.streamIdleTimeoutMs
+        if unsafe http.pointee.requestTimeoutMs != 0 {
+            unsafe stream.pointee.requestTimeoutAtMs = unsafe nowMs &+ http.pointee.requestTimeoutMs
+        }
+        if unsafe http.pointee.streamDurationMaxMs != 0 {
+            unsafe stream.pointee.durationMaxAtMs = unsafe nowMs &+ http.pointee.streamDurationMaxMs
+        }
+        unsafe armStreamTimer(stream)
     }
 
     private func isGRPCType(_ type: Bytes) -> Bool {
@@ -149,6 +159,8 @@ extension Worker {
         case .unchanged, .changed: return true
         case .rejected:
             unsafe count(http.pointee.stats, .downstreamRqFailedPathNormalization)
+            unsafe stream.pointee.closesDownstream = true
+            unsafe stream.pointee.delaysClose = true
             unsafe reply(
                 stream, status: 400, body: .empty, details: Bytes("path_normalization_failed" as StaticString),
                 flags: [])
@@ -196,6 +208,7 @@ extension Worker {
         }
         unsafe stream.pointee.request.remove(.expect)
         unsafe count(stream.pointee.http.pointee.stats, .downstreamRq1xx)
+        unsafe count(stream.pointee.http.pointee.stats, .downstreamRqCompleted)
         if let connection = unsafe connections.slab[stream.pointee.downstream] {
             _ = unsafe connection.pointee.out.append(
                 copying: Bytes("HTTP/1.1 100 Continue\r\n\r\n" as StaticString), memory)
@@ -205,7 +218,7 @@ extension Worker {
 
     // MARK: Who asked
 
-    private func setAddresses(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) {
+    func setAddresses(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) {
         if unsafe connection.pointee.remote.family == .none { unsafe learnAddresses(connection) }
         unsafe stream.pointee.directRemoteAddress = unsafe connection.pointee.remote
         unsafe stream.pointee.remoteAddress = unsafe connection.pointee.remote

@@ -32,7 +32,7 @@ extension Worker {
             unsafe stream.pointee.closesDownstream = true
         }
         unsafe stripResponseHops(stream, isTunnel: isTunnel)
-        if unsafe stream.pointee.requestEnded, !isTunnel, unsafe !stream.pointee.http.pointee.suppressEnvoyHeaders {
+        if unsafe stream.pointee.requestEnded, unsafe !stream.pointee.isUpgrade, !isTunnel, unsafe !stream.pointee.http.pointee.suppressEnvoyHeaders {
             var digits = unsafe DecimalText((nowNs &- stream.pointee.requestEndNs) / 1_000_000)
             unsafe stream.pointee.response.set(.xEnvoyUpstreamServiceTime, digits.bytes())
         }
@@ -61,6 +61,8 @@ extension Worker {
             if unsafe stream.pointee.response.has(.connection) { unsafe stream.pointee.response.remove(.connection) }
             if unsafe stream.pointee.response.has(.upgrade) { unsafe stream.pointee.response.remove(.upgrade) }
         }
+        // The coding is this hop's: the codec says it anew, behind the other fields.
+        if unsafe stream.pointee.response.has(.transferEncoding) { unsafe stream.pointee.response.remove(.transferEncoding) }
         if unsafe stream.pointee.response.has(.keepAlive) { unsafe stream.pointee.response.remove(.keepAlive) }
         if unsafe stream.pointee.response.has(.proxyConnection) { unsafe stream.pointee.response.remove(.proxyConnection) }
     }
@@ -88,8 +90,16 @@ extension Worker {
         if unsafe http.pointee.requestIDInResponse, unsafe !stream.pointee.requestID.isEmpty {
             unsafe stream.pointee.response.set(.xRequestId, stream.pointee.request.text(stream.pointee.requestID))
         }
-        if unsafe !stream.pointee.requestEnded, unsafe !stream.pointee.isTunnel, unsafe stream.pointee.isLocalReply {
+        // HTTP/1 cannot wait for the rest of a request that is answered already.
+        if unsafe !stream.pointee.requestEnded, unsafe !stream.pointee.isTunnel {
             unsafe stream.pointee.closesDownstream = true
+        }
+        // A drain that a timeout has begun closes later; the client is told now.
+        if let connection = unsafe connections.slab[stream.pointee.downstream], let server = unsafe servers[connection.pointee.session],
+            unsafe server.pointee.isDraining, unsafe !stream.pointee.closesDownstream
+        {
+            unsafe stream.pointee.closesDownstream = true
+            unsafe stream.pointee.delaysClose = true
         }
         if drain != .none || ServerHealth.shared.isFailing { unsafe drainClose(stream) }
         if unsafe stream.pointee.isTunnel { return }

@@ -23,10 +23,26 @@ extension Worker {
         let result = unsafe routes.pointee.table.match(stream.pointee.request, context)
         unsafe stream.pointee.routeResult = result
         unsafe stream.pointee.route = unsafe result.outcome == .route ? routes.pointee.routes.pointer(Int(result.flatIndex)) : nil
+        if let route = unsafe stream.pointee.route { unsafe setDuration(stream, route) }
         if let route = unsafe stream.pointee.route, let idle = unsafe route.pointee.idleTimeoutMs {
             unsafe stream.pointee.idleTimeoutMs = idle
             unsafe armStreamTimer(stream)
         }
+    }
+
+    /// How long the whole stream may take, by route: `grpc-timeout` where the route reads it, else its own limit.
+    private func setDuration(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>) {
+        var limit = unsafe route.pointee.streamDurationMaxMs
+        if let most = unsafe route.pointee.grpcTimeoutMaxMs, let text = unsafe stream.pointee.request.value(of: .grpcTimeout),
+            let asked = GRPCTimeout.milliseconds(text)
+        {
+            let offset = unsafe route.pointee.grpcTimeoutOffsetMs
+            let bounded = most != 0 && (asked > most || asked == 0) ? most : asked
+            limit = bounded > offset ? bounded &- offset : bounded
+        }
+        guard let limit else { return }
+        unsafe stream.pointee.durationMaxAtMs = unsafe limit == 0 ? 0 : max(nowMs, stream.pointee.startNs / 1_000_000 &+ limit)
+        unsafe armStreamTimer(stream)
     }
 
     /// A filter has changed what routes look at: match again before the request goes on.
@@ -147,7 +163,7 @@ extension Worker {
 
     func redirect(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>) {
         guard let redirect = unsafe route.pointee.redirect else { return }
-        unsafe cells.increment(stream.pointee.http.pointee.routerStats &+ RouterStat.rqRedirect.rawValue)
+        unsafe cells.increment(stream.pointee.http.pointee.routerStats &+ RouterStat.rqDirectResponse.rawValue)
         if let prefix = unsafe redirect.pointee.prefixRewrite {
             let matched = unsafe Int(stream.pointee.routeResult?.matchedPathCount ?? 0)
             _ = unsafe PathRewrite.prefix(&stream.pointee.request, matchedCount: matched, by: prefix)
@@ -168,7 +184,7 @@ extension Worker {
     }
 
     func redirectToHTTPS(_ stream: StreamPointer) {
-        unsafe cells.increment(stream.pointee.http.pointee.routerStats &+ RouterStat.rqRedirect.rawValue)
+        unsafe cells.increment(stream.pointee.http.pointee.routerStats &+ RouterStat.rqDirectResponse.rawValue)
         let request = unsafe stream.pointee.request
         unsafe reply(
             stream, status: 301, body: .empty, details: Bytes("direct_response" as StaticString), flags: []

@@ -115,7 +115,12 @@ extension Worker {
                 stats &+ HTTPConnectionManagerStat.downstreamRqTime.rawValue,
                 (nowNs &- stream.pointee.startNs) / 1_000_000)
         }
-        if unsafe !stream.pointee.requestEnded, status != 0 { count(stats, .downstreamRqResponseBeforeRqComplete) }
+        if unsafe stream.pointee.isCountedUpgrade { gauge(stats, .downstreamCxUpgradesActive, -1) }
+        if unsafe !stream.isWhole, status != 0 {
+            count(stats, .downstreamRqResponseBeforeRqComplete)
+            // Envoy resets the codec's stream then, and counts every reset as received.
+            if !reset, unsafe !stream.pointee.isTunnel { count(stats, .downstreamRqRxReset) }
+        }
         unsafe destroyFilters(stream)
         unsafe log(stream, .downstreamEnd)
         if reset {
@@ -222,11 +227,14 @@ extension Worker {
 
     private func durationMaxReached(_ stream: StreamPointer) {
         unsafe count(stream.pointee.http.pointee.stats, .downstreamRqMaxDurationReached)
-        if unsafe stream.pointee.hasResponseHead { return unsafe resetDownstream(stream) }
+        if unsafe stream.pointee.hasResponseHead {
+            unsafe stream.pointee.details = Bytes("max_duration_timeout" as StaticString)
+            return unsafe resetDownstream(stream)
+        }
         unsafe reply(
             stream, status: stream.pointee.requestEnded ? 504 : 408,
             body: Bytes("downstream duration timeout" as StaticString),
-            details: Bytes("max_duration_timeout" as StaticString), flags: .durationTimeout)
+            details: Bytes("max_duration_timeout" as StaticString), flags: [])
     }
 
     /// The response cannot be completed: an HTTP/1 client learns it by the connection's end.
@@ -235,24 +243,18 @@ extension Worker {
             let server = unsafe servers[connection.pointee.session]
         else { return unsafe stream.pointee.isCall ? endCall(stream) : endStream(stream, reset: true) }
         unsafe count(stream.pointee.http.pointee.stats, .downstreamRqTxReset)
-        unsafe count(stream.pointee.http.pointee.stats, .downstreamCxDestroyLocal)
-        unsafe count(stream.pointee.http.pointee.stats, .downstreamCxDestroyActiveRq)
-        unsafe count(stream.pointee.http.pointee.stats, .downstreamCxDestroyLocalActiveRq)
-        let stats = unsafe server.pointee.http.pointee.stats
+        unsafe count(stream.pointee.http.pointee.stats, .downstreamRqRxReset)
         unsafe endStream(stream, reset: true)
         // What is queued already is still sent, so that the client sees how far it got.
-        count(stats, .downstreamCxDestroy)
-        gauge(stats, .downstreamCxActive, -1)
-        gauge(stats, .downstreamCxHttp1Active, -1)
-        unsafe server.pointee.pending.removeAll(memory)
-        unsafe servers.free(server.pointee.handle)
-        unsafe connection.pointee.session = .none
-        unsafe connection.pointee.role = .closing
-        unsafe connections.closeWhenSent(connection)
+        unsafe linger(server, connection)
     }
 }
 
 extension UnsafeMutablePointer where Pointee == HTTPStream {
+    /// The request is here in full; one that asks for a tunnel never is.
+    @inline(__always)
+    var isWhole: Bool { unsafe pointee.requestEnded && !pointee.isUpgrade && !pointee.isConnect }
+
     @inline(__always)
     var timerNode: UnsafeMutablePointer<TimerNode> {
         unsafe (UnsafeMutableRawPointer(self) + MemoryLayout<HTTPStream>.offset(of: \.timer).unsafelyUnwrapped)

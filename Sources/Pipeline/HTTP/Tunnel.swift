@@ -11,9 +11,6 @@ extension Worker {
         unsafe stream.pointee.closesDownstream = true
         unsafe stream.pointee.timeoutAtMs = 0
         unsafe client.pointee.mustClose = true
-        let stats = unsafe stream.pointee.http.pointee.stats
-        count(stats, .downstreamCxUpgradesTotal)
-        gauge(stats, .downstreamCxUpgradesActive, 1)
         guard let connection = unsafe connections.slab[stream.pointee.downstream], let server = unsafe servers[connection.pointee.session],
             let upstream = unsafe connections.slab[stream.pointee.upstream]
         else { return }
@@ -38,23 +35,33 @@ extension Worker {
     func tunnelDownstreamEnded(_ stream: StreamPointer) {
         unsafe stream.pointee.flags.insert(.downstreamConnectionTermination)
         unsafe stream.pointee.details = Bytes("downstream_remote_disconnect" as StaticString)
-        unsafe endTunnel(stream)
+        unsafe passOnRest(stream)
+        guard let connection = unsafe connections.slab[stream.pointee.downstream],
+            let server = unsafe servers[connection.pointee.session]
+        else { return unsafe resetDownstream(stream) }
+        unsafe downstreamGone(server, connection)
     }
 
     func tunnelUpstreamEnded(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) {
         unsafe stream.pointee.flags.insert(.upstreamConnectionTermination)
         unsafe stream.pointee.details = Bytes(
             "upstream_reset_after_response_started{connection_termination}" as StaticString)
+        unsafe upstreamCounted(connection, .upstreamCxDestroyWithActiveRq, 1)
+        unsafe upstreamCounted(connection, .upstreamCxDestroyRemoteWithActiveRq, 1)
         unsafe endTunnel(stream)
     }
 
     /// Both sides close once what is queued is out.
     private func endTunnel(_ stream: StreamPointer) {
-        unsafe gauge(stream.pointee.http.pointee.stats, .downstreamCxUpgradesActive, -1)
+        unsafe passOnRest(stream)
+        unsafe resetDownstream(stream)
+    }
+
+    /// The upstream still gets what the client sent last.
+    private func passOnRest(_ stream: StreamPointer) {
         if let upstream = unsafe connections.slab[stream.pointee.upstream], unsafe !upstream.pointee.out.isEmpty,
             unsafe !upstream.pointee.sawEnd, let client = unsafe clients[upstream.pointee.session]
         {
-            // The upstream still gets what the client sent last.
             unsafe client.pointee.stream = .none
             unsafe stream.pointee.upstream = .none
             unsafe clients.free(client.pointee.handle)
@@ -62,6 +69,12 @@ extension Worker {
             unsafe upstream.pointee.role = .closing
             unsafe connections.closeWhenSent(upstream)
         }
-        unsafe resetDownstream(stream)
+    }
+
+    /// An upgrade that is allowed counts from its request on, whatever the upstream says.
+    func countUpgrade(_ stream: StreamPointer) {
+        unsafe stream.pointee.isCountedUpgrade = true
+        unsafe count(stream.pointee.http.pointee.stats, .downstreamCxUpgradesTotal)
+        unsafe gauge(stream.pointee.http.pointee.stats, .downstreamCxUpgradesActive, 1)
     }
 }

@@ -25,11 +25,18 @@ extension Worker {
         unsafe session.initialize(
             to: TCPSession(handle: handle, config: config, downstream: connection.pointee.handle))
         unsafe session.pointee.startNs = nowNs
+        if unsafe !config.pointee.accessLogs.isEmpty {
+            // Asked for now: a connection that was reset has no peer any more.
+            unsafe session.pointee.startWallNs = wallNs
+            unsafe learnAddresses(connection)
+        }
         unsafe session.pointee.backoffMs = unsafe config.pointee.backoffBaseMs
         unsafe connection.pointee.role = .tcpDownstream
         unsafe connection.pointee.session = handle
         unsafe connection.pointee.config = unsafe UnsafeRawPointer(config)
         unsafe countTCP(config.pointee.stats, .downstreamCxTotal)
+        // At its end the socket may not know its peer any more.
+        if unsafe !config.pointee.accessLogs.isEmpty { unsafe learnAddresses(connection) }
         if unsafe config.pointee.connectionDurationMaxMs != 0 {
             let jitter = unsafe config.pointee.durationJitterMs
             unsafe session.pointee.endAtMs = unsafe nowMs &+ config.pointee.connectionDurationMaxMs &+ random.below(jitter)
@@ -126,6 +133,7 @@ extension Worker {
         // What an attempt before this one ran into is no part of the outcome.
         unsafe session.pointee.flags = []
         unsafe session.pointee.isConnected = true
+        if unsafe session.pointee.config.pointee.logsConnected { unsafe logTCP(session, downstream, .tcpUpstreamConnected) }
         unsafe downstream.pointee.peer = unsafe upstream.pointee.handle
         unsafe downstream.pointee.activeMs = nowMs
         unsafe armTCPTimer(session, downstream)

@@ -102,13 +102,20 @@ extension Worker {
     /// Both sides close, and the accounts with them.
     func endTCP(_ session: TCPSessionPointer, _ flags: ResponseFlags, byUpstream: Bool = false) {
         unsafe session.pointee.flags.formUnion(flags)
+        let downstream = unsafe connections.slab[session.pointee.downstream]
         if let upstream = unsafe connections.slab[session.pointee.upstream] {
             unsafe session.pointee.upstreamBytesSent = unsafe upstream.pointee.bytesSent
             unsafe session.pointee.upstreamBytesReceived = unsafe upstream.pointee.bytesReceived
+            let localOfUpstream =
+                unsafe session.pointee.config.pointee.accessLogs.isEmpty || !session.pointee.isConnected
+                ? SocketAddress() : SocketAddress(localOf: upstream.pointee.descriptor)
+            unsafe session.pointee.upstreamLocalAddress = localOfUpstream
+            // Before the host may go with its last connection: the line names it.
+            if let downstream = unsafe downstream { unsafe logTCP(session, downstream, .tcpConnectionEnd) }
             unsafe endUpstream(session, upstream, byPeer: byUpstream)
+        } else if let downstream = unsafe downstream {
+            unsafe logTCP(session, downstream, .tcpConnectionEnd)
         }
-        let downstream = unsafe connections.slab[session.pointee.downstream]
-        if let downstream = unsafe downstream { unsafe logTCP(session, downstream) }
         unsafe session.pointee.early.removeAll(memory)
         unsafe tcpSessions.free(session.pointee.handle)
         if let downstream = unsafe downstream {
@@ -137,7 +144,4 @@ extension Worker {
         unsafe upstream.pointee.session = .none
         unsafe closeUpstream(upstream, byPeer: byPeer)
     }
-
-    /// Access logs of a connection that is over: the session still names its host and cluster.
-    private func logTCP(_ session: TCPSessionPointer, _ downstream: UnsafeMutablePointer<Connection>) {}
 }

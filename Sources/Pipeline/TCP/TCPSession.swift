@@ -32,9 +32,11 @@ package struct TCPSession {
     // For the log.
     package var flags: ResponseFlags = []
     package var startNs: UInt64 = 0
+    package var startWallNs: UInt64 = 0
     package var upstreamErrno: Int32 = 0
     package var connectTimedOut = false
     package var upstreamRemoteAddress = SocketAddress()
+    package var upstreamLocalAddress = SocketAddress()
     package var upstreamConnectionID: UInt64 = 0
     package var upstreamBytesSent: UInt64 = 0
     package var upstreamBytesReceived: UInt64 = 0

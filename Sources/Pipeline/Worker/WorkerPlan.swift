@@ -19,6 +19,7 @@ extension Worker {
         unsafe currentPlan = unsafe plan
         unsafe adoptClusters(plan)
         unsafe adoptListeners(plan)
+        unsafe retireChains(plan)
         for i in unsafe 0..<plan.pointee.retired.count { unsafe pins.retire(plan.pointee.retired[i]) }
         planVersion = unsafe plan.pointee.version
         _ = pins.releaseUnused(mailbox, plan: planVersion)
@@ -44,6 +45,31 @@ extension Worker {
         let chain = unsafe WorkerFilterChain(Unmanaged<FilterChainSpec>.fromOpaque(opaque).takeUnretainedValue(), self)
         chains[number] = chain
         return chain
+    }
+
+    /// Makes this worker's instances of a chain before its first stream asks for them.
+    package func prepareChain(_ http: UnsafePointer<HTTPConfig>) { _ = unsafe chain(http) }
+
+    /// Instances of chains that no listener has any more go, with their last stream. The admin's and that
+    /// of calls stay.
+    private func retireChains(_ plan: UnsafePointer<Plan>) {
+        let first = Int(CallConfig.filterChain) + 1
+        guard chains.count > first else { return }
+        for number in first..<chains.count {
+            guard let chain = chains[number] else { continue }
+            chain.isRetired = unsafe !isListed(number, plan)
+            if chain.isRetired, chain.streamCount == 0 { chains[number] = nil }
+        }
+    }
+
+    private func isListed(_ number: Int, _ plan: UnsafePointer<Plan>) -> Bool {
+        let listeners = unsafe plan.pointee.listeners
+        for i in 0..<listeners.count {
+            if case .http(let http) = unsafe listeners[i].config.pointee.chain, unsafe Int(http.pointee.filterChain) == number {
+                return true
+            }
+        }
+        return false
     }
 
     /// Serving, or not any more: idle connections close at once, the others behind their response.

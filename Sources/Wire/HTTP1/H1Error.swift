@@ -47,7 +47,7 @@ package enum H1Error: UInt8, CaseIterable, Error {
     /// `%RESPONSE_CODE_DETAILS%`, in Envoy's words.
     package var details: StaticString {
         switch self {
-        case .invalidTargetCharacter: "http1.invalid_characters"
+        case .invalidTargetCharacter, .controlCharacter: "http1.invalid_characters"
         case .malformedTarget: "http1.invalid_url"
         case .unsupportedScheme: "http1.invalid_scheme"
         case .fragmentInTarget: "path_normalization_failed"

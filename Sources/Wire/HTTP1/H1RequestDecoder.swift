@@ -141,7 +141,7 @@ package struct H1RequestDecoder {
     private func startLineError(_ error: H1Error, _ head: MessageHead) -> H1Error {
         guard error == .controlCharacter else { return error }
         let before = Span32(offset: lines.lineStart, count: lines.scanned &- lines.lineStart)
-        return head.text(before).firstIndex(of: 0x20) == nil ? error : .invalidTargetCharacter
+        return head.text(before).firstIndex(of: 0x20) == nil ? .malformedStartLine : .invalidTargetCharacter
     }
 
     /// RFC 9112 §6.3: how long the body is.

@@ -70,13 +70,15 @@ final class ChainBench {
             RouteTableConfig(table: try RouteTable(RouteTableSpec(name: "", virtualHosts: []), seed: 1)))
         var config = unsafe HTTPConfig(routes: routes)
         config.bufferLimit = bufferLimit
-        config.filterChain = 1
+        config.filterChain = CallConfig.filterChain + 1
         config.stats = stats.scope("http.test.", HTTPConnectionManagerStat.self).base
         config.routerStats = stats.scope("http.test.", RouterStat.self).base
         config.codecStats = stats.scope("http1.", HTTP1CodecStat.self).base
         config.listenerStats = stats.scope("listener.test.http.test.", ListenerHTTPStat.self).base
         unsafe config.filterChainSpec = unsafe UnsafeRawPointer(Unmanaged.passUnretained(spec).toOpaque())
         unsafe http = unsafe arena.store(config)
+        // Instances keep buffers of their own.
+        unsafe worker.prepareChain(http)
         blockBytesBefore = worker.memory.blocks.allocatedBytes
     }
 

@@ -94,7 +94,7 @@ import Wire
         ("GET / HTTP/a.b", .malformedVersion), ("GET / HTTP/1x1", .malformedVersion),
         ("GET / FTP/1.1!", .malformedVersion), ("FOO / HTTP/1.1", .unsupportedMethod),
         ("get / HTTP/1.1", .unsupportedMethod), ("PRI / HTTP/1.1", .unsupportedMethod),
-        ("G(T / HTTP/1.1", .unsupportedMethod), ("G\u{1}T / HTTP/1.1", .controlCharacter),
+        ("G(T / HTTP/1.1", .unsupportedMethod), ("G\u{1}T / HTTP/1.1", .malformedStartLine),
         ("GETGETGETGET / HTTP/1.1", .unsupportedMethod), ("POSX / HTTP/1.1", .unsupportedMethod),
     ])
     func refusedStartLines(_ line: String, _ error: H1Error) {

@@ -7,10 +7,14 @@ import CMartlet
 import Primitives
 
 @safe
-struct HealthCheckCache: @unchecked Sendable {  // one atomic word
-    struct Answer: Equatable {
+package struct HealthCheckCache: @unchecked Sendable {  // one atomic word
+    package struct Answer: Equatable {
         var status: UInt16
         var isDegraded: Bool
+        package init(status: UInt16, isDegraded: Bool) {
+            self.status = status
+            self.isDegraded = isDegraded
+        }
     }
 
     /// Answer in the low 17 bits (16: degraded), above it 1 + the tick in which it came; 0: none yet.
@@ -18,24 +22,24 @@ struct HealthCheckCache: @unchecked Sendable {  // one atomic word
     private let periodMs: UInt64
     private let startMs: UInt64
 
-    init(periodMs: UInt64, nowMs: UInt64) {
+    package init(periodMs: UInt64, nowMs: UInt64) {
         unsafe word = .allocate(capacity: 1)
         unsafe word.initialize(to: 0)
         self.periodMs = max(periodMs, 1)
         startMs = nowMs
     }
 
-    func destroy() { unsafe word.deallocate() }
+    package func destroy() { unsafe word.deallocate() }
 
     private func tick(_ nowMs: UInt64) -> UInt64 { (nowMs &- startMs) / periodMs &+ 1 }
 
-    func answer(nowMs: UInt64) -> Answer? {
+    package func answer(nowMs: UInt64) -> Answer? {
         let value = unsafe cmartlet_load_relaxed(word)
         guard value != 0, value >> 17 == tick(nowMs) else { return nil }
         return Answer(status: UInt16(truncatingIfNeeded: value), isDegraded: value & 1 << 16 != 0)
     }
 
-    func keep(_ answer: Answer, nowMs: UInt64) {
+    package func keep(_ answer: Answer, nowMs: UInt64) {
         let value = UInt64(answer.status) | (answer.isDegraded ? 1 << 16 : 0) | tick(nowMs) << 17
         unsafe cmartlet_store_relaxed(word, value)
     }

@@ -4,41 +4,49 @@
 
 import CMartlet
 
-struct BucketSpec: BitwiseCopyable {
+package struct BucketSpec: BitwiseCopyable {
     /// Tokens that it holds at most, full at the beginning.
-    var tokensMax: Double
+    package var tokensMax: Double
     /// Tokens that come back in a second.
-    var tokensPerSecond: Double
+    package var tokensPerSecond: Double
+
+    package init(tokensMax: Double, tokensPerSecond: Double) {
+        self.tokensMax = tokensMax
+        self.tokensPerSecond = tokensPerSecond
+    }
 }
 
 /// One word on a cache line of its own, or a worker's alone.
 @safe
-struct TokenBucket {
+package struct TokenBucket {
     /// Words from one bucket to the next, so that no two share a cache line.
     static let stride = 8
+
+    /// A token, but for what rounding takes of it: times are sums of quotients.
+    private static let whole = 1 - 1e-6
 
     private let word: UnsafeMutablePointer<UInt64>
     private let spec: BucketSpec
 
-    init(_ word: UnsafeMutablePointer<UInt64>, _ spec: BucketSpec) {
+    package init(_ word: UnsafeMutablePointer<UInt64>, _ spec: BucketSpec) {
         unsafe self.word = unsafe word
         self.spec = spec
     }
 
-    func fill(nowNs: UInt64) {
+    package func fill(nowNs: UInt64) {
         let emptyAt = TokenBucket.seconds(nowNs) - spec.tokensMax / spec.tokensPerSecond
         unsafe cmartlet_store_relaxed(word, emptyAt.bitPattern)
     }
 
     // HOT: per message.
     /// False: there is no whole token.
-    func take(nowNs: UInt64) -> Bool {
+    package func take(nowNs: UInt64) -> Bool {
         let now = TokenBucket.seconds(nowNs)
         var old = unsafe cmartlet_load_relaxed(word)
         while true {
             let tokens = held(old, now)
-            guard tokens >= 1 else { return false }
-            let new = (now - (tokens - 1) / spec.tokensPerSecond).bitPattern
+            guard tokens >= TokenBucket.whole else { return false }
+            let new = (now - max(0, tokens - 1) / spec.tokensPerSecond).bitPattern
             let found = unsafe cmartlet_compare_exchange(word, old, new)
             if found == old { return true }
             old = found
@@ -46,10 +54,10 @@ struct TokenBucket {
     }
 
     /// Whole tokens now, and whole seconds until there is one.
-    func state(nowNs: UInt64) -> (remaining: UInt64, resetSeconds: UInt64) {
+    package func state(nowNs: UInt64) -> (remaining: UInt64, resetSeconds: UInt64) {
         let tokens = unsafe held(cmartlet_load_relaxed(word), TokenBucket.seconds(nowNs))
-        let reset = tokens >= 1 ? 0 : ((1 - tokens) / spec.tokensPerSecond).rounded(.up)
-        return (UInt64(max(0, tokens)), UInt64(min(max(0, reset), 1e15)))
+        let reset = tokens >= TokenBucket.whole ? 0 : ((1 - tokens) / spec.tokensPerSecond).rounded(.up)
+        return (UInt64(max(0, tokens + (1 - TokenBucket.whole))), UInt64(min(max(0, reset), 1e15)))
     }
 
     private func held(_ word: UInt64, _ now: Double) -> Double {

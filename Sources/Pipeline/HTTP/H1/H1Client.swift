@@ -262,18 +262,23 @@ extension Worker {
             unsafe interimResponse(stream, status)
             return
         }
-        unsafe upstreamResponseHead(stream, client, endStream: client.pointee.decoder.endsHere)
+        let ends = unsafe client.pointee.decoder.endsHere
+        // Without a body the response is here in full: its connection goes back to the pool with the stream's end.
+        if ends, unsafe !client.pointee.decoder.isTunnel { unsafe markComplete(client, stream) }
+        unsafe upstreamResponseHead(stream, client, endStream: ends)
     }
 
     /// 100, 102, 103: swallowed, but for a 100 that the client waits for.
     private func interimResponse(_ stream: StreamPointer, _ status: UInt16) {
-        if let cluster = unsafe cluster(stream.pointee.clusterSlot) {
-            unsafe cells.count(
-                cluster.pointee.config.pointee.stats &+ ClusterStat.responseCodes.rawValue, responseCode: status)
+        // Envoy takes the first one for a response that has begun: its code is the request's.
+        if unsafe !stream.pointee.sawInterim {
+            unsafe stream.pointee.sawInterim = true
+            unsafe countUpstreamStatus(stream, status)
         }
         if status == 100, unsafe stream.pointee.expectsContinue, let downstream = unsafe connections.slab[stream.pointee.downstream] {
             unsafe stream.pointee.expectsContinue = false
             unsafe count(stream.pointee.http.pointee.stats, .downstreamRq1xx)
+            unsafe count(stream.pointee.http.pointee.stats, .downstreamRqCompleted)
             _ = unsafe downstream.pointee.out.append(
                 copying: Bytes("HTTP/1.1 100 Continue\r\n\r\n" as StaticString), memory)
             unsafe connections.markDirty(downstream)
@@ -297,9 +302,17 @@ extension Worker {
     private func responseComplete(
         _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>, _ stream: StreamPointer
     ) {
+        unsafe markComplete(client, stream)
+        unsafe releaseUpstream(stream)
+        unsafe responseEnded(stream)
+    }
+
+    private func markComplete(_ client: UnsafeMutablePointer<H1Client>, _ stream: StreamPointer) {
+        if unsafe client.pointee.responseDone { return }
         unsafe client.pointee.responseDone = true
         unsafe stream.pointee.upstreamEndNs = nowNs
         unsafe stream.pointee.timeoutAtMs = 0
+        guard let connection = unsafe connections.slab[client.pointee.connection] else { return }
         if unsafe client.pointee.hasExcess {
             unsafe client.pointee.mustClose = true
             unsafe upstreamCounted(connection, .upstreamCxProtocolError, 1)
@@ -308,8 +321,6 @@ extension Worker {
             unsafe client.pointee.mustClose = true
             unsafe upstreamCounted(connection, .upstreamCxCloseNotify, 1)
         }
-        unsafe releaseUpstream(stream)
-        unsafe responseEnded(stream)
     }
 
     private func unexpectedBytes(
@@ -362,7 +373,10 @@ extension Worker {
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxDestroyRemoteWithActiveRq)
         }
         unsafe client.pointee.mustClose = true
-        unsafe upstreamReset(stream, .terminated)
+        // RFC 9112 §8: a message that its framing says is cut short is an error of the protocol.
+        let isCut = unsafe !client.pointee.decoder.isIdle && !client.pointee.responseDone
+        if isCut { unsafe upstreamCounted(connection, .upstreamCxProtocolError, 1) }
+        unsafe upstreamReset(stream, isCut ? .protocolError : .terminated)
     }
 
     func http1UpstreamSendFailed(_ connection: UnsafeMutablePointer<Connection>, _ error: Int32) {

@@ -29,6 +29,9 @@ struct H1Server {
     var closeAtMs: UInt64 = 0
     /// Draining: until when a next request is waited for.
     var drainAtMs: UInt64 = 0
+    /// The end of the drain that a timeout has begun (`drain_timeout`); then the connection closes.
+    var drainedAtMs: UInt64 = 0
+    var isDrained = false
     var headersDeadlineMs: UInt64 = 0
 }
 
@@ -188,8 +191,9 @@ extension Worker {
         return cursor
     }
 
-    /// The first byte of a request: its clock starts.
+    /// The first byte of a request: its clocks start.
     private func headHasBegun(_ server: UnsafeMutablePointer<H1Server>, _ stream: StreamPointer) {
+        unsafe startClocks(stream)
         let timeout = unsafe server.pointee.http.pointee.requestHeadersTimeoutMs
         guard timeout != 0, unsafe server.pointee.headersDeadlineMs == 0 else { return }
         unsafe server.pointee.headersDeadlineMs = nowMs &+ timeout
@@ -276,7 +280,10 @@ extension Worker {
         let http = unsafe server.pointee.http
         var deadline = UInt64.max
         if unsafe http.pointee.idleTimeoutMs != 0 { deadline = unsafe connection.pointee.activeMs &+ http.pointee.idleTimeoutMs }
-        for other in unsafe [server.pointee.closeAtMs, server.pointee.drainAtMs, server.pointee.headersDeadlineMs, server.pointee.lingerUntilMs]
+        for other in unsafe [
+            server.pointee.closeAtMs, server.pointee.drainAtMs, server.pointee.headersDeadlineMs, server.pointee.lingerUntilMs,
+            server.pointee.drainedAtMs,
+        ]
         where other != 0 { deadline = min(deadline, other) }
         if deadline != .max { unsafe timers.arm(connection.timerNode, at: deadline) }
     }
@@ -307,7 +314,7 @@ extension Worker {
         if unsafe server.pointee.closeAtMs != 0, unsafe nowMs >= server.pointee.closeAtMs {
             unsafe server.pointee.closeAtMs = 0
             count(stats, .downstreamCxMaxDurationReached)
-            unsafe beginDrain(server, connection)
+            unsafe startDrain(server, connection)
             return
         }
         if unsafe server.pointee.drainAtMs != 0, unsafe nowMs >= server.pointee.drainAtMs {
@@ -315,15 +322,37 @@ extension Worker {
             unsafe beginDrain(server, connection)
             return
         }
-        if unsafe stream == nil, unsafe !server.pointee.isLingering, unsafe http.pointee.idleTimeoutMs != 0,
+        if unsafe server.pointee.drainedAtMs != 0, unsafe nowMs >= server.pointee.drainedAtMs {
+            unsafe server.pointee.drainedAtMs = 0
+            if unsafe stream == nil, unsafe !server.pointee.isLingering {
+                unsafe linger(server, connection)
+            } else {
+                unsafe server.pointee.isDrained = true
+            }
+            return
+        }
+        if unsafe stream == nil, unsafe !server.pointee.isLingering, unsafe !server.pointee.isDraining, unsafe http.pointee.idleTimeoutMs != 0,
             unsafe nowMs >= connection.pointee.activeMs &+ http.pointee.idleTimeoutMs
         {
             count(stats, .downstreamCxIdleTimeout)
-            count(stats, .downstreamCxDestroyLocal)
-            unsafe closeServer(server, connection)
+            unsafe startDrain(server, connection)
             return
         }
         if unsafe stream != nil { unsafe connection.pointee.activeMs = nowMs }
+        unsafe armServerTimer(server, connection)
+    }
+
+    /// A timeout has come: responses say `close`, and when `drain_timeout` is over the connection closes.
+    private func startDrain(_ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>) {
+        if unsafe server.pointee.isDraining { return unsafe armServerTimer(server, connection) }
+        // Nothing was ever asked: there is no codec yet that could drain.
+        if unsafe server.pointee.requests == 0, unsafe streams[server.pointee.stream] == nil {
+            unsafe count(server.pointee.http.pointee.stats, .downstreamCxDestroyLocal)
+            unsafe closeServer(server, connection)
+            return
+        }
+        unsafe server.pointee.isDraining = true
+        unsafe server.pointee.drainedAtMs = unsafe nowMs &+ max(server.pointee.http.pointee.drainTimeoutMs, 1)
         unsafe armServerTimer(server, connection)
     }
 
@@ -343,20 +372,29 @@ extension Worker {
             return
         }
         unsafe count(server.pointee.http.pointee.stats, .downstreamCxDrainClose)
-        unsafe linger(server, connection)
+        // The process goes: that nothing more is read is said at once.
+        unsafe linger(server, connection, ends: true)
     }
 
-    /// The last response is queued: send it, end our direction, and wait for the peer's end, or the delayed close.
-    func linger(_ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>) {
+    /// The last response is queued: send it, then wait for the peer's end, or the delayed close. No FIN of ours before
+    /// that, as in Envoy.
+    func linger(
+        _ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>, ends: Bool = false
+    ) {
         unsafe server.pointee.isLingering = true
         unsafe server.pointee.pending.removeAll(memory)
+        if unsafe connection.pointee.sawEnd {
+            unsafe count(server.pointee.http.pointee.stats, .downstreamCxDestroyRemote)
+            unsafe closeServer(server, connection)
+            return
+        }
         let timeout = unsafe server.pointee.http.pointee.delayedCloseTimeoutMs
         if timeout == 0 {
             unsafe count(server.pointee.http.pointee.stats, .downstreamCxDestroyLocal)
             unsafe closeServer(server, connection)
             return
         }
-        unsafe connections.end(connection)
+        if ends { unsafe connections.end(connection) }
         unsafe connections.receive(connection)
         unsafe server.pointee.lingerUntilMs = nowMs &+ timeout
         unsafe timers.armNoLater(connection.timerNode, than: server.pointee.lingerUntilMs)

@@ -40,6 +40,7 @@ extension Worker {
         if status == 304 { return .none }
         if unsafe stream.pointee.request.version == .http10 {
             unsafe stream.pointee.closesDownstream = true
+            unsafe stream.pointee.responseIsChunked = false
             return .closeDelimited
         }
         unsafe stream.pointee.responseIsChunked = true
@@ -130,14 +131,15 @@ extension Worker {
         let closes = unsafe stream.pointee.closesDownstream
         unsafe server.pointee.stream = .none
         unsafe server.pointee.headersDeadlineMs = 0
-        // RFC 9112 §9.6: a client that sent `close` sends nothing behind that request, so nothing of ours can be lost
-        // to a reset when we close first. A body is left to `linger`: what a client appends to one is not known.
-        let clientIsDone = unsafe server.pointee.decoder.shouldClose && stream.pointee.requestBodyBytes == 0
-            && stream.pointee.requestEnded && server.pointee.pending.isEmpty && !server.pointee.isDraining
+        // Who asked for the end and has sent all of its request loses nothing to a close at once; nor does a response of
+        // HTTP/1.0 whose end is the connection's. Else a close may cross bytes of the client (delayed close).
+        let isImmediate = unsafe stream.pointee.isLocalReply && server.pointee.isFeeding
+        let isDone = unsafe (stream.isWhole && !stream.pointee.delaysClose && !isImmediate)
+            || (stream.pointee.request.version == .http10 && stream.pointee.responseLength == nil)
         unsafe server.pointee.decoder.reset()
         unsafe connection.pointee.isAboveHigh = false
         if closes {
-            if clientIsDone {
+            if isDone {
                 unsafe count(server.pointee.http.pointee.stats, .downstreamCxDestroyLocal)
                 unsafe closeServer(server, connection)
             } else {
@@ -145,7 +147,7 @@ extension Worker {
             }
             return
         }
-        if unsafe server.pointee.isDraining {
+        if unsafe server.pointee.isDraining, unsafe server.pointee.isDrained || server.pointee.drainedAtMs == 0 {
             unsafe linger(server, connection)
             return
         }

@@ -1,0 +1,37 @@
+// The lines that a proxied TCP connection leaves in the access log.
+
+import Primitives
+import Transport
+import Upstream
+
+extension Worker {
+    /// At the end: before the downstream side is closed; the session has the upstream's counts already.
+    func logTCP(_ session: TCPSessionPointer, _ downstream: UnsafeMutablePointer<Connection>, _ type: AccessLogType) {
+        let logs = unsafe session.pointee.config.pointee.accessLogs
+        guard !logs.isEmpty else { return }
+        var info = TCPLogInfo()
+        info.startNs = unsafe session.pointee.startNs
+        info.startWallNs = unsafe session.pointee.startWallNs
+        info.endNs = nowNs
+        info.bytesReceived = unsafe downstream.pointee.bytesReceived
+        info.bytesSent = unsafe session.pointee.upstreamBytesReceived
+        info.upstreamBytesSent = unsafe session.pointee.upstreamBytesSent
+        info.upstreamBytesReceived = unsafe session.pointee.upstreamBytesReceived
+        info.flags = unsafe session.pointee.flags
+        info.upstreamErrno = unsafe session.pointee.upstreamErrno
+        info.upstreamConnectTimedOut = unsafe session.pointee.connectTimedOut
+        info.attempts = unsafe session.pointee.attempts
+        info.connectionID = unsafe downstream.pointee.id
+        info.upstreamConnectionID = unsafe session.pointee.upstreamConnectionID
+        info.remoteAddress = unsafe downstream.pointee.remote
+        info.directRemoteAddress = unsafe downstream.pointee.remote
+        info.localAddress = unsafe downstream.pointee.local
+        info.upstreamRemoteAddress = unsafe session.pointee.upstreamRemoteAddress
+        info.upstreamLocalAddress = unsafe session.pointee.upstreamLocalAddress
+        unsafe withUnsafePointer(to: info) { info in
+            var source = unsafe formatSource(info, host: session.pointee.host, cluster: session.pointee.clusterSlot)
+            source.logType = type
+            log(logs, source)
+        }
+    }
+}
