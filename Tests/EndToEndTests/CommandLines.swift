@@ -29,11 +29,11 @@ enum CommandLines {
     }()
 
     private static func content(_ path: String) -> String {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
+        let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { return "" }
         defer { close(file) }
         let bytes = unsafe [UInt8](unsafeUninitializedCapacity: 1 << 18) { buffer, count in
-            unsafe count = max(0, read(file, buffer.baseAddress, buffer.count))
+            count = unsafe max(0, read(file, buffer.baseAddress, buffer.count))
         }
         return String(decoding: bytes, as: UTF8.self)
     }
