@@ -8,7 +8,10 @@ import Testing
 @Suite struct ConfigCorpusTests {
     @Test func replay() throws {
         let folder = "\(#filePath)".split(separator: "/").dropLast(2).map { "/" + $0 }.joined() + "/FuzzTargets/ConfigReaderFuzz/Corpus"
-        let directory = try #require(unsafe opendir(folder), "no corpus at \(folder)")
+        guard let directory = unsafe opendir(folder) else {
+            Issue.record("no corpus at \(folder)")
+            return
+        }
         defer { unsafe closedir(directory) }
         var count = 0
         while let entry = unsafe readdir(directory) {

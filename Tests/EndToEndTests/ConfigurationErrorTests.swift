@@ -64,7 +64,7 @@ struct ConfigurationErrorTests {
             .string("\(at).conect_timeout"), .string("\(at).lb_policy"),
             .string("\(at).load_assignment.endpoints[0].lb_endpoints[0].endpoint"),
         ])
-        for (error, place) in zip(errors, [(4, 5), (5, 16), (6, 83)]) {
+        for (error, place) in zip(errors, [(4, 5), (5, 16), (6, 82)]) {
             #expect(error["file"] == .string(file))
             #expect(error["line"] == .bare("\(place.0)"))
             #expect(error["column"] == .bare("\(place.1)"))
