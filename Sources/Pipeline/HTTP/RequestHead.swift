@@ -242,30 +242,3 @@ extension Worker {
         unsafe stream.pointee.requestID = span
     }
 }
-
-/// A random (version 4) UUID as text; the version digit is where Envoy packs the trace reason (none: 4).
-enum UUIDText {
-    // HOT: per message.
-    static func write(_ a: UInt64, _ b: UInt64, _ out: UnsafeMutablePointer<UInt8>) {
-        var high = (a & 0xffff_ffff_ffff_0fff) | 0x4000
-        var low = (b & 0x3fff_ffff_ffff_ffff) | 0x8000_0000_0000_0000
-        var i = 36
-        // From the last digit on: 12 of `low`, dash, 4 of `low`, dash, 4, dash, 4, dash, 8 of `high`.
-        while i > 0 {
-            i &-= 1
-            if i == 23 || i == 18 || i == 13 || i == 8 {
-                unsafe out[i] = UInt8(ascii: "-")
-                continue
-            }
-            let nibble: UInt8
-            if i > 18 {
-                nibble = UInt8(truncatingIfNeeded: low & 15)
-                low >>= 4
-            } else {
-                nibble = UInt8(truncatingIfNeeded: high & 15)
-                high >>= 4
-            }
-            unsafe out[i] = nibble < 10 ? 0x30 &+ nibble : 0x57 &+ nibble
-        }
-    }
-}
