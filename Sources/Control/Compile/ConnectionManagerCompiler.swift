@@ -31,6 +31,7 @@ struct ConnectionManagerCompiler {
         timeouts(message, &config)
         config.upgrades = arena.array(upgrades(message, place))
         config.suppressEnvoyHeaders = filters.router.suppressEnvoyHeaders
+        config.strictHeaders = StrictHeaders(names: filters.router.strictCheckHeaders)
         config.respectExpectedTimeout = filters.router.respectExpectedRqTimeout
         if !filters.factories.isEmpty {
             let spec = FilterChainSpec(factories: filters.factories.map(\.factory))
