@@ -8,7 +8,7 @@ import Primitives
 public enum HeaderID: UInt8, CaseIterable {
     /// Any name that is not listed here.
     case other = 0
-    case host, connection, contentLength, transferEncoding, te, trailer, upgrade, expect, keepAlive, proxyConnection
+    case host, contentLength, connection, transferEncoding, te, trailer, upgrade, expect, keepAlive, proxyConnection
     case contentType, contentEncoding, accept, acceptEncoding, userAgent, referer, origin, cookie, setCookie
     case authorization, location, server, date, via, cacheControl, etag, lastModified, vary, range, http2Settings
     case xForwardedFor, xForwardedProto, xForwardedHost, xForwardedPort, xForwardedClientCert, xRequestId

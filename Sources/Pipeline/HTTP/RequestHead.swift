@@ -49,7 +49,6 @@ extension Worker {
             unsafe !http.pointee.defaultHost10.isEmpty
         {
             unsafe stream.pointee.request.authority = unsafe stream.pointee.request.store(http.pointee.defaultHost10)
-            unsafe stream.pointee.request.append(.host, http.pointee.defaultHost10)
         } else if unsafe !server.pointee.decoder.hasHost {
             unsafe stream.pointee.closesDownstream = true
             unsafe stream.pointee.delaysClose = true
@@ -179,22 +178,36 @@ extension Worker {
         let http = unsafe stream.pointee.http
         var host = unsafe stream.pointee.request.text(stream.pointee.request.authority)
         let before = host.count
-        if unsafe http.pointee.stripTrailingHostDot, host.count > 1, host[host.count &- 1] == UInt8(ascii: ".") {
-            host = host.part(0, host.count &- 1)
-        }
         if unsafe http.pointee.stripPort != .none, let parsed = HostPort(host), let port = parsed.port {
             let isMatching = unsafe port == stream.pointee.localAddress.port
             if unsafe http.pointee.stripPort == .any || isMatching { host = parsed.host }
+        }
+        if unsafe http.pointee.stripTrailingHostDot {
+            if host.count > 1, host[host.count &- 1] == UInt8(ascii: ".") {
+                host = host.part(0, host.count &- 1)
+            } else if let parsed = HostPort(host), parsed.port != nil, parsed.host.count > 1,
+                parsed.host[parsed.host.count &- 1] == UInt8(ascii: ".")
+            {
+                return unsafe dropDot(stream, host, at: parsed.host.count &- 1)
+            }
         }
         guard host.count != before else { return }
         unsafe setAuthority(stream, host)
     }
 
-    /// The authority and the `host` field are one thing.
-    func setAuthority(_ stream: StreamPointer, _ host: Bytes) {
-        let span = unsafe stream.pointee.request.store(host)
+    /// The host's dot before its port.
+    private func dropDot(_ stream: StreamPointer, _ host: Bytes, at dot: Int) {
+        guard let (span, base) = unsafe stream.pointee.request.extend(host.count &- 1) else { return }
+        // Taken after `extend`, which may have moved the text.
+        let old = unsafe stream.pointee.request.text(stream.pointee.request.authority)
+        unsafe base.update(from: old.base, count: dot)
+        unsafe (base + dot).update(from: old.base + dot + 1, count: host.count &- dot &- 1)
         unsafe stream.pointee.request.authority = span
-        unsafe stream.pointee.request.set(.host, stream.pointee.request.text(span))
+    }
+
+    /// The authority stands for the `host` field, which is no field of the head: the codec writes it.
+    func setAuthority(_ stream: StreamPointer, _ host: Bytes) {
+        unsafe stream.pointee.request.authority = unsafe stream.pointee.request.store(host)
     }
 
     private func expectations(_ stream: StreamPointer) {

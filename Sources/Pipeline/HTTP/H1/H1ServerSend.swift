@@ -135,7 +135,7 @@ extension Worker {
         // HTTP/1.0 whose end is the connection's. Else a close may cross bytes of the client (delayed close).
         let isImmediate = unsafe stream.pointee.isLocalReply && server.pointee.isFeeding
         let isDone = unsafe (stream.isWhole && !stream.pointee.delaysClose && !isImmediate)
-            || (stream.pointee.request.version == .http10 && stream.pointee.responseLength == nil)
+            || (stream.pointee.request.version == .http10 && stream.pointee.responseLength == nil && !isImmediate)
         unsafe server.pointee.decoder.reset()
         unsafe connection.pointee.isAboveHigh = false
         if closes {
