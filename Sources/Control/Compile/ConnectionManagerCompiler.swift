@@ -43,6 +43,7 @@ struct ConnectionManagerCompiler {
             .compile(message.accessLog, place)
         unsafe config.localReply = unsafe LocalReplyCompiler(compilation: compilation, part: part)
             .compile(message.localReplyConfig, place.at("local_reply_config"))
+        unsafe config.proxyStatus = unsafe proxyStatus(message, config.serverName)
         return unsafe arena.store(config)
     }
 
@@ -82,6 +83,9 @@ struct ConnectionManagerCompiler {
         if case .properCaseWords = http1.headerKeyFormat.headerFormat { config.properCaseHeaders = true }
         config.defaultHost10 = arena.text(http1.defaultHostForHTTP10)
         config.proxy100Continue = message.proxy100Continue
+        config.keepsOpenOnBadRequest =
+            http1.hasOverrideStreamErrorOnInvalidHTTPMessage
+            ? http1.overrideStreamErrorOnInvalidHTTPMessage.value : message.streamErrorOnInvalidHTTPMessage.value
     }
 
     private func identity(_ message: ConnectionManager, _ config: inout HTTPConfig) {
@@ -105,6 +109,24 @@ struct ConnectionManagerCompiler {
             config.packTraceReason = uuid.packTraceReason.value
         }
         config.schemeOverwrite = arena.text(message.schemeHeaderTransformation.schemeToOverwrite)
+    }
+
+    private func proxyStatus(
+        _ message: ConnectionManager, _ serverName: Bytes
+    ) -> UnsafePointer<ProxyStatusConfig>? {
+        guard message.hasProxyStatusConfig else { return nil }
+        let options = message.proxyStatusConfig
+        let name =
+            switch options.proxyName {
+            case .literalProxyName(let name): arena.text(name)
+            case .useNodeID: arena.text(compilation.bootstrap.node.id)
+            case .none: serverName
+            }
+        var config = ProxyStatusConfig(name: name)
+        config.hasDetails = !options.removeDetails
+        config.hasFlags = !options.removeResponseFlags
+        config.setsStatus = options.setRecommendedResponseCode
+        return unsafe arena.store(config)
     }
 
     private func addresses(_ message: ConnectionManager, _ place: Place, _ config: inout HTTPConfig) {

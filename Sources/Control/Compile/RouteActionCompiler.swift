@@ -163,11 +163,23 @@ extension RouteCompiler {
         var on: [Bytes] = []
         var off: [Bytes] = []
         for (i, upgrade) in action.upgradeConfigs.enumerated() {
-            let name = arena.text(upgrade.upgradeType.lowercased())
-            diagnostics.unsupported(
-                place.at("upgrade_configs", i), "envoy.config.route.v3.RouteAction.UpgradeConfig",
-                ["connect_config": upgrade.hasConnectConfig])
-            if upgrade.hasEnabled, !upgrade.enabled.value { off.append(name) } else { on.append(name) }
+            let type = upgrade.upgradeType.lowercased()
+            let name = arena.text(type)
+            let isOn = !upgrade.hasEnabled || upgrade.enabled.value
+            if upgrade.hasConnectConfig {
+                let at = place.at("upgrade_configs", i).at("connect_config")
+                if type != "connect" {
+                    diagnostics.error(at, "Non-CONNECT upgrade type \(upgrade.upgradeType) has ConnectConfig")
+                }
+                diagnostics.unsupported(
+                    at, "envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig",
+                    [
+                        "proxy_protocol_config": upgrade.connectConfig.hasProxyProtocolConfig,
+                        "allow_post": upgrade.connectConfig.allowPost,
+                    ])
+                config.terminatesConnect = isOn
+            }
+            if isOn { on.append(name) } else { off.append(name) }
         }
         config.upgradesOn = arena.array(on)
         config.upgradesOff = arena.array(off)

@@ -19,7 +19,7 @@ extension Worker {
         unsafe stream.pointee.requestHeadForwarded = true
         unsafe stream.pointee.requestEndForwarded = unsafe endStream || (stream.pointee.isUpgrade && stream.pointee.requestEnded)
         if unsafe stream.pointee.isUpgrade, let route = unsafe stream.pointee.route, unsafe route.pointee.action == .forward,
-            unsafe !stream.pointee.isConnect, unsafe !isUpgradeAllowed(stream)
+            unsafe !isUpgradeAllowed(stream)
         {
             unsafe count(stream.pointee.http.pointee.stats, .downstreamRqWsOnNonWsRoute)
             unsafe stream.pointee.closesDownstream = true
@@ -34,7 +34,7 @@ extension Worker {
         case .none: return unsafe noRoute(stream)
         case .forward: break
         }
-        if unsafe stream.pointee.isConnect { return unsafe noRoute(stream) }
+        unsafe stream.pointee.isTCP = unsafe stream.pointee.isConnect && route.pointee.terminatesConnect
         if unsafe stream.pointee.isUpgrade { unsafe countUpgrade(stream) }
         guard let slot = unsafe chooseCluster(stream, route), let cluster = unsafe cluster(slot) else {
             unsafe cells.increment(stream.pointee.http.pointee.routerStats &+ RouterStat.noCluster.rawValue)

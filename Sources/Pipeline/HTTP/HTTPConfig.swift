@@ -30,6 +30,8 @@ package struct HTTPConfig: BitwiseCopyable {
 
     package var decoder = H1Options()
     package var properCaseHeaders = false
+    /// `stream_error_on_invalid_http_message`: a 400 of ours does not close the connection.
+    package var keepsOpenOnBadRequest = false
     /// `default_host_for_http_10`; empty: none.
     package var defaultHost10 = Bytes.empty
     package var bufferLimit = 1 << 20
@@ -91,6 +93,7 @@ package struct HTTPConfig: BitwiseCopyable {
     /// Access logs: places in the list of loggers.
     package var accessLogs = FrozenArray<AccessLogConfig>()
     package var localReply: UnsafePointer<LocalReplyConfig>?
+    package var proxyStatus: UnsafePointer<ProxyStatusConfig>?
 
     package init(routes: UnsafePointer<RouteTableConfig>) { unsafe self.routes = unsafe routes }
 }

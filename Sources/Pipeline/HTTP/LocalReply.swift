@@ -21,6 +21,12 @@ extension Worker {
         if unsafe stream.pointee.http.pointee.filterChainSpec != nil, unsafe stream.pointee.filterState == nil {
             guard unsafe beginFilters(stream) else { return unsafe resetDownstream(stream) }
         }
+        // A bad request says that the two sides may not agree on where messages end. Envoy asks the status alone: a
+        // route's own answer of 400 closes as well.
+        if status == 400, unsafe !stream.pointee.http.pointee.keepsOpenOnBadRequest {
+            unsafe stream.pointee.closesDownstream = true
+            unsafe stream.pointee.delaysClose = true
+        }
         unsafe stream.pointee.isLocalReply = true
         unsafe stream.pointee.flags.formUnion(flags)
         unsafe stream.pointee.details = details
@@ -141,7 +147,7 @@ extension Worker {
         if unsafe !stream.pointee.requestHeadDone { unsafe stream.pointee.request.reset() }
         unsafe reply(
             stream, status: error.status, body: Bytes(error.body), details: Bytes(error.details),
-            flags: error == .fragmentInTarget ? [] : .downstreamProtocolError)
+            flags: .downstreamProtocolError)
     }
 }
 

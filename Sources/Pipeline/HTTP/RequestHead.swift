@@ -50,8 +50,6 @@ extension Worker {
         {
             unsafe stream.pointee.request.authority = unsafe stream.pointee.request.store(http.pointee.defaultHost10)
         } else if unsafe !server.pointee.decoder.hasHost {
-            unsafe stream.pointee.closesDownstream = true
-            unsafe stream.pointee.delaysClose = true
             unsafe reply(
                 stream, status: 400, body: .empty, details: Bytes("missing_host_header" as StaticString), flags: [])
             return
@@ -98,14 +96,19 @@ extension Worker {
 
     private func upgradeAndHops(_ server: UnsafeMutablePointer<H1Server>, _ stream: StreamPointer) -> Bool {
         let isUpgrade = unsafe server.pointee.decoder.upgradeRequested
-        if isUpgrade {
-            unsafe stream.pointee.isUpgrade = true
-        }
+        // CONNECT asks for a tunnel as an upgrade does.
+        if unsafe isUpgrade || stream.pointee.isConnect { unsafe stream.pointee.isUpgrade = true }
         guard unsafe HopByHop.strip(&stream.pointee.request, keepUpgrade: isUpgrade) else {
-            unsafe stream.pointee.closesDownstream = true
+            // A connection option took the host with it.
+            unsafe stream.pointee.request.authority = Span32()
             unsafe reply(
                 stream, status: 400, body: .empty, details: Bytes("missing_host_header" as StaticString), flags: [])
             return false
+        }
+        // A length that Connection names is not passed on: the body's end is said another way.
+        if unsafe stream.pointee.requestLength != nil, unsafe !stream.pointee.request.has(.contentLength) {
+            unsafe stream.pointee.requestIsChunked = unsafe stream.pointee.requestLength != 0
+            unsafe stream.pointee.requestLength = nil
         }
         return true
     }
@@ -142,6 +145,9 @@ extension Worker {
     private func normalise(_ stream: StreamPointer) -> Bool {
         let http = unsafe stream.pointee.http
         if unsafe http.pointee.stripTrailingHostDot || http.pointee.stripPort != .none { unsafe stripHost(stream) }
+        // RFC 9112 §3.2: no form of a target has a fragment.
+        let path = unsafe stream.pointee.request.text(stream.pointee.request.path)
+        if path.firstIndex(of: 0x23) != nil { return unsafe refusePath(stream) }
         guard unsafe http.pointee.normalizePath || http.pointee.mergeSlashes || http.pointee.escapedSlashes != .keep else {
             return true
         }
@@ -156,14 +162,7 @@ extension Worker {
         }
         switch unsafe PathNormalizer.apply(options, to: &stream.pointee.request) {
         case .unchanged, .changed: return true
-        case .rejected:
-            unsafe count(http.pointee.stats, .downstreamRqFailedPathNormalization)
-            unsafe stream.pointee.closesDownstream = true
-            unsafe stream.pointee.delaysClose = true
-            unsafe reply(
-                stream, status: 400, body: .empty, details: Bytes("path_normalization_failed" as StaticString),
-                flags: [])
-            return false
+        case .rejected: return unsafe refusePath(stream)
         case .redirect:
             unsafe count(http.pointee.stats, .downstreamRqRedirectedWithNormalizedPath)
             let path = unsafe stream.pointee.request.text(stream.pointee.request.path)
@@ -172,6 +171,13 @@ extension Worker {
                 flags: []) { head in head.append(.location, path) }
             return false
         }
+    }
+
+    private func refusePath(_ stream: StreamPointer) -> Bool {
+        unsafe count(stream.pointee.http.pointee.stats, .downstreamRqFailedPathNormalization)
+        unsafe reply(
+            stream, status: 400, body: .empty, details: Bytes("path_normalization_failed" as StaticString), flags: [])
+        return false
     }
 
     private func stripHost(_ stream: StreamPointer) {
@@ -253,32 +259,5 @@ extension Worker {
         if old != nil { unsafe stream.pointee.request.remove(.xRequestId) }
         unsafe stream.pointee.request.append(name: name, value: span, id: .xRequestId)
         unsafe stream.pointee.requestID = span
-    }
-}
-
-/// A random (version 4) UUID as text; the version digit is where Envoy packs the trace reason (none: 4).
-enum UUIDText {
-    // HOT: per message.
-    static func write(_ a: UInt64, _ b: UInt64, _ out: UnsafeMutablePointer<UInt8>) {
-        var high = (a & 0xffff_ffff_ffff_0fff) | 0x4000
-        var low = (b & 0x3fff_ffff_ffff_ffff) | 0x8000_0000_0000_0000
-        var i = 36
-        // From the last digit on: 12 of `low`, dash, 4 of `low`, dash, 4, dash, 4, dash, 8 of `high`.
-        while i > 0 {
-            i &-= 1
-            if i == 23 || i == 18 || i == 13 || i == 8 {
-                unsafe out[i] = UInt8(ascii: "-")
-                continue
-            }
-            let nibble: UInt8
-            if i > 18 {
-                nibble = UInt8(truncatingIfNeeded: low & 15)
-                low >>= 4
-            } else {
-                nibble = UInt8(truncatingIfNeeded: high & 15)
-                high >>= 4
-            }
-            unsafe out[i] = nibble < 10 ? 0x30 &+ nibble : 0x57 &+ nibble
-        }
     }
 }

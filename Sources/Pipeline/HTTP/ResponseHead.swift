@@ -94,9 +94,12 @@ extension Worker {
         {
             unsafe stream.pointee.response.set(.xRequestId, stream.pointee.request.text(stream.pointee.requestID))
         }
+        if let proxyStatus = unsafe http.pointee.proxyStatus { unsafe addProxyStatus(stream, proxyStatus) }
         // HTTP/1 cannot wait for the rest of a request that is answered already.
         if unsafe !stream.pointee.requestEnded, unsafe !stream.pointee.isTunnel {
             unsafe stream.pointee.closesDownstream = true
+            unsafe stream.pointee.delaysClose = true
+            unsafe stream.pointee.respondedEarly = true
         }
         // A drain that a timeout has begun closes later; the client is told now.
         if let connection = unsafe connections.slab[stream.pointee.downstream], let server = unsafe servers[connection.pointee.session],

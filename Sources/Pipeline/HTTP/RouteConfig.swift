@@ -88,6 +88,8 @@ package struct RouteConfig: BitwiseCopyable {
     /// Lower-case names of protocols that the route enables or disables against the connection manager.
     package var upgradesOn = FrozenArray<Bytes>()
     package var upgradesOff = FrozenArray<Bytes>()
+    /// `connect_config`: CONNECT ends here, in a TCP connection of the cluster.
+    package var terminatesConnect = false
     package var retry: UnsafePointer<RetryConfig>?
     package var includeAttemptCountInRequest = false
     package var includeAttemptCountInResponse = false

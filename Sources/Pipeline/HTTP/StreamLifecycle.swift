@@ -119,10 +119,12 @@ extension Worker {
                 (nowNs &- stream.pointee.startNs) / 1_000_000)
         }
         if unsafe stream.pointee.isCountedUpgrade { gauge(stats, .downstreamCxUpgradesActive, -1) }
-        if unsafe !stream.isWhole, status != 0 {
+        if status != 0, unsafe !stream.isWhole || stream.pointee.respondedEarly {
             count(stats, .downstreamRqResponseBeforeRqComplete)
             // Envoy resets the codec's stream then, and counts every reset as received.
-            if !reset, unsafe !stream.pointee.isTunnel { count(stats, .downstreamRqRxReset) }
+            if !reset, unsafe !stream.isWhole, unsafe !stream.pointee.isTunnel || stream.pointee.isTCP {
+                count(stats, .downstreamRqRxReset)
+            }
         }
         unsafe destroyFilters(stream)
         unsafe log(stream, .downstreamEnd)

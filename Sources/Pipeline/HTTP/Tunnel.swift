@@ -1,4 +1,5 @@
-// After 101 a stream is a tunnel: bytes go both ways as they come, until either side ends.
+// After 101, or a 2xx to CONNECT, a stream is a tunnel: bytes go both ways as they come, until either side ends.
+// CONNECT with `connect_config` ends here: its upstream is a TCP connection, and the 200 is ours (RFC 9110 §9.3.6).
 
 import Primitives
 import Stats
@@ -17,7 +18,8 @@ extension Worker {
         unsafe stream.pointee.requestEnded = false
         unsafe server.pointee.decoder.becomeTunnel()
         // What the client sent behind its request belongs to the tunnel now.
-        unsafe countUpstreamBody(stream, stream.pointee.waitingBody.count)
+        unsafe stream.pointee.requestBodyBytes &+= UInt64(truncatingIfNeeded: server.pointee.pending.count)
+        unsafe countUpstreamBody(stream, stream.pointee.waitingBody.count &+ server.pointee.pending.count)
         unsafe upstream.pointee.out.append(moving: &stream.pointee.waitingBody)
         unsafe upstream.pointee.out.append(moving: &server.pointee.pending)
         if unsafe !upstream.pointee.out.isEmpty { unsafe connections.markDirty(upstream) }
@@ -40,6 +42,28 @@ extension Worker {
             let server = unsafe servers[connection.pointee.session]
         else { return unsafe resetDownstream(stream) }
         unsafe downstreamGone(server, connection)
+    }
+
+    /// The TCP connection for a CONNECT is there: that is the answer.
+    func connectEstablished(_ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>) {
+        unsafe client.pointee.decoder.becomeTunnel()
+        unsafe stream.pointee.requestHeadSent = true
+        unsafe stream.pointee.response.reset()
+        unsafe stream.pointee.response.status = 200
+        unsafe upstreamResponseHead(stream, client, endStream: false)
+    }
+
+    /// The server behind a CONNECT has said all: the response ends, and with it the client's connection.
+    func connectFinished(
+        _ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>
+    ) {
+        unsafe upstreamCounted(connection, .upstreamCxDestroyWithActiveRq, 1)
+        unsafe upstreamCounted(connection, .upstreamCxDestroyLocalWithActiveRq, 1)
+        unsafe stream.pointee.upstreamEndNs = nowNs
+        unsafe stream.pointee.upstream = .none
+        unsafe client.pointee.stream = .none
+        unsafe closeClient(client, connection, byPeer: false)
+        unsafe responseEnded(stream)
     }
 
     func tunnelUpstreamEnded(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) {
