@@ -144,6 +144,17 @@ struct ConnectionManagerCompiler {
                 ranges.append(AddressRange(address: address, prefixBits: bits))
             }
         }
+        // Without ranges of its own it means Envoy's: private addresses and this machine.
+        if message.internalAddressConfig.cidrRanges.isEmpty {
+            for (address, bits): (String, UInt8) in [
+                ("10.0.0.0", 8), ("172.16.0.0", 12), ("192.168.0.0", 16), ("127.0.0.1", 32), ("fd00::", 8), ("::1", 128),
+            ] {
+                let text = Array(address.utf8)
+                if let parsed = text.withBytes({ SocketAddress(numeric: $0) }) {
+                    ranges.append(AddressRange(address: parsed, prefixBits: bits))
+                }
+            }
+        }
         config.internalRanges = arena.array(ranges)
     }
 

@@ -107,9 +107,13 @@ extension Worker {
             if let ms = asked.decimal { unsafe stream.pointee.perTryTimeoutMs = ms }
             unsafe stream.pointee.request.remove(.xEnvoyUpstreamRqPerTryTimeoutMs)
         }
-        if hasHeaders, unsafe stream.pointee.request.has(.xEnvoyUpstreamRqTimeoutAltResponse) {
-            unsafe stream.pointee.timeoutIsNoContent = true
-            unsafe stream.pointee.request.remove(.xEnvoyUpstreamRqTimeoutAltResponse)
+        if hasHeaders {
+            if unsafe stream.pointee.request.has(.xEnvoyUpstreamRqTimeoutAltResponse) {
+                unsafe stream.pointee.timeoutIsNoContent = true
+                unsafe stream.pointee.request.remove(.xEnvoyUpstreamRqTimeoutAltResponse)
+            }
+            unsafe stream.pointee.request.remove(.xEnvoyUpstreamAltStatName)
+            unsafe stream.pointee.request.remove(.xEnvoyUpstreamStreamDurationMs)
         }
         // A try that may last longer than all of them has no limit of its own.
         if timeout != 0, unsafe stream.pointee.perTryTimeoutMs >= timeout { unsafe stream.pointee.perTryTimeoutMs = 0 }

@@ -17,6 +17,7 @@ extension Worker {
         unsafe server.pointee.requests &+= 1
         unsafe countRequest(stream)
         unsafe stream.pointee.requestHeadBytes = unsafe UInt64(truncatingIfNeeded: stream.pointee.request.textBytes)
+        unsafe RepeatedHeaders.join(stream.requestHead, isRequest: true)
         unsafe stream.pointee.startWallNs = wallNs
         unsafe stream.pointee.isHead = unsafe stream.pointee.request.method == .head
         unsafe stream.pointee.isConnect = unsafe stream.pointee.request.method == .connect
@@ -248,16 +249,21 @@ extension Worker {
     private func requestID(_ stream: StreamPointer) {
         let http = unsafe stream.pointee.http
         let old = unsafe stream.pointee.request.index(of: .xRequestId)
-        if let old, unsafe !http.pointee.useRemoteAddress || http.pointee.preserveExternalRequestID || stream.pointee.isInternal {
+        if let old, unsafe !stream.pointee.request.value(old).isEmpty,
+            unsafe !http.pointee.useRemoteAddress || http.pointee.preserveExternalRequestID || stream.pointee.isInternal
+        {
             unsafe stream.pointee.requestID = unsafe stream.pointee.request.field(old).value
             return
         }
         guard unsafe http.pointee.generateRequestID else { return }
         guard let (span, base) = unsafe stream.pointee.request.extend(36) else { return }
         unsafe UUIDText.write(random.next(), random.next(), base)
-        let name = unsafe stream.pointee.request.store(Bytes(HeaderID.xRequestId.name))
-        if old != nil { unsafe stream.pointee.request.remove(.xRequestId) }
-        unsafe stream.pointee.request.append(name: name, value: span, id: .xRequestId)
+        if let old {
+            unsafe stream.pointee.request.setValue(at: old, span)
+        } else {
+            let name = unsafe stream.pointee.request.store(Bytes(HeaderID.xRequestId.name))
+            unsafe stream.pointee.request.append(name: name, value: span, id: .xRequestId)
+        }
         unsafe stream.pointee.requestID = span
     }
 }

@@ -15,6 +15,7 @@ extension Worker {
         unsafe stream.pointee.perTryTimeoutAtMs = 0
         unsafe stream.pointee.activeMs = nowMs
         if unsafe retriesResponse(stream, client, endStream: endStream) { return }
+        unsafe RepeatedHeaders.join(stream.responseHead, isRequest: false)
         // Response headers that tell about the host, whichever host says so.
         let canary = unsafe stream.pointee.response.value(of: .xEnvoyUpstreamCanary)
         unsafe countUpstreamStatus(stream, status, isCanary: canary?.equals(Bytes("true" as StaticString)) ?? false)
@@ -40,6 +41,9 @@ extension Worker {
         }
         unsafe addAttemptCount(stream)
         if let route = unsafe stream.pointee.route {
+            // Formats read the head that is here, though it has not passed the filters.
+            unsafe stream.pointee.hasResponseHead = true
+            defer { unsafe stream.pointee.hasResponseHead = false }
             if let chosen = unsafe stream.pointee.chosen {
                 unsafe applyMutations(chosen.pointee.mutations.response, stream, isRequest: false)
             }
@@ -82,9 +86,7 @@ extension Worker {
                 unsafe stream.pointee.response.append(.server, http.pointee.serverName)
             }
         case .passThrough:
-            if unsafe stream.pointee.isLocalReply, unsafe !stream.pointee.response.has(.server) {
-                unsafe stream.pointee.response.append(.server, http.pointee.serverName)
-            }
+            break
         }
         if unsafe !http.pointee.via.isEmpty { unsafe appendVia(stream, http.pointee.via) }
         // Only an internal caller's `x-envoy-force-trace` is still there.
