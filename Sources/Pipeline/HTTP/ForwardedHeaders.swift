@@ -143,11 +143,14 @@ extension Worker {
             unsafe stream.pointee.request.append(id, value)
             return
         }
-        let old = unsafe stream.pointee.request.value(at)
+        // The text moves when it grows, and `value` may lie in it: named by its place from here on.
+        let added = unsafe stream.pointee.request.store(value)
+        let old = unsafe stream.pointee.request.field(at).value
         let between = Bytes(separator)
-        guard let (span, base) = unsafe stream.pointee.request.extend(old.count &+ between.count &+ value.count) else { return }
-        // `extend` may have moved the text: look the old value up again.
-        let source = unsafe stream.pointee.request.value(at)
+        let length = Int(old.count) &+ between.count &+ Int(added.count)
+        guard let (span, base) = unsafe stream.pointee.request.extend(length) else { return }
+        let source = unsafe stream.pointee.request.text(old)
+        let value = unsafe stream.pointee.request.text(added)
         unsafe base.update(from: source.base, count: source.count)
         unsafe (base + source.count).update(from: between.base, count: between.count)
         unsafe (base + source.count + between.count).update(from: value.base, count: value.count)

@@ -95,16 +95,19 @@ extension Worker {
         unsafe lease(stream, cluster, host)
     }
 
+    /// Added to the clock it must not wrap around: 35 years.
+    private static let askedTimeoutMaxMs: UInt64 = 1 << 40
+
     // HOT: per message.
     private func setTimeouts(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>, hasHeaders: Bool) {
         var timeout = unsafe route.pointee.timeoutMs
         if hasHeaders, let asked = unsafe stream.pointee.request.value(of: .xEnvoyUpstreamRqTimeoutMs) {
-            if let ms = asked.decimal { timeout = ms }
+            if let ms = asked.decimal { timeout = min(ms, Worker.askedTimeoutMaxMs) }
             unsafe stream.pointee.request.remove(.xEnvoyUpstreamRqTimeoutMs)
         }
         if let retry = unsafe route.pointee.retry { unsafe stream.pointee.perTryTimeoutMs = unsafe retry.pointee.perTryTimeoutMs }
         if hasHeaders, let asked = unsafe stream.pointee.request.value(of: .xEnvoyUpstreamRqPerTryTimeoutMs) {
-            if let ms = asked.decimal { unsafe stream.pointee.perTryTimeoutMs = ms }
+            if let ms = asked.decimal { unsafe stream.pointee.perTryTimeoutMs = min(ms, Worker.askedTimeoutMaxMs) }
             unsafe stream.pointee.request.remove(.xEnvoyUpstreamRqPerTryTimeoutMs)
         }
         if hasHeaders {
@@ -211,7 +214,7 @@ extension Worker {
         unsafe sendRequestEnd(stream, upstream)
     }
 
-    private func upstreamLimit(_ stream: StreamPointer) -> Int {
+    func upstreamLimit(_ stream: StreamPointer) -> Int {
         unsafe cluster(stream.pointee.clusterSlot)?.pointee.config.pointee.bufferLimit ?? 1 << 20
     }
 

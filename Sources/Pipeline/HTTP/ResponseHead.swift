@@ -98,7 +98,8 @@ extension Worker {
         }
         if let proxyStatus = unsafe http.pointee.proxyStatus { unsafe addProxyStatus(stream, proxyStatus) }
         // HTTP/1 cannot wait for the rest of a request that is answered already.
-        if unsafe !stream.pointee.requestEnded, unsafe !stream.pointee.isTunnel {
+        // One that asks for a tunnel has no end.
+        if unsafe !stream.pointee.requestEnded || stream.pointee.isUpgrade, unsafe !stream.pointee.isTunnel {
             unsafe stream.pointee.closesDownstream = true
             unsafe stream.pointee.delaysClose = true
             unsafe stream.pointee.respondedEarly = true

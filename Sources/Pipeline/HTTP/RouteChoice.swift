@@ -132,11 +132,13 @@ extension Worker {
 
     func rewriteHost(_ stream: StreamPointer, _ host: Bytes, _ route: UnsafePointer<RouteConfig>) {
         let old = unsafe stream.pointee.request.authority
+        // `host` may lie in the head's text, which moves when it grows: named by its place from here on.
+        let new = unsafe stream.pointee.request.store(host)
         unsafe stream.pointee.request.set(.xEnvoyOriginalHost, stream.pointee.request.text(old))
         if unsafe route.pointee.appendForwardedHost {
             unsafe append(stream, .xForwardedHost, stream.pointee.request.text(old), separator: ",")
         }
-        unsafe setAuthority(stream, host)
+        unsafe setAuthority(stream, stream.pointee.request.text(new))
     }
 
     private func pathRewrites(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>) {

@@ -57,21 +57,35 @@ extension Worker {
     func connectFinished(
         _ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>
     ) {
-        unsafe upstreamCounted(connection, .upstreamCxDestroyWithActiveRq, 1)
-        unsafe upstreamCounted(connection, .upstreamCxDestroyLocalWithActiveRq, 1)
         unsafe stream.pointee.upstreamEndNs = nowNs
-        unsafe stream.pointee.upstream = .none
-        unsafe client.pointee.stream = .none
-        unsafe closeClient(client, connection, byPeer: false)
+        unsafe closeConnectUpstream(stream, client, connection)
         unsafe responseEnded(stream)
     }
 
-    func tunnelUpstreamEnded(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) {
+    /// In Envoy the end of the server's side behind a CONNECT is the end of a response: the connection is closed by us.
+    private func closeConnectUpstream(
+        _ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>
+    ) {
+        unsafe upstreamCounted(connection, .upstreamCxDestroyWithActiveRq, 1)
+        unsafe upstreamCounted(connection, .upstreamCxDestroyLocalWithActiveRq, 1)
+        unsafe stream.pointee.upstream = .none
+        unsafe client.pointee.stream = .none
+        unsafe closeClient(client, connection, byPeer: false)
+    }
+
+    func tunnelUpstreamEnded(
+        _ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>,
+        _ error: Int32
+    ) {
         unsafe stream.pointee.flags.insert(.upstreamConnectionTermination)
         unsafe stream.pointee.details = Bytes(
             "upstream_reset_after_response_started{connection_termination}" as StaticString)
-        unsafe upstreamCounted(connection, .upstreamCxDestroyWithActiveRq, 1)
-        unsafe upstreamCounted(connection, .upstreamCxDestroyRemoteWithActiveRq, 1)
+        if error == 0, unsafe stream.pointee.isConnect {
+            unsafe closeConnectUpstream(stream, client, connection)
+        } else {
+            unsafe upstreamCounted(connection, .upstreamCxDestroyWithActiveRq, 1)
+            unsafe upstreamCounted(connection, .upstreamCxDestroyRemoteWithActiveRq, 1)
+        }
         unsafe endTunnel(stream)
     }
 
@@ -90,8 +104,7 @@ extension Worker {
             unsafe stream.pointee.upstream = .none
             unsafe clients.free(client.pointee.handle)
             unsafe upstream.pointee.session = .none
-            unsafe upstream.pointee.role = .closing
-            unsafe connections.closeWhenSent(upstream)
+            unsafe closeWhenSent(upstream, stallMs: stream.pointee.http.pointee.delayedCloseTimeoutMs)
         }
     }
 

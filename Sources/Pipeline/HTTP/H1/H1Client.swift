@@ -211,7 +211,7 @@ extension Worker {
         guard let client = unsafe clients[connection.pointee.session], let stream = unsafe streams[client.pointee.stream] else { return }
         unsafe stream.pointee.activeMs = nowMs
         if let downstream = unsafe connections.slab[stream.pointee.downstream], unsafe downstream.pointee.isPaused,
-            unsafe connection.pointee.out.count <= 1 << 19
+            unsafe connection.pointee.out.count <= upstreamLimit(stream) / 2
         {
             unsafe resumeDownstreamReading(stream)
         }
@@ -230,6 +230,9 @@ extension Worker {
                 // Bytes that nobody asked for: the connection is not to be trusted.
                 if cursor < bytes.count { unsafe unexpectedBytes(client, connection, bytes.from(cursor)) }
                 return
+            }
+            if unsafe hasNotBeenAsked(client, connection, stream), cursor < bytes.count {
+                return unsafe answeredUnasked(client, connection, stream)
             }
             unsafe stream.pointee.upstreamBytesReceived = unsafe connection.pointee.bytesReceived
             if unsafe stream.pointee.retry.perTryIdleAtMs != 0 {
@@ -258,6 +261,25 @@ extension Worker {
             guard unsafe clients[handle] == client else { return }
             if cursor >= bytes.count, unsafe client.pointee.responseDone || !client.pointee.decoder.endsHere { return }
         }
+    }
+
+    /// The request waits to be sent on a connection that has served before. What comes now was said to nobody: excess of
+    /// the response before, or the 408 with which some servers give up an idle connection.
+    @inline(__always)
+    private func hasNotBeenAsked(
+        _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>, _ stream: StreamPointer
+    ) -> Bool {
+        unsafe connection.pointee.bytesSent == stream.pointee.upstreamSentBefore && client.pointee.requests > 1
+            && client.pointee.decoder.isIdle && !connection.pointee.isSending
+    }
+
+    private func answeredUnasked(
+        _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>, _ stream: StreamPointer
+    ) {
+        unsafe upstreamCounted(connection, .upstreamCxProtocolError, 1)
+        if unsafe !stream.pointee.wasMoved { return unsafe moveElsewhere(stream, client, connection) }
+        unsafe client.pointee.mustClose = true
+        unsafe upstreamReset(stream, .terminated)
     }
 
     private func clientHead(_ client: UnsafeMutablePointer<H1Client>, _ stream: StreamPointer) {
@@ -361,7 +383,7 @@ extension Worker {
         }
         if unsafe stream.pointee.isTunnel {
             if error == 0, unsafe stream.pointee.isTCP { return unsafe connectFinished(stream, client, connection) }
-            unsafe tunnelUpstreamEnded(stream, connection)
+            unsafe tunnelUpstreamEnded(stream, client, connection, error)
             return
         }
         if error == 0, case .complete = unsafe client.pointee.decoder.finish() {

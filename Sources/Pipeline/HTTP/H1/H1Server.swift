@@ -106,6 +106,13 @@ extension Worker {
         return unsafe stream.pointee.requestEnded
     }
 
+    /// A client that asks on and does not read: its next request waits until it has taken enough of the answers.
+    @inline(__always)
+    private func hasTooMuchQueued(_ server: UnsafeMutablePointer<H1Server>) -> Bool {
+        guard let connection = unsafe connections.slab[server.pointee.connection] else { return false }
+        return unsafe connection.pointee.out.count > server.pointee.http.pointee.bufferLimit
+    }
+
     private func keep(
         _ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes,
         _ buffer: UInt16
@@ -156,6 +163,7 @@ extension Worker {
         unsafe server.pointee.isFeeding = true
         var cursor = 0
         while true {
+            if unsafe streams[server.pointee.stream] == nil, unsafe hasTooMuchQueued(server) { break }
             guard let stream = unsafe streams[server.pointee.stream] ?? openStream(server) else { break }
             let name = unsafe stream.pointee.handle
             let event: H1Event
@@ -257,8 +265,12 @@ extension Worker {
         unsafe downstreamGone(server, connection)
     }
 
-    /// Gives session and connection back. The stream must have been dealt with.
-    func closeServer(_ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>) {
+    /// Gives session and connection back. The stream must have been dealt with. `sendsRest`: a client that ends its side
+    /// right behind its request still gets what was answered.
+    func closeServer(
+        _ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>, sendsRest: Bool = true
+    ) {
+        let stallMs = unsafe server.pointee.http.pointee.delayedCloseTimeoutMs
         let stats = unsafe server.pointee.http.pointee.stats
         count(stats, .downstreamCxDestroy)
         gauge(stats, .downstreamCxActive, -1)
@@ -269,13 +281,10 @@ extension Worker {
         unsafe server.pointee.pending.removeAll(memory)
         unsafe servers.free(server.pointee.handle)
         unsafe connection.pointee.session = .none
-        if unsafe connection.pointee.out.isEmpty {
+        if unsafe connection.pointee.out.isEmpty || !sendsRest {
             unsafe close(connection)
         } else {
-            // A client that ends its side right behind its request still gets what was answered.
-            unsafe connection.pointee.role = .closing
-            unsafe timers.arm(connection.timerNode, at: nowMs &+ 1000)
-            unsafe connections.closeWhenSent(connection)
+            unsafe closeWhenSent(connection, stallMs: stallMs)
         }
     }
 
@@ -301,7 +310,7 @@ extension Worker {
         if unsafe server.pointee.lingerUntilMs != 0, unsafe nowMs >= server.pointee.lingerUntilMs {
             count(stats, .downstreamCxDelayedCloseTimeout)
             count(stats, .downstreamCxDestroyLocal)
-            unsafe closeServer(server, connection)
+            unsafe closeServer(server, connection, sendsRest: false)
             return
         }
         let stream = unsafe streams[server.pointee.stream]
