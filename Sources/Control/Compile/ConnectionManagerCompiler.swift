@@ -31,6 +31,7 @@ struct ConnectionManagerCompiler {
         timeouts(message, &config)
         config.upgrades = arena.array(upgrades(message, place))
         config.suppressEnvoyHeaders = filters.router.suppressEnvoyHeaders
+        config.strictHeaders = StrictHeaders(names: filters.router.strictCheckHeaders)
         config.respectExpectedTimeout = filters.router.respectExpectedRqTimeout
         if !filters.factories.isEmpty {
             let spec = FilterChainSpec(factories: filters.factories.map(\.factory))
@@ -141,6 +142,17 @@ struct ConnectionManagerCompiler {
         for (i, range) in message.internalAddressConfig.cidrRanges.enumerated() {
             if let (address, bits) = AddressCompiler.range(range, at.at("cidr_ranges", i), diagnostics) {
                 ranges.append(AddressRange(address: address, prefixBits: bits))
+            }
+        }
+        // Without ranges of its own it means Envoy's: private addresses and this machine.
+        if message.internalAddressConfig.cidrRanges.isEmpty {
+            for (address, bits): (String, UInt8) in [
+                ("10.0.0.0", 8), ("172.16.0.0", 12), ("192.168.0.0", 16), ("127.0.0.1", 32), ("fd00::", 8), ("::1", 128),
+            ] {
+                let text = Array(address.utf8)
+                if let parsed = text.withBytes({ SocketAddress(numeric: $0) }) {
+                    ranges.append(AddressRange(address: parsed, prefixBits: bits))
+                }
             }
         }
         config.internalRanges = arena.array(ranges)

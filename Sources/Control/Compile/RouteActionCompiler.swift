@@ -7,7 +7,10 @@ import Routing
 import Upstream
 
 extension RouteCompiler {
-    func forward(_ action: RouteActionMessage, route: String, _ place: Place, _ config: inout RouteConfig) {
+    func forward(
+        _ action: RouteActionMessage, _ match: RouteMatchMessage, route: String, _ place: Place,
+        _ config: inout RouteConfig
+    ) {
         refuseUnsupported(action, place)
         clusters(action, route, place, &config)
         switch action.clusterNotFoundResponseCode {
@@ -18,6 +21,7 @@ extension RouteCompiler {
         config.priority = action.priority == .high ? .high : .normal
         timeouts(action, &config)
         rewrites(action, place, &config)
+        PathRewritePolicyCompiler(diagnostics: diagnostics, part: part).compile(action, match, place, &config)
         config.appendForwardedHost = action.appendXForwardedHost
         upgrades(action, place, &config)
         let retry = action.hasRetryPolicy ? action.retryPolicy : surroundings.host.retryPolicy
@@ -186,7 +190,6 @@ extension RouteCompiler {
             place, "envoy.config.route.v3.RouteAction",
             [
                 "metadata_match": action.hasMetadataMatch,
-                "path_rewrite_policy": action.hasPathRewritePolicy,
                 "path_rewrite": !action.pathRewrite.isEmpty,
                 "flush_timeout": action.hasFlushTimeout,
                 "early_data_policy": action.hasEarlyDataPolicy,

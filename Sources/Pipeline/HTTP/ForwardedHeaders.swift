@@ -10,31 +10,28 @@ extension Worker {
     // HOT: per message.
     func forwardedHeaders(_ stream: StreamPointer) {
         let http = unsafe stream.pointee.http
-        unsafe joinForwardedFor(stream)
+        // Behind another hop nobody is inside: the address that came last is that hop's.
+        let wasForwarded =
+            unsafe (http.pointee.hasInternalRanges || stream.pointee.directRemoteAddress.family == .unix)
+            && stream.pointee.request.has(.xForwardedFor)
         if unsafe http.pointee.useRemoteAddress { unsafe atEdge(stream) } else { unsafe inside(stream) }
-        if unsafe stream.pointee.request.index(of: .xForwardedProto) == nil {
+        if unsafe !http.pointee.schemeOverwrite.isEmpty {
+            unsafe stream.pointee.request.set(.xForwardedProto, http.pointee.schemeOverwrite)
+        } else if unsafe stream.pointee.request.index(of: .xForwardedProto) == nil {
             let scheme = Bytes("http" as StaticString)
             unsafe stream.pointee.request.append(.xForwardedProto, scheme)
         }
-        if unsafe http.pointee.appendForwardedPort, unsafe stream.pointee.request.index(of: .xForwardedPort) == nil {
+        // At the edge nobody but us knows which port was asked.
+        let isFirst = unsafe http.pointee.useRemoteAddress && http.pointee.trustedHops == 0
+        if unsafe http.pointee.appendForwardedPort, unsafe isFirst || !stream.pointee.request.has(.xForwardedPort) {
             var digits = unsafe DecimalText(UInt64(stream.pointee.localAddress.port))
-            unsafe stream.pointee.request.append(.xForwardedPort, digits.bytes())
+            unsafe stream.pointee.request.set(.xForwardedPort, digits.bytes())
         }
-        unsafe edgeAddress(stream)
+        unsafe edgeAddress(stream, wasForwarded: wasForwarded)
         if unsafe http.pointee.addUserAgent { unsafe userAgent(stream) }
         if unsafe !http.pointee.via.isEmpty { unsafe append(stream, .via, http.pointee.via, separator: ", ") }
         if unsafe !http.pointee.schemeOverwrite.isEmpty {
             unsafe stream.pointee.request.scheme = unsafe stream.pointee.request.store(http.pointee.schemeOverwrite)
-        }
-    }
-
-    /// RFC 9110 §5.3: lines of one name are one list. Who read the first alone would believe what a client put in front of
-    /// what a proxy added.
-    private func joinForwardedFor(_ stream: StreamPointer) {
-        guard let first = unsafe stream.pointee.request.index(of: .xForwardedFor) else { return }
-        while let next = unsafe stream.pointee.request.index(of: .xForwardedFor, from: first &+ 1) {
-            unsafe append(stream, .xForwardedFor, stream.pointee.request.value(next), separator: ",")
-            unsafe stream.pointee.request.remove(at: next)
         }
     }
 
@@ -77,10 +74,10 @@ extension Worker {
     }
 
     /// Internal requests keep their `x-envoy-*` fields; those of others go.
-    private func edgeAddress(_ stream: StreamPointer) {
+    private func edgeAddress(_ stream: StreamPointer, wasForwarded: Bool) {
         let http = unsafe stream.pointee.http
         let isEdge = unsafe http.pointee.useRemoteAddress
-        let isSingleHop = unsafe isEdge || stream.pointee.request.value(of: .xForwardedFor).map {
+        let isSingleHop = unsafe isEdge ? !wasForwarded : stream.pointee.request.value(of: .xForwardedFor).map {
             $0.firstIndex(of: UInt8(ascii: ",")) == nil
         } ?? false
         unsafe stream.pointee.isInternal = unsafe isSingleHop && isInternal(http, stream.pointee.remoteAddress)
@@ -109,12 +106,13 @@ extension Worker {
         if isEdge {
             for id: HeaderID in [
                 .xEnvoyDecoratorOperation, .xEnvoyDownstreamServiceCluster, .xEnvoyDownstreamServiceNode,
+                .xEnvoyOriginalPath, .xEnvoyOriginalHost,
             ] where unsafe stream.pointee.request.has(id) { unsafe stream.pointee.request.remove(id) }
         }
         for id: HeaderID in [
             .xEnvoyInternal, .xEnvoyRetryOn, .xEnvoyRetryGrpcOn, .xEnvoyMaxRetries, .xEnvoyUpstreamAltStatName,
             .xEnvoyUpstreamRqTimeoutMs, .xEnvoyUpstreamRqPerTryTimeoutMs, .xEnvoyUpstreamRqTimeoutAltResponse,
-            .xEnvoyExpectedRqTimeoutMs, .xEnvoyForceTrace, .xEnvoyIpTags, .xEnvoyOriginalDstHost,
+            .xEnvoyExpectedRqTimeoutMs, .xEnvoyForceTrace, .xEnvoyIpTags, .xEnvoyOriginalURL,
             .xEnvoyRetriableStatusCodes, .xEnvoyRetriableHeaderNames, .xEnvoyHedgeOnPerTryTimeout,
         ] where unsafe stream.pointee.request.has(id) { unsafe stream.pointee.request.remove(id) }
     }

@@ -45,6 +45,9 @@ extension Worker {
         unsafe stream.pointee.clusterSlot = slot
         let hasHeaders = unsafe stream.pointee.request.hasAny(
             from: .xEnvoyMaxRetries, through: .xEnvoyHedgeOnPerTryTimeout)
+        if hasHeaders, unsafe !stream.pointee.http.pointee.strictHeaders.isEmpty {
+            guard unsafe checkStrictly(stream) else { return }
+        }
         unsafe beginRetries(stream, route, hasHeaders: hasHeaders)
         unsafe setTimeouts(stream, route, hasHeaders: hasHeaders)
         if unsafe route.pointee.includeAttemptCountInRequest {
@@ -106,6 +109,14 @@ extension Worker {
         if hasHeaders, let asked = unsafe stream.pointee.request.value(of: .xEnvoyUpstreamRqPerTryTimeoutMs) {
             if let ms = asked.decimal { unsafe stream.pointee.perTryTimeoutMs = min(ms, Worker.askedTimeoutMaxMs) }
             unsafe stream.pointee.request.remove(.xEnvoyUpstreamRqPerTryTimeoutMs)
+        }
+        if hasHeaders {
+            if unsafe stream.pointee.request.has(.xEnvoyUpstreamRqTimeoutAltResponse) {
+                unsafe stream.pointee.timeoutIsNoContent = true
+                unsafe stream.pointee.request.remove(.xEnvoyUpstreamRqTimeoutAltResponse)
+            }
+            unsafe stream.pointee.request.remove(.xEnvoyUpstreamAltStatName)
+            unsafe stream.pointee.request.remove(.xEnvoyUpstreamStreamDurationMs)
         }
         // A try that may last longer than all of them has no limit of its own.
         if timeout != 0, unsafe stream.pointee.perTryTimeoutMs >= timeout { unsafe stream.pointee.perTryTimeoutMs = 0 }
@@ -271,10 +282,16 @@ extension Worker {
             unsafe stream.pointee.details = Bytes("response_timeout" as StaticString)
             return unsafe resetDownstream(stream)
         }
-        if unsafe !stream.pointee.sawInterim { unsafe countUpstreamStatus(stream, 504) }
+        unsafe replyTimeout(stream, Bytes("response_timeout" as StaticString))
+    }
+
+    private func replyTimeout(_ stream: StreamPointer, _ details: Bytes) {
+        let isNoContent = unsafe stream.pointee.timeoutIsNoContent
+        let status: UInt16 = isNoContent ? 204 : 504
+        if unsafe !stream.pointee.sawInterim { unsafe countUpstreamStatus(stream, status) }
         unsafe reply(
-            stream, status: 504, body: Bytes("upstream request timeout" as StaticString),
-            details: Bytes("response_timeout" as StaticString), flags: .upstreamRequestTimeout)
+            stream, status: status, body: Bytes(isNoContent ? "" : "upstream request timeout" as StaticString),
+            details: details, flags: .upstreamRequestTimeout)
     }
 
     /// The try lasted too long, or nothing came for too long.
@@ -293,10 +310,7 @@ extension Worker {
             return unsafe resetDownstream(stream)
         }
         if unsafe retriesReset(stream, .timedOut, started: true) { return }
-        if unsafe !stream.pointee.sawInterim { unsafe countUpstreamStatus(stream, 504) }
-        unsafe reply(
-            stream, status: 504, body: Bytes("upstream request timeout" as StaticString), details: details,
-            flags: .upstreamRequestTimeout)
+        unsafe replyTimeout(stream, details)
     }
 
     /// The deadline moves with every byte of the response and is looked at when the timer fires.

@@ -54,6 +54,8 @@ package struct HTTPConfig: BitwiseCopyable {
     package var requestIDInResponse = false
     package var packTraceReason = true
     package var suppressEnvoyHeaders = false
+    /// `strict_check_headers` of the router.
+    package var strictHeaders = StrictHeaders()
     package var respectExpectedTimeout = false
     /// What counts as internal; `hasInternalRanges` false: Envoy 1.40's default.
     package var internalRanges = FrozenArray<AddressRange>()

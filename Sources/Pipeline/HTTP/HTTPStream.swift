@@ -85,6 +85,8 @@ public struct HTTPStream {
     package var upstreamBodySent: UInt64 = 0
     package var timeoutMs: UInt64 = 0
     package var perTryTimeoutMs: UInt64 = 0
+    /// `x-envoy-upstream-rq-timeout-alt-response`: a timeout is answered with 204.
+    package var timeoutIsNoContent = false
     package var retry = RetryState()
     /// Part number of the cluster whose active retries count this one.
     package var retryClusterPart: UInt32 = 0

@@ -35,10 +35,22 @@ extension Worker {
         unsafe stream.pointee.waitingBody.removeAll(memory)
         unsafe stream.pointee.response.reset()
         unsafe stream.pointee.response.status = status
+        let route = unsafe stream.pointee.route
+        let isForwarded = unsafe route?.pointee.action == .forward
+        if isForwarded, let route = unsafe route {
+            unsafe applyMutations(route.pointee.mutations.response, stream, isRequest: false)
+        }
         unsafe addAttemptCount(stream)
         unsafe prepare?(&stream.pointee.response)
+        if !isForwarded, let route = unsafe route {
+            unsafe applyMutations(route.pointee.mutations.response, stream, isRequest: false)
+        }
         var parts = LocalReplyParts(status: status, body: body, contentType: contentType)
-        if let config = unsafe stream.pointee.http.pointee.localReply { unsafe rewrite(&parts, stream, config) }
+        if let config = unsafe stream.pointee.http.pointee.localReply {
+            unsafe rewrite(&parts, stream, config)
+        } else {
+            parts.hasContentType = unsafe stream.pointee.response.has(.contentType)
+        }
         unsafe send(parts, stream)
         if let block = parts.block { memory.blocks.free(block) }
     }

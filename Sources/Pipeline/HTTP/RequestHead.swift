@@ -17,6 +17,7 @@ extension Worker {
         unsafe server.pointee.requests &+= 1
         unsafe countRequest(stream)
         unsafe stream.pointee.requestHeadBytes = unsafe UInt64(truncatingIfNeeded: stream.pointee.request.textBytes)
+        unsafe RepeatedHeaders.join(stream.requestHead, isRequest: true)
         unsafe stream.pointee.startWallNs = wallNs
         unsafe stream.pointee.isHead = unsafe stream.pointee.request.method == .head
         unsafe stream.pointee.isConnect = unsafe stream.pointee.request.method == .connect
@@ -184,18 +185,34 @@ extension Worker {
         let http = unsafe stream.pointee.http
         var host = unsafe stream.pointee.request.text(stream.pointee.request.authority)
         let before = host.count
-        if unsafe http.pointee.stripTrailingHostDot, host.count > 1, host[host.count &- 1] == UInt8(ascii: ".") {
-            host = host.part(0, host.count &- 1)
-        }
         if unsafe http.pointee.stripPort != .none, let parsed = HostPort(host), let port = parsed.port {
             let isMatching = unsafe port == stream.pointee.localAddress.port
             if unsafe http.pointee.stripPort == .any || isMatching { host = parsed.host }
+        }
+        if unsafe http.pointee.stripTrailingHostDot {
+            if host.count > 1, host[host.count &- 1] == UInt8(ascii: ".") {
+                host = host.part(0, host.count &- 1)
+            } else if let parsed = HostPort(host), parsed.port != nil, parsed.host.count > 1,
+                parsed.host[parsed.host.count &- 1] == UInt8(ascii: ".")
+            {
+                return unsafe dropDot(stream, host, at: parsed.host.count &- 1)
+            }
         }
         guard host.count != before else { return }
         unsafe setAuthority(stream, host)
     }
 
-    /// The head has no `host` field: the authority is sent as one.
+    /// The host's dot before its port.
+    private func dropDot(_ stream: StreamPointer, _ host: Bytes, at dot: Int) {
+        guard let (span, base) = unsafe stream.pointee.request.extend(host.count &- 1) else { return }
+        // Taken after `extend`, which may have moved the text.
+        let old = unsafe stream.pointee.request.text(stream.pointee.request.authority)
+        unsafe base.update(from: old.base, count: dot)
+        unsafe (base + dot).update(from: old.base + dot + 1, count: host.count &- dot &- 1)
+        unsafe stream.pointee.request.authority = span
+    }
+
+    /// The authority stands for the `host` field, which is no field of the head: the codec writes it.
     func setAuthority(_ stream: StreamPointer, _ host: Bytes) {
         unsafe stream.pointee.request.authority = unsafe stream.pointee.request.store(host)
     }
@@ -232,16 +249,21 @@ extension Worker {
     private func requestID(_ stream: StreamPointer) {
         let http = unsafe stream.pointee.http
         let old = unsafe stream.pointee.request.index(of: .xRequestId)
-        if let old, unsafe !http.pointee.useRemoteAddress || http.pointee.preserveExternalRequestID || stream.pointee.isInternal {
+        if let old, unsafe !stream.pointee.request.value(old).isEmpty,
+            unsafe !http.pointee.useRemoteAddress || http.pointee.preserveExternalRequestID || stream.pointee.isInternal
+        {
             unsafe stream.pointee.requestID = unsafe stream.pointee.request.field(old).value
             return
         }
         guard unsafe http.pointee.generateRequestID else { return }
         guard let (span, base) = unsafe stream.pointee.request.extend(36) else { return }
         unsafe UUIDText.write(random.next(), random.next(), base)
-        let name = unsafe stream.pointee.request.store(Bytes(HeaderID.xRequestId.name))
-        if old != nil { unsafe stream.pointee.request.remove(.xRequestId) }
-        unsafe stream.pointee.request.append(name: name, value: span, id: .xRequestId)
+        if let old {
+            unsafe stream.pointee.request.setValue(at: old, span)
+        } else {
+            let name = unsafe stream.pointee.request.store(Bytes(HeaderID.xRequestId.name))
+            unsafe stream.pointee.request.append(name: name, value: span, id: .xRequestId)
+        }
         unsafe stream.pointee.requestID = span
     }
 }

@@ -158,13 +158,25 @@ extension Worker {
 
     func replyDirectly(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>) {
         unsafe cells.increment(stream.pointee.http.pointee.routerStats &+ RouterStat.rqDirectResponse.rawValue)
+        var parts = unsafe LocalReplyParts(
+            status: route.pointee.directStatus, body: route.pointee.directBody,
+            contentType: Bytes("text/plain" as StaticString))
+        if let format = unsafe route.pointee.directFormat {
+            unsafe writeDirect(&parts, stream, format.pointee)
+            parts.hasContentType = unsafe format.pointee.setsContentType
+        }
         unsafe reply(
-            stream, status: route.pointee.directStatus, body: route.pointee.directBody,
-            details: Bytes("direct_response" as StaticString), flags: [])
+            stream, status: parts.status, body: parts.body, details: Bytes("direct_response" as StaticString), flags: []
+        ) { head in
+            // A format's own type stands before the length.
+            if parts.hasContentType { head.append(.contentType, parts.contentType) }
+        }
+        if let block = parts.block { memory.blocks.free(block) }
     }
 
     func redirect(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>) {
         guard let redirect = unsafe route.pointee.redirect else { return }
+        let path = unsafe stream.pointee.request.path
         unsafe cells.increment(stream.pointee.http.pointee.routerStats &+ RouterStat.rqDirectResponse.rawValue)
         if let prefix = unsafe redirect.pointee.prefixRewrite {
             let matched = unsafe Int(stream.pointee.routeResult?.matchedPathCount ?? 0)
@@ -173,6 +185,8 @@ extension Worker {
             _ = unsafe PathRewrite.regex(&stream.pointee.request, rewrite.pointee)
         }
         let request = unsafe stream.pointee.request
+        // The request itself is as it came: logs show its path.
+        unsafe stream.pointee.request.path = path
         let proto = request.value(of: .xForwardedProto) ?? Bytes("http" as StaticString)
         unsafe reply(
             stream, status: redirect.pointee.status, body: .empty,

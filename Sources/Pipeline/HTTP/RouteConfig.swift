@@ -100,6 +100,8 @@ package struct RouteConfig: BitwiseCopyable {
     // directResponse
     package var directStatus: UInt16 = 200
     package var directBody = Bytes.empty
+    /// `body_format`; nil: the body as it is.
+    package var directFormat: UnsafePointer<LocalReplyBody>?
 
     /// In the order in which they are applied (route, virtual host, table; the other way with
     /// `most_specific_header_mutations_wins`), the weighted cluster's before all.

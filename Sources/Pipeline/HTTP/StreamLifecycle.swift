@@ -109,8 +109,11 @@ extension Worker {
         gauge(stats, .downstreamRqActive, -1)
         let status = unsafe stream.pointee.hasResponseHead ? stream.pointee.response.status : 0
         if status != 0 {
-            count(stats, .downstreamRqCompleted)
-            unsafe countStatus(stream, status)
+            // Health checks are in no statistic of answers.
+            if unsafe !stream.pointee.isHealthCheck {
+                count(stats, .downstreamRqCompleted)
+                unsafe countStatus(stream, status)
+            }
             unsafe cells.record(
                 stats &+ HTTPConnectionManagerStat.downstreamRqTime.rawValue,
                 (nowNs &- stream.pointee.startNs) / 1_000_000)

@@ -21,6 +21,8 @@ struct H1Server {
     /// Bytes behind the current request.
     var pending = ByteQueue()
     var requests: UInt64 = 0
+    /// A byte has come.
+    var hasBegun = false
     /// Everything is answered; what still comes is thrown away until the peer closes.
     var isLingering = false
     var isDraining = false
@@ -50,8 +52,6 @@ extension Worker {
         let stats = unsafe http.pointee.stats
         count(stats, .downstreamCxTotal)
         gauge(stats, .downstreamCxActive, 1)
-        count(stats, .downstreamCxHttp1Total)
-        gauge(stats, .downstreamCxHttp1Active, 1)
         if unsafe http.pointee.connectionDurationMaxMs != 0 {
             unsafe server.pointee.closeAtMs = unsafe nowMs &+ http.pointee.connectionDurationMaxMs
         }
@@ -66,6 +66,12 @@ extension Worker {
     func http1DownstreamReceived(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes, buffer: UInt16) {
         guard let server = unsafe servers[connection.pointee.session] else { return }
         unsafe count(server.pointee.http.pointee.stats, .downstreamCxRxBytesTotal, UInt64(truncatingIfNeeded: bytes.count))
+        if unsafe !server.pointee.hasBegun {
+            // A connection's protocol is known with its first byte, and counted then.
+            unsafe server.pointee.hasBegun = true
+            unsafe count(server.pointee.http.pointee.stats, .downstreamCxHttp1Total)
+            unsafe gauge(server.pointee.http.pointee.stats, .downstreamCxHttp1Active, 1)
+        }
         if unsafe server.pointee.isLingering { return }
         if unsafe !server.pointee.pending.isEmpty || isAnswering(server) {
             unsafe keep(server, connection, bytes, buffer)
@@ -268,7 +274,7 @@ extension Worker {
         let stats = unsafe server.pointee.http.pointee.stats
         count(stats, .downstreamCxDestroy)
         gauge(stats, .downstreamCxActive, -1)
-        gauge(stats, .downstreamCxHttp1Active, -1)
+        if unsafe server.pointee.hasBegun { gauge(stats, .downstreamCxHttp1Active, -1) }
         unsafe cells.record(
             stats &+ HTTPConnectionManagerStat.downstreamCxLengthMs.rawValue,
             (nowNs &- connection.pointee.openedNs) / 1_000_000)

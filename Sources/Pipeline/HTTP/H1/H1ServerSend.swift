@@ -150,9 +150,8 @@ extension Worker {
         // Who asked for the end and has sent all of its request loses nothing to a close at once; nor does a response of
         // HTTP/1.0 whose end is the connection's. Else a close may cross bytes of the client (delayed close).
         let isImmediate = unsafe stream.pointee.isLocalReply && server.pointee.isFeeding
-        let isDone = unsafe !stream.pointee.delaysClose
-            && (stream.isWhole && !isImmediate
-                || stream.pointee.request.version == .http10 && stream.pointee.responseLength == nil)
+        let isDone = unsafe !stream.pointee.delaysClose && !isImmediate
+            && (stream.isWhole || stream.pointee.request.version == .http10 && stream.pointee.responseLength == nil)
         unsafe server.pointee.decoder.reset()
         unsafe connection.pointee.isAboveHigh = false
         if closes {
