@@ -15,7 +15,7 @@ help:
 	@echo "make build      the release binary"
 	@echo "make bench      Martlet beside a bare relay, HAProxy, nginx and Envoy"
 	@echo "make microbench the steps of a request one by one"
-	@echo "make fuzz       fuzz the HTTP/1 decoder (SECONDS_PER_TARGET=$(SECONDS_PER_TARGET))"
+	@echo "make fuzz       fuzz the HTTP/1 decoder and the configuration reader (SECONDS_PER_TARGET=$(SECONDS_PER_TARGET))"
 	@echo "make sanitize   unit and end-to-end tests under the address sanitizer"
 	@echo "make soak       reload under load, RELOADS=$(RELOADS) times; slow readers in full"
 	@echo "make coverage   line coverage of the tests"
@@ -51,7 +51,8 @@ microbench: setup
 	MARTLET_BENCHMARKS=1 swift package --scratch-path .build-benchmarks --allow-writing-to-package-directory benchmark
 
 fuzz: setup
-	Tests/FuzzTargets/run $(SECONDS_PER_TARGET)
+	Tests/FuzzTargets/run H1DecoderFuzz $(SECONDS_PER_TARGET)
+	Tests/FuzzTargets/run ConfigReaderFuzz $(SECONDS_PER_TARGET)
 
 # `-Xcc -fsanitize=address` tells the C headers, which Swift reads by itself: what lies on free lists is poisoned then. The
 # end-to-end tests start the sanitized binary with an allocation per object; leaks are not looked for, since a process

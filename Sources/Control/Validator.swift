@@ -7,6 +7,6 @@ extension Server {
     package static func validator(filters: FilterRegistry) -> Configurator {
         Configurator(
             stats: StatRegistry(workers: 1), filters: filters, workers: 1,
-            publisher: PlanPublisher(mailboxes: [Mailbox()]))
+            publisher: PlanPublisher(mailboxes: []))
     }
 }

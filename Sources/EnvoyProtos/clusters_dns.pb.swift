@@ -67,6 +67,15 @@ public nonisolated struct Envoy_Extensions_Clusters_Dns_V3_DnsCluster: Sendable 
 
   public var allAddressesInSingleEndpoint: Bool = false
 
+  public var dnsMinRefreshRate: SwiftProtobuf.Google_Protobuf_Duration {
+    get {_dnsMinRefreshRate ?? SwiftProtobuf.Google_Protobuf_Duration()}
+    set {_dnsMinRefreshRate = newValue}
+  }
+  /// Returns true if `dnsMinRefreshRate` has been explicitly set.
+  public var hasDnsMinRefreshRate: Bool {self._dnsMinRefreshRate != nil}
+  /// Clears the value of `dnsMinRefreshRate`. Subsequent reads from it will return its default value.
+  public mutating func clearDnsMinRefreshRate() {self._dnsMinRefreshRate = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated struct RefreshRate: Sendable {
@@ -106,6 +115,7 @@ public nonisolated struct Envoy_Extensions_Clusters_Dns_V3_DnsCluster: Sendable 
   fileprivate var _dnsFailureRefreshRate: Envoy_Extensions_Clusters_Dns_V3_DnsCluster.RefreshRate? = nil
   fileprivate var _dnsJitter: SwiftProtobuf.Google_Protobuf_Duration? = nil
   fileprivate var _typedDnsResolverConfig: Envoy_Config_Core_V3_TypedExtensionConfig? = nil
+  fileprivate var _dnsMinRefreshRate: SwiftProtobuf.Google_Protobuf_Duration? = nil
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -114,7 +124,7 @@ fileprivate nonisolated let _protobuf_package = "envoy.extensions.clusters.dns.v
 
 nonisolated extension Envoy_Extensions_Clusters_Dns_V3_DnsCluster: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".DnsCluster"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{4}\u{3}dns_refresh_rate\0\u{3}dns_failure_refresh_rate\0\u{3}respect_dns_ttl\0\u{3}dns_jitter\0\u{3}typed_dns_resolver_config\0\u{3}dns_lookup_family\0\u{3}all_addresses_in_single_endpoint\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{4}\u{3}dns_refresh_rate\0\u{3}dns_failure_refresh_rate\0\u{3}respect_dns_ttl\0\u{3}dns_jitter\0\u{3}typed_dns_resolver_config\0\u{3}dns_lookup_family\0\u{3}all_addresses_in_single_endpoint\0\u{3}dns_min_refresh_rate\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -129,6 +139,7 @@ nonisolated extension Envoy_Extensions_Clusters_Dns_V3_DnsCluster: SwiftProtobuf
       case 7: try { try decoder.decodeSingularMessageField(value: &self._typedDnsResolverConfig) }()
       case 8: try { try decoder.decodeSingularEnumField(value: &self.dnsLookupFamily) }()
       case 9: try { try decoder.decodeSingularBoolField(value: &self.allAddressesInSingleEndpoint) }()
+      case 10: try { try decoder.decodeSingularMessageField(value: &self._dnsMinRefreshRate) }()
       default: break
       }
     }
@@ -160,6 +171,9 @@ nonisolated extension Envoy_Extensions_Clusters_Dns_V3_DnsCluster: SwiftProtobuf
     if self.allAddressesInSingleEndpoint != false {
       try visitor.visitSingularBoolField(value: self.allAddressesInSingleEndpoint, fieldNumber: 9)
     }
+    try { if let v = self._dnsMinRefreshRate {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -171,6 +185,7 @@ nonisolated extension Envoy_Extensions_Clusters_Dns_V3_DnsCluster: SwiftProtobuf
     if lhs._typedDnsResolverConfig != rhs._typedDnsResolverConfig {return false}
     if lhs.dnsLookupFamily != rhs.dnsLookupFamily {return false}
     if lhs.allAddressesInSingleEndpoint != rhs.allAddressesInSingleEndpoint {return false}
+    if lhs._dnsMinRefreshRate != rhs._dnsMinRefreshRate {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -1645,6 +1645,11 @@ public nonisolated struct Envoy_Config_Route_V3_RetryPolicy: @unchecked Sendable
     set {_uniqueStorage()._retriableRequestHeaders = newValue}
   }
 
+  public var refreshClusterOnRetry: Bool {
+    get {_storage._refreshClusterOnRetry}
+    set {_uniqueStorage()._refreshClusterOnRetry = newValue}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum ResetHeaderFormat: SwiftProtobuf.Enum, Swift.CaseIterable {
@@ -4669,7 +4674,7 @@ nonisolated extension Envoy_Config_Route_V3_WeightedCluster.ClusterWeight: Swift
 
 nonisolated extension Envoy_Config_Route_V3_RetryPolicy: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".RetryPolicy"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}retry_on\0\u{3}num_retries\0\u{3}per_try_timeout\0\u{3}retry_priority\0\u{3}retry_host_predicate\0\u{3}host_selection_retry_max_attempts\0\u{3}retriable_status_codes\0\u{3}retry_back_off\0\u{3}retriable_headers\0\u{3}retriable_request_headers\0\u{3}rate_limited_retry_back_off\0\u{3}retry_options_predicates\0\u{3}per_try_idle_timeout\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}retry_on\0\u{3}num_retries\0\u{3}per_try_timeout\0\u{3}retry_priority\0\u{3}retry_host_predicate\0\u{3}host_selection_retry_max_attempts\0\u{3}retriable_status_codes\0\u{3}retry_back_off\0\u{3}retriable_headers\0\u{3}retriable_request_headers\0\u{3}rate_limited_retry_back_off\0\u{3}retry_options_predicates\0\u{3}per_try_idle_timeout\0\u{3}refresh_cluster_on_retry\0")
 
   fileprivate class _StorageClass {
     var _retryOn: String = String()
@@ -4685,6 +4690,7 @@ nonisolated extension Envoy_Config_Route_V3_RetryPolicy: SwiftProtobuf.Message, 
     var _rateLimitedRetryBackOff: Envoy_Config_Route_V3_RetryPolicy.RateLimitedRetryBackOff? = nil
     var _retriableHeaders: [Envoy_Config_Route_V3_HeaderMatcher] = []
     var _retriableRequestHeaders: [Envoy_Config_Route_V3_HeaderMatcher] = []
+    var _refreshClusterOnRetry: Bool = false
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -4708,6 +4714,7 @@ nonisolated extension Envoy_Config_Route_V3_RetryPolicy: SwiftProtobuf.Message, 
       _rateLimitedRetryBackOff = source._rateLimitedRetryBackOff
       _retriableHeaders = source._retriableHeaders
       _retriableRequestHeaders = source._retriableRequestHeaders
+      _refreshClusterOnRetry = source._refreshClusterOnRetry
     }
   }
 
@@ -4739,6 +4746,7 @@ nonisolated extension Envoy_Config_Route_V3_RetryPolicy: SwiftProtobuf.Message, 
         case 11: try { try decoder.decodeSingularMessageField(value: &_storage._rateLimitedRetryBackOff) }()
         case 12: try { try decoder.decodeRepeatedMessageField(value: &_storage._retryOptionsPredicates) }()
         case 13: try { try decoder.decodeSingularMessageField(value: &_storage._perTryIdleTimeout) }()
+        case 14: try { try decoder.decodeSingularBoolField(value: &_storage._refreshClusterOnRetry) }()
         default: break
         }
       }
@@ -4790,6 +4798,9 @@ nonisolated extension Envoy_Config_Route_V3_RetryPolicy: SwiftProtobuf.Message, 
       try { if let v = _storage._perTryIdleTimeout {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 13)
       } }()
+      if _storage._refreshClusterOnRetry != false {
+        try visitor.visitSingularBoolField(value: _storage._refreshClusterOnRetry, fieldNumber: 14)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -4812,6 +4823,7 @@ nonisolated extension Envoy_Config_Route_V3_RetryPolicy: SwiftProtobuf.Message, 
         if _storage._rateLimitedRetryBackOff != rhs_storage._rateLimitedRetryBackOff {return false}
         if _storage._retriableHeaders != rhs_storage._retriableHeaders {return false}
         if _storage._retriableRequestHeaders != rhs_storage._retriableRequestHeaders {return false}
+        if _storage._refreshClusterOnRetry != rhs_storage._refreshClusterOnRetry {return false}
         return true
       }
       if !storagesAreEqual {return false}

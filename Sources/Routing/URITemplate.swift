@@ -1,7 +1,7 @@
 // URI templates of `path_match_policy` (`/a/{x=*}/**`), as a regex with the same meaning.
 //
 // `*` is one segment of at least one character, `**` any number of segments, `{name}` is `*` with a name and
-// `{name=…}` a part of the template with a name. Names matter to a rewrite by template alone, which is not built yet.
+// `{name=…}` a part of the template with a name. Names matter to a rewrite by template alone (`URITemplateRewrite`).
 // Literals are quoted; where Envoy takes `/a*` and then reads it as a regex of its own (it matches `/a`), this is an
 // error.
 
@@ -18,11 +18,30 @@ enum URITemplate {
         return try reader.read()
     }
 
+    /// The same with a group for each variable, in the order of the names.
+    static func capturing(_ template: String) throws(Invalid) -> (pattern: String, names: [String]) {
+        var reader = Reader(template: Array(template.utf8), text: template, captures: true)
+        let pattern = try reader.read()
+        return (pattern, reader.names)
+    }
+
+    static func isName(_ name: String) -> Bool {
+        let isLetter = { (byte: UInt8) in (byte | 0x20) &- 0x61 < 26 }
+        guard let first = name.utf8.first, isLetter(first) else { return false }
+        return name.utf8.allSatisfy { isLetter($0) || $0 &- 0x30 < 10 || $0 == UInt8(ascii: "_") }
+    }
+
+    /// What may stand for itself, the slash and the star aside.
+    static func isLiteral(_ byte: UInt8) -> Bool {
+        (byte | 0x20) &- 0x61 < 26 || byte &- 0x30 < 10 || "-._~%!$&'()+,;:@=".utf8.contains(byte)
+    }
+
     private struct Reader {
         let template: [UInt8]
         let text: String
+        var captures = false
         var position = 0
-        var names: Set<String> = []
+        var names: [String] = []
         var sawTextGlob = false
         var inVariable = false
         var pattern = ""
@@ -52,6 +71,7 @@ enum URITemplate {
                 case UInt8(ascii: "}"):
                     guard inVariable else { throw invalid("Invalid literal: \"}\"") }
                     inVariable = false
+                    if captures { pattern += ")" }
                     position += 1
                 default: try readLiteral()
                 }
@@ -84,6 +104,7 @@ enum URITemplate {
             try check(name)
             position = end
             inVariable = true
+            if captures { pattern += "(" }
             if template[end] == UInt8(ascii: "=") {
                 position += 1
                 if position < template.count, template[position] == UInt8(ascii: "}") {
@@ -98,17 +119,13 @@ enum URITemplate {
         private var rest: String { "{" + String(decoding: template[position...], as: UTF8.self) }
 
         private mutating func check(_ name: String) throws(Invalid) {
-            let bytes = Array(name.utf8)
-            let isLetter = { (byte: UInt8) in (byte | 0x20) &- 0x61 < 26 }
-            let isWord = { (byte: UInt8) in isLetter(byte) || byte &- 0x30 < 10 || byte == UInt8(ascii: "_") }
-            if bytes.count > 16 {
+            if name.utf8.count > 16 {
                 throw invalid(
                     "Invalid variable name length (length of \"\(name)\" should be at least 1 and no more than 16)")
             }
-            guard let first = bytes.first, isLetter(first), bytes.allSatisfy(isWord) else {
-                throw invalid("Invalid variable name: \"\(name)\"")
-            }
-            guard names.insert(name).inserted else { throw invalid("Repeated variable name: \"\(name)\"") }
+            guard URITemplate.isName(name) else { throw invalid("Invalid variable name: \"\(name)\"") }
+            guard !names.contains(name) else { throw invalid("Repeated variable name: \"\(name)\"") }
+            names.append(name)
             guard names.count <= URITemplate.variablesMax else {
                 throw invalid("Exceeded variable count limit (\(URITemplate.variablesMax))")
             }
@@ -117,8 +134,7 @@ enum URITemplate {
         private mutating func readLiteral() throws(Invalid) {
             let byte = template[position]
             let isWord = (byte | 0x20) &- 0x61 < 26 || byte &- 0x30 < 10
-            let isAllowed = isWord || "-._~%!$&'()+,;:@=".utf8.contains(byte)
-            guard isAllowed else {
+            guard URITemplate.isLiteral(byte) else {
                 throw invalid("Invalid literal: \"\(String(decoding: template[position...], as: UTF8.self))\"")
             }
             if !isWord { pattern += "\\" }

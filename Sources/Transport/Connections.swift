@@ -125,6 +125,8 @@ package struct Connections {
     /// Asks the kernel for everything that arrives, until it ends, fails or is paused.
     package mutating func receive(_ connection: UnsafeMutablePointer<Connection>, pollFirst: Bool = false) {
         unsafe connection.pointee.isPaused = false
+        // One that was armed for its first bytes only goes on behind them.
+        unsafe connection.pointee.receivesOnce = false
         guard unsafe !connection.pointee.isReceiving, unsafe !connection.pointee.sawEnd, unsafe !connection.pointee.isClosing else { return }
         unsafe connection.pointee.isReceiving = true
         unsafe connection.pointee.inFlight &+= 1

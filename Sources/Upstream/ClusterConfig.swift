@@ -55,7 +55,7 @@ package struct ClusterConfig: BitwiseCopyable {
     package var bindAddress = SocketAddress()
     // HTTP/1 towards the hosts.
     package var headersMax: UInt32 = 100
-    package var headBytesMax: Int = 60 << 10
+    package var headBytesMax: Int = 80 << 10
     package var enableTrailers = false
     package var properCaseHeaders = false
     package var sendFullyQualifiedURL = false

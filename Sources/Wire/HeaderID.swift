@@ -8,12 +8,12 @@ import Primitives
 public enum HeaderID: UInt8, CaseIterable {
     /// Any name that is not listed here.
     case other = 0
-    case host, connection, contentLength, transferEncoding, te, trailer, upgrade, expect, keepAlive, proxyConnection
+    case host, contentLength, connection, transferEncoding, te, trailer, upgrade, expect, keepAlive, proxyConnection
     case contentType, contentEncoding, accept, acceptEncoding, userAgent, referer, origin, cookie, setCookie
     case authorization, location, server, date, via, cacheControl, etag, lastModified, vary, range, http2Settings
     case xForwardedFor, xForwardedProto, xForwardedHost, xForwardedPort, xForwardedClientCert, xRequestId
     case xClientTraceId, forwarded
-    case xEnvoyExpectedRqTimeoutMs, xEnvoyUpstreamServiceTime, xEnvoyOriginalPath, xEnvoyOriginalHost
+    case xEnvoyExpectedRqTimeoutMs, xEnvoyUpstreamServiceTime, xEnvoyOriginalPath, xEnvoyOriginalHost, xEnvoyOriginalURL
     case xEnvoyInternal, xEnvoyExternalAddress, xEnvoyAttemptCount, xEnvoyOverloaded, xEnvoyRatelimited
     case xEnvoyMaxRetries, xEnvoyRetryOn, xEnvoyRetryGrpcOn, xEnvoyRetriableStatusCodes, xEnvoyRetriableHeaderNames
     case xEnvoyUpstreamRqTimeoutMs, xEnvoyUpstreamRqPerTryTimeoutMs, xEnvoyUpstreamAltStatName
@@ -70,6 +70,7 @@ public enum HeaderID: UInt8, CaseIterable {
         case .xEnvoyUpstreamServiceTime: "x-envoy-upstream-service-time"
         case .xEnvoyOriginalPath: "x-envoy-original-path"
         case .xEnvoyOriginalHost: "x-envoy-original-host"
+        case .xEnvoyOriginalURL: "x-envoy-original-url"
         case .xEnvoyInternal: "x-envoy-internal"
         case .xEnvoyExternalAddress: "x-envoy-external-address"
         case .xEnvoyAttemptCount: "x-envoy-attempt-count"

@@ -61,6 +61,8 @@ struct ConfigOptions: ParsableArguments {
     var format = OutputFormat.text
     @Flag(help: "Apply the bootstrap again whenever the file changes.")
     var watch = false
+    /// Nothing to read: the demonstration is served.
+    var isDemo: Bool { configPath == nil && configYaml == nil }
     @Flag(help: "Unknown fields of the bootstrap are warnings.")
     var allowUnknownStaticFields = false
     @Flag(help: "The same, under its old name.")

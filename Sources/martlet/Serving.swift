@@ -18,15 +18,14 @@ struct Serving {
 
     func run() -> Never {
         let config = command.config
-        let isDemo = config.configPath == nil && config.configYaml == nil
         do throws(ServerError) {
             let server = try Server(options, filters: FilterRegistry(BuiltInFilters.all), log: log)
             server.stats.tags.fixed = command.identity.tags()
             server.configurator.node = command.identity.node
-            try start(server, isDemo)
+            try start(server)
             if config.mode == .init_only { exit(0) }
             log.write(.info, "main", "starting main dispatch loop")
-            if isDemo { printOut(Demo.announcement) }
+            if config.isDemo { printOut(Demo.announcement) }
             let status = server.run()
             withExtendedLifetime(server) { exit(status) }
         } catch {
@@ -41,8 +40,8 @@ struct Serving {
     }
 
     /// In a function of its own: the configuration as it was read, several kilobytes a cluster, ends with it.
-    private func start(_ server: Server, _ isDemo: Bool) throws(ServerError) {
-        let document = try read(isDemo)
+    private func start(_ server: Server) throws(ServerError) {
+        let document = try read()
         try ApplicationLog.apply(document, to: log, hasFormat: command.log.logFormat != nil)
         try server.start(document)
         let admin = try AdminServer(
@@ -53,7 +52,9 @@ struct Serving {
     private var options: ServerOptions {
         let config = command.config
         let process = command.process
-        var options = ServerOptions(concurrency: max(1, process.concurrency ?? Int(martlet_cpu_count())))
+        // One worker for the demonstration: each has a round robin of its own, and two would not answer in turn.
+        let usual = config.isDemo ? 1 : Int(martlet_cpu_count())
+        var options = ServerOptions(concurrency: max(1, process.concurrency ?? usual))
         options.configPath = config.configPath
         options.configYAML = config.configYaml
         options.unknownFields = config.unknownFields
@@ -66,10 +67,10 @@ struct Serving {
         return options
     }
 
-    private func read(_ isDemo: Bool) throws(ServerError) -> ConfigDocument {
+    private func read() throws(ServerError) -> ConfigDocument {
         let config = command.config
         do throws(ConfigErrors) {
-            if isDemo { return try ConfigReader.read(yaml: Demo.bootstrap, file: "(built in)") }
+            if config.isDemo { return try ConfigReader.read(yaml: Demo.bootstrap, file: "(built in)") }
             return try ConfigReader.read(
                 path: config.configPath, yaml: config.configYaml, unknownFields: config.unknownFields)
         } catch {

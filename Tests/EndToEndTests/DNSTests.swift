@@ -147,6 +147,40 @@ struct DNSTests {
         #expect(done.withLock { $0 } > 10)
     }
 
+    @Test func aTTLDoesNotGoBelowTheLeastRefreshRate() throws {
+        let dns = try DNSServer()
+        dns["up.test"] = .init(v4: ["127.0.0.1"], ttlS: 1)
+        let served = try Served(try Binary.martlet()) { port in
+            Served.http(
+                port,
+                clusters: [
+                    """
+                          - name: c
+                            cluster_type:
+                              name: envoy.cluster.dns
+                              typed_config:
+                                "@type": type.googleapis.com/envoy.extensions.clusters.dns.v3.DnsCluster
+                                dns_refresh_rate: 0.2s
+                                dns_jitter: 0s
+                                respect_dns_ttl: true
+                                dns_min_refresh_rate: 3s
+                                dns_lookup_family: V4_ONLY
+                                typed_dns_resolver_config:
+                                  name: envoy.network.dns_resolver.cares
+                                  typed_config:
+                                    "@type": type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig
+                                    resolvers: [{socket_address: {address: 127.0.0.1, port_value: \(dns.port)}}]
+                                    dns_resolver_options: {no_default_search_domain: true}
+                            load_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: up.test, port_value: 80}}}}]}]}
+                        """
+                ])
+        }
+        #expect(served.stat("cluster.c.membership_total", becomes: 1) == 1)
+        sleep(ms: 2_000)
+        #expect(dns.questions.count == 1)
+        #expect(wait(upToMs: 4_000) { dns.questions.count == 2 })
+    }
+
     @Test func aNameThatIsGoneEmptiesTheCluster() throws {
         let setting = try serve("STRICT_DNS", zone: .init(v4: ["127.0.0.1"]))
         #expect(try setting.served.get().status == 200)

@@ -232,6 +232,21 @@ import Testing
             ])
     }
 
+    /// As resources over xDS are read: a warning, and what is left is checked.
+    @Test func n34_unknownFieldOverXDS() throws {
+        let cluster = Envoy_Config_Cluster_V3_Cluster.self
+        func read(_ text: String) throws -> [String] {
+            let input = ConfigReader.Input(Array(text.utf8), name: "", format: .yaml, unknownFields: .warning)
+            return try ConfigReader.read(cluster, [input]).warnings.map(\.description)
+        }
+        #expect(
+            try read("{name: a, conect_timeout: 1s}") == [
+                "1:11: warning: conect_timeout: no such field: 'conect_timeout' in envoy.config.cluster.v3.Cluster; "
+                    + "did you mean 'connect_timeout'?"
+            ])
+        #expect(throws: ConfigErrors.self) { try read("{nam: a}") }
+    }
+
     @Test func n32_noSuchFile() {
         #expect(throws: ConfigErrors.self) { try ConfigReader.read(path: "/nonexist.yaml") }
         do {

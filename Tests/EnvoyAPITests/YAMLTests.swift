@@ -150,4 +150,11 @@ import Testing
                 "c.yaml: error: protobuf's text format is not supported by Martlet yet; write the configuration in YAML or JSON"
             ])
     }
+
+    /// RFC 8259 §7: no line ends inside of JSON's strings.
+    @Test func lineEndsOfYAMLInJSON() throws {
+        let text = "{\"node\": {\"id\": \"a\u{85}b\u{2028}c\u{2029}d\u{1f600}\"}}"
+        let document = try ConfigReader.read([ConfigReader.Input(Array(text.utf8), name: "", format: .json)])
+        #expect(document.bootstrap.node.id == "a\u{85}b\u{2028}c\u{2029}d\u{1f600}")
+    }
 }

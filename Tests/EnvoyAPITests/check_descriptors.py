@@ -18,6 +18,7 @@ except ImportError as reason:
 # The well-known messages are protobuf's, the options our own.
 OURS_ALONE = ("google.protobuf.", "validate.", "martlet.")
 NOT_YET = 50071
+NEWER = 50072
 
 
 def public_pool():
@@ -79,8 +80,13 @@ def not_yet(message):
     return names
 
 
-def descriptor_tag(number):
-    value = number << 3 | 2
+def is_newer(field):
+    """Our field option, read off the wire."""
+    return bytes(descriptor_tag(NEWER, 0)) + b"\x01" in field.options.SerializeToString()
+
+
+def descriptor_tag(number, kind=2):
+    value = number << 3 | kind
     while value >= 0x80:
         yield value & 0x7F | 0x80
         value >>= 7
@@ -113,6 +119,12 @@ def compare_message(name, ours, theirs, report):
     waiting = not_yet(ours)
     for field in ours.field:
         other = their_fields.pop(field.name, None)
+        if is_newer(field):
+            if other is not None:
+                report(f"{name}.{field.name}: said to be newer than the public descriptors, which have it")
+            if field.number in (f.number for f in their_proto.field):
+                report(f"{name}.{field.name}: number {field.number} is taken")
+            continue
         if other is None:
             report(f"{name}.{field.name}: Envoy has no such field")
             continue

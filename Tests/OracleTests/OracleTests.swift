@@ -20,11 +20,6 @@ struct OracleTests {
         return Plays(kinds)
     }()
 
-    /// Groups in which Martlet still differs. It may only become shorter: with the last name the wrapper `strictly` goes.
-    private static let notYetEqual: Set<String> = [
-        "framing", "headers", "limits", "local_replies", "routing", "smuggling", "timeouts", "upstream_faults",
-    ]
-
     @Test(arguments: Groups.all.map(\.name))
     func group(_ name: String) async throws {
         let group = Groups.all.first { $0.name == name }!
@@ -52,21 +47,10 @@ struct OracleTests {
         switch OracleTests.martlet {
         case .failure(let reason): print("OracleTests, \(name): Martlet is skipped: \(reason)")
         case .success:
-            // Differences of a group that is not equal yet are known issues; `MARTLET_ORACLE_STRICT=1` makes them fail.
-            let found = await strictly(name) { await outcomes(group, .martlet) }
-            await strictly(name) {
-                compare(
-                    cases, expected: Differences.applied(to: expected, siblings: recorded), found: found, "Envoy",
-                    "Martlet")
-            }
+            let found = await outcomes(group, .martlet)
+            compare(
+                cases, expected: Differences.applied(to: expected, siblings: recorded), found: found, "Envoy", "Martlet")
         }
-    }
-
-    private func strictly<R>(_ group: String, _ body: () async -> R) async -> R {
-        if Environment["MARTLET_ORACLE_STRICT"] != nil || !OracleTests.notYetEqual.contains(group) { return await body() }
-        var result: R?
-        await withKnownIssue("Martlet still differs from Envoy here", isIntermittent: true) { result = await body() }
-        return unsafe result.unsafelyUnwrapped
     }
 
     private func outcomes(_ group: Group, _ kind: ProxyUnderTest.Kind) async -> [String: Outcome] {

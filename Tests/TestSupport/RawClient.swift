@@ -44,13 +44,16 @@ package struct RawClient: Sendable {
         self.methods = methods
     }
 
-    /// Runs the whole conversation; the socket closes after `holdOpen` has returned.
-    package func run(port: UInt16, holdOpen: () -> Void = {}) throws -> Outcome {
+    /// Runs the whole conversation; the socket closes after `holdOpen` has returned. `begun` is called when the first
+    /// bytes are out, and again at later ones.
+    package func run(port: UInt16, begun: () -> Void = {}, holdOpen: () -> Void = {}) throws -> Outcome {
         let socket = try Sockets.connect(port: port)
         var talk = Talk(socket: socket, methods: methods, deadline: Deadline(afterMs: answerLimitMs))
         loop: for step in steps {
             switch step {
-            case .send(let text): talk.send(text.wire)
+            case .send(let text):
+                talk.send(text.wire)
+                begun()
             case .pause(let milliseconds):
                 talk.read(until: Deadline(afterMs: milliseconds)) { _ in false }
             case .awaitResponse:

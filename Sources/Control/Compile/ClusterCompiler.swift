@@ -148,6 +148,10 @@ struct ClusterCompiler {
             if thresholds.hasMaxRequests { limits.requests = thresholds.maxRequests.value }
             if thresholds.hasMaxRetries { limits.retries = thresholds.maxRetries.value }
             if thresholds.hasRetryBudget {
+                diagnostics.unsupported(
+                    place.at("circuit_breakers").at("thresholds", i).at("retry_budget"),
+                    "envoy.config.cluster.v3.CircuitBreakers.Thresholds.RetryBudget",
+                    ["budget_interval": thresholds.retryBudget.hasBudgetInterval])
                 var budget = RetryBudget()
                 if thresholds.retryBudget.hasBudgetPercent { budget.percent = thresholds.retryBudget.budgetPercent.value }
                 if thresholds.retryBudget.hasMinRetryConcurrency {

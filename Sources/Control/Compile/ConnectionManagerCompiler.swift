@@ -31,6 +31,7 @@ struct ConnectionManagerCompiler {
         timeouts(message, &config)
         config.upgrades = arena.array(upgrades(message, place))
         config.suppressEnvoyHeaders = filters.router.suppressEnvoyHeaders
+        config.strictHeaders = StrictHeaders(names: filters.router.strictCheckHeaders)
         config.respectExpectedTimeout = filters.router.respectExpectedRqTimeout
         if !filters.factories.isEmpty {
             let spec = FilterChainSpec(factories: filters.factories.map(\.factory))
@@ -45,6 +46,7 @@ struct ConnectionManagerCompiler {
             .compile(message.accessLog, place)
         unsafe config.localReply = unsafe LocalReplyCompiler(compilation: compilation, part: part)
             .compile(message.localReplyConfig, place.at("local_reply_config"))
+        unsafe config.proxyStatus = unsafe proxyStatus(message, config.serverName)
         return unsafe arena.store(config)
     }
 
@@ -84,6 +86,9 @@ struct ConnectionManagerCompiler {
         if case .properCaseWords = http1.headerKeyFormat.headerFormat { config.properCaseHeaders = true }
         config.defaultHost10 = arena.text(http1.defaultHostForHTTP10)
         config.proxy100Continue = message.proxy100Continue
+        config.keepsOpenOnBadRequest =
+            http1.hasOverrideStreamErrorOnInvalidHTTPMessage
+            ? http1.overrideStreamErrorOnInvalidHTTPMessage.value : message.streamErrorOnInvalidHTTPMessage.value
     }
 
     private func identity(_ message: ConnectionManager, _ config: inout HTTPConfig) {
@@ -109,6 +114,24 @@ struct ConnectionManagerCompiler {
         config.schemeOverwrite = arena.text(message.schemeHeaderTransformation.schemeToOverwrite)
     }
 
+    private func proxyStatus(
+        _ message: ConnectionManager, _ serverName: Bytes
+    ) -> UnsafePointer<ProxyStatusConfig>? {
+        guard message.hasProxyStatusConfig else { return nil }
+        let options = message.proxyStatusConfig
+        let name =
+            switch options.proxyName {
+            case .literalProxyName(let name): arena.text(name)
+            case .useNodeID: arena.text(compilation.bootstrap.node.id)
+            case .none: serverName
+            }
+        var config = ProxyStatusConfig(name: name)
+        config.hasDetails = !options.removeDetails
+        config.hasFlags = !options.removeResponseFlags
+        config.setsStatus = options.setRecommendedResponseCode
+        return unsafe arena.store(config)
+    }
+
     private func addresses(_ message: ConnectionManager, _ place: Place, _ config: inout HTTPConfig) {
         config.useRemoteAddress = message.useRemoteAddress.value
         config.trustedHops = message.xffNumTrustedHops
@@ -122,6 +145,17 @@ struct ConnectionManagerCompiler {
         for (i, range) in message.internalAddressConfig.cidrRanges.enumerated() {
             if let (address, bits) = AddressCompiler.range(range, at.at("cidr_ranges", i), diagnostics) {
                 ranges.append(AddressRange(address: address, prefixBits: bits))
+            }
+        }
+        // Without ranges of its own it means Envoy's: private addresses and this machine.
+        if message.internalAddressConfig.cidrRanges.isEmpty {
+            for (address, bits): (String, UInt8) in [
+                ("10.0.0.0", 8), ("172.16.0.0", 12), ("192.168.0.0", 16), ("127.0.0.1", 32), ("fd00::", 8), ("::1", 128),
+            ] {
+                let text = Array(address.utf8)
+                if let parsed = text.withBytes({ SocketAddress(numeric: $0) }) {
+                    ranges.append(AddressRange(address: parsed, prefixBits: bits))
+                }
             }
         }
         config.internalRanges = arena.array(ranges)

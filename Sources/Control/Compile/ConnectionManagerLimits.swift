@@ -29,19 +29,13 @@ extension ConnectionManagerCompiler {
                 "forward_client_cert_details": message.forwardClientCertDetails != .sanitize,
                 "represent_ipv4_remote_address_as_ipv4_mapped_ipv6":
                     message.representIpv4RemoteAddressAsIpv4MappedIpv6,
-                "stream_error_on_invalid_http_message": message.streamErrorOnInvalidHTTPMessage.value,
                 "path_normalization_options": message.hasPathNormalizationOptions,
-                "proxy_status_config": message.hasProxyStatusConfig,
                 "typed_header_validation_config": message.hasTypedHeaderValidationConfig,
                 "append_local_overload": message.appendLocalOverload,
             ])
         diagnostics.unsupported(
             place.at("http_protocol_options"), "envoy.config.core.v3.Http1ProtocolOptions",
-            [
-                "override_stream_error_on_invalid_http_message":
-                    message.httpProtocolOptions.overrideStreamErrorOnInvalidHTTPMessage.value,
-                "ignore_http_11_upgrade": !message.httpProtocolOptions.ignoreHTTP11Upgrade.isEmpty,
-            ])
+            ["ignore_http_11_upgrade": !message.httpProtocolOptions.ignoreHTTP11Upgrade.isEmpty])
         if case .statefulFormatter = message.httpProtocolOptions.headerKeyFormat.headerFormat {
             diagnostics.error(
                 place.at("http_protocol_options").at("header_key_format").at("stateful_formatter"),

@@ -9,6 +9,8 @@ struct DNSOptions {
     var refreshMs: UInt64 = 5000
     var jitterMs: UInt64 = 256
     var respectTTL = false
+    /// What a TTL cannot go below.
+    var refreshMinMs: UInt64 = 0
     /// First and longest pause after a failure; nil: `refreshMs`.
     var failureBaseMs: UInt64?
     var failureMaxMs: UInt64?
@@ -49,6 +51,7 @@ struct DNSOptionsCompiler {
 
     func options(_ message: Envoy_Extensions_Clusters_Dns_V3_DnsCluster, _ place: Place) -> DNSOptions? {
         var options = DNSOptions()
+        if message.hasDnsMinRefreshRate { options.refreshMinMs = message.dnsMinRefreshRate.milliseconds }
         switch message.dnsLookupFamily {
         case .v4Only: options.family = .v4Only
         case .v6Only: options.family = .v6Only

@@ -124,7 +124,6 @@ struct HTTPFilterChainCompiler {
             [
                 "upstream_log": !router.upstreamLog.isEmpty,
                 "upstream_log_options": router.hasUpstreamLogOptions,
-                "strict_check_headers": !router.strictCheckHeaders.isEmpty,
                 "upstream_http_filters": !router.upstreamHTTPFilters.isEmpty,
             ])
         if message.disabled {

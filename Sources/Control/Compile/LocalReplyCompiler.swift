@@ -39,7 +39,7 @@ struct LocalReplyCompiler {
         return mapper
     }
 
-    private func body(_ message: SubstitutionFormatMessage, _ place: Place) -> LocalReplyBody? {
+    func body(_ message: SubstitutionFormatMessage, _ place: Place) -> LocalReplyBody? {
         guard let format = SubstitutionFormatCompiler(part: part, diagnostics: diagnostics).compile(message, place)
         else { return nil }
         var body = LocalReplyBody(format.body)
@@ -47,6 +47,7 @@ struct LocalReplyCompiler {
         var contentType = "text/plain"
         if case .json = format.body { contentType = "application/json" }
         if !format.contentType.isEmpty { contentType = format.contentType }
+        body.setsContentType = contentType != "text/plain" || !format.contentType.isEmpty
         body.contentType = part.arena.text(contentType)
         return body
     }

@@ -20,6 +20,7 @@ struct RetryCompiler {
             place, "envoy.config.route.v3.RetryPolicy",
             [
                 "retry_priority": message.hasRetryPriority,
+                "refresh_cluster_on_retry": message.refreshClusterOnRetry,
                 "retry_options_predicates": !message.retryOptionsPredicates.isEmpty,
             ])
         var config = RetryConfig()

@@ -7,7 +7,10 @@ import Routing
 import Upstream
 
 extension RouteCompiler {
-    func forward(_ action: RouteActionMessage, route: String, _ place: Place, _ config: inout RouteConfig) {
+    func forward(
+        _ action: RouteActionMessage, _ match: RouteMatchMessage, route: String, _ place: Place,
+        _ config: inout RouteConfig
+    ) {
         refuseUnsupported(action, place)
         clusters(action, route, place, &config)
         switch action.clusterNotFoundResponseCode {
@@ -18,6 +21,7 @@ extension RouteCompiler {
         config.priority = action.priority == .high ? .high : .normal
         timeouts(action, &config)
         rewrites(action, place, &config)
+        PathRewritePolicyCompiler(diagnostics: diagnostics, part: part).compile(action, match, place, &config)
         config.appendForwardedHost = action.appendXForwardedHost
         upgrades(action, place, &config)
         let retry = action.hasRetryPolicy ? action.retryPolicy : surroundings.host.retryPolicy
@@ -159,11 +163,23 @@ extension RouteCompiler {
         var on: [Bytes] = []
         var off: [Bytes] = []
         for (i, upgrade) in action.upgradeConfigs.enumerated() {
-            let name = arena.text(upgrade.upgradeType.lowercased())
-            diagnostics.unsupported(
-                place.at("upgrade_configs", i), "envoy.config.route.v3.RouteAction.UpgradeConfig",
-                ["connect_config": upgrade.hasConnectConfig])
-            if upgrade.hasEnabled, !upgrade.enabled.value { off.append(name) } else { on.append(name) }
+            let type = upgrade.upgradeType.lowercased()
+            let name = arena.text(type)
+            let isOn = !upgrade.hasEnabled || upgrade.enabled.value
+            if upgrade.hasConnectConfig {
+                let at = place.at("upgrade_configs", i).at("connect_config")
+                if type != "connect" {
+                    diagnostics.error(at, "Non-CONNECT upgrade type \(upgrade.upgradeType) has ConnectConfig")
+                }
+                diagnostics.unsupported(
+                    at, "envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig",
+                    [
+                        "proxy_protocol_config": upgrade.connectConfig.hasProxyProtocolConfig,
+                        "allow_post": upgrade.connectConfig.allowPost,
+                    ])
+                config.terminatesConnect = isOn
+            }
+            if isOn { on.append(name) } else { off.append(name) }
         }
         config.upgradesOn = arena.array(on)
         config.upgradesOff = arena.array(off)
@@ -174,7 +190,6 @@ extension RouteCompiler {
             place, "envoy.config.route.v3.RouteAction",
             [
                 "metadata_match": action.hasMetadataMatch,
-                "path_rewrite_policy": action.hasPathRewritePolicy,
                 "path_rewrite": !action.pathRewrite.isEmpty,
                 "flush_timeout": action.hasFlushTimeout,
                 "early_data_policy": action.hasEarlyDataPolicy,

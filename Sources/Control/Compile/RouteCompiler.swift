@@ -24,7 +24,7 @@ struct RouteCompiler {
         switch message.action {
         case .route(let action):
             config.action = .forward
-            forward(action, route: describe(message, index), place.at("route"), &config)
+            forward(action, message.match, route: describe(message, index), place.at("route"), &config)
         case .redirect(let redirect):
             config.action = .redirect
             unsafe config.redirect = unsafe RedirectCompiler(compilation: compilation, part: part)
@@ -72,8 +72,12 @@ struct RouteCompiler {
         _ message: Envoy_Config_Route_V3_DirectResponseAction, _ place: Place, _ config: inout RouteConfig
     ) {
         config.directStatus = UInt16(truncatingIfNeeded: message.status)
-        diagnostics.unsupported(
-            place, "envoy.config.route.v3.DirectResponseAction", ["body_format": message.hasBodyFormat])
+        if message.hasBodyFormat,
+            let body = LocalReplyCompiler(compilation: compilation, part: part)
+                .body(message.bodyFormat, place.at("body_format"))
+        {
+            unsafe config.directFormat = unsafe arena.store(body)
+        }
         guard message.hasBody,
             let body = DataSources.read(message.body, place.at("body"), part, diagnostics)
         else { return }

@@ -3,6 +3,8 @@
 import EnvoyAPI
 import Routing
 
+typealias UriTemplateMatch = Envoy_Extensions_Path_Match_UriTemplate_V3_UriTemplateMatchConfig
+
 struct RouteMatchCompiler {
     let diagnostics: Diagnostics
 
@@ -41,13 +43,22 @@ struct RouteMatchCompiler {
         case .connectMatcher: return .connect
         case .pathSeparatedPrefix(let prefix): return .separatedPrefix(prefix)
         case .pathMatchPolicy(let policy):
-            let at = place.at("path_match_policy")
-            let type = policy.typedConfig.messageName
-            diagnostics.error(
-                at, "Didn't find a registered implementation for '\(policy.name)' with type URL: '\(type)'")
-            return .connect
+            guard let template = RouteMatchCompiler.template(policy) else {
+                diagnostics.error(
+                    place.at("path_match_policy"),
+                    "Didn't find a registered implementation for '\(policy.name)' with type URL: '\(policy.typedConfig.messageName)'",
+                    expected: UriTemplateMatch.protoMessageName)
+                return .connect
+            }
+            return .template(template)
         case .none: return .connect
         }
+    }
+
+    /// Nil: another extension.
+    static func template(_ policy: Envoy_Config_Core_V3_TypedExtensionConfig) -> String? {
+        guard policy.typedConfig.messageName == UriTemplateMatch.protoMessageName else { return nil }
+        return (try? UriTemplateMatch(serializedBytes: policy.typedConfig.value))?.pathTemplate
     }
 
     static func denominator(_ type: Envoy_Type_V3_FractionalPercent.DenominatorType) -> FractionDenominator {

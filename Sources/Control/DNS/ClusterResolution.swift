@@ -82,7 +82,7 @@ final class ClusterResolution {
         case .addresses(let found):
             succeeded(target, found.map(\.address))
             let ttl = isLogical ? found[0].ttlS : found.map(\.ttlS).min() ?? 0
-            if options.respectTTL, ttl > 0 { wait = ttl * 1000 }
+            if options.respectTTL, ttl > 0 { wait = max(ttl * 1000, options.refreshMinMs) }
             wait += jitter
         case .noRecords where !isLogical:
             succeeded(target, [])

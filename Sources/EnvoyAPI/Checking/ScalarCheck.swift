@@ -31,6 +31,11 @@ extension TreeCheck {
                 expected: rules.lengthMin == 1 ? "a string that is not empty" : nil)
             return
         }
+        if value.unicodeScalars.count > rules.lengthMax {
+            refuse(
+                mark, "value length must be at most \(rules.lengthMax) characters",
+                found: "\(value.unicodeScalars.count) characters", expected: "\(rules.lengthMax) characters or fewer")
+        }
         if value.utf8.count > rules.bytesMax {
             refuse(
                 mark, "value length must be at most \(rules.bytesMax) bytes", found: "\(value.utf8.count) bytes",

@@ -60,7 +60,8 @@ struct TreeReader {
         for pair in pairs {
             guard let index = schema.messages[type].byName[pair.key] else {
                 refuseUnknown(pair, type)
-                message.isIncomplete = true
+                // What is only warned of is left out, and then what it should have been may be missing.
+                if unknownFields == .error { message.isIncomplete = true }
                 continue
             }
             let field = schema.messages[type].fields[index]
@@ -88,6 +89,7 @@ struct TreeReader {
     }
 
     private func note(_ level: Level, _ message: inout TreeMessage) {
+        guard unknownFields == .error else { return }
         if level.isIncomplete { message.isIncomplete = true }
         for index in message.fields.indices where level.incompleteFields.contains(message.fields[index].field) {
             switch message.fields[index].value {

@@ -11,6 +11,7 @@ struct Rules: Sendable {
     var upper: Bound?
     var constant: Bool?
     var lengthMin = 0
+    var lengthMax = Int.max
     var bytesMin = 0
     var bytesMax = Int.max
     var pattern: String?
@@ -109,6 +110,7 @@ extension Rules {
         while let (number, value) = try reader.next() {
             switch (number, value) {
             case (2, .varint(let value)): lengthMin = Int(clamping: value)
+            case (3, .varint(let value)): lengthMax = Int(clamping: value)
             case (5, .varint(let value)): bytesMax = Int(clamping: value)
             case (6, .bytes(let range)):
                 pattern = reader.text(range)

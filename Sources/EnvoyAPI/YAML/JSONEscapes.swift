@@ -1,11 +1,19 @@
 /// JSON writes what lies beyond U+FFFF as two `\u` escapes; YAML knows no such pairs. They are replaced by the character itself
-/// before libyaml sees them, which moves the columns of what follows in the same line.
+/// before libyaml sees them, which moves the columns of what follows in the same line. The other way round with U+0085, U+2028
+/// and U+2029: characters like any other to JSON (RFC 8259 §7), they would end a line of YAML and be folded into a space.
 enum JSONEscapes {
     static func joined(_ bytes: [UInt8]) -> [UInt8] {
         var result: [UInt8] = []
         var index = 0
         var copied = 0
         while index < bytes.count {
+            if let (escape, length) = lineEnd(bytes, index) {
+                result += bytes[copied..<index]
+                result += Array(escape.utf8)
+                index += length
+                copied = index
+                continue
+            }
             guard bytes[index] == UInt8(ascii: "\\") else {
                 index += 1
                 continue
@@ -23,6 +31,16 @@ enum JSONEscapes {
             }
         }
         return copied == 0 ? bytes : result + bytes[copied...]
+    }
+
+    /// What ends a line of YAML at that place but none of JSON: its escape, and its length in bytes.
+    private static func lineEnd(_ bytes: [UInt8], _ index: Int) -> (String, Int)? {
+        switch bytes[index] {
+        case 0xc2 where bytes[index...].starts(with: [0xc2, 0x85]): ("\\u0085", 2)
+        case 0xe2 where bytes[index...].starts(with: [0xe2, 0x80, 0xa8]): ("\\u2028", 3)
+        case 0xe2 where bytes[index...].starts(with: [0xe2, 0x80, 0xa9]): ("\\u2029", 3)
+        default: nil
+        }
     }
 
     /// The value of `\uXXXX` at that place.

@@ -92,7 +92,6 @@ extension Worker {
         unsafe call.pointee.request.methodText = unsafe call.pointee.request.store(methodText)
         unsafe call.pointee.request.path = unsafe call.pointee.request.store(path)
         unsafe call.pointee.request.authority = unsafe call.pointee.request.store(host)
-        unsafe call.pointee.request.append(.host, host)
         unsafe call.pointee.isHead = method == .head
     }
 

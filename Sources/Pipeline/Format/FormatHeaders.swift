@@ -42,8 +42,8 @@ extension FormatWriter {
         case .method: return unsafe present(stream.pointee.request.text(stream.pointee.request.methodText))
         case .path: return unsafe present(stream.pointee.request.text(stream.pointee.request.path))
         case .authority:
-            // An empty `host` is not the same as none.
-            if unsafe stream.pointee.request.authority.isEmpty, unsafe !stream.pointee.request.has(.host) { return nil }
+            // An empty `host` is not the same as none: it stood somewhere behind the start line.
+            if unsafe stream.pointee.request.authority.isEmpty, unsafe stream.pointee.request.authority.offset == 0 { return nil }
             return unsafe stream.pointee.request.text(stream.pointee.request.authority)
         case .scheme:
             // A request that never became a head has none.

@@ -71,7 +71,8 @@ extension FormatWriter {
                     unsafe head.pointee.removeAll(named: mutation.pointee.name)
                     unsafe head.pointee.append(name: mutation.pointee.name, value: pendingValue(i))
                 } else {
-                    unsafe FormatWriter.overwrite(head, mutation.pointee.name, pendingValue(i))
+                    unsafe FormatWriter.overwrite(
+                        head, mutation.pointee.name, pendingValue(i), isRequest: isRequest)
                 }
             case .appendIfExistsOrAdd, .addIfAbsent, .remove: break
             }
@@ -90,10 +91,14 @@ extension FormatWriter {
     @inline(__always)
     private func pendingValue(_ index: Int) -> Bytes { text.bytes.part(pending[index].start, pending[index].end) }
 
-    /// In place where there is one such header; at the end where there are several, as Envoy does it.
-    private static func overwrite(_ head: UnsafeMutablePointer<MessageHead>, _ name: Bytes, _ value: Bytes) {
+    /// In place where Envoy knows the header as one that has a single value; else at the end, as Envoy does it.
+    private static func overwrite(
+        _ head: UnsafeMutablePointer<MessageHead>, _ name: Bytes, _ value: Bytes, isRequest: Bool
+    ) {
         guard let first = unsafe head.pointee.index(named: name) else { return unsafe head.pointee.append(name: name, value: value) }
-        guard unsafe head.pointee.index(named: name, from: first &+ 1) != nil else {
+        if unsafe SingleHeaders.contains(head.pointee.field(first).id, isRequest: isRequest),
+            unsafe head.pointee.index(named: name, from: first &+ 1) == nil
+        {
             return unsafe head.pointee.replaceValue(at: first, value)
         }
         unsafe head.pointee.removeAll(named: name)

@@ -15,6 +15,8 @@ package struct LocalReplyBody: BitwiseCopyable {
     package var format: AccessLogConfig.Body
     package var missing = MissingValue.dash
     package var contentType = Bytes.empty
+    /// Told by the configuration, or meant by its JSON.
+    package var setsContentType = false
     package init(_ format: AccessLogConfig.Body) { self.format = format }
 }
 

@@ -185,6 +185,7 @@ extension Worker {
             unsafe count(stream.pointee.http.pointee.stats, .downstreamRqTooLarge)
             // Envoy sees the excess before the request's end, so the connection closes even where the end is here too.
             unsafe stream.pointee.closesDownstream = true
+            unsafe stream.pointee.requestEnded = false
             unsafe reply(
                 stream, status: 413, body: Bytes("Payload Too Large" as StaticString),
                 details: Bytes("request_payload_too_large" as StaticString), flags: [])

@@ -10,16 +10,24 @@ extension Worker {
     // HOT: per message.
     func forwardedHeaders(_ stream: StreamPointer) {
         let http = unsafe stream.pointee.http
+        // Behind another hop nobody is inside: the address that came last is that hop's.
+        let wasForwarded =
+            unsafe (http.pointee.hasInternalRanges || stream.pointee.directRemoteAddress.family == .unix)
+            && stream.pointee.request.has(.xForwardedFor)
         if unsafe http.pointee.useRemoteAddress { unsafe atEdge(stream) } else { unsafe inside(stream) }
-        if unsafe stream.pointee.request.index(of: .xForwardedProto) == nil {
+        if unsafe !http.pointee.schemeOverwrite.isEmpty {
+            unsafe stream.pointee.request.set(.xForwardedProto, http.pointee.schemeOverwrite)
+        } else if unsafe stream.pointee.request.index(of: .xForwardedProto) == nil {
             let scheme = Bytes("http" as StaticString)
             unsafe stream.pointee.request.append(.xForwardedProto, scheme)
         }
-        if unsafe http.pointee.appendForwardedPort, unsafe stream.pointee.request.index(of: .xForwardedPort) == nil {
+        // At the edge nobody but us knows which port was asked.
+        let isFirst = unsafe http.pointee.useRemoteAddress && http.pointee.trustedHops == 0
+        if unsafe http.pointee.appendForwardedPort, unsafe isFirst || !stream.pointee.request.has(.xForwardedPort) {
             var digits = unsafe DecimalText(UInt64(stream.pointee.localAddress.port))
-            unsafe stream.pointee.request.append(.xForwardedPort, digits.bytes())
+            unsafe stream.pointee.request.set(.xForwardedPort, digits.bytes())
         }
-        unsafe edgeAddress(stream)
+        unsafe edgeAddress(stream, wasForwarded: wasForwarded)
         if unsafe http.pointee.addUserAgent { unsafe userAgent(stream) }
         if unsafe !http.pointee.via.isEmpty { unsafe append(stream, .via, http.pointee.via, separator: ", ") }
         if unsafe !http.pointee.schemeOverwrite.isEmpty {
@@ -66,10 +74,10 @@ extension Worker {
     }
 
     /// Internal requests keep their `x-envoy-*` fields; those of others go.
-    private func edgeAddress(_ stream: StreamPointer) {
+    private func edgeAddress(_ stream: StreamPointer, wasForwarded: Bool) {
         let http = unsafe stream.pointee.http
         let isEdge = unsafe http.pointee.useRemoteAddress
-        let isSingleHop = unsafe isEdge || stream.pointee.request.value(of: .xForwardedFor).map {
+        let isSingleHop = unsafe isEdge ? !wasForwarded : stream.pointee.request.value(of: .xForwardedFor).map {
             $0.firstIndex(of: UInt8(ascii: ",")) == nil
         } ?? false
         unsafe stream.pointee.isInternal = unsafe isSingleHop && isInternal(http, stream.pointee.remoteAddress)
@@ -98,12 +106,13 @@ extension Worker {
         if isEdge {
             for id: HeaderID in [
                 .xEnvoyDecoratorOperation, .xEnvoyDownstreamServiceCluster, .xEnvoyDownstreamServiceNode,
+                .xEnvoyOriginalPath, .xEnvoyOriginalHost,
             ] where unsafe stream.pointee.request.has(id) { unsafe stream.pointee.request.remove(id) }
         }
         for id: HeaderID in [
             .xEnvoyInternal, .xEnvoyRetryOn, .xEnvoyRetryGrpcOn, .xEnvoyMaxRetries, .xEnvoyUpstreamAltStatName,
             .xEnvoyUpstreamRqTimeoutMs, .xEnvoyUpstreamRqPerTryTimeoutMs, .xEnvoyUpstreamRqTimeoutAltResponse,
-            .xEnvoyExpectedRqTimeoutMs, .xEnvoyForceTrace, .xEnvoyIpTags, .xEnvoyOriginalDstHost,
+            .xEnvoyExpectedRqTimeoutMs, .xEnvoyForceTrace, .xEnvoyIpTags, .xEnvoyOriginalURL,
             .xEnvoyRetriableStatusCodes, .xEnvoyRetriableHeaderNames, .xEnvoyHedgeOnPerTryTimeout,
         ] where unsafe stream.pointee.request.has(id) { unsafe stream.pointee.request.remove(id) }
     }
@@ -134,11 +143,14 @@ extension Worker {
             unsafe stream.pointee.request.append(id, value)
             return
         }
-        let old = unsafe stream.pointee.request.value(at)
+        // The text moves when it grows, and `value` may lie in it: named by its place from here on.
+        let added = unsafe stream.pointee.request.store(value)
+        let old = unsafe stream.pointee.request.field(at).value
         let between = Bytes(separator)
-        guard let (span, base) = unsafe stream.pointee.request.extend(old.count &+ between.count &+ value.count) else { return }
-        // `extend` may have moved the text: look the old value up again.
-        let source = unsafe stream.pointee.request.value(at)
+        let length = Int(old.count) &+ between.count &+ Int(added.count)
+        guard let (span, base) = unsafe stream.pointee.request.extend(length) else { return }
+        let source = unsafe stream.pointee.request.text(old)
+        let value = unsafe stream.pointee.request.text(added)
         unsafe base.update(from: source.base, count: source.count)
         unsafe (base + source.count).update(from: between.base, count: between.count)
         unsafe (base + source.count + between.count).update(from: value.base, count: value.count)

@@ -19,7 +19,7 @@ extension Worker {
         unsafe stream.pointee.requestHeadForwarded = true
         unsafe stream.pointee.requestEndForwarded = unsafe endStream || (stream.pointee.isUpgrade && stream.pointee.requestEnded)
         if unsafe stream.pointee.isUpgrade, let route = unsafe stream.pointee.route, unsafe route.pointee.action == .forward,
-            unsafe !stream.pointee.isConnect, unsafe !isUpgradeAllowed(stream)
+            unsafe !isUpgradeAllowed(stream)
         {
             unsafe count(stream.pointee.http.pointee.stats, .downstreamRqWsOnNonWsRoute)
             unsafe stream.pointee.closesDownstream = true
@@ -34,7 +34,7 @@ extension Worker {
         case .none: return unsafe noRoute(stream)
         case .forward: break
         }
-        if unsafe stream.pointee.isConnect { return unsafe noRoute(stream) }
+        unsafe stream.pointee.isTCP = unsafe stream.pointee.isConnect && route.pointee.terminatesConnect
         if unsafe stream.pointee.isUpgrade { unsafe countUpgrade(stream) }
         guard let slot = unsafe chooseCluster(stream, route), let cluster = unsafe cluster(slot) else {
             unsafe cells.increment(stream.pointee.http.pointee.routerStats &+ RouterStat.noCluster.rawValue)
@@ -45,6 +45,9 @@ extension Worker {
         unsafe stream.pointee.clusterSlot = slot
         let hasHeaders = unsafe stream.pointee.request.hasAny(
             from: .xEnvoyMaxRetries, through: .xEnvoyHedgeOnPerTryTimeout)
+        if hasHeaders, unsafe !stream.pointee.http.pointee.strictHeaders.isEmpty {
+            guard unsafe checkStrictly(stream) else { return }
+        }
         unsafe beginRetries(stream, route, hasHeaders: hasHeaders)
         unsafe setTimeouts(stream, route, hasHeaders: hasHeaders)
         if unsafe route.pointee.includeAttemptCountInRequest {
@@ -92,17 +95,28 @@ extension Worker {
         unsafe lease(stream, cluster, host)
     }
 
+    /// Added to the clock it must not wrap around: 35 years.
+    private static let askedTimeoutMaxMs: UInt64 = 1 << 40
+
     // HOT: per message.
     private func setTimeouts(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>, hasHeaders: Bool) {
         var timeout = unsafe route.pointee.timeoutMs
         if hasHeaders, let asked = unsafe stream.pointee.request.value(of: .xEnvoyUpstreamRqTimeoutMs) {
-            if let ms = asked.decimal { timeout = ms }
+            if let ms = asked.decimal { timeout = min(ms, Worker.askedTimeoutMaxMs) }
             unsafe stream.pointee.request.remove(.xEnvoyUpstreamRqTimeoutMs)
         }
         if let retry = unsafe route.pointee.retry { unsafe stream.pointee.perTryTimeoutMs = unsafe retry.pointee.perTryTimeoutMs }
         if hasHeaders, let asked = unsafe stream.pointee.request.value(of: .xEnvoyUpstreamRqPerTryTimeoutMs) {
-            if let ms = asked.decimal { unsafe stream.pointee.perTryTimeoutMs = ms }
+            if let ms = asked.decimal { unsafe stream.pointee.perTryTimeoutMs = min(ms, Worker.askedTimeoutMaxMs) }
             unsafe stream.pointee.request.remove(.xEnvoyUpstreamRqPerTryTimeoutMs)
+        }
+        if hasHeaders {
+            if unsafe stream.pointee.request.has(.xEnvoyUpstreamRqTimeoutAltResponse) {
+                unsafe stream.pointee.timeoutIsNoContent = true
+                unsafe stream.pointee.request.remove(.xEnvoyUpstreamRqTimeoutAltResponse)
+            }
+            unsafe stream.pointee.request.remove(.xEnvoyUpstreamAltStatName)
+            unsafe stream.pointee.request.remove(.xEnvoyUpstreamStreamDurationMs)
         }
         // A try that may last longer than all of them has no limit of its own.
         if timeout != 0, unsafe stream.pointee.perTryTimeoutMs >= timeout { unsafe stream.pointee.perTryTimeoutMs = 0 }
@@ -200,7 +214,7 @@ extension Worker {
         unsafe sendRequestEnd(stream, upstream)
     }
 
-    private func upstreamLimit(_ stream: StreamPointer) -> Int {
+    func upstreamLimit(_ stream: StreamPointer) -> Int {
         unsafe cluster(stream.pointee.clusterSlot)?.pointee.config.pointee.bufferLimit ?? 1 << 20
     }
 
@@ -268,10 +282,16 @@ extension Worker {
             unsafe stream.pointee.details = Bytes("response_timeout" as StaticString)
             return unsafe resetDownstream(stream)
         }
-        if unsafe !stream.pointee.sawInterim { unsafe countUpstreamStatus(stream, 504) }
+        unsafe replyTimeout(stream, Bytes("response_timeout" as StaticString))
+    }
+
+    private func replyTimeout(_ stream: StreamPointer, _ details: Bytes) {
+        let isNoContent = unsafe stream.pointee.timeoutIsNoContent
+        let status: UInt16 = isNoContent ? 204 : 504
+        if unsafe !stream.pointee.sawInterim { unsafe countUpstreamStatus(stream, status) }
         unsafe reply(
-            stream, status: 504, body: Bytes("upstream request timeout" as StaticString),
-            details: Bytes("response_timeout" as StaticString), flags: .upstreamRequestTimeout)
+            stream, status: status, body: Bytes(isNoContent ? "" : "upstream request timeout" as StaticString),
+            details: details, flags: .upstreamRequestTimeout)
     }
 
     /// The try lasted too long, or nothing came for too long.
@@ -290,10 +310,7 @@ extension Worker {
             return unsafe resetDownstream(stream)
         }
         if unsafe retriesReset(stream, .timedOut, started: true) { return }
-        if unsafe !stream.pointee.sawInterim { unsafe countUpstreamStatus(stream, 504) }
-        unsafe reply(
-            stream, status: 504, body: Bytes("upstream request timeout" as StaticString), details: details,
-            flags: .upstreamRequestTimeout)
+        unsafe replyTimeout(stream, details)
     }
 
     /// The deadline moves with every byte of the response and is looked at when the timer fires.

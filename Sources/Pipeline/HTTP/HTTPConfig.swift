@@ -30,6 +30,8 @@ package struct HTTPConfig: BitwiseCopyable {
 
     package var decoder = H1Options()
     package var properCaseHeaders = false
+    /// `stream_error_on_invalid_http_message`: a 400 of ours does not close the connection.
+    package var keepsOpenOnBadRequest = false
     /// `default_host_for_http_10`; empty: none.
     package var defaultHost10 = Bytes.empty
     package var bufferLimit = 1 << 20
@@ -52,6 +54,8 @@ package struct HTTPConfig: BitwiseCopyable {
     package var requestIDInResponse = false
     package var packTraceReason = true
     package var suppressEnvoyHeaders = false
+    /// `strict_check_headers` of the router.
+    package var strictHeaders = StrictHeaders()
     package var respectExpectedTimeout = false
     /// What counts as internal; `hasInternalRanges` false: Envoy 1.40's default.
     package var internalRanges = FrozenArray<AddressRange>()
@@ -91,6 +95,7 @@ package struct HTTPConfig: BitwiseCopyable {
     /// Access logs: places in the list of loggers.
     package var accessLogs = FrozenArray<AccessLogConfig>()
     package var localReply: UnsafePointer<LocalReplyConfig>?
+    package var proxyStatus: UnsafePointer<ProxyStatusConfig>?
 
     package init(routes: UnsafePointer<RouteTableConfig>) { unsafe self.routes = unsafe routes }
 }

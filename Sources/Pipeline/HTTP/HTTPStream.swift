@@ -43,6 +43,8 @@ public struct HTTPStream {
     package var requestEnded = false
     package var responseHeadSent = false
     package var responseEnded = false
+    /// The response began before the request had ended.
+    package var respondedEarly = false
     package var isLocalReply = false
     package var isHead = false
     package var isUpgrade = false
@@ -51,6 +53,8 @@ public struct HTTPStream {
     /// The connection closes, but not at once (delayed close), although the request is complete.
     package var delaysClose = false
     package var isConnect = false
+    /// CONNECT that ends here (`connect_config`): the upstream connection carries what the client sends, no HTTP.
+    package var isTCP = false
     package var isGRPC = false
     package var expectsContinue = false
     package var isInternal = false
@@ -81,6 +85,8 @@ public struct HTTPStream {
     package var upstreamBodySent: UInt64 = 0
     package var timeoutMs: UInt64 = 0
     package var perTryTimeoutMs: UInt64 = 0
+    /// `x-envoy-upstream-rq-timeout-alt-response`: a timeout is answered with 204.
+    package var timeoutIsNoContent = false
     package var retry = RetryState()
     /// Part number of the cluster whose active retries count this one.
     package var retryClusterPart: UInt32 = 0

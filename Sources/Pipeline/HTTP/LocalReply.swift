@@ -21,6 +21,12 @@ extension Worker {
         if unsafe stream.pointee.http.pointee.filterChainSpec != nil, unsafe stream.pointee.filterState == nil {
             guard unsafe beginFilters(stream) else { return unsafe resetDownstream(stream) }
         }
+        // A bad request says that the two sides may not agree on where messages end. Envoy asks the status alone: a
+        // route's own answer of 400 closes as well.
+        if status == 400, unsafe !stream.pointee.http.pointee.keepsOpenOnBadRequest {
+            unsafe stream.pointee.closesDownstream = true
+            unsafe stream.pointee.delaysClose = true
+        }
         unsafe stream.pointee.isLocalReply = true
         unsafe stream.pointee.flags.formUnion(flags)
         unsafe stream.pointee.details = details
@@ -29,10 +35,22 @@ extension Worker {
         unsafe stream.pointee.waitingBody.removeAll(memory)
         unsafe stream.pointee.response.reset()
         unsafe stream.pointee.response.status = status
+        let route = unsafe stream.pointee.route
+        let isForwarded = unsafe route?.pointee.action == .forward
+        if isForwarded, let route = unsafe route {
+            unsafe applyMutations(route.pointee.mutations.response, stream, isRequest: false)
+        }
         unsafe addAttemptCount(stream)
         unsafe prepare?(&stream.pointee.response)
+        if !isForwarded, let route = unsafe route {
+            unsafe applyMutations(route.pointee.mutations.response, stream, isRequest: false)
+        }
         var parts = LocalReplyParts(status: status, body: body, contentType: contentType)
-        if let config = unsafe stream.pointee.http.pointee.localReply { unsafe rewrite(&parts, stream, config) }
+        if let config = unsafe stream.pointee.http.pointee.localReply {
+            unsafe rewrite(&parts, stream, config)
+        } else {
+            parts.hasContentType = unsafe stream.pointee.response.has(.contentType)
+        }
         unsafe send(parts, stream)
         if let block = parts.block { memory.blocks.free(block) }
     }
@@ -129,7 +147,7 @@ extension Worker {
         if unsafe !stream.pointee.requestHeadDone { unsafe stream.pointee.request.reset() }
         unsafe reply(
             stream, status: error.status, body: Bytes(error.body), details: Bytes(error.details),
-            flags: error == .fragmentInTarget ? [] : .downstreamProtocolError)
+            flags: .downstreamProtocolError)
     }
 }
 

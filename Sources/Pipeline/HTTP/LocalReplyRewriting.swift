@@ -41,6 +41,18 @@ extension Worker {
         source.status = parts.status
         source.localReplyBody = parts.body
         guard let final else { return }
+        write(final, source, &parts)
+    }
+
+    /// The body of a route's own answer by its `body_format`. It is written before there is a response: no status yet.
+    func writeDirect(_ parts: inout LocalReplyParts, _ stream: StreamPointer, _ body: LocalReplyBody) {
+        var source = unsafe formatSource(stream)
+        source.status = 0
+        source.localReplyBody = parts.body
+        write(body, source, &parts)
+    }
+
+    private func write(_ final: LocalReplyBody, _ source: FormatSource, _ parts: inout LocalReplyParts) {
         parts.contentType = final.contentType
         let text: Bytes
         switch final.format {

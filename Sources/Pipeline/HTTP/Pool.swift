@@ -11,7 +11,8 @@ extension Worker {
     func lease(
         _ stream: StreamPointer, _ cluster: UnsafeMutablePointer<Cluster>, _ host: UnsafeMutablePointer<Host>
     ) {
-        while let client = unsafe clients[host.pointee.idleHead] {
+        // A CONNECT that ends here wants a connection that has carried nothing.
+        while unsafe !stream.pointee.isTCP, let client = unsafe clients[host.pointee.idleHead] {
             unsafe removeIdle(client, host)
             guard let connection = unsafe connections.slab[client.pointee.connection], unsafe !connection.pointee.sawEnd,
                 unsafe !connection.pointee.isClosing
@@ -26,6 +27,10 @@ extension Worker {
         let priority = unsafe stream.pointee.upstreamIsHigh ? Priority.high : .normal
         guard unsafe cluster.pointee.config.pointee.breakers?.take(.pendingRequests, priority, thread: index) != false else {
             count(stats, .upstreamRqPendingOverflow)
+            // No host was tried.
+            unsafe releaseUpstream(stream)
+            unsafe stream.pointee.host = .none
+            unsafe stream.pointee.upstreamRemoteAddress = SocketAddress()
             return unsafe upstreamReset(stream, .overflow)
         }
         count(stats, .upstreamRqPendingTotal)
@@ -45,7 +50,8 @@ extension Worker {
             guard unsafe host.pointee.connectionCount == 0 else { return }
             unsafe cluster.pointee.config.pointee.breakers?.takeBeyond(.connections, priority)
         }
-        if unsafe openClient(host, cluster, priority) == nil {
+        let isTCP = unsafe streams[host.pointee.pendingTail]?.pointee.isTCP ?? false
+        if unsafe openClient(host, cluster, priority, isTCP: isTCP) == nil {
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxConnectFail)
             if unsafe host.pointee.connectionCount == 0 { unsafe failPending(host, .connectFailed(0)) }
         }
@@ -58,6 +64,12 @@ extension Worker {
         _ host: UnsafeMutablePointer<Host>
     ) {
         while let stream = unsafe streams[host.pointee.pendingHead] {
+            if unsafe stream.pointee.isTCP, unsafe client.pointee.requests > 0 {
+                let priority = unsafe stream.pointee.upstreamIsHigh ? Priority.high : .normal
+                unsafe closeClient(client, connection, byPeer: false)
+                if let cluster = unsafe cluster(of: host) { unsafe openForPending(host, cluster, priority) }
+                return
+            }
             unsafe dequeue(stream, host)
             if unsafe attach(stream, client, connection, host) { return }
         }

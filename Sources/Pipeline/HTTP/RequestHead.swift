@@ -17,6 +17,7 @@ extension Worker {
         unsafe server.pointee.requests &+= 1
         unsafe countRequest(stream)
         unsafe stream.pointee.requestHeadBytes = unsafe UInt64(truncatingIfNeeded: stream.pointee.request.textBytes)
+        unsafe RepeatedHeaders.join(stream.requestHead, isRequest: true)
         unsafe stream.pointee.startWallNs = wallNs
         unsafe stream.pointee.isHead = unsafe stream.pointee.request.method == .head
         unsafe stream.pointee.isConnect = unsafe stream.pointee.request.method == .connect
@@ -49,10 +50,7 @@ extension Worker {
             unsafe !http.pointee.defaultHost10.isEmpty
         {
             unsafe stream.pointee.request.authority = unsafe stream.pointee.request.store(http.pointee.defaultHost10)
-            unsafe stream.pointee.request.append(.host, http.pointee.defaultHost10)
         } else if unsafe !server.pointee.decoder.hasHost {
-            unsafe stream.pointee.closesDownstream = true
-            unsafe stream.pointee.delaysClose = true
             unsafe reply(
                 stream, status: 400, body: .empty, details: Bytes("missing_host_header" as StaticString), flags: [])
             return
@@ -99,14 +97,19 @@ extension Worker {
 
     private func upgradeAndHops(_ server: UnsafeMutablePointer<H1Server>, _ stream: StreamPointer) -> Bool {
         let isUpgrade = unsafe server.pointee.decoder.upgradeRequested
-        if isUpgrade {
-            unsafe stream.pointee.isUpgrade = true
-        }
+        // CONNECT asks for a tunnel as an upgrade does.
+        if unsafe isUpgrade || stream.pointee.isConnect { unsafe stream.pointee.isUpgrade = true }
         guard unsafe HopByHop.strip(&stream.pointee.request, keepUpgrade: isUpgrade) else {
-            unsafe stream.pointee.closesDownstream = true
+            // A connection option took the host with it.
+            unsafe stream.pointee.request.authority = Span32()
             unsafe reply(
                 stream, status: 400, body: .empty, details: Bytes("missing_host_header" as StaticString), flags: [])
             return false
+        }
+        // A length that Connection names is not passed on: the body's end is said another way.
+        if unsafe stream.pointee.requestLength != nil, unsafe !stream.pointee.request.has(.contentLength) {
+            unsafe stream.pointee.requestIsChunked = unsafe stream.pointee.requestLength != 0
+            unsafe stream.pointee.requestLength = nil
         }
         return true
     }
@@ -143,6 +146,9 @@ extension Worker {
     private func normalise(_ stream: StreamPointer) -> Bool {
         let http = unsafe stream.pointee.http
         if unsafe http.pointee.stripTrailingHostDot || http.pointee.stripPort != .none { unsafe stripHost(stream) }
+        // RFC 9112 §3.2: no form of a target has a fragment.
+        let path = unsafe stream.pointee.request.text(stream.pointee.request.path)
+        if path.firstIndex(of: 0x23) != nil { return unsafe refusePath(stream) }
         guard unsafe http.pointee.normalizePath || http.pointee.mergeSlashes || http.pointee.escapedSlashes != .keep else {
             return true
         }
@@ -157,14 +163,7 @@ extension Worker {
         }
         switch unsafe PathNormalizer.apply(options, to: &stream.pointee.request) {
         case .unchanged, .changed: return true
-        case .rejected:
-            unsafe count(http.pointee.stats, .downstreamRqFailedPathNormalization)
-            unsafe stream.pointee.closesDownstream = true
-            unsafe stream.pointee.delaysClose = true
-            unsafe reply(
-                stream, status: 400, body: .empty, details: Bytes("path_normalization_failed" as StaticString),
-                flags: [])
-            return false
+        case .rejected: return unsafe refusePath(stream)
         case .redirect:
             unsafe count(http.pointee.stats, .downstreamRqRedirectedWithNormalizedPath)
             let path = unsafe stream.pointee.request.text(stream.pointee.request.path)
@@ -175,26 +174,47 @@ extension Worker {
         }
     }
 
+    private func refusePath(_ stream: StreamPointer) -> Bool {
+        unsafe count(stream.pointee.http.pointee.stats, .downstreamRqFailedPathNormalization)
+        unsafe reply(
+            stream, status: 400, body: .empty, details: Bytes("path_normalization_failed" as StaticString), flags: [])
+        return false
+    }
+
     private func stripHost(_ stream: StreamPointer) {
         let http = unsafe stream.pointee.http
         var host = unsafe stream.pointee.request.text(stream.pointee.request.authority)
         let before = host.count
-        if unsafe http.pointee.stripTrailingHostDot, host.count > 1, host[host.count &- 1] == UInt8(ascii: ".") {
-            host = host.part(0, host.count &- 1)
-        }
         if unsafe http.pointee.stripPort != .none, let parsed = HostPort(host), let port = parsed.port {
             let isMatching = unsafe port == stream.pointee.localAddress.port
             if unsafe http.pointee.stripPort == .any || isMatching { host = parsed.host }
+        }
+        if unsafe http.pointee.stripTrailingHostDot {
+            if host.count > 1, host[host.count &- 1] == UInt8(ascii: ".") {
+                host = host.part(0, host.count &- 1)
+            } else if let parsed = HostPort(host), parsed.port != nil, parsed.host.count > 1,
+                parsed.host[parsed.host.count &- 1] == UInt8(ascii: ".")
+            {
+                return unsafe dropDot(stream, host, at: parsed.host.count &- 1)
+            }
         }
         guard host.count != before else { return }
         unsafe setAuthority(stream, host)
     }
 
-    /// The authority and the `host` field are one thing.
-    func setAuthority(_ stream: StreamPointer, _ host: Bytes) {
-        let span = unsafe stream.pointee.request.store(host)
+    /// The host's dot before its port.
+    private func dropDot(_ stream: StreamPointer, _ host: Bytes, at dot: Int) {
+        guard let (span, base) = unsafe stream.pointee.request.extend(host.count &- 1) else { return }
+        // Taken after `extend`, which may have moved the text.
+        let old = unsafe stream.pointee.request.text(stream.pointee.request.authority)
+        unsafe base.update(from: old.base, count: dot)
+        unsafe (base + dot).update(from: old.base + dot + 1, count: host.count &- dot &- 1)
         unsafe stream.pointee.request.authority = span
-        unsafe stream.pointee.request.set(.host, stream.pointee.request.text(span))
+    }
+
+    /// The authority stands for the `host` field, which is no field of the head: the codec writes it.
+    func setAuthority(_ stream: StreamPointer, _ host: Bytes) {
+        unsafe stream.pointee.request.authority = unsafe stream.pointee.request.store(host)
     }
 
     private func expectations(_ stream: StreamPointer) {
@@ -229,43 +249,21 @@ extension Worker {
     private func requestID(_ stream: StreamPointer) {
         let http = unsafe stream.pointee.http
         let old = unsafe stream.pointee.request.index(of: .xRequestId)
-        if let old, unsafe !http.pointee.useRemoteAddress || http.pointee.preserveExternalRequestID || stream.pointee.isInternal {
+        if let old, unsafe !stream.pointee.request.value(old).isEmpty,
+            unsafe !http.pointee.useRemoteAddress || http.pointee.preserveExternalRequestID || stream.pointee.isInternal
+        {
             unsafe stream.pointee.requestID = unsafe stream.pointee.request.field(old).value
             return
         }
         guard unsafe http.pointee.generateRequestID else { return }
         guard let (span, base) = unsafe stream.pointee.request.extend(36) else { return }
         unsafe UUIDText.write(random.next(), random.next(), base)
-        let name = unsafe stream.pointee.request.store(Bytes(HeaderID.xRequestId.name))
-        if old != nil { unsafe stream.pointee.request.remove(.xRequestId) }
-        unsafe stream.pointee.request.append(name: name, value: span, id: .xRequestId)
-        unsafe stream.pointee.requestID = span
-    }
-}
-
-/// A random (version 4) UUID as text; the version digit is where Envoy packs the trace reason (none: 4).
-enum UUIDText {
-    // HOT: per message.
-    static func write(_ a: UInt64, _ b: UInt64, _ out: UnsafeMutablePointer<UInt8>) {
-        var high = (a & 0xffff_ffff_ffff_0fff) | 0x4000
-        var low = (b & 0x3fff_ffff_ffff_ffff) | 0x8000_0000_0000_0000
-        var i = 36
-        // From the last digit on: 12 of `low`, dash, 4 of `low`, dash, 4, dash, 4, dash, 8 of `high`.
-        while i > 0 {
-            i &-= 1
-            if i == 23 || i == 18 || i == 13 || i == 8 {
-                unsafe out[i] = UInt8(ascii: "-")
-                continue
-            }
-            let nibble: UInt8
-            if i > 18 {
-                nibble = UInt8(truncatingIfNeeded: low & 15)
-                low >>= 4
-            } else {
-                nibble = UInt8(truncatingIfNeeded: high & 15)
-                high >>= 4
-            }
-            unsafe out[i] = nibble < 10 ? 0x30 &+ nibble : 0x57 &+ nibble
+        if let old {
+            unsafe stream.pointee.request.setValue(at: old, span)
+        } else {
+            let name = unsafe stream.pointee.request.store(Bytes(HeaderID.xRequestId.name))
+            unsafe stream.pointee.request.append(name: name, value: span, id: .xRequestId)
         }
+        unsafe stream.pointee.requestID = span
     }
 }

@@ -15,7 +15,10 @@ extension Worker {
         unsafe stream.pointee.perTryTimeoutAtMs = 0
         unsafe stream.pointee.activeMs = nowMs
         if unsafe retriesResponse(stream, client, endStream: endStream) { return }
-        unsafe countUpstreamStatus(stream, status)
+        unsafe RepeatedHeaders.join(stream.responseHead, isRequest: false)
+        // Response headers that tell about the host, whichever host says so.
+        let canary = unsafe stream.pointee.response.value(of: .xEnvoyUpstreamCanary)
+        unsafe countUpstreamStatus(stream, status, isCanary: canary?.equals(Bytes("true" as StaticString)) ?? false)
         if status >= 500, let host = unsafe hosts[stream.pointee.host] {
             unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqError.rawValue)
         } else if let host = unsafe hosts[stream.pointee.host] {
@@ -38,6 +41,9 @@ extension Worker {
         }
         unsafe addAttemptCount(stream)
         if let route = unsafe stream.pointee.route {
+            // Formats read the head that is here, though it has not passed the filters.
+            unsafe stream.pointee.hasResponseHead = true
+            defer { unsafe stream.pointee.hasResponseHead = false }
             if let chosen = unsafe stream.pointee.chosen {
                 unsafe applyMutations(chosen.pointee.mutations.response, stream, isRequest: false)
             }
@@ -57,6 +63,7 @@ extension Worker {
 
     /// Connection fields are between two neighbours. What an upstream's `Connection` names is not removed (Envoy).
     private func stripResponseHops(_ stream: StreamPointer, isTunnel: Bool) {
+        guard unsafe stream.pointee.response.hasAny(from: .connection, through: .proxyConnection) else { return }
         if !isTunnel {
             if unsafe stream.pointee.response.has(.connection) { unsafe stream.pointee.response.remove(.connection) }
             if unsafe stream.pointee.response.has(.upgrade) { unsafe stream.pointee.response.remove(.upgrade) }
@@ -71,9 +78,6 @@ extension Worker {
     /// Last touches on any response: `date`, `server`, `connection`.
     func finaliseResponse(_ stream: StreamPointer) {
         let http = unsafe stream.pointee.http
-        if unsafe stream.pointee.isLocalReply, let route = unsafe stream.pointee.route {
-            unsafe applyMutations(route.pointee.mutations.response, stream, isRequest: false)
-        }
         unsafe stream.pointee.response.set(.date, dateText)
         switch unsafe http.pointee.serverAction {
         case .overwrite: unsafe stream.pointee.response.set(.server, http.pointee.serverName)
@@ -82,17 +86,23 @@ extension Worker {
                 unsafe stream.pointee.response.append(.server, http.pointee.serverName)
             }
         case .passThrough:
-            if unsafe stream.pointee.isLocalReply, unsafe !stream.pointee.response.has(.server) {
-                unsafe stream.pointee.response.append(.server, http.pointee.serverName)
-            }
+            break
         }
         if unsafe !http.pointee.via.isEmpty { unsafe appendVia(stream, http.pointee.via) }
-        if unsafe http.pointee.requestIDInResponse, unsafe !stream.pointee.requestID.isEmpty {
+        // Only an internal caller's `x-envoy-force-trace` is still there.
+        if unsafe http.pointee.requestIDInResponse
+            || (stream.pointee.isInternal && stream.pointee.request.has(.xEnvoyForceTrace)),
+            unsafe !stream.pointee.requestID.isEmpty
+        {
             unsafe stream.pointee.response.set(.xRequestId, stream.pointee.request.text(stream.pointee.requestID))
         }
+        if let proxyStatus = unsafe http.pointee.proxyStatus { unsafe addProxyStatus(stream, proxyStatus) }
         // HTTP/1 cannot wait for the rest of a request that is answered already.
-        if unsafe !stream.pointee.requestEnded, unsafe !stream.pointee.isTunnel {
+        // One that asks for a tunnel has no end.
+        if unsafe !stream.pointee.requestEnded || stream.pointee.isUpgrade, unsafe !stream.pointee.isTunnel {
             unsafe stream.pointee.closesDownstream = true
+            unsafe stream.pointee.delaysClose = true
+            unsafe stream.pointee.respondedEarly = true
         }
         // A drain that a timeout has begun closes later; the client is told now.
         if let connection = unsafe connections.slab[stream.pointee.downstream], let server = unsafe servers[connection.pointee.session],
@@ -135,7 +145,7 @@ extension Worker {
     }
 
     // HOT: per message.
-    func countUpstreamStatus(_ stream: StreamPointer, _ status: UInt16) {
+    func countUpstreamStatus(_ stream: StreamPointer, _ status: UInt16, isCanary: Bool = false) {
         guard let cluster = unsafe cluster(stream.pointee.clusterSlot) else { return }
         let stats = unsafe cluster.pointee.config.pointee.stats
         count(stats, .upstreamRqCompleted)
@@ -144,11 +154,13 @@ extension Worker {
         cells.count(
             stats &+ (isInternal ? ClusterStat.internalResponseCodes : .externalResponseCodes).rawValue,
             responseCode: status)
+        if isCanary { cells.count(stats &+ ClusterStat.canaryResponseCodes.rawValue, responseCode: status) }
         // From the end of the request on, over all tries.
         guard unsafe stream.pointee.requestEndNs != 0 else { return }
         let elapsed = unsafe (nowNs &- stream.pointee.requestEndNs) / 1_000_000
         cells.record(stats &+ ClusterStat.upstreamRqTime.rawValue, elapsed)
         cells.record(
             stats &+ (isInternal ? ClusterStat.internalUpstreamRqTime : .externalUpstreamRqTime).rawValue, elapsed)
+        if isCanary { cells.record(stats &+ ClusterStat.canaryUpstreamRqTime.rawValue, elapsed) }
     }
 }

@@ -132,11 +132,13 @@ extension Worker {
 
     func rewriteHost(_ stream: StreamPointer, _ host: Bytes, _ route: UnsafePointer<RouteConfig>) {
         let old = unsafe stream.pointee.request.authority
+        // `host` may lie in the head's text, which moves when it grows: named by its place from here on.
+        let new = unsafe stream.pointee.request.store(host)
         unsafe stream.pointee.request.set(.xEnvoyOriginalHost, stream.pointee.request.text(old))
         if unsafe route.pointee.appendForwardedHost {
             unsafe append(stream, .xForwardedHost, stream.pointee.request.text(old), separator: ",")
         }
-        unsafe setAuthority(stream, host)
+        unsafe setAuthority(stream, stream.pointee.request.text(new))
     }
 
     private func pathRewrites(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>) {
@@ -156,13 +158,25 @@ extension Worker {
 
     func replyDirectly(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>) {
         unsafe cells.increment(stream.pointee.http.pointee.routerStats &+ RouterStat.rqDirectResponse.rawValue)
+        var parts = unsafe LocalReplyParts(
+            status: route.pointee.directStatus, body: route.pointee.directBody,
+            contentType: Bytes("text/plain" as StaticString))
+        if let format = unsafe route.pointee.directFormat {
+            unsafe writeDirect(&parts, stream, format.pointee)
+            parts.hasContentType = unsafe format.pointee.setsContentType
+        }
         unsafe reply(
-            stream, status: route.pointee.directStatus, body: route.pointee.directBody,
-            details: Bytes("direct_response" as StaticString), flags: [])
+            stream, status: parts.status, body: parts.body, details: Bytes("direct_response" as StaticString), flags: []
+        ) { head in
+            // A format's own type stands before the length.
+            if parts.hasContentType { head.append(.contentType, parts.contentType) }
+        }
+        if let block = parts.block { memory.blocks.free(block) }
     }
 
     func redirect(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>) {
         guard let redirect = unsafe route.pointee.redirect else { return }
+        let path = unsafe stream.pointee.request.path
         unsafe cells.increment(stream.pointee.http.pointee.routerStats &+ RouterStat.rqDirectResponse.rawValue)
         if let prefix = unsafe redirect.pointee.prefixRewrite {
             let matched = unsafe Int(stream.pointee.routeResult?.matchedPathCount ?? 0)
@@ -171,6 +185,8 @@ extension Worker {
             _ = unsafe PathRewrite.regex(&stream.pointee.request, rewrite.pointee)
         }
         let request = unsafe stream.pointee.request
+        // The request itself is as it came: logs show its path.
+        unsafe stream.pointee.request.path = path
         let proto = request.value(of: .xForwardedProto) ?? Bytes("http" as StaticString)
         unsafe reply(
             stream, status: redirect.pointee.status, body: .empty,

@@ -88,6 +88,8 @@ package struct RouteConfig: BitwiseCopyable {
     /// Lower-case names of protocols that the route enables or disables against the connection manager.
     package var upgradesOn = FrozenArray<Bytes>()
     package var upgradesOff = FrozenArray<Bytes>()
+    /// `connect_config`: CONNECT ends here, in a TCP connection of the cluster.
+    package var terminatesConnect = false
     package var retry: UnsafePointer<RetryConfig>?
     package var includeAttemptCountInRequest = false
     package var includeAttemptCountInResponse = false
@@ -98,6 +100,8 @@ package struct RouteConfig: BitwiseCopyable {
     // directResponse
     package var directStatus: UInt16 = 200
     package var directBody = Bytes.empty
+    /// `body_format`; nil: the body as it is.
+    package var directFormat: UnsafePointer<LocalReplyBody>?
 
     /// In the order in which they are applied (route, virtual host, table; the other way with
     /// `most_specific_header_mutations_wins`), the weighted cluster's before all.

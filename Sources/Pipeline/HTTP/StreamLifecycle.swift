@@ -109,17 +109,22 @@ extension Worker {
         gauge(stats, .downstreamRqActive, -1)
         let status = unsafe stream.pointee.hasResponseHead ? stream.pointee.response.status : 0
         if status != 0 {
-            count(stats, .downstreamRqCompleted)
-            unsafe countStatus(stream, status)
+            // Health checks are in no statistic of answers.
+            if unsafe !stream.pointee.isHealthCheck {
+                count(stats, .downstreamRqCompleted)
+                unsafe countStatus(stream, status)
+            }
             unsafe cells.record(
                 stats &+ HTTPConnectionManagerStat.downstreamRqTime.rawValue,
                 (nowNs &- stream.pointee.startNs) / 1_000_000)
         }
         if unsafe stream.pointee.isCountedUpgrade { gauge(stats, .downstreamCxUpgradesActive, -1) }
-        if unsafe !stream.isWhole, status != 0 {
+        if status != 0, unsafe !stream.isWhole || stream.pointee.respondedEarly {
             count(stats, .downstreamRqResponseBeforeRqComplete)
             // Envoy resets the codec's stream then, and counts every reset as received.
-            if !reset, unsafe !stream.pointee.isTunnel { count(stats, .downstreamRqRxReset) }
+            if !reset, unsafe !stream.isWhole, unsafe !stream.pointee.isTunnel || stream.pointee.isTCP {
+                count(stats, .downstreamRqRxReset)
+            }
         }
         unsafe destroyFilters(stream)
         unsafe log(stream, .downstreamEnd)

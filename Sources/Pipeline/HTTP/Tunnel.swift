@@ -1,4 +1,5 @@
-// After 101 a stream is a tunnel: bytes go both ways as they come, until either side ends.
+// After 101, or a 2xx to CONNECT, a stream is a tunnel: bytes go both ways as they come, until either side ends.
+// CONNECT with `connect_config` ends here: its upstream is a TCP connection, and the 200 is ours (RFC 9110 §9.3.6).
 
 import Primitives
 import Stats
@@ -17,7 +18,8 @@ extension Worker {
         unsafe stream.pointee.requestEnded = false
         unsafe server.pointee.decoder.becomeTunnel()
         // What the client sent behind its request belongs to the tunnel now.
-        unsafe countUpstreamBody(stream, stream.pointee.waitingBody.count)
+        unsafe stream.pointee.requestBodyBytes &+= UInt64(truncatingIfNeeded: server.pointee.pending.count)
+        unsafe countUpstreamBody(stream, stream.pointee.waitingBody.count &+ server.pointee.pending.count)
         unsafe upstream.pointee.out.append(moving: &stream.pointee.waitingBody)
         unsafe upstream.pointee.out.append(moving: &server.pointee.pending)
         if unsafe !upstream.pointee.out.isEmpty { unsafe connections.markDirty(upstream) }
@@ -42,12 +44,48 @@ extension Worker {
         unsafe downstreamGone(server, connection)
     }
 
-    func tunnelUpstreamEnded(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) {
+    /// The TCP connection for a CONNECT is there: that is the answer.
+    func connectEstablished(_ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>) {
+        unsafe client.pointee.decoder.becomeTunnel()
+        unsafe stream.pointee.requestHeadSent = true
+        unsafe stream.pointee.response.reset()
+        unsafe stream.pointee.response.status = 200
+        unsafe upstreamResponseHead(stream, client, endStream: false)
+    }
+
+    /// The server behind a CONNECT has said all: the response ends, and with it the client's connection.
+    func connectFinished(
+        _ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>
+    ) {
+        unsafe stream.pointee.upstreamEndNs = nowNs
+        unsafe closeConnectUpstream(stream, client, connection)
+        unsafe responseEnded(stream)
+    }
+
+    /// In Envoy the end of the server's side behind a CONNECT is the end of a response: the connection is closed by us.
+    private func closeConnectUpstream(
+        _ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>
+    ) {
+        unsafe upstreamCounted(connection, .upstreamCxDestroyWithActiveRq, 1)
+        unsafe upstreamCounted(connection, .upstreamCxDestroyLocalWithActiveRq, 1)
+        unsafe stream.pointee.upstream = .none
+        unsafe client.pointee.stream = .none
+        unsafe closeClient(client, connection, byPeer: false)
+    }
+
+    func tunnelUpstreamEnded(
+        _ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>,
+        _ error: Int32
+    ) {
         unsafe stream.pointee.flags.insert(.upstreamConnectionTermination)
         unsafe stream.pointee.details = Bytes(
             "upstream_reset_after_response_started{connection_termination}" as StaticString)
-        unsafe upstreamCounted(connection, .upstreamCxDestroyWithActiveRq, 1)
-        unsafe upstreamCounted(connection, .upstreamCxDestroyRemoteWithActiveRq, 1)
+        if error == 0, unsafe stream.pointee.isConnect {
+            unsafe closeConnectUpstream(stream, client, connection)
+        } else {
+            unsafe upstreamCounted(connection, .upstreamCxDestroyWithActiveRq, 1)
+            unsafe upstreamCounted(connection, .upstreamCxDestroyRemoteWithActiveRq, 1)
+        }
         unsafe endTunnel(stream)
     }
 
@@ -66,8 +104,7 @@ extension Worker {
             unsafe stream.pointee.upstream = .none
             unsafe clients.free(client.pointee.handle)
             unsafe upstream.pointee.session = .none
-            unsafe upstream.pointee.role = .closing
-            unsafe connections.closeWhenSent(upstream)
+            unsafe closeWhenSent(upstream, stallMs: stream.pointee.http.pointee.delayedCloseTimeoutMs)
         }
     }
 

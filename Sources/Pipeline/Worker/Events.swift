@@ -23,14 +23,16 @@ extension Worker {
             case .http1Upstream: unsafe http1UpstreamEnded(connection, 0)
             case .tcpDownstream, .tcpUpstream: unsafe relayEnded(connection)
             case .echo: unsafe connections.closeWhenSent(connection)
-            case .directResponse, .closing, .none: unsafe close(connection)
+            // Its own end says nothing of whether it reads what is still queued.
+            case .closing: if unsafe connection.pointee.out.isEmpty { unsafe closeEither(connection) }
+            case .directResponse, .none: unsafe close(connection)
             }
         case .failed(let connection, let error):
             switch unsafe connection.pointee.role {
             case .http1Downstream: unsafe http1DownstreamFailed(connection, error)
             case .http1Upstream: unsafe http1UpstreamEnded(connection, error)
             case .tcpDownstream, .tcpUpstream: unsafe relayFailed(connection, error)
-            case .echo, .directResponse, .closing, .none: unsafe close(connection)
+            case .echo, .directResponse, .closing, .none: unsafe closeEither(connection)
             }
         case .nothing: break
         }
@@ -46,14 +48,15 @@ extension Worker {
             case .http1Upstream: unsafe http1UpstreamSent(connection, bytes)
             case .tcpDownstream, .tcpUpstream: unsafe relaySent(connection)
             case .echo: unsafe echoSent(connection)
-            case .directResponse, .closing, .none: break
+            case .closing: unsafe timers.arm(connection.timerNode, at: nowMs &+ connection.pointee.stallMs)
+            case .directResponse, .none: break
             }
         case .failed(let connection, let error):
             switch unsafe connection.pointee.role {
             case .http1Downstream: unsafe http1DownstreamFailed(connection, error)
             case .http1Upstream: unsafe http1UpstreamSendFailed(connection, error)
             case .tcpDownstream, .tcpUpstream: unsafe relayFailed(connection, error)
-            case .echo, .directResponse, .closing, .none: unsafe close(connection)
+            case .echo, .directResponse, .closing, .none: unsafe closeEither(connection)
             }
         case .nothing: break
         }
@@ -78,7 +81,7 @@ extension Worker {
             unsafe connection.pointee.isConnecting ? http1ConnectFailed(connection, .timedOut) : http1UpstreamTimedOut(connection)
         case .tcpDownstream: unsafe tcpTimedOut(connection)
         case .tcpUpstream: if unsafe connection.pointee.isConnecting { unsafe tcpConnectFailed(connection, .timedOut) }
-        case .closing: unsafe close(connection)
+        case .closing: unsafe closeEither(connection)
         case .echo, .directResponse, .none: break
         }
     }
@@ -113,6 +116,25 @@ extension Worker {
         for i in 0..<count {
             memory.buffers.release(memory.buffers.identifier(at: position &+ UInt16(truncatingIfNeeded: i)))
         }
+    }
+
+    // MARK: The last bytes
+
+    /// How long a connection that only has to be emptied may stand still where configuration says nothing.
+    private static let stallMs: UInt64 = 1000
+
+    /// Nothing is read any more; closes when what is queued is out, or when none of it has left for `stallMs`.
+    /// The session must have been dealt with.
+    func closeWhenSent(_ connection: UnsafeMutablePointer<Connection>, stallMs: UInt64) {
+        unsafe connection.pointee.role = .closing
+        unsafe connection.pointee.stallMs = stallMs == 0 ? Worker.stallMs : stallMs
+        unsafe timers.arm(connection.timerNode, at: nowMs &+ connection.pointee.stallMs)
+        unsafe connections.closeWhenSent(connection)
+    }
+
+    /// Closes a connection whose role has ended: one to a host gives back its accounts there.
+    func closeEither(_ connection: UnsafeMutablePointer<Connection>) {
+        unsafe connection.pointee.host.isNone ? close(connection) : closeUpstream(connection)
     }
 
     // MARK: echo

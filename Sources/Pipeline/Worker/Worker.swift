@@ -125,7 +125,7 @@ public final class Worker {
     // HOT: per turn.
     package func turn() {
         connections.flushAll()
-        while let connection = unsafe connections.takeFinished() { unsafe close(connection) }
+        while let connection = unsafe connections.takeFinished() { unsafe closeEither(connection) }
         memory.buffers.publish()
         connections.resumeStarved()
         connections.resumeLater(nowMs: nowMs)

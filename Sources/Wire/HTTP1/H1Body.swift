@@ -103,9 +103,11 @@ struct H1Body {
             phase = .size
         case .size:
             if let digit = H1Body.hexDigit(byte) {
-                // The size fits 60 bits; zeros in front are harmless but not without end.
-                if remaining >> 56 != 0 || sizeDigits == 64 { return .chunkSizeOverflow }
+                // RFC 9112 §7.1: an overflow is prevented: the size fits 60 bits. Zeros in front are harmless but not
+                // without end: beyond 16 digits they count like an extension.
+                if remaining >> 56 != 0 { return .chunkSizeOverflow }
                 remaining = remaining << 4 | digit
+                if sizeDigits == 16 { return charge(options) }
                 sizeDigits &+= 1
                 return nil
             }
@@ -140,7 +142,7 @@ struct H1Body {
             phase = .extension_
             return charge(options)
         case 0x20, 0x09:
-            // Bad whitespace, which some old servers pad the size with.
+            // Bad whitespace, which some old servers pad the size with, as in Envoy.
             phase = .sizeSpace
             return charge(options)
         default: return .malformedChunkSize

@@ -10,7 +10,7 @@ package enum H1Error: UInt8, CaseIterable, Error {
     case bareLineFeed, bareCarriageReturn, controlCharacter
     // Start line.
     case malformedStartLine, unsupportedMethod, malformedVersion, lowVersion, malformedStatus
-    case invalidTargetCharacter, malformedTarget, unsupportedScheme, fragmentInTarget, invalidAuthority
+    case invalidTargetCharacter, malformedTarget, invalidURL, unsupportedScheme, invalidAuthority
     // Fields.
     case obsoleteFold, malformedFieldName, duplicateHost, underscoreInFieldName
     case headersTooLarge, tooManyHeaders
@@ -33,10 +33,9 @@ package enum H1Error: UInt8, CaseIterable, Error {
         }
     }
 
-    /// The answer's text; empty where Envoy sends none.
+    /// The answer's text.
     package var body: StaticString {
         switch self {
-        case .fragmentInTarget: ""
         case .lowVersion: "Upgrade Required"
         case .headersTooLarge, .tooManyHeaders, .trailersTooLarge: "Request Header Fields Too Large"
         case .unsupportedTransferEncoding: "Not Implemented"
@@ -48,17 +47,15 @@ package enum H1Error: UInt8, CaseIterable, Error {
     package var details: StaticString {
         switch self {
         case .invalidTargetCharacter, .controlCharacter: "http1.invalid_characters"
-        case .malformedTarget: "http1.invalid_url"
+        case .invalidURL: "http1.invalid_url"
         case .unsupportedScheme: "http1.invalid_scheme"
-        case .fragmentInTarget: "path_normalization_failed"
         case .invalidAuthority: "http.invalid_authority"
         case .lowVersion: "low_version"
         case .underscoreInFieldName: "http1.unexpected_underscore"
-        case .headersTooLarge: "http1.headers_too_large"
+        case .headersTooLarge, .trailersTooLarge: "http1.headers_too_large"
         case .tooManyHeaders: "http1.too_many_headers"
-        case .trailersTooLarge: "http1.trailers_too_large"
         case .contentLengthAndChunked: "http1.content_length_and_chunked_not_allowed"
-        case .unsupportedTransferEncoding, .transferEncodingInHTTP10: "http1.invalid_transfer_encoding"
+        case .unsupportedTransferEncoding: "http1.invalid_transfer_encoding"
         case .bodyDisallowed: "http1.body_disallowed"
         default: "http1.codec_error"
         }

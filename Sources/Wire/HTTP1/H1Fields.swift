@@ -125,10 +125,12 @@ struct H1Fields {
         return version == .http10 ? .transferEncodingInHTTP10 : nil
     }
 
-    /// RFC 9110 §8.6: digits only. Leading zeros are a number like any other; the encoder writes it anew.
+    /// RFC 9110 §8.6: digits only, and what a signed 64-bit integer holds: a larger one wraps in some parser. Leading
+    /// zeros are a number like any other; the encoder writes it anew.
     private static func length(_ value: Bytes) -> UInt64? {
         var start = 0
         while start &+ 1 < value.count, value[start] == 0x30 { start &+= 1 }
-        return value.from(start).decimal
+        guard let length = value.from(start).decimal, length <= UInt64(Int64.max) else { return nil }
+        return length
     }
 }

@@ -12,10 +12,10 @@ package struct H1Options: BitwiseCopyable {
     package var maxStartLineBytes: UInt32 = 60 << 10
     /// All trailer lines together.
     package var maxTrailerBytes: UInt32 = 60 << 10
-    /// Chunk extensions may be ahead of the data they came with by this much (`docs/limits.md` §HTTP/1). Signed uploads
+    /// Chunk extensions may be ahead of the data they came with by this much (`docs/limits.md`). Signed uploads
     /// carry ~90 B per 64 KiB chunk; what this stops is kilobytes of extension per byte of data.
-    package var maxChunkExtensionBytes: UInt32 = 16 << 10
-    /// `max_headers_count`; trailers have the same bound for themselves.
+    package var maxChunkExtensionBytes: UInt32 = 60 << 10
+    /// `max_headers_count`; trailers that are kept have the same bound for themselves.
     package var maxHeaders: UInt16 = 100
     package var underscores = UnderscoreAction.allow
     package var acceptHTTP10 = false

@@ -76,14 +76,14 @@ package struct H1RequestDecoder {
         return fail(.truncated)
     }
 
-    /// RFC 9112 §2.2: one empty line before a request line is skipped (old clients add one after a body). Envoy skips
-    /// any number of CR and LF.
+    /// RFC 9112 §2.2: empty lines before a request line are skipped (old clients add one after a body), any number as in
+    /// Envoy: they are not kept. Envoy skips a CR or LF alone as well.
     @inline(__always)
     private mutating func begin(_ input: Bytes, _ cursor: inout Int, _ head: MessageHead) -> H1Error? {
         while cursor < input.count {
             let byte = input[cursor]
             switch phase {
-            case .idle where byte == 0x0d: phase = .idleReturn
+            case .idle where byte == 0x0d, .idleLine where byte == 0x0d: phase = .idleReturn
             case .idleReturn:
                 guard byte == 0x0a else { return .bareCarriageReturn }
                 phase = .idleLine

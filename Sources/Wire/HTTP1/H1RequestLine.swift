@@ -23,11 +23,16 @@ struct H1RequestLine {
 
         let target = methodEnd &+ 1
         let targetEnd = unsafe target &+ martlet_scan_visible(base + target, base + end, head.textLimit)
-        if targetEnd < end, unsafe base[targetEnd] != 0x20 { return .invalidTargetCharacter }
+        if targetEnd < end, unsafe base[targetEnd] != 0x20 {
+            return unsafe base[targetEnd] < 0x80 ? .invalidTargetCharacter : .malformedTarget
+        }
         guard targetEnd > target else { return .malformedStartLine }
 
-        // RFC 9112 §2.3. Without a version it is HTTP/0.9, which has no heads.
-        guard targetEnd < end else { return .lowVersion }
+        // RFC 9112 §2.3. Without a version it is HTTP/0.9; where HTTP/1.0 is accepted Envoy takes it for that, with fields.
+        guard targetEnd < end else {
+            head.version = .http10
+            return options.acceptHTTP10 ? parseTarget(target, targetEnd, &head) : .lowVersion
+        }
         let versionStart = targetEnd &+ 1
         guard end &- versionStart == 8 else { return .malformedVersion }
         let version = unsafe UnsafeRawPointer(base + versionStart).loadUnaligned(as: UInt64.self).littleEndian
@@ -64,17 +69,16 @@ struct H1RequestLine {
             guard head.method == .options else { return .malformedTarget }
             head.path = span(start, end)
         } else {
-            if let error = parseAbsoluteForm(start, end, &head) { return error }
+            return parseAbsoluteForm(start, end, &head)
         }
-        // RFC 9112 §3.2: no form has a fragment.
-        return head.text(head.path).firstIndex(of: 0x23) == nil ? nil : .fragmentInTarget
+        return nil
     }
 
     /// RFC 9112 §3.2.3: host and port, both.
     private mutating func parseAuthorityForm(_ start: Int, _ end: Int, _ head: inout MessageHead) -> H1Error? {
         let authority = span(start, end)
         guard let parts = HostPort(head.text(authority)), parts.port != nil, !parts.host.isEmpty else {
-            return .malformedTarget
+            return .invalidURL
         }
         head.authority = authority
         hasAuthority = true
@@ -83,9 +87,13 @@ struct H1RequestLine {
 
     /// RFC 9112 §3.2.2: scheme "://" authority path-abempty [ "?" query ].
     private mutating func parseAbsoluteForm(_ start: Int, _ end: Int, _ head: inout MessageHead) -> H1Error? {
-        guard options.allowAbsoluteURL else { return .malformedTarget }
         let target = head.text(span(start, end))
         guard let colon = target.firstIndex(of: Bytes("://")), colon > 0 else { return .malformedTarget }
+        if !options.allowAbsoluteURL {
+            // A path that is none: the connection manager says so.
+            head.path = span(start, end)
+            return nil
+        }
         let scheme = target.prefix(colon)
         guard scheme.equalsIgnoringCase(Bytes("http")) || scheme.equalsIgnoringCase(Bytes("https")) else {
             return .unsupportedScheme
@@ -93,12 +101,16 @@ struct H1RequestLine {
         let from = colon &+ 3
         var pathStart = from
         while pathStart < target.count, target[pathStart] != 0x2f, target[pathStart] != 0x3f { pathStart &+= 1 }
-        // User information is refused by HostPort: RFC 9110 §4.2.4; Envoy strips it.
-        guard let parts = HostPort(target.part(from, pathStart)), !parts.host.isEmpty else { return .malformedTarget }
+        // User information is refused: RFC 9110 §4.2.4; Envoy strips it.
+        let text = target.part(from, pathStart)
+        guard let parts = HostPort(text), !parts.host.isEmpty else {
+            return text.firstIndex(of: 0x40) == nil ? .invalidURL : .malformedTarget
+        }
         hasAuthority = true
         head.scheme = span(start, start &+ colon)
         let base = unsafe head.textBase
-        if pathStart < target.count, target[pathStart] == 0x2f {
+        if pathStart < target.count {
+            // A query without a path stays without one, as in Envoy: the connection manager has no answer for it.
             head.authority = span(start &+ from, start &+ pathStart)
             head.path = span(start &+ pathStart, end)
         } else {
@@ -109,8 +121,7 @@ struct H1RequestLine {
                 unsafe base[i &- 1] = unsafe base[i]
                 i &+= 1
             }
-            let isAsterisk = head.method == .options && pathStart == target.count
-            unsafe base[start &+ pathStart &- 1] = isAsterisk ? 0x2a : 0x2f
+            unsafe base[start &+ pathStart &- 1] = head.method == .options ? 0x2a : 0x2f
             head.authority = span(start &+ from &- 1, start &+ pathStart &- 1)
             head.path = span(start &+ pathStart &- 1, end)
         }

@@ -36,6 +36,8 @@ package struct H1ResponseDecoder {
     package var endsHere: Bool { phase == .body && (body.isEnded || body.isDone) }
     /// The connection must not be used again (RFC 9112 §9.3), be it because its end is the body's end.
     package var shouldClose: Bool { fields.shouldClose(version) || body.endsAtClose }
+    /// The head says that the connection closes, or does not say that it stays (HTTP/1.0).
+    package var announcesClose: Bool { fields.shouldClose(version) }
     /// Every byte after this head belongs to the tunnel: 101, or 2xx to CONNECT.
     package private(set) var isTunnel = false
     /// What is still to come of a body of known length: how large a receive would pay.
@@ -57,12 +59,21 @@ package struct H1ResponseDecoder {
         case .body: return body.next(input, &cursor, &head, options)
         case .idle:
             if cursor >= input.count { return .needMore }
+            // What does not begin like HTTP may never have a line's end to wait for.
+            if input[cursor] != 0x48 { return fail(.malformedStartLine) }
             lines.begin(at: head.textBytes)
             phase = .startLine
             return readHead(input, &cursor, &head)
         case .startLine, .fields: return readHead(input, &cursor, &head)
         case .failed: return .needMore
         }
+    }
+
+    /// From now on every byte is a `body` part: the connection carries no HTTP, but what a CONNECT asked for.
+    package mutating func becomeTunnel() {
+        phase = .body
+        body = .tunnel
+        isTunnel = true
     }
 
     /// The upstream closed. `complete` ends a close-delimited body; `needMore`: no response had begun, or it was over.

@@ -10,7 +10,7 @@ struct H1Trailers {
 
     private var phase = Phase.lineStart
     private(set) var begun = false
-    private var count: UInt16 = 0
+    private var count: UInt32 = 0
     private var bytes: UInt32 = 0
     private var nameStart: UInt32 = 0
     private var nameCount: UInt32 = 0
@@ -35,7 +35,8 @@ struct H1Trailers {
                     continue
                 }
                 if byte == 0x20 || byte == 0x09 { return .failed(.obsoleteFold) }
-                if count >= options.maxHeaders { return .failed(.tooManyHeaders) }
+                // Those that are dropped cost nothing but their bytes.
+                if options.enableTrailers, count >= options.maxHeaders { return .failed(.tooManyHeaders) }
                 count &+= 1
                 nameStart = UInt32(truncatingIfNeeded: head.textBytes)
                 nameCount = 0

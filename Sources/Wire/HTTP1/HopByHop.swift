@@ -17,19 +17,19 @@ package enum HopByHop {
         var count = 0
         while let at = head.index(of: .connection, from: i) {
             i = at &+ 1
-            var upgrade: Bytes?
+            var isUpgrade = false
             var options = TokenList(head.value(at))
             while let option = options.next() {
                 count &+= 1
                 if count > optionsMax { return false }
                 if option.equalsIgnoringCase(Bytes("upgrade")) {
-                    upgrade = option
+                    isUpgrade = true
                 } else if !nominate(option, &head) {
                     return false
                 }
             }
-            // `Upgrade` as the peer spelled it, alone.
-            if keepUpgrade, let upgrade { head.replaceValue(at: at, upgrade) } else { head.remove(at: at) }
+            // As the peer wrote it, as in Envoy: what else it names is gone.
+            if !keepUpgrade || !isUpgrade { head.remove(at: at) }
         }
         stripTE(&head)
         head.remove(.keepAlive)
@@ -63,7 +63,7 @@ package enum HopByHop {
                 // Who could have these removed would choose what the next hop believes of the request's origin.
                 case .xForwardedFor, .xForwardedHost, .xForwardedProto: return false
                 // `strip` and the encoder have their own rules for these.
-                case .te, .connection, .transferEncoding, .contentLength: break
+                case .te, .connection, .transferEncoding: break
                 default: head.remove(at: i)
                 }
             }

@@ -36,7 +36,10 @@ package enum PathNormalizer {
         // Only a path: "*" and the empty one of CONNECT stay.
         guard !target.path.isEmpty, target.path[0] == 0x2f else { return .unchanged }
         let escapes = hasEscapedSlash(target.path) ? options.escapedSlashes : .keepUnchanged
-        if escapes == .rejectRequest { return .rejected }
+        if escapes == .rejectRequest {
+            showUnescaped(&head, target.path.count)
+            return .rejected
+        }
         let unescape = escapes != .keepUnchanged
         guard unescape || options.normalize && mayNormalize(target.path) || options.mergeSlashes && hasDoubleSlash(target.path)
         else { return .unchanged }
@@ -70,6 +73,17 @@ package enum PathNormalizer {
         }
         head.path = unsafe Span32(offset: memory.span.offset, count: UInt32(truncatingIfNeeded: count))
         return escapes == .unescapeAndRedirect ? .redirect : .changed
+    }
+
+    /// What is refused stands in logs with its slashes unescaped, as in Envoy.
+    private static func showUnescaped(_ head: inout MessageHead, _ pathCount: Int) {
+        guard let memory = unsafe head.extend(Int(head.path.count)) else { return }
+        let whole = head.text(head.path)
+        var count = unsafe copy(whole.prefix(pathCount), true, to: memory.base)
+        let query = whole.from(pathCount)
+        _ = unsafe copy(query, false, to: memory.base + count)
+        count &+= query.count
+        head.path = unsafe Span32(offset: memory.span.offset, count: UInt32(truncatingIfNeeded: count))
     }
 
     private static func hasEscapedSlash(_ path: Bytes) -> Bool {

@@ -24,6 +24,21 @@ extension Groups {
                       - match: {prefix: /}
                         route: {cluster: up}
                     """),
+            .init(
+                name: "connect_passed", manager: "upgrade_configs: [{upgrade_type: CONNECT}]",
+                virtualHosts: """
+                    - name: all
+                      domains: ["*"]
+                      routes:
+                      - match: {connect_matcher: {}, headers: [{name: x-off, present_match: true}]}
+                        route: {cluster: up, upgrade_configs: [{upgrade_type: CONNECT, enabled: false}]}
+                      - match: {connect_matcher: {}, headers: [{name: x-refused, present_match: true}]}
+                        route: {cluster: refused, upgrade_configs: [{upgrade_type: CONNECT, connect_config: {}}]}
+                      - match: {connect_matcher: {}}
+                        route: {cluster: up}
+                      - match: {prefix: /}
+                        route: {cluster: up}
+                    """),
             .init(name: "relative_only", manager: "http_protocol_options: {allow_absolute_url: false}"),
             .init(name: "hundred", manager: "proxy_100_continue: true"),
             .init(name: "custom_methods", manager: "http_protocol_options: {allow_custom_methods: true}"),
@@ -31,7 +46,7 @@ extension Groups {
             .init(name: "two_requests", manager: "common_http_protocol_options: {max_requests_per_connection: 2}"),
         ],
         clusters: [
-            Group.up,
+            Group.up, .init("refused", [.refused]),
             .init("up_trailers", [.scripted("a")], http1Options("enable_trailers: true")),
         ],
         cases: framingRequests + framingResponses + framingUpgrades + framingOldVersions)
@@ -257,6 +272,40 @@ extension Groups {
                 .awaitText("pong"),
             ], on: "connect"
         ).upstream(.steps(.readText("ping"), .send("pong"), .close)),
+        Case(
+            "framing.connect_terminated_early_bytes",
+            steps: [.send("CONNECT h.test:443 HTTP/1.1\r\nhost: h.test:443\r\n\r\nping"), .awaitText("pong")], on: "connect"
+        ).upstream(.steps(.readText("ping"), .send("pong"), .close)),
+        Case(
+            "framing.connect_terminated_client_leaves",
+            steps: [
+                .send("CONNECT h.test:443 HTTP/1.1\r\nhost: h.test:443\r\n\r\n"), .awaitText("200 "), .send("ping"),
+                .awaitText("pong"), .close,
+            ], on: "connect"
+        ).upstream(.steps(.readText("ping"), .send("pong"), .readText("never"))),
+        Case(
+            "framing.connect_terminated_refused", "CONNECT h.test:443 HTTP/1.1\r\nhost: h.test:443\r\nx-refused: 1\r\n\r\n",
+            on: "connect_passed"),
+        Case(
+            "framing.connect_terminated_after_request",
+            steps: [
+                .send(request("GET /a")), .awaitResponse, .send("CONNECT h.test:443 HTTP/1.1\r\nhost: h.test:443\r\n\r\n"),
+                .awaitText("pong"),
+            ], on: "connect", methods: ["GET", "CONNECT"]
+        ).upstream(UpstreamScript([[.readRequest, .send(reply("200 OK"))], [.send("pong"), .close]])),
+        Case(
+            "framing.connect_passed_on",
+            steps: [
+                .send("CONNECT h.test:443 HTTP/1.1\r\nhost: h.test:443\r\n\r\n"), .awaitText("200 "), .send("ping"),
+                .awaitText("pong"),
+            ], on: "connect_passed"
+        ).upstream(.steps(.readHead, .send("HTTP/1.1 200 Connected\r\n\r\n"), .readText("ping"), .send("pong"), .close)),
+        Case(
+            "framing.connect_passed_on_and_refused", "CONNECT h.test:443 HTTP/1.1\r\nhost: h.test:443\r\n\r\n",
+            on: "connect_passed"
+        ).upstream(.steps(.readHead, .send(reply("403 Forbidden", body: "no")))),
+        Case(
+            "framing.connect_off", "CONNECT h.test:443 HTTP/1.1\r\nhost: h.test:443\r\nx-off: 1\r\n\r\n", on: "connect_passed"),
         Case("framing.connect_with_path", "CONNECT /path HTTP/1.1\r\nhost: h.test\r\n\r\n", on: "connect"),
         Case("framing.connect_without_port", "CONNECT h.test HTTP/1.1\r\nhost: h.test\r\n\r\n", on: "connect")
             .upstream(.steps(.readText("never"))),

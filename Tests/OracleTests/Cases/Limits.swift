@@ -7,6 +7,7 @@ extension Groups {
         listeners: [
             .init(name: "main"),
             .init(name: "ten_headers", manager: "common_http_protocol_options: {max_headers_count: 10}"),
+            .init(name: "trailers", manager: "http_protocol_options: {enable_trailers: true}"),
             .init(name: "one_kilobyte", manager: "max_request_headers_kb: 1"),
             .init(name: "large_heads", manager: "max_request_headers_kb: 96\ncommon_http_protocol_options: {max_headers_count: 300}"),
             .init(
@@ -104,6 +105,8 @@ extension Groups {
             .with { $0.clients[0].methods = ["GET", "GET"] },
         limit("too_many_trailers", request("POST /a", "transfer-encoding: chunked\r\n") + "0\r\n" + headers(120) + "\r\n"),
         limit("too_long_trailers", request("POST /a", "transfer-encoding: chunked\r\n") + "0\r\n" + headers(70, value: many("v", 1_015)) + "\r\n"),
+        limit("too_many_trailers_kept", request("POST /a", "transfer-encoding: chunked\r\n") + "0\r\n" + headers(120) + "\r\n", on: "trailers"),
+        limit("too_long_trailers_kept", request("POST /a", "transfer-encoding: chunked\r\n") + "0\r\n" + headers(70, value: many("v", 1_015)) + "\r\n", on: "trailers"),
     ]
 
     private static let limitsOfLines: [Case] = [

@@ -130,6 +130,12 @@ extension Groups {
           - {name: to_none, match: {prefix: /none}, route: {cluster: none}}
           - {name: to_refused, match: {prefix: /refused}, route: {cluster: refused}}
           - {name: template, match: {path_match_policy: {name: t, typed_config: {"@type": type.googleapis.com/envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig, path_template: "/t/{x=*}/end"}}}, route: {cluster: up}}
+          - name: template_rewrite
+            match: {path_match_policy: {name: t, typed_config: {"@type": type.googleapis.com/envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig, path_template: "/tr/{x=*}/{y=**}"}}}
+            route: {cluster: up, path_rewrite_policy: {name: r, typed_config: {"@type": type.googleapis.com/envoy.extensions.path.rewrite.uri_template.v3.UriTemplateRewriteConfig, path_template_rewrite: "/n/{y}/z{x}"}}}
+          - {name: d_json, match: {path: /d/json}, direct_response: {status: 200, body: {inline_string: "b"}, body_format: {json_format: {body: "%LOCAL_REPLY_BODY%", code: "%RESPONSE_CODE%"}}}}
+          - {name: d_html, match: {path: /d/html}, direct_response: {status: 200, body: {inline_string: "b"}, body_format: {content_type: text/html, text_format_source: {inline_string: "<%LOCAL_REPLY_BODY%> %RESPONSE_CODE% %RESPONSE_CODE_DETAILS%"}}}}
+          - {name: d_format_empty, match: {path: /d/format_empty}, direct_response: {status: 200, body: {inline_string: "b"}, body_format: {omit_empty_values: true, text_format_source: {inline_string: "%REQ(x-none)%"}}}}
         """
 
     private static func route(_ name: String, _ path: String, _ more: String = "", on listener: String = "main") -> Case {
@@ -194,6 +200,7 @@ extension Groups {
         Case("routing.redirect_post_with_body", request("POST /r/host", "content-length: 5\r\n") + "hello"),
         route("direct_204", "/d/204"), route("direct_200", "/d/200"), route("direct_503", "/d/503"), route("direct_599", "/d/599"),
         route("direct_content_type", "/d/headers"), route("direct_format", "/d/format"),
+        route("direct_format_json", "/d/json"), route("direct_format_content_type", "/d/html"), route("direct_format_empty", "/d/format_empty"),
         Case("routing.direct_head", request("HEAD /d/200")),
         Case("routing.direct_post_with_body", request("POST /d/200", "content-length: 5\r\n") + "hello"),
         Case("routing.direct_post_body_unsent", request("POST /d/200", "content-length: 5\r\n")),
@@ -204,6 +211,7 @@ extension Groups {
         route("rewrite_prefix", "/w/prefix/x?q=1"), route("rewrite_prefix_itself", "/w/prefix"), route("rewrite_prefix_glued", "/w/prefixed"),
         route("rewrite_prefix_slash", "/w/slash/x/y"), route("rewrite_exact", "/w/exact?q"), route("rewrite_regex", "/w/regex/abc/def?x=/w/regex/q"),
         route("rewrite_regex_none", "/w/regex"), route("rewrite_separated", "/w/sep/x"), route("rewrite_separated_query", "/w/sep?x=1"),
+        route("rewrite_template", "/tr/a/b"), route("rewrite_template_deep", "/tr/a%20/b/c?x=/1"), route("rewrite_template_slash", "/tr/a/b/"),
         route("rewrite_nocase", "/w/NoCase/x"), route("rewrite_host", "/w/host"), route("rewrite_host_append", "/w/host_append"),
         route("rewrite_host_append_existing", "/w/host_append", "x-forwarded-host: before.test\r\n"),
         route("rewrite_host_header", "/w/host_header", "x-new-host: from-header.test\r\n"), route("rewrite_host_header_missing", "/w/host_header"),

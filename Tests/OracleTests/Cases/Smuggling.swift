@@ -160,6 +160,11 @@ extension Groups {
         head("leading_cr", "").with { $0.clients[0].steps = [.send("\r" + hidden)] },
         head("leading_nul", "").with { $0.clients[0].steps = [.send("\u{0}" + hidden)] },
         head("error_keeps_connection", "nonsense\r\n").with { $0.listener = "keep_open" },
+        head("no_host_keeps_connection", "").with {
+            $0.clients[0].steps = [.send("GET /a HTTP/1.1\r\n\r\n" + hidden)]
+            $0.clients[0].methods = ["GET", "GET"]
+            $0.listener = "keep_open"
+        },
         head("host_with_comma", "").with { $0.clients[0].steps = [.send("GET /a HTTP/1.1\r\nhost: a.test, b.test\r\n\r\n")] },
         head("host_with_path", "").with { $0.clients[0].steps = [.send("GET /a HTTP/1.1\r\nhost: a.test/x\r\n\r\n")] },
         head("host_with_user", "").with { $0.clients[0].steps = [.send("GET /a HTTP/1.1\r\nhost: u:p@a.test\r\n\r\n")] },

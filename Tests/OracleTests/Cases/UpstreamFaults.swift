@@ -49,6 +49,11 @@ extension Groups {
         Case("upstream_faults.none", request("GET /none")),
         Case("upstream_faults.refused_proxy_status", request("GET /refused"), on: "proxy_status"),
         Case("upstream_faults.none_proxy_status", request("GET /none"), on: "proxy_status"),
+        fault("closes_after_request_proxy_status", plain, [.readRequest, .close]).with { $0.listener = "proxy_status" },
+        fault("garbage_proxy_status", plain, [.readRequest, .send("garbage\r\n\r\n")]).with { $0.listener = "proxy_status" },
+        fault("no_error_proxy_status", plain, [.readRequest, .send(reply("200 OK", "proxy-status: up; error=dns_error\r\n"))])
+            .with { $0.listener = "proxy_status" },
+        Case("upstream_faults.bad_request_proxy_status", "GET /a HTTP/1.1\r\nhost: h.test\r\nx\r\n\r\n", on: "proxy_status"),
         fault("closes_on_connect", plain, [.close]).with { $0.ignoring = [.counters, .upstream] },
         fault("resets_on_connect", plain, [.reset]).with { $0.ignoring = [.counters, .upstream, .log, .body, .headers] },
         fault("closes_after_request", plain, [.readRequest, .close]),

@@ -69,13 +69,19 @@ final class CaseRun {
 
     private func talk(_ test: Case, port: UInt16) throws -> [RawClient.Outcome] {
         let results = Mutex<[Int: Result<RawClient.Outcome, any Error>]>([:])
+        let firstHasBegun = Flag()
         let threads = test.clients.enumerated().map { index, client in
             BackgroundThread {
                 var raw = RawClient(steps: client.steps, methods: client.methods)
                 raw.closeLimitMs = test.closeLimitMs
                 raw.answerLimitMs = test.answerLimitMs
-                if client.startAfterMs > 0 { sleep(ms: client.startAfterMs) }
-                let result = Result { try raw.run(port: port) }
+                if client.startAfterMs > 0 {
+                    // Behind the first client's request, however late a busy machine lets that one begin.
+                    _ = wait(upToMs: 4_000, everyMs: 5) { firstHasBegun.isRaised }
+                    sleep(ms: client.startAfterMs)
+                }
+                let result = Result { try raw.run(port: port, begun: { _ = firstHasBegun.raise() }) }
+                firstHasBegun.raise()
                 results.withLock { $0[index] = result }
             }
         }

@@ -48,6 +48,22 @@ enum Differences {
             test: "smuggling.host_with_user", reason: "RFC 9112 §3.2: a Host value with user information is invalid and refused with 400",
             like: "smuggling.host_with_comma"),
         refused("length_max_u64", "RFC 9110 §8.6: a length that a signed 64-bit integer cannot hold is refused"),
+        Entry(
+            test: "smuggling.host_bad_port",
+            reason: "RFC 3986 §3.2.3, RFC 9110 §4.2.1: no TCP port is 99999; one parser wraps it to 34463, another drops it",
+            like: "smuggling.host_with_comma"),
+        refused("target_absolute_user", "RFC 9110 §4.2.4: user information in a target is an error; it can make one host look like another; Envoy removes it"),
+        Entry(
+            test: "smuggling.length_leading_zeros",
+            reason: "RFC 9110 §8.6: the length leaves as a plain decimal number; with zeros in front some parser reads it as octal",
+            martlet: [
+                .upstream: [
+                    "a connection 1: POST /a HTTP/1.1", "a connection 1: host: h.test", "a connection 1: content-length: 2",
+                    "a connection 1: x-forwarded-proto: http", "a connection 1: x-request-id: <uuid>",
+                    "a connection 1: x-envoy-expected-rq-timeout-ms: 15000", "a connection 1 body (length): 2 bytes: hi",
+                    "a connection 1: open",
+                ]
+            ]),
     ]
 
     // MARK: chunked bodies
@@ -56,13 +72,20 @@ enum Differences {
         Entry(test: "smuggling.chunk_" + test, reason: reason, like: "smuggling.chunk_size_not_hex", unchecked: [.upstream, .counters, .log])
     }
 
+    private static let partsGo =
+        "A body's parts go on as they are decoded; Envoy gathers what one read brought, and drops it when a fault is in it"
+
     private static let refusedChunks: [Entry] = [
         refusedChunk("extension_nul", "RFC 9112 §7.1.1: NUL is no character of a chunk extension"),
-        refusedChunk("space_after_size", "RFC 9112 §7.1: white space may stand only around a chunk extension"),
-        refusedChunk("tab_after_size", "RFC 9112 §7.1: white space may stand only around a chunk extension"),
+        refusedChunk("size_max", "RFC 9112 §7.1: overflow is prevented: a size that a signed 64-bit integer cannot hold is refused"),
         refusedChunk("lf_only_after_data", "RFC 9112 §7.1: chunk data ends with CRLF"),
         refusedChunk("data_too_long", "RFC 9112 §7.1: chunk data ends where its size says; Envoy skips the rest of the line"),
         refusedChunk("trailer_fold", folding),
+        Entry(
+            test: "smuggling.chunk_no_end_after_data", reason: "\(partsGo): the log says how many bytes that were", unchecked: [.log]),
+        Entry(
+            test: "smuggling.response_chunk_bad_size", reason: "\(partsGo): the client has the 2 bytes before it",
+            unchecked: [.body, .log]),
     ]
 
     // MARK: responses
@@ -92,6 +115,18 @@ enum Differences {
             test: "framing.upstream_101_unasked",
             reason: "RFC 9110 §15.2.2: a 101 that nobody asked for would turn the connection into a tunnel for one side only; it is a protocol error",
             like: "framing.response_no_colon"),
+        Entry(
+            test: "limits.body_far_over_buffer",
+            reason: "How much was read before the refusal depends on the size of reads: Envoy's takes the whole 100,000 bytes, Martlet's 16 KiB",
+            unchecked: [.log]),
+        Entry(
+            test: "upstream_faults.until_close_reset",
+            reason: "RFC 9112 §8: a body that ends with the connection is complete unless an error was indicated; Envoy takes a reset for the end, and a cut body for a whole one",
+            like: "upstream_faults.chunked_reset"),
+        Entry(
+            test: "headers.envoy_headers_internal_client",
+            reason: "x-envoy-upstream-alt-stat-name makes a request's value the name of statistics, without bound; Martlet takes it away and counts nothing under it",
+            unchecked: [.counters]),
         Entry(
             test: "local_replies.pipelined_three",
             reason: "Envoy kills a connection when three local replies to pipelined requests are queued (response flood); Martlet's queue is bounded by back-pressure and each request is answered",

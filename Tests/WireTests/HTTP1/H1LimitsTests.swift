@@ -35,8 +35,11 @@ import Wire
     }
 
     @Test func longestLength() {
-        let probe = decodeRequest("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551615\r\n\r\nabc")
+        let probe = decodeRequest("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9223372036854775807\r\n\r\nabc")
         #expect(probe.log.last == "body abc")
+        #expect(
+            decodeRequest("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9223372036854775808\r\n\r\nabc").log
+                == ["failed malformedContentLength"])
         #expect(
             decodeRequest("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0000000000000000000000003\r\n\r\nabc").log.last
                 == "complete")
@@ -45,8 +48,15 @@ import Wire
     static let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 
     @Test func chunkSizes() {
-        let zeros = String(repeating: "0", count: 63)
+        let zeros = String(repeating: "0", count: 400)
         #expect(decodeRequest(H1LimitsTests.chunked + zeros + "3\r\nabc\r\n0\r\n\r\n").log.last == "complete")
+        // Sixteen digits are free, each one more counts like an extension's byte.
+        var options = H1Options()
+        options.maxChunkExtensionBytes = 4
+        let free = String(repeating: "0", count: 19)
+        #expect(decodeRequest(H1LimitsTests.chunked + free + "3\r\nabc\r\n0\r\n\r\n", options).log.last == "complete")
+        #expect(
+            decodeRequest(H1LimitsTests.chunked + free + "03\r\nabc\r\n", options).log.last == "failed chunkExtensionTooLarge")
         #expect(decodeRequest(H1LimitsTests.chunked + "fffffffffffffff\r\nabc").log.last == "body abc")
         #expect(decodeRequest(H1LimitsTests.chunked + "3 \t\r\nabc\r\n0 ;x\r\n\r\n").log.last == "complete")
     }
@@ -76,6 +86,8 @@ import Wire
         #expect(decodeRequest(H1LimitsTests.chunked + "0\r\na: 345\r\n\r\n", options).log.last == "complete")
         options.maxHeaders = 2
         options.maxTrailerBytes = 1000
+        #expect(decodeRequest(H1LimitsTests.chunked + "0\r\na:1\r\nb:2\r\nc:3\r\n\r\n", options).log.last == "complete")
+        options.enableTrailers = true
         #expect(decodeRequest(H1LimitsTests.chunked + "0\r\na:1\r\nb:2\r\nc:3\r\n\r\n", options).log.last == "failed tooManyHeaders")
     }
 

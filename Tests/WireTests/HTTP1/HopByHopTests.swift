@@ -28,11 +28,11 @@ import Wire
         #expect(HopByHopTests.stripped([("te", "gzip")]) == "")
     }
 
-    @Test func upgradeKeptAlone() {
+    @Test func upgradeIsKeptAsItCame() {
         #expect(
             HopByHopTests.stripped(
                 [("connection", "keep-alive, Upgrade, x"), ("upgrade", "websocket"), ("x", "1")], keepUpgrade: true)
-                == "connection=Upgrade|upgrade=websocket")
+                == "connection=keep-alive, Upgrade, x|upgrade=websocket")
         #expect(HopByHopTests.stripped([("connection", "close"), ("upgrade", "h2c")]) == "")
     }
 
@@ -42,7 +42,7 @@ import Wire
     }
 
     @Test func lengthIsTheEncodersAnyway() {
-        #expect(HopByHopTests.stripped([("connection", "content-length"), ("content-length", "3")]) == "content-length=3")
+        #expect(HopByHopTests.stripped([("connection", "content-length"), ("content-length", "3")]) == "")
     }
 
     @Test func optionsAreBounded() {

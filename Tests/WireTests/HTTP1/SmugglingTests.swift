@@ -72,7 +72,7 @@ import Wire
         ("not hex", "g\r\n", .malformedChunkSize), ("underscore", "1_0\r\n", .malformedChunkSize),
         ("overflow", "10000000000000003\r\nabc", .chunkSizeOverflow),
         ("overflow by one digit", "1000000000000000\r\n", .chunkSizeOverflow),
-        ("zeros without end", String(repeating: "0", count: 65) + "\r\n", .chunkSizeOverflow),
+        ("zeros without end", String(repeating: "0", count: 100_000) + "\r\n", .chunkExtensionTooLarge),
         ("LF after size", "3\nabc\r\n0\r\n\r\n", .malformedChunkSize),
         ("CR without LF after size", "3\rabc\r\n0\r\n\r\n", .malformedChunkSize),
         ("LF in extension", "3;a\nabc\r\n0\r\n\r\n", .malformedChunkExtension),
@@ -146,7 +146,7 @@ import Wire
         for error in H1Error.allCases {
             #expect([400, 426, 431, 501].contains(error.status))
             #expect(!error.details.description.isEmpty)
-            #expect(error.body.description.isEmpty == (error == .fragmentInTarget))
+            #expect(!error.body.description.isEmpty)
         }
     }
 }

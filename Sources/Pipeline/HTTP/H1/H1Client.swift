@@ -31,7 +31,7 @@ struct H1Client {
 extension Worker {
     /// The session of a new connection to a host.
     func openClient(
-        _ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>, _ priority: Priority
+        _ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>, _ priority: Priority, isTCP: Bool
     ) -> UnsafeMutablePointer<H1Client>? {
         guard let (handle, client) = unsafe clients.allocate() else {
             unsafe giveConnection(cluster, priority)
@@ -53,7 +53,7 @@ extension Worker {
                 decoder: H1ResponseDecoder(options: options, requestMethod: .get)))
         unsafe connection.pointee.session = handle
         unsafe host.pointee.connectingCount &+= 1
-        unsafe count(config.pointee.stats, .upstreamCxHttp1Total)
+        if !isTCP { unsafe count(config.pointee.stats, .upstreamCxHttp1Total) }
         if unsafe config.pointee.connectionDurationMaxMs != 0 {
             unsafe client.pointee.closeAtMs = unsafe nowMs &+ config.pointee.connectionDurationMaxMs
         }
@@ -99,7 +99,6 @@ extension Worker {
         let priority = unsafe stream.pointee.upstreamIsHigh ? Priority.high : .normal
         if let cluster = unsafe cluster, unsafe cluster.pointee.config.pointee.breakers?.take(.requests, priority, thread: index) == false {
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqActiveOverflow)
-            unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqPendingOverflow)
             unsafe upstreamReset(stream, .overflow)
             return false
         }
@@ -120,6 +119,10 @@ extension Worker {
         unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqTotal.rawValue)
         unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqActive.rawValue, 1)
         unsafe stream.pointee.isOnUpstream = true
+        if unsafe stream.pointee.isTCP {
+            unsafe connectEstablished(stream, client)
+            return true
+        }
         if unsafe stream.pointee.requestEndForwarded { unsafe beginTryTimeouts(stream) }
         unsafe sendRequestHead(stream, connection)
         return true
@@ -135,7 +138,8 @@ extension Worker {
             && (stream.pointee.requestLength ?? 0) == 0
         let framing: H1Framing
         if unsafe stream.pointee.isUpgrade {
-            framing = .none
+            // As in Envoy: a body's length is passed on, the body itself waits for the other protocol.
+            if let length = unsafe stream.pointee.requestLength, length > 0 { framing = .contentLength(length) } else { framing = .none }
         } else if unsafe stream.pointee.requestIsChunked {
             framing = .chunked
         } else if let length = unsafe stream.pointee.requestLength {
@@ -207,7 +211,7 @@ extension Worker {
         guard let client = unsafe clients[connection.pointee.session], let stream = unsafe streams[client.pointee.stream] else { return }
         unsafe stream.pointee.activeMs = nowMs
         if let downstream = unsafe connections.slab[stream.pointee.downstream], unsafe downstream.pointee.isPaused,
-            unsafe connection.pointee.out.count <= 1 << 19
+            unsafe connection.pointee.out.count <= upstreamLimit(stream) / 2
         {
             unsafe resumeDownstreamReading(stream)
         }
@@ -224,8 +228,11 @@ extension Worker {
         while true {
             guard let stream = unsafe streams[client.pointee.stream], unsafe !client.pointee.responseDone else {
                 // Bytes that nobody asked for: the connection is not to be trusted.
-                if cursor < bytes.count { unsafe unexpectedBytes(client, connection) }
+                if cursor < bytes.count { unsafe unexpectedBytes(client, connection, bytes.from(cursor)) }
                 return
+            }
+            if unsafe hasNotBeenAsked(client, connection, stream), cursor < bytes.count {
+                return unsafe answeredUnasked(client, connection, stream)
             }
             unsafe stream.pointee.upstreamBytesReceived = unsafe connection.pointee.bytesReceived
             if unsafe stream.pointee.retry.perTryIdleAtMs != 0 {
@@ -256,11 +263,36 @@ extension Worker {
         }
     }
 
+    /// The request waits to be sent on a connection that has served before. What comes now was said to nobody: excess of
+    /// the response before, or the 408 with which some servers give up an idle connection.
+    @inline(__always)
+    private func hasNotBeenAsked(
+        _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>, _ stream: StreamPointer
+    ) -> Bool {
+        unsafe connection.pointee.bytesSent == stream.pointee.upstreamSentBefore && client.pointee.requests > 1
+            && client.pointee.decoder.isIdle && !connection.pointee.isSending
+    }
+
+    private func answeredUnasked(
+        _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>, _ stream: StreamPointer
+    ) {
+        unsafe upstreamCounted(connection, .upstreamCxProtocolError, 1)
+        if unsafe !stream.pointee.wasMoved { return unsafe moveElsewhere(stream, client, connection) }
+        unsafe client.pointee.mustClose = true
+        unsafe upstreamReset(stream, .terminated)
+    }
+
     private func clientHead(_ client: UnsafeMutablePointer<H1Client>, _ stream: StreamPointer) {
         let status = unsafe stream.pointee.response.status
         if status < 200, unsafe status != 101 || !client.pointee.decoder.isTunnel {
             unsafe interimResponse(stream, status)
             return
+        }
+        if unsafe client.pointee.decoder.announcesClose {
+            unsafe client.pointee.mustClose = true
+            if let connection = unsafe connections.slab[client.pointee.connection] {
+                unsafe upstreamCounted(connection, .upstreamCxCloseNotify, 1)
+            }
         }
         let ends = unsafe client.pointee.decoder.endsHere
         // Without a body the response is here in full: its connection goes back to the pool with the stream's end.
@@ -317,16 +349,15 @@ extension Worker {
             unsafe client.pointee.mustClose = true
             unsafe upstreamCounted(connection, .upstreamCxProtocolError, 1)
         }
-        if unsafe client.pointee.decoder.shouldClose {
-            unsafe client.pointee.mustClose = true
-            unsafe upstreamCounted(connection, .upstreamCxCloseNotify, 1)
-        }
+        if unsafe client.pointee.decoder.shouldClose { unsafe client.pointee.mustClose = true }
     }
 
     private func unexpectedBytes(
-        _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>
+        _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes
     ) {
-        unsafe upstreamCounted(connection, .upstreamCxProtocolError, 1)
+        // RFC 9110 §15.5.9: a server that grows tired of an idle connection may say 408 before it closes.
+        let isTimeout = bytes.count >= 12 && bytes.hasPrefix(Bytes("HTTP/1." as StaticString)) && bytes.part(8, 12).equals(Bytes(" 408" as StaticString))
+        if !isTimeout { unsafe upstreamCounted(connection, .upstreamCxProtocolError, 1) }
         unsafe closeClient(client, connection, byPeer: false)
     }
 
@@ -351,7 +382,8 @@ extension Worker {
             return
         }
         if unsafe stream.pointee.isTunnel {
-            unsafe tunnelUpstreamEnded(stream, connection)
+            if error == 0, unsafe stream.pointee.isTCP { return unsafe connectFinished(stream, client, connection) }
+            unsafe tunnelUpstreamEnded(stream, client, connection, error)
             return
         }
         if error == 0, case .complete = unsafe client.pointee.decoder.finish() {

@@ -21,6 +21,8 @@ struct H1Server {
     /// Bytes behind the current request.
     var pending = ByteQueue()
     var requests: UInt64 = 0
+    /// A byte has come.
+    var hasBegun = false
     /// Everything is answered; what still comes is thrown away until the peer closes.
     var isLingering = false
     var isDraining = false
@@ -50,8 +52,6 @@ extension Worker {
         let stats = unsafe http.pointee.stats
         count(stats, .downstreamCxTotal)
         gauge(stats, .downstreamCxActive, 1)
-        count(stats, .downstreamCxHttp1Total)
-        gauge(stats, .downstreamCxHttp1Active, 1)
         if unsafe http.pointee.connectionDurationMaxMs != 0 {
             unsafe server.pointee.closeAtMs = unsafe nowMs &+ http.pointee.connectionDurationMaxMs
         }
@@ -66,6 +66,12 @@ extension Worker {
     func http1DownstreamReceived(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes, buffer: UInt16) {
         guard let server = unsafe servers[connection.pointee.session] else { return }
         unsafe count(server.pointee.http.pointee.stats, .downstreamCxRxBytesTotal, UInt64(truncatingIfNeeded: bytes.count))
+        if unsafe !server.pointee.hasBegun {
+            // A connection's protocol is known with its first byte, and counted then.
+            unsafe server.pointee.hasBegun = true
+            unsafe count(server.pointee.http.pointee.stats, .downstreamCxHttp1Total)
+            unsafe gauge(server.pointee.http.pointee.stats, .downstreamCxHttp1Active, 1)
+        }
         if unsafe server.pointee.isLingering { return }
         if unsafe !server.pointee.pending.isEmpty || isAnswering(server) {
             unsafe keep(server, connection, bytes, buffer)
@@ -98,6 +104,13 @@ extension Worker {
     private func isAnswering(_ server: UnsafeMutablePointer<H1Server>) -> Bool {
         guard let stream = unsafe streams[server.pointee.stream] else { return false }
         return unsafe stream.pointee.requestEnded
+    }
+
+    /// A client that asks on and does not read: its next request waits until it has taken enough of the answers.
+    @inline(__always)
+    private func hasTooMuchQueued(_ server: UnsafeMutablePointer<H1Server>) -> Bool {
+        guard let connection = unsafe connections.slab[server.pointee.connection] else { return false }
+        return unsafe connection.pointee.out.count > server.pointee.http.pointee.bufferLimit
     }
 
     private func keep(
@@ -150,6 +163,7 @@ extension Worker {
         unsafe server.pointee.isFeeding = true
         var cursor = 0
         while true {
+            if unsafe streams[server.pointee.stream] == nil, unsafe hasTooMuchQueued(server) { break }
             guard let stream = unsafe streams[server.pointee.stream] ?? openStream(server) else { break }
             let name = unsafe stream.pointee.handle
             let event: H1Event
@@ -251,25 +265,26 @@ extension Worker {
         unsafe downstreamGone(server, connection)
     }
 
-    /// Gives session and connection back. The stream must have been dealt with.
-    func closeServer(_ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>) {
+    /// Gives session and connection back. The stream must have been dealt with. `sendsRest`: a client that ends its side
+    /// right behind its request still gets what was answered.
+    func closeServer(
+        _ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>, sendsRest: Bool = true
+    ) {
+        let stallMs = unsafe server.pointee.http.pointee.delayedCloseTimeoutMs
         let stats = unsafe server.pointee.http.pointee.stats
         count(stats, .downstreamCxDestroy)
         gauge(stats, .downstreamCxActive, -1)
-        gauge(stats, .downstreamCxHttp1Active, -1)
+        if unsafe server.pointee.hasBegun { gauge(stats, .downstreamCxHttp1Active, -1) }
         unsafe cells.record(
             stats &+ HTTPConnectionManagerStat.downstreamCxLengthMs.rawValue,
             (nowNs &- connection.pointee.openedNs) / 1_000_000)
         unsafe server.pointee.pending.removeAll(memory)
         unsafe servers.free(server.pointee.handle)
         unsafe connection.pointee.session = .none
-        if unsafe connection.pointee.out.isEmpty {
+        if unsafe connection.pointee.out.isEmpty || !sendsRest {
             unsafe close(connection)
         } else {
-            // A client that ends its side right behind its request still gets what was answered.
-            unsafe connection.pointee.role = .closing
-            unsafe timers.arm(connection.timerNode, at: nowMs &+ 1000)
-            unsafe connections.closeWhenSent(connection)
+            unsafe closeWhenSent(connection, stallMs: stallMs)
         }
     }
 
@@ -295,7 +310,7 @@ extension Worker {
         if unsafe server.pointee.lingerUntilMs != 0, unsafe nowMs >= server.pointee.lingerUntilMs {
             count(stats, .downstreamCxDelayedCloseTimeout)
             count(stats, .downstreamCxDestroyLocal)
-            unsafe closeServer(server, connection)
+            unsafe closeServer(server, connection, sendsRest: false)
             return
         }
         let stream = unsafe streams[server.pointee.stream]

@@ -12,6 +12,12 @@ extension Worker {
     func sendResponseHead(_ stream: StreamPointer, endStream: Bool) {
         guard let connection = unsafe connections.slab[stream.pointee.downstream] else { return }
         let framing = unsafe responseFraming(stream, endStream: endStream)
+        // The upstream's framing is not ours: what follows is framed by what this head says, and by nothing else.
+        if case .chunked = framing {
+            unsafe stream.pointee.responseIsChunked = true
+        } else {
+            unsafe stream.pointee.responseIsChunked = false
+        }
         var options = H1EncoderOptions()
         options.properCaseWords = unsafe stream.pointee.http.pointee.properCaseHeaders
         let bound = unsafe H1Encoder.responseBound(stream.pointee.response)
@@ -40,10 +46,8 @@ extension Worker {
         if status == 304 { return .none }
         if unsafe stream.pointee.request.version == .http10 {
             unsafe stream.pointee.closesDownstream = true
-            unsafe stream.pointee.responseIsChunked = false
             return .closeDelimited
         }
-        unsafe stream.pointee.responseIsChunked = true
         return .chunked
     }
 
@@ -111,7 +115,19 @@ extension Worker {
     func http1DownstreamSent(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Int) {
         guard let server = unsafe servers[connection.pointee.session] else { return }
         unsafe count(server.pointee.http.pointee.stats, .downstreamCxTxBytesTotal, UInt64(truncatingIfNeeded: bytes))
-        guard let stream = unsafe streams[server.pointee.stream] else { return }
+        // Who still takes what it was sent is not late.
+        if unsafe server.pointee.isLingering, unsafe server.pointee.lingerUntilMs != 0 {
+            unsafe server.pointee.lingerUntilMs = unsafe nowMs &+ server.pointee.http.pointee.delayedCloseTimeoutMs
+        }
+        guard let stream = unsafe streams[server.pointee.stream] else {
+            // Requests wait behind answers that the client had not taken (`hasTooMuchQueued`).
+            if unsafe !server.pointee.pending.isEmpty,
+                unsafe connection.pointee.out.count <= server.pointee.http.pointee.bufferLimit / 2
+            {
+                unsafe resumePending(server)
+            }
+            return
+        }
         unsafe stream.pointee.activeMs = nowMs
         if unsafe connection.pointee.isAboveHigh,
             unsafe connection.pointee.out.count <= stream.pointee.http.pointee.bufferLimit / 2
@@ -134,8 +150,8 @@ extension Worker {
         // Who asked for the end and has sent all of its request loses nothing to a close at once; nor does a response of
         // HTTP/1.0 whose end is the connection's. Else a close may cross bytes of the client (delayed close).
         let isImmediate = unsafe stream.pointee.isLocalReply && server.pointee.isFeeding
-        let isDone = unsafe (stream.isWhole && !stream.pointee.delaysClose && !isImmediate)
-            || (stream.pointee.request.version == .http10 && stream.pointee.responseLength == nil)
+        let isDone = unsafe !stream.pointee.delaysClose && !isImmediate
+            && (stream.isWhole || stream.pointee.request.version == .http10 && stream.pointee.responseLength == nil)
         unsafe server.pointee.decoder.reset()
         unsafe connection.pointee.isAboveHigh = false
         if closes {

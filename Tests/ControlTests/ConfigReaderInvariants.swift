@@ -1,0 +1,1 @@
+../FuzzTargets/ConfigReaderFuzz/Invariants.swift
