@@ -40,6 +40,25 @@ struct AdminTests {
         }
     }
 
+    /// Probes wait for the end of the connection: it was delayed by a second.
+    @Test
+    func aClientThatSaysCloseGetsItsEndAtOnce() throws {
+        let martlet = try Binary.martlet()
+        let directory = TemporaryDirectory()
+        let admin = Ports.free()
+        let file = directory.write(
+            "admin: {address: {socket_address: {address: 127.0.0.1, port_value: \(admin)}}}\n", to: "admin.yaml")
+        let process = try martlet.start(["-c", file, "--concurrency", "1"])
+        defer { process.kill() }
+        try #require(process.becomesReady(admin: admin), "\(process.output)")
+        var client = RawClient(
+            steps: [.send("GET /ready HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")], methods: ["GET"])
+        client.announcedCloseLimitMs = 500
+        let outcome = try client.run(port: admin)
+        #expect(outcome.responses.first?.status == 200)
+        #expect(outcome.end == .closed)
+    }
+
     @Test
     func readinessFollowsTheHealthChecks() throws {
         let peer = try start()

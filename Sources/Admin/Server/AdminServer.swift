@@ -54,6 +54,8 @@ package final class AdminServer {
         http.codecStats = stats.scope("http1.", HTTP1CodecStat.self).base
         http.listenerStats = stats.scope("listener.admin.http.admin.", ListenerHTTPStat.self).base
         http.generateRequestID = false
+        // A client that said `close` gets its end behind the answer, as from Envoy's admin; probes wait for it.
+        http.delayedCloseTimeoutMs = 0
         if let logs = server.configurator.adminLogs { http.accessLogs = logs.configs }
         http.bufferLimit = 2 * BodySource.pieceBytes
         http.filterChain = 0
