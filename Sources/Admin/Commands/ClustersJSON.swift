@@ -4,40 +4,18 @@ import Control
 import Stats
 import Upstream
 
-final class ClustersJSON: BodySource {
+final class ClustersJSON: JSONListBody {
     private let clusters: [LiveCluster]
     private let stats: StatRegistry
-    private var at = 0
-    private var json = JSONWriter()
 
     init(_ clusters: [LiveCluster], _ stats: StatRegistry) {
         self.clusters = clusters
         self.stats = stats
+        super.init("cluster_statuses", count: clusters.count)
     }
 
-    override func next(_ out: inout [UInt8]) -> Bool {
-        if clusters.isEmpty {
-            out += "{}\n".utf8
-            return false
-        }
-        if at == 0 {
-            json.open("{")
-            json.key("cluster_statuses")
-            json.open("[")
-        }
-        while at < clusters.count, out.count < BodySource.pieceBytes {
-            write(clusters[at])
-            out += json.take().utf8
-            at += 1
-        }
-        if at < clusters.count { return true }
-        json.close("]")
-        json.close("}")
-        out += (json.take() + "\n").utf8
-        return false
-    }
-
-    private func write(_ cluster: LiveCluster) {
+    override func write(_ index: Int, _ json: inout JSONWriter) {
+        let cluster = clusters[index]
         json.element { json in
             json.member("name", cluster.name)
             let hosts = cluster.hostViews

@@ -18,36 +18,16 @@ enum ListenersCommand {
     }
 }
 
-private final class ListenersJSON: BodySource {
+private final class ListenersJSON: JSONListBody {
     private let listeners: [LiveListener]
-    private var at = 0
-    private var json = JSONWriter()
 
-    init(_ listeners: [LiveListener]) { self.listeners = listeners }
-
-    override func next(_ out: inout [UInt8]) -> Bool {
-        if listeners.isEmpty {
-            out += "{}\n".utf8
-            return false
-        }
-        if at == 0 {
-            json.open("{")
-            json.key("listener_statuses")
-            json.open("[")
-        }
-        while at < listeners.count, out.count < BodySource.pieceBytes {
-            write(listeners[at])
-            out += json.take().utf8
-            at += 1
-        }
-        if at < listeners.count { return true }
-        json.close("]")
-        json.close("}")
-        out += (json.take() + "\n").utf8
-        return false
+    init(_ listeners: [LiveListener]) {
+        self.listeners = listeners
+        super.init("listener_statuses", count: listeners.count)
     }
 
-    private func write(_ listener: LiveListener) {
+    override func write(_ index: Int, _ json: inout JSONWriter) {
+        let listener = listeners[index]
         json.element { json in
             json.member("name", listener.name)
             guard let first = listener.addresses.first else { return }

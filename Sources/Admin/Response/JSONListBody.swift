@@ -1,0 +1,39 @@
+// One object with one list in it, an element at a time: what `/clusters` and `/listeners` answer in JSON.
+
+/// Without elements the object is empty, as protobuf's JSON leaves an empty list out.
+class JSONListBody: BodySource {
+    private let name: String
+    private let count: Int
+    private var at = 0
+    private var json = JSONWriter()
+
+    init(_ name: String, count: Int) {
+        self.name = name
+        self.count = count
+    }
+
+    /// Writes the element at `index`.
+    func write(_ index: Int, _ json: inout JSONWriter) {}
+
+    final override func next(_ out: inout [UInt8]) -> Bool {
+        if count == 0 {
+            out += "{}\n".utf8
+            return false
+        }
+        if at == 0 {
+            json.open("{")
+            json.key(name)
+            json.open("[")
+        }
+        while at < count, out.count < BodySource.pieceBytes {
+            write(at, &json)
+            out += json.take().utf8
+            at += 1
+        }
+        if at < count { return true }
+        json.close("]")
+        json.close("}")
+        out += (json.take() + "\n").utf8
+        return false
+    }
+}
