@@ -109,6 +109,7 @@ package final class Configurator {
     var hostVersion: UInt64 = 0
     /// Set before the first configuration by who serves; a validator has none.
     package var dns: DNSReactor?
+    private(set) var tlsContexts = LiveTLSContexts()
     private var publishTimer: ControlTimer?
     private var publishIsDue = false
     /// Every cluster of the first configuration has been looked up once, or could not be: workers may start.
@@ -298,7 +299,21 @@ package final class Configurator {
                 return address
             })
         live.addresses = part.sockets.map(\.bound)
+        for draft in live.draft.tls { finish(draft, owner: part) }
         unsafe live.config = unsafe part.arena.store(config)
+    }
+
+    /// A context stays as long as its owner's part, whose connections may still ask for it.
+    private func finish(_ draft: TLSDraft, owner: PlanPart) {
+        let live = LiveTLS(draft, number: publisher.number)
+        if let old = tlsContexts.insert(live) { publisher.retire(old.part) }
+        let slot = draft.source.slot
+        owner.onDestroy { [unowned self] in
+            // Another one has the slot, if not the one that a change of its files put there.
+            guard let last = tlsContexts.bySlot[slot], last.source.owner === owner, tlsContexts.remove(last) else { return }
+            publisher.retire(last.part)
+            publishSoon()
+        }
     }
 
     private func finish(_ live: LiveCluster, replacing old: LiveCluster?) {
@@ -404,6 +419,7 @@ package final class Configurator {
         }
         plan.clusterNames = arena.array(
             names.sorted { $0.0.lexicographicallyPrecedes($1.0) }.map(\.1))
+        plan.tls = tlsContexts.slots(arena)
         publisher.publish(plan, arena)
     }
 }

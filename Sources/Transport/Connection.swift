@@ -40,6 +40,9 @@ public struct Connection {
     /// Upstream: counts among the cluster's connections of high priority.
     public var isHigh = false
 
+    /// TLS over it; nil: none.
+    package internal(set) var tls: UnsafeMutablePointer<TLSConnection>?
+
     public var out = ByteQueue()
     public var timer: TimerNode
     public var bytesReceived: UInt64 = 0
@@ -83,7 +86,7 @@ public struct Connection {
 /// What a completion or a timer is about: the top byte of its token.
 public enum Operation: UInt8 {
     case none, accept, receive, send, connect, shutdown, close, cancel, timer, message, poll, read, streamTimer, acceptTimer,
-        other
+        handshakeTimer, other
 
     @inline(__always)
     public func token(_ handle: Handle) -> UInt64 { UInt64(rawValue) << 56 | handle.raw }

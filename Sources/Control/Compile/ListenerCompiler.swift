@@ -15,6 +15,7 @@ struct ListenerDraft {
     var config: ListenerConfig
     var addresses: [SocketAddress]
     var backlog: Int32
+    var tls: [TLSDraft]
     var place: Place
 }
 
@@ -52,16 +53,43 @@ struct ListenerCompiler {
                     compilation.stats, StatPrefix.listenerWorker(statName, worker: $0), ListenerWorkerStat.self
                 ).base
             })
+        var tls: [TLSDraft] = []
         if let (chain, chainPlace) = chain(message, place, addresses) {
             let compiler = FilterChainCompiler(
                 compilation: compilation, part: part, statName: statName, bufferLimit: config.bufferLimit)
             config.chain = compiler.compile(chain, chainPlace)
+            if let draft = context(chain, chainPlace, part, key: key, statName: statName) {
+                config.tlsSlot = draft.source.slot
+                tls = [draft]
+            }
+            if chain.hasTransportSocketConnectTimeout {
+                config.handshakeTimeoutMs = chain.transportSocketConnectTimeout.milliseconds
+            }
         }
         guard diagnostics.errors.count == before else { return nil }
         let backlog = message.hasTcpBacklogSize ? Int32(clamping: message.tcpBacklogSize.value) : 4096
         return ListenerDraft(
             key: key, name: message.name, part: part, config: config, addresses: addresses, backlog: backlog,
-            place: place)
+            tls: tls, place: place)
+    }
+
+    /// Nil: cleartext, or an error.
+    private func context(
+        _ chain: FilterChainMessage, _ place: Place, _ part: PlanPart, key: String, statName: String
+    ) -> TLSDraft? {
+        guard chain.hasTransportSocket else { return nil }
+        let at = place.at("transport_socket")
+        guard
+            case .downstreamTLS(let message) = TransportSocket.read(
+                chain.transportSocket, isDownstream: true, at, diagnostics)
+        else { return nil }
+        let config = at.at("typed_config")
+        let slot = part.slot(tls: compilation.environment.tlsSlots, "\(key) \(place.path)")
+        let source = TLSSource(
+            context: .downstream(KeptMessage(compilation.secrets.resolve(message, config))), place: config,
+            statPrefix: StatPrefix.listener(statName), slot: slot,
+            owner: part)
+        return compilation.tls.compile(source)
     }
 
     private func addresses(_ message: ListenerMessage, _ place: Place) -> [SocketAddress] {

@@ -9,7 +9,7 @@ import Stats
 
 @safe
 package final class PlanPart {
-    package enum Kind: String { case listener, cluster, hosts }
+    package enum Kind: String { case listener, cluster, hosts, tls }
 
     package let kind: Kind
     package let name: String
@@ -52,6 +52,13 @@ package final class PlanPart {
     func slot(_ slots: SlotTable, _ name: String) -> UInt32 {
         let slot = slots.acquire(name)
         clusterSlots.append(slot)
+        return slot
+    }
+
+    /// A number for a TLS context, as long as this part lives.
+    func slot(tls slots: SlotTable, _ name: String) -> UInt32 {
+        let slot = slots.acquire(name)
+        onDestroy { slots.release(slot) }
         return slot
     }
 

@@ -27,7 +27,7 @@ extension Worker {
     }
 
     // HOT: per frame.
-    func tunnelFromUpstream(_ stream: StreamPointer, _ part: Bytes, _ buffer: UInt16) {
+    func tunnelFromUpstream(_ stream: StreamPointer, _ part: Bytes, _ buffer: UInt16?) {
         unsafe stream.pointee.activeMs = nowMs
         unsafe sendResponseData(stream, part, buffer)
         unsafe watchDownstreamQueue(stream)

@@ -200,6 +200,7 @@ extension Worker {
         unsafe cells.gaugeAdd(config.pointee.stats &+ ListenerStat.downstreamCxActive.rawValue, 1)
         cells.increment(worker &+ ListenerWorkerStat.downstreamCxTotal.rawValue)
         cells.gaugeAdd(worker &+ ListenerWorkerStat.downstreamCxActive.rawValue, 1)
+        if unsafe config.pointee.tlsSlot != noTLS, unsafe !beginTLS(connection, config) { return unsafe close(connection) }
         switch unsafe config.pointee.chain {
         case .tcpProxy(let proxy): unsafe tcpOpened(connection, proxy)
         case .http(let http): unsafe http1Opened(connection, http)
@@ -219,6 +220,7 @@ extension Worker {
     func close(_ connection: UnsafeMutablePointer<Connection>) {
         guard unsafe !connection.pointee.isClosing else { return }
         unsafe timers.cancel(connection.timerNode)
+        if unsafe connection.pointee.tls != nil { unsafe leaveTLS(connection) }
         if let listener = unsafe connection.pointee.listener {
             let config = unsafe listener.assumingMemoryBound(to: ListenerConfig.self)
             let worker = unsafe config.pointee.workerStats[index]

@@ -10,6 +10,7 @@ extension Worker {
         switch connections.received(completion) {
         case .data(let connection, let position, let count, let bytes):
             unsafe connection.pointee.activeMs = nowMs
+            if let tls = unsafe connection.pointee.tls { return unsafe tlsReceived(connection, tls, position, count, bytes) }
             switch unsafe connection.pointee.role {
             case .http1Downstream, .http1Upstream: unsafe eachBuffer(connection, position, count, bytes)
             case .tcpDownstream, .tcpUpstream: unsafe relay(connection, position, count, bytes)
@@ -18,23 +19,33 @@ extension Worker {
             }
         case .ended(let connection):
             unsafe connection.pointee.activeMs = nowMs
-            switch unsafe connection.pointee.role {
-            case .http1Downstream: unsafe http1DownstreamEnded(connection)
-            case .http1Upstream: unsafe http1UpstreamEnded(connection, 0)
-            case .tcpDownstream, .tcpUpstream: unsafe relayEnded(connection)
-            case .echo: unsafe connections.closeWhenSent(connection)
-            // Its own end says nothing of whether it reads what is still queued.
-            case .closing: if unsafe connection.pointee.out.isEmpty { unsafe closeEither(connection) }
-            case .directResponse, .none: unsafe close(connection)
-            }
-        case .failed(let connection, let error):
-            switch unsafe connection.pointee.role {
-            case .http1Downstream: unsafe http1DownstreamFailed(connection, error)
-            case .http1Upstream: unsafe http1UpstreamEnded(connection, error)
-            case .tcpDownstream, .tcpUpstream: unsafe relayFailed(connection, error)
-            case .echo, .directResponse, .closing, .none: unsafe closeEither(connection)
-            }
+            if unsafe connection.pointee.tls != nil, unsafe !tlsEnded(connection) { return }
+            unsafe received(end: connection)
+        case .failed(let connection, let error): unsafe received(error, connection)
         case .nothing: break
+        }
+    }
+
+    /// The peer sends nothing more.
+    func received(end connection: UnsafeMutablePointer<Connection>) {
+        switch unsafe connection.pointee.role {
+        case .http1Downstream: unsafe http1DownstreamEnded(connection)
+        case .http1Upstream: unsafe http1UpstreamEnded(connection, 0)
+        case .tcpDownstream, .tcpUpstream: unsafe relayEnded(connection)
+        case .echo: unsafe connections.closeWhenSent(connection)
+        // Its own end says nothing of whether it reads what is still queued.
+        case .closing: if unsafe connection.pointee.out.isEmpty { unsafe closeEither(connection) }
+        case .directResponse, .none: unsafe close(connection)
+        }
+    }
+
+    /// The connection is broken.
+    func received(_ error: Int32, _ connection: UnsafeMutablePointer<Connection>) {
+        switch unsafe connection.pointee.role {
+        case .http1Downstream: unsafe http1DownstreamFailed(connection, error)
+        case .http1Upstream: unsafe http1UpstreamEnded(connection, error)
+        case .tcpDownstream, .tcpUpstream: unsafe relayFailed(connection, error)
+        case .echo, .directResponse, .closing, .none: unsafe closeEither(connection)
         }
     }
 
@@ -143,6 +154,12 @@ extension Worker {
         _ connection: UnsafeMutablePointer<Connection>, _ position: UInt16, _ count: Int, _ bytes: Int
     ) {
         unsafe forward(position, count, bytes, to: connection)
+        if unsafe connection.pointee.out.count > 1 << 20 { unsafe connections.pause(connection) }
+    }
+
+    func echo(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes) {
+        if unsafe !connection.pointee.out.append(copying: bytes, memory) { return unsafe close(connection) }
+        unsafe connections.markDirty(connection)
         if unsafe connection.pointee.out.count > 1 << 20 { unsafe connections.pause(connection) }
     }
 

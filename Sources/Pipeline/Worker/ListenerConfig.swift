@@ -10,6 +10,9 @@ package struct ListenAddress: BitwiseCopyable {
     package init() {}
 }
 
+/// No TLS context.
+package let noTLS = UInt32.max
+
 @safe
 package struct ListenerConfig: BitwiseCopyable {
     package var part: PartID = 0
@@ -23,6 +26,10 @@ package struct ListenerConfig: BitwiseCopyable {
     package var workerStats = FrozenArray<UInt32>()
     package var bufferLimit = 1 << 20
     package var chain = NetworkChain.none
+    /// Its TLS context (`Plan.tls`); `noTLS`: cleartext.
+    package var tlsSlot = noTLS
+    /// `transport_socket_connect_timeout`, in milliseconds; 0: none.
+    package var handshakeTimeoutMs: UInt64 = 0
     package init() {}
 }
 

@@ -80,6 +80,8 @@ public final class Worker {
     /// Writes formats: header values, log lines.
     var formats: FormatWriter
     private var dates = DateCache()
+    /// Plaintext of one record: whoever gets it takes what it keeps.
+    let plaintext = UnsafeMutableRawPointer.allocate(byteCount: Connections.recordMax, alignment: 64)
     private var wall: UInt64 = 0
 
     /// Kernel forms of addresses that a connect still needs until the ring has submitted: as many as it has entries.
@@ -161,7 +163,7 @@ public final class Worker {
         case .send: sent(completion)
         case .accept: accepted(completion)
         case .connect: connected(completion)
-        case .message, .none, .shutdown, .close, .cancel, .timer, .streamTimer, .acceptTimer: break
+        case .message, .none, .shutdown, .close, .cancel, .timer, .streamTimer, .acceptTimer, .handshakeTimer: break
         case .poll, .read, .other: completedOther(completion)
         }
     }
@@ -177,6 +179,7 @@ public final class Worker {
             if let connection = unsafe connections.slab[Handle(raw: token)] { unsafe connectionTimedOut(connection) }
         case .streamTimer: streamTimedOut(Handle(raw: token))
         case .acceptTimer: acceptTimerFired()
+        case .handshakeTimer: handshakeTimedOut(Handle(raw: token))
         case .other: onTimer?(token)
         default: break
         }

@@ -220,7 +220,7 @@ extension Worker {
     // MARK: Response
 
     // HOT: per frame.
-    func http1UpstreamReceived(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes, buffer: UInt16) {
+    func http1UpstreamReceived(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes, buffer: UInt16?) {
         unsafe upstreamCounted(connection, .upstreamCxRxBytesTotal, UInt64(truncatingIfNeeded: bytes.count))
         guard let client = unsafe clients[connection.pointee.session] else { return }
         let handle = unsafe client.pointee.handle
@@ -320,7 +320,7 @@ extension Worker {
 
     private func responseBody(
         _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>, _ stream: StreamPointer,
-        _ part: Bytes, _ buffer: UInt16
+        _ part: Bytes, _ buffer: UInt16?
     ) {
         if unsafe stream.pointee.isTunnel {
             unsafe tunnelFromUpstream(stream, part, buffer)

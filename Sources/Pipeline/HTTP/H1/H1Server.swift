@@ -63,7 +63,7 @@ extension Worker {
     // MARK: Receiving
 
     // HOT: per frame.
-    func http1DownstreamReceived(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes, buffer: UInt16) {
+    func http1DownstreamReceived(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes, buffer: UInt16?) {
         guard let server = unsafe servers[connection.pointee.session] else { return }
         unsafe count(server.pointee.http.pointee.stats, .downstreamCxRxBytesTotal, UInt64(truncatingIfNeeded: bytes.count))
         if unsafe !server.pointee.hasBegun {
@@ -115,16 +115,13 @@ extension Worker {
 
     private func keep(
         _ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes,
-        _ buffer: UInt16
+        _ buffer: UInt16?
     ) {
-        if bytes.count <= ByteQueue.copyMax || memory.buffers.free < memory.buffers.count / 2 {
-            guard unsafe server.pointee.pending.append(copying: bytes, memory) else {
-                unsafe downstreamGone(server, connection)
-                return
-            }
-        } else {
+        if let buffer, bytes.count > ByteQueue.copyMax, memory.buffers.free >= memory.buffers.count / 2 {
             memory.buffers.retain(buffer)
             unsafe server.pointee.pending.append(buffer: buffer, bytes, memory)
+        } else if unsafe !server.pointee.pending.append(copying: bytes, memory) {
+            return unsafe downstreamGone(server, connection)
         }
         if unsafe server.pointee.pending.count > server.pointee.http.pointee.bufferLimit, unsafe !connection.pointee.isPaused {
             unsafe connections.pause(connection)

@@ -1,0 +1,102 @@
+// OpenSSL 3 for Swift: its headers, and functions where it has macros. The BIO of a connection lies here too: it reads
+// from the receive buffer in place and hands what is to be sent to its owner.
+#pragma once
+#include <openssl/bio.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/ocsp.h>
+#include <openssl/pem.h>
+#include <openssl/pkcs12.h>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// What a connection's BIO reads and writes. Lives as long as the SSL object.
+typedef struct martlet_tls_io {
+  const uint8_t *_Nullable in;
+  size_t in_count;
+  void *_Nullable context;
+  // Takes all bytes, or says 0: no memory.
+  int (*_Nullable write)(void *_Nullable context, const uint8_t *_Nonnull bytes, size_t count);
+} martlet_tls_io;
+
+// An SSL object with a BIO over `io`; NULL: no memory.
+SSL *_Nullable martlet_tls_new(SSL_CTX *_Nonnull context, martlet_tls_io *_Nonnull io, int is_server);
+
+static inline long martlet_ctx_versions(SSL_CTX *_Nonnull c, int low, int high) {
+  return SSL_CTX_set_min_proto_version(c, low) && SSL_CTX_set_max_proto_version(c, high);
+}
+static inline void martlet_ctx_mode(SSL_CTX *_Nonnull c) {
+  SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+}
+static inline long martlet_ctx_groups(SSL_CTX *_Nonnull c, const char *_Nonnull list) {
+  return SSL_CTX_set1_groups_list(c, list);
+}
+static inline long martlet_ctx_sigalgs(SSL_CTX *_Nonnull c, const char *_Nonnull list) {
+  return SSL_CTX_set1_sigalgs_list(c, list);
+}
+static inline long martlet_ctx_client_sigalgs(SSL_CTX *_Nonnull c, const char *_Nonnull list) {
+  return SSL_CTX_set1_client_sigalgs_list(c, list);
+}
+static inline long martlet_ctx_add1_chain(SSL_CTX *_Nonnull c, X509 *_Nonnull x) { return SSL_CTX_add1_chain_cert(c, x); }
+static inline long martlet_ctx_cache_mode(SSL_CTX *_Nonnull c, long mode) { return SSL_CTX_set_session_cache_mode(c, mode); }
+static inline long martlet_ctx_select_current(SSL_CTX *_Nonnull c, X509 *_Nonnull x) {
+  return SSL_CTX_select_current_cert(c, x);
+}
+static inline uint64_t martlet_op_server(void) {
+  return SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
+         SSL_OP_IGNORE_UNEXPECTED_EOF;
+}
+static inline uint64_t martlet_op_client(void) {
+  return SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF;
+}
+static inline uint64_t martlet_op_no_ticket(void) { return SSL_OP_NO_TICKET; }
+static inline uint64_t martlet_op_prefer_server(void) { return SSL_OP_CIPHER_SERVER_PREFERENCE; }
+static inline uint64_t martlet_op_no_renegotiation(void) { return SSL_OP_NO_RENEGOTIATION; }
+static inline long martlet_set_server_name(SSL *_Nonnull s, const char *_Nonnull name) {
+  return SSL_set_tlsext_host_name(s, name);
+}
+static inline void martlet_err_clear(void) { ERR_clear_error(); }
+static inline int martlet_err_lib(unsigned long e) { return ERR_GET_LIB(e); }
+static inline int martlet_err_reason(unsigned long e) { return ERR_GET_REASON(e); }
+static inline long martlet_group_nid(SSL *_Nonnull s) { return SSL_get_negotiated_group(s); }
+static inline size_t martlet_sk_x509_count(const STACK_OF(X509) *_Nullable s) { return s ? (size_t)sk_X509_num(s) : 0; }
+static inline X509 *_Nullable martlet_sk_x509(const STACK_OF(X509) *_Nonnull s, size_t i) { return sk_X509_value(s, (int)i); }
+static inline void martlet_sk_x509_free(STACK_OF(X509) *_Nullable s) { sk_X509_pop_free(s, X509_free); }
+static inline size_t martlet_sk_name_count(const GENERAL_NAMES *_Nullable s) { return s ? (size_t)sk_GENERAL_NAME_num(s) : 0; }
+static inline GENERAL_NAME *_Nullable martlet_sk_name(const GENERAL_NAMES *_Nonnull s, size_t i) {
+  return sk_GENERAL_NAME_value(s, (int)i);
+}
+static inline void martlet_names_free(GENERAL_NAMES *_Nullable s) { sk_GENERAL_NAME_pop_free(s, GENERAL_NAME_free); }
+
+// The registry's number of what the peer signed with, where it can be told; else 0.
+uint32_t martlet_peer_signature(SSL *_Nonnull ssl);
+
+// The next certificate of a PEM text; NULL: none is left, or it is none.
+X509 *_Nullable martlet_pem_x509(BIO *_Nonnull bio);
+// A private key in PEM form. Never asks anybody for a password.
+EVP_PKEY *_Nullable martlet_pem_key(BIO *_Nonnull bio, const uint8_t *_Nullable password, size_t count);
+static inline void martlet_openssl_free(void *_Nullable p) { OPENSSL_free(p); }
+// The bytes of an e-mail, DNS, URI or IP name, or of an other name's text; NULL: another type.
+const uint8_t *_Nullable martlet_name_bytes(const GENERAL_NAME *_Nonnull name, size_t *_Nonnull count);
+// Seconds since 1970.
+int64_t martlet_asn1_seconds(const ASN1_TIME *_Nonnull time);
+static inline long martlet_ctx_staple_callback(
+    SSL_CTX *_Nonnull c, int (*_Nonnull callback)(SSL *_Nullable, void *_Nullable), void *_Nullable argument) {
+  SSL_CTX_set_tlsext_status_arg(c, argument);
+  return SSL_CTX_set_tlsext_status_cb(c, callback);
+}
+static inline long martlet_ctx_server_name_callback(
+    SSL_CTX *_Nonnull c, int (*_Nonnull callback)(SSL *_Nullable, int *_Nullable, void *_Nullable),
+    void *_Nullable argument) {
+  SSL_CTX_set_tlsext_servername_arg(c, argument);
+  return SSL_CTX_set_tlsext_servername_callback(c, callback);
+}
+static inline const SSL_CIPHER *_Nullable martlet_ctx_cipher(SSL_CTX *_Nonnull c, size_t i) {
+  STACK_OF(SSL_CIPHER) *list = SSL_CTX_get_ciphers(c);
+  return list && i < (size_t)sk_SSL_CIPHER_num(list) ? sk_SSL_CIPHER_value(list, (int)i) : NULL;
+}

@@ -1,0 +1,125 @@
+// A downstream or upstream TLS context: from its message to a plan part of its own.
+//
+// The part is apart from its listener's or cluster's, so that a new certificate is a new part and nothing else changes.
+
+import EnvoyAPI
+import Pipeline
+import Primitives
+import Stats
+import Transport
+
+/// What a context is made from, kept so that it can be made again when a file changes.
+struct TLSSource {
+    enum Context {
+        case downstream(KeptMessage<DownstreamTLSContext>)
+        case upstream(KeptMessage<UpstreamTLSContext>)
+    }
+    /// Static secrets are in it.
+    let context: Context
+    let place: Place
+    /// `listener.<address>.` or `cluster.<name>.`
+    let statPrefix: String
+    let slot: UInt32
+    /// Whose part it belongs to.
+    let owner: PlanPart
+}
+
+/// A context that is compiled but has no number yet.
+struct TLSDraft {
+    let source: TLSSource
+    let part: PlanPart
+    let config: TLSContextConfig
+}
+
+struct TLSContextCompiler {
+    let environment: CompileEnvironment
+    let diagnostics: Diagnostics
+    let makePart: (String) -> PlanPart
+
+    /// Nil after an error.
+    func compile(_ source: TLSSource) -> TLSDraft? {
+        let part = makePart(source.statPrefix)
+        let before = diagnostics.errors.count
+        var config = TLSContextConfig()
+        let settings: TLSSettings?
+        switch source.context {
+        case .downstream(let kept):
+            settings = downstream(kept.message, source.place, part)
+        case .upstream(let kept):
+            config.isServer = false
+            settings = upstream(kept.message, source.place, part)
+        }
+        guard let settings, diagnostics.errors.count == before else { return nil }
+        do throws(TLSContextFactory.Failure) {
+            config.contexts = try TLSContextFactory(settings, part).make(threads: environment.workers + 1)
+        } catch {
+            diagnostics.error(source.place, "Failed to make a TLS context: \(error.reason)")
+            return nil
+        }
+        TLSStatistics(environment: environment, part: part, prefix: source.statPrefix + "ssl.").fill(&config)
+        return TLSDraft(source: source, part: part, config: config)
+    }
+
+    private func downstream(_ message: DownstreamTLSContext, _ place: Place, _ part: PlanPart) -> TLSSettings? {
+        guard var settings = common(message.commonTlsContext, isServer: true, place.at("common_tls_context"), part) else { return nil }
+        settings.requiresName = message.requireSni.value
+        settings.prefersClientCiphers = message.preferClientCiphers
+        if settings.certificates.isEmpty {
+            diagnostics.error(
+                place.at("common_tls_context"), "No TLS certificates found for server context",
+                expected: "tls_certificates, or tls_certificate_sds_secret_configs that name static secrets")
+        }
+        return settings
+    }
+
+    private func upstream(_ message: UpstreamTLSContext, _ place: Place, _ part: PlanPart) -> TLSSettings? {
+        guard var settings = common(message.commonTlsContext, isServer: false, place.at("common_tls_context"), part) else { return nil }
+        settings.allowsRenegotiation = message.allowRenegotiation
+        if settings.certificates.count > 1 {
+            diagnostics.error(
+                place.at("common_tls_context").at("tls_certificates"),
+                "Multiple TLS certificates are not supported for client contexts")
+        }
+        return settings
+    }
+
+    private func common(_ message: CommonTLSContext, isServer: Bool, _ place: Place, _ part: PlanPart) -> TLSSettings? {
+        diagnostics.unsupported(
+            place, "envoy.extensions.transport_sockets.tls.v3.CommonTlsContext",
+            [
+                "tls_certificate_provider_instance": message.hasTlsCertificateProviderInstance,
+                "custom_tls_certificate_selector": message.hasCustomTlsCertificateSelector,
+                "custom_handshaker": message.hasCustomHandshaker,
+                "key_log": message.hasKeyLog,
+            ])
+        let parameters = TLSParameters(message.tlsParams, isServer: isServer, place.at("tls_params"), diagnostics)
+        let reader = CertificateReader(part: part, diagnostics: diagnostics)
+        let certificates = message.tlsCertificates.enumerated().compactMap { i, certificate in
+            reader.certificate(certificate, place.at("tls_certificates", i))
+        }
+        guard let parameters else { return nil }
+        var settings = TLSSettings(
+            isServer: isServer, versions: parameters.versions, ciphers: parameters.ciphers, groups: parameters.groups)
+        settings.signatures = parameters.signatures
+        settings.certificates = certificates
+        settings.protocols = protocols(message.alpnProtocols, place)
+        return settings
+    }
+
+    /// RFC 7301 §3.1: each name has from 1 to 255 bytes.
+    private func protocols(_ names: [String], _ place: Place) -> [UInt8] {
+        var wire: [UInt8] = []
+        for (i, name) in names.enumerated() {
+            // As in Envoy, one entry may be a list.
+            for part in name.utf8.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
+                guard (1...255).contains(part.count), wire.count + part.count < 65535 else {
+                    diagnostics.error(place.at("alpn_protocols", i), "Invalid ALPN protocol string", found: "'\(name)'")
+                    return []
+                }
+                wire.append(UInt8(part.count))
+                wire += part
+            }
+        }
+        return wire
+    }
+}
