@@ -125,3 +125,68 @@ int64_t martlet_asn1_seconds(const ASN1_TIME *time) {
   if (!ASN1_TIME_to_tm(time, &parts)) return 0;
   return (int64_t)timegm(&parts);
 }
+
+int martlet_ask_for(SSL *ssl, const uint8_t *name, size_t count) {
+  char text[256];
+  if (count == 0 || count >= sizeof text || memchr(name, 0, count)) return 0;
+  memcpy(text, name, count);
+  text[count] = 0;
+  return (int)SSL_set_tlsext_host_name(ssl, text);
+}
+
+int martlet_ctx_trust(SSL_CTX *context, const uint8_t *pem, size_t count, int announces) {
+  BIO *bio = BIO_new_mem_buf(pem, (int)count);
+  X509_STORE *store = SSL_CTX_get_cert_store(context);
+  int found = 0;
+  X509 *certificate;
+  while (bio && (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
+    if (X509_STORE_add_cert(store, certificate)) found++;
+    if (announces) SSL_CTX_add_client_CA(context, certificate);
+    X509_free(certificate);
+  }
+  BIO_free(bio);
+  if (found) ERR_clear_error();
+  return found;
+}
+
+int martlet_ctx_revocations(SSL_CTX *context, const uint8_t *pem, size_t count, int leaf_only) {
+  BIO *bio = BIO_new_mem_buf(pem, (int)count);
+  X509_STORE *store = SSL_CTX_get_cert_store(context);
+  int found = 0;
+  X509_CRL *list;
+  while (bio && (list = PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL))) {
+    if (X509_STORE_add_crl(store, list)) found++;
+    X509_CRL_free(list);
+  }
+  BIO_free(bio);
+  if (found) {
+    ERR_clear_error();
+    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | (leaf_only ? 0 : X509_V_FLAG_CRL_CHECK_ALL));
+  }
+  return found;
+}
+
+int martlet_x509_digest(const X509 *certificate, uint8_t digest[32]) {
+  unsigned count = 32;
+  return X509_digest(certificate, EVP_sha256(), digest, &count);
+}
+
+int martlet_x509_key_digest(X509 *certificate, uint8_t digest[32]) {
+  unsigned char *bytes = NULL;
+  int count = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &bytes);
+  if (count <= 0) return 0;
+  int good = martlet_sha256(bytes, (size_t)count, digest);
+  OPENSSL_free(bytes);
+  return good;
+}
+
+int martlet_sha256(const uint8_t *bytes, size_t count, uint8_t digest[32]) {
+  return EVP_Digest(bytes, count, digest, NULL, EVP_sha256(), NULL);
+}
+
+int martlet_name_has_oid(const GENERAL_NAME *name, const char *oid) {
+  char text[128];
+  if (name->type != GEN_OTHERNAME) return 0;
+  int count = OBJ_obj2txt(text, sizeof text, name->d.otherName->type_id, 1);
+  return count > 0 && (size_t)count < sizeof text && !strcmp(text, oid);
+}

@@ -300,6 +300,7 @@ package final class Server {
     private func ticked() {
         unsafe main.timers.arm(tick, at: main.nowMs + Server.tickMs)
         publisher.collect()
+        SessionResumption.rotateWhenDue()
         configurator.logSinks.publish(stats.mainCells, filesystemScope)
         let retired = stats.retiredScopes()
         if !retired.isEmpty { stats.recycle(retired) }

@@ -57,6 +57,8 @@ public struct Connection {
     public internal(set) var inFlight: UInt16 = 0
     public internal(set) var isConnecting = false
     public internal(set) var isConnected = false
+    /// Upstream: connected, and the TLS handshake is under way. For whoever waits it is connecting still.
+    package var isShakingHands = false
     public internal(set) var isReceiving = false
     public internal(set) var isCancellingReceive = false
     /// The receive in flight is the only one: its bytes do not arm the next.

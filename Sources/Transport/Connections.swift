@@ -50,6 +50,9 @@ package struct Connections {
     let sealScratch: UnsafeMutableRawPointer
     /// What OpenSSL's callbacks reach the memory by.
     let sharedMemory: UnsafeMutablePointer<Memory>
+    let sharedText: UnsafeMutablePointer<TLSFailureText>
+    /// Why the handshake that failed last did.
+    package var tlsFailureText: Bytes { unsafe sharedText.pointee.bytes }
     private var dirty = PlainArray<UInt32>(capacity: 256)
     /// Connections with `closeWhenSent` whose bytes are out: the Pipeline closes them (`takeFinished`).
     private var finished = PlainArray<UInt64>(capacity: 16)
@@ -73,6 +76,8 @@ package struct Connections {
         unsafe sealScratch = .allocate(byteCount: Connections.recordMax, alignment: 64)
         unsafe sharedMemory = .allocate(capacity: 1)
         unsafe sharedMemory.initialize(to: memory)
+        unsafe sharedText = .allocate(capacity: 1)
+        unsafe sharedText.initialize(to: TLSFailureText())
         unsafe vectors = .allocate(capacity: Int(Ring.submissionEntries) * Connections.vectorsMax)
         unsafe messages = .allocate(capacity: Int(Ring.submissionEntries))
     }
@@ -82,6 +87,8 @@ package struct Connections {
         tlsSlab.destroy()
         unsafe sealScratch.deallocate()
         unsafe sharedMemory.deallocate()
+        unsafe sharedText.pointee.destroy()
+        unsafe sharedText.deallocate()
         dirty.destroy()
         starved.destroy()
         later.destroy()

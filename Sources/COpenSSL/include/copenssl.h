@@ -100,3 +100,72 @@ static inline const SSL_CIPHER *_Nullable martlet_ctx_cipher(SSL_CTX *_Nonnull c
   STACK_OF(SSL_CIPHER) *list = SSL_CTX_get_ciphers(c);
   return list && i < (size_t)sk_SSL_CIPHER_num(list) ? sk_SSL_CIPHER_value(list, (int)i) : NULL;
 }
+
+// Keys of session tickets, the same for every worker. A slot is written once before `current` names it, and used again
+// only after every other slot has had its turn.
+enum { martlet_ticket_slots = 8 };
+typedef struct martlet_ticket_key {
+  uint8_t name[16];
+  uint8_t hmac[32];
+  uint8_t aes[32];
+} martlet_ticket_key;
+typedef struct martlet_ticket_keys {
+  // How many slots hold keys; the one that encrypts. Written with release, read with acquire.
+  uint32_t count;
+  uint32_t current;
+  martlet_ticket_key keys[martlet_ticket_slots];
+} martlet_ticket_keys;
+
+martlet_ticket_keys *_Nonnull martlet_ticket_keys_new(void);
+void martlet_ticket_keys_free(martlet_ticket_keys *_Nonnull keys);
+// Puts a key behind the others; `encrypts`: from now on tickets are made with it.
+void martlet_ticket_keys_add(martlet_ticket_keys *_Nonnull keys, const martlet_ticket_key *_Nonnull key, int encrypts);
+// A random key in the place of the oldest one, which encrypts from now on.
+int martlet_ticket_keys_rotate(martlet_ticket_keys *_Nonnull keys);
+int martlet_ctx_ticket_keys(SSL_CTX *_Nonnull context, martlet_ticket_keys *_Nonnull keys);
+
+// Sessions that are kept on this side (no tickets), the same for every worker: a table in which a writer that finds a
+// place being written goes away, and a reader that sees a place change takes it for empty. Nobody waits.
+typedef struct martlet_session_store martlet_session_store;
+martlet_session_store *_Nullable martlet_session_store_new(void);
+int martlet_ctx_session_store(SSL_CTX *_Nonnull context, martlet_session_store *_Nonnull store);
+
+// Sessions of a client, of one context: the newest first. One thread.
+typedef struct martlet_client_sessions martlet_client_sessions;
+martlet_client_sessions *_Nullable martlet_client_sessions_new(size_t max);
+void martlet_client_sessions_free(martlet_client_sessions *_Nonnull sessions);
+int martlet_ctx_client_sessions(SSL_CTX *_Nonnull context, martlet_client_sessions *_Nonnull sessions);
+// The handshake to come offers the newest session, if there is one.
+void martlet_resume(SSL *_Nonnull ssl);
+
+// A host name (no more than 255 bytes) for the handshake to come.
+int martlet_ask_for(SSL *_Nonnull ssl, const uint8_t *_Nonnull name, size_t count);
+
+typedef int (*martlet_verify_callback)(X509_STORE_CTX *_Nullable, void *_Nullable);
+static inline void martlet_ctx_verify(
+    SSL_CTX *_Nonnull c, int asks, int requires_certificate, martlet_verify_callback _Nonnull callback,
+    void *_Nullable argument) {
+  SSL_CTX_set_verify(
+      c, asks ? SSL_VERIFY_PEER | (requires_certificate ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0) : SSL_VERIFY_NONE, NULL);
+  SSL_CTX_set_cert_verify_callback(c, callback, argument);
+}
+static inline SSL *_Nullable martlet_store_ssl(X509_STORE_CTX *_Nonnull s) {
+  return X509_STORE_CTX_get_ex_data(s, SSL_get_ex_data_X509_STORE_CTX_idx());
+}
+static inline void martlet_store_ignore_time(X509_STORE_CTX *_Nonnull s) {
+  X509_VERIFY_PARAM_set_flags(X509_STORE_CTX_get0_param(s), X509_V_FLAG_NO_CHECK_TIME);
+}
+// Every certificate of a PEM text into the store, and their names into the list of authorities that a server asks for.
+// How many; the rest of the text is looked at for CRLs by `martlet_store_add_crls`.
+int martlet_ctx_trust(SSL_CTX *_Nonnull context, const uint8_t *_Nonnull pem, size_t count, int announces);
+int martlet_ctx_revocations(SSL_CTX *_Nonnull context, const uint8_t *_Nonnull pem, size_t count, int leaf_only);
+static inline int martlet_ctx_system_roots(SSL_CTX *_Nonnull c) { return SSL_CTX_set_default_verify_paths(c); }
+static inline void martlet_ctx_partial_chains(SSL_CTX *_Nonnull c) {
+  X509_STORE_set_flags(SSL_CTX_get_cert_store(c), X509_V_FLAG_PARTIAL_CHAIN);
+}
+// SHA-256 of the certificate, or of its public key. 0: failed.
+int martlet_x509_digest(const X509 *_Nonnull certificate, uint8_t digest[_Nonnull 32]);
+int martlet_x509_key_digest(X509 *_Nonnull certificate, uint8_t digest[_Nonnull 32]);
+int martlet_sha256(const uint8_t *_Nonnull bytes, size_t count, uint8_t digest[_Nonnull 32]);
+// Whether an other name is of this type: the OID in its dotted form.
+int martlet_name_has_oid(const GENERAL_NAME *_Nonnull name, const char *_Nonnull oid);

@@ -31,6 +31,7 @@ struct ClusterDraft {
     var endpoints: [EndpointSpec]
     var balancing: BalancingOptions
     var statName: String
+    var tls: TLSDraft?
     /// With `track_remaining`.
     var remaining: (normal: StatScope<CircuitBreakerRemainingStat>?, high: StatScope<CircuitBreakerRemainingStat>?)
 }
@@ -74,6 +75,7 @@ struct ClusterCompiler {
         let endpoints = EndpointCompiler(diagnostics: diagnostics, part: part)
             .compile(message, resolves: discovery?.dns != nil, place.at("load_assignment"))
         if case .logicalDNS = discovery { checkLogical(message, place) }
+        let tls = tls(message, place, part, statName, &config)
         var balancing = BalancingOptions()
         if message.loadAssignment.policy.hasOverprovisioningFactor {
             balancing.overprovisioning = message.loadAssignment.policy.overprovisioningFactor.value
@@ -84,7 +86,28 @@ struct ClusterCompiler {
         guard diagnostics.errors.count == before, let discovery else { return nil }
         return ClusterDraft(
             part: part, config: config, discovery: discovery, endpoints: endpoints, balancing: balancing,
-            statName: statName, remaining: remaining)
+            statName: statName, tls: tls, remaining: remaining)
+    }
+
+    /// Nil: cleartext, or an error.
+    private func tls(
+        _ message: ClusterMessage, _ place: Place, _ part: PlanPart, _ statName: String, _ config: inout ClusterConfig
+    ) -> TLSDraft? {
+        guard message.hasTransportSocket else { return nil }
+        let at = place.at("transport_socket")
+        guard
+            case .upstreamTLS(let context) = TransportSocket.read(
+                message.transportSocket, isDownstream: false, at, diagnostics)
+        else { return nil }
+        let configPlace = at.at("typed_config")
+        let slot = part.slot(tls: compilation.environment.tlsSlots, place.path + " " + message.name)
+        let source = TLSSource(
+            context: .upstream(KeptMessage(compilation.secrets.resolve(context, configPlace))), place: configPlace,
+            statPrefix: StatPrefix.cluster(statName), slot: slot, owner: part)
+        config.tlsSlot = slot
+        config.serverName = part.arena.text(context.sni)
+        config.prefersHostName = context.autoHostSni
+        return compilation.tls.compile(source)
     }
 
     private func discovery(_ message: ClusterMessage, _ place: Place) -> ClusterDiscovery? {
@@ -202,17 +225,6 @@ struct ClusterCompiler {
     }
 
     private func refuseUnsupported(_ message: ClusterMessage, _ place: Place) {
-        let socket = message.transportSocket
-        let isRaw =
-            socket.typedConfig.messageName == Envoy_Extensions_TransportSockets_RawBuffer_V3_RawBuffer.protoMessageName
-            || (socket.configType == nil
-                && ExtensionNames.canonical(socket.name) == "envoy.transport_sockets.raw_buffer")
-        if message.hasTransportSocket, !isRaw {
-            diagnostics.error(
-                place.at("transport_socket"),
-                "Didn't find a registered implementation for '\(socket.name)' with type URL: '\(socket.typedConfig.messageName)'",
-                expected: "envoy.transport_sockets.raw_buffer; TLS is not supported by Martlet yet")
-        }
         diagnostics.unsupported(
             place, "envoy.config.cluster.v3.Cluster",
             [

@@ -2,6 +2,7 @@
 //
 // The part is apart from its listener's or cluster's, so that a new certificate is a new part and nothing else changes.
 
+import COpenSSL
 import EnvoyAPI
 import Pipeline
 import Primitives
@@ -64,6 +65,11 @@ struct TLSContextCompiler {
         guard var settings = common(message.commonTlsContext, isServer: true, place.at("common_tls_context"), part) else { return nil }
         settings.requiresName = message.requireSni.value
         settings.prefersClientCiphers = message.preferClientCiphers
+        settings.requiresCertificate = message.requireClientCertificate.value
+        if settings.requiresCertificate, settings.validation == nil {
+            settings.validation = unsafe PeerValidation(check: part.arena.store(PeerCheck()))
+        }
+        resumption(message, place, part, &settings)
         if settings.certificates.isEmpty {
             diagnostics.error(
                 place.at("common_tls_context"), "No TLS certificates found for server context",
@@ -73,8 +79,18 @@ struct TLSContextCompiler {
     }
 
     private func upstream(_ message: UpstreamTLSContext, _ place: Place, _ part: PlanPart) -> TLSSettings? {
-        guard var settings = common(message.commonTlsContext, isServer: false, place.at("common_tls_context"), part) else { return nil }
+        guard
+            var settings = common(
+                message.commonTlsContext, isServer: false, matchesServerName: message.autoSniSanValidation,
+                place.at("common_tls_context"), part)
+        else { return nil }
         settings.allowsRenegotiation = message.allowRenegotiation
+        if message.hasMaxSessionKeys { settings.clientSessionsMax = Int(message.maxSessionKeys.value) }
+        if message.autoSniSanValidation, message.commonTlsContext.validationContextType == nil {
+            diagnostics.error(
+                place.at("auto_sni_san_validation"),
+                "'auto_sni_san_validation' was configured without a validation context", expected: "trusted_ca")
+        }
         if settings.certificates.count > 1 {
             diagnostics.error(
                 place.at("common_tls_context").at("tls_certificates"),
@@ -83,7 +99,9 @@ struct TLSContextCompiler {
         return settings
     }
 
-    private func common(_ message: CommonTLSContext, isServer: Bool, _ place: Place, _ part: PlanPart) -> TLSSettings? {
+    private func common(
+        _ message: CommonTLSContext, isServer: Bool, matchesServerName: Bool = false, _ place: Place, _ part: PlanPart
+    ) -> TLSSettings? {
         diagnostics.unsupported(
             place, "envoy.extensions.transport_sockets.tls.v3.CommonTlsContext",
             [
@@ -103,7 +121,41 @@ struct TLSContextCompiler {
         settings.signatures = parameters.signatures
         settings.certificates = certificates
         settings.protocols = protocols(message.alpnProtocols, place)
+        if case .validationContext(let context) = message.validationContextType {
+            let compiler = PeerValidationCompiler(
+                part: part, strings: RouteMatchCompiler(diagnostics: diagnostics), diagnostics: diagnostics,
+                matchesServerName: matchesServerName)
+            settings.validation = compiler.compile(context, place.at("validation_context"))
+        }
         return settings
+    }
+
+    private func resumption(
+        _ message: DownstreamTLSContext, _ place: Place, _ part: PlanPart, _ settings: inout TLSSettings
+    ) {
+        settings.usesTickets = !message.disableStatelessSessionResumption
+        settings.keepsSessions = !message.disableStatefulSessionResumption
+        if message.hasSessionTimeout { settings.sessionTimeoutS = Int(clamping: message.sessionTimeout.seconds) }
+        for (i, source) in message.sessionTicketKeys.keys.enumerated() {
+            let at = place.at("session_ticket_keys").at("keys", i)
+            guard let key = DataSources.read(source, at, part, diagnostics) else { continue }
+            if key.count == MemoryLayout<martlet_ticket_key>.size {
+                settings.ticketKeys.append(key)
+            } else {
+                diagnostics.error(
+                    at, "Incorrect TLS session ticket key length. Length \(key.count), expected length 80.",
+                    expected: "80 random bytes, as `openssl rand 80` makes them")
+            }
+        }
+        if settings.ticketKeys.count > martlet_ticket_slots {
+            diagnostics.error(
+                place.at("session_ticket_keys"), "more than \(martlet_ticket_slots) session ticket keys")
+        }
+        var hash = ContentHash()
+        hash.add(message.commonTlsContext.validationContext)
+        for certificate in settings.certificates { for name in certificate.facts.names { hash.add(name) } }
+        for name in message.commonTlsContext.alpnProtocols { hash.add(name) }
+        settings.sessionContext = hash.bytes
     }
 
     /// RFC 7301 §3.1: each name has from 1 to 255 bytes.

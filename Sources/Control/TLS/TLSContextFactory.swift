@@ -1,9 +1,11 @@
 // Contexts of OpenSSL from settings: a set for each thread, so that no worker touches what another counts by.
 
 import COpenSSL
+import Pipeline
 import Primitives
 import Transport
 
+@safe
 struct TLSContextFactory {
     let settings: TLSSettings
     let part: PlanPart
@@ -12,12 +14,16 @@ struct TLSContextFactory {
     private let sets: [[Int]]
     private let names: [(name: String, set: Int)]
 
+    /// The same for every thread.
+    private let ticketKeys: UnsafeMutablePointer<martlet_ticket_keys>
+
     struct Failure: Error {
         let reason: String
     }
 
     init(_ settings: TLSSettings, _ part: PlanPart) {
         self.settings = settings
+        unsafe ticketKeys = unsafe SessionResumption.keys(settings.ticketKeys, part)
         self.part = part
         (sets, names) = TLSContextFactory.sets(settings.certificates)
     }
@@ -117,8 +123,54 @@ struct TLSContextFactory {
             isGood = unsafe SSL_CTX_set_alpn_protos(context, settings.protocols, UInt32(settings.protocols.count)) == 0 && isGood
         }
         for index in set { isGood = unsafe use(settings.certificates[index], context) && isGood }
-        unsafe martlet_ctx_cache_mode(context, Int(SSL_SESS_CACHE_OFF))
+        if let validation = settings.validation { isGood = unsafe verify(validation, context) && isGood }
+        isGood = unsafe resume(context) && isGood
         guard isGood else { throw Failure(reason: OpenSSLErrors.taken()) }
+    }
+
+    private func verify(_ validation: PeerValidation, _ context: OpaquePointer) -> Bool {
+        var isGood = true
+        if !validation.authorities.isEmpty {
+            isGood = unsafe martlet_ctx_trust(
+                context, validation.authorities, validation.authorities.count,
+                settings.isServer && validation.announcesAuthorities ? 1 : 0) > 0
+        }
+        if validation.usesSystemRoots { isGood = unsafe martlet_ctx_system_roots(context) == 1 && isGood }
+        if !validation.revocations.isEmpty {
+            isGood = unsafe martlet_ctx_revocations(
+                context, validation.revocations, validation.revocations.count, validation.revocationsOfLeafOnly ? 1 : 0) > 0 && isGood
+        }
+        // An intermediate authority may be all that is trusted.
+        unsafe martlet_ctx_partial_chains(context)
+        if let depth = validation.depthMax { unsafe SSL_CTX_set_verify_depth(context, depth) }
+        unsafe martlet_ctx_verify(
+            context, 1, settings.requiresCertificate ? 1 : 0, PeerCheck.verify,
+            UnsafeMutableRawPointer(mutating: validation.check))
+        return isGood
+    }
+
+    private func resume(_ context: OpaquePointer) -> Bool {
+        if !settings.isServer {
+            guard settings.clientSessionsMax > 0, let sessions = unsafe martlet_client_sessions_new(settings.clientSessionsMax)
+            else { return unsafe martlet_ctx_cache_mode(context, Int(SSL_SESS_CACHE_OFF)) >= 0 }
+            part.onDestroy { unsafe martlet_client_sessions_free(sessions) }
+            return unsafe martlet_ctx_client_sessions(context, sessions) == 1
+        }
+        if let timeout = settings.sessionTimeoutS { unsafe SSL_CTX_set_timeout(context, timeout) }
+        var isGood = unsafe SSL_CTX_set_session_id_context(
+            context, settings.sessionContext, UInt32(settings.sessionContext.count)) == 1
+        if settings.usesTickets {
+            isGood = unsafe martlet_ctx_ticket_keys(context, ticketKeys) == 1 && isGood
+        } else {
+            unsafe SSL_CTX_set_options(context, martlet_op_no_ticket())
+        }
+        if settings.keepsSessions, let store = unsafe SessionResumption.store {
+            isGood = unsafe martlet_ctx_session_store(context, store) == 1 && isGood
+        } else {
+            unsafe martlet_ctx_cache_mode(context, Int(SSL_SESS_CACHE_OFF))
+            if !settings.usesTickets { unsafe SSL_CTX_set_num_tickets(context, 0) }
+        }
+        return isGood
     }
 
     private func use(_ certificate: CertificateMaterial, _ context: OpaquePointer) -> Bool {

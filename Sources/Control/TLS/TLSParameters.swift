@@ -22,7 +22,8 @@ struct TLSParameters {
             place, "envoy.extensions.transport_sockets.tls.v3.TlsParameters",
             ["compliance_policies": !message.compliancePolicies.isEmpty])
         let low = TLSParameters.version(message.tlsMinimumProtocolVersion) ?? TLS1_2_VERSION
-        let high = TLSParameters.version(message.tlsMaximumProtocolVersion) ?? TLS1_3_VERSION
+        // As Envoy: no TLS 1.3 towards upstreams unless asked for.
+        let high = TLSParameters.version(message.tlsMaximumProtocolVersion) ?? (isServer ? TLS1_3_VERSION : TLS1_2_VERSION)
         versions = (low, max(low, high))
         ciphers = TLSParameters.ciphers
         groups = TLSParameters.groups

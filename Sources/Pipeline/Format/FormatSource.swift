@@ -20,6 +20,7 @@ package struct TCPLogInfo {
     package var details = Bytes.empty
     package var terminationDetails = Bytes.empty
     package var upstreamErrno: Int32 = 0
+    package var transportFailure = Bytes.empty
     package var upstreamConnectTimedOut = false
     package var attempts: UInt16 = 0
     package var connectionID: UInt64 = 0

@@ -182,6 +182,8 @@ extension FormatWriter {
 
     /// `delayed_connect_error:_Connection_refused`
     mutating func failureReason(_ source: FormatSource) -> FormatValue {
+        let text = unsafe source.stream?.pointee.transportFailure ?? source.tcp?.pointee.transportFailure ?? .empty
+        if !text.isEmpty { return .text(text) }
         let error = unsafe source.stream?.pointee.upstreamErrno ?? source.tcp?.pointee.upstreamErrno ?? 0
         guard error != 0 else { return .missing }
         value.reset()

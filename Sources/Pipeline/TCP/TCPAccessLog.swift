@@ -19,6 +19,7 @@ extension Worker {
         info.upstreamBytesReceived = unsafe session.pointee.upstreamBytesReceived
         info.flags = unsafe session.pointee.flags
         info.upstreamErrno = unsafe session.pointee.upstreamErrno
+        info.transportFailure = unsafe session.pointee.transportFailure
         info.upstreamConnectTimedOut = unsafe session.pointee.connectTimedOut
         info.attempts = unsafe session.pointee.attempts
         info.connectionID = unsafe downstream.pointee.id

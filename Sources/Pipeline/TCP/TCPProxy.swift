@@ -15,6 +15,8 @@ import Upstream
 enum ConnectFailure {
     case refused(Int32)
     case timedOut
+    /// Connected; TLS said no, or the peer hung up in the middle of it.
+    case handshake(Bytes)
 }
 
 typealias TCPSessionPointer = UnsafeMutablePointer<TCPSession>
@@ -169,6 +171,7 @@ extension Worker {
             switch failure {
             case .refused(let error): unsafe session.pointee.upstreamErrno = error
             case .timedOut: unsafe session.pointee.connectTimedOut = true
+            case .handshake(let reason): unsafe session.pointee.transportFailure = reason
             }
         }
         unsafe upstreamConnectFailed(upstream, failure)

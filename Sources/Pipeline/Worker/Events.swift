@@ -77,21 +77,35 @@ extension Worker {
         switch connections.connected(completion) {
         case .connected(let connection):
             unsafe connection.pointee.activeMs = nowMs
-            unsafe connection.pointee.role == .tcpUpstream ? tcpConnected(connection) : http1Connected(connection)
-        case .failed(let connection, let error):
-            unsafe connection.pointee.role == .tcpUpstream
-                ? tcpConnectFailed(connection, .refused(error)) : http1ConnectFailed(connection, .refused(error))
+            if unsafe connection.pointee.tls != nil { unsafe tlsConnected(connection) } else { unsafe established(connection) }
+        case .failed(let connection, let error): unsafe connectFailed(connection, .refused(error))
         case .nothing: break
         }
+    }
+
+    /// An upstream connection can carry bytes.
+    func established(_ connection: UnsafeMutablePointer<Connection>) {
+        unsafe connection.pointee.role == .tcpUpstream ? tcpConnected(connection) : http1Connected(connection)
+    }
+
+    func connectFailed(_ connection: UnsafeMutablePointer<Connection>, _ failure: ConnectFailure) {
+        unsafe connection.pointee.role == .tcpUpstream
+            ? tcpConnectFailed(connection, failure) : http1ConnectFailed(connection, failure)
+    }
+
+    /// Under way to its host, TLS included.
+    @inline(__always)
+    func isOpening(_ connection: UnsafeMutablePointer<Connection>) -> Bool {
+        unsafe connection.pointee.isConnecting || connection.pointee.isShakingHands
     }
 
     func connectionTimedOut(_ connection: UnsafeMutablePointer<Connection>) {
         switch unsafe connection.pointee.role {
         case .http1Downstream: unsafe http1DownstreamTimedOut(connection)
         case .http1Upstream:
-            unsafe connection.pointee.isConnecting ? http1ConnectFailed(connection, .timedOut) : http1UpstreamTimedOut(connection)
+            unsafe isOpening(connection) ? http1ConnectFailed(connection, .timedOut) : http1UpstreamTimedOut(connection)
         case .tcpDownstream: unsafe tcpTimedOut(connection)
-        case .tcpUpstream: if unsafe connection.pointee.isConnecting { unsafe tcpConnectFailed(connection, .timedOut) }
+        case .tcpUpstream: if unsafe isOpening(connection) { unsafe tcpConnectFailed(connection, .timedOut) }
         case .closing: unsafe closeEither(connection)
         case .echo, .directResponse, .none: break
         }

@@ -80,6 +80,7 @@ public final class Worker {
     /// Writes formats: header values, log lines.
     var formats: FormatWriter
     private var dates = DateCache()
+    var failureTexts = InternedTexts()
     /// Plaintext of one record: whoever gets it takes what it keeps.
     let plaintext = UnsafeMutableRawPointer.allocate(byteCount: Connections.recordMax, alignment: 64)
     private var wall: UInt64 = 0

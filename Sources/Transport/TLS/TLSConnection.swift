@@ -24,6 +24,8 @@ package struct TLSConnection {
     /// An error of the protocol: nothing but its alert is sent any more.
     package internal(set) var hasFailed = false
     var memory: UnsafeMutablePointer<Memory>
+    /// The worker's.
+    package let text: UnsafeMutablePointer<TLSFailureText>
     package var timer: TimerNode
     /// What OpenSSL said when it failed.
     package internal(set) var failure = TLSFailure()
@@ -32,12 +34,13 @@ package struct TLSConnection {
 
     init(
         handle: Handle, connection: Handle, config: UnsafePointer<TLSContextConfig>,
-        memory: UnsafeMutablePointer<Memory>
+        memory: UnsafeMutablePointer<Memory>, text: UnsafeMutablePointer<TLSFailureText>
     ) {
         self.handle = handle
         self.connection = connection
         unsafe self.config = unsafe config
         unsafe self.memory = unsafe memory
+        unsafe self.text = unsafe text
         timer = TimerNode(token: Operation.handshakeTimer.token(connection))
     }
 }

@@ -22,7 +22,8 @@ extension Connections {
         else { return nil }
         unsafe tls.initialize(
             to: TLSConnection(
-                handle: handle, connection: connection.pointee.handle, config: config, memory: sharedMemory))
+                handle: handle, connection: connection.pointee.handle, config: config, memory: sharedMemory,
+                text: sharedText))
         unsafe tls.pointee.io.context = UnsafeMutableRawPointer(tls)
         unsafe tls.pointee.io.write = { context, bytes, count in
             guard let context = unsafe context else { return 0 }
@@ -40,6 +41,13 @@ extension Connections {
         return unsafe tls
     }
 
+    /// Before the handshake of a client: what it asks for, and the session that it would go on with.
+    package func begin(_ tls: UnsafeMutablePointer<TLSConnection>, serverName: Bytes) {
+        guard let ssl = unsafe tls.pointee.ssl else { return }
+        if !serverName.isEmpty { _ = unsafe martlet_ask_for(ssl, serverName.base, serverName.count) }
+        unsafe martlet_resume(ssl)
+    }
+
     /// Ciphertext that `handshake` and `open` read next. It stays the caller's and must stay as it is until they say `more`.
     @inline(__always)
     package func feed(_ tls: UnsafeMutablePointer<TLSConnection>, _ bytes: Bytes) {
@@ -53,6 +61,7 @@ extension Connections {
     ) -> TLSProgress {
         guard let ssl = unsafe tls.pointee.ssl else { return .failed }
         martlet_err_clear()
+        unsafe sharedText.pointee.clear()
         let result = unsafe SSL_do_handshake(ssl)
         if unsafe !tls.pointee.cipher.isEmpty { unsafe markDirty(connection) }
         if result == 1 {
@@ -95,6 +104,7 @@ extension Connections {
         default:
             unsafe tls.pointee.hasFailed = true
             unsafe tls.pointee.failure = .taken()
+            unsafe sharedText.pointee.write(tls.pointee.failure)
             return .failed
         }
     }

@@ -67,7 +67,7 @@ extension Worker {
             return
         }
         unsafe host.pointee.connectingCount &-= 1
-        unsafe connections.receive(connection, pollFirst: true)
+        unsafe connections.receive(connection, pollFirst: connection.pointee.tls == nil)
         unsafe ready(client, connection, host)
     }
 
@@ -80,6 +80,7 @@ extension Worker {
         switch failure {
         case .refused(let error): reason = .connectFailed(error)
         case .timedOut: reason = .connectTimedOut
+        case .handshake(let text): reason = .handshakeFailed(text)
         }
         // The stream stays counted on the host until it is told, so the host outlives this.
         if let host = unsafe hosts[host] { unsafe failPending(host, reason) }
@@ -466,10 +467,10 @@ extension Worker {
         _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>, byPeer: Bool
     ) {
         if unsafe client.pointee.isIdle, let host = unsafe hosts[connection.pointee.host] { unsafe removeIdle(client, host) }
-        if unsafe connection.pointee.isConnecting, let host = unsafe hosts[connection.pointee.host] {
+        if unsafe isOpening(connection), let host = unsafe hosts[connection.pointee.host] {
             unsafe host.pointee.connectingCount &-= 1
         }
-        if let cluster = unsafe clusterConfig(connection), unsafe !connection.pointee.isConnecting {
+        if let cluster = unsafe clusterConfig(connection), unsafe !isOpening(connection) {
             unsafe cells.record(
                 cluster.pointee.config.pointee.stats &+ ClusterStat.upstreamRqPerCx.rawValue, client.pointee.requests)
         }

@@ -6,6 +6,7 @@ import Primitives
 import Ring
 import Stats
 import Transport
+import Upstream
 
 extension Worker {
     // MARK: Beginning and end
@@ -42,6 +43,27 @@ extension Worker {
         let config = unsafe listener.assumingMemoryBound(to: ListenerConfig.self)
         unsafe countListener(config.pointee.stats, .downstreamCxTransportSocketConnectTimeout)
         unsafe received(ETIMEDOUT, connection)
+    }
+
+    // MARK: Upstream
+
+    /// TLS for a connection that is under way to a host: the handshake begins when it is there.
+    func prepareTLS(
+        _ connection: UnsafeMutablePointer<Connection>, _ host: UnsafeMutablePointer<Host>, _ config: UnsafePointer<ClusterConfig>
+    ) -> Bool {
+        guard let tls = unsafe openTLS(connection, slot: config.pointee.tlsSlot) else { return false }
+        let hostName = unsafe host.pointee.config.hostname
+        let name = unsafe config.pointee.prefersHostName && !hostName.isEmpty ? hostName : config.pointee.serverName
+        unsafe connections.begin(tls, serverName: name)
+        unsafe connection.pointee.isShakingHands = true
+        return true
+    }
+
+    /// The socket is there: the client speaks first.
+    func tlsConnected(_ connection: UnsafeMutablePointer<Connection>) {
+        guard let tls = unsafe connection.pointee.tls else { return }
+        unsafe connections.receive(connection)
+        unsafe tlsAdvance(connection.pointee.handle, connection, tls)
     }
 
     // MARK: Receiving
@@ -114,7 +136,11 @@ extension Worker {
     /// The end of the socket. False: a handshake that is not complete ends as a failure.
     func tlsEnded(_ connection: UnsafeMutablePointer<Connection>) -> Bool {
         guard let tls = unsafe connection.pointee.tls, unsafe tls.pointee.isHandshaking else { return true }
-        unsafe received(ECONNRESET, connection)
+        if unsafe connection.pointee.isShakingHands {
+            unsafe handshakeFailed(connection)
+        } else {
+            unsafe received(ECONNRESET, connection)
+        }
         return false
     }
 
@@ -123,10 +149,39 @@ extension Worker {
     private func tlsEstablished(_ connection: UnsafeMutablePointer<Connection>, _ tls: UnsafeMutablePointer<TLSConnection>) {
         unsafe timers.cancel(tls.timerNode)
         unsafe countEstablished(tls)
+        if unsafe connection.pointee.isShakingHands {
+            unsafe connection.pointee.isShakingHands = false
+            unsafe established(connection)
+        }
+    }
+
+    private func handshakeFailed(_ connection: UnsafeMutablePointer<Connection>) {
+        // For who waited it was connecting until now.
+        let hasFailed = unsafe connection.pointee.tls?.pointee.hasFailed ?? false
+        let text = hasFailed ? connections.tlsFailureText : .empty
+        unsafe connectFailed(connection, .handshake(text.isEmpty ? text : failureTexts.intern(text, else: "TLS_error")))
+    }
+
+    /// `response_code_details` of a request whose upstream did not come through its handshake.
+    func handshakeDetails(_ reason: Bytes) -> Bytes {
+        let before = Bytes("upstream_reset_before_response_started{remote_connection_failure|" as StaticString)
+        return unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: before.count &+ reason.count &+ 1) { buffer in
+            guard let base = buffer.baseAddress else { return before }
+            unsafe base.update(from: before.base, count: before.count)
+            unsafe (base + before.count).update(from: reason.base, count: reason.count)
+            unsafe base[before.count &+ reason.count] = UInt8(ascii: "}")
+            return unsafe failureTexts.intern(
+                Bytes(UnsafeRawPointer(base), before.count &+ reason.count &+ 1),
+                else: "upstream_reset_before_response_started{remote_connection_failure}")
+        }
     }
 
     private func tlsFailed(_ connection: UnsafeMutablePointer<Connection>, _ tls: UnsafeMutablePointer<TLSConnection>) {
         unsafe countFailed(tls)
-        unsafe received(EPROTO, connection)
+        if unsafe connection.pointee.isShakingHands {
+            unsafe handshakeFailed(connection)
+        } else {
+            unsafe received(EPROTO, connection)
+        }
     }
 }
