@@ -169,3 +169,26 @@ int martlet_x509_key_digest(X509 *_Nonnull certificate, uint8_t digest[_Nonnull 
 int martlet_sha256(const uint8_t *_Nonnull bytes, size_t count, uint8_t digest[_Nonnull 32]);
 // Whether an other name is of this type: the OID in its dotted form.
 int martlet_name_has_oid(const GENERAL_NAME *_Nonnull name, const char *_Nonnull oid);
+
+// What is to be known of an established connection, as text: made when first asked for, kept with a count.
+enum {
+  martlet_fact_version, martlet_fact_cipher, martlet_fact_group, martlet_fact_session_id, martlet_fact_server_name,
+  martlet_fact_peer_subject, martlet_fact_peer_issuer, martlet_fact_peer_serial, martlet_fact_peer_cert,
+  martlet_fact_peer_chain, martlet_fact_peer_fingerprint_1, martlet_fact_peer_fingerprint_256, martlet_fact_peer_dns,
+  martlet_fact_peer_uri, martlet_fact_peer_ip, martlet_fact_peer_email, martlet_fact_peer_other,
+  martlet_fact_peer_chain_fingerprints_1, martlet_fact_peer_chain_fingerprints_256, martlet_fact_peer_chain_serials,
+  martlet_fact_peer_issuer_fingerprint_256, martlet_fact_peer_issuer_serial,
+  martlet_fact_local_subject, martlet_fact_local_dns, martlet_fact_local_uri, martlet_fact_local_ip,
+  martlet_fact_local_email, martlet_fact_local_other,
+  martlet_fact_count
+};
+typedef struct martlet_facts {
+  int64_t references;
+  // Of the peer's certificate, in seconds since 1970; 0: there is none.
+  int64_t valid_from, valid_until;
+  int has_peer_certificate, peer_is_verified;
+  const uint8_t *_Nullable text;
+  uint32_t start[martlet_fact_count], end[martlet_fact_count];
+} martlet_facts;
+martlet_facts *_Nullable martlet_facts_new(SSL *_Nonnull ssl);
+void martlet_facts_free(martlet_facts *_Nonnull facts);

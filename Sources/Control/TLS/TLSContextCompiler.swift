@@ -57,6 +57,7 @@ struct TLSContextCompiler {
             diagnostics.error(source.place, "Failed to make a TLS context: \(error.reason)")
             return nil
         }
+        if let check = unsafe settings.validation?.check { config.validates = unsafe check.pointee.checksSomething }
         TLSStatistics(environment: environment, part: part, prefix: source.statPrefix + "ssl.").fill(&config)
         return TLSDraft(source: source, part: part, config: config)
     }

@@ -36,6 +36,10 @@ extension FormatWriter {
         case .accessLogType: .text(Bytes(source.logType.name))
         case .connectionID: .number(source.connectionID)
         case .streamID, .uniqueID: uuid()
+        case .downstreamTLS: unsafe tls(source.downstreamTLS, piece)
+        case .upstreamTLS: unsafe tls(source.upstreamTLS, piece)
+        case .downstreamCertificateTime: unsafe certificateTime(source.downstreamTLS, piece)
+        case .upstreamCertificateTime: unsafe certificateTime(source.upstreamTLS, piece)
 
         case .bytesReceived, .bytesSent, .upstreamWireBytesSent, .upstreamWireBytesReceived, .upstreamHeaderBytesSent,
             .upstreamHeaderBytesReceived, .downstreamWireBytesSent, .downstreamWireBytesReceived,

@@ -23,7 +23,7 @@ struct FormatOperatorCompiler {
         case .queryParameters: try queryParameters()
         case .grpcStatus: try grpcStatus(&piece)
         case .pointDuration: try duration(&piece)
-        case .startTime, .emitTime: time(&piece)
+        case .startTime, .emitTime, .downstreamCertificateTime, .upstreamCertificateTime: time(&piece)
         case .serverName: try serverName(&piece)
         case .downstreamRemoteAddress, .downstreamDirectRemoteAddress, .downstreamLocalAddress, .upstreamLocalAddress,
             .upstreamRemoteAddress:

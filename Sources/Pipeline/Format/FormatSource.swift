@@ -21,6 +21,8 @@ package struct TCPLogInfo {
     package var terminationDetails = Bytes.empty
     package var upstreamErrno: Int32 = 0
     package var transportFailure = Bytes.empty
+    package var downstreamTLS: TLSDescription?
+    package var upstreamTLS: TLSDescription?
     package var upstreamConnectTimedOut = false
     package var attempts: UInt16 = 0
     package var connectionID: UInt64 = 0

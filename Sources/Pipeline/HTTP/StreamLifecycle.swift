@@ -83,6 +83,8 @@ extension Worker {
         unsafe stream.pointee.waitingBody.removeAll(memory)
         unsafe stream.pointee.retry.body.removeAll(memory)
         if let state = unsafe stream.pointee.filterState { memory.blocks.free(state) }
+        unsafe stream.pointee.downstreamTLS?.release()
+        unsafe stream.pointee.upstreamTLS?.release()
         unsafe streams.free(stream.pointee.handle)
     }
 

@@ -20,6 +20,8 @@ extension Worker {
         info.flags = unsafe session.pointee.flags
         info.upstreamErrno = unsafe session.pointee.upstreamErrno
         info.transportFailure = unsafe session.pointee.transportFailure
+        info.downstreamTLS = unsafe connections.description(of: downstream)
+        info.upstreamTLS = unsafe connections.slab[session.pointee.upstream].flatMap { unsafe connections.description(of: $0) }
         info.upstreamConnectTimedOut = unsafe session.pointee.connectTimedOut
         info.attempts = unsafe session.pointee.attempts
         info.connectionID = unsafe downstream.pointee.id

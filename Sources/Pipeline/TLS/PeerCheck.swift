@@ -38,6 +38,10 @@ package struct PeerCheck: BitwiseCopyable {
     package var matchesServerName = false
     package init() {}
 
+    package var checksSomething: Bool {
+        verifiesChain || matchesServerName || !names.isEmpty || !hashes.isEmpty || !keyHashes.isEmpty
+    }
+
     /// `argument`: a `PeerCheck`.
     package static let verify: @convention(c) (OpaquePointer?, UnsafeMutableRawPointer?) -> Int32 = { store, argument in
         guard let store = unsafe store, let argument = unsafe argument, let ssl = unsafe martlet_store_ssl(store),
@@ -76,7 +80,6 @@ package struct PeerCheck: BitwiseCopyable {
             return false
         }
         if !isValidated { unsafe X509_STORE_CTX_set_error(store, chainError) }
-        let checksSomething = verifiesChain || matchesServerName || !names.isEmpty || !hashes.isEmpty || !keyHashes.isEmpty
         unsafe tls.pointee.verdict.isValidated = isValidated && checksSomething
         return true
     }

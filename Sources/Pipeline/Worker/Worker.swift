@@ -81,6 +81,7 @@ public final class Worker {
     var formats: FormatWriter
     private var dates = DateCache()
     var failureTexts = InternedTexts()
+    var certificateText: TextBuffer
     /// Plaintext of one record: whoever gets it takes what it keeps.
     let plaintext = UnsafeMutableRawPointer.allocate(byteCount: Connections.recordMax, alignment: 64)
     private var wall: UInt64 = 0
@@ -110,6 +111,7 @@ public final class Worker {
         nowMs = nowNs / 1_000_000
         timers = TimerWheel(now: nowMs)
         random = Random(seed: Random.systemSeed())
+        certificateText = TextBuffer(pool: memory.blocks)
         formats = FormatWriter(pool: memory.blocks, seed: Random.systemSeed())
         unsafe connectAddresses = .allocate(capacity: Worker.connectAddressCount)
         unsafe acceptTimer = .allocate(capacity: 1)

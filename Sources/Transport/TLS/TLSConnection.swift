@@ -24,6 +24,7 @@ package struct TLSConnection {
     /// An error of the protocol: nothing but its alert is sent any more.
     package internal(set) var hasFailed = false
     var memory: UnsafeMutablePointer<Memory>
+    var description: TLSDescription?
     /// The worker's.
     package let text: UnsafeMutablePointer<TLSFailureText>
     package var timer: TimerNode

@@ -22,6 +22,8 @@ package struct NegotiatedStat: BitwiseCopyable {
 package struct TLSContextConfig: BitwiseCopyable {
     package var part: UInt32 = 0
     package var isServer = true
+    /// A certificate of the peer is held against something.
+    package var validates = false
     /// The `SSL_CTX` of each thread, as bit patterns: the first of its set.
     package var contexts = FrozenArray<UInt>()
     /// First statistic of `listener.<address>.ssl.` or `cluster.<name>.ssl.` (`TLSStat`).

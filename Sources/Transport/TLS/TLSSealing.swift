@@ -88,6 +88,7 @@ extension Connections {
     /// Nothing of the connection is in the kernel any more.
     mutating func freeTLS(_ tls: UnsafeMutablePointer<TLSConnection>) {
         unsafe tls.pointee.cipher.removeAll(memory)
+        unsafe tls.pointee.description?.release()
         unsafe tlsSlab.free(tls.pointee.handle)
     }
 }

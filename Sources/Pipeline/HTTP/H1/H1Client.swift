@@ -111,6 +111,10 @@ extension Worker {
             requestMethod: stream.pointee.request.method, upgradeWasAsked: stream.pointee.isUpgrade)
         unsafe stream.pointee.upstream = unsafe connection.pointee.handle
         unsafe stream.pointee.upstreamConnectionID = unsafe connection.pointee.id
+        if unsafe connection.pointee.tls != nil || stream.pointee.upstreamTLS != nil {
+            unsafe stream.pointee.upstreamTLS?.release()
+            unsafe stream.pointee.upstreamTLS = unsafe connections.description(of: connection)?.retained()
+        }
         unsafe stream.pointee.upstreamSentBefore = unsafe connection.pointee.bytesSent
         unsafe connection.pointee.activeMs = nowMs
         if let cluster = unsafe cluster {

@@ -52,6 +52,10 @@ extension Worker {
         let stats = unsafe http.pointee.stats
         count(stats, .downstreamCxTotal)
         gauge(stats, .downstreamCxActive, 1)
+        if unsafe connection.pointee.tls != nil {
+            count(stats, .downstreamCxSslTotal)
+            gauge(stats, .downstreamCxSslActive, 1)
+        }
         if unsafe http.pointee.connectionDurationMaxMs != 0 {
             unsafe server.pointee.closeAtMs = unsafe nowMs &+ http.pointee.connectionDurationMaxMs
         }
@@ -271,6 +275,7 @@ extension Worker {
         let stats = unsafe server.pointee.http.pointee.stats
         count(stats, .downstreamCxDestroy)
         gauge(stats, .downstreamCxActive, -1)
+        if unsafe connection.pointee.tls != nil { gauge(stats, .downstreamCxSslActive, -1) }
         if unsafe server.pointee.hasBegun { gauge(stats, .downstreamCxHttp1Active, -1) }
         unsafe cells.record(
             stats &+ HTTPConnectionManagerStat.downstreamCxLengthMs.rawValue,
