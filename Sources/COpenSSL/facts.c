@@ -98,9 +98,9 @@ static void session(BIO *out, SSL *ssl, int fact) {
   }
 }
 
-static void peer(BIO *out, X509 *leaf, STACK_OF(X509) *chain, int includes_leaf, int fact) {
+static void peer(BIO *out, X509 *leaf, STACK_OF(X509) *chain, int includes_leaf, int is_verified, int fact) {
   int others = chain ? sk_X509_num(chain) : 0;
-  X509 *issuer = others > includes_leaf ? sk_X509_value(chain, includes_leaf) : NULL;
+  X509 *issuer = is_verified && others > includes_leaf ? sk_X509_value(chain, includes_leaf) : NULL;
   switch (fact) {
   case martlet_fact_peer_subject: name(out, X509_get_subject_name(leaf)); break;
   case martlet_fact_peer_issuer: name(out, X509_get_issuer_name(leaf)); break;
@@ -173,7 +173,7 @@ martlet_facts *martlet_facts_new(SSL *ssl) {
     else if (fact >= martlet_fact_local_subject)
       own ? local(out, own, fact) : (void)0;
     else if (leaf)
-      peer(out, leaf, SSL_get_peer_cert_chain(ssl), includes_leaf, fact);
+      peer(out, leaf, SSL_get_peer_cert_chain(ssl), includes_leaf, facts->peer_is_verified, fact);
     facts->end[fact] = (uint32_t)BIO_pending(out);
   }
   char *text = NULL;

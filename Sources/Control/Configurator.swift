@@ -110,6 +110,7 @@ package final class Configurator {
     /// Set before the first configuration by who serves; a validator has none.
     package var dns: DNSReactor?
     private(set) var tlsContexts = LiveTLSContexts()
+    private var certificateWatch = CertificateWatch()
     private var publishTimer: ControlTimer?
     private var publishIsDue = false
     /// Every cluster of the first configuration has been looked up once, or could not be: workers may start.
@@ -313,6 +314,34 @@ package final class Configurator {
             guard let last = tlsContexts.bySlot[slot], last.source.owner === owner, tlsContexts.remove(last) else { return }
             publisher.retire(last.part)
             publishSoon()
+        }
+    }
+
+    /// By context.
+    package var certificates: [TLSRecords] { tlsContexts.records }
+
+    /// Certificates whose files have changed are read again, every tick of main. A pair that does not belong together yet,
+    /// or a file that is half written, leaves the old one serving: `failed` is told once for each state of the files.
+    func reloadCertificates(applied: (String) -> Void, failed: (String, [ConfigError]) -> Void) {
+        for slot in certificateWatch.changed(tlsContexts) {
+            guard let old = tlsContexts.bySlot[slot] else { continue }
+            let diagnostics = Diagnostics(nil)
+            var made: PlanPart?
+            let compiler = TLSContextCompiler(environment: environment, diagnostics: diagnostics) { name in
+                let part = PlanPart(.tls, name, ContentHash())
+                made = part
+                return part
+            }
+            guard let draft = compiler.compile(old.source) else {
+                made?.destroy(environment.stats, environment.clusterSlots)
+                failed(old.source.statPrefix, diagnostics.errors)
+                continue
+            }
+            _ = tlsContexts.insert(LiveTLS(draft, number: publisher.number))
+            publisher.retire(old.part)
+            certificateWatch.accepted(slot)
+            publish()
+            applied(old.source.statPrefix)
         }
     }
 

@@ -101,9 +101,11 @@ struct ClusterCompiler {
         else { return nil }
         let configPlace = at.at("typed_config")
         let slot = part.slot(tls: compilation.environment.tlsSlots, place.path + " " + message.name)
+        let resolved = compilation.secrets.resolve(context, configPlace)
         let source = TLSSource(
-            context: .upstream(KeptMessage(compilation.secrets.resolve(context, configPlace))), place: configPlace,
-            statPrefix: StatPrefix.cluster(statName), slot: slot, owner: part)
+            context: .upstream(KeptMessage(resolved.message)), place: configPlace,
+            statPrefix: StatPrefix.cluster(statName), slot: slot, owner: part,
+            certificateNames: resolved.certificateNames, authorityName: resolved.authorityName)
         config.tlsSlot = slot
         config.serverName = part.arena.text(context.sni)
         config.prefersHostName = context.autoHostSni

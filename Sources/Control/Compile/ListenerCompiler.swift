@@ -85,10 +85,11 @@ struct ListenerCompiler {
         else { return nil }
         let config = at.at("typed_config")
         let slot = part.slot(tls: compilation.environment.tlsSlots, "\(key) \(place.path)")
+        let resolved = compilation.secrets.resolve(message, config)
         let source = TLSSource(
-            context: .downstream(KeptMessage(compilation.secrets.resolve(message, config))), place: config,
-            statPrefix: StatPrefix.listener(statName), slot: slot,
-            owner: part)
+            context: .downstream(KeptMessage(resolved.message)), place: config,
+            statPrefix: StatPrefix.listener(statName), slot: slot, owner: part,
+            certificateNames: resolved.certificateNames, authorityName: resolved.authorityName)
         return compilation.tls.compile(source)
     }
 

@@ -28,6 +28,8 @@ package final class PlanPart {
     private var atEnd: [() -> Void] = []
     /// Files that it was made from, beside its message, and the hash of what they held.
     var files: [String] = []
+    /// What they were before they were read: another one now is a reason to read again.
+    var identities: [String: [Int]] = [:]
     lazy var filesHash = PlanPart.hash(files)
     /// Listening sockets that the part's listener uses.
     var sockets: [ListenSocketGroup] = []

@@ -13,6 +13,8 @@ struct CertificateMaterial {
     /// PKCS#8 or traditional, not encrypted.
     var key: [UInt8]
     var facts: CertificateFacts
+    /// Where it comes from.
+    var name: String
     /// DER of an OCSP response; empty: none.
     var staple: [UInt8] = []
 }
@@ -90,7 +92,7 @@ struct CertificateReader {
         if facts.expiresAt < time(nil) {
             diagnostics.warning(place, "the certificate of \(chainName) has expired: clients will refuse it")
         }
-        var material = CertificateMaterial(chain: chain, key: key, facts: facts)
+        var material = CertificateMaterial(chain: chain, key: key, facts: facts, name: chainName)
         if message.hasOcspStaple {
             guard let staple = DataSources.read(message.ocspStaple, place.at("ocsp_staple"), part, diagnostics) else { return nil }
             material.staple = staple

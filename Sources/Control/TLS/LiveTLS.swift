@@ -10,11 +10,13 @@ import Transport
 final class LiveTLS {
     let source: TLSSource
     let part: PlanPart
+    let records: TLSRecords
     let config: UnsafePointer<TLSContextConfig>
 
     init(_ draft: TLSDraft, number: (PlanPart) -> Void) {
         source = draft.source
         part = draft.part
+        records = draft.records
         number(part)
         var config = draft.config
         config.part = part.id
@@ -25,6 +27,8 @@ final class LiveTLS {
 /// By slot.
 struct LiveTLSContexts {
     private(set) var bySlot: [UInt32: LiveTLS] = [:]
+
+    var records: [TLSRecords] { bySlot.keys.sorted().compactMap { bySlot[$0]?.records } }
 
     /// The context of a listener or cluster that is published now. `owner`: whose part keeps the slot. Gives back what
     /// had the slot before.

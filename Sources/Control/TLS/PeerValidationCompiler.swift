@@ -58,6 +58,7 @@ struct PeerValidationCompiler {
         guard diagnostics.errors.count == before else { return nil }
         var validation = unsafe PeerValidation(check: part.arena.store(check))
         validation.authorities = authorities
+        validation.authoritiesName = CertificateReader.name(message.trustedCa)
         validation.usesSystemRoots = message.hasSystemRootCerts && !message.hasTrustedCa
         validation.revocations = revocations
         validation.revocationsOfLeafOnly = message.onlyVerifyLeafCertCrl

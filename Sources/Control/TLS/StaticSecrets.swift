@@ -2,6 +2,14 @@
 
 import EnvoyAPI
 
+/// A context with its secrets in it, and what they were called.
+struct ResolvedContext<Message> {
+    var message: Message
+    /// By certificate; empty: it has no name.
+    var certificateNames: [String]
+    var authorityName = ""
+}
+
 struct StaticSecrets {
     private let secrets: [String: TLSSecret]
     private let diagnostics: Diagnostics
@@ -30,9 +38,10 @@ struct StaticSecrets {
         diagnostics.error(place.at("name"), "the secret '\(name)' is no \(kind)")
     }
 
-    func resolve(_ message: DownstreamTLSContext, _ place: Place) -> DownstreamTLSContext {
+    func resolve(_ message: DownstreamTLSContext, _ place: Place) -> ResolvedContext<DownstreamTLSContext> {
+        let common = resolve(message.commonTlsContext, place.at("common_tls_context"))
         var message = message
-        resolve(&message.commonTlsContext, place.at("common_tls_context"))
+        message.commonTlsContext = common.message
         if case .sessionTicketKeysSdsSecretConfig(let config) = message.sessionTicketKeysType {
             let at = place.at("session_ticket_keys_sds_secret_config")
             switch find(config.name, "session ticket keys", at)?.type {
@@ -41,20 +50,26 @@ struct StaticSecrets {
             default: wrong(config.name, "session_ticket_keys", at)
             }
         }
-        return message
+        return ResolvedContext(message: message, certificateNames: common.certificateNames, authorityName: common.authorityName)
     }
 
-    func resolve(_ message: UpstreamTLSContext, _ place: Place) -> UpstreamTLSContext {
+    func resolve(_ message: UpstreamTLSContext, _ place: Place) -> ResolvedContext<UpstreamTLSContext> {
+        let common = resolve(message.commonTlsContext, place.at("common_tls_context"))
         var message = message
-        resolve(&message.commonTlsContext, place.at("common_tls_context"))
-        return message
+        message.commonTlsContext = common.message
+        return ResolvedContext(message: message, certificateNames: common.certificateNames, authorityName: common.authorityName)
     }
 
-    private func resolve(_ message: inout CommonTLSContext, _ place: Place) {
+    private func resolve(_ context: CommonTLSContext, _ place: Place) -> ResolvedContext<CommonTLSContext> {
+        var message = context
+        var names = [String](repeating: "", count: message.tlsCertificates.count)
+        var authorityName = ""
         for (i, config) in message.tlsCertificateSdsSecretConfigs.enumerated() {
             let at = place.at("tls_certificate_sds_secret_configs", i)
             switch find(config.name, "TLS certificate", at)?.type {
-            case .tlsCertificate(let certificate): message.tlsCertificates.append(certificate)
+            case .tlsCertificate(let certificate):
+                message.tlsCertificates.append(certificate)
+                names.append(config.name)
             case .none: break
             default: wrong(config.name, "tls_certificate", at)
             }
@@ -63,16 +78,19 @@ struct StaticSecrets {
         switch message.validationContextType {
         case .validationContextSdsSecretConfig(let config):
             let at = place.at("validation_context_sds_secret_config")
+            authorityName = config.name
             if let context = validation(config.name, at) { message.validationContext = context }
         case .combinedValidationContext(let combined):
             let at = place.at("combined_validation_context").at("validation_context_sds_secret_config")
-            guard let dynamic = validation(combined.validationContextSdsSecretConfig.name, at) else { return }
+            authorityName = combined.validationContextSdsSecretConfig.name
+            guard let dynamic = validation(authorityName, at) else { break }
             var context = combined.defaultValidationContext
             // A merge as protobuf does it: what the secret sets wins, lists are joined.
             if let bytes: [UInt8] = try? dynamic.serializedBytes() { try? context.merge(serializedBytes: bytes) }
             message.validationContext = context
         default: break
         }
+        return ResolvedContext(message: message, certificateNames: names, authorityName: authorityName)
     }
 
     private func validation(_ name: String, _ place: Place) -> ValidationContext? {

@@ -23,6 +23,9 @@ struct TLSSource {
     let slot: UInt32
     /// Whose part it belongs to.
     let owner: PlanPart
+    /// Of secrets.
+    let certificateNames: [String]
+    let authorityName: String
 }
 
 /// A context that is compiled but has no number yet.
@@ -30,6 +33,7 @@ struct TLSDraft {
     let source: TLSSource
     let part: PlanPart
     let config: TLSContextConfig
+    let records: TLSRecords
 }
 
 struct TLSContextCompiler {
@@ -59,7 +63,18 @@ struct TLSContextCompiler {
         }
         if let check = unsafe settings.validation?.check { config.validates = unsafe check.pointee.checksSomething }
         TLSStatistics(environment: environment, part: part, prefix: source.statPrefix + "ssl.").fill(&config)
-        return TLSDraft(source: source, part: part, config: config)
+        let records = records(settings)
+        TLSStatistics(environment: environment, part: part, prefix: source.statPrefix + "ssl.").expirations(records, source)
+        return TLSDraft(source: source, part: part, config: config, records: records)
+    }
+
+    private func records(_ settings: TLSSettings) -> TLSRecords {
+        var records = TLSRecords()
+        records.chains = settings.certificates.compactMap { CertificateRecord($0.chain[0], path: $0.name) }
+        if let validation = settings.validation, let first = CertificateReader.chain(validation.authorities).first {
+            records.authorities = [CertificateRecord(first, path: validation.authoritiesName)].compactMap { $0 }
+        }
+        return records
     }
 
     private func downstream(_ message: DownstreamTLSContext, _ place: Place, _ part: PlanPart) -> TLSSettings? {
@@ -69,6 +84,12 @@ struct TLSContextCompiler {
         settings.requiresCertificate = message.requireClientCertificate.value
         if settings.requiresCertificate, settings.validation == nil {
             settings.validation = unsafe PeerValidation(check: part.arena.store(PeerCheck()))
+        }
+        if case .validationContext = message.commonTlsContext.validationContextType, !message.hasRequireClientCertificate {
+            diagnostics.warning(
+                place.at("require_client_certificate"),
+                "a client certificate is verified where one comes, and none is required: the default that a validation context has here",
+                suggestion: "say require_client_certificate: true or false")
         }
         resumption(message, place, part, &settings)
         if settings.certificates.isEmpty {

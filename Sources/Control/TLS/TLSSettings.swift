@@ -7,6 +7,7 @@ import Pipeline
 struct PeerValidation {
     /// PEM; empty: nobody is trusted by name.
     var authorities: [UInt8] = []
+    var authoritiesName = ""
     var usesSystemRoots = false
     var announcesAuthorities = true
     /// PEM.

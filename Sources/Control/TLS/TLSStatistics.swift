@@ -36,6 +36,27 @@ struct TLSStatistics {
         }
     }
 
+    /// The names are Envoy's: a secret's, or one for all that have none.
+    func expirations(_ records: TLSRecords, _ source: TLSSource) {
+        var earliest: [String: Int] = [:]
+        for (i, record) in records.chains.enumerated() {
+            let name = i < source.certificateNames.count ? source.certificateNames[i] : ""
+            let key = name.isEmpty ? "unnamed_cert_e3b0c442" : name
+            earliest[key] = min(earliest[key] ?? .max, record.validUntil)
+        }
+        for record in records.authorities {
+            earliest[source.authorityName.isEmpty ? "unnamed_ca_cert_e3b0c442" : source.authorityName] = record.validUntil
+        }
+        for (name, seconds) in earliest {
+            let scope = part.scope(environment.stats, prefix + "certificate." + name + ".", CertificateStat.self)
+            environment.stats.mainCells.set(scope[.expirationUnixTimeSeconds], UInt64(clamping: seconds))
+        }
+        let isServer = if case .downstream = source.context { true } else { false }
+        _ = part.scope(
+            environment.stats, source.statPrefix + (isServer ? "server_ssl_socket_factory." : "client_ssl_socket_factory."),
+            TLSSocketFactoryStat.self)
+    }
+
     private func ciphers(_ context: OpaquePointer) -> [(UInt32, String)] {
         var found: [(UInt32, String)] = []
         var index = 0

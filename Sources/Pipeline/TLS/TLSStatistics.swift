@@ -14,6 +14,7 @@ extension Worker {
         let config = unsafe tls.pointee.config
         unsafe count(tls, .handshake)
         let facts = unsafe tls.pointee.facts
+        unsafe countVerdict(tls)
         if facts.isResumed { unsafe count(tls, .sessionReused) }
         if unsafe config.pointee.isServer, !facts.hasPeerCertificate { unsafe count(tls, .noCertificate) }
         unsafe count(config.pointee.versions, facts.version)
@@ -30,6 +31,11 @@ extension Worker {
         let failure = unsafe tls.pointee.failure
         if failure.isMissingCertificate { unsafe count(tls, .failVerifyNoCert) }
         if failure.isConnectionError { unsafe count(tls, .connectionError) }
+        unsafe countVerdict(tls)
+    }
+
+    /// A chain that was not good counts where it is accepted, too.
+    private func countVerdict(_ tls: UnsafeMutablePointer<TLSConnection>) {
         switch unsafe tls.pointee.verdict.failure {
         case .none: break
         case .chain: unsafe count(tls, .failVerifyError)
