@@ -73,8 +73,8 @@ static int ticket(
   int good = encrypts ? EVP_EncryptInit_ex(cipher, ticket_cipher, NULL, key->aes, iv)
                       : EVP_DecryptInit_ex(cipher, ticket_cipher, NULL, key->aes, iv);
   if (!good) return -1;
-  // 2: good, and to be replaced by a ticket of today's key.
-  return is_current ? 1 : 2;
+  // 2: good, and to be replaced: by a ticket of today's key, or because a ticket of TLS 1.3 is used once.
+  return is_current && SSL_version(ssl) < TLS1_3_VERSION ? 1 : 2;
 }
 
 int martlet_ctx_ticket_keys(SSL_CTX *context, martlet_ticket_keys *keys) {

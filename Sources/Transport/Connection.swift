@@ -9,7 +9,7 @@ import Ring
 
 /// Which machine reads this connection's bytes. Owned by the Pipeline; the Transport only carries it.
 public enum ConnectionRole: UInt8 {
-    case none, tcpDownstream, tcpUpstream, http1Downstream, http1Upstream, echo, directResponse
+    case none, inspecting, tcpDownstream, tcpUpstream, http1Downstream, http1Upstream, echo, directResponse
     /// Nothing is read any more: it closes when what is queued is out.
     case closing
 }
@@ -29,6 +29,8 @@ public struct Connection {
     public var owner: UInt32 = 0
     /// Downstream: that listener's configuration.
     public var listener: UnsafeRawPointer?
+    /// What was read before its filter chain was chosen: a slot of the Pipeline's.
+    package var inspection: Handle = .none
     /// Upstream: the host.
     public var host: Handle = .none
     /// The configuration of the machine that reads it, in the listener's part.

@@ -48,7 +48,7 @@ struct TLSTests {
         certificates.directory.write(String(repeating: "0123456789abcdef", count: 200_000), to: "body")
         for options in ["", "-H 'transfer-encoding: chunked'"] {
             let answer = try tls.curl("/", "-H 'expect:' \(options) --data-binary @\(certificates.directory.path)/body")
-            #expect(answer.hasPrefix("HTTP/1.1 200") && answer.contains("3200000"), "\(answer)")
+            #expect(answer.hasPrefix("HTTP/1.1 200") && answer.contains("3200000"), "\(answer.prefix(600))")
         }
     }
 
@@ -84,7 +84,7 @@ struct TLSTests {
             context:
                 "tls_params: {tls_maximum_protocol_version: TLSv1_2, cipher_suites: [ECDHE-ECDSA-AES256-GCM-SHA384], ecdh_curves: [P-384]}")
         let answer = try tls.client()
-        #expect(answer.contains("Cipher is ECDHE-ECDSA-AES256-GCM-SHA384") && answer.contains("P-384"))
+        #expect(answer.contains("Cipher is ECDHE-ECDSA-AES256-GCM-SHA384") && answer.contains("secp384r1"))
         #expect(try tls.client("-tls1_3").contains("SSL alert number 70"))
         #expect(tls.stat("curves.P-384", becomes: 1) == 1)
         #expect(tls.stat("ciphers.ECDHE-ECDSA-AES256-GCM-SHA384", becomes: 1) == 1)
@@ -123,8 +123,8 @@ struct TLSTests {
 
     @Test func aHandshakeIsBounded() throws {
         let tls = try TLSServed(certificates, chain: "transport_socket_connect_timeout: 0.2s")
-        let silent = RawClient(steps: [.send("\u{16}\u{3}\u{1}")], methods: [])
-        _ = try silent.run(port: tls.port)
+        let silent = try Shell.run("bash -c 'exec 3<>/dev/tcp/127.0.0.1/\(tls.port); printf \"\\026\\003\\001\" >&3; timeout 2 cat <&3; echo end'")
+        #expect(silent.output == "end\n")
         #expect(tls.served.stat("listener.tls.downstream_cx_transport_socket_connect_timeout", becomes: 1) == 1)
         #expect(tls.served.stat("listener.tls.downstream_cx_active", becomes: 0) == 0)
         // Who came through in time has all the time.
@@ -151,11 +151,10 @@ struct TLSTests {
     @Test func withoutResumptionEveryHandshakeIsWhole() throws {
         let tls = try TLSServed(
             certificates, more: "disable_stateless_session_resumption: true\n          disable_stateful_session_resumption: true")
-        let session = certificates.directory.path + "/session"
-        let base = "openssl s_client -connect 127.0.0.1:\(tls.port) -tls1_2 2>&1"
-        _ = try Shell.run("(sleep 0.2) | \(base) -sess_out \(session)")
-        _ = try Shell.run("(sleep 0.2) | \(base) -sess_in \(session)")
-        #expect(tls.stat("handshake", becomes: 2) == 2)
+        // Six connections, each asking to go on with the first one's session.
+        let again = try Shell.run("(sleep 0.5) | openssl s_client -reconnect -tls1_2 -connect 127.0.0.1:\(tls.port) 2>&1").output
+        #expect(!again.contains("Reused"))
+        #expect(tls.stat("handshake", becomes: 6) == 6)
         #expect(tls.stat("session_reused", becomes: 0) == 0)
     }
 }

@@ -1,4 +1,4 @@
-// One listener: its addresses and its one filter chain.
+// One listener: its addresses and its filter chains.
 
 import EnvoyAPI
 import Pipeline
@@ -53,44 +53,15 @@ struct ListenerCompiler {
                     compilation.stats, StatPrefix.listenerWorker(statName, worker: $0), ListenerWorkerStat.self
                 ).base
             })
-        var tls: [TLSDraft] = []
-        if let (chain, chainPlace) = chain(message, place, addresses) {
-            let compiler = FilterChainCompiler(
-                compilation: compilation, part: part, statName: statName, bufferLimit: config.bufferLimit)
-            config.chain = compiler.compile(chain, chainPlace)
-            if let draft = context(chain, chainPlace, part, key: key, statName: statName) {
-                config.tlsSlot = draft.source.slot
-                tls = [draft]
-            }
-            if chain.hasTransportSocketConnectTimeout {
-                config.handshakeTimeoutMs = chain.transportSocketConnectTimeout.milliseconds
-            }
-        }
+        let shown = addresses.first.map { "\($0)" } ?? message.name
+        let tls = ListenerChainsCompiler(
+            compilation: compilation, part: part, key: key, statName: statName, shown: shown
+        ).compile(message, place, &config)
         guard diagnostics.errors.count == before else { return nil }
         let backlog = message.hasTcpBacklogSize ? Int32(clamping: message.tcpBacklogSize.value) : 4096
         return ListenerDraft(
             key: key, name: message.name, part: part, config: config, addresses: addresses, backlog: backlog,
             tls: tls, place: place)
-    }
-
-    /// Nil: cleartext, or an error.
-    private func context(
-        _ chain: FilterChainMessage, _ place: Place, _ part: PlanPart, key: String, statName: String
-    ) -> TLSDraft? {
-        guard chain.hasTransportSocket else { return nil }
-        let at = place.at("transport_socket")
-        guard
-            case .downstreamTLS(let message) = TransportSocket.read(
-                chain.transportSocket, isDownstream: true, at, diagnostics)
-        else { return nil }
-        let config = at.at("typed_config")
-        let slot = part.slot(tls: compilation.environment.tlsSlots, "\(key) \(place.path)")
-        let resolved = compilation.secrets.resolve(message, config)
-        let source = TLSSource(
-            context: .downstream(KeptMessage(resolved.message)), place: config,
-            statPrefix: StatPrefix.listener(statName), slot: slot, owner: part,
-            certificateNames: resolved.certificateNames, authorityName: resolved.authorityName)
-        return compilation.tls.compile(source)
     }
 
     private func addresses(_ message: ListenerMessage, _ place: Place) -> [SocketAddress] {
@@ -115,48 +86,11 @@ struct ListenerCompiler {
         return addresses
     }
 
-    /// The chain that takes every connection.
-    private func chain(
-        _ message: ListenerMessage, _ place: Place, _ addresses: [SocketAddress]
-    ) -> (FilterChainMessage, Place)? {
-        let shown = addresses.first.map { "\($0)" } ?? message.name
-        if message.filterChains.isEmpty {
-            if message.hasDefaultFilterChain {
-                return (message.defaultFilterChain, place.at("default_filter_chain"))
-            }
-            diagnostics.error(
-                place.at("filter_chains"), "error adding listener '\(shown)': no filter chains specified",
-                expected: "at least one filter chain")
-            return nil
-        }
-        var found: (FilterChainMessage, Place)?
-        for (i, chain) in message.filterChains.enumerated() {
-            let at = place.at("filter_chains", i)
-            if chain.filterChainMatch != Envoy_Config_Listener_V3_FilterChainMatch() {
-                diagnostics.error(
-                    at.at("filter_chain_match"),
-                    "'filter_chain_match' of envoy.config.listener.v3.FilterChain is not supported by Martlet yet")
-            } else if found != nil {
-                diagnostics.error(
-                    at,
-                    "error adding listener '\(shown)': filter chain '\(chain.name)' has the same matching rules defined as '\(message.filterChains[0].name)'"
-                )
-            }
-            if found == nil { found = (chain, at) }
-        }
-        if message.hasDefaultFilterChain {
-            diagnostics.warning(
-                place.at("default_filter_chain"), "never used: the first filter chain takes every connection")
-        }
-        return found
-    }
-
     private func refuseUnsupported(_ message: ListenerMessage, _ place: Place) {
         diagnostics.unsupported(
             place, "envoy.config.listener.v3.Listener",
             [
                 "use_original_dst": message.useOriginalDst.value,
-                "listener_filters": !message.listenerFilters.isEmpty,
                 "transparent": message.transparent.value,
                 "freebind": message.freebind.value,
                 "socket_options": !message.socketOptions.isEmpty,

@@ -67,6 +67,8 @@ package struct FormatSource {
     package var stream: UnsafePointer<HTTPStream>?
     package var tcp: UnsafePointer<TCPLogInfo>?
     package var clusterName = Bytes.empty
+    /// What the client's hello named, where a listener filter has read it.
+    package var serverName = Bytes.empty
     /// The host that was chosen; nil: none.
     package var host: UnsafePointer<HostConfig>?
     /// The worker's time of this turn.
@@ -94,6 +96,7 @@ extension Worker {
     package func formatSource(_ stream: UnsafeMutablePointer<HTTPStream>) -> FormatSource {
         var source = unsafe FormatSource(stream: UnsafePointer(stream), nowNs: nowNs)
         if let host = unsafe hosts[stream.pointee.host] { unsafe source.host = unsafe UnsafePointer(host.hostConfig) }
+        if unsafe stream.pointee.isTLS { source.serverName = unsafe serverName(stream.pointee.downstream) }
         if let chosen = unsafe stream.pointee.chosen {
             source.clusterName = unsafe chosen.pointee.name
         } else if unsafe stream.pointee.clusterSlot != RouteConfig.noSlot, let cluster = unsafe cluster(stream.pointee.clusterSlot) {
@@ -105,6 +108,13 @@ extension Worker {
             source.clusterName = unsafe route.pointee.clusters[0].name
         }
         return source
+    }
+
+    /// What `tls_inspector` has read; empty: nothing.
+    func serverName(_ connection: Handle) -> Bytes {
+        guard let connection = unsafe connections.slab[connection], let inspection = unsafe inspections[connection.pointee.inspection]
+        else { return .empty }
+        return unsafe inspection.pointee.serverName
     }
 
     /// The same for a TCP connection; `host` as the upstream connection had it.

@@ -74,9 +74,12 @@ extension FormatWriter {
     // MARK: names
 
     func serverName(_ option: UInt8, _ source: FormatSource) -> FormatValue {
-        // No connection has a server name as long as there is no TLS: `host` steps in where it may.
-        guard option != ServerNameSource.serverName.rawValue, let stream = unsafe source.stream else { return .missing }
-        return unsafe .present(stream.pointee.request.text(stream.pointee.request.authority))
+        let host = unsafe source.stream.map { unsafe $0.pointee.request.text($0.pointee.request.authority) } ?? .empty
+        switch ServerNameSource(rawValue: option) {
+        case .serverNameThenHost: return .present(source.serverName.isEmpty ? host : source.serverName)
+        case .host: return .present(host.isEmpty ? source.serverName : host)
+        case .serverName, .none: return .present(source.serverName)
+        }
     }
 
     /// A version 4 UUID (RFC 9562 §5.4).

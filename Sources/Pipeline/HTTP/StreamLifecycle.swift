@@ -39,12 +39,25 @@ extension Worker {
         return unsafe stream
     }
 
+    /// The connection manager of the chain with the same match; nil: the connection keeps what it has.
+    private func successor(
+        of http: UnsafePointer<HTTPConfig>, _ old: UnsafePointer<ListenerConfig>, _ new: UnsafePointer<ListenerConfig>
+    ) -> UnsafePointer<HTTPConfig>? {
+        if unsafe old.pointee.chains.isEmpty, unsafe new.pointee.chains.isEmpty {
+            if case .http(let next) = unsafe new.pointee.chain { return unsafe next }
+            return nil
+        }
+        guard let identity = unsafe old.identity(of: http) else { return nil }
+        return unsafe new.manager(identity)
+    }
+
     /// A connection reads the listener's newest configuration from one request to the next.
     private func moveToCurrentPlan(
         _ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>
     ) {
         guard let old = unsafe connection.pointee.listener?.assumingMemoryBound(to: ListenerConfig.self),
-            let new = unsafe currentListener(old.pointee.slot), unsafe new != old, case .http(let http) = unsafe new.pointee.chain
+            let new = unsafe currentListener(old.pointee.slot), unsafe new != old,
+            let http = unsafe successor(of: server.pointee.http, old, new)
         else { return }
         unsafe pins.pin(new.pointee.part)
         unsafe pins.unpin(old.pointee.part)

@@ -12,7 +12,7 @@ extension Worker {
     // MARK: Beginning and end
 
     /// TLS over a new downstream connection; false: the context is gone, or there is no memory.
-    func beginTLS(_ connection: UnsafeMutablePointer<Connection>, _ config: UnsafePointer<ListenerConfig>) -> Bool {
+    func beginTLS(_ connection: UnsafeMutablePointer<Connection>, _ config: UnsafePointer<FilterChainConfig>) -> Bool {
         guard let tls = unsafe openTLS(connection, slot: config.pointee.tlsSlot) else { return false }
         let timeout = unsafe config.pointee.handshakeTimeoutMs
         if timeout != 0 { unsafe timers.arm(tls.timerNode, at: nowMs &+ timeout) }
@@ -74,6 +74,7 @@ extension Worker {
         _ count: Int, _ bytes: Int
     ) {
         let handle = unsafe connection.pointee.handle
+        let before = unsafe connection.pointee.bytesReceived &- UInt64(truncatingIfNeeded: bytes)
         // Counted again as plaintext.
         unsafe connection.pointee.bytesReceived &-= UInt64(truncatingIfNeeded: bytes)
         var left = bytes
@@ -89,9 +90,20 @@ extension Worker {
             memory.buffers.release(id)
             i &+= 1
         }
-        // One that was armed for its first bytes only goes on: they were a handshake's.
-        if unsafe isOpen(handle, connection), unsafe tls.pointee.isHandshaking, unsafe !connection.pointee.isPaused {
+        // One that was armed for its first bytes only goes on: they were a handshake's. Who got plaintext asks by itself.
+        if unsafe isOpen(handle, connection), unsafe connection.pointee.bytesReceived == before, unsafe !connection.pointee.isPaused {
             unsafe connections.receive(connection)
+        }
+    }
+
+    /// Bytes that were kept until a chain was there.
+    func take(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes) {
+        if let tls = unsafe connection.pointee.tls {
+            unsafe connections.feed(tls, bytes)
+            unsafe tlsAdvance(connection.pointee.handle, connection, tls)
+        } else {
+            unsafe connection.pointee.bytesReceived &+= UInt64(truncatingIfNeeded: bytes.count)
+            unsafe tlsData(connection, bytes)
         }
     }
 
@@ -129,7 +141,7 @@ extension Worker {
         case .http1Upstream: unsafe http1UpstreamReceived(connection, bytes, buffer: nil)
         case .tcpDownstream, .tcpUpstream: unsafe relay(connection, bytes)
         case .echo: unsafe echo(connection, bytes)
-        case .directResponse, .closing, .none: break
+        case .directResponse, .closing, .none, .inspecting: break
         }
     }
 

@@ -15,6 +15,7 @@ extension Worker {
             case .http1Downstream, .http1Upstream: unsafe eachBuffer(connection, position, count, bytes)
             case .tcpDownstream, .tcpUpstream: unsafe relay(connection, position, count, bytes)
             case .echo: unsafe echo(connection, position, count, bytes)
+            case .inspecting: unsafe inspect(connection, position, count, bytes)
             case .directResponse, .closing, .none: dropBuffers(position, count)
             }
         case .ended(let connection):
@@ -33,6 +34,7 @@ extension Worker {
         case .http1Upstream: unsafe http1UpstreamEnded(connection, 0)
         case .tcpDownstream, .tcpUpstream: unsafe relayEnded(connection)
         case .echo: unsafe connections.closeWhenSent(connection)
+        case .inspecting: unsafe inspectionEnded(connection)
         // Its own end says nothing of whether it reads what is still queued.
         case .closing: if unsafe connection.pointee.out.isEmpty { unsafe closeEither(connection) }
         case .directResponse, .none: unsafe close(connection)
@@ -46,6 +48,7 @@ extension Worker {
         case .http1Upstream: unsafe http1UpstreamEnded(connection, error)
         case .tcpDownstream, .tcpUpstream: unsafe relayFailed(connection, error)
         case .echo, .directResponse, .closing, .none: unsafe closeEither(connection)
+        case .inspecting: unsafe inspectionEnded(connection)
         }
     }
 
@@ -60,14 +63,14 @@ extension Worker {
             case .tcpDownstream, .tcpUpstream: unsafe relaySent(connection)
             case .echo: unsafe echoSent(connection)
             case .closing: unsafe timers.arm(connection.timerNode, at: nowMs &+ connection.pointee.stallMs)
-            case .directResponse, .none: break
+            case .directResponse, .inspecting, .none: break
             }
         case .failed(let connection, let error):
             switch unsafe connection.pointee.role {
             case .http1Downstream: unsafe http1DownstreamFailed(connection, error)
             case .http1Upstream: unsafe http1UpstreamSendFailed(connection, error)
             case .tcpDownstream, .tcpUpstream: unsafe relayFailed(connection, error)
-            case .echo, .directResponse, .closing, .none: unsafe closeEither(connection)
+            case .echo, .directResponse, .closing, .inspecting, .none: unsafe closeEither(connection)
             }
         case .nothing: break
         }
@@ -107,6 +110,7 @@ extension Worker {
         case .tcpDownstream: unsafe tcpTimedOut(connection)
         case .tcpUpstream: if unsafe isOpening(connection) { unsafe tcpConnectFailed(connection, .timedOut) }
         case .closing: unsafe closeEither(connection)
+        case .inspecting: unsafe inspectionTimedOut(connection)
         case .echo, .directResponse, .none: break
         }
     }

@@ -82,6 +82,8 @@ public final class Worker {
     private var dates = DateCache()
     var failureTexts = InternedTexts()
     var certificateText: TextBuffer
+    var inspections = Slab<Inspection>(capacity: 1 << 20)
+    var helloScratch: UnsafeMutableRawPointer?
     /// Plaintext of one record: whoever gets it takes what it keeps.
     let plaintext = UnsafeMutableRawPointer.allocate(byteCount: Connections.recordMax, alignment: 64)
     private var wall: UInt64 = 0
