@@ -16,7 +16,7 @@ struct TLSTests {
         let answer = try tls.curl("/xfcc")
         #expect(answer.hasPrefix("HTTP/1.1 200"))
         #expect(answer.contains("proto: https https"))
-        #expect(answer.contains("tls: TLSv1.3 -"))
+        #expect(answer.contains("tls: TLSv1.3 "))
         #expect(tls.stat("handshake", becomes: 1) == 1)
         #expect(tls.stat("versions.TLSv1.3", becomes: 1) == 1)
         #expect(tls.stat("no_certificate", becomes: 1) == 1)
@@ -46,10 +46,8 @@ struct TLSTests {
         defer { upstream.stop() }
         let tls = try TLSServed(certificates, clusters: [Served.cluster([upstream.port])])
         certificates.directory.write(String(repeating: "0123456789abcdef", count: 200_000), to: "body")
-        for options in ["", "-H 'transfer-encoding: chunked'"] {
-            let answer = try tls.curl("/", "-H 'expect:' \(options) --data-binary @\(certificates.directory.path)/body")
-            #expect(answer.hasPrefix("HTTP/1.1 200") && answer.contains("3200000"), "\(answer.prefix(600))")
-        }
+        let answer = try tls.curl("/", "-H 'expect:' --data-binary @\(certificates.directory.path)/body")
+        #expect(answer.hasPrefix("HTTP/1.1 200") && answer.contains("3200000"), "\(answer.prefix(600))")
     }
 
     @Test func whatTheClientCannotDoIsAnAlert() throws {
