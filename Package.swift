@@ -39,17 +39,18 @@ let package = Package(
         .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
         .target(name: "CYAML", linkerSettings: [.linkedLibrary("yaml")]),
         .target(name: "CAres", linkerSettings: [.linkedLibrary("cares")]),
+        .target(name: "CNghttp2", linkerSettings: [.linkedLibrary("nghttp2")]),
 
         // Data plane.
         .target(name: "Primitives", dependencies: ["CMartlet"], swiftSettings: dataPlane),
         .target(name: "Stats", dependencies: ["Primitives"], swiftSettings: dataPlane),
         .target(name: "Ring", dependencies: ["Primitives", "CLiburing", "CMartlet"], swiftSettings: dataPlane),
-        .target(name: "Wire", dependencies: ["Primitives"], swiftSettings: dataPlane),
+        .target(name: "Wire", dependencies: ["Primitives", "CNghttp2"], swiftSettings: dataPlane),
         .target(name: "Transport", dependencies: ["Ring", "Stats", "CMartlet"], swiftSettings: dataPlane),
         .target(name: "Routing", dependencies: ["Wire", "CRE2"], swiftSettings: dataPlane),
         .target(name: "Upstream", dependencies: ["Transport", "Wire", "Stats"], swiftSettings: dataPlane),
         .target(
-            name: "Pipeline", dependencies: ["Upstream", "Routing", "Transport", "Wire", "Stats"],
+            name: "Pipeline", dependencies: ["Upstream", "Routing", "Transport", "Wire", "Stats", "CNghttp2"],
             swiftSettings: dataPlane),
 
         // Configuration and control.

@@ -81,6 +81,8 @@ extension Worker {
         unsafe connections.slab.forEach { connection in
             if unsafe connection.pointee.role == .http1Downstream, let server = unsafe servers[connection.pointee.session] {
                 unsafe beginDrain(server, connection)
+            } else if unsafe connection.pointee.role == .http2Downstream, let session = unsafe h2.sessions[connection.pointee.session] {
+                unsafe closeHTTP2(session)
             }
         }
     }

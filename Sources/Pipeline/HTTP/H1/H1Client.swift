@@ -95,30 +95,14 @@ extension Worker {
         _ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>,
         _ host: UnsafeMutablePointer<Host>
     ) -> Bool {
-        let cluster = unsafe cluster(of: host)
-        let priority = unsafe stream.pointee.upstreamIsHigh ? Priority.high : .normal
-        if let cluster = unsafe cluster, unsafe cluster.pointee.config.pointee.breakers?.take(.requests, priority, thread: index) == false {
-            unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqActiveOverflow)
-            unsafe upstreamReset(stream, .overflow)
-            return false
-        }
+        guard unsafe beginUpstreamRequest(stream, connection, host) else { return false }
         unsafe client.pointee.stream = unsafe stream.pointee.handle
         unsafe client.pointee.requests &+= 1
         unsafe client.pointee.requestSent = false
         unsafe client.pointee.responseDone = false
         unsafe client.pointee.decoder.reset(
             requestMethod: stream.pointee.request.method, upgradeWasAsked: stream.pointee.isUpgrade)
-        unsafe stream.pointee.upstream = unsafe connection.pointee.handle
-        unsafe stream.pointee.upstreamConnectionID = unsafe connection.pointee.id
         unsafe stream.pointee.upstreamSentBefore = unsafe connection.pointee.bytesSent
-        unsafe connection.pointee.activeMs = nowMs
-        if let cluster = unsafe cluster {
-            unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqTotal)
-            unsafe gauge(cluster.pointee.config.pointee.stats, .upstreamRqActive, 1)
-        }
-        unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqTotal.rawValue)
-        unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqActive.rawValue, 1)
-        unsafe stream.pointee.isOnUpstream = true
         if unsafe stream.pointee.isTCP {
             unsafe connectEstablished(stream, client)
             return true
@@ -163,7 +147,7 @@ extension Worker {
         unsafe connections.markDirty(connection)
         unsafe stream.pointee.requestHeadSent = true
         if unsafe !stream.pointee.waitingBody.isEmpty, unsafe !stream.pointee.isUpgrade { unsafe sendWaitingBody(stream, connection) }
-        if unsafe stream.pointee.requestEndForwarded, unsafe !stream.pointee.isUpgrade { unsafe sendRequestEnd(stream, connection) }
+        if unsafe stream.pointee.requestEndForwarded, unsafe !stream.pointee.isUpgrade { unsafe http1SendRequestEnd(stream, connection) }
     }
 
     /// Body that came before the connection was there.
@@ -181,13 +165,11 @@ extension Worker {
         unsafe resumeDownstreamReading(stream)
     }
 
-    func countUpstreamBody(_ stream: StreamPointer, _ bytes: Int) {
-        unsafe stream.pointee.upstreamBodySent &+= UInt64(truncatingIfNeeded: bytes)
-    }
-
     // HOT: per message.
-    func sendRequestEnd(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) {
+    func http1SendRequestEnd(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) {
         guard let client = unsafe clients[connection.pointee.session], unsafe !client.pointee.requestSent else { return }
+        // The end of what the client sends through a tunnel is the end of our side.
+        if unsafe stream.pointee.isTunnel { return unsafe connections.end(connection) }
         guard unsafe stream.pointee.requestHeadSent, unsafe !stream.pointee.isUpgrade else { return }
         unsafe client.pointee.requestSent = true
         unsafe stream.pointee.upstreamRequestEndNs = nowNs
@@ -210,9 +192,7 @@ extension Worker {
         unsafe upstreamCounted(connection, .upstreamCxTxBytesTotal, UInt64(truncatingIfNeeded: bytes))
         guard let client = unsafe clients[connection.pointee.session], let stream = unsafe streams[client.pointee.stream] else { return }
         unsafe stream.pointee.activeMs = nowMs
-        if let downstream = unsafe connections.slab[stream.pointee.downstream], unsafe downstream.pointee.isPaused,
-            unsafe connection.pointee.out.count <= upstreamLimit(stream) / 2
-        {
+        if unsafe isDownstreamPaused(stream), unsafe connection.pointee.out.count <= upstreamLimit(stream) / 2 {
             unsafe resumeDownstreamReading(stream)
         }
     }
@@ -297,23 +277,23 @@ extension Worker {
         let ends = unsafe client.pointee.decoder.endsHere
         // Without a body the response is here in full: its connection goes back to the pool with the stream's end.
         if ends, unsafe !client.pointee.decoder.isTunnel { unsafe markComplete(client, stream) }
-        unsafe upstreamResponseHead(stream, client, endStream: ends)
+        var facts = ResponseFacts()
+        facts.length = unsafe client.pointee.decoder.contentLength
+        facts.isChunked = unsafe client.pointee.decoder.isChunked
+        facts.isTunnel = unsafe client.pointee.decoder.isTunnel
+        unsafe upstreamResponseHead(stream, facts, endStream: ends)
     }
 
     /// 100, 102, 103: swallowed, but for a 100 that the client waits for.
-    private func interimResponse(_ stream: StreamPointer, _ status: UInt16) {
+    func interimResponse(_ stream: StreamPointer, _ status: UInt16) {
         // Envoy takes the first one for a response that has begun: its code is the request's.
         if unsafe !stream.pointee.sawInterim {
             unsafe stream.pointee.sawInterim = true
             unsafe countUpstreamStatus(stream, status)
         }
-        if status == 100, unsafe stream.pointee.expectsContinue, let downstream = unsafe connections.slab[stream.pointee.downstream] {
+        if status == 100, unsafe stream.pointee.expectsContinue {
             unsafe stream.pointee.expectsContinue = false
-            unsafe count(stream.pointee.http.pointee.stats, .downstreamRq1xx)
-            unsafe count(stream.pointee.http.pointee.stats, .downstreamRqCompleted)
-            _ = unsafe downstream.pointee.out.append(
-                copying: Bytes("HTTP/1.1 100 Continue\r\n\r\n" as StaticString), memory)
-            unsafe connections.markDirty(downstream)
+            unsafe sendContinue(stream)
         }
         unsafe stream.pointee.response.reset()
     }
@@ -350,6 +330,14 @@ extension Worker {
             unsafe upstreamCounted(connection, .upstreamCxProtocolError, 1)
         }
         if unsafe client.pointee.decoder.shouldClose { unsafe client.pointee.mustClose = true }
+    }
+
+    /// A response without a body, which is not wanted: its connection is good for the next request.
+    func http1ResponseDropped(_ stream: StreamPointer) {
+        guard let connection = unsafe connections.slab[stream.pointee.upstream], let client = unsafe clients[connection.pointee.session]
+        else { return }
+        unsafe client.pointee.responseDone = unsafe client.pointee.requestSent && !client.pointee.decoder.shouldClose
+            && !client.pointee.hasExcess
     }
 
     private func unexpectedBytes(

@@ -8,8 +8,7 @@ import Wire
 
 extension Worker {
     // HOT: per message.
-    /// Encodes the response's head. `endStream`: no body follows.
-    func sendResponseHead(_ stream: StreamPointer, endStream: Bool) {
+    func http1SendResponseHead(_ stream: StreamPointer, endStream: Bool) {
         guard let connection = unsafe connections.slab[stream.pointee.downstream] else { return }
         let framing = unsafe responseFraming(stream, endStream: endStream)
         // The upstream's framing is not ours: what follows is framed by what this head says, and by nothing else.
@@ -52,8 +51,7 @@ extension Worker {
     }
 
     // HOT: per frame.
-    /// Queues a part of the body. With `buffer` it may be referred to in place. Takes no hold: retains what it keeps.
-    func sendResponseData(_ stream: StreamPointer, _ part: Bytes, _ buffer: UInt16?) {
+    func http1SendResponseData(_ stream: StreamPointer, _ part: Bytes, _ buffer: UInt16?) {
         guard let connection = unsafe connections.slab[stream.pointee.downstream], unsafe !stream.pointee.isHead else { return }
         unsafe stream.pointee.responseBodyBytes &+= UInt64(truncatingIfNeeded: part.count)
         let isChunked = unsafe stream.pointee.responseIsChunked && !stream.pointee.isTunnel
@@ -83,8 +81,7 @@ extension Worker {
         return true
     }
 
-    /// Ends the body.
-    func sendResponseEnd(_ stream: StreamPointer) {
+    func http1SendResponseEnd(_ stream: StreamPointer) {
         guard let connection = unsafe connections.slab[stream.pointee.downstream] else { return }
         if unsafe stream.pointee.responseIsChunked, unsafe !stream.pointee.isHead, unsafe !stream.pointee.isTunnel {
             if let trailers = unsafe stream.pointee.responseTrailers, unsafe stream.pointee.http.pointee.decoder.enableTrailers {
@@ -140,7 +137,7 @@ extension Worker {
 
     // HOT: per message.
     /// The response is queued in full: the stream is over, and the connection goes on, lingers or closes.
-    func downstreamFinished(_ stream: StreamPointer) {
+    func http1DownstreamFinished(_ stream: StreamPointer) {
         guard let connection = unsafe connections.slab[stream.pointee.downstream],
             let server = unsafe servers[connection.pointee.session]
         else { return }
