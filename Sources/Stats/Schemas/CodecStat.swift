@@ -22,7 +22,8 @@ package enum HTTP2CodecStat: UInt32, StatLeaf {
     case inboundWindowUpdateFramesFlood, outboundFlood, outboundControlFlood, outboundFramesActive
     case outboundControlFramesActive, pendingSendBytes, deferredStreamClose, droppedHeadersWithUnderscores
     case requestsRejectedWithUnderscoresInHeaders, headersCbNoStream, metadataEmptyFrames, cookiesTotalBytesTooLarge
-    case headerListSizeTooLarge
+    case headerListSizeTooLarge, nghttp2DownstreamConnections, nghttp2UpstreamConnections, oghttp2DownstreamConnections
+    case oghttp2UpstreamConnections
 
     package static let schema = StatSchema(HTTP2CodecStat.self, writers: .workers)
 
@@ -53,6 +54,10 @@ package enum HTTP2CodecStat: UInt32, StatLeaf {
         case .metadataEmptyFrames: .counter("metadata_empty_frames")
         case .cookiesTotalBytesTooLarge: .counter("cookies_total_bytes_too_large")
         case .headerListSizeTooLarge: .counter("header_list_size_too_large")
+        case .nghttp2DownstreamConnections: .counter("nghttp2_downstream_connections")
+        case .nghttp2UpstreamConnections: .counter("nghttp2_upstream_connections")
+        case .oghttp2DownstreamConnections: .counter("oghttp2_downstream_connections")
+        case .oghttp2UpstreamConnections: .counter("oghttp2_upstream_connections")
         }
     }
 }

@@ -37,12 +37,12 @@ package struct H2FieldList {
             put(Bytes(":protocol" as StaticString), connectProtocol)
         } else {
             put(Bytes(":method" as StaticString), head.text(head.methodText))
-            put(Bytes(":authority" as StaticString), head.text(head.authority))
             // RFC 9113 §8.5: CONNECT has neither scheme nor path.
             if head.method != .connect {
-                put(Bytes(":scheme" as StaticString), scheme)
                 put(Bytes(":path" as StaticString), head.text(head.path))
+                put(Bytes(":scheme" as StaticString), scheme)
             }
+            put(Bytes(":authority" as StaticString), head.text(head.authority))
         }
         fields(head, length: length, dropsUpgrade: connectProtocol != nil, isResponse: false)
     }

@@ -78,6 +78,8 @@ package struct H2HeadReader {
         } else if name.equals(Bytes(":path" as StaticString)) {
             head.path = head.store(value)
         } else if name.equals(Bytes(":authority" as StaticString)) {
+            // RFC 9113 §8.3.1: no user information.
+            if value.firstIndex(of: UInt8(ascii: "@")) != nil { return refuse(.malformed) }
             head.authority = head.store(value)
         } else if name.equals(Bytes(":scheme" as StaticString)) {
             head.scheme = head.store(value)

@@ -134,6 +134,12 @@ extension Worker {
         guard unsafe session.pointee.reader.verdict != .accepted else { return 0 }
         unsafe note(
             session, .refusedHead, entry.pointee.handle, code: UInt32(session.pointee.reader.verdict.rawValue))
+        if unsafe session.pointee.reader.verdict == .malformed {
+            unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.rxMessagingError.rawValue)
+            if unsafe !session.pointee.options.pointee.keepsOpenOnInvalidMessage {
+                return Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
+            }
+        }
         return Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
     }
 
@@ -159,7 +165,8 @@ extension Worker {
             unsafe stream.pointee.responseLength = unsafe session.pointee.reader.contentLength
             unsafe note(session, .head, entry.pointee.handle, endStream: endStream)
         case .trailers:
-            cells.increment(unsafe session.pointee.stats &+ HTTP2CodecStat.trailers.rawValue)
+            // Envoy counts those of clients only.
+            if unsafe session.pointee.isServer { unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.trailers.rawValue) }
             unsafe note(session, .trailers, entry.pointee.handle, endStream: true)
         }
         unsafe session.pointee.readerStream = .none
@@ -186,8 +193,9 @@ extension Worker {
         case UInt32(NGHTTP2_SETTINGS.rawValue): unsafe note(session, .settings)
         case UInt32(NGHTTP2_PING.rawValue) where flags & UInt32(NGHTTP2_FLAG_ACK.rawValue) != 0: unsafe note(session, .ping)
         case UInt32(NGHTTP2_RST_STREAM.rawValue):
-            cells.increment(unsafe session.pointee.stats &+ HTTP2CodecStat.rxReset.rawValue)
-            if let entry = unsafe entry(session.pointee.codec, martlet_h2_stream(frame)) { unsafe entry.pointee.wasResetByPeer = true }
+            guard let entry = unsafe entry(session.pointee.codec, martlet_h2_stream(frame)) else { return 0 }
+            unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.rxReset.rawValue)
+            unsafe entry.pointee.wasResetByPeer = true
         default: break
         }
         return 0
@@ -217,10 +225,18 @@ extension Worker {
     fileprivate func h2InvalidFrame(
         _ session: UnsafeMutablePointer<H2Session>, _ frame: UnsafePointer<nghttp2_frame>, _ code: Int32
     ) -> Int32 {
-        let entry = unsafe entry(session.pointee.codec, martlet_h2_stream(frame))
-        unsafe entry?.pointee.isInvalid = true
-        unsafe note(session, .invalid, entry?.pointee.handle ?? .none, code: UInt32(bitPattern: code))
-        return 0
+        switch code {
+        case Int32(NGHTTP2_ERR_REFUSED_STREAM.rawValue):
+            unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.streamRefusedErrors.rawValue)
+            return 0
+        case Int32(NGHTTP2_ERR_HTTP_HEADER.rawValue), Int32(NGHTTP2_ERR_HTTP_MESSAGING.rawValue):
+            unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.rxMessagingError.rawValue)
+            unsafe entry(session.pointee.codec, martlet_h2_stream(frame))?.pointee.isInvalid = true
+            if unsafe session.pointee.options.pointee.keepsOpenOnInvalidMessage { return 0 }
+            // What follows is not read: GOAWAY says why (`sessionFailed`).
+            return Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
+        default: return 0
+        }
     }
 
     // HOT: per frame.
@@ -228,6 +244,10 @@ extension Worker {
         unsafe h2CountSent(session, frame)
         let flags = unsafe UInt32(martlet_h2_flags(frame))
         let type = unsafe UInt32(martlet_h2_type(frame))
+        // nghttp2 ends the connection by itself for what breaks its framing.
+        if type == UInt32(NGHTTP2_GOAWAY.rawValue), unsafe martlet_h2_goaway_code(frame) != H2Error.noError {
+            unsafe session.pointee.isTerminated = true
+        }
         guard flags & UInt32(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
             type == UInt32(NGHTTP2_HEADERS.rawValue) || type == UInt32(NGHTTP2_DATA.rawValue),
             let entry = unsafe entry(session.pointee.codec, martlet_h2_stream(frame))

@@ -189,7 +189,8 @@ extension Worker {
     func responseHeadRefused(_ session: UnsafeMutablePointer<H2Session>, _ entry: UnsafeMutablePointer<H2Stream>, _ code: UInt32) {
         unsafe entry.pointee.isInvalid = true
         switch H2HeadReader.Verdict(rawValue: UInt8(truncatingIfNeeded: code)) ?? .malformed {
-        case .tooLarge, .tooMany: unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.headerOverflow.rawValue)
+        case .tooLarge: unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.headerListSizeTooLarge.rawValue)
+        case .tooMany: unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.headerOverflow.rawValue)
         case .underscore, .malformed, .accepted: break
         }
         if let stream = unsafe streams[entry.pointee.stream] { unsafe stream.pointee.responseTrailers?.destroy() }
@@ -216,11 +217,11 @@ extension Worker {
         unsafe entry.pointee.isReset = true
         let handle = unsafe session.pointee.handle
         if let stream = unsafe streams[entry.pointee.stream] {
-            if let connection = unsafe connections.slab[session.pointee.connection] {
-                unsafe upstreamCounted(connection, .upstreamRqRxReset, 1)
-            }
             let failure: UpstreamFailure = unsafe entry.pointee.isInvalid
                 ? .protocolError : code == H2Error.refusedStream ? .refused : .remoteReset
+            if case .remoteReset = failure, let connection = unsafe connections.slab[session.pointee.connection] {
+                unsafe upstreamCounted(connection, .upstreamRqRxReset, 1)
+            }
             unsafe upstreamReset(stream, failure)
         }
         unsafe freeH2Stream(entry)

@@ -19,6 +19,10 @@ extension Worker {
         guard unsafe h2.sessions[handle] == session else { return }
         if count < 0 { return unsafe sessionFailed(session) }
         unsafe markDue(session)
+        // What one buffer of a peer that only asks for acknowledgements makes us owe is framed before the next is read.
+        if unsafe session.pointee.guards.controlWaiting > session.pointee.options.pointee.outboundControlFramesMax / 4 {
+            unsafe pump(session)
+        }
     }
 
     // HOT: per turn.
@@ -45,7 +49,6 @@ extension Worker {
         case .data: return unsafe requestPart(event, session, buffer)
         case .settings, .goaway, .interim: return
         case .ping: return unsafe acknowledged(session)
-        case .invalid: return unsafe invalidMessage(session, event)
         case .refusedHead: if let entry = unsafe entry { unsafe headRefused(session, entry, event.code) }
         case .sentEnd: if let entry = unsafe entry { unsafe resetHTTP2(entry, H2Error.noError) }
         case .closed: if let entry = unsafe entry { unsafe requestClosed(session, entry, event.code) }
@@ -90,7 +93,6 @@ extension Worker {
         case .settings: return unsafe peerSettings(session)
         case .goaway: return unsafe goawayReceived(session)
         case .ping: return unsafe acknowledged(session)
-        case .invalid: return unsafe invalidMessage(session, event)
         case .refusedHead: if let entry = unsafe entry { unsafe responseHeadRefused(session, entry, event.code) }
         case .sentEnd: return
         case .closed: if let entry = unsafe entry { unsafe responseClosed(session, entry, event.code) }
@@ -130,19 +132,6 @@ extension Worker {
     }
 
     // MARK: Failures of a session
-
-    /// nghttp2 has found the peer's message malformed and reset its stream, or ends the connection already.
-    private func invalidMessage(_ session: UnsafeMutablePointer<H2Session>, _ event: H2Event) {
-        guard unsafe !session.pointee.isTerminated else { return }
-        let code = Int32(bitPattern: event.code)
-        if code == Int32(NGHTTP2_ERR_REFUSED_STREAM.rawValue) {
-            unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.streamRefusedErrors.rawValue)
-            return
-        }
-        unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.rxMessagingError.rawValue)
-        if unsafe session.pointee.options.pointee.keepsOpenOnInvalidMessage { return }
-        unsafe terminate(session, H2Error.protocolError)
-    }
 
     /// GOAWAY with an error, then the end.
     func terminate(_ session: UnsafeMutablePointer<H2Session>, _ code: UInt32) {

@@ -1,5 +1,6 @@
 // Floods: frames that cost us work and the peer nothing (CVE-2019-9511 … 9518). The limits are Envoy's options, and so are
-// the counters and the sums.
+// the counters and the sums. Envoy counts every frame that the peer has not taken; here what lies framed in the
+// connection's queue is bounded by its bytes (`H2Session.outMax`), and the rest by these counts.
 //
 // Pure: counts go in, a verdict comes out; the session ends the connection for it.
 
@@ -15,23 +16,9 @@ struct H2Guards {
     private var priorityFrames: UInt64 = 0
     private var windowUpdates: UInt64 = 0
     private var dataFramesSent: UInt64 = 0
-    // Outbound: what nghttp2 holds, and what lies framed in the connection's queue, in two heaps by age.
-    private var controlWaiting: UInt32 = 0
-    private var framed = Heaps()
-    private var framedControl = Heaps()
+    /// Frames of control that nghttp2 holds: the connection's queue is full, or they came in this very turn.
+    private(set) var controlWaiting: UInt32 = 0
     private(set) var flood = Flood.none
-
-    /// Frames that lie in a queue of bytes: those behind `mark` are in `new`, the others in `old`.
-    private struct Heaps {
-        var old: UInt32 = 0
-        var new: UInt32 = 0
-        var sum: UInt32 { old &+ new }
-        mutating func turn() {
-            old = new
-            new = 0
-        }
-    }
-    private var mark: UInt64 = 0
 
     // HOT: per frame.
     /// `isEmpty`: no payload.
@@ -54,37 +41,21 @@ struct H2Guards {
     /// A frame of control that nghttp2 will send: an acknowledgement, or a reset.
     mutating func owes(_ options: H2Options) {
         controlWaiting &+= 1
-        if controlWaiting &+ framedControl.sum > options.outboundControlFramesMax { raise(.outboundControl) }
+        if controlWaiting > options.outboundControlFramesMax { raise(.outboundControl) }
     }
 
     // HOT: per frame.
     mutating func sent(type: UInt8) {
-        framed.new &+= 1
         switch type {
         case 0: dataFramesSent &+= 1
-        case 3, 4, 6:
-            framedControl.new &+= 1
-            if controlWaiting > 0 { controlWaiting &-= 1 }
+        case 3, 4, 6: if controlWaiting > 0 { controlWaiting &-= 1 }
         default: break
         }
     }
 
-    /// `waiting`: frames that nghttp2 holds.
+    /// `waiting`: frames of any sort that nghttp2 holds.
     mutating func look(waiting: Int, _ options: H2Options) {
-        if waiting &+ Int(framed.sum) > Int(options.outboundFramesMax) { raise(.outbound) }
-    }
-
-    // HOT: per completion.
-    /// `sent` bytes have left the connection in all, `queued` lie in its queue.
-    mutating func left(sent: UInt64, queued: Int) {
-        guard queued == 0 || sent >= mark else { return }
-        framed.turn()
-        framedControl.turn()
-        if queued == 0 {
-            framed.turn()
-            framedControl.turn()
-        }
-        mark = sent &+ UInt64(truncatingIfNeeded: queued)
+        if waiting > Int(options.outboundFramesMax) { raise(.outbound) }
     }
 
     private mutating func raise(_ what: Flood) { if flood == .none { flood = what } }

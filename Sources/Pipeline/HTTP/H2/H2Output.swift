@@ -35,7 +35,7 @@ extension Worker {
         h2.due.removeFirst(i)
     }
 
-    private func pump(_ session: UnsafeMutablePointer<H2Session>) {
+    func pump(_ session: UnsafeMutablePointer<H2Session>) {
         guard let connection = unsafe connections.slab[session.pointee.connection], unsafe connection.pointee.isConnected else { return }
         let codec = unsafe session.pointee.codec
         var failed = false
@@ -53,6 +53,9 @@ extension Worker {
         }
         if unsafe !connection.pointee.out.isEmpty { unsafe connections.markDirty(connection) }
         let handle = unsafe session.pointee.handle
+        unsafe session.pointee.guards.look(
+            waiting: nghttp2_session_get_outbound_queue_size(codec), session.pointee.options.pointee)
+        failed = unsafe failed || session.pointee.guards.flood != .none && !session.pointee.isTerminated
         runEvents()
         guard unsafe h2.sessions[handle] == session else { return }
         if failed { return unsafe sessionFailed(session) }
@@ -61,15 +64,10 @@ extension Worker {
 
     /// All is said that either side will say, or may say.
     func endIfOver(_ session: UnsafeMutablePointer<H2Session>) {
-        let codec = unsafe session.pointee.codec
-        if unsafe nghttp2_session_want_read(codec) == 0, unsafe nghttp2_session_want_write(codec) == 0 {
-            return unsafe sessionOver(session)
-        }
-        if unsafe session.pointee.streamCount == 0, unsafe session.pointee.drain.phase == .refusing,
-            unsafe nghttp2_session_want_write(codec) == 0
-        {
-            unsafe sessionOver(session)
-        }
+        guard unsafe nghttp2_session_want_write(session.pointee.codec) == 0 else { return }
+        // The peer's own GOAWAY is none of these: it may still end the connection when it likes.
+        let isDrained = unsafe session.pointee.streamCount == 0 && session.pointee.drain.phase == .refusing
+        if unsafe session.pointee.isTerminated || isDrained { unsafe sessionOver(session) }
     }
 
     // MARK: Body
@@ -162,7 +160,9 @@ extension Worker {
         unsafe session.pointee.guards.sent(type: type)
         switch UInt32(type) {
         case UInt32(NGHTTP2_RST_STREAM.rawValue): unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.txReset.rawValue)
-        case UInt32(NGHTTP2_GOAWAY.rawValue): unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.goawaySent.rawValue)
+        // Those that drain, as in Envoy: the ones that end a connection for an error are in `downstream_cx_protocol_error`.
+        case UInt32(NGHTTP2_GOAWAY.rawValue) where unsafe martlet_h2_goaway_code(frame) == H2Error.noError:
+            unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.goawaySent.rawValue)
         default: break
         }
     }

@@ -254,7 +254,6 @@ extension Worker {
     func http2UpstreamSent(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Int) {
         unsafe upstreamCounted(connection, .upstreamCxTxBytesTotal, UInt64(truncatingIfNeeded: bytes))
         guard let session = unsafe h2.sessions[connection.pointee.session] else { return }
-        unsafe session.pointee.guards.left(sent: connection.pointee.bytesSent, queued: connection.pointee.out.count)
         if unsafe nghttp2_session_want_write(session.pointee.codec) != 0 { unsafe markDue(session) }
     }
 }

@@ -42,7 +42,6 @@ extension Worker {
     func http2DownstreamSent(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Int) {
         guard let session = unsafe h2.sessions[connection.pointee.session], let http = unsafe session.pointee.http else { return }
         unsafe count(http.pointee.stats, .downstreamCxTxBytesTotal, UInt64(truncatingIfNeeded: bytes))
-        unsafe session.pointee.guards.left(sent: connection.pointee.bytesSent, queued: connection.pointee.out.count)
         if unsafe session.pointee.drain.lingerUntilMs != 0 {
             unsafe session.pointee.drain.lingerUntilMs = unsafe nowMs &+ http.pointee.delayedCloseTimeoutMs
         }
@@ -126,7 +125,7 @@ extension Worker {
         unsafe entry.pointee.isInvalid = true
         switch H2HeadReader.Verdict(rawValue: UInt8(truncatingIfNeeded: code)) ?? .malformed {
         case .tooLarge:
-            cells.increment(stats &+ HTTP2CodecStat.headerOverflow.rawValue)
+            cells.increment(stats &+ HTTP2CodecStat.headerListSizeTooLarge.rawValue)
             unsafe stream.pointee.details = Bytes("http2.headers_too_large" as StaticString)
         case .tooMany:
             cells.increment(stats &+ HTTP2CodecStat.headerOverflow.rawValue)

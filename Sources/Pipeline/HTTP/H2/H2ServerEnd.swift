@@ -58,6 +58,10 @@ extension Worker {
     func sessionFailed(_ session: UnsafeMutablePointer<H2Session>) {
         let flood = unsafe session.pointee.guards.flood
         if unsafe session.pointee.isServer {
+            // RFC 9113 §5.4.1: the peer is told why. Envoy closes without a word.
+            if unsafe !session.pointee.isTerminated {
+                unsafe terminate(session, flood == .none ? H2Error.protocolError : H2Error.enhanceYourCalm)
+            }
             unsafe endSession(session, flood == .none ? .protocolError : .flood(flood))
         } else {
             unsafe upstreamSessionOver(session, isProtocolError: true)
@@ -79,23 +83,43 @@ extension Worker {
         switch why {
         case .protocolError:
             count(stats, .downstreamCxProtocolError)
+            unsafe countActive(session, stats)
             unsafe endRequests(session, .downstreamProtocolError, Bytes("codec_error" as StaticString))
         case .flood(let flood):
             unsafe cells.increment(session.pointee.stats &+ Worker.floodStat(flood).rawValue)
-            count(stats, .downstreamCxProtocolError)
+            unsafe countActive(session, stats)
             unsafe endRequests(session, .downstreamProtocolError, Bytes("codec_error" as StaticString))
         case .tooManyResets:
+            count(stats, .downstreamCxProtocolError)
+            unsafe countActive(session, stats)
             unsafe endRequests(session, .downstreamConnectionTermination, Bytes("too_many_premature_resets" as StaticString))
             count(stats, .downstreamCxDestroyLocal)
             return unsafe closeHTTP2Server(session, connection, sendsRest: false)
         case .keepaliveTimeout:
             unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.keepaliveTimeout.rawValue)
+            unsafe countActive(session, stats)
             unsafe endRequests(session, .downstreamConnectionTermination, Bytes("http2_ping_timeout" as StaticString))
             count(stats, .downstreamCxDestroyLocal)
             return unsafe closeHTTP2Server(session, connection, sendsRest: false)
         case .drained: break
         }
         unsafe lingerHTTP2(session, connection)
+    }
+
+    /// We end a connection that has requests under way.
+    private func countActive(_ session: UnsafeMutablePointer<H2Session>, _ stats: UInt32) {
+        guard unsafe hasRequests(session) else { return }
+        count(stats, .downstreamCxDestroyActiveRq)
+        count(stats, .downstreamCxDestroyLocalActiveRq)
+    }
+
+    private func hasRequests(_ session: UnsafeMutablePointer<H2Session>) -> Bool {
+        var next = unsafe session.pointee.first
+        while let entry = unsafe h2.streams[next] {
+            if unsafe streams[entry.pointee.stream] != nil { return true }
+            unsafe next = entry.pointee.next
+        }
+        return false
     }
 
     private static func floodStat(_ flood: H2Guards.Flood) -> HTTP2CodecStat {
@@ -141,13 +165,7 @@ extension Worker {
             return
         }
         let stats = unsafe http.pointee.stats
-        var isActive = false
-        var next = unsafe session.pointee.first
-        while let entry = unsafe h2.streams[next] {
-            unsafe next = entry.pointee.next
-            if unsafe streams[entry.pointee.stream] != nil { isActive = true }
-        }
-        if isActive {
+        if unsafe hasRequests(session) {
             count(stats, .downstreamCxDestroyRemoteActiveRq)
             count(stats, .downstreamCxDestroyActiveRq)
             unsafe endRequests(

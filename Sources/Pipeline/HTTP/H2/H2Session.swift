@@ -92,7 +92,7 @@ struct H2Stream {
 @safe
 struct H2Event {
     enum Kind: UInt8 {
-        case head, interim, data, end, trailers, sentEnd, drained, closed, goaway, settings, ping, invalid, refusedHead
+        case head, interim, data, end, trailers, sentEnd, drained, closed, goaway, settings, ping, refusedHead
     }
     var kind: Kind
     var endStream = false
@@ -121,6 +121,8 @@ extension Worker {
                 handle: handle, connection: connection.pointee.handle, worker: Unmanaged.passUnretained(self), codec: codec,
                 options: options, isServer: isServer, stats: stats))
         unsafe connection.pointee.session = handle
+        let opened: HTTP2CodecStat = isServer ? .nghttp2DownstreamConnections : .nghttp2UpstreamConnections
+        cells.increment(stats &+ opened.rawValue)
         unsafe announce(session)
         return unsafe session
     }

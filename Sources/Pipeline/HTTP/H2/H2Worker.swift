@@ -8,8 +8,9 @@ import Wire
 
 @safe
 struct H2Worker {
-    /// Header blocks that one message may be cut into; beyond it the connection ends (`docs/limits.md`).
-    static let continuationsMax = 8
+    /// CONTINUATION frames that one head may be cut into; beyond it the connection ends (`docs/limits.md`). As many as the
+    /// largest `max_request_headers_kb` needs.
+    static let continuationsMax = 512
 
     var sessions = Slab<H2Session>(capacity: 1 << 20)
     var streams = Slab<H2Stream>(capacity: 1 << 20)
@@ -40,6 +41,8 @@ struct H2Worker {
         // Windows open as bytes leave, not as they come.
         unsafe nghttp2_option_set_no_auto_window_update(option, 1)
         unsafe nghttp2_option_set_no_closed_streams(option, 1)
+        // Spaces around a value are let through, as in Envoy.
+        unsafe nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option, 1)
         unsafe nghttp2_option_set_max_deflate_dynamic_table_size(option, Int(options.pointee.hpackTableSize))
         unsafe nghttp2_option_set_max_outbound_ack(option, 10_000)
         unsafe nghttp2_option_set_max_continuations(option, H2Worker.continuationsMax)
