@@ -11,14 +11,10 @@ extension FormatWriter {
         return unsafe .text(Bytes(FormatWriter.name(stream.pointee.request.version)))
     }
 
-    /// HTTP/1: known once there is a response that an upstream made; HTTP/2: once a connection has taken the request.
+    /// Known once a connection has taken the request.
     func upstreamProto(_ source: FormatSource) -> FormatValue {
-        guard let stream = unsafe source.stream else { return .missing }
-        if unsafe stream.pointee.wantsHTTP2 {
-            return unsafe stream.pointee.upstreamConnectionID != 0 ? .text(Bytes("HTTP/2")) : .missing
-        }
-        guard unsafe stream.pointee.upstreamFirstByteNs != 0 else { return .missing }
-        return .text(Bytes("HTTP/1.1"))
+        guard let stream = unsafe source.stream, unsafe stream.pointee.upstreamConnectionID != 0 else { return .missing }
+        return unsafe .text(Bytes(stream.pointee.wantsHTTP2 ? "HTTP/2" : "HTTP/1.1" as StaticString))
     }
 
     private static func name(_ version: HTTPVersion) -> StaticString {

@@ -135,6 +135,7 @@ extension Worker {
         unsafe note(
             session, .refusedHead, entry.pointee.handle, code: UInt32(session.pointee.reader.verdict.rawValue))
         if unsafe session.pointee.reader.verdict == .malformed {
+            unsafe entry.pointee.fault = .headerField
             unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.rxMessagingError.rawValue)
             if unsafe !session.pointee.options.pointee.keepsOpenOnInvalidMessage {
                 return Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
@@ -225,17 +226,20 @@ extension Worker {
     fileprivate func h2InvalidFrame(
         _ session: UnsafeMutablePointer<H2Session>, _ frame: UnsafePointer<nghttp2_frame>, _ code: Int32
     ) -> Int32 {
+        let entry = unsafe entry(session.pointee.codec, martlet_h2_stream(frame))
         switch code {
         case Int32(NGHTTP2_ERR_REFUSED_STREAM.rawValue):
             unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.streamRefusedErrors.rawValue)
             return 0
         case Int32(NGHTTP2_ERR_HTTP_HEADER.rawValue), Int32(NGHTTP2_ERR_HTTP_MESSAGING.rawValue):
             unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.rxMessagingError.rawValue)
-            unsafe entry(session.pointee.codec, martlet_h2_stream(frame))?.pointee.isInvalid = true
+            unsafe entry?.pointee.fault = code == Int32(NGHTTP2_ERR_HTTP_HEADER.rawValue) ? .headerField : .messaging
             if unsafe session.pointee.options.pointee.keepsOpenOnInvalidMessage { return 0 }
             // What follows is not read: GOAWAY says why (`sessionFailed`).
             return Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
-        default: return 0
+        default:
+            unsafe entry?.pointee.fault = .other
+            return 0
         }
     }
 

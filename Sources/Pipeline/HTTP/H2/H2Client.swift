@@ -187,7 +187,7 @@ extension Worker {
 
     /// A response head beyond the limits; nghttp2 resets its stream.
     func responseHeadRefused(_ session: UnsafeMutablePointer<H2Session>, _ entry: UnsafeMutablePointer<H2Stream>, _ code: UInt32) {
-        unsafe entry.pointee.isInvalid = true
+        unsafe entry.pointee.fault = .headerField
         switch H2HeadReader.Verdict(rawValue: UInt8(truncatingIfNeeded: code)) ?? .malformed {
         case .tooLarge: unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.headerListSizeTooLarge.rawValue)
         case .tooMany: unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.headerOverflow.rawValue)
@@ -217,7 +217,7 @@ extension Worker {
         unsafe entry.pointee.isReset = true
         let handle = unsafe session.pointee.handle
         if let stream = unsafe streams[entry.pointee.stream] {
-            let failure: UpstreamFailure = unsafe entry.pointee.isInvalid
+            let failure: UpstreamFailure = unsafe entry.pointee.fault != .none
                 ? .protocolError : code == H2Error.refusedStream ? .refused : .remoteReset
             if case .remoteReset = failure, let connection = unsafe connections.slab[session.pointee.connection] {
                 unsafe upstreamCounted(connection, .upstreamRqRxReset, 1)

@@ -176,8 +176,12 @@ extension Worker {
         if !isAcknowledged, header.type == UInt8(NGHTTP2_PING.rawValue) || header.type == UInt8(NGHTTP2_SETTINGS.rawValue) {
             unsafe session.pointee.guards.owes(session.pointee.options.pointee)
         }
+        guard unsafe session.pointee.guards.flood != .none else { return 0 }
+        if unsafe session.pointee.guards.flood == .emptyFrames {
+            unsafe entry(session.pointee.codec, header.stream_id)?.pointee.fault = .emptyFrames
+        }
         // The rest of what was received is not read.
-        return unsafe session.pointee.guards.flood == .none ? 0 : Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
+        return Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
     }
 
     /// RST_STREAM, once.

@@ -120,21 +120,18 @@ extension Worker {
 
     /// The head broke a limit of ours; nghttp2 resets the stream.
     func headRefused(_ session: UnsafeMutablePointer<H2Session>, _ entry: UnsafeMutablePointer<H2Stream>, _ code: UInt32) {
-        guard let stream = unsafe streams[entry.pointee.stream] else { return }
         let stats = unsafe session.pointee.stats
-        unsafe entry.pointee.isInvalid = true
         switch H2HeadReader.Verdict(rawValue: UInt8(truncatingIfNeeded: code)) ?? .malformed {
         case .tooLarge:
             cells.increment(stats &+ HTTP2CodecStat.headerListSizeTooLarge.rawValue)
-            unsafe stream.pointee.details = Bytes("http2.headers_too_large" as StaticString)
+            unsafe entry.pointee.fault = .tooLarge
         case .tooMany:
             cells.increment(stats &+ HTTP2CodecStat.headerOverflow.rawValue)
-            unsafe stream.pointee.details = Bytes("http2.too_many_headers" as StaticString)
+            unsafe entry.pointee.fault = .tooMany
         case .underscore:
             cells.increment(stats &+ HTTP2CodecStat.requestsRejectedWithUnderscoresInHeaders.rawValue)
-            unsafe stream.pointee.details = Bytes("http2.unexpected_underscore" as StaticString)
-        case .malformed, .accepted:
-            unsafe stream.pointee.details = Bytes("http2.invalid.header.field" as StaticString)
+            unsafe entry.pointee.fault = .underscore
+        case .malformed, .accepted: break
         }
     }
 
@@ -145,15 +142,16 @@ extension Worker {
         let wasReset = unsafe entry.pointee.wasResetByPeer
         if let stream = unsafe streams[entry.pointee.stream] {
             let stats = unsafe stream.pointee.http.pointee.stats
-            if unsafe entry.pointee.isInvalid {
-                unsafe stream.pointee.flags.insert(.downstreamProtocolError)
-                if unsafe stream.pointee.details.isEmpty {
-                    unsafe stream.pointee.details = Bytes("http2.violation.of.messaging.rule" as StaticString)
-                }
-            } else if wasReset {
+            let fault = unsafe entry.pointee.fault
+            if wasReset, fault == .none {
                 unsafe stream.pointee.flags.insert(.downstreamRemoteReset)
                 unsafe stream.pointee.details = Bytes(
                     code == H2Error.refusedStream ? "http2.remote_refuse" : "http2.remote_reset" as StaticString)
+            } else {
+                // A limit of ours is no breach of the protocol; Envoy says "reset" all the same.
+                let isLimit = fault == .tooLarge || fault == .tooMany || fault == .underscore
+                unsafe stream.pointee.flags.insert(isLimit ? .downstreamRemoteReset : .downstreamProtocolError)
+                unsafe stream.pointee.details = Bytes(fault.details)
             }
             count(stats, .downstreamRqRxReset)
             let lifetime = unsafe nowNs &- stream.pointee.startNs

@@ -84,11 +84,12 @@ extension Worker {
         case .protocolError:
             count(stats, .downstreamCxProtocolError)
             unsafe countActive(session, stats)
-            unsafe endRequests(session, .downstreamProtocolError, Bytes("codec_error" as StaticString))
+            unsafe endRequests(
+                session, .downstreamProtocolError, Bytes("codec_error:The_user_callback_function_failed" as StaticString))
         case .flood(let flood):
             unsafe cells.increment(session.pointee.stats &+ Worker.floodStat(flood).rawValue)
             unsafe countActive(session, stats)
-            unsafe endRequests(session, .downstreamProtocolError, Bytes("codec_error" as StaticString))
+            unsafe endRequests(session, .downstreamProtocolError, Bytes(Worker.floodDetails(flood)))
         case .tooManyResets:
             count(stats, .downstreamCxProtocolError)
             unsafe countActive(session, stats)
@@ -122,6 +123,16 @@ extension Worker {
         return false
     }
 
+    private static func floodDetails(_ flood: H2Guards.Flood) -> StaticString {
+        switch flood {
+        case .none, .emptyFrames: "codec_error:Too_many_consecutive_frames_with_an_empty_payload"
+        case .priorityFrames: "codec_error:Too_many_PRIORITY_frames"
+        case .windowUpdates: "codec_error:Too_many_WINDOW_UPDATE_frames"
+        case .outbound: "codec_error:Too_many_frames_in_the_outbound_queue."
+        case .outboundControl: "codec_error:Too_many_control_frames_in_the_outbound_queue."
+        }
+    }
+
     private static func floodStat(_ flood: H2Guards.Flood) -> HTTP2CodecStat {
         switch flood {
         case .emptyFrames, .none: .inboundEmptyFramesFlood
@@ -139,7 +150,12 @@ extension Worker {
             unsafe next = entry.pointee.next
             guard let stream = unsafe streams[entry.pointee.stream] else { continue }
             unsafe stream.pointee.flags.insert(flag)
-            if unsafe stream.pointee.details.isEmpty || !stream.pointee.isLocalReply { unsafe stream.pointee.details = details }
+            let fault = unsafe entry.pointee.fault
+            if fault != .none {
+                unsafe stream.pointee.details = Bytes(fault.details)
+            } else if unsafe stream.pointee.details.isEmpty || !stream.pointee.isLocalReply {
+                unsafe stream.pointee.details = details
+            }
             unsafe count(stream.pointee.http.pointee.stats, .downstreamRqRxReset)
             unsafe endStream(stream, reset: true)
         }

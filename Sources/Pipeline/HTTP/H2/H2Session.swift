@@ -83,9 +83,27 @@ struct H2Stream {
     var wasResetByPeer = false
     /// RST_STREAM(NO_ERROR) follows our end: the rest of the request is not wanted (RFC 9113 §8.1).
     var resetsBehindEnd = false
-    /// An invalid message was received: why the stream ends.
-    var isInvalid = false
+    /// What the peer did wrong on it.
+    var fault = H2Fault.none
     var flushTimer: TimerNode
+}
+
+/// Why a stream ends for its peer's fault; `%RESPONSE_CODE_DETAILS%` in Envoy's words.
+enum H2Fault: UInt8 {
+    case none, messaging, headerField, other, emptyFrames, tooLarge, tooMany, underscore
+
+    var details: StaticString {
+        switch self {
+        case .none: "http2.remote_reset"
+        case .messaging: "http2.violation.of.messaging.rule"
+        case .headerField: "http2.invalid.header.field"
+        case .other: "http2.unknown.nghttp2.error"
+        case .emptyFrames: "http2.inbound_empty_frames_flood"
+        case .tooLarge: "http2.header_list_size_too_large"
+        case .tooMany: "http2.too_many_headers"
+        case .underscore: "http2.unexpected_underscore"
+        }
+    }
 }
 
 /// What nghttp2 told, to be acted on when it has returned.
