@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 PACKAGES := liburing-dev libyaml-dev libre2-dev libc-ares-dev libnghttp2-dev libssl-dev zlib1g-dev pkg-config python3-pip curl
-BENCH_PACKAGES := haproxy nginx nginx-extras gcc liburing-dev
+BENCH_PACKAGES := haproxy nginx nginx-extras gcc liburing-dev libssl-dev libnghttp2-dev openssl
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 SECONDS_PER_TARGET ?= 60
 RELOADS ?= 2000
