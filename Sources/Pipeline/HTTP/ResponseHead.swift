@@ -111,7 +111,7 @@ extension Worker {
             unsafe stream.pointee.closesDownstream = true
             unsafe stream.pointee.delaysClose = true
         }
-        if drain != .none || ServerHealth.shared.isFailing { unsafe drainClose(stream) }
+        if drain != .none || ServerHealth.shared.isFailing || draining.count > 0 { unsafe drainClose(stream) }
         if unsafe stream.pointee.isTunnel { return }
         let isHTTP10 = unsafe stream.pointee.request.version == .http10
         if isHTTP10, unsafe stream.pointee.responseLength == nil { unsafe stream.pointee.closesDownstream = true }
@@ -125,6 +125,10 @@ extension Worker {
     /// The client is asked to go elsewhere with its next request.
     private func drainClose(_ stream: StreamPointer) {
         guard unsafe !stream.pointee.closesDownstream, unsafe !stream.pointee.isTunnel else { return }
+        if drain == .none, !ServerHealth.shared.isFailing {
+            guard let connection = unsafe connections.slab[stream.pointee.downstream], unsafe discourages(connection.pointee.owner)
+            else { return }
+        }
         unsafe stream.pointee.closesDownstream = true
         if drain == .none { unsafe count(stream.pointee.http.pointee.stats, .downstreamCxDrainClose) }
     }
