@@ -196,8 +196,20 @@ import Testing
         }
     }
 
+    /// libyaml refuses them; Envoy takes them, and JSON has them in strings (RFC 8259 §7) but for those below U+0020.
+    @Test func controlCharactersAreCharacters() throws {
+        let odd = "\u{1}\u{1f}\u{7f}\u{80}\u{82}\u{9f}\u{fffe}\u{ffff}"
+        for (text, format) in [
+            ("# \(odd)\nnode: {id: \"\(odd)\", cluster: p\(odd)q}", .yaml), ("{\"node\": {\"id\": \"\(odd)\", \"cluster\": \"p\(odd)q\"}}", .json),
+        ] as [(String, ConfigReader.Format)] {
+            let read = try ConfigReader.read([ConfigReader.Input(Array(text.utf8), name: "", format: format)])
+            #expect(read.bootstrap.node.id == odd && read.bootstrap.node.cluster == "p\(odd)q")
+        }
+        #expect(lines("{flags_path: \"\u{82}\u{1}\", foo: 1}").first?.hasPrefix("c.yaml:1:20: error: foo:") == true)
+    }
+
     @Test func bytesThatAreNoText() {
-        for (bytes, place) in [([0xff], "1:1"), ([0x61, 0xc3, 0xa4, 0x0a, 0x20, 0x01], "2:2"), ([0xef, 0xbb, 0xbf, 0x61, 0x80], "1:2")] as [([UInt8], String)] {
+        for (bytes, place) in [([0xff], "1:1"), ([0x61, 0xc3, 0xa4, 0x0a, 0x20, 0x00], "2:2"), ([0xef, 0xbb, 0xbf, 0x61, 0x80], "1:2")] as [([UInt8], String)] {
             let input = ConfigReader.Input(bytes, name: "c.yaml", format: .yaml)
             let errors: [String]
             do throws(ConfigErrors) {

@@ -1,14 +1,15 @@
 /// What libyaml reads in place of a file's bytes, and the way back from its places and texts to the file's.
 ///
-/// - U+0085, U+2028 and U+2029 end a line for libyaml (YAML 1.1), and with it a comment. For YAML 1.2 (§5.4), JSON (RFC 8259
-///   §7), Envoy and editors they are characters like any other. Private characters that the file does not use stand in for
-///   them, and are put back into the texts.
+/// - U+0085, U+2028 and U+2029 end a line for libyaml (YAML 1.1), and with it a comment; it refuses control characters, and
+///   U+FFFE and U+FFFF. For YAML 1.2 (§5.4), JSON (RFC 8259 §7), editors and Envoy these are characters like any other (for
+///   Envoy the C0 controls too; NUL is refused here). Private characters that the file does not use stand in for them, and are
+///   put back into the texts.
 /// - JSON writes what lies beyond U+FFFF as two `\u` escapes, which YAML refuses. They become the character itself; the
 ///   columns of what follows in the line are moved back.
 struct YAMLInput {
     let bytes: [UInt8]
-    /// In the order of `LineEnd.allCases`; empty: libyaml's texts are the file's.
-    private let standIns: [Unicode.Scalar]
+    /// What stands for what: both ways. Empty: libyaml's texts are the file's.
+    private let meanings: [Unicode.Scalar: Unicode.Scalar]
     private let shifts: [Shift]
 
     /// From this place on, to its line's end, the file's columns are this much larger than libyaml's. All from 0.
@@ -18,34 +19,25 @@ struct YAMLInput {
         let by: Int
     }
 
-    private enum LineEnd: UInt32, CaseIterable {
-        case nextLine = 0x85, lineSeparator = 0x2028, paragraphSeparator = 0x2029
-    }
-
     init(_ file: [UInt8], isJSON: Bool) {
         // UTF-16 goes to libyaml as it is.
         if file.starts(with: [0xff, 0xfe]) || file.starts(with: [0xfe, 0xff]) {
-            (bytes, standIns, shifts) = (file, [], [])
+            (bytes, meanings, shifts) = (file, [:], [])
             return
         }
         let (joined, shifts) = isJSON ? YAMLInput.joiningSurrogates(file) : (file, [])
         self.shifts = shifts
-        standIns = YAMLInput.standIns(for: joined)
-        bytes = standIns.isEmpty ? joined : YAMLInput.replacingLineEnds(joined, standIns)
+        let standIns = YAMLInput.standIns(for: joined)
+        meanings = Dictionary(uniqueKeysWithValues: standIns.map { ($1, $0) })
+        bytes = standIns.isEmpty ? joined : YAMLInput.replacing(standIns, in: joined)
     }
 
     // MARK: The way back
 
     func text(_ text: String) -> String {
-        guard !standIns.isEmpty, text.unicodeScalars.contains(where: standIns.contains) else { return text }
+        guard !meanings.isEmpty, text.unicodeScalars.contains(where: { meanings[$0] != nil }) else { return text }
         var result = String.UnicodeScalarView()
-        for scalar in text.unicodeScalars {
-            guard let i = standIns.firstIndex(of: scalar), let end = Unicode.Scalar(LineEnd.allCases[i].rawValue) else {
-                result.append(scalar)
-                continue
-            }
-            result.append(end)
-        }
+        for scalar in text.unicodeScalars { result.append(meanings[scalar] ?? scalar) }
         return String(result)
     }
 
@@ -117,22 +109,41 @@ struct YAMLInput {
         return UInt32(String(decoding: bytes[index + 2..<index + 6], as: UTF8.self), radix: 16)
     }
 
-    // MARK: Line ends
+    // MARK: Stand-ins
 
-    private static func lineEnd(_ bytes: [UInt8], _ index: Int) -> (LineEnd, length: Int)? {
+    /// A character at that place that libyaml reads as something else than a character, or refuses.
+    private static func strange(_ bytes: [UInt8], _ index: Int) -> (Unicode.Scalar, length: Int)? {
+        func at(_ offset: Int) -> UInt8 { index + offset < bytes.count ? bytes[index + offset] : 0 }
         switch bytes[index] {
-        case 0xc2 where index + 1 < bytes.count && bytes[index + 1] == 0x85: return (.nextLine, 2)
-        case 0xe2 where index + 2 < bytes.count && bytes[index + 1] == 0x80:
-            if bytes[index + 2] == 0xa8 { return (.lineSeparator, 3) }
-            return bytes[index + 2] == 0xa9 ? (.paragraphSeparator, 3) : nil
+        case 0, 0x09, 0x0a, 0x0d: return nil
+        case 0..<0x20, 0x7f: return (Unicode.Scalar(bytes[index]), 1)
+        case 0xc2 where (0x80...0x9f).contains(at(1)): return (Unicode.Scalar(at(1)), 2)
+        case 0xe2 where at(1) == 0x80 && at(2) == 0xa8: return ("\u{2028}", 3)
+        case 0xe2 where at(1) == 0x80 && at(2) == 0xa9: return ("\u{2029}", 3)
+        case 0xef where at(1) == 0xbf && at(2) == 0xbe: return ("\u{fffe}", 3)
+        case 0xef where at(1) == 0xbf && at(2) == 0xbf: return ("\u{ffff}", 3)
         default: return nil
         }
     }
 
-    /// Three characters of the private planes 15 and 16 that stand nowhere in the file, not even as an escape. None when
-    /// nothing has to be replaced, or when the file uses all of them.
-    private static func standIns(for bytes: [UInt8]) -> [Unicode.Scalar] {
-        guard bytes.indices.contains(where: { lineEnd(bytes, $0) != nil }) else { return [] }
+    /// A character of the private planes 15 and 16 for each strange one, that stands nowhere in the file, not even as an
+    /// escape. None when nothing has to be replaced, or when the file uses too many of them: libyaml then says what it says.
+    private static func standIns(for bytes: [UInt8]) -> [Unicode.Scalar: Unicode.Scalar] {
+        var found: Set<Unicode.Scalar> = []
+        for index in bytes.indices {
+            if let (scalar, _) = strange(bytes, index) { found.insert(scalar) }
+        }
+        if found.isEmpty { return [:] }
+        let used = privateCharacters(bytes)
+        var standIns: [Unicode.Scalar: Unicode.Scalar] = [:]
+        for value in UInt32(0xf0000)...0x10fffd where !used.contains(value) {
+            guard let scalar = Unicode.Scalar(value), let strange = found.popFirst() else { break }
+            standIns[strange] = scalar
+        }
+        return found.isEmpty ? standIns : [:]
+    }
+
+    private static func privateCharacters(_ bytes: [UInt8]) -> Set<UInt32> {
         var used: Set<UInt32> = []
         for index in bytes.indices {
             if bytes[index] == 0xf3 || bytes[index] == 0xf4, index + 3 < bytes.count {
@@ -145,22 +156,17 @@ struct YAMLInput {
                 used.insert(value)
             }
         }
-        var found: [Unicode.Scalar] = []
-        for value in UInt32(0xf0000)...0x10fffd where !used.contains(value) {
-            if let scalar = Unicode.Scalar(value) { found.append(scalar) }
-            if found.count == LineEnd.allCases.count { return found }
-        }
-        return []
+        return used
     }
 
-    private static func replacingLineEnds(_ bytes: [UInt8], _ standIns: [Unicode.Scalar]) -> [UInt8] {
-        let replacements = standIns.map { Array(String($0).utf8) }
+    private static func replacing(_ standIns: [Unicode.Scalar: Unicode.Scalar], in bytes: [UInt8]) -> [UInt8] {
+        let replacements = standIns.mapValues { Array(String($0).utf8) }
         var result: [UInt8] = []
         result.reserveCapacity(bytes.count + bytes.count / 8)
         var index = 0
         while index < bytes.count {
-            if let (end, length) = lineEnd(bytes, index), let i = LineEnd.allCases.firstIndex(of: end) {
-                result += replacements[i]
+            if let (scalar, length) = strange(bytes, index), let replacement = replacements[scalar] {
+                result += replacement
                 index += length
             } else {
                 result.append(bytes[index])
