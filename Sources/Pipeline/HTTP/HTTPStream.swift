@@ -63,9 +63,14 @@ public struct HTTPStream {
     package var closesDownstream = false
     package var responseIsChunked = false
     package var requestIsChunked = false
-    /// Bytes that the framing still promises, where it is a length.
+    /// The body's length, where it is known before its end.
     package var requestLength: UInt64?
     package var responseLength: UInt64?
+    /// What the head that went out still promises of the body, where it says a length: filters may have changed the body.
+    package var requestLeft: UInt64?
+    package var responseLeft: UInt64?
+    /// The response has no content, whatever a filter gives it: to HEAD, 204, 304 (RFC 9112 §6.3).
+    package var responseIsBare = false
 
     /// Whether the request is in the statistics yet.
     package var isCounted = false
