@@ -23,7 +23,7 @@ struct FormatOperatorCompiler {
         case .queryParameters: try queryParameters()
         case .grpcStatus: try grpcStatus(&piece)
         case .pointDuration: try duration(&piece)
-        case .startTime, .emitTime: time(&piece)
+        case .startTime, .emitTime: try time(&piece)
         case .serverName: try serverName(&piece)
         case .downstreamRemoteAddress, .downstreamDirectRemoteAddress, .downstreamLocalAddress, .upstreamLocalAddress,
             .upstreamRemoteAddress:
@@ -176,8 +176,11 @@ struct FormatOperatorCompiler {
         }
     }
 
-    private func time(_ piece: inout FormatPiece) {
+    private func time(_ piece: inout FormatPiece) throws(FormatError) {
         let argument = token.argument ?? ""
+        if TimeFormat.breaksLine(argument) {
+            throw FormatError("Invalid header configuration. Format string contains newline.")
+        }
         let standard = piece.option == 1 ? TimeFormat.localDefault : TimeFormat.utcDefault
         piece.time = TimeFormat.compile(argument.isEmpty ? standard : argument, in: arena)
     }

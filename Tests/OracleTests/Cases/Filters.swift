@@ -8,7 +8,7 @@ extension Groups {
         clusters: [
             Group.up, .init("empty", []), .init("sick", [.unhealthy, .scripted("a")]),
         ],
-        bootstrap: "node: {id: n, cluster: fleet}",
+        bootstrap: "node: {id: edge, cluster: fleet}",
         cases: queryCases + matchCases + levelCases + healthCases + descriptorCases + limitCases)
 
     // MARK: header_mutation
@@ -239,7 +239,7 @@ extension Groups {
         descriptor("remote", "{remote_address: {}}", "{key: remote_address, value: 127.0.0.1}"),
         descriptor("masked", "{masked_remote_address: {v4_prefix_mask_len: 8, v6_prefix_mask_len: 64}}", "{key: masked_remote_address, value: 127.0.0.0/8}"),
         descriptor("match", "{header_value_match: {descriptor_value: a, headers: [{name: x-user, present_match: true}]}}", "{key: header_match, value: a}"),
-        descriptor("match_not", "{header_value_match: {descriptor_key: n, descriptor_value: a, expect_match: false, headers: [{name: x-user, present_match: true}]}}", "{key: n, value: a}"),
+        descriptor("match_not", "{header_value_match: {descriptor_key: not, descriptor_value: a, expect_match: false, headers: [{name: x-user, present_match: true}]}}", "{key: not, value: a}"),
         descriptor("query_match", "{query_parameter_value_match: {descriptor_value: a, query_parameters: [{name: q, string_match: {prefix: v}}]}}", "{key: query_match, value: a}"),
         descriptor("query_present", "{query_parameter_value_match: {descriptor_key: k, descriptor_value: a, expect_match: true, query_parameters: [{name: q, present_match: true}]}}", "{key: k, value: a}"),
         descriptor(

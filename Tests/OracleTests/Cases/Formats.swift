@@ -80,7 +80,7 @@ extension Groups {
             "%FILTER_STATE(a:PLAIN)%", "%DOWNSTREAM_TLS_VERSION%", "%DOWNSTREAM_PEER_SUBJECT%", "%FILTER_CHAIN_NAME%", "%VIRTUAL_CLUSTER_NAME%",
         ]),
         line("times", [
-            "%START_TIME(const)%", "%START_TIME(%%%%)%", "%START_TIME(a%nb)%", "%START_TIME(%z %Ez)%", "%EMIT_TIME(%t)%", "%COMMON_DURATION(US_CX_BEG:US_HS_END:ns)%",
+            "%START_TIME(const)%", "%START_TIME(%%%%)%", "%START_TIME(%z %Ez)%", "%EMIT_TIME(%t)%", "%COMMON_DURATION(US_CX_BEG:US_HS_END:ns)%",
             "%COMMON_DURATION(NO_SUCH:DS_TX_END:us)%",
         ]),
         line("grpc", ["%GRPC_STATUS%", "%GRPC_STATUS(CAMEL_STRING)%", "%GRPC_STATUS(SNAKE_STRING)%", "%GRPC_STATUS(NUMBER)%", "%GRPC_STATUS_NUMBER%"], manager: trailers, cluster: "trailing"),
