@@ -76,7 +76,7 @@ extension Groups {
         ]),
         line("names", [
             "%REQUESTED_SERVER_NAME%", "%REQUESTED_SERVER_NAME(SNI_ONLY)%", "%REQUESTED_SERVER_NAME(SNI_FIRST)%", "%REQUESTED_SERVER_NAME(HOST_FIRST)%",
-            "%REQUESTED_SERVER_NAME(HOST_FIRST:ORIG)%", "%ENVIRONMENT(MARTLET_NO_SUCH_VARIABLE)%", "%DYNAMIC_METADATA(a:b)%", "%METADATA(ROUTE:a:b)%",
+            "%REQUESTED_SERVER_NAME(HOST_FIRST:ORIG)%", "%REQUESTED_SERVER_NAME(SNI_FIRST:HOST)%", "%ENVIRONMENT(MARTLET_NO_SUCH_VARIABLE)%", "%DYNAMIC_METADATA(a:b)%", "%METADATA(ROUTE:a:b)%",
             "%FILTER_STATE(a:PLAIN)%", "%DOWNSTREAM_TLS_VERSION%", "%DOWNSTREAM_PEER_SUBJECT%", "%FILTER_CHAIN_NAME%", "%VIRTUAL_CLUSTER_NAME%",
         ]),
         line("times", [
@@ -161,7 +161,10 @@ extension Groups {
         get("addresses_of_local_reply", "/direct", on: "addresses"),
         get("bytes", "/", on: "bytes"), get("bytes_of_local_reply", "/direct", on: "bytes"),
         Case("formats.bytes_body", request("POST /p", "content-length: 5\r\nx-a: b\r\n") + "hello", on: "bytes"),
-        Case("formats.bytes_bad", "GET /\r\n\r\n", on: "bytes"),
+        Case("formats.bytes_second", steps: [.send(request("GET /first")), .awaitResponse, .send(request("GET /second", "x-a: b\r\n"))], on: "bytes", methods: ["GET", "GET"]),
+        get("path_decoded", "/p?a=%zz&b=%41%2542&c=%e9%20&d=%", on: "path"),
+        get("names_original", "/rewritten/x", on: "names"),
+        get("stream_id", "/", "x-request-id: mine\r\n", on: "request"),
         get("bytes_empty_answer", "/", on: "bytes").replying("HTTP/1.1 204 No Content\r\nx-a: b\r\n\r\n"),
     ]
 
@@ -183,6 +186,9 @@ extension Groups {
     }
 
     private static let grpcCases: [Case] = [
+        Case("formats.grpc_local", request("POST /s/m", "content-type: application/grpc\r\ncontent-length: 0\r\n"), on: "no_host"),
+        Case("formats.grpc_local_with_parameter", request("POST /s/m", "content-type: application/grpc;a=b\r\ncontent-length: 0\r\n"), on: "no_host"),
+        Case("formats.grpc_local_upper_case", request("POST /s/m", "content-type: Application/grpc\r\ncontent-length: 0\r\n"), on: "no_host"),
         grpc("ok", trailing("0")), grpc("not_found", trailing("5")), grpc("unauthenticated", trailing("16")), grpc("unknown_code", trailing("17")),
         grpc("no_number", trailing("x")), grpc("negative", trailing("-3")), grpc("head_only", reply("200 OK", "grpc-status: 8\r\n", body: "")),
         grpc("of_http_status", reply("403 No")), grpc("of_http_ok", reply("200 OK")), grpc("with_suffix", type: "application/grpc+proto", trailing("1")),
@@ -205,7 +211,7 @@ extension Groups {
 
     private static let connectionCases: [Case] = [
         bytes("tcp", [.send("ping"), .awaitText("pong!")], on: "tcp", [.readText("ping"), .send("pong!"), .close]),
-        bytes("tcp_refused", [.send("x"), .awaitText("never")], on: "tcp_refused", []),
+        bytes("tcp_refused", [.send("x"), .awaitText("never")], on: "tcp_refused", []).with { $0.resetIsClose = true },
     ]
 
     private static let bodyCases: [Case] = [
