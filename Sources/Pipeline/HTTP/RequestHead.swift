@@ -17,7 +17,8 @@ extension Worker {
         unsafe server.pointee.requests &+= 1
         unsafe countRequest(stream)
         unsafe stream.pointee.requestHeadBytes = unsafe UInt64(truncatingIfNeeded: stream.pointee.request.textBytes)
-        let besideFields = unsafe stream.pointee.request.methodText.count &+ stream.pointee.request.path.count &+ 14
+        // Host lies among the fields on the wire, not here.
+        let besideFields = unsafe stream.pointee.request.methodText.count &+ stream.pointee.request.path.count &+ 15
         unsafe stream.pointee.requestFieldBytes = unsafe UInt64(
             truncatingIfNeeded: max(0, stream.pointee.request.textBytes &- Int(besideFields) &- stream.pointee.request.count))
         unsafe RepeatedHeaders.join(stream.requestHead, isRequest: true)
