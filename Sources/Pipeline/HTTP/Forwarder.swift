@@ -87,7 +87,6 @@ extension Worker {
         }
         let isHigh = unsafe stream.pointee.route?.pointee.priority == .high
         unsafe stream.pointee.host = unsafe host.pointee.handle
-        unsafe stream.pointee.upstreamRemoteAddress = unsafe host.pointee.config.address
         unsafe stream.pointee.upstreamStartNs = nowNs
         unsafe host.pointee.activeRequests &+= 1
         unsafe stream.pointee.isCountedUpstream = true

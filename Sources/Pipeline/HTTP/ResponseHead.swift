@@ -149,8 +149,9 @@ extension Worker {
     }
 
     // HOT: per message.
+    /// Health checks of this proxy that are passed on (filter health_check) say nothing of the traffic.
     func countUpstreamStatus(_ stream: StreamPointer, _ status: UInt16, isCanary: Bool = false) {
-        guard let cluster = unsafe cluster(stream.pointee.clusterSlot) else { return }
+        guard unsafe !stream.pointee.isHealthCheck, let cluster = unsafe cluster(stream.pointee.clusterSlot) else { return }
         let stats = unsafe cluster.pointee.config.pointee.stats
         count(stats, .upstreamRqCompleted)
         cells.count(stats &+ ClusterStat.responseCodes.rawValue, responseCode: status)

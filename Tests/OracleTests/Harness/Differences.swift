@@ -11,7 +11,7 @@ enum Differences {
         var unchecked: Set<Aspect> = []
     }
 
-    static let all: [Entry] = refusedHeads + refusedChunks + refusedResponses + others
+    static let all: [Entry] = refusedHeads + refusedChunks + refusedResponses + removedParts + others
 
     static func applied(to envoy: [String: Outcome], siblings: [String: Outcome]) -> [String: Outcome] {
         var result = envoy
@@ -100,6 +100,14 @@ enum Differences {
         refusedResponse("version_bad", "RFC 9112 §2.3: HTTP/9.9 is not a version whose framing is known"),
         refusedResponse("status_four_digits", "RFC 9112 §4: a status code has three digits; Envoy forwards 2000"),
     ]
+
+    // MARK: filters
+
+    private static let removedParts: [Entry] = ["path_removed", "method_removed", "path_removed_by_match", "method_removed_by_match"].map {
+        Entry(
+            test: "filters.\($0)", reason: "Nothing is to be asked of an upstream: Envoy has chosen a host and connected before it answers 503",
+            unchecked: [.upstream, .log, .counters])
+    }
 
     // MARK: others
 
