@@ -66,8 +66,7 @@ extension RouteCompiler {
             diagnostics.unsupported(
                 at, "envoy.config.route.v3.WeightedCluster.ClusterWeight",
                 [
-                    "metadata_match": entry.hasMetadataMatch,
-                    "typed_per_filter_config": !entry.typedPerFilterConfig.isEmpty,
+                    "metadata_match": entry.hasMetadataMatch
                 ])
             var cluster = RouteCluster(slot: RouteConfig.noSlot, name: arena.text(entry.name))
             if entry.name.isEmpty == entry.clusterHeader.isEmpty {
@@ -82,6 +81,12 @@ extension RouteCompiler {
             }
             cluster.header = arena.text(entry.clusterHeader.lowercased())
             cluster.cumulativeWeight = sum
+            cluster.weight = UInt64(entry.weight.value)
+            if !weighted.runtimeKeyPrefix.isEmpty {
+                cluster.weightCell = compilation.runtime(part).cell("\(weighted.runtimeKeyPrefix).\(entry.name)")
+                config.hasRuntimeWeights = true
+            }
+            cluster.filterConfigs = arena.array(filterConfigs(entry.typedPerFilterConfig, at))
             cluster.hostRewrite = arena.text(entry.hostRewriteLiteral)
             let mutations = HeaderMutationCompiler(compilation: compilation, part: part).compile(entry, at)
             cluster.mutations = HeaderMutationCompiler.combine([mutations], mostSpecificWins: false, arena)
