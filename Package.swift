@@ -88,7 +88,12 @@ if Context.environment["MARTLET_BENCHMARKS"] != nil {
     package.targets.append(
         .executableTarget(
             name: "Spine",
-            dependencies: ["Wire", "Routing", "Primitives", .product(name: "Benchmark", package: "benchmark")],
+            dependencies: [
+                "Wire", "Routing", "Primitives", "CTurn", "Turn", .product(name: "Benchmark", package: "benchmark"),
+            ],
             path: "Benchmarks/Spine", swiftSettings: common,
             plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]))
+    package.targets.append(.target(name: "CTurn", path: "Benchmarks/CTurn"))
+    package.targets.append(
+        .target(name: "Turn", dependencies: ["Transport", "Ring", "Primitives"], path: "Benchmarks/Turn", swiftSettings: common))
 }
