@@ -24,6 +24,10 @@ extension RouteCompiler {
         PathRewritePolicyCompiler(diagnostics: diagnostics, part: part).compile(action, match, place, &config)
         config.appendForwardedHost = action.appendXForwardedHost
         upgrades(action, place, &config)
+        if action.hasInternalRedirectPolicy {
+            unsafe config.internalRedirect = unsafe InternalRedirectCompiler(diagnostics: diagnostics, part: part)
+                .compile(action.internalRedirectPolicy, place.at("internal_redirect_policy"))
+        }
         let retry = action.hasRetryPolicy ? action.retryPolicy : surroundings.host.retryPolicy
         if action.hasRetryPolicy || surroundings.host.hasRetryPolicy {
             let at = action.hasRetryPolicy ? place.at("retry_policy") : surroundings.hostPlace.at("retry_policy")
@@ -201,7 +205,6 @@ extension RouteCompiler {
                 "retry_policy_typed_config": action.hasRetryPolicyTypedConfig,
                 "request_mirror_policies": !action.requestMirrorPolicies.isEmpty,
                 "hash_policy": !action.hashPolicy.isEmpty,
-                "internal_redirect_policy": action.hasInternalRedirectPolicy,
                 "hedge_policy": action.hasHedgePolicy,
             ])
     }

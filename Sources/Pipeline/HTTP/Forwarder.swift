@@ -160,7 +160,7 @@ extension Worker {
     // HOT: per frame.
     func forwardRequestData(_ stream: StreamPointer, _ part: Bytes, _ buffer: UInt16?, endStream: Bool) {
         guard unsafe !stream.pointee.hasResponseHead || stream.pointee.upstream != .none else { return }
-        if unsafe !stream.pointee.retry.on.isEmpty {
+        if unsafe stream.pointee.retry.keepsBody {
             guard unsafe keepForRetry(stream, part) else { return }
             if unsafe stream.pointee.retry.isWaiting {
                 if endStream { unsafe forwardRequestEnd(stream) }
@@ -188,7 +188,7 @@ extension Worker {
         let handle = unsafe stream.pointee.handle
         let mustWait = unsafe connections.slab[stream.pointee.upstream] == nil && !stream.pointee.hasResponseHead
             || (stream.pointee.isUpgrade && !stream.pointee.isTunnel)
-        if mustWait, unsafe stream.pointee.retry.on.isEmpty {
+        if mustWait, unsafe !stream.pointee.retry.keepsBody {
             unsafe stream.pointee.waitingBody.append(moving: &data)
             if unsafe stream.pointee.waitingBody.count > bufferLimit(.request, stream) { unsafe pauseDownstream(stream) }
         } else {

@@ -12,15 +12,8 @@ extension Worker {
     // HOT: per message.
     /// Sets `route`; nil when none matches.
     func chooseRoute(_ stream: StreamPointer) {
-        var context = unsafe MatchContext(random: stream.pointee.random)
-        if let proto = unsafe stream.pointee.request.value(of: .xForwardedProto),
-            proto.equalsIgnoringCase(Bytes("https" as StaticString))
-        {
-            context.flags.insert(.forwardedHTTPS)
-        }
-        if unsafe stream.pointee.isInternal { context.flags.insert(.internalRequest) }
         let routes = unsafe stream.pointee.http.pointee.routes
-        let result = unsafe routes.pointee.table.match(stream.pointee.request, context)
+        let result = unsafe matchRoute(stream, stream.pointee.request)
         unsafe stream.pointee.routeResult = result
         unsafe stream.pointee.route = unsafe result.outcome == .route ? routes.pointee.routes.pointer(Int(result.flatIndex)) : nil
         unsafe stream.pointee.chosen = nil
@@ -33,6 +26,17 @@ extension Worker {
             unsafe stream.pointee.idleTimeoutMs = idle
             unsafe armStreamTimer(stream)
         }
+    }
+
+    // HOT: per message.
+    /// The route of a head: the stream's own, or one that a redirect would give it.
+    func matchRoute(_ stream: StreamPointer, _ head: MessageHead) -> RouteMatchResult {
+        var context = unsafe MatchContext(random: stream.pointee.random)
+        if let proto = head.value(of: .xForwardedProto), proto.equalsIgnoringCase(Bytes("https" as StaticString)) {
+            context.flags.insert(.forwardedHTTPS)
+        }
+        if unsafe stream.pointee.isInternal { context.flags.insert(.internalRequest) }
+        return unsafe stream.pointee.http.pointee.routes.pointee.table.match(head, context)
     }
 
     /// How long the whole stream may take, by route: `grpc-timeout` where the route reads it, else its own limit.

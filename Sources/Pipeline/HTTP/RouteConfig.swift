@@ -97,6 +97,7 @@ package struct RouteConfig: BitwiseCopyable {
     /// `connect_config`: CONNECT ends here, in a TCP connection of the cluster.
     package var terminatesConnect = false
     package var retry: UnsafePointer<RetryConfig>?
+    package var internalRedirect: UnsafePointer<InternalRedirectConfig>?
     package var includeAttemptCountInRequest = false
     package var includeAttemptCountInResponse = false
     /// `request_body_buffer_limit` or `per_request_buffer_limit_bytes`; nil: the listener's.
