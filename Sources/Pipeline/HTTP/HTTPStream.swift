@@ -94,6 +94,7 @@ public struct HTTPStream {
     /// `x-envoy-upstream-rq-timeout-alt-response`: a timeout is answered with 204.
     package var timeoutIsNoContent = false
     package var retry = RetryState()
+    package var redirects = RedirectState()
     /// Part number of the cluster whose active retries count this one.
     package var retryClusterPart: UInt32 = 0
     /// Body that the filters have let go and that waits for an upstream connection.

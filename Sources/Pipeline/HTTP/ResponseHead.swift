@@ -15,6 +15,7 @@ extension Worker {
         unsafe stream.pointee.perTryTimeoutAtMs = 0
         unsafe stream.pointee.activeMs = nowMs
         if unsafe retriesResponse(stream, client, endStream: endStream) { return }
+        if unsafe followsRedirect(stream) { return }
         unsafe RepeatedHeaders.join(stream.responseHead, isRequest: false)
         // Response headers that tell about the host, whichever host says so.
         let canary = unsafe stream.pointee.response.value(of: .xEnvoyUpstreamCanary)
