@@ -15,33 +15,58 @@ extension Worker {
     // MARK: Response
 
     // HOT: per message.
-    /// Encodes the response's head. `endStream`: no body follows.
-    func sendResponseHead(_ stream: StreamPointer, endStream: Bool) {
+    /// Encodes the response's head. `endStream`: no body follows. False, here and below: there was no memory, or the body
+    /// broke its length; the stream is gone.
+    func sendResponseHead(_ stream: StreamPointer, endStream: Bool) -> Bool {
         if unsafe isHTTP2(stream) { return unsafe http2SendResponseHead(stream, endStream: endStream) }
-        unsafe http1SendResponseHead(stream, endStream: endStream)
+        return unsafe http1SendResponseHead(stream, endStream: endStream)
     }
 
     // HOT: per frame.
     /// Queues a part of the body. With `buffer` it may be referred to in place. Takes no hold: retains what it keeps.
-    func sendResponseData(_ stream: StreamPointer, _ part: Bytes, _ buffer: UInt16?) {
+    func sendResponseData(_ stream: StreamPointer, _ part: Bytes, _ buffer: UInt16?) -> Bool {
         if unsafe isHTTP2(stream) { return unsafe http2SendResponseData(stream, part, buffer) }
-        unsafe http1SendResponseData(stream, part, buffer)
+        return unsafe http1SendResponseData(stream, part, buffer)
     }
 
     /// Ends the body.
-    func sendResponseEnd(_ stream: StreamPointer) {
+    func sendResponseEnd(_ stream: StreamPointer) -> Bool {
         if unsafe isHTTP2(stream) { return unsafe http2SendResponseEnd(stream) }
-        unsafe http1SendResponseEnd(stream)
+        return unsafe http1SendResponseEnd(stream)
     }
 
     /// `100 Continue`: the client may send its body.
-    func sendContinue(_ stream: StreamPointer) {
+    func sendContinue(_ stream: StreamPointer) -> Bool {
         unsafe count(stream.pointee.http.pointee.stats, .downstreamRq1xx)
         unsafe count(stream.pointee.http.pointee.stats, .downstreamRqCompleted)
-        if unsafe isHTTP2(stream) { return unsafe http2SendInterim(stream, 100) }
-        guard let connection = unsafe connections.slab[stream.pointee.downstream] else { return }
-        _ = unsafe connection.pointee.out.append(copying: Bytes("HTTP/1.1 100 Continue\r\n\r\n" as StaticString), memory)
+        if unsafe isHTTP2(stream) {
+            unsafe http2SendInterim(stream, 100)
+            return true
+        }
+        guard let connection = unsafe connections.slab[stream.pointee.downstream] else { return true }
+        guard unsafe connection.pointee.out.append(copying: Bytes("HTTP/1.1 100 Continue\r\n\r\n" as StaticString), memory) else {
+            return unsafe downstreamOutOfMemory(stream)
+        }
         unsafe connections.markDirty(connection)
+        return true
+    }
+
+    /// Part of what had to be said may be queued already: nothing may follow it. Always false.
+    @discardableResult
+    func downstreamOutOfMemory(_ stream: StreamPointer) -> Bool {
+        unsafe stream.pointee.flags.insert(.localReset)
+        unsafe stream.pointee.details = Bytes("out_of_memory" as StaticString)
+        if unsafe isHTTP2(stream) { unsafe http2ResetDownstream(stream) } else { unsafe http1OutOfMemory(stream) }
+        return false
+    }
+
+    /// A filter has made the body longer or shorter than its head says. What follows would be read as another response, or
+    /// as part of this one: nothing follows. Always false.
+    func responseBrokeItsLength(_ stream: StreamPointer) -> Bool {
+        unsafe stream.pointee.flags.insert(.localReset)
+        unsafe stream.pointee.details = Bytes("response_body_length_mismatch" as StaticString)
+        unsafe resetDownstream(stream)
+        return false
     }
 
     // HOT: per message.

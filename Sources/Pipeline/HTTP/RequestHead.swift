@@ -23,6 +23,10 @@ extension Worker {
         unsafe stream.pointee.requestHeadDone = true
         unsafe countRequest(stream)
         unsafe stream.pointee.requestHeadBytes = unsafe UInt64(truncatingIfNeeded: stream.pointee.request.textBytes)
+        // Host lies among the fields on the wire, not here.
+        let besideFields = unsafe stream.pointee.request.methodText.count &+ stream.pointee.request.path.count &+ 15
+        unsafe stream.pointee.requestFieldBytes = unsafe UInt64(
+            truncatingIfNeeded: max(0, stream.pointee.request.textBytes &- Int(besideFields) &- stream.pointee.request.count))
         unsafe RepeatedHeaders.join(stream.requestHead, isRequest: true)
         unsafe stream.pointee.startWallNs = wallNs
         unsafe stream.pointee.isHead = unsafe stream.pointee.request.method == .head
@@ -48,12 +52,12 @@ extension Worker {
             return
         }
         guard unsafe upgradeAndHops(stream, isUpgrade: facts.asksUpgrade), unsafe checkPath(stream), unsafe normalise(stream) else { return }
-        unsafe expectations(stream)
+        guard unsafe expectations(stream) else { return }
         unsafe forwardedHeaders(stream)
         unsafe stream.pointee.random = random.next()
         unsafe requestID(stream)
         unsafe stream.pointee.isGRPC =
-            unsafe stream.pointee.request.value(of: .contentType).map { isGRPCType($0) } ?? false
+            unsafe stream.pointee.request.value(of: .contentType).map { FormatWriter.isGRPC($0) } ?? false
         unsafe chooseRoute(stream)
         guard unsafe beginFilters(stream) else { return unsafe resetDownstream(stream) }
         unsafe runRequestHead(stream, endStream: endStream && !stream.pointee.isUpgrade)
@@ -72,12 +76,6 @@ extension Worker {
             unsafe stream.pointee.durationMaxAtMs = unsafe nowMs &+ http.pointee.streamDurationMaxMs
         }
         unsafe armStreamTimer(stream)
-    }
-
-    private func isGRPCType(_ type: Bytes) -> Bool {
-        let grpc = Bytes("application/grpc" as StaticString)
-        guard type.hasPrefixIgnoringCase(grpc) else { return false }
-        return type.count == grpc.count || type[grpc.count] == UInt8(ascii: "+") || type[grpc.count] == UInt8(ascii: ";")
     }
 
     private func hasProxyConnectionClose(_ stream: StreamPointer) -> Bool {
@@ -208,17 +206,17 @@ extension Worker {
         unsafe stream.pointee.request.authority = unsafe stream.pointee.request.store(host)
     }
 
-    private func expectations(_ stream: StreamPointer) {
+    private func expectations(_ stream: StreamPointer) -> Bool {
         guard unsafe stream.pointee.request.version != .http10,
             let expect = unsafe stream.pointee.request.value(of: .expect),
             expect.equalsIgnoringCase(Bytes("100-continue" as StaticString))
-        else { return }
+        else { return true }
         if unsafe stream.pointee.http.pointee.proxy100Continue {
             unsafe stream.pointee.expectsContinue = true
-            return
+            return true
         }
         unsafe stream.pointee.request.remove(.expect)
-        unsafe sendContinue(stream)
+        return unsafe sendContinue(stream)
     }
 
     // MARK: Who asked

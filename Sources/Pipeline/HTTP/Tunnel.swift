@@ -48,7 +48,7 @@ extension Worker {
     // HOT: per frame.
     func tunnelFromUpstream(_ stream: StreamPointer, _ part: Bytes, _ buffer: UInt16) {
         unsafe stream.pointee.activeMs = nowMs
-        unsafe sendResponseData(stream, part, buffer)
+        guard unsafe sendResponseData(stream, part, buffer) else { return }
         unsafe watchDownstreamQueue(stream)
     }
 
@@ -120,8 +120,8 @@ extension Worker {
 
     /// The upstream still gets what the client sent last.
     private func passOnRest(_ stream: StreamPointer) {
-        if let upstream = unsafe connections.slab[stream.pointee.upstream], unsafe !upstream.pointee.out.isEmpty,
-            unsafe !upstream.pointee.sawEnd, let client = unsafe clients[upstream.pointee.session]
+        if unsafe !isHTTP2Upstream(stream), let upstream = unsafe connections.slab[stream.pointee.upstream],
+            unsafe !upstream.pointee.out.isEmpty, unsafe !upstream.pointee.sawEnd, let client = unsafe clients[upstream.pointee.session]
         {
             unsafe client.pointee.stream = .none
             unsafe stream.pointee.upstream = .none

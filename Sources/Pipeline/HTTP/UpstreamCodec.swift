@@ -34,6 +34,7 @@ extension Worker {
         }
         unsafe stream.pointee.upstream = unsafe connection.pointee.handle
         unsafe stream.pointee.upstreamConnectionID = unsafe connection.pointee.id
+        unsafe stream.pointee.upstreamRemoteAddress = unsafe host.pointee.config.address
         unsafe connection.pointee.activeMs = nowMs
         if let cluster = unsafe cluster {
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqTotal)

@@ -38,6 +38,7 @@ extension Worker {
             return
         }
         unsafe session.pointee.pool.isConnecting = false
+        unsafe session.pointee.pool.localAddress = unsafe SocketAddress(localOf: connection.pointee.descriptor)
         unsafe host.pointee.http2ConnectingCount &-= 1
         unsafe connections.receive(connection)
         unsafe beginKeepalive(session)
@@ -76,6 +77,7 @@ extension Worker {
             return true
         }
         unsafe stream.pointee.upstreamCodec = unsafe entry.pointee.handle
+        unsafe stream.pointee.upstreamLocalAddress = unsafe session.pointee.pool.localAddress
         unsafe session.pointee.requests &+= 1
         unsafe session.pointee.guards.openedStreams &+= 1
         if unsafe stream.pointee.requestEndForwarded { unsafe beginTryTimeouts(stream) }
@@ -91,6 +93,7 @@ extension Worker {
         if scheme.isEmpty { scheme = unsafe stream.pointee.request.value(of: .xForwardedProto) ?? Bytes("http" as StaticString) }
         let length = unsafe isUpgrade || stream.pointee.requestIsChunked ? nil : stream.pointee.requestLength
         unsafe h2.fields.request(stream.pointee.request, scheme: scheme, length: length, connectProtocol: upgrade)
+        unsafe stream.pointee.requestLeft = length
         let ends = unsafe !isUpgrade && stream.pointee.requestEndForwarded && stream.pointee.waitingBody.isEmpty
             && stream.pointee.requestTrailers == nil
         let id = unsafe martlet_h2_request(
@@ -111,6 +114,7 @@ extension Worker {
         }
         guard !isUpgrade else { return }
         if unsafe !stream.pointee.waitingBody.isEmpty {
+            guard unsafe takeRequestLeft(stream, stream.pointee.waitingBody.count) else { return }
             unsafe countUpstreamBody(stream, stream.pointee.waitingBody.count)
             unsafe entry.pointee.out.append(moving: &stream.pointee.waitingBody)
             if unsafe entry.pointee.out.count > upstreamLimit(stream) {

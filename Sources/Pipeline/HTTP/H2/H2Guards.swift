@@ -109,6 +109,8 @@ struct H2PoolState {
     /// GOAWAY came, or it is worn out: no more requests.
     var isDraining = false
     var closeAtMs: UInt64 = 0
+    /// Our end of the connection, for logs.
+    var localAddress = SocketAddress()
     /// `SETTINGS_MAX_CONCURRENT_STREAMS` of the peer, and what configuration lets.
     var streamsMax: UInt32 = 0
 }

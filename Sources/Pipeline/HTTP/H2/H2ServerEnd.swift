@@ -52,6 +52,24 @@ extension Worker {
         if unsafe session.pointee.drain.phase == .refusing { unsafe markDue(session) }
     }
 
+    /// The time of a removed listener is over.
+    func http2Drained(_ connection: UnsafeMutablePointer<Connection>) {
+        guard let session = unsafe h2.sessions[connection.pointee.session], let http = unsafe session.pointee.http else {
+            return unsafe close(connection)
+        }
+        let stats = unsafe http.pointee.stats
+        if unsafe hasRequests(session) {
+            // Of the client's doing, as Envoy counts it.
+            count(stats, .downstreamCxDestroyRemoteActiveRq)
+            count(stats, .downstreamCxDestroyActiveRq)
+            unsafe endRequests(
+                session, .downstreamConnectionTermination,
+                Bytes("downstream_local_disconnect(purging_socket_that_have_not_progressed_to_connections)" as StaticString))
+        }
+        count(stats, .downstreamCxDestroyLocal)
+        unsafe closeHTTP2Server(session, connection, sendsRest: false)
+    }
+
     // MARK: Failures
 
     /// nghttp2 cannot go on: the preface was wrong, a flood, or no memory.

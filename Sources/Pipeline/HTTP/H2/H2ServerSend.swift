@@ -13,10 +13,10 @@ extension Worker {
     }
 
     // HOT: per message.
-    func http2SendResponseHead(_ stream: StreamPointer, endStream: Bool) {
-        guard let entry = unsafe downstreamEntry(stream), let session = unsafe h2.sessions[entry.pointee.session] else { return }
+    func http2SendResponseHead(_ stream: StreamPointer, endStream: Bool) -> Bool {
+        guard let entry = unsafe downstreamEntry(stream), let session = unsafe h2.sessions[entry.pointee.session] else { return true }
         unsafe stream.pointee.responseHeadSent = true
-        guard unsafe !entry.pointee.isReset else { return }
+        guard unsafe !entry.pointee.isReset else { return true }
         let isTunnel = unsafe stream.pointee.isTunnel
         // RFC 8441 §5: there is no 101 in HTTP/2.
         let status = unsafe isTunnel && stream.pointee.response.status == 101 ? 200 : stream.pointee.response.status
@@ -24,6 +24,8 @@ extension Worker {
         unsafe h2.fields.response(stream.pointee.response, status: status, length: isTunnel ? nil : length, isTunnel: isTunnel)
         // RFC 9110 §9.3.2: the answer to HEAD has no content.
         let ends = unsafe endStream || stream.pointee.isHead
+        unsafe stream.pointee.responseIsBare = unsafe ends || stream.pointee.response.status == 304 || status == 204
+        unsafe stream.pointee.responseLeft = isTunnel ? nil : length
         if ends { unsafe entry.pointee.endsBehind = true }
         let code = unsafe martlet_h2_respond(
             session.pointee.codec, entry.pointee.id, h2.fields.base, h2.fields.count, ends ? 1 : 0,
@@ -32,6 +34,7 @@ extension Worker {
         unsafe stream.pointee.responseHeadBytes &+= UInt64(truncatingIfNeeded: stream.pointee.response.textBytes)
         if ends, unsafe !stream.pointee.requestEnded { unsafe entry.pointee.resetsBehindEnd = true }
         unsafe markDue(session)
+        return true
     }
 
     /// An interim response (RFC 9110 §15.2).
@@ -48,20 +51,28 @@ extension Worker {
     }
 
     // HOT: per frame.
-    func http2SendResponseData(_ stream: StreamPointer, _ part: Bytes, _ buffer: UInt16?) {
-        guard let entry = unsafe downstreamEntry(stream), unsafe !stream.pointee.isHead else { return }
+    func http2SendResponseData(_ stream: StreamPointer, _ part: Bytes, _ buffer: UInt16?) -> Bool {
+        guard let entry = unsafe downstreamEntry(stream), unsafe !stream.pointee.responseIsBare else { return true }
+        if let left = unsafe stream.pointee.responseLeft {
+            guard UInt64(truncatingIfNeeded: part.count) <= left else { return unsafe responseBrokeItsLength(stream) }
+            unsafe stream.pointee.responseLeft = left &- UInt64(truncatingIfNeeded: part.count)
+        }
         unsafe stream.pointee.responseBodyBytes &+= UInt64(truncatingIfNeeded: part.count)
-        if unsafe !queueHTTP2(entry, part, buffer) { unsafe resetHTTP2(entry, H2Error.internalError) }
+        return unsafe queueHTTP2(entry, part, buffer) || downstreamOutOfMemory(stream)
     }
 
     // HOT: per message.
-    func http2SendResponseEnd(_ stream: StreamPointer) {
-        guard let entry = unsafe downstreamEntry(stream), unsafe !entry.pointee.endsBehind else { return }
+    func http2SendResponseEnd(_ stream: StreamPointer) -> Bool {
+        guard let entry = unsafe downstreamEntry(stream), unsafe !entry.pointee.endsBehind else { return true }
+        if let left = unsafe stream.pointee.responseLeft, left > 0, unsafe !stream.pointee.responseIsBare {
+            return unsafe responseBrokeItsLength(stream)
+        }
         unsafe entry.pointee.endsBehind = true
         unsafe entry.pointee.trailers = unsafe stream.pointee.responseTrailers
         unsafe stream.pointee.responseTrailers = nil
         if unsafe !stream.pointee.requestEnded { unsafe entry.pointee.resetsBehindEnd = true }
         unsafe wake(entry)
+        return true
     }
 
     // HOT: per message.
@@ -96,9 +107,13 @@ extension Worker {
     /// What HTTP/1 says with `connection: close` is GOAWAY here.
     func http2FinaliseResponse(_ stream: StreamPointer) {
         if unsafe !stream.pointee.requestEnded, unsafe !stream.pointee.isTunnel { unsafe stream.pointee.respondedEarly = true }
-        guard drain != .none || ServerHealth.shared.isFailing, let entry = unsafe downstreamEntry(stream),
+        guard drain != .none || ServerHealth.shared.isFailing || draining.count > 0, let entry = unsafe downstreamEntry(stream),
             let session = unsafe h2.sessions[entry.pointee.session], unsafe session.pointee.drain.phase == .serving
         else { return }
+        if drain == .none, !ServerHealth.shared.isFailing {
+            guard let connection = unsafe connections.slab[session.pointee.connection], unsafe discourages(connection.pointee.owner)
+            else { return }
+        }
         unsafe count(stream.pointee.http.pointee.stats, .downstreamCxDrainClose)
         unsafe drainHTTP2(session)
     }
