@@ -9,7 +9,8 @@ import Ring
 
 /// Which machine reads this connection's bytes. Owned by the Pipeline; the Transport only carries it.
 public enum ConnectionRole: UInt8 {
-    case none, inspecting, tcpDownstream, tcpUpstream, http1Downstream, http1Upstream, echo, directResponse
+    case none, inspecting, tcpDownstream, tcpUpstream, http1Downstream, http1Upstream, http2Downstream, http2Upstream, echo
+    case directResponse
     /// Nothing is read any more: it closes when what is queued is out.
     case closing
 }
@@ -89,8 +90,8 @@ public struct Connection {
 
 /// What a completion or a timer is about: the top byte of its token.
 public enum Operation: UInt8 {
-    case none, accept, receive, send, connect, shutdown, close, cancel, timer, message, poll, read, streamTimer, acceptTimer,
-        handshakeTimer, other
+    case none, accept, receive, send, connect, close, cancel, timer, message, poll, read, streamTimer, acceptTimer,
+        codecTimer, handshakeTimer, other
 
     @inline(__always)
     public func token(_ handle: Handle) -> UInt64 { UInt64(rawValue) << 56 | handle.raw }

@@ -22,9 +22,17 @@ package struct Host {
     package var pendingHead: Handle = .none
     package var pendingTail: Handle = .none
     package var pendingCount: UInt32 = 0
+    /// Connections of HTTP/2 that take requests, linked through their sessions.
+    package var http2Head: Handle = .none
+    package var http2ConnectingCount: UInt32 = 0
+    /// How many of the waiting streams want HTTP/2.
+    package var pendingHTTP2Count: UInt32 = 0
     package var connectingCount: UInt32 = 0
     package var connectionCount: UInt32 = 0
     package var activeRequests: UInt32 = 0
+    /// Connections that were counted as HTTP/1 when they were opened and then went to a CONNECT: as many may carry HTTP
+    /// without being counted again.
+    package var countedHTTP1: UInt32 = 0
     /// No longer in the host set: no new requests, idle connections closed.
     package var isRemoved = false
 

@@ -14,6 +14,7 @@ package final class CompileEnvironment {
     let clusterSlots = SlotTable()
     let listenerSlots = SlotTable()
     let tlsSlots = SlotTable()
+    package let runtime = RuntimeTable()
     package let logSinks: LogSinks
 
     package init(stats: StatRegistry, filters: FilterRegistry, workers: Int, logFlushIntervalMs: UInt64) {

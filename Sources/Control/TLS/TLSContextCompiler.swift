@@ -61,6 +61,7 @@ struct TLSContextCompiler {
             diagnostics.error(source.place, "Failed to make a TLS context: \(error.reason)")
             return nil
         }
+        config.hasProtocols = !settings.protocols.isEmpty
         if let check = unsafe settings.validation?.check { config.validates = unsafe check.pointee.checksSomething }
         TLSStatistics(environment: environment, part: part, prefix: source.statPrefix + "ssl.").fill(&config)
         let records = records(settings)

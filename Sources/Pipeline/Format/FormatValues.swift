@@ -11,10 +11,10 @@ extension FormatWriter {
         return unsafe .text(Bytes(FormatWriter.name(stream.pointee.request.version)))
     }
 
-    /// Known once there is a response that an upstream made.
+    /// Known once a connection has taken the request.
     func upstreamProto(_ source: FormatSource) -> FormatValue {
-        guard let stream = unsafe source.stream, unsafe stream.pointee.upstreamFirstByteNs != 0 else { return .missing }
-        return .text(Bytes("HTTP/1.1"))
+        guard let stream = unsafe source.stream, unsafe stream.pointee.upstreamConnectionID != 0 else { return .missing }
+        return unsafe .text(Bytes(stream.pointee.wantsHTTP2 ? "HTTP/2" : "HTTP/1.1" as StaticString))
     }
 
     private static func name(_ version: HTTPVersion) -> StaticString {
@@ -58,7 +58,6 @@ extension FormatWriter {
         let grpc = Bytes("application/grpc")
         guard contentType.hasPrefix(grpc) else { return false }
         return contentType.count == grpc.count || contentType[grpc.count] == UInt8(ascii: "+")
-            || contentType[grpc.count] == UInt8(ascii: ";")
     }
 
     mutating func grpcStatus(_ source: FormatSource, _ form: GRPCStatus.Form) -> FormatValue {
@@ -73,13 +72,31 @@ extension FormatWriter {
 
     // MARK: names
 
-    func serverName(_ option: UInt8, _ source: FormatSource) -> FormatValue {
-        let host = unsafe source.stream.map { unsafe $0.pointee.request.text($0.pointee.request.authority) } ?? .empty
-        switch ServerNameSource(rawValue: option) {
-        case .serverNameThenHost: return .present(source.serverName.isEmpty ? host : source.serverName)
-        case .host: return .present(host.isEmpty ? source.serverName : host)
-        case .serverName, .none: return .present(source.serverName)
+    func serverName(_ piece: UnsafePointer<FormatPiece>, _ source: FormatSource) -> FormatValue {
+        let name = source.serverName
+        switch unsafe ServerNameSource(rawValue: piece.pointee.option) {
+        case .serverNameThenHost: return name.isEmpty ? unsafe requestedHost(piece, source) : .text(name)
+        case .host:
+            let host = unsafe requestedHost(piece, source)
+            if case .missing = host { return .present(name) }
+            return host
+        case .serverName, .none: return .present(name)
         }
+    }
+
+    private func requestedHost(_ piece: UnsafePointer<FormatPiece>, _ source: FormatSource) -> FormatValue {
+        guard let stream = unsafe source.stream, unsafe !stream.pointee.request.methodText.isEmpty else { return .missing }
+        let wanted = unsafe PathSource(rawValue: piece.pointee.secondOption) ?? .originalOrCurrent
+        if wanted != .current, let original = unsafe stream.pointee.request.value(of: .xEnvoyOriginalHost) {
+            return .text(original)
+        }
+        return unsafe wanted == .original ? .missing : .text(stream.pointee.request.text(stream.pointee.request.authority))
+    }
+
+    /// A stream is called by its request id; a TCP connection has none, so it gets one.
+    mutating func streamID(_ source: FormatSource) -> FormatValue {
+        guard let stream = unsafe source.stream else { return uuid() }
+        return unsafe .optional(stream.pointee.request.value(of: .xRequestId))
     }
 
     /// A version 4 UUID (RFC 9562 §5.4).

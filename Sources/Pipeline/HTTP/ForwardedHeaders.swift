@@ -21,7 +21,7 @@ extension Worker {
             let scheme = unsafe Bytes(stream.pointee.isTLS ? "https" : "http" as StaticString)
             unsafe stream.pointee.request.append(.xForwardedProto, scheme)
         }
-        if unsafe stream.pointee.isTLS { unsafe setScheme(stream) }
+        if unsafe stream.pointee.isTLS && stream.pointee.request.scheme.isEmpty { unsafe setScheme(stream) }
         unsafe forwardClientCertificate(stream)
         // At the edge nobody but us knows which port was asked.
         let isFirst = unsafe http.pointee.useRemoteAddress && http.pointee.trustedHops == 0

@@ -26,6 +26,16 @@ extension Worker {
             return unsafe reply(
                 stream, status: 403, body: .empty, details: Bytes("upgrade_failed" as StaticString), flags: [])
         }
+        if unsafe stream.pointee.isUpgrade, unsafe stream.pointee.requestIsChunked, let route = unsafe stream.pointee.route,
+            unsafe route.pointee.action == .forward
+        {
+            // Envoy drops the coding's name and sends the chunks as they are behind the 101: what is content to the client
+            // is the tunnel's beginning to the server (RFC 9110 §7.8: the request comes first, whole).
+            unsafe stream.pointee.closesDownstream = true
+            return unsafe reply(
+                stream, status: 400, body: .empty, details: Bytes("upgrade_with_chunked_body" as StaticString),
+                flags: .downstreamProtocolError)
+        }
         unsafe cells.increment(stream.pointee.http.pointee.routerStats &+ RouterStat.rqTotal.rawValue)
         guard let route = unsafe stream.pointee.route else { return unsafe noRoute(stream) }
         switch unsafe route.pointee.action {
@@ -77,7 +87,6 @@ extension Worker {
         }
         let isHigh = unsafe stream.pointee.route?.pointee.priority == .high
         unsafe stream.pointee.host = unsafe host.pointee.handle
-        unsafe stream.pointee.upstreamRemoteAddress = unsafe host.pointee.config.address
         unsafe stream.pointee.upstreamStartNs = nowNs
         unsafe host.pointee.activeRequests &+= 1
         unsafe stream.pointee.isCountedUpstream = true
@@ -160,7 +169,9 @@ extension Worker {
     // HOT: per frame.
     func forwardRequestData(_ stream: StreamPointer, _ part: Bytes, _ buffer: UInt16?, endStream: Bool) {
         guard unsafe !stream.pointee.hasResponseHead || stream.pointee.upstream != .none else { return }
-        if unsafe !stream.pointee.retry.on.isEmpty {
+        // The request has ended: what a filter still adds has no place in it.
+        if unsafe stream.pointee.requestEndForwarded, unsafe !stream.pointee.isUpgrade { return }
+        if unsafe stream.pointee.retry.keepsBody {
             guard unsafe keepForRetry(stream, part) else { return }
             if unsafe stream.pointee.retry.isWaiting {
                 if endStream { unsafe forwardRequestEnd(stream) }
@@ -170,12 +181,13 @@ extension Worker {
         if let upstream = unsafe connections.slab[stream.pointee.upstream], unsafe stream.pointee.waitingBody.isEmpty,
             unsafe !stream.pointee.isUpgrade || stream.pointee.isTunnel
         {
-            guard unsafe queue(part, buffer, on: upstream, chunked: stream.pointee.requestIsChunked && !stream.pointee.isTunnel)
-            else { return unsafe upstreamReset(stream, .memory) }
-            unsafe countUpstreamBody(stream, part.count)
-            if unsafe upstream.pointee.out.count > upstreamLimit(stream) { unsafe pauseDownstream(stream) }
+            guard unsafe takeRequestLeft(stream, part.count) else { return }
+            guard unsafe queueRequestData(stream, upstream, part, buffer) else { return unsafe upstreamReset(stream, .memory) }
         } else {
-            guard unsafe keep(part, buffer, in: &stream.pointee.waitingBody) else { return unsafe resetDownstream(stream) }
+            guard unsafe keep(part, buffer, in: &stream.pointee.waitingBody) else {
+                unsafe downstreamOutOfMemory(stream)
+                return
+            }
             let limit = unsafe stream.pointee.route?.pointee.bufferLimit ?? stream.pointee.http.pointee.bufferLimit
             if unsafe stream.pointee.waitingBody.count > limit { unsafe pauseDownstream(stream) }
         }
@@ -185,10 +197,11 @@ extension Worker {
     // HOT: per frame.
     /// Body that has passed the filters. Takes over `data`: it is empty behind the call.
     func forwardRequestQueue(_ stream: StreamPointer, _ data: inout ByteQueue, endStream: Bool) {
+        if unsafe stream.pointee.requestEndForwarded, unsafe !stream.pointee.isUpgrade { return data.removeAll(memory) }
         let handle = unsafe stream.pointee.handle
         let mustWait = unsafe connections.slab[stream.pointee.upstream] == nil && !stream.pointee.hasResponseHead
             || (stream.pointee.isUpgrade && !stream.pointee.isTunnel)
-        if mustWait, unsafe stream.pointee.retry.on.isEmpty {
+        if mustWait, unsafe !stream.pointee.retry.keepsBody {
             unsafe stream.pointee.waitingBody.append(moving: &data)
             if unsafe stream.pointee.waitingBody.count > bufferLimit(.request, stream) { unsafe pauseDownstream(stream) }
         } else {
@@ -216,46 +229,6 @@ extension Worker {
 
     func upstreamLimit(_ stream: StreamPointer) -> Int {
         unsafe cluster(stream.pointee.clusterSlot)?.pointee.config.pointee.bufferLimit ?? 1 << 20
-    }
-
-    // MARK: Back-pressure
-
-    func pauseDownstream(_ stream: StreamPointer) {
-        guard let connection = unsafe connections.slab[stream.pointee.downstream], unsafe !connection.pointee.isPaused else { return }
-        unsafe count(stream.pointee.http.pointee.stats, .downstreamFlowControlPausedReadingTotal)
-        unsafe connections.pause(connection)
-    }
-
-    func resumeDownstreamReading(_ stream: StreamPointer) {
-        guard let connection = unsafe connections.slab[stream.pointee.downstream], unsafe connection.pointee.isPaused,
-            unsafe !stream.pointee.requestIsHeldBack
-        else { return }
-        unsafe count(stream.pointee.http.pointee.stats, .downstreamFlowControlResumedReadingTotal)
-        unsafe connections.receive(connection)
-    }
-
-    // HOT: per frame.
-    /// The client reads more slowly than the upstream answers: stop reading the upstream.
-    func watchDownstreamQueue(_ stream: StreamPointer) {
-        guard let connection = unsafe connections.slab[stream.pointee.downstream],
-            unsafe connection.pointee.out.count > stream.pointee.http.pointee.bufferLimit
-        else { return }
-        unsafe connection.pointee.isAboveHigh = true
-        unsafe pauseUpstream(stream)
-    }
-
-    func pauseUpstream(_ stream: StreamPointer) {
-        guard let upstream = unsafe connections.slab[stream.pointee.upstream], unsafe !upstream.pointee.isPaused else { return }
-        unsafe upstreamCounted(upstream, .upstreamFlowControlPausedReadingTotal, 1)
-        unsafe connections.pause(upstream)
-    }
-
-    func resumeUpstreamReading(_ stream: StreamPointer) {
-        guard let upstream = unsafe connections.slab[stream.pointee.upstream], unsafe upstream.pointee.isPaused,
-            unsafe !stream.pointee.responseIsHeldBack
-        else { return }
-        unsafe upstreamCounted(upstream, .upstreamFlowControlResumedReadingTotal, 1)
-        unsafe connections.receive(upstream)
     }
 
     // MARK: No route, redirects
@@ -321,7 +294,8 @@ extension Worker {
 
     /// Why an upstream request ended without its response.
     enum UpstreamFailure {
-        case connectFailed(Int32), connectTimedOut, handshakeFailed(Bytes), terminated, remoteReset, protocolError, memory, overflow, timedOut
+        case connectFailed(Int32), connectTimedOut, handshakeFailed(Bytes), terminated, remoteReset, refused, protocolError, memory, overflow
+        case timedOut
     }
 
     /// The upstream failed: another try, a reply of ours, or, behind the response's head, the end of the client's
@@ -393,6 +367,11 @@ extension Worker {
             )
         case .remoteReset:
             (.upstreamRemoteReset, 503, "remote reset", "upstream_reset_before_response_started{remote_reset}")
+        case .refused:
+            (
+                .upstreamRemoteReset, 503, "remote refused stream reset",
+                "upstream_reset_before_response_started{remote_refused_stream_reset}"
+            )
         case .protocolError:
             (.upstreamProtocolError, 502, "protocol error", "upstream_reset_before_response_started{protocol_error}")
         case .overflow:
@@ -407,6 +386,7 @@ extension Worker {
         case .terminated, .memory: "upstream_reset_after_response_started{connection_termination}"
         case .protocolError: "upstream_reset_after_response_started{protocol_error}"
         case .remoteReset: "upstream_reset_after_response_started{remote_reset}"
+        case .refused: "upstream_reset_after_response_started{remote_refused_stream_reset}"
         case .connectFailed, .connectTimedOut, .handshakeFailed, .overflow, .timedOut: nil
         }
     }

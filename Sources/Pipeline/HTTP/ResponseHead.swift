@@ -9,12 +9,13 @@ import Wire
 extension Worker {
     // HOT: per message.
     /// An upstream has answered; the head lies in `stream.response`.
-    func upstreamResponseHead(_ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, endStream: Bool) {
+    func upstreamResponseHead(_ stream: StreamPointer, _ facts: ResponseFacts, endStream: Bool) {
         let status = unsafe stream.pointee.response.status
         unsafe stream.pointee.upstreamFirstByteNs = nowNs
         unsafe stream.pointee.perTryTimeoutAtMs = 0
         unsafe stream.pointee.activeMs = nowMs
-        if unsafe retriesResponse(stream, client, endStream: endStream) { return }
+        if unsafe retriesResponse(stream, endStream: endStream) { return }
+        if unsafe followsRedirect(stream) { return }
         unsafe RepeatedHeaders.join(stream.responseHead, isRequest: false)
         // Response headers that tell about the host, whichever host says so.
         let canary = unsafe stream.pointee.response.value(of: .xEnvoyUpstreamCanary)
@@ -25,11 +26,11 @@ extension Worker {
             unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqSuccess.rawValue)
         }
         unsafe stream.pointee.details = Bytes("via_upstream" as StaticString)
-        unsafe stream.pointee.responseLength = unsafe client.pointee.decoder.contentLength
-        unsafe stream.pointee.responseIsChunked = unsafe client.pointee.decoder.isChunked
-        let isTunnel = unsafe client.pointee.decoder.isTunnel
+        unsafe stream.pointee.responseLength = facts.length
+        unsafe stream.pointee.responseIsChunked = facts.isChunked
+        let isTunnel = facts.isTunnel
         if isTunnel {
-            unsafe beginTunnel(stream, client)
+            unsafe beginTunnel(stream)
         } else if unsafe stream.pointee.isUpgrade {
             // Refused: an ordinary response, and the last one here.
             unsafe stream.pointee.closesDownstream = true
@@ -97,6 +98,7 @@ extension Worker {
             unsafe stream.pointee.response.set(.xRequestId, stream.pointee.request.text(stream.pointee.requestID))
         }
         if let proxyStatus = unsafe http.pointee.proxyStatus { unsafe addProxyStatus(stream, proxyStatus) }
+        if unsafe isHTTP2(stream) { return unsafe http2FinaliseResponse(stream) }
         // HTTP/1 cannot wait for the rest of a request that is answered already.
         // One that asks for a tunnel has no end.
         if unsafe !stream.pointee.requestEnded || stream.pointee.isUpgrade, unsafe !stream.pointee.isTunnel {
@@ -111,7 +113,7 @@ extension Worker {
             unsafe stream.pointee.closesDownstream = true
             unsafe stream.pointee.delaysClose = true
         }
-        if drain != .none || ServerHealth.shared.isFailing { unsafe drainClose(stream) }
+        if drain != .none || ServerHealth.shared.isFailing || draining.count > 0 { unsafe drainClose(stream) }
         if unsafe stream.pointee.isTunnel { return }
         let isHTTP10 = unsafe stream.pointee.request.version == .http10
         if isHTTP10, unsafe stream.pointee.responseLength == nil { unsafe stream.pointee.closesDownstream = true }
@@ -125,6 +127,10 @@ extension Worker {
     /// The client is asked to go elsewhere with its next request.
     private func drainClose(_ stream: StreamPointer) {
         guard unsafe !stream.pointee.closesDownstream, unsafe !stream.pointee.isTunnel else { return }
+        if drain == .none, !ServerHealth.shared.isFailing {
+            guard let connection = unsafe connections.slab[stream.pointee.downstream], unsafe discourages(connection.pointee.owner)
+            else { return }
+        }
         unsafe stream.pointee.closesDownstream = true
         if drain == .none { unsafe count(stream.pointee.http.pointee.stats, .downstreamCxDrainClose) }
     }
@@ -145,8 +151,9 @@ extension Worker {
     }
 
     // HOT: per message.
+    /// Health checks of this proxy that are passed on (filter health_check) say nothing of the traffic.
     func countUpstreamStatus(_ stream: StreamPointer, _ status: UInt16, isCanary: Bool = false) {
-        guard let cluster = unsafe cluster(stream.pointee.clusterSlot) else { return }
+        guard unsafe !stream.pointee.isHealthCheck, let cluster = unsafe cluster(stream.pointee.clusterSlot) else { return }
         let stats = unsafe cluster.pointee.config.pointee.stats
         count(stats, .upstreamRqCompleted)
         cells.count(stats &+ ClusterStat.responseCodes.rawValue, responseCode: status)

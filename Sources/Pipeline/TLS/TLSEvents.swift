@@ -54,9 +54,18 @@ extension Worker {
         guard let tls = unsafe openTLS(connection, slot: config.pointee.tlsSlot) else { return false }
         let hostName = unsafe host.pointee.config.hostname
         let name = unsafe config.pointee.prefersHostName && !hostName.isEmpty ? hostName : config.pointee.serverName
-        unsafe connections.begin(tls, serverName: name)
+        unsafe connections.begin(tls, serverName: name, protocols: Worker.protocols(connection.pointee.role))
         unsafe connection.pointee.isShakingHands = true
         return true
+    }
+
+    /// As Envoy, what the cluster speaks is what is offered where the context names no protocols.
+    private static func protocols(_ role: ConnectionRole) -> Bytes {
+        switch role {
+        case .http2Upstream: Bytes("\u{2}h2" as StaticString)
+        case .http1Upstream: Bytes("\u{8}http/1.1" as StaticString)
+        default: .empty
+        }
     }
 
     /// The socket is there: the client speaks first.
@@ -139,6 +148,8 @@ extension Worker {
         switch unsafe connection.pointee.role {
         case .http1Downstream: unsafe http1DownstreamReceived(connection, bytes, buffer: nil)
         case .http1Upstream: unsafe http1UpstreamReceived(connection, bytes, buffer: nil)
+        case .http2Downstream: unsafe http2DownstreamReceived(connection, bytes, buffer: nil)
+        case .http2Upstream: unsafe http2UpstreamReceived(connection, bytes, buffer: nil)
         case .tcpDownstream, .tcpUpstream: unsafe relay(connection, bytes)
         case .echo: unsafe echo(connection, bytes)
         case .directResponse, .closing, .none, .inspecting: break
@@ -164,6 +175,8 @@ extension Worker {
         if unsafe connection.pointee.isShakingHands {
             unsafe connection.pointee.isShakingHands = false
             unsafe established(connection)
+        } else {
+            unsafe httpNegotiated(connection, tls)
         }
     }
 

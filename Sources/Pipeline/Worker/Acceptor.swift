@@ -150,6 +150,7 @@ extension Worker {
         }
         acceptors.swapRemove(index)
         mailbox.accepts(on: acceptors.count)
+        if isDrained(acceptor.part) { closeConnections(of: acceptor.part) }
         pins.unpin(acceptor.part)
     }
 
@@ -212,7 +213,7 @@ extension Worker {
         if unsafe config.pointee.tlsSlot != noTLS, unsafe !beginTLS(connection, config) { return unsafe close(connection) }
         switch unsafe config.pointee.chain {
         case .tcpProxy(let proxy): unsafe tcpOpened(connection, proxy)
-        case .http(let http): unsafe http1Opened(connection, http)
+        case .http(let http): unsafe httpOpened(connection, http)
         case .echo:
             unsafe connection.pointee.role = .echo
             unsafe connections.receive(connection)

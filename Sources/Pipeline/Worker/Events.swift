@@ -12,7 +12,7 @@ extension Worker {
             unsafe connection.pointee.activeMs = nowMs
             if let tls = unsafe connection.pointee.tls { return unsafe tlsReceived(connection, tls, position, count, bytes) }
             switch unsafe connection.pointee.role {
-            case .http1Downstream, .http1Upstream: unsafe eachBuffer(connection, position, count, bytes)
+            case .http1Downstream, .http1Upstream, .http2Downstream, .http2Upstream: unsafe eachBuffer(connection, position, count, bytes)
             case .tcpDownstream, .tcpUpstream: unsafe relay(connection, position, count, bytes)
             case .echo: unsafe echo(connection, position, count, bytes)
             case .inspecting: unsafe inspect(connection, position, count, bytes)
@@ -32,6 +32,8 @@ extension Worker {
         switch unsafe connection.pointee.role {
         case .http1Downstream: unsafe http1DownstreamEnded(connection)
         case .http1Upstream: unsafe http1UpstreamEnded(connection, 0)
+        case .http2Downstream: unsafe http2DownstreamEnded(connection)
+        case .http2Upstream: unsafe http2UpstreamEnded(connection, 0)
         case .tcpDownstream, .tcpUpstream: unsafe relayEnded(connection)
         case .echo: unsafe connections.closeWhenSent(connection)
         case .inspecting: unsafe inspectionEnded(connection)
@@ -46,6 +48,8 @@ extension Worker {
         switch unsafe connection.pointee.role {
         case .http1Downstream: unsafe http1DownstreamFailed(connection, error)
         case .http1Upstream: unsafe http1UpstreamEnded(connection, error)
+        case .http2Downstream: unsafe http2DownstreamEnded(connection)
+        case .http2Upstream: unsafe http2UpstreamEnded(connection, error)
         case .tcpDownstream, .tcpUpstream: unsafe relayFailed(connection, error)
         case .echo, .directResponse, .closing, .none: unsafe closeEither(connection)
         case .inspecting: unsafe inspectionEnded(connection)
@@ -60,6 +64,8 @@ extension Worker {
             switch unsafe connection.pointee.role {
             case .http1Downstream: unsafe http1DownstreamSent(connection, bytes)
             case .http1Upstream: unsafe http1UpstreamSent(connection, bytes)
+            case .http2Downstream: unsafe http2DownstreamSent(connection, bytes)
+            case .http2Upstream: unsafe http2UpstreamSent(connection, bytes)
             case .tcpDownstream, .tcpUpstream: unsafe relaySent(connection)
             case .echo: unsafe echoSent(connection)
             case .closing: unsafe timers.arm(connection.timerNode, at: nowMs &+ connection.pointee.stallMs)
@@ -69,6 +75,8 @@ extension Worker {
             switch unsafe connection.pointee.role {
             case .http1Downstream: unsafe http1DownstreamFailed(connection, error)
             case .http1Upstream: unsafe http1UpstreamSendFailed(connection, error)
+            case .http2Downstream: unsafe http2DownstreamEnded(connection)
+            case .http2Upstream: unsafe http2UpstreamEnded(connection, error)
             case .tcpDownstream, .tcpUpstream: unsafe relayFailed(connection, error)
             case .echo, .directResponse, .closing, .inspecting, .none: unsafe closeEither(connection)
             }
@@ -88,12 +96,19 @@ extension Worker {
 
     /// An upstream connection can carry bytes.
     func established(_ connection: UnsafeMutablePointer<Connection>) {
-        unsafe connection.pointee.role == .tcpUpstream ? tcpConnected(connection) : http1Connected(connection)
+        switch unsafe connection.pointee.role {
+        case .tcpUpstream: unsafe tcpConnected(connection)
+        case .http2Upstream: unsafe http2Connected(connection)
+        default: unsafe http1Connected(connection)
+        }
     }
 
     func connectFailed(_ connection: UnsafeMutablePointer<Connection>, _ failure: ConnectFailure) {
-        unsafe connection.pointee.role == .tcpUpstream
-            ? tcpConnectFailed(connection, failure) : http1ConnectFailed(connection, failure)
+        switch unsafe connection.pointee.role {
+        case .tcpUpstream: unsafe tcpConnectFailed(connection, failure)
+        case .http2Upstream: unsafe http2ConnectFailed(connection, failure)
+        default: unsafe http1ConnectFailed(connection, failure)
+        }
     }
 
     /// Under way to its host, TLS included.
@@ -107,6 +122,9 @@ extension Worker {
         case .http1Downstream: unsafe http1DownstreamTimedOut(connection)
         case .http1Upstream:
             unsafe isOpening(connection) ? http1ConnectFailed(connection, .timedOut) : http1UpstreamTimedOut(connection)
+        case .http2Downstream: unsafe http2DownstreamTimedOut(connection)
+        case .http2Upstream:
+            unsafe isOpening(connection) ? http2ConnectFailed(connection, .timedOut) : http2UpstreamTimedOut(connection)
         case .tcpDownstream: unsafe tcpTimedOut(connection)
         case .tcpUpstream: if unsafe isOpening(connection) { unsafe tcpConnectFailed(connection, .timedOut) }
         case .closing: unsafe closeEither(connection)
@@ -130,10 +148,13 @@ extension Worker {
             // An earlier buffer may have closed the connection.
             if unsafe connections.slab[handle] != nil, unsafe !connection.pointee.isClosing {
                 let bytes = unsafe Bytes(UnsafeRawPointer(memory.buffers.base(id)), n)
-                if unsafe connection.pointee.role == .http1Downstream {
-                    unsafe http1DownstreamReceived(connection, bytes, buffer: id)
-                } else {
-                    unsafe http1UpstreamReceived(connection, bytes, buffer: id)
+                switch unsafe connection.pointee.role {
+                case .http1Downstream: unsafe http1DownstreamReceived(connection, bytes, buffer: id)
+                case .http1Upstream: unsafe http1UpstreamReceived(connection, bytes, buffer: id)
+                case .http2Downstream: unsafe http2DownstreamReceived(connection, bytes, buffer: id)
+                case .http2Upstream: unsafe http2UpstreamReceived(connection, bytes, buffer: id)
+                // An earlier buffer has ended the machine that read it.
+                default: break
                 }
             }
             memory.buffers.release(id)

@@ -54,6 +54,8 @@ public final class Worker {
     // The plan, as this worker runs it.
     var planVersion: UInt64 = 0
     package var drain = DrainState.none
+    /// Listener parts whose connections shall go elsewhere; lies in `currentPlan`.
+    var draining = FrozenArray<DrainingPart>()
     var acceptors = PlainArray<Acceptor>(capacity: 8)
     var clusters = unsafe PlainArray<UnsafeMutablePointer<Cluster>?>(capacity: 16)
     var clusterParts = PlainArray<PartID>(capacity: 16)
@@ -69,6 +71,7 @@ public final class Worker {
     package var streams = Slab<HTTPStream>(capacity: 1 << 20)
     var servers = Slab<H1Server>(capacity: 1 << 20)
     var clients = Slab<H1Client>(capacity: 1 << 20)
+    var h2 = H2Worker()
     /// Instances of filter chains, by the chain's number.
     var chains: [WorkerFilterChain?] = []
     /// Streams whose filter makes the next piece of its response in the next turn.
@@ -131,6 +134,7 @@ public final class Worker {
 
     // HOT: per turn.
     package func turn() {
+        if !h2.due.isEmpty { pumpSessions() }
         connections.flushAll()
         while let connection = unsafe connections.takeFinished() { unsafe closeEither(connection) }
         memory.buffers.publish()
@@ -154,7 +158,7 @@ public final class Worker {
 
     private var waitNs: Int64 {
         if !producing.isEmpty { return 1000 }
-        if !finishedCalls.isEmpty { return 1000 }
+        if !finishedCalls.isEmpty || !h2.due.isEmpty { return 1000 }
         let untilNext = min(timers.untilNext ?? .max, connections.untilLater(nowMs: nowMs) ?? .max)
         if untilNext == .max { return -1 }
         // A deadline in the past still lets the kernel run: a wait of one microsecond.
@@ -168,7 +172,7 @@ public final class Worker {
         case .send: sent(completion)
         case .accept: accepted(completion)
         case .connect: connected(completion)
-        case .message, .none, .shutdown, .close, .cancel, .timer, .streamTimer, .acceptTimer, .handshakeTimer: break
+        case .message, .none, .close, .cancel, .timer, .streamTimer, .acceptTimer, .codecTimer, .handshakeTimer: break
         case .poll, .read, .other: completedOther(completion)
         }
     }
@@ -185,6 +189,7 @@ public final class Worker {
         case .streamTimer: streamTimedOut(Handle(raw: token))
         case .acceptTimer: acceptTimerFired()
         case .handshakeTimer: handshakeTimedOut(Handle(raw: token))
+        case .codecTimer: codecTimedOut(Handle(raw: token))
         case .other: onTimer?(token)
         default: break
         }

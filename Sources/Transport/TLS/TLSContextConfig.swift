@@ -24,6 +24,8 @@ package struct TLSContextConfig: BitwiseCopyable {
     package var isServer = true
     /// A certificate of the peer is held against something.
     package var validates = false
+    /// `alpn_protocols` are named.
+    package var hasProtocols = false
     /// The `SSL_CTX` of each thread, as bit patterns: the first of its set.
     package var contexts = FrozenArray<UInt>()
     /// First statistic of `listener.<address>.ssl.` or `cluster.<name>.ssl.` (`TLSStat`).

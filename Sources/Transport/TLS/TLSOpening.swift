@@ -42,9 +42,12 @@ extension Connections {
     }
 
     /// Before the handshake of a client: what it asks for, and the session that it would go on with.
-    package func begin(_ tls: UnsafeMutablePointer<TLSConnection>, serverName: Bytes) {
+    package func begin(_ tls: UnsafeMutablePointer<TLSConnection>, serverName: Bytes, protocols: Bytes) {
         guard let ssl = unsafe tls.pointee.ssl else { return }
         if !serverName.isEmpty { _ = unsafe martlet_ask_for(ssl, serverName.base, serverName.count) }
+        if unsafe !tls.pointee.config.pointee.hasProtocols, !protocols.isEmpty {
+            unsafe SSL_set_alpn_protos(ssl, protocols.base, UInt32(truncatingIfNeeded: protocols.count))
+        }
         unsafe martlet_resume(ssl)
     }
 

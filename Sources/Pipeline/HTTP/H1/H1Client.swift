@@ -18,6 +18,8 @@ struct H1Client {
     var previousIdle: Handle = .none
     var isIdle = false
     var requests: UInt64 = 0
+    /// Counted in `upstream_cx_http1_total`: not what was opened for a CONNECT, until a request takes it over.
+    var isCountedHTTP1 = false
     var requestSent = false
     var responseDone = false
     var mustClose = false
@@ -26,6 +28,8 @@ struct H1Client {
     var closeAtMs: UInt64 = 0
     /// Trailers are kept only where both sides have them enabled.
     var keepsTrailers = false
+    /// Our end of the connection, for logs.
+    var localAddress = SocketAddress()
 }
 
 extension Worker {
@@ -53,11 +57,31 @@ extension Worker {
                 decoder: H1ResponseDecoder(options: options, requestMethod: .get)))
         unsafe connection.pointee.session = handle
         unsafe host.pointee.connectingCount &+= 1
-        if !isTCP { unsafe count(config.pointee.stats, .upstreamCxHttp1Total) }
+        if !isTCP {
+            unsafe client.pointee.isCountedHTTP1 = true
+            unsafe count(config.pointee.stats, .upstreamCxHttp1Total)
+        }
         if unsafe config.pointee.connectionDurationMaxMs != 0 {
             unsafe client.pointee.closeAtMs = unsafe nowMs &+ config.pointee.connectionDurationMaxMs
         }
         return unsafe client
+    }
+
+    /// A connection may go to another kind of stream than the one that it was opened for: Envoy keeps pools apart, and counts
+    /// one connection for each that carries HTTP.
+    private func countHTTP1(
+        _ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, _ host: UnsafeMutablePointer<Host>,
+        _ config: UnsafePointer<ClusterConfig>
+    ) {
+        guard unsafe client.pointee.isCountedHTTP1 == stream.pointee.isTCP else { return }
+        if unsafe stream.pointee.isTCP {
+            unsafe host.pointee.countedHTTP1 &+= 1
+        } else if unsafe host.pointee.countedHTTP1 > 0 {
+            unsafe host.pointee.countedHTTP1 &-= 1
+        } else {
+            unsafe count(config.pointee.stats, .upstreamCxHttp1Total)
+        }
+        unsafe client.pointee.isCountedHTTP1.toggle()
     }
 
     func http1Connected(_ connection: UnsafeMutablePointer<Connection>) {
@@ -67,6 +91,7 @@ extension Worker {
             return
         }
         unsafe host.pointee.connectingCount &-= 1
+        unsafe client.pointee.localAddress = unsafe SocketAddress(localOf: connection.pointee.descriptor)
         unsafe connections.receive(connection, pollFirst: connection.pointee.tls == nil)
         unsafe ready(client, connection, host)
     }
@@ -96,34 +121,17 @@ extension Worker {
         _ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>,
         _ host: UnsafeMutablePointer<Host>
     ) -> Bool {
-        let cluster = unsafe cluster(of: host)
-        let priority = unsafe stream.pointee.upstreamIsHigh ? Priority.high : .normal
-        if let cluster = unsafe cluster, unsafe cluster.pointee.config.pointee.breakers?.take(.requests, priority, thread: index) == false {
-            unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqActiveOverflow)
-            unsafe upstreamReset(stream, .overflow)
-            return false
-        }
+        guard unsafe beginUpstreamRequest(stream, connection, host) else { return false }
         unsafe client.pointee.stream = unsafe stream.pointee.handle
         unsafe client.pointee.requests &+= 1
         unsafe client.pointee.requestSent = false
         unsafe client.pointee.responseDone = false
         unsafe client.pointee.decoder.reset(
             requestMethod: stream.pointee.request.method, upgradeWasAsked: stream.pointee.isUpgrade)
-        unsafe stream.pointee.upstream = unsafe connection.pointee.handle
-        unsafe stream.pointee.upstreamConnectionID = unsafe connection.pointee.id
-        if unsafe connection.pointee.tls != nil || stream.pointee.upstreamTLS != nil {
-            unsafe stream.pointee.upstreamTLS?.release()
-            unsafe stream.pointee.upstreamTLS = unsafe connections.description(of: connection)?.retained()
-        }
+        unsafe stream.pointee.upstreamLocalAddress = unsafe client.pointee.localAddress
         unsafe stream.pointee.upstreamSentBefore = unsafe connection.pointee.bytesSent
-        unsafe connection.pointee.activeMs = nowMs
-        if let cluster = unsafe cluster {
-            unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqTotal)
-            unsafe gauge(cluster.pointee.config.pointee.stats, .upstreamRqActive, 1)
-        }
-        unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqTotal.rawValue)
-        unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqActive.rawValue, 1)
-        unsafe stream.pointee.isOnUpstream = true
+        unsafe stream.pointee.upstreamReceivedBefore = unsafe connection.pointee.bytesReceived
+        if let cluster = unsafe cluster(of: host) { unsafe countHTTP1(stream, client, host, cluster.pointee.config) }
         if unsafe stream.pointee.isTCP {
             unsafe connectEstablished(stream, client)
             return true
@@ -158,6 +166,11 @@ extension Worker {
             unsafe stream.pointee.requestIsChunked = true
             framing = .chunked
         }
+        switch framing {
+        case .contentLength(let length): unsafe stream.pointee.requestLeft = unsafe stream.pointee.isUpgrade ? nil : length
+        case .none: unsafe stream.pointee.requestLeft = unsafe stream.pointee.isUpgrade ? nil : 0
+        case .chunked, .closeDelimited: unsafe stream.pointee.requestLeft = nil
+        }
         let bound = unsafe H1Encoder.requestBound(stream.pointee.request)
         guard let room = unsafe connection.pointee.out.contiguousRoom(memory, bytes: bound) else {
             return unsafe upstreamReset(stream, .memory)
@@ -167,47 +180,86 @@ extension Worker {
                 stream.pointee.request, framing, options, into: room.start, capacity: room.count))
         unsafe connections.markDirty(connection)
         unsafe stream.pointee.requestHeadSent = true
-        if unsafe !stream.pointee.waitingBody.isEmpty, unsafe !stream.pointee.isUpgrade { unsafe sendWaitingBody(stream, connection) }
-        if unsafe stream.pointee.requestEndForwarded, unsafe !stream.pointee.isUpgrade { unsafe sendRequestEnd(stream, connection) }
+        if unsafe !stream.pointee.waitingBody.isEmpty, unsafe !stream.pointee.isUpgrade {
+            guard unsafe sendWaitingBody(stream, connection) else { return }
+        }
+        if unsafe stream.pointee.requestEndForwarded, unsafe !stream.pointee.isUpgrade { unsafe http1SendRequestEnd(stream, connection) }
     }
 
-    /// Body that came before the connection was there.
-    private func sendWaitingBody(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) {
-        unsafe countUpstreamBody(stream, stream.pointee.waitingBody.count)
+    /// Body that came before the connection was there. False: the stream may be gone.
+    private func sendWaitingBody(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) -> Bool {
+        let bytes = unsafe stream.pointee.waitingBody.count
+        guard unsafe takeRequestLeft(stream, bytes) else { return false }
+        unsafe countUpstreamBody(stream, bytes)
         if unsafe stream.pointee.requestIsChunked {
-            if let room = unsafe connection.pointee.out.contiguousRoom(memory, bytes: H1Chunks.prefixBytesMax) {
-                unsafe connection.pointee.out.wrote(H1Chunks.prefix(stream.pointee.waitingBody.count, into: room.start))
+            guard let room = unsafe connection.pointee.out.contiguousRoom(memory, bytes: H1Chunks.prefixBytesMax) else {
+                unsafe upstreamReset(stream, .memory)
+                return false
             }
+            unsafe connection.pointee.out.wrote(H1Chunks.prefix(bytes, into: room.start))
             unsafe connection.pointee.out.append(moving: &stream.pointee.waitingBody)
-            _ = unsafe connection.pointee.out.append(copying: H1Chunks.suffix, memory)
+            guard unsafe connection.pointee.out.append(copying: H1Chunks.suffix, memory) else {
+                unsafe upstreamReset(stream, .memory)
+                return false
+            }
         } else {
             unsafe connection.pointee.out.append(moving: &stream.pointee.waitingBody)
         }
         unsafe resumeDownstreamReading(stream)
+        return true
     }
 
-    func countUpstreamBody(_ stream: StreamPointer, _ bytes: Int) {
-        unsafe stream.pointee.upstreamBodySent &+= UInt64(truncatingIfNeeded: bytes)
+    // HOT: per frame.
+    /// So many bytes of the body go out. False, and the stream may be gone: the head promised fewer.
+    func takeRequestLeft(_ stream: StreamPointer, _ bytes: Int) -> Bool {
+        guard let left = unsafe stream.pointee.requestLeft else { return true }
+        guard UInt64(truncatingIfNeeded: bytes) <= left else {
+            unsafe requestBrokeItsLength(stream)
+            return false
+        }
+        unsafe stream.pointee.requestLeft = left &- UInt64(truncatingIfNeeded: bytes)
+        return true
+    }
+
+    /// A filter has made the body longer or shorter than the head says that has gone out: an upstream would take the rest
+    /// for another request, or wait for more. The connection goes.
+    private func requestBrokeItsLength(_ stream: StreamPointer) {
+        if let cluster = unsafe cluster(stream.pointee.clusterSlot) {
+            unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqTxReset)
+        }
+        unsafe stream.pointee.flags.insert(.localReset)
+        unsafe reply(
+            stream, status: 500, body: Bytes("Internal Server Error" as StaticString),
+            details: Bytes("request_body_length_mismatch" as StaticString), flags: .localReset)
     }
 
     // HOT: per message.
-    func sendRequestEnd(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) {
+    func http1SendRequestEnd(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) {
         guard let client = unsafe clients[connection.pointee.session], unsafe !client.pointee.requestSent else { return }
+        // The end of what the client sends through a tunnel is the end of our side.
+        if unsafe stream.pointee.isTunnel { return unsafe connections.end(connection) }
         guard unsafe stream.pointee.requestHeadSent, unsafe !stream.pointee.isUpgrade else { return }
+        if let left = unsafe stream.pointee.requestLeft, left > 0 { return unsafe requestBrokeItsLength(stream) }
         unsafe client.pointee.requestSent = true
         unsafe stream.pointee.upstreamRequestEndNs = nowNs
         if unsafe stream.pointee.requestIsChunked {
             if let trailers = unsafe stream.pointee.requestTrailers, unsafe client.pointee.decoder.options.enableTrailers {
                 let bound = H1Encoder.trailersBound(trailers)
-                if let room = unsafe connection.pointee.out.contiguousRoom(memory, bytes: bound) {
-                    unsafe connection.pointee.out.wrote(
-                        H1Encoder.trailers(trailers, H1EncoderOptions(), into: room.start, capacity: room.count))
+                guard let room = unsafe connection.pointee.out.contiguousRoom(memory, bytes: bound) else {
+                    return unsafe requestEndFailed(stream, client)
                 }
-            } else {
-                _ = unsafe connection.pointee.out.append(copying: H1Chunks.last, memory)
+                unsafe connection.pointee.out.wrote(
+                    H1Encoder.trailers(trailers, H1EncoderOptions(), into: room.start, capacity: room.count))
+            } else if unsafe !connection.pointee.out.append(copying: H1Chunks.last, memory) {
+                return unsafe requestEndFailed(stream, client)
             }
             unsafe connections.markDirty(connection)
         }
+    }
+
+    private func requestEndFailed(_ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>) {
+        unsafe client.pointee.mustClose = true
+        unsafe upstreamReset(stream, .memory)
     }
 
     // HOT: per completion.
@@ -215,9 +267,8 @@ extension Worker {
         unsafe upstreamCounted(connection, .upstreamCxTxBytesTotal, UInt64(truncatingIfNeeded: bytes))
         guard let client = unsafe clients[connection.pointee.session], let stream = unsafe streams[client.pointee.stream] else { return }
         unsafe stream.pointee.activeMs = nowMs
-        if let downstream = unsafe connections.slab[stream.pointee.downstream], unsafe downstream.pointee.isPaused,
-            unsafe connection.pointee.out.count <= upstreamLimit(stream) / 2
-        {
+        unsafe stream.pointee.upstreamBytesSent = unsafe connection.pointee.bytesSent &- stream.pointee.upstreamSentBefore
+        if unsafe isDownstreamPaused(stream), unsafe connection.pointee.out.count <= upstreamLimit(stream) / 2 {
             unsafe resumeDownstreamReading(stream)
         }
     }
@@ -239,7 +290,8 @@ extension Worker {
             if unsafe hasNotBeenAsked(client, connection, stream), cursor < bytes.count {
                 return unsafe answeredUnasked(client, connection, stream)
             }
-            unsafe stream.pointee.upstreamBytesReceived = unsafe connection.pointee.bytesReceived
+            unsafe stream.pointee.upstreamBytesReceived =
+                unsafe connection.pointee.bytesReceived &- stream.pointee.upstreamReceivedBefore
             if unsafe stream.pointee.retry.perTryIdleAtMs != 0 {
                 unsafe stream.pointee.retry.perTryIdleAtMs = unsafe nowMs &+ stream.pointee.retry.perTryIdleMs
             }
@@ -256,7 +308,9 @@ extension Worker {
                 unsafe clientHead(client, stream)
             case .body(let part):
                 unsafe responseBody(client, connection, stream, part, buffer)
-            case .trailersBegin: unsafe stream.pointee.responseTrailers = MessageHead(pool: memory.blocks, bytes: 1024)
+            case .trailersBegin:
+                unsafe stream.pointee.responseTrailers = MessageHead(pool: memory.blocks, bytes: 1024)
+                if unsafe stream.pointee.responseTrailers == nil { unsafe clientFailed(client, connection, stream, .memory) }
             case .trailers: break
             case .complete:
                 unsafe client.pointee.hasExcess = cursor < bytes.count
@@ -299,26 +353,27 @@ extension Worker {
                 unsafe upstreamCounted(connection, .upstreamCxCloseNotify, 1)
             }
         }
+        unsafe stream.pointee.responseFieldCount = unsafe UInt16(truncatingIfNeeded: stream.pointee.response.count)
         let ends = unsafe client.pointee.decoder.endsHere
         // Without a body the response is here in full: its connection goes back to the pool with the stream's end.
         if ends, unsafe !client.pointee.decoder.isTunnel { unsafe markComplete(client, stream) }
-        unsafe upstreamResponseHead(stream, client, endStream: ends)
+        var facts = ResponseFacts()
+        facts.length = unsafe client.pointee.decoder.contentLength
+        facts.isChunked = unsafe client.pointee.decoder.isChunked
+        facts.isTunnel = unsafe client.pointee.decoder.isTunnel
+        unsafe upstreamResponseHead(stream, facts, endStream: ends)
     }
 
     /// 100, 102, 103: swallowed, but for a 100 that the client waits for.
-    private func interimResponse(_ stream: StreamPointer, _ status: UInt16) {
+    func interimResponse(_ stream: StreamPointer, _ status: UInt16) {
         // Envoy takes the first one for a response that has begun: its code is the request's.
         if unsafe !stream.pointee.sawInterim {
             unsafe stream.pointee.sawInterim = true
             unsafe countUpstreamStatus(stream, status)
         }
-        if status == 100, unsafe stream.pointee.expectsContinue, let downstream = unsafe connections.slab[stream.pointee.downstream] {
+        if status == 100, unsafe stream.pointee.expectsContinue {
             unsafe stream.pointee.expectsContinue = false
-            unsafe count(stream.pointee.http.pointee.stats, .downstreamRq1xx)
-            unsafe count(stream.pointee.http.pointee.stats, .downstreamRqCompleted)
-            _ = unsafe downstream.pointee.out.append(
-                copying: Bytes("HTTP/1.1 100 Continue\r\n\r\n" as StaticString), memory)
-            unsafe connections.markDirty(downstream)
+            guard unsafe sendContinue(stream) else { return }
         }
         unsafe stream.pointee.response.reset()
     }
@@ -349,12 +404,21 @@ extension Worker {
         unsafe client.pointee.responseDone = true
         unsafe stream.pointee.upstreamEndNs = nowNs
         unsafe stream.pointee.timeoutAtMs = 0
+        unsafe stream.pointee.retry.perTryIdleAtMs = 0
         guard let connection = unsafe connections.slab[client.pointee.connection] else { return }
         if unsafe client.pointee.hasExcess {
             unsafe client.pointee.mustClose = true
             unsafe upstreamCounted(connection, .upstreamCxProtocolError, 1)
         }
         if unsafe client.pointee.decoder.shouldClose { unsafe client.pointee.mustClose = true }
+    }
+
+    /// A response without a body, which is not wanted: its connection is good for the next request.
+    func http1ResponseDropped(_ stream: StreamPointer) {
+        guard let connection = unsafe connections.slab[stream.pointee.upstream], let client = unsafe clients[connection.pointee.session]
+        else { return }
+        unsafe client.pointee.responseDone = unsafe client.pointee.requestSent && !client.pointee.decoder.shouldClose
+            && !client.pointee.hasExcess
     }
 
     private func unexpectedBytes(
@@ -389,6 +453,12 @@ extension Worker {
         if unsafe stream.pointee.isTunnel {
             if error == 0, unsafe stream.pointee.isTCP { return unsafe connectFinished(stream, client, connection) }
             unsafe tunnelUpstreamEnded(stream, client, connection, error)
+            return
+        }
+        if unsafe client.pointee.responseDone {
+            // The response is here in full and waits at a filter: it needs the connection no more.
+            unsafe client.pointee.mustClose = true
+            unsafe releaseUpstream(stream)
             return
         }
         if error == 0, case .complete = unsafe client.pointee.decoder.finish() {
