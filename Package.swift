@@ -82,8 +82,8 @@ let package = Package(
             swiftSettings: common, linkerSettings: linking),
 
         // Tests.
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: plain),
-        tests("Primitives", ["CMartlet"]), tests("Stats"), tests("Ring"), tests("Wire"), tests("Transport"), tests("Routing"),
+        .target(name: "TestSupport", dependencies: ["CNghttp2"], path: "Tests/TestSupport", swiftSettings: plain),
+        tests("Primitives", ["CMartlet"]), tests("Stats"), tests("Ring"), tests("Wire", ["CNghttp2"]), tests("Transport"), tests("Routing"),
         tests("Upstream"), tests("Pipeline", ["TestSupport", "CLiburing"]), tests("EnvoyAPI", ["CEnvoyAPI"], exclude: ["check_descriptors.py"]),
         tests("Extensions", ["Pipeline", "TestSupport", "Control"]), tests("Control", ["Extensions"]),
         tests("Admin"),

@@ -93,15 +93,17 @@ extension Worker {
         unsafe stream.pointee.headersTimeoutAtMs = 0
         var facts = RequestFacts(endStream: endStream)
         facts.length = unsafe stream.pointee.requestLength
-        facts.isChunked = !endStream && facts.length == nil
         if unsafe !stream.pointee.connectProtocol.isEmpty { facts.asksUpgrade = unsafe becomeUpgrade(stream) }
+        // What follows a CONNECT of either sort is the tunnel's.
+        let asksTunnel = unsafe facts.asksUpgrade || stream.pointee.request.method == .connect
+        facts.isChunked = !endStream && facts.length == nil && !asksTunnel
         let dropped = unsafe stream.pointee.droppedUnderscores
         if dropped > 0 {
             unsafe cells.add(
                 http.pointee.http2Stats &+ HTTP2CodecStat.droppedHeadersWithUnderscores.rawValue, UInt64(dropped))
         }
         let requestsMax = unsafe http.pointee.requestsPerConnectionMax
-        if requestsMax != 0, unsafe session.pointee.requests >= requestsMax, unsafe session.pointee.drain.phase == .serving {
+        if requestsMax != 0, unsafe session.pointee.requests >= requestsMax {
             unsafe count(http.pointee.stats, .downstreamCxMaxRequestsReached)
             unsafe drainHTTP2(session)
         }

@@ -289,9 +289,12 @@ extension Worker {
 
     func ping(_ session: UnsafeMutablePointer<H2Session>) {
         let options = unsafe session.pointee.options
+        guard unsafe session.pointee.keepalive.deadlineMs == 0, let connection = unsafe connections.slab[session.pointee.connection]
+        else { return }
         unsafe session.pointee.keepalive.pingAtMs = 0
         unsafe session.pointee.keepalive.deadlineMs = unsafe nowMs &+ options.pointee.pingTimeoutMs
         _ = unsafe nghttp2_submit_ping(session.pointee.codec, UInt8(NGHTTP2_FLAG_NONE.rawValue), nil)
+        unsafe timers.armNoLater(connection.timerNode, than: session.pointee.keepalive.deadlineMs)
         unsafe markDue(session)
     }
 
@@ -299,6 +302,7 @@ extension Worker {
         guard unsafe session.pointee.keepalive.deadlineMs != 0, let connection = unsafe connections.slab[session.pointee.connection]
         else { return }
         unsafe session.pointee.keepalive.deadlineMs = 0
+        guard unsafe session.pointee.options.pointee.pingIntervalMs != 0 else { return }
         unsafe session.pointee.keepalive.pingAtMs = unsafe nowMs &+ withJitter(session.pointee.options)
         unsafe timers.armNoLater(connection.timerNode, than: session.pointee.keepalive.pingAtMs)
     }
