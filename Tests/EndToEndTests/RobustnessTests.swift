@@ -1,5 +1,4 @@
 import Glibc
-import Synchronization
 import TestSupport
 import Testing
 
@@ -25,7 +24,7 @@ struct RobustnessTests {
         #expect(abs(open - limit) <= 4, "\(open) descriptors of \(limit)")
         // One of those that wait asks; it is served once the others are gone.
         let last = holders.removeLast()
-        let answer = Mutex<Exchange?>(nil)
+        let answer = Locked<Exchange?>(nil)
         let waiting = BackgroundThread {
             let got = Exchange.get("/greeting", on: last, limitMs: 8_000)
             answer.withLock { $0 = got }
@@ -217,9 +216,9 @@ struct RobustnessTests {
 
 /// What `docs/limits.md` allows beside the buffer limit of each connection.
 private enum SlowReaderBounds {
-    /// The limit is looked at behind a receive, and one turn can bring a connection as much as the worker has receive
-    /// buffers for: 256 of 16 KiB. A proxy without the limit would hold the page, six times that.
-    static func receivedBytesMax(_ count: Int) -> Int { count * (4 << 20) }
+    /// The limit is looked at behind a receive, and one turn can bring a connection what the kernel is shown of the
+    /// worker's receive buffers: 64 of 16 KiB.
+    static func receivedBytesMax(_ count: Int) -> Int { count * (1 << 20) }
     /// The worker's receive buffers (4 MiB) and what its block pool keeps (4 MiB a class), statistics, slabs.
     static let workerBytes = 24 << 20
     /// Below this the clock of a busy machine is measured: the debug build's own jitter.

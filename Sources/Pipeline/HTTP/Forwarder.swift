@@ -87,7 +87,6 @@ extension Worker {
         }
         let isHigh = unsafe stream.pointee.route?.pointee.priority == .high
         unsafe stream.pointee.host = unsafe host.pointee.handle
-        unsafe stream.pointee.upstreamRemoteAddress = unsafe host.pointee.config.address
         unsafe stream.pointee.upstreamStartNs = nowNs
         unsafe host.pointee.activeRequests &+= 1
         unsafe stream.pointee.isCountedUpstream = true
@@ -172,7 +171,7 @@ extension Worker {
         guard unsafe !stream.pointee.hasResponseHead || stream.pointee.upstream != .none else { return }
         // The request has ended: what a filter still adds has no place in it.
         if unsafe stream.pointee.requestEndForwarded, unsafe !stream.pointee.isUpgrade { return }
-        if unsafe !stream.pointee.retry.on.isEmpty {
+        if unsafe stream.pointee.retry.keepsBody {
             guard unsafe keepForRetry(stream, part) else { return }
             if unsafe stream.pointee.retry.isWaiting {
                 if endStream { unsafe forwardRequestEnd(stream) }
@@ -205,7 +204,7 @@ extension Worker {
         let handle = unsafe stream.pointee.handle
         let mustWait = unsafe connections.slab[stream.pointee.upstream] == nil && !stream.pointee.hasResponseHead
             || (stream.pointee.isUpgrade && !stream.pointee.isTunnel)
-        if mustWait, unsafe stream.pointee.retry.on.isEmpty {
+        if mustWait, unsafe !stream.pointee.retry.keepsBody {
             unsafe stream.pointee.waitingBody.append(moving: &data)
             if unsafe stream.pointee.waitingBody.count > bufferLimit(.request, stream) { unsafe pauseDownstream(stream) }
         } else {

@@ -87,12 +87,14 @@ public struct HTTPStream {
     package var sawInterim = false
     /// The connection's count of sent bytes when the request was attached.
     package var upstreamSentBefore: UInt64 = 0
+    package var upstreamReceivedBefore: UInt64 = 0
     package var upstreamBodySent: UInt64 = 0
     package var timeoutMs: UInt64 = 0
     package var perTryTimeoutMs: UInt64 = 0
     /// `x-envoy-upstream-rq-timeout-alt-response`: a timeout is answered with 204.
     package var timeoutIsNoContent = false
     package var retry = RetryState()
+    package var redirects = RedirectState()
     /// Part number of the cluster whose active retries count this one.
     package var retryClusterPart: UInt32 = 0
     /// Body that the filters have let go and that waits for an upstream connection.
@@ -151,6 +153,9 @@ public struct HTTPStream {
     package var responseStartNs: UInt64 = 0
     package var endNs: UInt64 = 0
     package var requestHeadBytes: UInt64 = 0
+    /// Of the head's lines as Envoy counts them: `name:value` and CRLF, without the space behind the colon.
+    package var requestFieldBytes: UInt64 = 0
+    package var responseFieldCount: UInt16 = 0
     package var requestBodyBytes: UInt64 = 0
     package var responseBodyBytes: UInt64 = 0
     package var responseHeadBytes: UInt64 = 0

@@ -28,6 +28,8 @@ struct H1Client {
     var closeAtMs: UInt64 = 0
     /// Trailers are kept only where both sides have them enabled.
     var keepsTrailers = false
+    /// Our end of the connection, for logs.
+    var localAddress = SocketAddress()
 }
 
 extension Worker {
@@ -89,6 +91,7 @@ extension Worker {
             return
         }
         unsafe host.pointee.connectingCount &-= 1
+        unsafe client.pointee.localAddress = unsafe SocketAddress(localOf: connection.pointee.descriptor)
         unsafe connections.receive(connection, pollFirst: true)
         unsafe ready(client, connection, host)
     }
@@ -132,7 +135,10 @@ extension Worker {
             requestMethod: stream.pointee.request.method, upgradeWasAsked: stream.pointee.isUpgrade)
         unsafe stream.pointee.upstream = unsafe connection.pointee.handle
         unsafe stream.pointee.upstreamConnectionID = unsafe connection.pointee.id
+        unsafe stream.pointee.upstreamRemoteAddress = unsafe host.pointee.config.address
+        unsafe stream.pointee.upstreamLocalAddress = unsafe client.pointee.localAddress
         unsafe stream.pointee.upstreamSentBefore = unsafe connection.pointee.bytesSent
+        unsafe stream.pointee.upstreamReceivedBefore = unsafe connection.pointee.bytesReceived
         unsafe connection.pointee.activeMs = nowMs
         if let cluster = unsafe cluster {
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqTotal)
@@ -279,6 +285,7 @@ extension Worker {
         unsafe upstreamCounted(connection, .upstreamCxTxBytesTotal, UInt64(truncatingIfNeeded: bytes))
         guard let client = unsafe clients[connection.pointee.session], let stream = unsafe streams[client.pointee.stream] else { return }
         unsafe stream.pointee.activeMs = nowMs
+        unsafe stream.pointee.upstreamBytesSent = unsafe connection.pointee.bytesSent &- stream.pointee.upstreamSentBefore
         if let downstream = unsafe connections.slab[stream.pointee.downstream], unsafe downstream.pointee.isPaused,
             unsafe connection.pointee.out.count <= upstreamLimit(stream) / 2
         {
@@ -303,7 +310,8 @@ extension Worker {
             if unsafe hasNotBeenAsked(client, connection, stream), cursor < bytes.count {
                 return unsafe answeredUnasked(client, connection, stream)
             }
-            unsafe stream.pointee.upstreamBytesReceived = unsafe connection.pointee.bytesReceived
+            unsafe stream.pointee.upstreamBytesReceived =
+                unsafe connection.pointee.bytesReceived &- stream.pointee.upstreamReceivedBefore
             if unsafe stream.pointee.retry.perTryIdleAtMs != 0 {
                 unsafe stream.pointee.retry.perTryIdleAtMs = unsafe nowMs &+ stream.pointee.retry.perTryIdleMs
             }
@@ -365,6 +373,7 @@ extension Worker {
                 unsafe upstreamCounted(connection, .upstreamCxCloseNotify, 1)
             }
         }
+        unsafe stream.pointee.responseFieldCount = unsafe UInt16(truncatingIfNeeded: stream.pointee.response.count)
         let ends = unsafe client.pointee.decoder.endsHere
         // Without a body the response is here in full: its connection goes back to the pool with the stream's end.
         if ends, unsafe !client.pointee.decoder.isTunnel { unsafe markComplete(client, stream) }
