@@ -1,10 +1,10 @@
-// The steps of a request one by one: decode, match, encode, arm. `make microbench`; figures go to perf/journal.md.
-// A turn of the ring is not among them: the benchmark package's own C module declares io_uring from other headers, and
-// the two cannot be imported together.
+// The steps of a request one by one: decode, match, encode, arm, a turn. `make microbench`; figures go to
+// perf/journal.md.
 //
 // They time what a whole-process figure cannot tell apart. What a request costs is `perf/compare`'s business.
 
 import Benchmark
+import CTurn
 import Glibc
 import Primitives
 import Routing
@@ -18,6 +18,7 @@ let benchmarks: @Sendable () -> Void = {
     codecs()
     tables()
     timers()
+    turns()
 }
 
 private let browserHead = """
@@ -131,6 +132,25 @@ private func timers() {
             unsafe wheel.arm(node, at: UInt64(i) &+ 15_000)
             unsafe wheel.armNoLater(node, than: UInt64(i) &+ 300_000)
             unsafe wheel.cancel(node)
+        }
+    }
+}
+
+private func turns() {
+    let pairs: Int32 = 32
+    Benchmark("a turn with nothing to do") { benchmark in
+        guard let bench = unsafe martlet_turn_make(0) else { fatalError("no ring") }
+        defer { unsafe martlet_turn_destroy(bench) }
+        benchmark.startMeasurement()
+        for _ in benchmark.scaledIterations { unsafe martlet_turn_idle(bench) }
+    }
+    // The peers' writes and reads are in it.
+    Benchmark("turns: 32 messages received and sent back") { benchmark in
+        guard let bench = unsafe martlet_turn_make(pairs) else { fatalError("no ring") }
+        defer { unsafe martlet_turn_destroy(bench) }
+        benchmark.startMeasurement()
+        for _ in benchmark.scaledIterations {
+            guard unsafe martlet_turn_echo(bench) == pairs else { fatalError("a message did not come back") }
         }
     }
 }

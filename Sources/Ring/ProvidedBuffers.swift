@@ -3,6 +3,9 @@
 // A buffer that was handed up is counted: each part of it that is still needed holds it (`retain`), and with the last
 // `release` it goes back to the kernel. That return is the flow control: bytes that wait to be sent are buffers that
 // nothing new can be received into, so holders are capped by the Transport (`docs/limits.md` §receive buffers).
+//
+// The kernel sees few of them at a time, and always those that came back last: a turn's bytes then fit the cache they
+// are copied through twice, and one turn cannot bring more than `shownMax` buffers.
 
 import CLiburing
 import CMartlet
@@ -12,6 +15,8 @@ import Primitives
 @safe
 public struct ProvidedBuffers {
     public static let group: UInt16 = 0
+    /// Buffers that the kernel may fill in one turn: with 16 KiB each, about a level-two cache.
+    public static let shownMax = 64
 
     public let count: Int
     public let size: Int
@@ -19,14 +24,18 @@ public struct ProvidedBuffers {
     @usableFromInline let ringMemory: UnsafeMutableRawPointer
     @usableFromInline let ringBytes: Int
     @usableFromInline let holds: UnsafeMutablePointer<UInt16>
+    /// Buffers that neither the kernel nor anybody else has; the top is handed out first.
+    @usableFromInline let spares: UnsafeMutablePointer<UInt16>
     @usableFromInline let state: UnsafeMutablePointer<State>
 
+    /// Every buffer is held, spare, or shown to the kernel (between `head` and `tail`).
     @usableFromInline struct State {
         @usableFromInline init() {}
         @usableFromInline var tail: UInt16 = 0
         @usableFromInline var head: UInt16 = 0
         @usableFromInline var published: UInt16 = 0
         @usableFromInline var held = 0
+        @usableFromInline var spare = 0
     }
 
     /// `count`: a power of two, at most 32,768.
@@ -49,6 +58,7 @@ public struct ProvidedBuffers {
         unsafe holds.initialize(repeating: 0, count: count)
         unsafe state = .allocate(capacity: 1)
         unsafe state.initialize(to: State())
+        unsafe spares = .allocate(capacity: count)
         for id in 0..<count { put(UInt16(truncatingIfNeeded: id)) }
         publish()
     }
@@ -58,6 +68,7 @@ public struct ProvidedBuffers {
         unsafe munmap(memory, count * size)
         unsafe munmap(ringMemory, ringBytes)
         unsafe holds.deallocate()
+        unsafe spares.deallocate()
         unsafe state.deallocate()
     }
 
@@ -105,25 +116,35 @@ public struct ProvidedBuffers {
         }
     }
 
+    @inline(__always)
     @inlinable func put(_ id: UInt16) {
         unsafe martlet_poison(base(id), size)
-        unsafe martlet_buffers_put(
-            ringMemory, state.pointee.tail, UInt16(truncatingIfNeeded: count &- 1), base(id),
-            UInt32(truncatingIfNeeded: size), id)
-        unsafe state.pointee.tail &+= 1
+        unsafe spares[state.pointee.spare] = id
+        unsafe state.pointee.spare &+= 1
     }
 
     // HOT: per turn.
-    /// Shows the kernel what came back since the last call.
+    /// Shows the kernel up to `shownMax` buffers.
     @inline(__always)
     @inlinable public func publish() {
+        let shown = unsafe Int(state.pointee.tail &- state.pointee.head)
+        var room = unsafe min(ProvidedBuffers.shownMax &- shown, state.pointee.spare)
+        while room > 0 {
+            room &-= 1
+            unsafe state.pointee.spare &-= 1
+            let id = unsafe spares[state.pointee.spare]
+            unsafe martlet_buffers_put(
+                ringMemory, state.pointee.tail, UInt16(truncatingIfNeeded: count &- 1), base(id),
+                UInt32(truncatingIfNeeded: size), id)
+            unsafe state.pointee.tail &+= 1
+        }
         if unsafe state.pointee.tail != state.pointee.published {
             unsafe state.pointee.published = state.pointee.tail
             unsafe martlet_buffers_publish(ringMemory, state.pointee.tail)
         }
     }
 
-    /// The buffer at a place of the kernel's ring. Good until the buffer that was taken from there has been released.
+    /// The buffer at a place of the kernel's ring. Good until the next `publish`.
     @inline(__always)
     @inlinable public func identifier(at position: UInt16) -> UInt16 {
         let index = Int(position) & (count &- 1)

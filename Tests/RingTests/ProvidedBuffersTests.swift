@@ -123,6 +123,53 @@ import Testing
         #expect(buffers.held == 0)
     }
 
+    /// The kernel sees `shownMax` of many, so that one turn cannot bring more; the rest is there for the next turn.
+    @Test func oneTurnBringsNoMoreThanIsShown() throws {
+        let ring = try TestRing()
+        let buffers = try ProvidedBuffers(ring: ring.ring, count: 256, size: 64)
+        let (a, b) = socketPair()
+        defer { close(a); close(b) }
+        let sent = (0..<12_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+        #expect(unsafe write(b, sent, sent.count) == sent.count)
+        var received: [UInt8] = []
+        var held: [UInt16] = []
+        for _ in 0..<20 where received.count < sent.count {
+            unsafe martlet_prep_recv_multishot(ring.ring.entry(), a, ProvidedBuffers.group, 0, 0, 1)
+            let before = held.count
+            for done in ring.turn() where done.result > 0 {
+                let (bytes, ids) = take(buffers, done)
+                received += bytes
+                held += ids
+            }
+            #expect(held.count - before <= ProvidedBuffers.shownMax)
+            buffers.publish()
+        }
+        #expect(received == sent)
+        #expect(Set(held).count == held.count, "every buffer is held once")
+        #expect(buffers.free == 256 - held.count)
+    }
+
+    /// What came back last is still in the cache, and is filled first.
+    @Test func whatCameBackLastIsFilledFirst() throws {
+        let ring = try TestRing()
+        let buffers = try ProvidedBuffers(ring: ring.ring, count: 128, size: 64)
+        let (a, b) = socketPair()
+        defer { close(a); close(b) }
+        unsafe martlet_prep_recv_multishot(ring.ring.entry(), a, ProvidedBuffers.group, 0, 0, 1)
+        var seen: Set<UInt16> = []
+        for _ in 0..<500 {
+            #expect(unsafe write(b, "x", 1) == 1)
+            for done in ring.turn() where done.result > 0 {
+                for id in take(buffers, done).held {
+                    seen.insert(id)
+                    buffers.release(id)
+                }
+            }
+            buffers.publish()
+        }
+        #expect(seen.count <= ProvidedBuffers.shownMax + 1, "\(seen.count) of 128 were touched")
+    }
+
     @Test func theEndOfTheStreamHoldsNoBuffer() throws {
         let ring = try TestRing()
         let buffers = try ProvidedBuffers(ring: ring.ring, count: 4, size: 32)

@@ -24,6 +24,10 @@ extension RouteCompiler {
         PathRewritePolicyCompiler(diagnostics: diagnostics, part: part).compile(action, match, place, &config)
         config.appendForwardedHost = action.appendXForwardedHost
         upgrades(action, place, &config)
+        if action.hasInternalRedirectPolicy {
+            unsafe config.internalRedirect = unsafe InternalRedirectCompiler(diagnostics: diagnostics, part: part)
+                .compile(action.internalRedirectPolicy, place.at("internal_redirect_policy"))
+        }
         let retry = action.hasRetryPolicy ? action.retryPolicy : surroundings.host.retryPolicy
         if action.hasRetryPolicy || surroundings.host.hasRetryPolicy {
             let at = action.hasRetryPolicy ? place.at("retry_policy") : surroundings.hostPlace.at("retry_policy")
@@ -66,8 +70,7 @@ extension RouteCompiler {
             diagnostics.unsupported(
                 at, "envoy.config.route.v3.WeightedCluster.ClusterWeight",
                 [
-                    "metadata_match": entry.hasMetadataMatch,
-                    "typed_per_filter_config": !entry.typedPerFilterConfig.isEmpty,
+                    "metadata_match": entry.hasMetadataMatch
                 ])
             var cluster = RouteCluster(slot: RouteConfig.noSlot, name: arena.text(entry.name))
             if entry.name.isEmpty == entry.clusterHeader.isEmpty {
@@ -82,6 +85,12 @@ extension RouteCompiler {
             }
             cluster.header = arena.text(entry.clusterHeader.lowercased())
             cluster.cumulativeWeight = sum
+            cluster.weight = UInt64(entry.weight.value)
+            if !weighted.runtimeKeyPrefix.isEmpty {
+                cluster.weightCell = compilation.runtime(part).cell("\(weighted.runtimeKeyPrefix).\(entry.name)")
+                config.hasRuntimeWeights = true
+            }
+            cluster.filterConfigs = arena.array(filterConfigs(entry.typedPerFilterConfig, at))
             cluster.hostRewrite = arena.text(entry.hostRewriteLiteral)
             let mutations = HeaderMutationCompiler(compilation: compilation, part: part).compile(entry, at)
             cluster.mutations = HeaderMutationCompiler.combine([mutations], mostSpecificWins: false, arena)
@@ -196,7 +205,6 @@ extension RouteCompiler {
                 "retry_policy_typed_config": action.hasRetryPolicyTypedConfig,
                 "request_mirror_policies": !action.requestMirrorPolicies.isEmpty,
                 "hash_policy": !action.hashPolicy.isEmpty,
-                "internal_redirect_policy": action.hasInternalRedirectPolicy,
                 "hedge_policy": action.hasHedgePolicy,
             ])
     }

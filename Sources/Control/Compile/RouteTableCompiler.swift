@@ -64,7 +64,8 @@ struct RouteTableCompiler {
             for (j, route) in host.routes.enumerated() {
                 let routePlace = hostPlace.at("routes", j)
                 hostSpec.routes.append(
-                    RouteMatchCompiler(diagnostics: diagnostics).compile(route.match, routePlace.at("match")))
+                    RouteMatchCompiler(diagnostics: diagnostics, runtime: compilation.runtime(part))
+                        .compile(route.match, routePlace.at("match")))
                 routes.append(compiler.compile(route, j, routePlace))
             }
             spec.virtualHosts.append(hostSpec)

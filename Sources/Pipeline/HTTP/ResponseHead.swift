@@ -15,6 +15,7 @@ extension Worker {
         unsafe stream.pointee.perTryTimeoutAtMs = 0
         unsafe stream.pointee.activeMs = nowMs
         if unsafe retriesResponse(stream, client, endStream: endStream) { return }
+        if unsafe followsRedirect(stream) { return }
         unsafe RepeatedHeaders.join(stream.responseHead, isRequest: false)
         // Response headers that tell about the host, whichever host says so.
         let canary = unsafe stream.pointee.response.value(of: .xEnvoyUpstreamCanary)
@@ -149,8 +150,9 @@ extension Worker {
     }
 
     // HOT: per message.
+    /// Health checks of this proxy that are passed on (filter health_check) say nothing of the traffic.
     func countUpstreamStatus(_ stream: StreamPointer, _ status: UInt16, isCanary: Bool = false) {
-        guard let cluster = unsafe cluster(stream.pointee.clusterSlot) else { return }
+        guard unsafe !stream.pointee.isHealthCheck, let cluster = unsafe cluster(stream.pointee.clusterSlot) else { return }
         let stats = unsafe cluster.pointee.config.pointee.stats
         count(stats, .upstreamRqCompleted)
         cells.count(stats &+ ClusterStat.responseCodes.rawValue, responseCode: status)

@@ -82,6 +82,7 @@ extension Worker {
         unsafe stream.pointee.responseTrailers?.destroy()
         unsafe stream.pointee.waitingBody.removeAll(memory)
         unsafe stream.pointee.retry.body.removeAll(memory)
+        unsafe stream.pointee.redirects.destroy(memory.blocks)
         if let state = unsafe stream.pointee.filterState { memory.blocks.free(state) }
         unsafe streams.free(stream.pointee.handle)
     }
@@ -108,16 +109,7 @@ extension Worker {
         let stats = unsafe stream.pointee.http.pointee.stats
         gauge(stats, .downstreamRqActive, -1)
         let status = unsafe stream.pointee.hasResponseHead ? stream.pointee.response.status : 0
-        if status != 0 {
-            // Health checks are in no statistic of answers.
-            if unsafe !stream.pointee.isHealthCheck {
-                count(stats, .downstreamRqCompleted)
-                unsafe countStatus(stream, status)
-            }
-            unsafe cells.record(
-                stats &+ HTTPConnectionManagerStat.downstreamRqTime.rawValue,
-                (nowNs &- stream.pointee.startNs) / 1_000_000)
-        }
+        unsafe countAnswer(stream)
         if unsafe stream.pointee.isCountedUpgrade { gauge(stats, .downstreamCxUpgradesActive, -1) }
         if status != 0, unsafe !stream.isWhole || stream.pointee.respondedEarly {
             count(stats, .downstreamRqResponseBeforeRqComplete)
@@ -138,6 +130,20 @@ extension Worker {
             unsafe downstreamFinished(stream)
         }
         unsafe freeStream(stream)
+    }
+
+    /// The answer's statistics, where there is one.
+    func countAnswer(_ stream: StreamPointer) {
+        let status = unsafe stream.pointee.hasResponseHead ? stream.pointee.response.status : 0
+        guard status != 0 else { return }
+        let stats = unsafe stream.pointee.http.pointee.stats
+        // Health checks are in no statistic of answers.
+        if unsafe !stream.pointee.isHealthCheck {
+            count(stats, .downstreamRqCompleted)
+            unsafe countStatus(stream, status)
+        }
+        unsafe cells.record(
+            stats &+ HTTPConnectionManagerStat.downstreamRqTime.rawValue, (nowNs &- stream.pointee.startNs) / 1_000_000)
     }
 
     private func countStatus(_ stream: StreamPointer, _ status: UInt16) {

@@ -18,6 +18,7 @@ extension Worker {
     /// Reads policy and headers; the headers are consumed. `hasHeaders`: some of the `x-envoy-…` headers are there.
     func beginRetries(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>, hasHeaders: Bool) {
         let policy = unsafe route.pointee.retry
+        unsafe stream.pointee.retry.keepsForRedirect = unsafe route.pointee.internalRedirect != nil && !stream.pointee.isUpgrade
         if let policy = unsafe policy {
             unsafe stream.pointee.retry.perTryIdleMs = unsafe policy.pointee.perTryIdleTimeoutMs
             if unsafe !policy.pointee.on.isEmpty || hasHeaders { unsafe readRetryPolicy(stream, policy) }
@@ -77,6 +78,8 @@ extension Worker {
             unsafe count(cluster.pointee.config.pointee.stats, .retryOrShadowAbandoned)
         }
         let wasWaiting = unsafe stream.pointee.retry.isWaiting
+        unsafe stream.pointee.retry.keepsForRedirect = false
+        unsafe stream.pointee.retry.body.removeAll(memory)
         unsafe endRetries(stream)
         guard wasWaiting else { return true }
         unsafe reply(
@@ -91,7 +94,7 @@ extension Worker {
         unsafe stream.pointee.retry.on = []
         unsafe stream.pointee.retry.isWaiting = false
         unsafe stream.pointee.retry.atMs = 0
-        unsafe stream.pointee.retry.body.removeAll(memory)
+        if unsafe !stream.pointee.retry.keepsForRedirect { unsafe stream.pointee.retry.body.removeAll(memory) }
         unsafe uncountRetry(stream)
     }
 

@@ -1,0 +1,2 @@
+// The functions are in Benchmarks/Turn (Swift, @_cdecl).
+#include "cturn.h"
