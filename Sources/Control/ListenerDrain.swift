@@ -1,7 +1,5 @@
-// `/drain_listeners`: listeners stop, the process goes on. At once, or gracefully: first every response says
+// `/drain_listeners`: listeners stop, the process goes on. At once, or gracefully: first responses say
 // `connection: close` for `--drain-time-s`, then the listeners stop (or, with `skip_exit`, go on).
-
-import Pipeline
 
 final class ListenerDrain {
     private let configurator: Configurator
@@ -11,12 +9,11 @@ final class ListenerDrain {
     init(_ configurator: Configurator) { self.configurator = configurator }
 
     /// How many listeners stopped at once.
-    func begin(inboundOnly: Bool, graceful: Bool, skipsExit: Bool, nowMs: UInt64, drainTimeMs: UInt64) -> Int {
+    func begin(inboundOnly: Bool, graceful: Bool, skipsExit: Bool, nowMs: UInt64) -> Int {
         guard graceful || skipsExit else { return configurator.stopListeners(inboundOnly: inboundOnly) }
-        // Workers know one state for all listeners, so with `inboundonly` responses say nothing (docs/admin.md).
-        if !inboundOnly, configurator.drain == .none { configurator.setDrain(.discouraging) }
+        configurator.discourage(inboundOnly: inboundOnly, nowMs: nowMs)
         if skipsExit { return 0 }
-        stopAtMs = nowMs + drainTimeMs
+        stopAtMs = nowMs + configurator.draining.options.timeMs
         stopsInboundOnly = inboundOnly
         return 0
     }

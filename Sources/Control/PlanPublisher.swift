@@ -47,6 +47,11 @@ package final class PlanPublisher {
         retiring[part.id] = Retiring(part: part, since: version + 1, waitingFor: Set(mailboxes.indices))
     }
 
+    /// Parts of this name that are on their way out.
+    func retiring(_ kind: PlanPart.Kind, _ name: String) -> [PartID] {
+        retiring.values.filter { $0.part.kind == kind && $0.part.name == name }.map(\.part.id)
+    }
+
     package func publish(_ plan: Plan, _ arena: FrozenArena) {
         version += 1
         var plan = plan
@@ -63,6 +68,9 @@ package final class PlanPublisher {
 
     /// Every worker runs the newest plan and has let go of all its listening sockets.
     package var nobodyAccepts: Bool { isAdopted && mailboxes.allSatisfy { $0.accepting == 0 } }
+
+    /// Downstream connections of all workers, while they drain.
+    package var connections: UInt64 { mailboxes.reduce(0) { $0 + $1.connections } }
 
     private func takeReleased() {
         for (i, mailbox) in mailboxes.enumerated() {

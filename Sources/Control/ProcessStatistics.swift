@@ -14,6 +14,7 @@ final class ProcessStatistics {
     private let runtime: StatScope<RuntimeStat>
     private var isFirstRuntime = true
     private var hasHadOverrides = false
+    private var drainingCount = 0
 
     init(_ stats: StatRegistry) {
         self.stats = stats
@@ -68,6 +69,14 @@ final class ProcessStatistics {
 
     func stopped(listeners count: Int) {
         stats.mainCells.add(listeners[.listenerStopped], UInt64(count))
+    }
+
+    /// Listeners that were removed and whose connections have some time left.
+    func draining(listeners count: Int) {
+        // A gauge that was never set is not shown by `usedonly`.
+        if count == drainingCount { return }
+        drainingCount = count
+        stats.mainCells.set(listeners[.totalListenersDraining], UInt64(count))
     }
 
     func runtime(_ values: RuntimeValues) {

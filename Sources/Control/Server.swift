@@ -22,8 +22,8 @@ package struct ServerOptions {
     package var watches = false
     /// What a field is that Martlet does not know, in the bootstrap.
     package var unknownFields = ConfigError.Severity.error
-    /// `--drain-time-s`.
-    package var drainTimeS: UInt64 = 600
+    /// `--drain-time-s` and `--drain-strategy`.
+    package var drain = DrainOptions()
     /// First digits of the commit, as `server.version` shows them.
     package var versionHash: UInt64 = 0
     package var logFlushIntervalMs: UInt64 = 10_000
@@ -85,6 +85,7 @@ package final class Server {
         configurator = Configurator(
             stats: stats, filters: filters, workers: options.concurrency, publisher: publisher,
             logFlushIntervalMs: options.logFlushIntervalMs)
+        configurator.draining.options = options.drain
         statistics = ProcessStatistics(stats)
         listenerDrain = ListenerDrain(configurator)
         filesystemScope = stats.scope("filesystem.", FilesystemStat.self)
@@ -266,8 +267,7 @@ package final class Server {
     /// `/drain_listeners`.
     package func drainListeners(inboundOnly: Bool, graceful: Bool, skipsExit: Bool) {
         let stopped = listenerDrain.begin(
-            inboundOnly: inboundOnly, graceful: graceful, skipsExit: skipsExit, nowMs: main.nowMs,
-            drainTimeMs: options.drainTimeS * 1000)
+            inboundOnly: inboundOnly, graceful: graceful, skipsExit: skipsExit, nowMs: main.nowMs)
         statistics.stopped(listeners: stopped)
     }
 
@@ -314,13 +314,16 @@ package final class Server {
             refreshStatistics()
         }
         statistics.stopped(listeners: listenerDrain.ticked(nowMs: main.nowMs))
+        configurator.endDrains(nowMs: main.nowMs)
+        statistics.draining(listeners: configurator.draining.removedCount)
         if watch?.hasChanged() == true { reload() }
         guard isDraining else { return }
         if !socketsAreClosed, publisher.nobodyAccepts || !workersAreStarted {
             configurator.closeSockets()
             socketsAreClosed = true
         }
-        let open = activeConnections
+        // Connections of listeners that are gone, too.
+        let open = socketsAreClosed ? publisher.connections : activeConnections
         if open == 0 && socketsAreClosed || main.nowMs >= drainDeadlineMs {
             if open > 0 { log.write(.warning, "main", "grace period over: closing \(open) connections") }
             main.stop()
@@ -383,11 +386,14 @@ extension ListenError {
 extension RingError {
     package var text: String {
         switch self {
-        case .setup(let error) where error == EPERM:
-            "io_uring is not allowed here: see /proc/sys/kernel/io_uring_disabled and the container's seccomp profile"
-        case .setup(let error) where error == ENOSYS: "the kernel has no io_uring (6.1 or newer is needed)"
+        case .setup(let error) where error == EPERM || error == EACCES:
+            "io_uring is not allowed here (EPERM): set the sysctl kernel.io_uring_disabled to 0, and let the container's seccomp profile pass io_uring_setup, io_uring_enter and io_uring_register"
+        case .setup(let error) where error == ENOSYS:
+            "there is no io_uring here (ENOSYS): Linux 6.1 or newer is needed, and a seccomp profile that passes io_uring_setup, io_uring_enter and io_uring_register"
+        case .setup(let error) where error == ENOMEM:
+            unsafe "io_uring cannot be set up (\(String(cString: strerror(error)))): raise the limit of locked memory (ulimit -l) or the memory of the container"
         case .setup(let error): unsafe "io_uring cannot be set up: \(String(cString: strerror(error)))"
-        case .kernelTooOld: "the kernel's io_uring is too old (6.1 or newer is needed)"
+        case .kernelTooOld: "the kernel's io_uring is too old: Linux 6.1 or newer is needed"
         case .buffers(let error): unsafe "receive buffers cannot be registered: \(String(cString: strerror(error)))"
         }
     }

@@ -32,6 +32,7 @@ public struct BlockPool {
     @usableFromInline struct State {
         @usableFromInline init() {}
         @usableFromInline var allocatedBytes = 0
+        @usableFromInline var allocatedBytesMax = Int.max
         @usableFromInline var keptBytes = 0
     }
     @safe
@@ -60,16 +61,23 @@ public struct BlockPool {
 
     /// Bytes handed out and not yet given back.
     @inlinable public var allocatedBytes: Int { unsafe state.pointee.allocatedBytes }
+    /// What may be handed out at once; beyond it `allocate` gives nothing, as when the system has no memory.
+    @inlinable public var allocatedBytesMax: Int {
+        get { unsafe state.pointee.allocatedBytesMax }
+        nonmutating set { unsafe state.pointee.allocatedBytesMax = newValue }
+    }
     /// Bytes on the free lists.
     @inlinable public var keptBytes: Int { unsafe state.pointee.keptBytes }
 
     // HOT: per message.
-    /// A block of at least `bytes`; nil only when `bytes` exceeds `capacityMax` or the system has no memory.
+    /// A block of at least `bytes`; nil only when `bytes` exceeds `capacityMax`, or there is no memory: the system's, or
+    /// that of `allocatedBytesMax`.
     @inlinable public func allocate(_ bytes: Int) -> Block? {
         guard bytes <= BlockPool.capacityMax else { return nil }
         let index = BlockPool.classIndex(bytes)
         let capacity = 1 << (BlockPool.smallestShift &+ index)
         let list = unsafe lists + index
+        guard unsafe state.pointee.allocatedBytes &+ capacity <= state.pointee.allocatedBytesMax else { return nil }
         unsafe state.pointee.allocatedBytes &+= capacity
         if let block = unsafe list.pointee.head {
             unsafe martlet_unpoison(block, capacity)

@@ -84,6 +84,12 @@ public struct Ring {
         return unsafe entryAfterSubmit()
     }
 
+    /// Makes room for one entry, so that the next `entry` does not submit: what it will refer to may be written now.
+    @inline(__always)
+    @inlinable public func reserve() {
+        while unsafe martlet_sqe_places(raw) == 0 { _ = unsafe io_uring_submit(raw) }
+    }
+
     @inline(never)
     @inlinable func entryAfterSubmit() -> SubmissionEntry {
         while true {

@@ -82,7 +82,7 @@ public struct Connection {
 
 /// What a completion or a timer is about: the top byte of its token.
 public enum Operation: UInt8 {
-    case none, accept, receive, send, connect, shutdown, close, cancel, timer, message, poll, read, streamTimer, acceptTimer,
+    case none, accept, receive, send, connect, close, cancel, timer, message, poll, read, streamTimer, acceptTimer,
         other
 
     @inline(__always)

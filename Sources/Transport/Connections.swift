@@ -324,7 +324,6 @@ package struct Connections {
 
     // HOT: per turn.
     package mutating func flushAll() {
-        nextMessage = 0
         var i = 0
         while i < dirty.count {
             // One that has been closed since is not dirty any more, nor is whoever has its slot now.
@@ -361,7 +360,9 @@ package struct Connections {
                 endsBehind ? 1 : 0, token)
             return
         }
-        // The vectors must stay until the ring has submitted: as many places as the ring has entries.
+        // The vectors must stay until the ring has submitted, which an enter may do in part only: as many places as the
+        // ring has entries, used in turn, and written once there is an entry for them.
+        ring.reserve()
         let index = nextMessage & (Int(Ring.submissionEntries) &- 1)
         nextMessage &+= 1
         let run = unsafe vectors + index &* Connections.vectorsMax

@@ -25,6 +25,9 @@ package struct Host {
     package var connectingCount: UInt32 = 0
     package var connectionCount: UInt32 = 0
     package var activeRequests: UInt32 = 0
+    /// Connections that were counted as HTTP/1 when they were opened and then went to a CONNECT: as many may carry HTTP
+    /// without being counted again.
+    package var countedHTTP1: UInt32 = 0
     /// No longer in the host set: no new requests, idle connections closed.
     package var isRemoved = false
 

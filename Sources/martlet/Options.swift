@@ -87,9 +87,9 @@ struct ProcessOptions: ParsableArguments {
     var cpusetThreads = false
     @Option(help: "Seconds that a drain waits for connections after SIGTERM.")
     var shutdownGraceS: UInt64 = 30
-    @Option(help: "Seconds between /drain_listeners?graceful and the listeners' end.")
+    @Option(help: "Seconds that the connections of a removed listener have, and listeners after /drain_listeners?graceful.")
     var drainTimeS: UInt64 = 600
-    @Option(help: "gradual or immediate: both make every response of a drain say `connection: close`.")
+    @Option(help: "gradual: more and more responses of a drain say `connection: close`; immediate: all.")
     var drainStrategy = DrainStrategy.gradual
     @Option(help: "Milliseconds after which access logs are written out.")
     var fileFlushIntervalMsec: UInt64 = 10_000

@@ -62,7 +62,8 @@ struct Serving {
         options.shutdownGraceS = process.shutdownGraceS
         options.pinsWorkers = process.cpusetThreads
         options.logFlushIntervalMs = process.fileFlushIntervalMsec
-        options.drainTimeS = process.drainTimeS
+        options.drain.timeMs = min(process.drainTimeS, UInt64(UInt32.max)) * 1000
+        options.drain.isGradual = process.drainStrategy == .gradual
         options.versionHash = UInt64(Version.text.prefix(6), radix: 16) ?? 0
         return options
     }

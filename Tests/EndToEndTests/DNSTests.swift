@@ -1,5 +1,4 @@
 import Glibc
-import Synchronization
 import TestSupport
 import Testing
 
@@ -103,8 +102,8 @@ struct DNSTests {
         let setting = try serve(
             type, more: "respect_dns_ttl: true\n    max_requests_per_connection: 2", zone: .init(v4: ["127.0.0.1"]))
         let served = setting.served
-        let failed = Mutex<[String]>([])
-        let done = Mutex(0)
+        let failed = Locked<[String]>([])
+        let done = Locked(0)
         let stop = Flag()
         let stopUpstream = Flag()
         let client = BackgroundThread {

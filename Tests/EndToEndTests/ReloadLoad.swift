@@ -1,4 +1,3 @@
-import Synchronization
 import TestSupport
 
 /// The clients of `ReloadUnderLoadTests`: keep-alive requests, uploads, a connection per request, an Upgrade tunnel and a
@@ -9,8 +8,8 @@ final class ReloadLoad: Sendable {
     private let stopped = Flag()
     private let stoppedLongLived = Flag()
     private let draining = Flag()
-    private let threads = Mutex<[BackgroundThread]>([])
-    private let longLived = Mutex<[BackgroundThread]>([])
+    private let threads = Locked<[BackgroundThread]>([])
+    private let longLived = Locked<[BackgroundThread]>([])
 
     init(_ ports: ReloadConfiguration) { self.ports = ports }
 

@@ -1,5 +1,4 @@
 import Glibc
-import Synchronization
 import TestSupport
 import Testing
 
@@ -25,7 +24,7 @@ struct RobustnessTests {
         #expect(abs(open - limit) <= 4, "\(open) descriptors of \(limit)")
         // One of those that wait asks; it is served once the others are gone.
         let last = holders.removeLast()
-        let answer = Mutex<Exchange?>(nil)
+        let answer = Locked<Exchange?>(nil)
         let waiting = BackgroundThread {
             let got = Exchange.get("/greeting", on: last, limitMs: 8_000)
             answer.withLock { $0 = got }

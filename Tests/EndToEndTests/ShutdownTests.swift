@@ -1,5 +1,4 @@
 import Glibc
-import Synchronization
 import TestSupport
 import Testing
 
@@ -62,7 +61,7 @@ struct ShutdownTests {
         let running = try Running(martlet)
         running.upstream.begin(.steps(.readRequest, .delay(ms: 1_500), .send(Fixtures.greeting)))
         let port = running.listener
-        let status = Mutex<Int?>(nil)
+        let status = Locked<Int?>(nil)
         let client = BackgroundThread {
             let raw = RawClient(steps: [.send("GET /greeting HTTP/1.1\r\nhost: h.test\r\n\r\n")], methods: ["GET"])
             let outcome = try? raw.run(port: port)
@@ -133,7 +132,7 @@ struct ShutdownTests {
         let martlet = try Binary.martlet()
         for round in 0..<4 {
             let running = try Running(martlet, workers: 1 + round % 2)
-            let tally = Mutex<(answered: Int, refused: Int, lost: [String])>((0, 0, []))
+            let tally = Locked<(answered: Int, refused: Int, lost: [String])>((0, 0, []))
             let port = running.listener
             let clients = (0..<4).map { _ in
                 BackgroundThread {
@@ -166,7 +165,7 @@ struct ShutdownTests {
     func aBusyKeepAliveConnectionEndsWithAnAnswer() throws {
         let martlet = try Binary.martlet()
         let running = try Running(martlet, workers: 2)
-        let lost = Mutex<[String]>([])
+        let lost = Locked<[String]>([])
         let port = running.listener
         let clients = (0..<8).map { number in
             BackgroundThread {

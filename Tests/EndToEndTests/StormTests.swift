@@ -1,5 +1,4 @@
 import Glibc
-import Synchronization
 import TestSupport
 import Testing
 
@@ -148,7 +147,7 @@ final class StormUpstream: Sendable {
     private let seed: UInt64
     private let listener: Descriptor
     private let stopped = Flag()
-    private let connections = Mutex<[Descriptor]>([])
+    private let connections = Locked<[Descriptor]>([])
 
     init(seed: UInt64) throws {
         self.seed = seed

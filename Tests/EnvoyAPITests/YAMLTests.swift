@@ -157,4 +157,68 @@ import Testing
         let document = try ConfigReader.read([ConfigReader.Input(Array(text.utf8), name: "", format: .json)])
         #expect(document.bootstrap.node.id == "a\u{85}b\u{2028}c\u{2029}d\u{1f600}")
     }
+
+    /// YAML 1.2 §5.4: nor does a line of YAML end there, be it a comment's.
+    @Test func lineEndsOfYAML11AreCharacters() throws {
+        let text = "# a\u{85}bogus: 1\n# b\u{2028}bogus: 1\nnode:\n  id: \"a\u{85}b\u{2028}c\u{2029} d\"\n  cluster: x\u{85}y\n"
+        let document = try ConfigReader.read([ConfigReader.Input(yaml: text, name: "")])
+        #expect(document.bootstrap.node.id == "a\u{85}b\u{2028}c\u{2029} d")
+        #expect(document.bootstrap.node.cluster == "x\u{85}y")
+        #expect(lines("\u{2028}x: 1\n") == ["c.yaml:1:1: error: \u{2028}x: no such field: '\u{2028}x' in envoy.config.bootstrap.v3.Bootstrap"])
+    }
+
+    /// What stands in for them while libyaml reads may stand in the file as well, as it is or escaped.
+    @Test func privateCharactersStay() throws {
+        let text = "node: {id: \"\u{85}\u{f0000}\u{f0002}\\U000f0001\\U000F0003\u{2028}\"}"
+        let document = try ConfigReader.read([ConfigReader.Input(yaml: text, name: "")])
+        #expect(document.bootstrap.node.id == "\u{85}\u{f0000}\u{f0002}\u{f0001}\u{f0003}\u{2028}")
+        let json = "{\"node\": {\"id\": \"\u{85}\\udb80\\udc00\"}}"
+        let read = try ConfigReader.read([ConfigReader.Input(Array(json.utf8), name: "", format: .json)])
+        #expect(read.bootstrap.node.id == "\u{85}\u{f0000}")
+    }
+
+    /// As an editor counts: U+0085 and the like end no line and are one character, an escape is as long as it is written.
+    @Test func columnsBehindUnusualCharacters() {
+        let field = "error: foo: no such field: 'foo' in envoy.config.bootstrap.v3.Bootstrap"
+        for (value, column) in [
+            ("\u{85}", 21), ("\u{2028}\u{2029}", 22), ("\u{1f600}", 21), ("\\ud83d\\ude00", 32), ("\\ud83d\\ude00\u{85}\\ud83d\\ude00", 45),
+            ("\\u0085", 26), ("\\\\ud83d", 27),
+        ] {
+            let text = "{\"flags_path\": \"\(value)\", \"foo\": 1}"
+            #expect(lines(text, format: .json) == ["c.yaml:1:\(column): \(field)"], "\(value)")
+        }
+        // The columns of a line are those of no other.
+        let text = "{\"flags_path\":\r\n\"\\ud83d\\ude00\",\r\"foo\": 1}"
+        #expect(lines(text, format: .json) == ["c.yaml:3:1: \(field)"])
+        for value in ["\u{85}", "\u{2028}", "\u{1f600}"] {
+            #expect(lines("{flags_path: \"\(value)\", foo: 1}") == ["c.yaml:1:19: \(field)"], "\(value)")
+            #expect(lines("# \(value)\nfoo: 1") == ["c.yaml:2:1: \(field)"])
+        }
+    }
+
+    /// libyaml refuses them; Envoy takes them, and JSON has them in strings (RFC 8259 §7) but for those below U+0020.
+    @Test func controlCharactersAreCharacters() throws {
+        let odd = "\u{1}\u{1f}\u{7f}\u{80}\u{82}\u{9f}\u{fffe}\u{ffff}"
+        for (text, format) in [
+            ("# \(odd)\nnode: {id: \"\(odd)\", cluster: p\(odd)q}", .yaml), ("{\"node\": {\"id\": \"\(odd)\", \"cluster\": \"p\(odd)q\"}}", .json),
+        ] as [(String, ConfigReader.Format)] {
+            let read = try ConfigReader.read([ConfigReader.Input(Array(text.utf8), name: "", format: format)])
+            #expect(read.bootstrap.node.id == odd && read.bootstrap.node.cluster == "p\(odd)q")
+        }
+        #expect(lines("{flags_path: \"\u{82}\u{1}\", foo: 1}").first?.hasPrefix("c.yaml:1:20: error: foo:") == true)
+    }
+
+    @Test func bytesThatAreNoText() {
+        for (bytes, place) in [([0xff], "1:1"), ([0x61, 0xc3, 0xa4, 0x0a, 0x20, 0x00], "2:2"), ([0xef, 0xbb, 0xbf, 0x61, 0x80], "1:2")] as [([UInt8], String)] {
+            let input = ConfigReader.Input(bytes, name: "c.yaml", format: .yaml)
+            let errors: [String]
+            do throws(ConfigErrors) {
+                _ = try ConfigReader.read([input])
+                errors = []
+            } catch {
+                errors = error.errors.map(\.description)
+            }
+            #expect(errors.count == 1 && errors[0].hasPrefix("c.yaml:\(place): error: "), "\(errors)")
+        }
+    }
 }

@@ -12,7 +12,7 @@ package struct Admin: Sendable {
         var client = RawClient(
             steps: [.send("\(head)content-length: \(form.utf8.count)\r\n\r\n\(form)")],
             methods: [method])
-        client.answerLimitMs = limitMs
+        client.answerLimitMs = limitMs * patienceFactor
         client.announcedCloseLimitMs = 0
         client.closeLimitMs = 0
         guard let outcome = try? client.run(port: port) else { return nil }

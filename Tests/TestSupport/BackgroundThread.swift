@@ -24,6 +24,11 @@ package final class BackgroundThread: @unchecked Sendable {
     /// The calling thread gives way to others: load must not take the core from what is measured.
     package static func isPolite() { _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10) }
 
+    /// One that nobody waits for gives itself back at its end.
+    deinit {
+        if joined.raise() { _ = pthread_detach(handle) }
+    }
+
     package func join() {
         if joined.raise() { _ = pthread_join(handle, nil) }
     }

@@ -1,12 +1,11 @@
 import Glibc
-import Synchronization
 
 /// A program that a test started. It ends with its owner, or with the test process, whichever goes first.
 package final class ChildProcess: @unchecked Sendable {
     package let pid: pid_t
     /// Standard output and standard error, together.
     package let outputPath: String
-    private let status = Mutex<Int32?>(nil)
+    private let status = Locked<Int32?>(nil)
     private let directory: TemporaryDirectory
 
     package struct StartFailed: Error, CustomStringConvertible {

@@ -1,5 +1,4 @@
 import Glibc
-import Synchronization
 
 /// A name server on 127.0.0.1, UDP and TCP: one thread, a table of names that a test may change at any time.
 package final class DNSServer: Sendable {
@@ -34,8 +33,8 @@ package final class DNSServer: Sendable {
     package let port: UInt16
     private let udp: Descriptor
     private let tcp: Descriptor
-    private let zones = Mutex<[String: Zone]>([:])
-    private let asked = Mutex<[Question]>([])
+    private let zones = Locked<[String: Zone]>([:])
+    private let asked = Locked<[Question]>([])
     private let stopped = Flag()
 
     package init() throws {

@@ -29,9 +29,12 @@ package func sleep(ms milliseconds: Int) {
     usleep(UInt32(milliseconds * 1_000))
 }
 
+/// A sanitized program is several times slower: who waits for it has more patience.
+package let patienceFactor = Environment["MARTLET_SANITIZED"] == nil ? 1 : 4
+
 /// Asks again and again, each `everyMs`, until the answer is yes or the time is over.
 package func wait(upToMs limit: Int, everyMs interval: Int = 5, until condition: () -> Bool) -> Bool {
-    let deadline = Deadline(afterMs: limit)
+    let deadline = Deadline(afterMs: limit * patienceFactor)
     while true {
         if condition() { return true }
         if deadline.passed { return false }

@@ -1,4 +1,3 @@
-import Synchronization
 
 /// What the clients of a load saw. Failures are kept in words, the first few of them.
 package final class LoadTally: Sendable {
@@ -8,7 +7,7 @@ package final class LoadTally: Sendable {
         var failed = 0
         var seen: Set<String> = []
     }
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     package init() {}
 

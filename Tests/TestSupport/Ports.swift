@@ -1,5 +1,4 @@
 import Glibc
-import Synchronization
 
 /// Picks free ports on 127.0.0.1 between 20000 and 31999: below the range from which the kernel takes the ports of
 /// outgoing connections, and always five digits long, so that texts with ports in them keep their length.
@@ -8,7 +7,7 @@ import Synchronization
 /// that a port is free and the program that binds it lies time enough for another run to take it; two test runs at once
 /// used to talk to each other's programs, and lost their connections when the other one's ended.
 package enum Ports {
-    private static let handedOut = Mutex<[UInt16: Descriptor]>([:])
+    private static let handedOut = Locked<[UInt16: Descriptor]>([:])
 
     package static func free() -> UInt16 {
         for _ in 0..<2_000 {

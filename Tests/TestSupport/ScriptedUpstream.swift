@@ -1,5 +1,4 @@
 import Glibc
-import Synchronization
 
 /// A server on 127.0.0.1 that follows a script and keeps what it received. One thread accepts, one per connection
 /// follows the steps; `begin` starts a new case, `settle` closes what is left.
@@ -27,7 +26,7 @@ package final class ScriptedUpstream: Sendable {
     package let port: UInt16
     package let name: String
     private let listener: Descriptor
-    private let state = Mutex(State())
+    private let state = Locked(State())
     private let stopped = Flag()
 
     package init(name: String, port: UInt16 = Ports.free()) throws {
@@ -88,7 +87,7 @@ package final class ScriptedUpstream: Sendable {
 final class ScriptedConnection: Sendable {
     private let socket: Descriptor
     private let steps: [UpstreamStep]
-    private let kept = Mutex(ScriptedUpstream.Record())
+    private let kept = Locked(ScriptedUpstream.Record())
     private let finished = Flag()
 
     init(socket: Descriptor, steps: [UpstreamStep]) {

@@ -8,7 +8,7 @@ package final class SlowReaders: Sendable {
     private let stopped = Flag()
     private let bytes = Atomic<Int>(0)
     private let wrong = Atomic<Int>(0)
-    private let thread = Mutex<BackgroundThread?>(nil)
+    private let thread = Locked<BackgroundThread?>(nil)
 
     private struct Reader {
         let socket: Descriptor

@@ -1,5 +1,4 @@
 import Glibc
-import Synchronization
 
 // Blocking-free IPv4 sockets on 127.0.0.1 with explicit deadlines. Descriptors are close-on-exec: a child started by
 // one test must not hold another test's connection open.
@@ -20,7 +19,7 @@ package enum SocketError: Error, CustomStringConvertible {
 /// another may only `shutDown` it: the number of a closed descriptor soon belongs to somebody else.
 package final class Descriptor: Sendable {
     package let raw: Int32
-    private let isClosed = Mutex(false)
+    private let isClosed = Locked(false)
 
     package init(_ raw: Int32) { self.raw = raw }
     deinit { close() }

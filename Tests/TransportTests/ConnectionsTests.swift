@@ -22,10 +22,10 @@ private final class Turns {
     var held: [UInt16] = []
     var afterReceive: (UnsafeMutablePointer<Connection>) -> Void = { _ in }
 
-    init(buffers: Int = 32, size: Int = 1024) throws {
-        ring = try Ring.create(submissions: 64, completions: 1024)
+    init(buffers: Int = 32, size: Int = 1024, submissions: UInt32 = 64, capacity: Int = 1024) throws {
+        ring = try Ring.create(submissions: submissions, completions: 4096)
         memory = Memory(blocks: BlockPool(), buffers: try ProvidedBuffers(ring: ring, count: buffers, size: size))
-        connections = Connections(ring: ring, memory: memory, capacity: 1024)
+        connections = Connections(ring: ring, memory: memory, capacity: capacity)
     }
 
     deinit {
@@ -99,6 +99,48 @@ private final class Turns {
             let n = unsafe recv(descriptor, &buffer, buffer.count, Int32(truncatingIfNeeded: Int(MSG_DONTWAIT)))
             if n <= 0 { return all }
             all += buffer[..<n]
+        }
+    }
+
+    /// Many connections whose queues take several vectors each. Every one is flushed before the ring has submitted what
+    /// came before it, as after an enter that took nothing (the kernel had no memory for a request): what the entries
+    /// refer to must still be there when they are submitted. 1,100: more than there are places for messages, so that they
+    /// go round once, and the ring's entries with them many times.
+    @Test func messagesStayUntilTheyAreSubmitted() throws {
+        var limit = rlimit()
+        unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        let before = limit
+        limit.rlim_cur = min(limit.rlim_max, 8_192)
+        unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        var restored = before
+        defer { unsafe _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &restored) }
+
+        for (count, flushesEach) in [(40, true), (1_100, true), (1_100, false)] {
+            let turns = try Turns(submissions: flushesEach ? 64 : Ring.submissionEntries, capacity: 2_048)
+            var ends: [Int32] = []
+            for i in 0..<count {
+                let (near, far) = socketPair()
+                ends.append(far)
+                let connection = try unsafe #require(turns.connections.adopt(descriptor: near, role: .echo, nowNs: 1))
+                let text = Bytes("0123456789" as StaticString)
+                unsafe connection.pointee.out.append(borrowing: text, turns.memory)
+                #expect(unsafe connection.pointee.out.append(copying: Bytes("<" as StaticString), turns.memory))
+                unsafe connection.pointee.out.append(borrowing: text.prefix(i % 10), turns.memory)
+                #expect(unsafe connection.pointee.out.append(copying: Bytes(">" as StaticString), turns.memory))
+                unsafe turns.connections.markDirty(connection)
+                if flushesEach { turns.connections.flushAll() }
+            }
+            var got = [[UInt8]](repeating: [], count: count)
+            #expect(turns.turns {
+                for i in 0..<count { got[i] += drain(ends[i]) }
+                return got.allSatisfy { $0.last == UInt8(ascii: ">") }
+            })
+            for i in 0..<count {
+                #expect(got[i] == Array("0123456789<\("0123456789".prefix(i % 10))>".utf8), "connection \(i) of \(count)")
+            }
+            unsafe turns.connections.slab.forEach { unsafe turns.connections.close($0) }
+            #expect(turns.turns { turns.connections.slab.count == 0 })
+            for end in ends { close(end) }
         }
     }
 

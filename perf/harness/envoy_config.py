@@ -5,10 +5,13 @@ user gets. Only the circuit breakers are lifted, because their low defaults woul
 `lean` switches off what Envoy's own benchmarking advice switches off.
 """
 
+import os
+
 _HCM = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
 _TCP = "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
 _FILE_LOG = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
+_TLS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
 _LIMIT = 1000000000
 
 LOG_FIELDS = {
@@ -88,7 +91,7 @@ def _http_filter(spec):
     manager = {
         "@type": _HCM,
         "stat_prefix": "perf",
-        "codec_type": "AUTO",
+        "codec_type": "HTTP2" if spec.http2 and not spec.tls else "AUTO",
         "route_config": {"name": "perf", "virtual_hosts": [host]},
         "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
     }
@@ -106,6 +109,16 @@ def _tcp_filter():
             "typed_config": {"@type": _TCP, "stat_prefix": "perf", "cluster": "backend"}}
 
 
+def _tls(spec):
+    if not spec.tls:
+        return {}
+    base = os.path.join(spec.certificates, spec.tls)
+    certificate = {"certificate_chain": {"filename": base + ".pem"}, "private_key": {"filename": base + ".key"}}
+    common = {"tls_certificates": [certificate], "alpn_protocols": ["h2" if spec.http2 else "http/1.1"]}
+    return {"transport_socket": {"name": "envoy.transport_sockets.tls",
+                                 "typed_config": {"@type": _TLS, "common_tls_context": common}}}
+
+
 def bootstrap(spec, port, admin_port):
     clusters = [_cluster("backend", spec.upstream)]
     if spec.routes:
@@ -115,7 +128,8 @@ def bootstrap(spec, port, admin_port):
     return to_yaml({
         "admin": {"address": _address(admin_port)},
         "static_resources": {
-            "listeners": [{"name": "perf", "address": _address(port), "filter_chains": [{"filters": [network_filter]}]}],
+            "listeners": [{"name": "perf", "address": _address(port),
+                           "filter_chains": [{"filters": [network_filter], **_tls(spec)}]}],
             "clusters": clusters,
         },
     })

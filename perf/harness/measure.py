@@ -65,6 +65,7 @@ class Bench:
             raise Failure(peer.missing)
         spec.directory = tempfile.mkdtemp(prefix=peer.name + "-", dir=self.directory)
         os.chmod(spec.directory, 0o755)
+        spec.certificates = self.certificates(spec.tls) if spec.tls else ""
         spec.log_path = os.path.join(spec.directory, "access.json")
         spec.lean = self.options.lean
         spec.nginx_defaults = self.options.nginx_defaults
@@ -79,8 +80,24 @@ class Bench:
             raise
         return instance
 
-    def load(self, port, arguments, cpus=None):
-        argv = [os.path.join(self.tools, "load"), "--port", str(port)] + [str(a) for a in arguments]
+    def certificates(self, kind):
+        """A directory with KIND.pem, KIND.key and both in KIND.both, self-signed, of this run."""
+        base = os.path.join(self.directory, kind)
+        if not os.path.exists(base + ".both"):
+            key = {"p256": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "rsa2048": ["rsa:2048"]}[kind]
+            try:
+                subprocess.run(["openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=perf.test", "-keyout", base + ".key",
+                                "-out", base + ".pem", "-newkey"] + key, check=True, capture_output=True)
+            except (OSError, subprocess.CalledProcessError) as error:
+                raise Failure(f"openssl makes no certificate: {error}") from error
+            with open(base + ".both", "w") as both:
+                for part in (".pem", ".key"):
+                    with open(base + part) as f:
+                        both.write(f.read())
+        return self.directory
+
+    def load(self, port, arguments, cpus=None, secure=False):
+        argv = [os.path.join(self.tools, "secure" if secure else "load"), "--port", str(port)] + [str(a) for a in arguments]
         return Process("load", argv, cpus or self.load_cpus, self.directory, stdout=subprocess.PIPE, stdin=subprocess.PIPE)
 
 
@@ -104,7 +121,11 @@ def run(bench, peer, spec, arguments, unit_bytes=0, load_cpus=None, seconds=None
     instance = bench.start(peer, spec)
     with instance.process as process:
         phase = ["--seconds", seconds or bench.options.seconds, "--warmup", bench.options.warmup]
-        with bench.load(instance.port, phase + arguments, load_cpus) as load:
+        if spec.tls:
+            arguments = arguments + ["--tls"]
+        if spec.http2:
+            arguments = arguments + ["--http2"]
+        with bench.load(instance.port, phase + arguments, load_cpus, secure=spec.tls or spec.http2) as load:
             await_ready(load)
             pids, accepted = process.pids(), bench.upstream_accepted()
             ours = pids + [load.pid, bench.backend.pid]
@@ -130,6 +151,7 @@ def run(bench, peer, spec, arguments, unit_bytes=0, load_cpus=None, seconds=None
         "errors": result["errors"],
         "first_bad_status": result["first_bad_status"],
         "reconnects": result["reconnects"],
+        "resumed": result["resumed"] / max(1, result["handshakes"]) if "resumed" in result else None,
         "upstream_connections": accepted,
         "foreign_cpus": max(0.0, foreign / 1e6 / wall),
     }

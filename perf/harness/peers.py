@@ -26,12 +26,15 @@ class Spec:
     routes: int = 0             # entries of the route table; 0: one that matches all
     routes_tested: tuple = ()   # those that lead to the backend
     clusters: int = 1
+    tls: str = ""               # "p256", "rsa2048": the listener's certificate, made for the run
+    http2: bool = False         # downstream
     workers: int = 1
     cpus: frozenset = frozenset({0})
     lean: bool = False
     nginx_defaults: bool = False
     log_path: str = ""
     environment: dict = None
+    certificates: str = ""
     directory: str = field(default="", repr=False)
 
 
@@ -47,7 +50,7 @@ class Instance:
         """What tells that it serves: /ready where there is one, else a request through it."""
         if self.admin_port:
             return lambda: http_get(self.admin_port, "/ready")[0] == 200
-        if spec.kind == "tcp":
+        if spec.kind == "tcp" or spec.tls or spec.http2:
             return lambda: _connects(self.port)
         return lambda: http_get(self.port, "/")[0] == 200
 
@@ -96,8 +99,8 @@ class Floor(Peer):
         self.binary = os.path.join(tools, "relay")
 
     def command(self, spec, port):
-        if spec.workers != 1:
-            raise Failure("the floor has one thread")
+        if spec.workers != 1 or spec.tls or spec.http2:
+            raise Failure("the floor has one thread and relays bytes")
         return [self.binary, str(port), str(spec.upstream)], {}
 
     def version(self):
@@ -129,11 +132,16 @@ class HAProxy(Peer):
                     "    http-request capture req.hdr(User-Agent) len 128\n"
                     "    http-request set-header x-perf-edge martlet\n"
                     "    http-response set-header x-perf-served martlet\n")
+        bind = ""
+        if spec.tls:
+            bind = f" ssl crt {os.path.join(spec.certificates, spec.tls)}.both alpn {'h2' if spec.http2 else 'http/1.1'}"
+        elif spec.http2:
+            bind = " proto h2"
         mode = "tcp" if spec.kind == "tcp" else "http"
         http = "    option http-keep-alive\n    http-reuse always\n" if mode == "http" else ""
         config = (f"global\n    nbthread {spec.workers}\n    maxconn 9800\n{log}"
                   f"defaults\n    mode {mode}\n    timeout connect 5s\n    timeout client 60s\n    timeout server 60s\n"
-                  f"frontend f\n    bind 127.0.0.1:{port}\n{edge}    default_backend b\n"
+                  f"frontend f\n    bind 127.0.0.1:{port}{bind}\n{edge}    default_backend b\n"
                   f"backend b\n{http}    server s 127.0.0.1:{spec.upstream}\n")
         return [self.binary, "-db", "-f", self.write(spec, "haproxy.cfg", config)], options
 
@@ -183,6 +191,13 @@ class Nginx(Peer):
         buffers = ("" if spec.nginx_defaults else
                    "    proxy_buffer_size 16k;\n    proxy_buffers 8 32k;\n    proxy_busy_buffers_size 64k;\n"
                    "    proxy_max_temp_file_size 0;\n    client_body_buffer_size 128k;\n    proxy_request_buffering off;\n")
+        listen = (" ssl" if spec.tls else "") + (" http2" if spec.http2 else "")
+        tls = ""
+        if spec.tls:
+            base = os.path.join(spec.certificates, spec.tls)
+            # 1.22 keeps TLS 1.3 off unless it is named.
+            tls = (f"        ssl_certificate {base}.pem;\n        ssl_certificate_key {base}.key;\n"
+                   "        ssl_protocols TLSv1.2 TLSv1.3;\n        ssl_session_cache shared:perf:10m;\n")
         return (
             "http {\n" + log + buffers +
             "    client_body_temp_path body;\n    proxy_temp_path proxy;\n    fastcgi_temp_path fastcgi;\n"
@@ -191,7 +206,7 @@ class Nginx(Peer):
             "    client_max_body_size 0;\n"
             f"    upstream backend {{\n        server 127.0.0.1:{spec.upstream};\n        keepalive 1024;\n"
             "        keepalive_requests 1000000000;\n    }\n"
-            f"    server {{\n        listen 127.0.0.1:{port} backlog=4096;\n        location / {{\n"
+            f"    server {{\n        listen 127.0.0.1:{port}{listen} backlog=4096;\n{tls}        location / {{\n"
             "            proxy_pass http://backend;\n            proxy_http_version 1.1;\n"
             "            proxy_set_header Connection \"\";\n            proxy_set_header Host $host;\n"
             + edge + "        }\n    }\n}\n")

@@ -14,6 +14,7 @@ from .peers import Spec
 from .process import Failure, resident_kib
 
 ALL = ("martlet", "floor", "haproxy", "nginx", "envoy")
+PROXIES = ("martlet", "haproxy", "nginx", "envoy")
 ENVOY_LIKE = ("martlet", "envoy")
 
 
@@ -153,6 +154,30 @@ def _latency(bench, peer, variant):
     return sample
 
 
+# ---- TLS ----
+
+def _handshake(key, resume=False):
+    def sample(bench, peer, variant):
+        if peer.name == "floor":
+            return _handshake_floor(bench, key, resume)
+        arguments = ["--conns", 32, "--close"] + (["--resume"] if resume else [])
+        return run(bench, peer, Spec(upstream=bench.http_port, tls=key), arguments)
+    return sample
+
+
+def _handshake_floor(bench, key, resume):
+    """OpenSSL alone: a reused context, no sockets, two tickets, one request and answer."""
+    base = os.path.join(bench.certificates(key), key)
+    argv = [os.path.join(bench.tools, "handshakes"), base + ".pem", base + ".key", "2", "2000"] + (["--resume"] if resume else [])
+    done = subprocess.run(argv, capture_output=True, text=True, preexec_fn=lambda: os.sched_setaffinity(0, bench.proxy_cpus))
+    if done.returncode:
+        raise Failure(done.stderr.strip())
+    cpu = float(done.stdout)
+    return {"cpu_us": cpu, "user_share": 1.0, "switches": 0.0, "per_second": 1e6 / cpu, "requests": 2000, "errors": {},
+            "latency_us": {"p50": 0, "p99": 0, "p999": 0}, "first_bad_status": 0, "reconnects": 0, "upstream_connections": 0,
+            "foreign_cpus": 0.0}
+
+
 # ---- memory, start ----
 
 def _idle(bench, peer, variant):
@@ -282,6 +307,16 @@ SCENARIOS = [
              ("martlet", "haproxy", "nginx", "envoy"), _workers, ("1 worker", "2 workers")),
     Scenario("latency", "Open loop at half of the best peer's maximum", "request", ALL, _latency, main="p99_us",
              prepare=_calibrate),
+    Scenario("https", "HTTPS keep-alive (P-256), 64 connections, 100 B", "request", PROXIES,
+             _http(["--conns", 64], tls="p256")),
+    Scenario("http2_tls", "HTTP/2 over TLS, 16 connections of 16 streams, 100 B", "request", PROXIES,
+             _http(["--conns", 16, "--streams", 16], tls="p256", http2=True)),
+    Scenario("http2", "HTTP/2 in cleartext, 16 connections of 16 streams, 100 B", "request", PROXIES,
+             _http(["--conns", 16, "--streams", 16], http2=True)),
+    Scenario("handshake_p256", "TLS 1.3 handshake (P-256, X25519) and one request per connection; floor: OpenSSL alone",
+             "connection", ALL, _handshake("p256")),
+    Scenario("handshake_rsa", "The same with RSA-2048", "connection", ALL, _handshake("rsa2048")),
+    Scenario("resumed", "Resumed TLS 1.3 handshake and one request per connection", "connection", ALL, _handshake("p256", True)),
     Scenario("idle", "Resident memory per idle keep-alive connection", "connection", ALL, _idle, main="kib", rounds_max=3),
     Scenario("clusters2000", "Resident memory per static cluster", "cluster", ENVOY_LIKE, _clusters, main="kib", rounds_max=3),
     Scenario("allocations", "Heap allocations, whole process, 2 workers, 100,000 requests as in `headers`", "request",

@@ -58,13 +58,12 @@ static inline unsigned martlet_ring_take(struct io_uring *ring, martlet_completi
   return n;
 }
 
-static inline unsigned martlet_ring_ready(struct io_uring *ring) { return io_uring_cq_ready(ring); }
 static inline unsigned martlet_ring_overflow(struct io_uring *ring) {
   return __atomic_load_n(ring->cq.koverflow, __ATOMIC_RELAXED);
 }
 
 static inline struct io_uring_sqe *martlet_sqe(struct io_uring *ring) { return io_uring_get_sqe(ring); }
-static inline unsigned martlet_sq_ready(struct io_uring *ring) { return io_uring_sq_ready(ring); }
+static inline unsigned martlet_sqe_places(struct io_uring *ring) { return io_uring_sq_space_left(ring); }
 
 // One enter: everything queued is submitted, then the call waits for a completion or for `timeout_ns` (negative: for ever).
 static inline int martlet_ring_turn(struct io_uring *ring, unsigned wait, int64_t timeout_ns) {
@@ -135,10 +134,6 @@ static inline void martlet_prep_cancel_fd(struct io_uring_sqe *sqe, int fd, uint
   sqe->cancel_flags = IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_ALL;
 }
 
-static inline void martlet_prep_shutdown(struct io_uring_sqe *sqe, int fd, int how, uint64_t user_data) {
-  martlet_sqe_common(sqe, IORING_OP_SHUTDOWN, fd, 0, (uint32_t)how, user_data);
-}
-
 static inline void martlet_prep_close(struct io_uring_sqe *sqe, int fd, uint64_t user_data) {
   martlet_sqe_common(sqe, IORING_OP_CLOSE, fd, 0, 0, user_data);
 }
@@ -162,7 +157,6 @@ static inline void martlet_prep_message(struct io_uring_sqe *sqe, int ring_fd, u
   sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
 }
 
-static inline void martlet_sqe_link(struct io_uring_sqe *sqe) { sqe->flags |= IOSQE_IO_LINK; }
 static inline void martlet_sqe_silent(struct io_uring_sqe *sqe) { sqe->flags |= IOSQE_CQE_SKIP_SUCCESS; }
 
 // The ring of provided buffers: the kernel takes from its head, we put back at its tail.
@@ -187,9 +181,10 @@ static inline void martlet_buffers_publish(void *memory, uint16_t tail) {
 
 // Does the kernel know every operation that we cannot do without?
 static inline int martlet_probe(struct io_uring *ring) {
-  static const int needed[] = {IORING_OP_ACCEPT, IORING_OP_RECV,         IORING_OP_SEND,     IORING_OP_SENDMSG,
-                               IORING_OP_CONNECT, IORING_OP_ASYNC_CANCEL, IORING_OP_SHUTDOWN, IORING_OP_CLOSE,
-                               IORING_OP_POLL_ADD, IORING_OP_MSG_RING,    IORING_OP_READ};
+  static const int needed[] = {IORING_OP_ACCEPT,  IORING_OP_RECV,         IORING_OP_SEND,
+                               IORING_OP_SENDMSG, IORING_OP_CONNECT,      IORING_OP_ASYNC_CANCEL,
+                               IORING_OP_CLOSE,   IORING_OP_POLL_ADD,     IORING_OP_MSG_RING,
+                               IORING_OP_READ};
   struct io_uring_probe *probe = io_uring_get_probe_ring(ring);
   if (!probe) return 0;
   int ok = 1;

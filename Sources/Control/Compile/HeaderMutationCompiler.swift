@@ -108,7 +108,7 @@ struct HeaderMutationCompiler {
             return nil
         }
         let text = header.value.isEmpty ? String(decoding: header.rawValue, as: UTF8.self) : header.value
-        guard let value = Formats.compile(text, at.at("value"), part, diagnostics) else { return nil }
+        guard let value = Formats.compile(OldOperators.replaced(in: text), at.at("value"), part, diagnostics) else { return nil }
         return HeaderMutation(
             name: part.arena.text(name), value: value, action: action(option), keepsEmpty: option.keepEmptyValue)
     }

@@ -1,6 +1,6 @@
 import CYAML
 
-/// One event of libyaml, copied out of its memory.
+/// One event of libyaml, copied out of its memory; places and texts are the file's.
 struct YAMLEvent {
     enum Kind: Equatable {
         case scalar(String, isPlain: Bool)
@@ -26,15 +26,17 @@ struct YAMLEvent {
 /// Owns libyaml's parser over bytes that it keeps alive. The only file that touches libyaml's memory.
 @unsafe final class YAMLEvents {
     private let parser: UnsafeMutablePointer<yaml_parser_t>
+    private let source: YAMLInput
     private let input: UnsafeMutableBufferPointer<UInt8>
     private var isReady: Bool
 
-    init(_ bytes: [UInt8]) {
-        unsafe input = .allocate(capacity: bytes.count)
-        _ = unsafe input.initialize(from: bytes)
+    init(_ source: YAMLInput) {
+        unsafe self.source = source
+        unsafe input = .allocate(capacity: source.bytes.count)
+        _ = unsafe input.initialize(from: source.bytes)
         unsafe parser = .allocate(capacity: 1)
         unsafe isReady = yaml_parser_initialize(parser) == 1
-        if unsafe isReady { unsafe yaml_parser_set_input_string(parser, input.baseAddress, bytes.count) }
+        if unsafe isReady { unsafe yaml_parser_set_input_string(parser, input.baseAddress, source.bytes.count) }
     }
 
     deinit {
@@ -48,8 +50,7 @@ struct YAMLEvent {
         var event = unsafe yaml_event_t()
         guard unsafe yaml_parser_parse(parser, &event) == 1 else { return unsafe failure() }
         defer { unsafe yaml_event_delete(&event) }
-        var copy = unsafe YAMLEvent(
-            kind: .other, line: Int(clamping: event.start_mark.line), column: Int(clamping: event.start_mark.column))
+        var copy = unsafe self.event(.other, event.start_mark)
         switch unsafe event.type {
         case YAML_SCALAR_EVENT:
             let scalar = unsafe event.data.scalar
@@ -57,7 +58,8 @@ struct YAMLEvent {
             // `!!str` makes a string of anything, as quotes do.
             copy.tag = unsafe text(scalar.tag)
             let isPlain = unsafe scalar.style == YAML_PLAIN_SCALAR_STYLE && copy.tag != "tag:yaml.org,2002:str"
-            copy.kind = unsafe .scalar(String(decoding: bytes, as: UTF8.self), isPlain: isPlain && copy.tag != "!")
+            copy.kind = unsafe .scalar(
+                source.text(String(decoding: bytes, as: UTF8.self)), isPlain: isPlain && copy.tag != "!")
             copy.anchor = unsafe text(scalar.anchor)
             copy.isDoubleQuoted = unsafe scalar.style == YAML_DOUBLE_QUOTED_SCALAR_STYLE
         case YAML_ALIAS_EVENT: copy.kind = unsafe .alias(text(event.data.alias.anchor) ?? "")
@@ -81,13 +83,21 @@ struct YAMLEvent {
 
     private func failure() -> YAMLEvent {
         let problem = unsafe parser.pointee.problem.map { unsafe String(cString: $0) } ?? "not YAML"
+        // What is no text at all has a byte, not a mark.
+        if unsafe parser.pointee.error == YAML_READER_ERROR {
+            let (line, column) = unsafe source.place(ofByte: Int(clamping: parser.pointee.problem_offset))
+            return YAMLEvent(kind: .failed(problem), line: line, column: column)
+        }
         let context = unsafe parser.pointee.context.map { unsafe String(cString: $0) + ", " } ?? ""
-        let mark = unsafe parser.pointee.problem_mark
-        return YAMLEvent(
-            kind: .failed(context + problem), line: Int(clamping: mark.line), column: Int(clamping: mark.column))
+        return unsafe event(.failed(context + problem), parser.pointee.problem_mark)
+    }
+
+    private func event(_ kind: YAMLEvent.Kind, _ mark: yaml_mark_t) -> YAMLEvent {
+        let line = Int(clamping: mark.line)
+        return unsafe YAMLEvent(kind: kind, line: line, column: source.column(line: line, column: Int(clamping: mark.column)))
     }
 
     private func text(_ pointer: UnsafeMutablePointer<yaml_char_t>?) -> String? {
-        unsafe pointer.map { unsafe String(cString: $0) }
+        unsafe pointer.map { unsafe source.text(String(cString: $0)) }
     }
 }

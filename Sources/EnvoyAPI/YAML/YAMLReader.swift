@@ -50,7 +50,7 @@ struct YAMLReader {
             throw YAMLProblem(
                 mark: Mark(file: file), message: "the file is larger than \(YAMLLimits.bytesMax >> 20) MiB")
         }
-        let events = unsafe YAMLEvents(isJSON ? JSONEscapes.joined(bytes) : bytes)
+        let events = unsafe YAMLEvents(YAMLInput(bytes, isJSON: isJSON))
         while !isDone, problems.count < YAMLLimits.problemsMax {
             let event = unsafe events.next()
             switch event.kind {

@@ -16,7 +16,7 @@ extension FormatWriter {
             unsafe header(piece, source).cut(piece.pointee.length)
         case .path: unsafe path(piece, source).cut(piece.pointee.length)
         case .queryParameter: unsafe queryParameter(piece.pointee.text, source).cut(piece.pointee.length)
-        case .queryParameters: unsafe queryParameters(source).cut(piece.pointee.length)
+        case .queryParameters: unsafe queryParameters(source, decoded: piece.pointee.option == 1).cut(piece.pointee.length)
         case .requestHeadersBytes: unsafe .number(source.stream.map { unsafe FormatWriter.fieldBytes($0, isRequest: true) } ?? 0)
         case .responseHeadersBytes: unsafe .number(source.stream.map { unsafe FormatWriter.fieldBytes($0, isRequest: false) } ?? 0)
         case .responseTrailersBytes: .number(trailerBytes(source))
@@ -30,12 +30,13 @@ extension FormatWriter {
         case .responseFlagsLong: flags(source, long: true)
         case .grpcStatus: unsafe grpcStatus(source, GRPCStatus.Form(rawValue: piece.pointee.option) ?? .camel)
         case .localReplyBody: .text(source.localReplyBody)
-        case .serverName: unsafe serverName(piece.pointee.option, source)
+        case .serverName: unsafe serverName(piece, source)
         case .routeName: unsafe .present(source.stream?.pointee.route?.pointee.name ?? .empty)
         case .routeResolutions: unsafe .number(source.stream?.pointee.routeResult == nil ? 0 : 1)
         case .accessLogType: .text(Bytes(source.logType.name))
         case .connectionID: .number(source.connectionID)
-        case .streamID, .uniqueID: uuid()
+        case .streamID: streamID(source)
+        case .uniqueID: uuid()
 
         case .bytesReceived, .bytesSent, .upstreamWireBytesSent, .upstreamWireBytesReceived, .upstreamHeaderBytesSent,
             .upstreamHeaderBytesReceived, .downstreamWireBytesSent, .downstreamWireBytesReceived,

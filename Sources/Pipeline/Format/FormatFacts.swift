@@ -91,9 +91,9 @@ extension FormatSource {
         case .downstreamWireBytesSent: return unsafe stream.pointee.responseHeadBytes &+ stream.pointee.responseBodyBytes
         case .upstreamWireBytesSent: return unsafe stream.pointee.upstreamBytesSent
         case .upstreamWireBytesReceived: return unsafe stream.pointee.upstreamBytesReceived
-        // The lines between the start line and the empty one.
+        // The lines between the start line and the empty one; of what came, without the space behind each colon.
         case .downstreamHeaderBytesReceived:
-            return unsafe less(stream.pointee.requestHeadBytes, FormatSource.requestLineBytes(stream) &+ 2)
+            return unsafe stream.pointee.requestFieldBytes
         case .downstreamHeaderBytesSent:
             return unsafe less(stream.pointee.responseHeadBytes, FormatSource.statusLineBytes(stream) &+ 2)
         // As if the body had gone without chunk headers.
@@ -103,7 +103,7 @@ extension FormatSource {
         case .upstreamHeaderBytesReceived:
             if unsafe stream.pointee.isLocalReply { return 0 }
             let head = unsafe less(stream.pointee.upstreamBytesReceived, stream.pointee.responseBodyBytes)
-            return unsafe less(head, FormatSource.statusLineBytes(stream) &+ 2)
+            return unsafe less(head, FormatSource.statusLineBytes(stream) &+ 2 &+ UInt64(stream.pointee.responseFieldCount))
         default: return 0
         }
     }

@@ -87,8 +87,28 @@ extension FormatWriter {
         return PathQuery(path).query
     }
 
-    func queryParameters(_ source: FormatSource) -> FormatValue {
-        unsafe .optional(source.stream.flatMap { unsafe query($0) })
+    mutating func queryParameters(_ source: FormatSource, decoded: Bool) -> FormatValue {
+        guard let stream = unsafe source.stream, let query = unsafe query(stream) else { return .missing }
+        guard decoded, query.firstIndex(of: UInt8(ascii: "%")) != nil else { return .text(query) }
+        value.reset()
+        var i = 0
+        while i < query.count {
+            let byte = query[i]
+            i &+= 1
+            guard byte == UInt8(ascii: "%"), i &+ 1 < query.count else {
+                value.put(byte)
+                continue
+            }
+            // As Envoy does: visible ASCII is decoded, other escapes stay, and a percent sign that begins none goes.
+            guard let decoded = PercentCoding.byte(query, at: i &- 1) else { continue }
+            if decoded > 0x20, decoded < 0x7f {
+                value.put(decoded)
+                i &+= 2
+            } else {
+                value.put(byte)
+            }
+        }
+        return .text(value.bytes)
     }
 
     /// The first value, percent-decoded.

@@ -20,10 +20,10 @@ struct FormatOperatorCompiler {
         case .requestHeader, .responseHeader, .responseTrailer, .requestWithoutQuery: try headers(&piece)
         case .path: try path(&piece)
         case .queryParameter: piece.text = arena.text(token.argument ?? "")
-        case .queryParameters: try queryParameters()
+        case .queryParameters: try queryParameters(&piece)
         case .grpcStatus: try grpcStatus(&piece)
         case .pointDuration: try duration(&piece)
-        case .startTime, .emitTime: time(&piece)
+        case .startTime, .emitTime: try time(&piece)
         case .serverName: try serverName(&piece)
         case .downstreamRemoteAddress, .downstreamDirectRemoteAddress, .downstreamLocalAddress, .upstreamLocalAddress,
             .upstreamRemoteAddress:
@@ -120,8 +120,9 @@ struct FormatOperatorCompiler {
         }
     }
 
-    private func queryParameters() throws(FormatError) {
+    private func queryParameters(_ piece: inout FormatPiece) throws(FormatError) {
         let option = token.argument ?? ""
+        piece.option = option == "DECODED" ? 1 : 0
         guard ["", "ORIG", "DECODED"].contains(option) else {
             throw FormatError("Invalid QUERY_PARAMS option: '\(option)', only 'ORIG'/'DECODED' are allowed")
         }
@@ -149,10 +150,13 @@ struct FormatOperatorCompiler {
             throw FormatError(
                 "Invalid REQUESTED_SERVER_NAME option: '\(other)', only 'SNI_ONLY'/'SNI_FIRST'/'HOST_FIRST' are allowed")
         }
-        let second = parts.count > 1 ? parts[1] : ""
-        guard ["", "ORIG_OR_HOST", "HOST", "ORIG"].contains(second) else {
+        switch parts.count > 1 ? parts[1] : "" {
+        case "", "ORIG_OR_HOST": piece.secondOption = PathSource.originalOrCurrent.rawValue
+        case "ORIG": piece.secondOption = PathSource.original.rawValue
+        case "HOST": piece.secondOption = PathSource.current.rawValue
+        case let other:
             throw FormatError(
-                "Invalid REQUESTED_SERVER_NAME option: '\(second)', only 'ORIG_OR_HOST'/'HOST'/'ORIG' are allowed")
+                "Invalid REQUESTED_SERVER_NAME option: '\(other)', only 'ORIG_OR_HOST'/'HOST'/'ORIG' are allowed")
         }
     }
 
@@ -176,8 +180,11 @@ struct FormatOperatorCompiler {
         }
     }
 
-    private func time(_ piece: inout FormatPiece) {
+    private func time(_ piece: inout FormatPiece) throws(FormatError) {
         let argument = token.argument ?? ""
+        if TimeFormat.breaksLine(argument) {
+            throw FormatError("Invalid header configuration. Format string contains newline.")
+        }
         let standard = piece.option == 1 ? TimeFormat.localDefault : TimeFormat.utcDefault
         piece.time = TimeFormat.compile(argument.isEmpty ? standard : argument, in: arena)
     }

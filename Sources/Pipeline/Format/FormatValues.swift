@@ -11,9 +11,9 @@ extension FormatWriter {
         return unsafe .text(Bytes(FormatWriter.name(stream.pointee.request.version)))
     }
 
-    /// Known once there is a response that an upstream made.
+    /// Known once the request has a connection.
     func upstreamProto(_ source: FormatSource) -> FormatValue {
-        guard let stream = unsafe source.stream, unsafe stream.pointee.upstreamFirstByteNs != 0 else { return .missing }
+        guard let stream = unsafe source.stream, unsafe stream.pointee.upstreamConnectionID != 0 else { return .missing }
         return .text(Bytes("HTTP/1.1"))
     }
 
@@ -58,7 +58,6 @@ extension FormatWriter {
         let grpc = Bytes("application/grpc")
         guard contentType.hasPrefix(grpc) else { return false }
         return contentType.count == grpc.count || contentType[grpc.count] == UInt8(ascii: "+")
-            || contentType[grpc.count] == UInt8(ascii: ";")
     }
 
     mutating func grpcStatus(_ source: FormatSource, _ form: GRPCStatus.Form) -> FormatValue {
@@ -73,10 +72,22 @@ extension FormatWriter {
 
     // MARK: names
 
-    func serverName(_ option: UInt8, _ source: FormatSource) -> FormatValue {
+    func serverName(_ piece: UnsafePointer<FormatPiece>, _ source: FormatSource) -> FormatValue {
         // No connection has a server name as long as there is no TLS: `host` steps in where it may.
-        guard option != ServerNameSource.serverName.rawValue, let stream = unsafe source.stream else { return .missing }
-        return unsafe .present(stream.pointee.request.text(stream.pointee.request.authority))
+        guard unsafe piece.pointee.option != ServerNameSource.serverName.rawValue, let stream = unsafe source.stream,
+            unsafe !stream.pointee.request.methodText.isEmpty
+        else { return .missing }
+        let wanted = unsafe PathSource(rawValue: piece.pointee.secondOption) ?? .originalOrCurrent
+        if wanted != .current, let original = unsafe stream.pointee.request.value(of: .xEnvoyOriginalHost) {
+            return .text(original)
+        }
+        return unsafe wanted == .original ? .missing : .text(stream.pointee.request.text(stream.pointee.request.authority))
+    }
+
+    /// A stream is called by its request id; a TCP connection has none, so it gets one.
+    mutating func streamID(_ source: FormatSource) -> FormatValue {
+        guard let stream = unsafe source.stream else { return uuid() }
+        return unsafe .optional(stream.pointee.request.value(of: .xRequestId))
     }
 
     /// A version 4 UUID (RFC 9562 §5.4).

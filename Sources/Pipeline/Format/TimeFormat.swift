@@ -34,6 +34,17 @@ enum TimeFormat {
         var compiler = TimeFormatCompiler(text: Array(text.utf8), arena: arena)
         return compiler.compile()
     }
+
+    /// A `%n`, with strftime's flags, width and modifier before the `n`; as in Envoy also behind `%%`.
+    static func breaksLine(_ text: String) -> Bool {
+        let bytes = Array(text.utf8)
+        for start in bytes.indices where bytes[start] == UInt8(ascii: "%") {
+            var rest = bytes[(start + 1)...].drop { "-_0^#".utf8.contains($0) }.drop { (0x31...0x39).contains($0) }
+            if rest.first == UInt8(ascii: "E") || rest.first == UInt8(ascii: "O") { rest = rest.dropFirst() }
+            if rest.first == UInt8(ascii: "n") { return true }
+        }
+        return false
+    }
 }
 
 private struct TimeFormatCompiler {

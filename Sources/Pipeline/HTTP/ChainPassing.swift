@@ -166,7 +166,7 @@ extension Worker {
         // A filter that waits must not keep the worker's receive buffers.
         if unsafe gate.pointee.held.bufferCount > Worker.heldBuffersMax {
             guard unsafe gate.pointee.held.detach(memory) else {
-                unsafe resetDownstream(stream)
+                unsafe downstreamOutOfMemory(stream)
                 return false
             }
         }
@@ -246,14 +246,11 @@ extension Worker {
     // HOT: per frame.
     /// Body that has passed the filters, to the client.
     private func sendResponseQueue(_ stream: StreamPointer, _ data: inout ByteQueue, endStream: Bool) {
-        let handle = unsafe stream.pointee.handle
         while let part = data.first, !data.isEmpty {
-            unsafe sendResponseData(stream, part, nil)
+            guard unsafe sendResponseData(stream, part, nil) else { return data.removeAll(memory) }
             data.consume(part.count, memory)
-            guard unsafe streams[handle] != nil else { break }
         }
         data.removeAll(memory)
-        guard unsafe streams[handle] != nil else { return }
         if endStream { unsafe finishResponse(stream) } else { unsafe watchDownstreamQueue(stream) }
     }
 }

@@ -26,6 +26,16 @@ extension Worker {
             return unsafe reply(
                 stream, status: 403, body: .empty, details: Bytes("upgrade_failed" as StaticString), flags: [])
         }
+        if unsafe stream.pointee.isUpgrade, unsafe stream.pointee.requestIsChunked, let route = unsafe stream.pointee.route,
+            unsafe route.pointee.action == .forward
+        {
+            // Envoy drops the coding's name and sends the chunks as they are behind the 101: what is content to the client
+            // is the tunnel's beginning to the server (RFC 9110 §7.8: the request comes first, whole).
+            unsafe stream.pointee.closesDownstream = true
+            return unsafe reply(
+                stream, status: 400, body: .empty, details: Bytes("upgrade_with_chunked_body" as StaticString),
+                flags: .downstreamProtocolError)
+        }
         unsafe cells.increment(stream.pointee.http.pointee.routerStats &+ RouterStat.rqTotal.rawValue)
         guard let route = unsafe stream.pointee.route else { return unsafe noRoute(stream) }
         switch unsafe route.pointee.action {
@@ -78,7 +88,6 @@ extension Worker {
         }
         let isHigh = unsafe stream.pointee.route?.pointee.priority == .high
         unsafe stream.pointee.host = unsafe host.pointee.handle
-        unsafe stream.pointee.upstreamRemoteAddress = unsafe host.pointee.config.address
         unsafe stream.pointee.upstreamStartNs = nowNs
         unsafe host.pointee.activeRequests &+= 1
         unsafe stream.pointee.isCountedUpstream = true
@@ -161,6 +170,8 @@ extension Worker {
     // HOT: per frame.
     func forwardRequestData(_ stream: StreamPointer, _ part: Bytes, _ buffer: UInt16?, endStream: Bool) {
         guard unsafe !stream.pointee.hasResponseHead || stream.pointee.upstream != .none else { return }
+        // The request has ended: what a filter still adds has no place in it.
+        if unsafe stream.pointee.requestEndForwarded, unsafe !stream.pointee.isUpgrade { return }
         if unsafe stream.pointee.firstMirror != .none { unsafe mirrorData(stream, part) }
         if unsafe stream.pointee.retry.keepsBody {
             guard unsafe keepForRetry(stream, part) else { return }
@@ -172,12 +183,16 @@ extension Worker {
         if let upstream = unsafe connections.slab[stream.pointee.upstream], unsafe stream.pointee.waitingBody.isEmpty,
             unsafe !stream.pointee.isUpgrade || stream.pointee.isTunnel
         {
+            guard unsafe takeRequestLeft(stream, part.count) else { return }
             guard unsafe queue(part, buffer, on: upstream, chunked: stream.pointee.requestIsChunked && !stream.pointee.isTunnel)
             else { return unsafe upstreamReset(stream, .memory) }
             unsafe countUpstreamBody(stream, part.count)
             if unsafe upstream.pointee.out.count > upstreamLimit(stream) { unsafe pauseDownstream(stream) }
         } else {
-            guard unsafe keep(part, buffer, in: &stream.pointee.waitingBody) else { return unsafe resetDownstream(stream) }
+            guard unsafe keep(part, buffer, in: &stream.pointee.waitingBody) else {
+                unsafe downstreamOutOfMemory(stream)
+                return
+            }
             let limit = unsafe stream.pointee.route?.pointee.bufferLimit ?? stream.pointee.http.pointee.bufferLimit
             if unsafe stream.pointee.waitingBody.count > limit { unsafe pauseDownstream(stream) }
         }
@@ -187,6 +202,7 @@ extension Worker {
     // HOT: per frame.
     /// Body that has passed the filters. Takes over `data`: it is empty behind the call.
     func forwardRequestQueue(_ stream: StreamPointer, _ data: inout ByteQueue, endStream: Bool) {
+        if unsafe stream.pointee.requestEndForwarded, unsafe !stream.pointee.isUpgrade { return data.removeAll(memory) }
         let handle = unsafe stream.pointee.handle
         let mustWait = unsafe connections.slab[stream.pointee.upstream] == nil && !stream.pointee.hasResponseHead
             || (stream.pointee.isUpgrade && !stream.pointee.isTunnel)

@@ -76,7 +76,10 @@ extension Worker {
         // What comes behind an answer of ours is read and dropped.
         if unsafe stream.pointee.isLocalReply { return }
         var data = ByteQueue()
-        guard keep(part, buffer, in: &data) else { return unsafe resetDownstream(stream) }
+        guard keep(part, buffer, in: &data) else {
+            unsafe downstreamOutOfMemory(stream)
+            return
+        }
         let pass = unsafe enter(.request, stream)
         _ = unsafe passData(.request, stream, chain, from: 0, &data, endStream: endStream)
         unsafe leave(.request, stream, chain, pass)
@@ -128,7 +131,7 @@ extension Worker {
 
     func sendFinalHead(_ stream: StreamPointer, endStream: Bool) {
         unsafe finaliseResponse(stream)
-        unsafe sendResponseHead(stream, endStream: endStream)
+        guard unsafe sendResponseHead(stream, endStream: endStream) else { return }
         if endStream { unsafe finishResponse(stream) }
     }
 
@@ -139,12 +142,15 @@ extension Worker {
         guard unsafe stream.pointee.hasFilters, unsafe !stream.pointee.bypassesFilters, let chain = unsafe filters(stream),
             unsafe chain.interest.contains(.responseBody) || !stream.pointee.responseHeadSent
         else {
-            unsafe sendResponseData(stream, part, buffer)
+            guard unsafe sendResponseData(stream, part, buffer) else { return }
             if endStream { unsafe finishResponse(stream) } else { unsafe watchDownstreamQueue(stream) }
             return
         }
         var data = ByteQueue()
-        guard keep(part, buffer, in: &data) else { return unsafe resetDownstream(stream) }
+        guard keep(part, buffer, in: &data) else {
+            unsafe downstreamOutOfMemory(stream)
+            return
+        }
         let pass = unsafe enter(.response, stream)
         _ = unsafe passData(.response, stream, chain, from: 0, &data, endStream: endStream)
         unsafe leave(.response, stream, chain, pass)
@@ -173,7 +179,7 @@ extension Worker {
     func finishResponse(_ stream: StreamPointer) {
         unsafe stream.pointee.responseEnded = true
         if unsafe !stream.pointee.requestEnded { unsafe stream.pointee.closesDownstream = true }
-        unsafe sendResponseEnd(stream)
+        guard unsafe sendResponseEnd(stream) else { return }
         unsafe endStream(stream)
     }
 }

@@ -63,9 +63,14 @@ public struct HTTPStream {
     package var closesDownstream = false
     package var responseIsChunked = false
     package var requestIsChunked = false
-    /// Bytes that the framing still promises, where it is a length.
+    /// The body's length, where it is known before its end.
     package var requestLength: UInt64?
     package var responseLength: UInt64?
+    /// What the head that went out still promises of the body, where it says a length: filters may have changed the body.
+    package var requestLeft: UInt64?
+    package var responseLeft: UInt64?
+    /// The response has no content, whatever a filter gives it: to HEAD, 204, 304 (RFC 9112 §6.3).
+    package var responseIsBare = false
 
     /// Whether the request is in the statistics yet.
     package var isCounted = false
@@ -82,6 +87,7 @@ public struct HTTPStream {
     package var sawInterim = false
     /// The connection's count of sent bytes when the request was attached.
     package var upstreamSentBefore: UInt64 = 0
+    package var upstreamReceivedBefore: UInt64 = 0
     package var upstreamBodySent: UInt64 = 0
     package var timeoutMs: UInt64 = 0
     package var perTryTimeoutMs: UInt64 = 0
@@ -150,6 +156,9 @@ public struct HTTPStream {
     package var responseStartNs: UInt64 = 0
     package var endNs: UInt64 = 0
     package var requestHeadBytes: UInt64 = 0
+    /// Of the head's lines as Envoy counts them: `name:value` and CRLF, without the space behind the colon.
+    package var requestFieldBytes: UInt64 = 0
+    package var responseFieldCount: UInt16 = 0
     package var requestBodyBytes: UInt64 = 0
     package var responseBodyBytes: UInt64 = 0
     package var responseHeadBytes: UInt64 = 0

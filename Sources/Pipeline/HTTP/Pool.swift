@@ -30,7 +30,6 @@ extension Worker {
             // No host was tried.
             unsafe releaseUpstream(stream)
             unsafe stream.pointee.host = .none
-            unsafe stream.pointee.upstreamRemoteAddress = SocketAddress()
             return unsafe upstreamReset(stream, .overflow)
         }
         count(stats, .upstreamRqPendingTotal)

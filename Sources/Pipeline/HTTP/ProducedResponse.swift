@@ -44,7 +44,7 @@ extension Worker {
     package func sendProduced(_ stream: StreamPointer, _ piece: Bytes) {
         if piece.isEmpty { return }
         unsafe stream.pointee.activeMs = nowMs
-        unsafe sendResponseData(stream, piece, nil)
+        _ = unsafe sendResponseData(stream, piece, nil)
     }
 
     /// Asks the producing filter for one piece.

@@ -17,6 +17,10 @@ extension Worker {
         unsafe server.pointee.requests &+= 1
         unsafe countRequest(stream)
         unsafe stream.pointee.requestHeadBytes = unsafe UInt64(truncatingIfNeeded: stream.pointee.request.textBytes)
+        // Host lies among the fields on the wire, not here.
+        let besideFields = unsafe stream.pointee.request.methodText.count &+ stream.pointee.request.path.count &+ 15
+        unsafe stream.pointee.requestFieldBytes = unsafe UInt64(
+            truncatingIfNeeded: max(0, stream.pointee.request.textBytes &- Int(besideFields) &- stream.pointee.request.count))
         unsafe RepeatedHeaders.join(stream.requestHead, isRequest: true)
         unsafe stream.pointee.startWallNs = wallNs
         unsafe stream.pointee.isHead = unsafe stream.pointee.request.method == .head
@@ -61,7 +65,7 @@ extension Worker {
         unsafe stream.pointee.random = random.next()
         unsafe requestID(stream)
         unsafe stream.pointee.isGRPC =
-            unsafe stream.pointee.request.value(of: .contentType).map { isGRPCType($0) } ?? false
+            unsafe stream.pointee.request.value(of: .contentType).map { FormatWriter.isGRPC($0) } ?? false
         unsafe chooseRoute(stream)
         guard unsafe beginFilters(stream) else { return unsafe resetDownstream(stream) }
         unsafe runRequestHead(stream, endStream: endStream && !stream.pointee.isUpgrade)
@@ -80,12 +84,6 @@ extension Worker {
             unsafe stream.pointee.durationMaxAtMs = unsafe nowMs &+ http.pointee.streamDurationMaxMs
         }
         unsafe armStreamTimer(stream)
-    }
-
-    private func isGRPCType(_ type: Bytes) -> Bool {
-        let grpc = Bytes("application/grpc" as StaticString)
-        guard type.hasPrefixIgnoringCase(grpc) else { return false }
-        return type.count == grpc.count || type[grpc.count] == UInt8(ascii: "+") || type[grpc.count] == UInt8(ascii: ";")
     }
 
     private func hasProxyConnectionClose(_ stream: StreamPointer) -> Bool {

@@ -112,7 +112,7 @@ extension Worker {
             unsafe stream.pointee.closesDownstream = true
             unsafe stream.pointee.delaysClose = true
         }
-        if drain != .none || ServerHealth.shared.isFailing { unsafe drainClose(stream) }
+        if drain != .none || ServerHealth.shared.isFailing || draining.count > 0 { unsafe drainClose(stream) }
         if unsafe stream.pointee.isTunnel { return }
         let isHTTP10 = unsafe stream.pointee.request.version == .http10
         if isHTTP10, unsafe stream.pointee.responseLength == nil { unsafe stream.pointee.closesDownstream = true }
@@ -126,6 +126,10 @@ extension Worker {
     /// The client is asked to go elsewhere with its next request.
     private func drainClose(_ stream: StreamPointer) {
         guard unsafe !stream.pointee.closesDownstream, unsafe !stream.pointee.isTunnel else { return }
+        if drain == .none, !ServerHealth.shared.isFailing {
+            guard let connection = unsafe connections.slab[stream.pointee.downstream], unsafe discourages(connection.pointee.owner)
+            else { return }
+        }
         unsafe stream.pointee.closesDownstream = true
         if drain == .none { unsafe count(stream.pointee.http.pointee.stats, .downstreamCxDrainClose) }
     }
@@ -146,8 +150,9 @@ extension Worker {
     }
 
     // HOT: per message.
+    /// Health checks of this proxy that are passed on (filter health_check) say nothing of the traffic.
     func countUpstreamStatus(_ stream: StreamPointer, _ status: UInt16, isCanary: Bool = false) {
-        guard let cluster = unsafe cluster(stream.pointee.clusterSlot) else { return }
+        guard unsafe !stream.pointee.isHealthCheck, let cluster = unsafe cluster(stream.pointee.clusterSlot) else { return }
         let stats = unsafe cluster.pointee.config.pointee.stats
         count(stats, .upstreamRqCompleted)
         cells.count(stats &+ ClusterStat.responseCodes.rawValue, responseCode: status)

@@ -93,7 +93,9 @@ extension Worker {
         let old = unsafe stream.pointee.request.authority
         // `host` may lie in the head's text, which moves when it grows: named by its place from here on.
         let new = unsafe stream.pointee.request.store(host)
-        unsafe stream.pointee.request.set(.xEnvoyOriginalHost, stream.pointee.request.text(old))
+        if unsafe !stream.pointee.http.pointee.suppressEnvoyHeaders {
+            unsafe stream.pointee.request.set(.xEnvoyOriginalHost, stream.pointee.request.text(old))
+        }
         if unsafe route.pointee.appendForwardedHost {
             unsafe append(stream, .xForwardedHost, stream.pointee.request.text(old), separator: ",")
         }
@@ -110,7 +112,9 @@ extension Worker {
         } else {
             return
         }
-        unsafe stream.pointee.request.set(.xEnvoyOriginalPath, stream.pointee.request.text(old))
+        if unsafe !stream.pointee.http.pointee.suppressEnvoyHeaders {
+            unsafe stream.pointee.request.set(.xEnvoyOriginalPath, stream.pointee.request.text(old))
+        }
     }
 
     // MARK: Replies that a route gives by itself

@@ -29,7 +29,7 @@ extension Worker {
     // HOT: per frame.
     func tunnelFromUpstream(_ stream: StreamPointer, _ part: Bytes, _ buffer: UInt16) {
         unsafe stream.pointee.activeMs = nowMs
-        unsafe sendResponseData(stream, part, buffer)
+        guard unsafe sendResponseData(stream, part, buffer) else { return }
         unsafe watchDownstreamQueue(stream)
     }
 

@@ -88,7 +88,6 @@ extension Worker {
         }
         unsafe session.pointee.attempts &+= 1
         unsafe session.pointee.host = unsafe host.pointee.handle
-        unsafe session.pointee.upstreamRemoteAddress = unsafe host.pointee.config.address
         guard let upstream = unsafe connect(to: host, cluster, role: .tcpUpstream) else {
             breakers?.give(.pendingRequests, .normal, thread: index)
             count(stats, .upstreamCxConnectFail)
@@ -126,6 +125,7 @@ extension Worker {
             unsafe gauge(cluster.pointee.config.pointee.stats, .upstreamRqActive, 1)
         }
         if let host = unsafe hosts[upstream.pointee.host] {
+            unsafe session.pointee.upstreamRemoteAddress = unsafe host.pointee.config.address
             unsafe host.pointee.activeRequests &+= 1
             unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqTotal.rawValue)
             unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqActive.rawValue, 1)

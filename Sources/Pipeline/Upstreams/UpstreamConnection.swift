@@ -3,6 +3,7 @@
 import CLiburing
 import Glibc
 import Primitives
+import Ring
 import Stats
 import Transport
 import Upstream
@@ -41,6 +42,7 @@ extension Worker {
             Glibc.close(descriptor)
             return nil
         }
+        ring.reserve()
         let storage = unsafe connectAddresses + nextConnectAddress
         nextConnectAddress = (nextConnectAddress &+ 1) & (Worker.connectAddressCount &- 1)
         let length = unsafe address.store(UnsafeMutableRawPointer(storage))

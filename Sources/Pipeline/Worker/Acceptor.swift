@@ -150,6 +150,7 @@ extension Worker {
         }
         acceptors.swapRemove(index)
         mailbox.accepts(on: acceptors.count)
+        if isDrained(acceptor.part) { closeConnections(of: acceptor.part) }
         pins.unpin(acceptor.part)
     }
 

@@ -45,10 +45,28 @@ package struct ClusterName: BitwiseCopyable {
 package enum DrainState: UInt8, BitwiseCopyable {
     /// Serving.
     case none
-    /// Responses say `Connection: close`, idle connections are closed; listeners still accept.
-    case discouraging
-    /// As before, and nothing is accepted any more.
+    /// The process goes: nothing is accepted any more, idle connections are closed, responses say `Connection: close`.
     case closing
+}
+
+/// A listener part whose connections shall go elsewhere: its listener was removed, or `/drain_listeners?graceful`.
+package struct DrainingPart: BitwiseCopyable {
+    package var part: PartID
+    /// When the drain began and when its time is over, in milliseconds of the monotonic clock.
+    package var startMs: UInt64
+    package var endMs: UInt64
+    /// `--drain-strategy gradual`: the more of the time has passed, the more responses say `Connection: close`; else all.
+    package var isGradual: Bool
+    /// The listener is gone and its time is over: connections that are left are closed.
+    package var isOver: Bool
+
+    package init(part: PartID, startMs: UInt64, endMs: UInt64, isGradual: Bool, isOver: Bool) {
+        self.part = part
+        self.startMs = startMs
+        self.endMs = endMs
+        self.isGradual = isGradual
+        self.isOver = isOver
+    }
 }
 
 @safe
@@ -64,5 +82,6 @@ package struct Plan: BitwiseCopyable {
     /// Parts that no plan lists any more and that some worker may still use.
     package var retired = FrozenArray<PartID>()
     package var drain = DrainState.none
+    package var draining = FrozenArray<DrainingPart>()
     package init() {}
 }

@@ -54,6 +54,8 @@ public final class Worker {
     // The plan, as this worker runs it.
     var planVersion: UInt64 = 0
     package var drain = DrainState.none
+    /// Listener parts whose connections shall go elsewhere; lies in `currentPlan`.
+    var draining = FrozenArray<DrainingPart>()
     var acceptors = PlainArray<Acceptor>(capacity: 8)
     var clusters = unsafe PlainArray<UnsafeMutablePointer<Cluster>?>(capacity: 16)
     var clusterParts = PlainArray<PartID>(capacity: 16)
@@ -161,7 +163,7 @@ public final class Worker {
         case .send: sent(completion)
         case .accept: accepted(completion)
         case .connect: connected(completion)
-        case .message, .none, .shutdown, .close, .cancel, .timer, .streamTimer, .acceptTimer: break
+        case .message, .none, .close, .cancel, .timer, .streamTimer, .acceptTimer: break
         case .poll, .read, .other: completedOther(completion)
         }
     }

@@ -24,6 +24,7 @@ extension Worker {
         planVersion = unsafe plan.pointee.version
         _ = pins.releaseUnused(mailbox, plan: planVersion)
         if unsafe plan.pointee.drain != drain { unsafe drainChanged(plan.pointee.drain) }
+        unsafe adoptDraining(plan)
         mailbox.adopt(planVersion)
         if mailbox.isStopped { stop() }
     }
@@ -70,19 +71,6 @@ extension Worker {
             }
         }
         return false
-    }
-
-    /// Serving, or not any more: idle connections close at once, the others behind their response.
-    func drainChanged(_ state: DrainState) {
-        drain = state
-        tellConnections()
-        // While it only discourages, an idle connection closes behind its next response.
-        guard state == .closing else { return }
-        unsafe connections.slab.forEach { connection in
-            if unsafe connection.pointee.role == .http1Downstream, let server = unsafe servers[connection.pointee.session] {
-                unsafe beginDrain(server, connection)
-            }
-        }
     }
 
     private func adoptClusters(_ plan: UnsafePointer<Plan>) {

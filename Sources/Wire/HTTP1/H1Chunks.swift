@@ -20,6 +20,4 @@ package enum H1Chunks {
     package static var suffix: Bytes { Bytes("\r\n" as StaticString) }
     /// The end, when there are no trailers (`H1Encoder.trailers` otherwise).
     package static var last: Bytes { Bytes("0\r\n\r\n" as StaticString) }
-    /// `suffix` and `last` in one, for the last part.
-    package static var suffixAndLast: Bytes { Bytes("\r\n0\r\n\r\n" as StaticString) }
 }

@@ -57,25 +57,27 @@ enum ConfigInvariants {
             }
             guard let input = inputs.first(where: { $0.name == problem.file }) else { fatalError("no such file: \(problem)") }
             let (lines, longest) = measure(input.bytes)
-            // `JSONEscapes` moves the columns of what follows in a line of JSON: two bytes become six at most.
-            let columns = input.format == .json ? 3 * longest : longest
-            if problem.line > lines || problem.column < 1 || problem.column > columns + 1 {
+            if problem.line > lines || problem.column < 1 || problem.column > longest + 1 {
                 fatalError("a place outside of the file: \(problem)")
             }
         }
     }
 
-    /// Lines as YAML counts them (1.2 §5.4 and, as libyaml still does, NEL, LS and PS), one more for the end; the longest in
-    /// bytes.
+    /// Lines as an editor counts them, one more for the end; the longest in characters. UTF-16 is measured in bytes.
     private static func measure(_ bytes: [UInt8]) -> (lines: Int, longest: Int) {
+        let isUTF16 = bytes.starts(with: [0xff, 0xfe]) || bytes.starts(with: [0xfe, 0xff])
         var lines = 2
         var longest = 0
         var length = 0
-        for (i, byte) in bytes.enumerated() {
-            length += 1
+        for byte in bytes {
+            if isUTF16 || byte & 0xc0 != 0x80 { length += 1 }
             longest = max(longest, length)
-            if byte == 0x0d || byte == 0x0a { length = 0 }
-            if byte == 0x0d || byte == 0x0a || byte == 0x85 || (byte == 0xa8 || byte == 0xa9) && i > 0 { lines += 1 }
+            if byte == 0x0d || byte == 0x0a {
+                length = 0
+                lines += 1
+            }
+            // Of U+0085, U+2028 and U+2029 in UTF-16.
+            if isUTF16, byte == 0x85 || byte == 0x28 || byte == 0x29 { lines += 1 }
         }
         return (lines, longest)
     }

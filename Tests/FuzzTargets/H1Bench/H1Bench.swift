@@ -1,4 +1,4 @@
-// Nanoseconds per head, decoded and encoded: `Tests/FuzzTargets/bench`.
+// Nanoseconds per head, decoded and encoded: `Tests/FuzzTargets/build Tests/FuzzTargets/H1Bench /tmp/bench -O`.
 
 import Glibc
 import Primitives

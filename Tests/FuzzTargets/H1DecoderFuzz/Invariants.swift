@@ -1,6 +1,7 @@
 // What must always hold of the HTTP/1 decoders, checked by the fuzzer and, over its corpus, by WireTests:
 // - the same events whole and in pieces (a piece has memory of its own, so that over-reads are seen),
-// - every accepted head, encoded anew, decodes to the same head; stripping it leaves no connection field,
+// - every accepted head, encoded anew, decodes to the same head; stripped, it has no connection field and encodes again,
+// - a body's part, sent on as a chunk, comes back; with little memory there are failures and nothing else,
 // - normalising its path leaves a path.
 
 import Primitives
@@ -15,6 +16,8 @@ enum H1Invariants {
         let whole = Trace.run(bytes, setup, cuts: nil)
         let cut = Trace.run(bytes, setup, cuts: UInt64(input[1]))
         if whole != cut { fatalError("cuts change the events: \(whole.text) | \(cut.text)") }
+        // Room for one growth of a head and no second one.
+        _ = Trace.run(bytes, setup, cuts: nil, memory: 2048)
     }
 }
 
@@ -69,9 +72,10 @@ private struct Trace: Equatable {
 
     private mutating func note(_ facts: [Bool]) { bytes += facts.map { $0 ? 0x31 : 0x30 } }
 
-    static func run(_ input: Bytes, _ setup: Setup, cuts: UInt64?) -> Trace {
+    static func run(_ input: Bytes, _ setup: Setup, cuts: UInt64?, memory: Int = .max) -> Trace {
         var trace = Trace()
         let pool = BlockPool()
+        pool.allocatedBytesMax = memory
         guard var head = MessageHead(pool: pool, bytes: 512), var trailers = MessageHead(pool: pool, bytes: 512) else {
             fatalError("no memory")
         }
@@ -109,11 +113,14 @@ private struct Trace: Equatable {
                     trace.note(setup.isResponse ? facts(response) : facts(request))
                     if !setup.isResponse, head.method == .connect, setup.upgrade { request.becomeTunnel() }
                     checkAgain(head, setup, tunnel: response.isTunnel)
-                    checkPath(head, pool)
+                    if memory == .max { checkPath(head, pool) }
                     if setup.isResponse, head.status < 200, !response.isTunnel { head.reset() }
                 case .body(let part):
                     if part.isEmpty { fatalError("empty part") }
-                    if !trace.inBody { trace.note("body") }
+                    if !trace.inBody {
+                        trace.note("body")
+                        checkChunk(part)
+                    }
                     trace.inBody = true
                     trace.bytes += [UInt8](part)
                 case .trailersBegin:
@@ -211,6 +218,30 @@ private func checkTrailers(_ trailers: MessageHead) {
     pool.destroy()
 }
 
+/// A part of a body, in a chunk of its own.
+private func checkChunk(_ part: Bytes) {
+    let pool = BlockPool()
+    guard var head = MessageHead(pool: pool, bytes: 512) else { fatalError("no memory") }
+    let start = Bytes("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+    var bytes = [UInt8](start)
+    unsafe withUnsafeTemporaryAllocation(byteCount: H1Chunks.prefixBytesMax, alignment: 1) { room in
+        guard let base = room.baseAddress else { fatalError("no memory") }
+        let count = unsafe H1Chunks.prefix(part.count, into: base)
+        for i in 0..<count { unsafe bytes.append(room[i]) }
+    }
+    bytes += [UInt8](part) + [UInt8](H1Chunks.suffix) + [UInt8](H1Chunks.last)
+    bytes.withBytes { bytes in
+        var decoder = H1RequestDecoder(options: H1Options())
+        var cursor = 0
+        guard case .head = decoder.next(bytes, &cursor, head: &head) else { fatalError("no head") }
+        guard case .body(let again) = decoder.next(bytes, &cursor, head: &head) else { fatalError("no body") }
+        same(part, again)
+        guard case .complete = decoder.next(bytes, &cursor, head: &head), cursor == bytes.count else { fatalError("no end") }
+    }
+    head.destroy()
+    pool.destroy()
+}
+
 /// What we would forward reads as what we read.
 private func checkAgain(_ head: MessageHead, _ setup: Setup, tunnel: Bool) {
     if tunnel || head.version == .http10 { return }
@@ -223,7 +254,10 @@ private func checkAgain(_ head: MessageHead, _ setup: Setup, tunnel: Bool) {
     guard var again = MessageHead(pool: pool, bytes: 512) else { fatalError("no memory") }
     let chunked = head.has(.transferEncoding)
     let length = head.value(of: .contentLength)
-    let framing: H1Framing = chunked ? .chunked : length.flatMap { trimmedLength($0) }.map { .contentLength($0) } ?? .none
+    let framing: H1Framing = chunked ? .chunked
+        : length.flatMap { trimmedLength($0) }.map { .contentLength($0) } ?? (setup.isResponse ? .closeDelimited : .none)
+    // A client of HTTP/1.0 is answered as such; it knows no chunks.
+    let version: HTTPVersion = setup.options.acceptHTTP10 && !chunked ? .http10 : .http11
     let bound = setup.isResponse ? H1Encoder.responseBound(head) : H1Encoder.requestBound(head)
     let memory = UnsafeMutableRawPointer.allocate(byteCount: bound, alignment: 1)
     var options = H1Options()
@@ -234,7 +268,7 @@ private func checkAgain(_ head: MessageHead, _ setup: Setup, tunnel: Bool) {
     let event: H1Event
     var cursor = 0
     if setup.isResponse {
-        let count = unsafe H1Encoder.responseHead(head, framing, encoder, into: memory, capacity: bound)
+        let count = unsafe H1Encoder.responseHead(head, framing, encoder, version: version, into: memory, capacity: bound)
         var decoder = H1ResponseDecoder(options: options, requestMethod: setup.method)
         event = unsafe decoder.next(Bytes(UnsafeRawPointer(memory), count), &cursor, head: &again)
         if cursor != count { fatalError("response head not used up") }
@@ -264,6 +298,19 @@ private func checkAgain(_ head: MessageHead, _ setup: Setup, tunnel: Bool) {
     let keepUpgrade = again.count & 1 == 1
     if HopByHop.strip(&again, keepUpgrade: keepUpgrade) {
         if again.has(.transferEncoding) || !keepUpgrade && again.has(.connection) { fatalError("not stripped") }
+        if !setup.isResponse {
+            guard var third = MessageHead(pool: pool, bytes: 512) else { fatalError("no memory") }
+            let bound = H1Encoder.requestBound(again)
+            let memory = UnsafeMutableRawPointer.allocate(byteCount: bound, alignment: 1)
+            let count = unsafe H1Encoder.requestHead(again, .none, encoder, into: memory, capacity: bound)
+            var decoder = H1RequestDecoder(options: options)
+            cursor = 0
+            guard case .head = unsafe decoder.next(Bytes(UnsafeRawPointer(memory), count), &cursor, head: &third) else {
+                fatalError("our own head is refused when it is stripped")
+            }
+            unsafe memory.deallocate()
+            third.destroy()
+        }
     }
     unsafe memory.deallocate()
     again.destroy()

@@ -256,6 +256,13 @@ extension Groups {
         Case(
             "framing.websocket_with_length", request("GET /chat", "connection: Upgrade\r\nupgrade: websocket\r\ncontent-length: 2\r\n") + "hi",
             on: "websocket").with { $0.answerLimitMs = 300 },
+        Case(
+            "framing.websocket_with_chunks",
+            request("GET /chat", "connection: Upgrade\r\nupgrade: websocket\r\ntransfer-encoding: chunked\r\n") + "2\r\nhi\r\n0\r\n\r\n",
+            on: "websocket"
+        ).upstream(.steps(
+            .readHead, .send("HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n"),
+            .readText("0\r\n\r\n"), .send("seen"), .close)),
         Case("framing.upgrade_not_enabled", request("GET /chat", "connection: Upgrade\r\nupgrade: websocket\r\n")),
         Case("framing.upgrade_other", request("GET /a", "connection: Upgrade\r\nupgrade: foo\r\n"), on: "websocket"),
         Case("framing.upgrade_h2c", request("GET /a", "connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n")),

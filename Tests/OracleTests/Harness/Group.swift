@@ -24,6 +24,8 @@ struct Group: Sendable {
         var filters = ""
         /// YAML fields of the `Router` filter.
         var router = ""
+        /// `log_format` of the access log.
+        var logFormat = "{text_format_source: {inline_string: \"\(Group.accessLogFormat)\\n\"}}"
         /// YAML list of network filters instead of the `HttpConnectionManager`.
         var networkFilter = ""
     }
@@ -36,6 +38,8 @@ struct Group: Sendable {
             case refused
             /// A listening port whose queue is full: connects are never answered.
             case silent
+            /// `refused`, and said to be unhealthy.
+            case unhealthy
         }
 
         let name: String
@@ -118,7 +122,7 @@ extension Group.Listener {
                       typed_config:
                         "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
                         path: {{dir}}/access.log
-                        log_format: {text_format_source: {inline_string: "\(Group.accessLogFormat)\\n"}}
+                        log_format: \(logFormat)
 
             """
         // Envoy waits this long for the client's close; the default second would add up over the cases.
@@ -151,13 +155,17 @@ extension Group.Cluster {
         if endpoints.isEmpty { text += " []" }
         text += "\n"
         for endpoint in endpoints {
-            let port =
-                switch endpoint {
-                case .scripted(let upstream): "{{up.\(upstream)}}"
-                case .refused: "{{up.refused}}"
-                case .silent: "{{up.silent}}"
-                }
-            text += "      - endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: \(port)}}}\n"
+            var more = ""
+            let port: String
+            switch endpoint {
+            case .scripted(let upstream): port = "{{up.\(upstream)}}"
+            case .refused: port = "{{up.refused}}"
+            case .silent: port = "{{up.silent}}"
+            case .unhealthy:
+                port = "{{up.refused}}"
+                more = "        health_status: UNHEALTHY\n"
+            }
+            text += "      - endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: \(port)}}}\n" + more
         }
         return text
     }

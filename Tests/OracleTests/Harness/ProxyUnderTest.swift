@@ -41,7 +41,7 @@ final class ProxyUnderTest {
                 upstream.start()
                 upstreams[name] = upstream
                 ports["up." + name] = upstream.port
-            case .refused:
+            case .refused, .unhealthy:
                 if ports["up.refused"] != nil { break }
                 ports["up.refused"] = Ports.free()
                 held.append(try Sockets.reserve(port: ports["up.refused"]!))

@@ -18,6 +18,8 @@ struct H1Client {
     var previousIdle: Handle = .none
     var isIdle = false
     var requests: UInt64 = 0
+    /// Counted in `upstream_cx_http1_total`: not what was opened for a CONNECT, until a request takes it over.
+    var isCountedHTTP1 = false
     var requestSent = false
     var responseDone = false
     var mustClose = false
@@ -26,6 +28,8 @@ struct H1Client {
     var closeAtMs: UInt64 = 0
     /// Trailers are kept only where both sides have them enabled.
     var keepsTrailers = false
+    /// Our end of the connection, for logs.
+    var localAddress = SocketAddress()
 }
 
 extension Worker {
@@ -53,11 +57,31 @@ extension Worker {
                 decoder: H1ResponseDecoder(options: options, requestMethod: .get)))
         unsafe connection.pointee.session = handle
         unsafe host.pointee.connectingCount &+= 1
-        if !isTCP { unsafe count(config.pointee.stats, .upstreamCxHttp1Total) }
+        if !isTCP {
+            unsafe client.pointee.isCountedHTTP1 = true
+            unsafe count(config.pointee.stats, .upstreamCxHttp1Total)
+        }
         if unsafe config.pointee.connectionDurationMaxMs != 0 {
             unsafe client.pointee.closeAtMs = unsafe nowMs &+ config.pointee.connectionDurationMaxMs
         }
         return unsafe client
+    }
+
+    /// A connection may go to another kind of stream than the one that it was opened for: Envoy keeps pools apart, and counts
+    /// one connection for each that carries HTTP.
+    private func countHTTP1(
+        _ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, _ host: UnsafeMutablePointer<Host>,
+        _ config: UnsafePointer<ClusterConfig>
+    ) {
+        guard unsafe client.pointee.isCountedHTTP1 == stream.pointee.isTCP else { return }
+        if unsafe stream.pointee.isTCP {
+            unsafe host.pointee.countedHTTP1 &+= 1
+        } else if unsafe host.pointee.countedHTTP1 > 0 {
+            unsafe host.pointee.countedHTTP1 &-= 1
+        } else {
+            unsafe count(config.pointee.stats, .upstreamCxHttp1Total)
+        }
+        unsafe client.pointee.isCountedHTTP1.toggle()
     }
 
     func http1Connected(_ connection: UnsafeMutablePointer<Connection>) {
@@ -67,6 +91,7 @@ extension Worker {
             return
         }
         unsafe host.pointee.connectingCount &-= 1
+        unsafe client.pointee.localAddress = unsafe SocketAddress(localOf: connection.pointee.descriptor)
         unsafe connections.receive(connection, pollFirst: true)
         unsafe ready(client, connection, host)
     }
@@ -110,11 +135,15 @@ extension Worker {
             requestMethod: stream.pointee.request.method, upgradeWasAsked: stream.pointee.isUpgrade)
         unsafe stream.pointee.upstream = unsafe connection.pointee.handle
         unsafe stream.pointee.upstreamConnectionID = unsafe connection.pointee.id
+        unsafe stream.pointee.upstreamRemoteAddress = unsafe host.pointee.config.address
+        unsafe stream.pointee.upstreamLocalAddress = unsafe client.pointee.localAddress
         unsafe stream.pointee.upstreamSentBefore = unsafe connection.pointee.bytesSent
+        unsafe stream.pointee.upstreamReceivedBefore = unsafe connection.pointee.bytesReceived
         unsafe connection.pointee.activeMs = nowMs
         if let cluster = unsafe cluster {
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqTotal)
             unsafe gauge(cluster.pointee.config.pointee.stats, .upstreamRqActive, 1)
+            unsafe countHTTP1(stream, client, host, cluster.pointee.config)
         }
         unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqTotal.rawValue)
         unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqActive.rawValue, 1)
@@ -153,6 +182,11 @@ extension Worker {
             unsafe stream.pointee.requestIsChunked = true
             framing = .chunked
         }
+        switch framing {
+        case .contentLength(let length): unsafe stream.pointee.requestLeft = unsafe stream.pointee.isUpgrade ? nil : length
+        case .none: unsafe stream.pointee.requestLeft = unsafe stream.pointee.isUpgrade ? nil : 0
+        case .chunked, .closeDelimited: unsafe stream.pointee.requestLeft = nil
+        }
         let bound = unsafe H1Encoder.requestBound(stream.pointee.request)
         guard let room = unsafe connection.pointee.out.contiguousRoom(memory, bytes: bound) else {
             return unsafe upstreamReset(stream, .memory)
@@ -162,23 +196,57 @@ extension Worker {
                 stream.pointee.request, framing, options, into: room.start, capacity: room.count))
         unsafe connections.markDirty(connection)
         unsafe stream.pointee.requestHeadSent = true
-        if unsafe !stream.pointee.waitingBody.isEmpty, unsafe !stream.pointee.isUpgrade { unsafe sendWaitingBody(stream, connection) }
+        if unsafe !stream.pointee.waitingBody.isEmpty, unsafe !stream.pointee.isUpgrade {
+            guard unsafe sendWaitingBody(stream, connection) else { return }
+        }
         if unsafe stream.pointee.requestEndForwarded, unsafe !stream.pointee.isUpgrade { unsafe sendRequestEnd(stream, connection) }
     }
 
-    /// Body that came before the connection was there.
-    private func sendWaitingBody(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) {
-        unsafe countUpstreamBody(stream, stream.pointee.waitingBody.count)
+    /// Body that came before the connection was there. False: the stream may be gone.
+    private func sendWaitingBody(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) -> Bool {
+        let bytes = unsafe stream.pointee.waitingBody.count
+        guard unsafe takeRequestLeft(stream, bytes) else { return false }
+        unsafe countUpstreamBody(stream, bytes)
         if unsafe stream.pointee.requestIsChunked {
-            if let room = unsafe connection.pointee.out.contiguousRoom(memory, bytes: H1Chunks.prefixBytesMax) {
-                unsafe connection.pointee.out.wrote(H1Chunks.prefix(stream.pointee.waitingBody.count, into: room.start))
+            guard let room = unsafe connection.pointee.out.contiguousRoom(memory, bytes: H1Chunks.prefixBytesMax) else {
+                unsafe upstreamReset(stream, .memory)
+                return false
             }
+            unsafe connection.pointee.out.wrote(H1Chunks.prefix(bytes, into: room.start))
             unsafe connection.pointee.out.append(moving: &stream.pointee.waitingBody)
-            _ = unsafe connection.pointee.out.append(copying: H1Chunks.suffix, memory)
+            guard unsafe connection.pointee.out.append(copying: H1Chunks.suffix, memory) else {
+                unsafe upstreamReset(stream, .memory)
+                return false
+            }
         } else {
             unsafe connection.pointee.out.append(moving: &stream.pointee.waitingBody)
         }
         unsafe resumeDownstreamReading(stream)
+        return true
+    }
+
+    // HOT: per frame.
+    /// So many bytes of the body go out. False, and the stream may be gone: the head promised fewer.
+    func takeRequestLeft(_ stream: StreamPointer, _ bytes: Int) -> Bool {
+        guard let left = unsafe stream.pointee.requestLeft else { return true }
+        guard UInt64(truncatingIfNeeded: bytes) <= left else {
+            unsafe requestBrokeItsLength(stream)
+            return false
+        }
+        unsafe stream.pointee.requestLeft = left &- UInt64(truncatingIfNeeded: bytes)
+        return true
+    }
+
+    /// A filter has made the body longer or shorter than the head says that has gone out: an upstream would take the rest
+    /// for another request, or wait for more. The connection goes.
+    private func requestBrokeItsLength(_ stream: StreamPointer) {
+        if let cluster = unsafe cluster(stream.pointee.clusterSlot) {
+            unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqTxReset)
+        }
+        unsafe stream.pointee.flags.insert(.localReset)
+        unsafe reply(
+            stream, status: 500, body: Bytes("Internal Server Error" as StaticString),
+            details: Bytes("request_body_length_mismatch" as StaticString), flags: .localReset)
     }
 
     func countUpstreamBody(_ stream: StreamPointer, _ bytes: Int) {
@@ -189,20 +257,27 @@ extension Worker {
     func sendRequestEnd(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) {
         guard let client = unsafe clients[connection.pointee.session], unsafe !client.pointee.requestSent else { return }
         guard unsafe stream.pointee.requestHeadSent, unsafe !stream.pointee.isUpgrade else { return }
+        if let left = unsafe stream.pointee.requestLeft, left > 0 { return unsafe requestBrokeItsLength(stream) }
         unsafe client.pointee.requestSent = true
         unsafe stream.pointee.upstreamRequestEndNs = nowNs
         if unsafe stream.pointee.requestIsChunked {
             if let trailers = unsafe stream.pointee.requestTrailers, unsafe client.pointee.decoder.options.enableTrailers {
                 let bound = H1Encoder.trailersBound(trailers)
-                if let room = unsafe connection.pointee.out.contiguousRoom(memory, bytes: bound) {
-                    unsafe connection.pointee.out.wrote(
-                        H1Encoder.trailers(trailers, H1EncoderOptions(), into: room.start, capacity: room.count))
+                guard let room = unsafe connection.pointee.out.contiguousRoom(memory, bytes: bound) else {
+                    return unsafe requestEndFailed(stream, client)
                 }
-            } else {
-                _ = unsafe connection.pointee.out.append(copying: H1Chunks.last, memory)
+                unsafe connection.pointee.out.wrote(
+                    H1Encoder.trailers(trailers, H1EncoderOptions(), into: room.start, capacity: room.count))
+            } else if unsafe !connection.pointee.out.append(copying: H1Chunks.last, memory) {
+                return unsafe requestEndFailed(stream, client)
             }
             unsafe connections.markDirty(connection)
         }
+    }
+
+    private func requestEndFailed(_ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>) {
+        unsafe client.pointee.mustClose = true
+        unsafe upstreamReset(stream, .memory)
     }
 
     // HOT: per completion.
@@ -210,6 +285,7 @@ extension Worker {
         unsafe upstreamCounted(connection, .upstreamCxTxBytesTotal, UInt64(truncatingIfNeeded: bytes))
         guard let client = unsafe clients[connection.pointee.session], let stream = unsafe streams[client.pointee.stream] else { return }
         unsafe stream.pointee.activeMs = nowMs
+        unsafe stream.pointee.upstreamBytesSent = unsafe connection.pointee.bytesSent &- stream.pointee.upstreamSentBefore
         if let downstream = unsafe connections.slab[stream.pointee.downstream], unsafe downstream.pointee.isPaused,
             unsafe connection.pointee.out.count <= upstreamLimit(stream) / 2
         {
@@ -234,7 +310,8 @@ extension Worker {
             if unsafe hasNotBeenAsked(client, connection, stream), cursor < bytes.count {
                 return unsafe answeredUnasked(client, connection, stream)
             }
-            unsafe stream.pointee.upstreamBytesReceived = unsafe connection.pointee.bytesReceived
+            unsafe stream.pointee.upstreamBytesReceived =
+                unsafe connection.pointee.bytesReceived &- stream.pointee.upstreamReceivedBefore
             if unsafe stream.pointee.retry.perTryIdleAtMs != 0 {
                 unsafe stream.pointee.retry.perTryIdleAtMs = unsafe nowMs &+ stream.pointee.retry.perTryIdleMs
             }
@@ -251,7 +328,9 @@ extension Worker {
                 unsafe clientHead(client, stream)
             case .body(let part):
                 unsafe responseBody(client, connection, stream, part, buffer)
-            case .trailersBegin: unsafe stream.pointee.responseTrailers = MessageHead(pool: memory.blocks, bytes: 1024)
+            case .trailersBegin:
+                unsafe stream.pointee.responseTrailers = MessageHead(pool: memory.blocks, bytes: 1024)
+                if unsafe stream.pointee.responseTrailers == nil { unsafe clientFailed(client, connection, stream, .memory) }
             case .trailers: break
             case .complete:
                 unsafe client.pointee.hasExcess = cursor < bytes.count
@@ -294,6 +373,7 @@ extension Worker {
                 unsafe upstreamCounted(connection, .upstreamCxCloseNotify, 1)
             }
         }
+        unsafe stream.pointee.responseFieldCount = unsafe UInt16(truncatingIfNeeded: stream.pointee.response.count)
         let ends = unsafe client.pointee.decoder.endsHere
         // Without a body the response is here in full: its connection goes back to the pool with the stream's end.
         if ends, unsafe !client.pointee.decoder.isTunnel { unsafe markComplete(client, stream) }
@@ -311,8 +391,13 @@ extension Worker {
             unsafe stream.pointee.expectsContinue = false
             unsafe count(stream.pointee.http.pointee.stats, .downstreamRq1xx)
             unsafe count(stream.pointee.http.pointee.stats, .downstreamRqCompleted)
-            _ = unsafe downstream.pointee.out.append(
-                copying: Bytes("HTTP/1.1 100 Continue\r\n\r\n" as StaticString), memory)
+            guard
+                unsafe downstream.pointee.out.append(
+                    copying: Bytes("HTTP/1.1 100 Continue\r\n\r\n" as StaticString), memory)
+            else {
+                unsafe downstreamOutOfMemory(stream)
+                return
+            }
             unsafe connections.markDirty(downstream)
         }
         unsafe stream.pointee.response.reset()
@@ -344,6 +429,7 @@ extension Worker {
         unsafe client.pointee.responseDone = true
         unsafe stream.pointee.upstreamEndNs = nowNs
         unsafe stream.pointee.timeoutAtMs = 0
+        unsafe stream.pointee.retry.perTryIdleAtMs = 0
         guard let connection = unsafe connections.slab[client.pointee.connection] else { return }
         if unsafe client.pointee.hasExcess {
             unsafe client.pointee.mustClose = true
@@ -384,6 +470,12 @@ extension Worker {
         if unsafe stream.pointee.isTunnel {
             if error == 0, unsafe stream.pointee.isTCP { return unsafe connectFinished(stream, client, connection) }
             unsafe tunnelUpstreamEnded(stream, client, connection, error)
+            return
+        }
+        if unsafe client.pointee.responseDone {
+            // The response is here in full and waits at a filter: it needs the connection no more.
+            unsafe client.pointee.mustClose = true
+            unsafe releaseUpstream(stream)
             return
         }
         if error == 0, case .complete = unsafe client.pointee.decoder.finish() {

@@ -295,11 +295,11 @@ extension Worker {
         let http = unsafe server.pointee.http
         var deadline = UInt64.max
         if unsafe http.pointee.idleTimeoutMs != 0 { deadline = unsafe connection.pointee.activeMs &+ http.pointee.idleTimeoutMs }
-        for other in unsafe [
-            server.pointee.closeAtMs, server.pointee.drainAtMs, server.pointee.headersDeadlineMs, server.pointee.lingerUntilMs,
-            server.pointee.drainedAtMs,
-        ]
-        where other != 0 { deadline = min(deadline, other) }
+        if unsafe server.pointee.closeAtMs != 0 { deadline = unsafe min(deadline, server.pointee.closeAtMs) }
+        if unsafe server.pointee.drainAtMs != 0 { deadline = unsafe min(deadline, server.pointee.drainAtMs) }
+        if unsafe server.pointee.headersDeadlineMs != 0 { deadline = unsafe min(deadline, server.pointee.headersDeadlineMs) }
+        if unsafe server.pointee.lingerUntilMs != 0 { deadline = unsafe min(deadline, server.pointee.lingerUntilMs) }
+        if unsafe server.pointee.drainedAtMs != 0 { deadline = unsafe min(deadline, server.pointee.drainedAtMs) }
         if deadline != .max { unsafe timers.arm(connection.timerNode, at: deadline) }
     }
 

@@ -8,9 +8,10 @@ import Wire
 
 extension Worker {
     // HOT: per message.
-    /// Encodes the response's head. `endStream`: no body follows.
-    func sendResponseHead(_ stream: StreamPointer, endStream: Bool) {
-        guard let connection = unsafe connections.slab[stream.pointee.downstream] else { return }
+    /// Encodes the response's head. `endStream`: no body follows. False, here and below: there was no memory, or the body
+    /// broke its length; the stream is gone.
+    func sendResponseHead(_ stream: StreamPointer, endStream: Bool) -> Bool {
+        guard let connection = unsafe connections.slab[stream.pointee.downstream] else { return true }
         let framing = unsafe responseFraming(stream, endStream: endStream)
         // The upstream's framing is not ours: what follows is framed by what this head says, and by nothing else.
         if case .chunked = framing {
@@ -18,12 +19,18 @@ extension Worker {
         } else {
             unsafe stream.pointee.responseIsChunked = false
         }
+        if case .contentLength(let length) = framing {
+            unsafe stream.pointee.responseLeft = length
+        } else {
+            unsafe stream.pointee.responseLeft = nil
+        }
+        let isUnframed = if case .none = framing { unsafe !stream.pointee.isTunnel } else { false }
+        unsafe stream.pointee.responseIsBare = unsafe isUnframed || stream.pointee.isHead || stream.pointee.response.status == 304
         var options = H1EncoderOptions()
         options.properCaseWords = unsafe stream.pointee.http.pointee.properCaseHeaders
         let bound = unsafe H1Encoder.responseBound(stream.pointee.response)
         guard let room = unsafe connection.pointee.out.contiguousRoom(memory, bytes: bound) else {
-            unsafe downstreamOutOfMemory(stream)
-            return
+            return unsafe downstreamOutOfMemory(stream)
         }
         let written = unsafe H1Encoder.responseHead(
             stream.pointee.response, framing, options, version: stream.pointee.request.version, into: room.start,
@@ -32,6 +39,7 @@ extension Worker {
         unsafe stream.pointee.responseHeadBytes &+= UInt64(truncatingIfNeeded: written)
         unsafe stream.pointee.responseHeadSent = true
         unsafe connections.markDirty(connection)
+        return true
     }
 
     /// RFC 9112 §6: how the body that we send is framed.
@@ -53,12 +61,18 @@ extension Worker {
 
     // HOT: per frame.
     /// Queues a part of the body. With `buffer` it may be referred to in place. Takes no hold: retains what it keeps.
-    func sendResponseData(_ stream: StreamPointer, _ part: Bytes, _ buffer: UInt16?) {
-        guard let connection = unsafe connections.slab[stream.pointee.downstream], unsafe !stream.pointee.isHead else { return }
+    func sendResponseData(_ stream: StreamPointer, _ part: Bytes, _ buffer: UInt16?) -> Bool {
+        guard let connection = unsafe connections.slab[stream.pointee.downstream], unsafe !stream.pointee.responseIsBare else {
+            return true
+        }
+        if let left = unsafe stream.pointee.responseLeft {
+            guard UInt64(truncatingIfNeeded: part.count) <= left else { return unsafe responseBrokeItsLength(stream) }
+            unsafe stream.pointee.responseLeft = left &- UInt64(truncatingIfNeeded: part.count)
+        }
         unsafe stream.pointee.responseBodyBytes &+= UInt64(truncatingIfNeeded: part.count)
         let isChunked = unsafe stream.pointee.responseIsChunked && !stream.pointee.isTunnel
-        if unsafe queue(part, buffer, on: connection, chunked: isChunked) { return }
-        unsafe downstreamOutOfMemory(stream)
+        if unsafe queue(part, buffer, on: connection, chunked: isChunked) { return true }
+        return unsafe downstreamOutOfMemory(stream)
     }
 
     // HOT: per frame.
@@ -84,31 +98,57 @@ extension Worker {
     }
 
     /// Ends the body.
-    func sendResponseEnd(_ stream: StreamPointer) {
-        guard let connection = unsafe connections.slab[stream.pointee.downstream] else { return }
-        if unsafe stream.pointee.responseIsChunked, unsafe !stream.pointee.isHead, unsafe !stream.pointee.isTunnel {
+    func sendResponseEnd(_ stream: StreamPointer) -> Bool {
+        guard let connection = unsafe connections.slab[stream.pointee.downstream] else { return true }
+        if let left = unsafe stream.pointee.responseLeft, left > 0, unsafe !stream.pointee.responseIsBare {
+            return unsafe responseBrokeItsLength(stream)
+        }
+        if unsafe stream.pointee.responseIsChunked, unsafe !stream.pointee.responseIsBare, unsafe !stream.pointee.isTunnel {
             if let trailers = unsafe stream.pointee.responseTrailers, unsafe stream.pointee.http.pointee.decoder.enableTrailers {
                 var options = H1EncoderOptions()
                 options.properCaseWords = unsafe stream.pointee.http.pointee.properCaseHeaders
                 let bound = H1Encoder.trailersBound(trailers)
                 guard let room = unsafe connection.pointee.out.contiguousRoom(memory, bytes: bound) else {
-                    unsafe downstreamOutOfMemory(stream)
-                    return
+                    return unsafe downstreamOutOfMemory(stream)
                 }
                 unsafe connection.pointee.out.wrote(
                     H1Encoder.trailers(trailers, options, into: room.start, capacity: room.count))
-            } else {
-                _ = unsafe connection.pointee.out.append(copying: H1Chunks.last, memory)
+            } else if unsafe !connection.pointee.out.append(copying: H1Chunks.last, memory) {
+                return unsafe downstreamOutOfMemory(stream)
             }
         }
         unsafe connections.markDirty(connection)
+        return true
     }
 
-    private func downstreamOutOfMemory(_ stream: StreamPointer) {
+    /// A filter has made the body longer or shorter than its head says. What follows would be read as another response, or
+    /// as part of this one: nothing follows on this connection.
+    private func responseBrokeItsLength(_ stream: StreamPointer) -> Bool {
+        unsafe stream.pointee.flags.insert(.localReset)
+        unsafe stream.pointee.details = Bytes("response_body_length_mismatch" as StaticString)
+        unsafe resetDownstream(stream)
+        return false
+    }
+
+    /// Part of what had to be said may be queued already: nothing may follow it.
+    @discardableResult
+    func downstreamOutOfMemory(_ stream: StreamPointer) -> Bool {
+        unsafe stream.pointee.flags.insert(.localReset)
+        unsafe stream.pointee.details = Bytes("out_of_memory" as StaticString)
         guard let connection = unsafe connections.slab[stream.pointee.downstream],
             let server = unsafe servers[connection.pointee.session]
-        else { return }
-        unsafe downstreamGone(server, connection)
+        else {
+            unsafe resetDownstream(stream)
+            return false
+        }
+        let stats = unsafe server.pointee.http.pointee.stats
+        count(stats, .downstreamRqTxReset)
+        count(stats, .downstreamCxDestroyActiveRq)
+        count(stats, .downstreamCxDestroyLocalActiveRq)
+        count(stats, .downstreamCxDestroyLocal)
+        unsafe endStream(stream, reset: true)
+        unsafe closeServer(server, connection)
+        return false
     }
 
     // HOT: per completion.

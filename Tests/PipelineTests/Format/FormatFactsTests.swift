@@ -1,0 +1,111 @@
+import Glibc
+import Pipeline
+import Primitives
+import Testing
+
+/// Operators whose values depend on the clock, the machine or the process, over a stream that is filled in by hand. The
+/// others are compared with Envoy's (OracleTests, group formats).
+@Suite struct FormatFactsTests {
+    private func timed() throws -> FormatBench {
+        let bench = try FormatBench()
+        let ms: UInt64 = 1_000_000
+        bench.nowNs = 900 * ms
+        unsafe bench.stream.pointee.startNs = 100 * ms
+        unsafe bench.stream.pointee.requestEndNs = 103 * ms
+        unsafe bench.stream.pointee.upstreamStartNs = 110 * ms
+        unsafe bench.stream.pointee.upstreamRequestEndNs = 115 * ms
+        unsafe bench.stream.pointee.upstreamFirstByteNs = 150 * ms + 2_345
+        unsafe bench.stream.pointee.upstreamEndNs = 180 * ms
+        unsafe bench.stream.pointee.responseStartNs = 151 * ms
+        unsafe bench.stream.pointee.endNs = 200 * ms
+        return bench
+    }
+
+    @Test(arguments: [
+        ("%DURATION%", "100"), ("%REQUEST_DURATION%", "3"), ("%REQUEST_TX_DURATION%", "15"), ("%RESPONSE_DURATION%", "50"), ("%RESPONSE_TX_DURATION%", "49"),
+        ("%COMMON_DURATION(DS_RX_BEG:DS_RX_END)%", "3"), ("%COMMON_DURATION(DS_RX_END:US_TX_BEG:us)%", "7000"),
+        ("%COMMON_DURATION(US_TX_BEG:US_TX_END:ns)%", "5000000"), ("%COMMON_DURATION(US_TX_END:US_RX_BEG:us)%", "35002"),
+        ("%COMMON_DURATION(US_RX_BEG:US_RX_END:ms)%", "29"), ("%COMMON_DURATION(US_RX_END:DS_TX_BEG)%", "-"), ("%COMMON_DURATION(DS_TX_BEG:DS_TX_END)%", "49"),
+        ("%COMMON_DURATION(US_CX_BEG:US_CX_END)%", "-"), ("%COMMON_DURATION(US_HS_END:DS_TX_END)%", "-"), ("%COMMON_DURATION(OTHER:DS_TX_END)%", "-"),
+    ])
+    func durationsLieBetweenTheirPoints(_ format: String, _ expected: String) throws {
+        #expect(try timed().write(format) == expected)
+    }
+
+    @Test func aRequestThatCameNoFurtherHasNoLaterDurations() throws {
+        let bench = try FormatBench()
+        unsafe bench.stream.pointee.startNs = 5_000_000
+        bench.nowNs = 12_000_000
+        #expect(try bench.write("%DURATION% %REQUEST_DURATION% %RESPONSE_DURATION% %RESPONSE_TX_DURATION%") == "7 - - -")
+        bench.info.startNs = 1_000_000
+        #expect(try bench.writeTCP("%DURATION% %REQUEST_DURATION%") == "11 -")
+        bench.info.endNs = 3_000_000
+        #expect(try bench.writeTCP("%DURATION%") == "2")
+    }
+
+    @Test func idsAreThoseOfTheConnections() throws {
+        let bench = try FormatBench()
+        unsafe bench.stream.pointee.connectionID = 12
+        unsafe bench.stream.pointee.upstreamConnectionID = 34
+        bench.info.connectionID = 56
+        bench.info.upstreamConnectionID = 78
+        let format = "%CONNECTION_ID% %UPSTREAM_CONNECTION_ID% %UPSTREAM_CONNECTION_IDS_ATTEMPTED%"
+        #expect(try bench.write(format) == "12 34 34")
+        #expect(try bench.writeTCP(format) == "56 78 78")
+    }
+
+    /// RFC 9562 §5.4
+    @Test func aUniqueIDIsAVersion4UUID() throws {
+        let bench = try FormatBench()
+        var seen: Set<String> = []
+        for _ in 0..<50 {
+            let id = try bench.writeTCP("%UNIQUE_ID%")
+            let parts = id.split(separator: "-")
+            #expect(parts.map(\.count) == [8, 4, 4, 4, 12])
+            #expect(parts[2].first == "4" && "89ab".contains(parts[3].first ?? "x"), "\(id)")
+            seen.insert(id)
+        }
+        #expect(seen.count == 50)
+        #expect(try bench.writeTCP("%STREAM_ID%").count == 36)
+        #expect(try bench.write("%STREAM_ID%") == "-", "no request id")
+    }
+
+    @Test func addressesHaveThreeForms() throws {
+        let bench = try FormatBench()
+        let remote = try #require(SocketAddress(ip: "2001:db8:1:2:3:4:5:6", port: 70))
+        unsafe bench.stream.pointee.remoteAddress = remote
+        let path = try #require(SocketAddress(unixPath: "/tmp/socket"))
+        bench.info.remoteAddress = path
+        #expect(
+            try bench.write("%DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %DOWNSTREAM_REMOTE_PORT%")
+                == "[2001:db8:1:2:3:4:5:6]:70 2001:db8:1:2:3:4:5:6 70")
+        #expect(
+            try bench.write("%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT(72)% %DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT(128)% %DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT(x)%")
+                == "2001:db8:1:2::/72 2001:db8:1:2:3:4:5:6/128 2001:db8:1:2:3:4:5:6")
+        #expect(
+            try bench.writeTCP("%DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT(8)% %DOWNSTREAM_REMOTE_PORT%")
+                == "/tmp/socket /tmp/socket -")
+        #expect(try bench.writeTCP("%UPSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_DIRECT_REMOTE_ADDRESS%") == "- -")
+    }
+
+    @Test func whatTheProcessKnows() throws {
+        let bench = try FormatBench()
+        unsafe setenv("MARTLET_FORMAT_TEST", "from outside", 1)
+        unsafe setenv("MARTLET_FORMAT_EMPTY", "", 1)
+        #expect(try bench.write("%ENVIRONMENT(MARTLET_FORMAT_TEST)%|%ENVIRONMENT(MARTLET_FORMAT_TEST):4%|%ENVIRONMENT(MARTLET_FORMAT_EMPTY)%|%ENVIRONMENT(MARTLET_FORMAT_NONE)%") == "from outside|from||-")
+        var name = [CChar](repeating: 0, count: 256)
+        unsafe gethostname(&name, 255)
+        #expect(try bench.write("%HOSTNAME%") == String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
+    }
+
+    @Test func bytesOfAConnection() throws {
+        let bench = try FormatBench()
+        bench.info.bytesReceived = 1
+        bench.info.bytesSent = 2
+        bench.info.upstreamBytesSent = 3
+        bench.info.upstreamBytesReceived = 4
+        #expect(
+            try bench.writeTCP("%BYTES_RECEIVED% %DOWNSTREAM_WIRE_BYTES_SENT% %UPSTREAM_WIRE_BYTES_SENT% %UPSTREAM_WIRE_BYTES_RECEIVED% %UPSTREAM_HEADER_BYTES_SENT%")
+                == "1 2 3 4 0")
+    }
+}
