@@ -28,11 +28,27 @@ extension RouteCompiler {
             unsafe config.internalRedirect = unsafe InternalRedirectCompiler(diagnostics: diagnostics, part: part)
                 .compile(action.internalRedirectPolicy, place.at("internal_redirect_policy"))
         }
+        mirrors(action, route, place, &config)
         let retry = action.hasRetryPolicy ? action.retryPolicy : surroundings.host.retryPolicy
         if action.hasRetryPolicy || surroundings.host.hasRetryPolicy {
             let at = action.hasRetryPolicy ? place.at("retry_policy") : surroundings.hostPlace.at("retry_policy")
             unsafe config.retry = unsafe RetryCompiler(compilation: compilation, part: part).compile(retry, at)
         }
+    }
+
+    /// The most specific level that has any.
+    private func mirrors(_ action: RouteActionMessage, _ route: String, _ place: Place, _ config: inout RouteConfig) {
+        let levels = [
+            (action.requestMirrorPolicies, place), (surroundings.host.requestMirrorPolicies, surroundings.hostPlace),
+            (surroundings.table.requestMirrorPolicies, surroundings.tablePlace),
+        ]
+        guard let (policies, at) = levels.first(where: { !$0.0.isEmpty }) else { return }
+        config.mirrors = MirrorCompiler(compilation: compilation, part: part, validates: validatesClusters)
+            .compile(policies, timeoutMs: config.timeoutMs, route: route, at)
+    }
+
+    private var validatesClusters: Bool {
+        !surroundings.table.hasValidateClusters || surroundings.table.validateClusters.value
     }
 
     private func clusters(
@@ -116,9 +132,7 @@ extension RouteCompiler {
 
     /// The slot of a cluster. Without `validate_clusters` a name may come to life later: the slot is reserved for it.
     private func slot(_ name: String, _ message: String, _ route: String, _ place: Place) -> UInt32 {
-        let table = surroundings.table
-        let validates = !table.hasValidateClusters || table.validateClusters.value
-        if validates, !compilation.clusterNames.contains(name) {
+        if validatesClusters, !compilation.clusterNames.contains(name) {
             diagnostics.error(
                 place, "\(message) in \(route)", expected: "the name of a cluster",
                 suggestion: nearestName(name, compilation.clusterNames))
@@ -203,7 +217,6 @@ extension RouteCompiler {
                 "flush_timeout": action.hasFlushTimeout,
                 "early_data_policy": action.hasEarlyDataPolicy,
                 "retry_policy_typed_config": action.hasRetryPolicyTypedConfig,
-                "request_mirror_policies": !action.requestMirrorPolicies.isEmpty,
                 "hash_policy": !action.hashPolicy.isEmpty,
                 "hedge_policy": action.hasHedgePolicy,
             ])

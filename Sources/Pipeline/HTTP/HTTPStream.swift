@@ -135,6 +135,9 @@ public struct HTTPStream {
     /// The first of the calls that filters have under way for this stream, and whether this stream is one itself.
     package var firstCall = Handle.none
     package var isCall = false
+    /// Copies of the request whose bodies still follow its own, linked through the copies.
+    package var firstMirror = Handle.none
+    package var nextMirror = Handle.none
 
     /// `grpc-status` of an answer of ours that a filter wants; 0: what the HTTP status means.
     package var localGRPCStatus: UInt8 = 0

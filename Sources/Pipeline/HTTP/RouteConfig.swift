@@ -98,6 +98,8 @@ package struct RouteConfig: BitwiseCopyable {
     package var terminatesConnect = false
     package var retry: UnsafePointer<RetryConfig>?
     package var internalRedirect: UnsafePointer<InternalRedirectConfig>?
+    /// `request_mirror_policies` of the route, else of its virtual host, else of the route configuration.
+    package var mirrors = FrozenArray<MirrorConfig>()
     package var includeAttemptCountInRequest = false
     package var includeAttemptCountInResponse = false
     /// `request_body_buffer_limit` or `per_request_buffer_limit_bytes`; nil: the listener's.

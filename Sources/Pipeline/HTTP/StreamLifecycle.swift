@@ -115,6 +115,7 @@ extension Worker {
         guard unsafe !stream.pointee.isDestroyed else { return }
         unsafe stream.pointee.isDestroyed = true
         unsafe countRequest(stream)
+        if unsafe stream.pointee.firstMirror != .none { unsafe cancelMirrors(stream) }
         unsafe endRetries(stream)
         unsafe releaseUpstream(stream)
         unsafe stream.pointee.endNs = nowNs
