@@ -164,7 +164,7 @@ import Wire
 
     @Test func beyondTheLimitTheResponseIsReplaced() throws {
         let service = try Service(Pauser(.gathers), bufferLimit: 1000, .always(answer(String(repeating: "x", count: 20_000))))
-        let got = try #require(try service.talk("GET /p HTTP/1.1\r\nhost: h.test\r\n\r\n", method: "GET"))
+        let got = try #require(try service.talk(post("small")))
         #expect(got.status == 500 && String(wire: got.body) == "Internal Server Error")
     }
 }
