@@ -95,6 +95,8 @@ public struct HTTPStream {
     package var timeoutIsNoContent = false
     package var retry = RetryState()
     package var redirects = RedirectState()
+    /// Rules of the route's hash policy, a bit each, that have made a cookie.
+    package var hashCookies: UInt64 = 0
     /// Part number of the cluster whose active retries count this one.
     package var retryClusterPart: UInt32 = 0
     /// Body that the filters have let go and that waits for an upstream connection.

@@ -74,7 +74,7 @@ extension Worker {
             count(stats, .upstreamCxOverflow)
             return unsafe endTCP(session, .upstreamOverflow)
         }
-        let host = unsafe cluster.pointee.choose(slab: hosts, random: &random)
+        let host = unsafe cluster.pointee.choose(slab: hosts, random: &random, hash: hash(session, cluster))
         if unsafe cluster.pointee.choseInPanic { count(stats, .lbHealthyPanic) }
         guard let host = unsafe host else {
             unsafe giveConnection(cluster, .normal)
@@ -102,6 +102,17 @@ extension Worker {
         unsafe upstream.pointee.session = unsafe session.pointee.handle
         unsafe upstream.pointee.peer = unsafe session.pointee.downstream
         unsafe upstream.pointee.config = unsafe UnsafeRawPointer(config)
+    }
+
+    /// `hash_policy` with `source_ip`; nil: none, or nobody asks.
+    private func hash(_ session: TCPSessionPointer, _ cluster: UnsafeMutablePointer<Cluster>) -> UInt64? {
+        guard unsafe session.pointee.config.pointee.hashesSourceIP, unsafe cluster.pointee.config.pointee.policy.isHashing,
+            let downstream = unsafe connections.slab[session.pointee.downstream]
+        else { return nil }
+        if unsafe downstream.pointee.remote.family == .none { unsafe learnAddresses(downstream) }
+        let remote = unsafe downstream.pointee.remote
+        guard remote.family == .ipv4 || remote.family == .ipv6 else { return nil }
+        return XXHash64.hash(text(ip: remote, bits: nil))
     }
 
     /// The attempt is no longer pending; the cluster, unless it is gone.
