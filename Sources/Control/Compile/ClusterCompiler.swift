@@ -77,7 +77,11 @@ struct ClusterCompiler {
                 place, "Cannot use hostname for consistent hashing loadbalancing for cluster of type: 'envoy.cluster.static'",
                 suggestion: "give the endpoints a 'hash_key' in their 'envoy.lb' metadata")
         }
-        HTTPUpstreamCompiler(diagnostics: diagnostics).compile(message, place, &config)
+        HTTPUpstreamCompiler(diagnostics: diagnostics, arena: part.arena).compile(message, place, &config)
+        if config.upstreamProtocol != .http1 {
+            config.http2Stats = part.scope(
+                compilation.stats, StatPrefix.cluster(statName) + "http2.", HTTP2CodecStat.self).base
+        }
         let discovery = discovery(message, place)
         let endpoints = EndpointCompiler(diagnostics: diagnostics, part: part)
             .compile(message, resolves: discovery?.dns != nil, place.at("load_assignment"))
@@ -236,7 +240,6 @@ struct ClusterCompiler {
                 "track_cluster_stats": message.hasTrackClusterStats,
                 "preconnect_policy": message.hasPreconnectPolicy,
                 "connection_pool_per_downstream_connection": message.connectionPoolPerDownstreamConnection,
-                "http2_protocol_options": message.hasHTTP2ProtocolOptions,
             ])
     }
 }

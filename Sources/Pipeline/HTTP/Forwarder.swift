@@ -184,10 +184,7 @@ extension Worker {
             unsafe !stream.pointee.isUpgrade || stream.pointee.isTunnel
         {
             guard unsafe takeRequestLeft(stream, part.count) else { return }
-            guard unsafe queue(part, buffer, on: upstream, chunked: stream.pointee.requestIsChunked && !stream.pointee.isTunnel)
-            else { return unsafe upstreamReset(stream, .memory) }
-            unsafe countUpstreamBody(stream, part.count)
-            if unsafe upstream.pointee.out.count > upstreamLimit(stream) { unsafe pauseDownstream(stream) }
+            guard unsafe queueRequestData(stream, upstream, part, buffer) else { return unsafe upstreamReset(stream, .memory) }
         } else {
             guard unsafe keep(part, buffer, in: &stream.pointee.waitingBody) else {
                 unsafe downstreamOutOfMemory(stream)
@@ -235,46 +232,6 @@ extension Worker {
 
     func upstreamLimit(_ stream: StreamPointer) -> Int {
         unsafe cluster(stream.pointee.clusterSlot)?.pointee.config.pointee.bufferLimit ?? 1 << 20
-    }
-
-    // MARK: Back-pressure
-
-    func pauseDownstream(_ stream: StreamPointer) {
-        guard let connection = unsafe connections.slab[stream.pointee.downstream], unsafe !connection.pointee.isPaused else { return }
-        unsafe count(stream.pointee.http.pointee.stats, .downstreamFlowControlPausedReadingTotal)
-        unsafe connections.pause(connection)
-    }
-
-    func resumeDownstreamReading(_ stream: StreamPointer) {
-        guard let connection = unsafe connections.slab[stream.pointee.downstream], unsafe connection.pointee.isPaused,
-            unsafe !stream.pointee.requestIsHeldBack
-        else { return }
-        unsafe count(stream.pointee.http.pointee.stats, .downstreamFlowControlResumedReadingTotal)
-        unsafe connections.receive(connection)
-    }
-
-    // HOT: per frame.
-    /// The client reads more slowly than the upstream answers: stop reading the upstream.
-    func watchDownstreamQueue(_ stream: StreamPointer) {
-        guard let connection = unsafe connections.slab[stream.pointee.downstream],
-            unsafe connection.pointee.out.count > stream.pointee.http.pointee.bufferLimit
-        else { return }
-        unsafe connection.pointee.isAboveHigh = true
-        unsafe pauseUpstream(stream)
-    }
-
-    func pauseUpstream(_ stream: StreamPointer) {
-        guard let upstream = unsafe connections.slab[stream.pointee.upstream], unsafe !upstream.pointee.isPaused else { return }
-        unsafe upstreamCounted(upstream, .upstreamFlowControlPausedReadingTotal, 1)
-        unsafe connections.pause(upstream)
-    }
-
-    func resumeUpstreamReading(_ stream: StreamPointer) {
-        guard let upstream = unsafe connections.slab[stream.pointee.upstream], unsafe upstream.pointee.isPaused,
-            unsafe !stream.pointee.responseIsHeldBack
-        else { return }
-        unsafe upstreamCounted(upstream, .upstreamFlowControlResumedReadingTotal, 1)
-        unsafe connections.receive(upstream)
     }
 
     // MARK: No route, redirects
@@ -340,7 +297,7 @@ extension Worker {
 
     /// Why an upstream request ended without its response.
     enum UpstreamFailure {
-        case connectFailed(Int32), connectTimedOut, terminated, remoteReset, protocolError, memory, overflow, timedOut
+        case connectFailed(Int32), connectTimedOut, terminated, remoteReset, refused, protocolError, memory, overflow, timedOut
     }
 
     /// The upstream failed: another try, a reply of ours, or, behind the response's head, the end of the client's
@@ -401,6 +358,11 @@ extension Worker {
             )
         case .remoteReset:
             (.upstreamRemoteReset, 503, "remote reset", "upstream_reset_before_response_started{remote_reset}")
+        case .refused:
+            (
+                .upstreamRemoteReset, 503, "remote refused stream reset",
+                "upstream_reset_before_response_started{remote_refused_stream_reset}"
+            )
         case .protocolError:
             (.upstreamProtocolError, 502, "protocol error", "upstream_reset_before_response_started{protocol_error}")
         case .overflow:
@@ -415,6 +377,7 @@ extension Worker {
         case .terminated, .memory: "upstream_reset_after_response_started{connection_termination}"
         case .protocolError: "upstream_reset_after_response_started{protocol_error}"
         case .remoteReset: "upstream_reset_after_response_started{remote_reset}"
+        case .refused: "upstream_reset_after_response_started{remote_refused_stream_reset}"
         case .connectFailed, .connectTimedOut, .overflow, .timedOut: nil
         }
     }

@@ -35,6 +35,16 @@ public struct HTTPStream {
     package var host: Handle = .none
     /// The connection that carries the request; none while waiting for one.
     package var upstream: Handle = .none
+    /// The codecs' own entries of the stream, where the protocol has such (HTTP/2).
+    package var downstreamCodec = Handle.none
+    package var upstreamCodec = Handle.none
+    /// The host's connections for this request speak HTTP/2.
+    package var wantsHTTP2 = false
+    /// The part that `http` lies in, pinned while other requests of the connection may follow a newer one.
+    package var pinnedPart = UInt32.max
+    /// `:protocol` of an extended CONNECT.
+    package var connectProtocol = Span32()
+    package var droppedUnderscores: UInt32 = 0
     package var nextPending: Handle = .none
     package var previousPending: Handle = .none
     package var isPending = false
@@ -139,6 +149,7 @@ public struct HTTPStream {
     package var timeoutAtMs: UInt64 = 0
     package var perTryTimeoutAtMs: UInt64 = 0
     package var requestTimeoutAtMs: UInt64 = 0
+    package var headersTimeoutAtMs: UInt64 = 0
     package var durationMaxAtMs: UInt64 = 0
     package var idleTimeoutMs: UInt64 = 0
     package var activeMs: UInt64 = 0

@@ -113,7 +113,7 @@ extension Worker {
     // MARK: What came back
 
     /// A response's head: true when the request is tried again and the response is dropped.
-    func retriesResponse(_ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, endStream: Bool) -> Bool {
+    func retriesResponse(_ stream: StreamPointer, endStream: Bool) -> Bool {
         guard unsafe !stream.pointee.retry.on.isEmpty else { return false }
         let wanted = unsafe isRetriable(stream)
         if wanted { unsafe readResetInterval(stream) }
@@ -129,11 +129,7 @@ extension Worker {
             unsafe cells.count(
                 cluster.pointee.config.pointee.stats &+ ClusterStat.retryResponseCodes.rawValue, responseCode: status)
         }
-        // A response without a body is complete, and its connection good for the next request.
-        if endStream {
-            unsafe client.pointee.responseDone = unsafe client.pointee.requestSent && !client.pointee.decoder.shouldClose
-                && !client.pointee.hasExcess
-        }
+        unsafe dropResponse(stream, endStream: endStream)
         unsafe giveUpTry(stream)
         return true
     }
@@ -145,6 +141,7 @@ extension Worker {
         var wanted = !on.isDisjoint(with: [.fiveXX, .gatewayError, .reset]) || (!started && on.contains(.resetBeforeRequest))
         switch failure {
         case .connectFailed, .connectTimedOut: wanted = wanted || on.contains(.connectFailure)
+        case .refused: wanted = wanted || on.contains(.refusedStream)
         case .overflow, .memory: wanted = false
         case .terminated, .remoteReset, .protocolError, .timedOut: break
         }
