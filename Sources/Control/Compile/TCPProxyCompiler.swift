@@ -25,6 +25,9 @@ struct TCPProxyCompiler {
         config.clusters = part.arena.array(clusters(message, place))
         config.accessLogs = AccessLogCompiler(compilation: compilation, part: part).compile(message.accessLog, place)
         config.logsConnected = message.accessLogOptions.flushAccessLogOnConnected
+        if message.accessLogOptions.hasAccessLogFlushInterval, !message.accessLog.isEmpty {
+            config.logIntervalMs = max(1, message.accessLogOptions.accessLogFlushInterval.milliseconds)
+        }
         return unsafe part.arena.store(config)
     }
 
@@ -116,9 +119,6 @@ struct TCPProxyCompiler {
     }
 
     private func refuseUnsupported(_ message: TCPProxyMessage, _ place: Place) {
-        diagnostics.unsupported(
-            place.at("access_log_options"), "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TcpAccessLogOptions",
-            ["access_log_flush_interval": message.accessLogOptions.hasAccessLogFlushInterval])
         diagnostics.unsupported(
             place, "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
             [

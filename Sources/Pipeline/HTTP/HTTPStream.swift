@@ -152,6 +152,8 @@ public struct HTTPStream {
     package var headersTimeoutAtMs: UInt64 = 0
     package var durationMaxAtMs: UInt64 = 0
     package var idleTimeoutMs: UInt64 = 0
+    /// The next periodic line of the access logs.
+    package var logAtMs: UInt64 = 0
     package var activeMs: UInt64 = 0
     /// The timeouts that count from the first byte are armed.
     package var clocksRun = false

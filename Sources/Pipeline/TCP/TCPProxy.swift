@@ -25,7 +25,7 @@ extension Worker {
         unsafe session.initialize(
             to: TCPSession(handle: handle, config: config, downstream: connection.pointee.handle))
         unsafe session.pointee.startNs = nowNs
-        if unsafe !config.pointee.accessLogs.isEmpty {
+        if unsafe !config.pointee.accessLogs.isEmpty || !listenerLogs(connection).isEmpty {
             // Asked for now: a connection that was reset has no peer any more.
             unsafe session.pointee.startWallNs = wallNs
             unsafe learnAddresses(connection)
@@ -37,6 +37,10 @@ extension Worker {
         unsafe countTCP(config.pointee.stats, .downstreamCxTotal)
         // At its end the socket may not know its peer any more.
         if unsafe !config.pointee.accessLogs.isEmpty { unsafe learnAddresses(connection) }
+        if unsafe config.pointee.logIntervalMs != 0 {
+            unsafe session.pointee.logAtMs = unsafe nowMs &+ config.pointee.logIntervalMs
+            unsafe armTCPTimer(session, connection)
+        }
         if unsafe config.pointee.connectionDurationMaxMs != 0 {
             let jitter = unsafe config.pointee.durationJitterMs
             unsafe session.pointee.endAtMs = unsafe nowMs &+ config.pointee.connectionDurationMaxMs &+ random.below(jitter)
@@ -247,6 +251,7 @@ extension Worker {
         if idle != 0, unsafe session.pointee.isConnected { deadline = unsafe tcpActiveMs(downstream) &+ idle }
         if unsafe session.pointee.endAtMs != 0 { deadline = unsafe min(deadline, session.pointee.endAtMs) }
         if unsafe session.pointee.retryAtMs != 0 { deadline = unsafe min(deadline, session.pointee.retryAtMs) }
+        if unsafe session.pointee.logAtMs != 0 { deadline = unsafe min(deadline, session.pointee.logAtMs) }
         if deadline != .max { unsafe timers.arm(downstream.timerNode, at: deadline) }
     }
 
@@ -257,6 +262,11 @@ extension Worker {
     func tcpTimedOut(_ downstream: UnsafeMutablePointer<Connection>) {
         guard let session = unsafe tcpSessions[downstream.pointee.session] else { return unsafe close(downstream) }
         let config = unsafe session.pointee.config
+        if unsafe session.pointee.logAtMs != 0, unsafe nowMs >= session.pointee.logAtMs {
+            if let upstream = unsafe connections.slab[session.pointee.upstream] { unsafe noteUpstream(session, upstream) }
+            unsafe logTCP(session, downstream, .tcpPeriodic)
+            unsafe session.pointee.logAtMs = unsafe nowMs &+ config.pointee.logIntervalMs
+        }
         if unsafe session.pointee.endAtMs != 0, unsafe nowMs >= session.pointee.endAtMs {
             unsafe countTCP(config.pointee.stats, .maxDownstreamConnectionDuration)
             return unsafe endTCP(session, .durationTimeout)

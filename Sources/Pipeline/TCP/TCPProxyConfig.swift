@@ -38,5 +38,7 @@ package struct TCPProxyConfig: BitwiseCopyable {
     package var accessLogs = FrozenArray<AccessLogConfig>()
     /// `flush_access_log_on_connected`
     package var logsConnected = false
+    /// Milliseconds between the lines of a connection that goes on; 0: none.
+    package var logIntervalMs: UInt64 = 0
     package init() {}
 }
