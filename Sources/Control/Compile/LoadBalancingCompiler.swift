@@ -20,7 +20,7 @@ struct LoadBalancingCompiler {
         case .clusterProvided: refuse("CLUSTER_PROVIDED", place.at("lb_policy"))
         case .loadBalancingPolicyConfig:
             diagnostics.error(
-                place.at("lb_policy"), "cluster: LOAD_BALANCING_POLICY_CONFIG without a load_balancing_policy")
+                place.at("lb_policy"), "cluster: field load_balancing_policy need to be set")
         case .UNRECOGNIZED: break
         }
         switch message.lbConfig {

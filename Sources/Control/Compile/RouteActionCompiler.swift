@@ -161,7 +161,7 @@ extension RouteCompiler {
             unsafe config.regexRewrite = unsafe regexes.compile(action.regexRewrite, place.at("regex_rewrite"))
             if !action.prefixRewrite.isEmpty {
                 diagnostics.error(
-                    place.at("regex_rewrite"), "Cannot specify both prefix_rewrite and regex_rewrite")
+                    place.at("regex_rewrite"), "Specify only one of prefix_rewrite, regex_rewrite or path_rewrite_policy")
             }
         }
         switch action.hostRewriteSpecifier {

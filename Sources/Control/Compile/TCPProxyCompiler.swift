@@ -57,7 +57,7 @@ struct TCPProxyCompiler {
             if config.backoffMaxMs < config.backoffBaseMs {
                 diagnostics.error(
                     place.at("backoff_options").at("max_interval"),
-                    "max_backoff_interval_ must be greater than or equal to base_backoff_interval_")
+                    "max_backoff_interval must be greater or equal to base_backoff_interval")
             }
         }
         for (field, isSet) in [

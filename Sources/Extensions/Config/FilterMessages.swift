@@ -76,7 +76,7 @@ enum Matchers {
         case .custom(let custom):
             problems.add(
                 path + ".custom",
-                "Didn't find a registered implementation for '\(custom.name)' with type URL: '\(custom.typedConfig.typeURL)'")
+                "Didn't find a registered implementation for '\(custom.name)' with type URL: '\(custom.typedConfig.typeURL.split(separator: "/").last ?? "")'")
             return nil
         case .none: return nil
         }

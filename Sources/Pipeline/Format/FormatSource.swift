@@ -93,7 +93,8 @@ extension Worker {
     package func formatSource(_ stream: UnsafeMutablePointer<HTTPStream>) -> FormatSource {
         var source = unsafe FormatSource(stream: UnsafePointer(stream), nowNs: nowNs)
         if let host = unsafe hosts[stream.pointee.host] { unsafe source.host = unsafe UnsafePointer(host.hostConfig) }
-        if let chosen = unsafe stream.pointee.chosen {
+        // An entry of a weighted list may take its cluster's name from a header.
+        if let chosen = unsafe stream.pointee.chosen, unsafe !chosen.pointee.name.isEmpty {
             source.clusterName = unsafe chosen.pointee.name
         } else if unsafe stream.pointee.clusterSlot != RouteConfig.noSlot, let cluster = unsafe cluster(stream.pointee.clusterSlot) {
             source.clusterName = unsafe cluster.pointee.config.pointee.name

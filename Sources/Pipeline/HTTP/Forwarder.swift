@@ -341,6 +341,12 @@ extension Worker {
         -> (flags: ResponseFlags, status: UInt16, reason: StaticString, details: StaticString)
     {
         switch failure {
+        // Nothing was asked of the host: no descriptor, or no address of ours to bind to.
+        case .connectFailed(0):
+            (
+                .upstreamConnectionFailure, 503, "local connection failure",
+                "upstream_reset_before_response_started{local_connection_failure}"
+            )
         case .connectFailed:
             (
                 .upstreamConnectionFailure, 503, "remote connection failure",

@@ -85,17 +85,17 @@ extension Worker {
             count(stats, .upstreamCxNoneHealthy)
             return unsafe endTCP(session, .noHealthyUpstream)
         }
+        unsafe session.pointee.attempts &+= 1
+        // As in Envoy an attempt that the cluster had no room for counts among the others, and sets no flag of its own.
         guard breakers?.take(.pendingRequests, .normal, thread: index) != false else {
             unsafe giveConnection(cluster, .normal)
             count(stats, .upstreamRqPendingOverflow)
-            return unsafe endTCP(session, .upstreamOverflow)
+            return unsafe tcpTryAgain(session)
         }
-        unsafe session.pointee.attempts &+= 1
         unsafe session.pointee.host = unsafe host.pointee.handle
         guard let upstream = unsafe connect(to: host, cluster, role: .tcpUpstream) else {
             breakers?.give(.pendingRequests, .normal, thread: index)
             count(stats, .upstreamCxConnectFail)
-            unsafe session.pointee.flags.insert(.upstreamConnectionFailure)
             return unsafe tcpTryAgain(session)
         }
         unsafe session.pointee.isPending = true
