@@ -15,7 +15,9 @@ extension FormatWriter {
 
     /// Known once a connection has taken the request.
     func upstreamProto(_ source: FormatSource) -> FormatValue {
-        guard let stream = unsafe source.stream, unsafe stream.pointee.upstreamConnectionID != 0 else { return .missing }
+        // A CONNECT that ends here is spoken to nobody.
+        guard let stream = unsafe source.stream, unsafe stream.pointee.upstreamConnectionID != 0, unsafe !stream.pointee.isTCP
+        else { return .missing }
         return unsafe .text(Bytes(stream.pointee.wantsHTTP2 ? "HTTP/2" : "HTTP/1.1" as StaticString))
     }
 

@@ -31,7 +31,7 @@ extension Worker {
         let isTunnel = facts.isTunnel
         if isTunnel {
             unsafe beginTunnel(stream)
-        } else if unsafe stream.pointee.isUpgrade {
+        } else if unsafe stream.pointee.isUpgrade && !isHTTP2(stream) {
             // Refused: an ordinary response, and the last one here.
             unsafe stream.pointee.closesDownstream = true
         }

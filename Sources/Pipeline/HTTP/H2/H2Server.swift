@@ -63,7 +63,6 @@ extension Worker {
         unsafe stream.pointee.request.version = .http2
         unsafe stream.pointee.pinnedPart = unsafe connection.pointee.owner
         unsafe pins.pin(connection.pointee.owner)
-        unsafe session.pointee.requests &+= 1
         unsafe session.pointee.guards.openedStreams &+= 1
         unsafe startClocks(stream)
         if unsafe http.pointee.requestHeadersTimeoutMs != 0 {
@@ -91,6 +90,7 @@ extension Worker {
         guard let connection = unsafe connections.slab[session.pointee.connection] else { return }
         let http = unsafe stream.pointee.http
         unsafe stream.pointee.headersTimeoutAtMs = 0
+        unsafe session.pointee.requests &+= 1
         var facts = RequestFacts(endStream: endStream)
         facts.length = unsafe stream.pointee.requestLength
         if unsafe !stream.pointee.connectProtocol.isEmpty { facts.asksUpgrade = unsafe becomeUpgrade(stream) }

@@ -253,6 +253,7 @@ extension Worker {
             count(stats, .downstreamCxDestroyLocal)
             return unsafe closeHTTP2Server(session, connection, sendsRest: false)
         }
+        if unsafe session.pointee.isOver { return unsafe timers.armNoLater(connection.timerNode, than: session.pointee.drain.lingerUntilMs) }
         if unsafe isDue(session.pointee.keepalive.deadlineMs) { return unsafe endSession(session, .keepaliveTimeout) }
         if unsafe isDue(session.pointee.keepalive.pingAtMs) { unsafe ping(session) }
         if unsafe isDue(session.pointee.drain.closeAtMs) {
