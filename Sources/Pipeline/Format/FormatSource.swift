@@ -17,6 +17,8 @@ package struct TCPLogInfo {
     package var upstreamBytesSent: UInt64 = 0
     package var upstreamBytesReceived: UInt64 = 0
     package var flags: ResponseFlags = []
+    /// Of a connection that carried HTTP.
+    package var version: HTTPVersion?
     package var details = Bytes.empty
     package var terminationDetails = Bytes.empty
     package var upstreamErrno: Int32 = 0

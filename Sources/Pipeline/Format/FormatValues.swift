@@ -7,7 +7,9 @@ import Wire
 
 extension FormatWriter {
     func proto(_ source: FormatSource) -> FormatValue {
-        guard let stream = unsafe source.stream else { return .missing }
+        guard let stream = unsafe source.stream else {
+            return unsafe .optional(source.tcp?.pointee.version.map { Bytes(FormatWriter.name($0)) })
+        }
         return unsafe .text(Bytes(FormatWriter.name(stream.pointee.request.version)))
     }
 

@@ -25,7 +25,7 @@ extension Worker {
         unsafe session.initialize(
             to: TCPSession(handle: handle, config: config, downstream: connection.pointee.handle))
         unsafe session.pointee.startNs = nowNs
-        if unsafe !config.pointee.accessLogs.isEmpty {
+        if unsafe !config.pointee.accessLogs.isEmpty || !listenerLogs(connection).isEmpty {
             // Asked for now: a connection that was reset has no peer any more.
             unsafe session.pointee.startWallNs = wallNs
             unsafe learnAddresses(connection)
@@ -37,6 +37,10 @@ extension Worker {
         unsafe countTCP(config.pointee.stats, .downstreamCxTotal)
         // At its end the socket may not know its peer any more.
         if unsafe !config.pointee.accessLogs.isEmpty { unsafe learnAddresses(connection) }
+        if unsafe config.pointee.logIntervalMs != 0 {
+            unsafe session.pointee.logAtMs = unsafe nowMs &+ config.pointee.logIntervalMs
+            unsafe armTCPTimer(session, connection)
+        }
         if unsafe config.pointee.connectionDurationMaxMs != 0 {
             let jitter = unsafe config.pointee.durationJitterMs
             unsafe session.pointee.endAtMs = unsafe nowMs &+ config.pointee.connectionDurationMaxMs &+ random.below(jitter)
@@ -74,7 +78,7 @@ extension Worker {
             count(stats, .upstreamCxOverflow)
             return unsafe endTCP(session, .upstreamOverflow)
         }
-        let host = unsafe cluster.pointee.choose(slab: hosts, random: &random)
+        let host = unsafe cluster.pointee.choose(slab: hosts, random: &random, hash: hash(session, cluster))
         if unsafe cluster.pointee.choseInPanic { count(stats, .lbHealthyPanic) }
         guard let host = unsafe host else {
             unsafe giveConnection(cluster, .normal)
@@ -102,6 +106,17 @@ extension Worker {
         unsafe upstream.pointee.session = unsafe session.pointee.handle
         unsafe upstream.pointee.peer = unsafe session.pointee.downstream
         unsafe upstream.pointee.config = unsafe UnsafeRawPointer(config)
+    }
+
+    /// `hash_policy` with `source_ip`; nil: none, or nobody asks.
+    private func hash(_ session: TCPSessionPointer, _ cluster: UnsafeMutablePointer<Cluster>) -> UInt64? {
+        guard unsafe session.pointee.config.pointee.hashesSourceIP, unsafe cluster.pointee.config.pointee.policy.isHashing,
+            let downstream = unsafe connections.slab[session.pointee.downstream]
+        else { return nil }
+        if unsafe downstream.pointee.remote.family == .none { unsafe learnAddresses(downstream) }
+        let remote = unsafe downstream.pointee.remote
+        guard remote.family == .ipv4 || remote.family == .ipv6 else { return nil }
+        return XXHash64.hash(text(ip: remote, bits: nil))
     }
 
     /// The attempt is no longer pending; the cluster, unless it is gone.
@@ -236,6 +251,7 @@ extension Worker {
         if idle != 0, unsafe session.pointee.isConnected { deadline = unsafe tcpActiveMs(downstream) &+ idle }
         if unsafe session.pointee.endAtMs != 0 { deadline = unsafe min(deadline, session.pointee.endAtMs) }
         if unsafe session.pointee.retryAtMs != 0 { deadline = unsafe min(deadline, session.pointee.retryAtMs) }
+        if unsafe session.pointee.logAtMs != 0 { deadline = unsafe min(deadline, session.pointee.logAtMs) }
         if deadline != .max { unsafe timers.arm(downstream.timerNode, at: deadline) }
     }
 
@@ -246,6 +262,11 @@ extension Worker {
     func tcpTimedOut(_ downstream: UnsafeMutablePointer<Connection>) {
         guard let session = unsafe tcpSessions[downstream.pointee.session] else { return unsafe close(downstream) }
         let config = unsafe session.pointee.config
+        if unsafe session.pointee.logAtMs != 0, unsafe nowMs >= session.pointee.logAtMs {
+            if let upstream = unsafe connections.slab[session.pointee.upstream] { unsafe noteUpstream(session, upstream) }
+            unsafe logTCP(session, downstream, .tcpPeriodic)
+            unsafe session.pointee.logAtMs = unsafe nowMs &+ config.pointee.logIntervalMs
+        }
         if unsafe session.pointee.endAtMs != 0, unsafe nowMs >= session.pointee.endAtMs {
             unsafe countTCP(config.pointee.stats, .maxDownstreamConnectionDuration)
             return unsafe endTCP(session, .durationTimeout)

@@ -23,6 +23,7 @@ package struct ListenerConfig: BitwiseCopyable {
     package var workerStats = FrozenArray<UInt32>()
     package var bufferLimit = 1 << 20
     package var chain = NetworkChain.none
+    package var accessLogs = FrozenArray<AccessLogConfig>()
     package init() {}
 }
 
