@@ -53,7 +53,7 @@ import Transport
                 return bench.receive(client, upToMs: limitMs) { $0.hasSuffix("0\r\n\r\n") || $0.hasSuffix("x-t: 1\r\n\r\n") }
             }
             func settle() -> Int {
-                bench.turns(upToMs: 200) { bench.count(.downstreamCxTotal) == bench.count(.downstreamCxDestroy) }
+                bench.turns(upToMs: 2_000) { bench.count(.downstreamCxTotal) == bench.count(.downstreamCxDestroy) }
                 return bench.worker.memory.blocks.allocatedBytes
             }
             _ = try exchange(upToMs: 2_000)
