@@ -49,6 +49,7 @@ let package = Package(
         .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
         .target(name: "CYAML", linkerSettings: [.linkedLibrary("yaml")]),
         .target(name: "CAres", linkerSettings: [.linkedLibrary("cares")]),
+        .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
         .target(name: "CNghttp2", linkerSettings: [.linkedLibrary("nghttp2")]),
 
         // Data plane.
@@ -56,7 +57,7 @@ let package = Package(
         .target(name: "Stats", dependencies: ["Primitives"], swiftSettings: dataPlane),
         .target(name: "Ring", dependencies: ["Primitives", "CLiburing", "CMartlet"], swiftSettings: dataPlane),
         .target(name: "Wire", dependencies: ["Primitives", "CNghttp2"], swiftSettings: dataPlane),
-        .target(name: "Transport", dependencies: ["Ring", "Stats", "CMartlet"], swiftSettings: dataPlane),
+        .target(name: "Transport", dependencies: ["Ring", "Stats", "CMartlet", "COpenSSL"], swiftSettings: dataPlane),
         .target(name: "Routing", dependencies: ["Wire", "CRE2"], swiftSettings: dataPlane),
         .target(name: "Upstream", dependencies: ["Transport", "Wire", "Stats"], swiftSettings: dataPlane),
         .target(
@@ -72,7 +73,7 @@ let package = Package(
         .target(name: "Extensions", dependencies: ["Pipeline", "EnvoyAPI", "CMartlet"], swiftSettings: dataPlane),
         .target(
             name: "Control",
-            dependencies: ["EnvoyAPI", "Pipeline", "CAres"], swiftSettings: common),
+            dependencies: ["EnvoyAPI", "Pipeline", "CAres", "COpenSSL"], swiftSettings: common),
         .target(name: "Admin", dependencies: ["Control", "Pipeline", "Stats"], swiftSettings: common),
         .executableTarget(
             name: "martlet",

@@ -63,6 +63,12 @@ package struct ClusterConfig: BitwiseCopyable {
     package var tcpKeepaliveIntervalS: UInt32 = 0
     package var hasTCPKeepalive = false
     package var bindAddress = SocketAddress()
+    /// The TLS context towards its hosts (`Plan.tls`); `.max`: cleartext.
+    package var tlsSlot = UInt32.max
+    /// What is asked for in every handshake; empty: nothing.
+    package var serverName = Bytes.empty
+    /// A host's own name goes before it, where it has one.
+    package var prefersHostName = false
     // HTTP/1 towards the hosts.
     package var headersMax: UInt32 = 100
     package var headBytesMax: Int = 80 << 10

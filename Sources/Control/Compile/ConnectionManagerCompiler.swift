@@ -135,6 +135,7 @@ struct ConnectionManagerCompiler {
         default: config.serverAction = .overwrite
         }
         config.via = arena.text(message.via)
+        clientCertificate(message, &config)
         config.addUserAgent = message.addUserAgent.value
         config.serviceCluster = arena.text(compilation.bootstrap.node.cluster)
         config.serviceNode = arena.text(compilation.bootstrap.node.id)

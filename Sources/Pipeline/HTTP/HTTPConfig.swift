@@ -52,6 +52,8 @@ package struct HTTPConfig: BitwiseCopyable {
     /// The machine's own address: what a loopback client is called in `x-forwarded-for`.
     package var nodeAddress = SocketAddress()
     package var skipXffAppend = false
+    package var clientCertificate = ForwardClientCertificate.sanitize
+    package var clientCertificateDetails: ClientCertificateDetails = []
     package var appendForwardedPort = false
     /// `add_user_agent`: node cluster and node id, when set.
     package var addUserAgent = false

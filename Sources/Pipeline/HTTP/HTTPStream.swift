@@ -184,6 +184,12 @@ public struct HTTPStream {
     package var details = Bytes.empty
     /// `%UPSTREAM_TRANSPORT_FAILURE_REASON%` and the errno behind a refused connection.
     package var upstreamErrno: Int32 = 0
+    /// Why the TLS handshake with the upstream failed; interned.
+    package var transportFailure = Bytes.empty
+    /// The client's connection has TLS; what it agreed on, and so of the upstream's. Held until the stream goes.
+    package var isTLS = false
+    package var downstreamTLS: TLSDescription?
+    package var upstreamTLS: TLSDescription?
     /// Peer of the connection, or the client that trusted headers name.
     package var remoteAddress = SocketAddress()
     package var directRemoteAddress = SocketAddress()

@@ -230,6 +230,9 @@ extension Worker {
         unsafe stream.pointee.directRemoteAddress = unsafe connection.pointee.remote
         unsafe stream.pointee.remoteAddress = unsafe connection.pointee.remote
         unsafe stream.pointee.localAddress = unsafe connection.pointee.local
+        guard unsafe connection.pointee.tls != nil, unsafe stream.pointee.downstreamTLS == nil else { return }
+        unsafe stream.pointee.isTLS = true
+        unsafe stream.pointee.downstreamTLS = unsafe connections.description(of: connection)?.retained()
     }
 
     // HOT: per message.

@@ -42,6 +42,9 @@ extension Worker {
         info.upstreamBytesReceived = unsafe session.pointee.upstreamBytesReceived
         info.flags = unsafe session.pointee.flags
         info.upstreamErrno = unsafe session.pointee.upstreamErrno
+        info.transportFailure = unsafe session.pointee.transportFailure
+        info.downstreamTLS = unsafe connections.description(of: downstream)
+        info.upstreamTLS = unsafe connections.slab[session.pointee.upstream].flatMap { unsafe connections.description(of: $0) }
         info.upstreamConnectTimedOut = unsafe session.pointee.connectTimedOut
         info.attempts = unsafe session.pointee.attempts
         info.connectionID = unsafe downstream.pointee.id
@@ -54,6 +57,7 @@ extension Worker {
         unsafe withUnsafePointer(to: info) { info in
             var source = unsafe formatSource(info, host: session.pointee.host, cluster: session.pointee.clusterSlot)
             source.logType = type
+            source.serverName = unsafe serverName(downstream.pointee.handle)
             log(logs, source)
         }
     }

@@ -15,6 +15,8 @@ import Upstream
 enum ConnectFailure {
     case refused(Int32)
     case timedOut
+    /// Connected; TLS said no, or the peer hung up in the middle of it.
+    case handshake(Bytes)
 }
 
 typealias TCPSessionPointer = UnsafeMutablePointer<TCPSession>
@@ -184,6 +186,7 @@ extension Worker {
             switch failure {
             case .refused(let error): unsafe session.pointee.upstreamErrno = error
             case .timedOut: unsafe session.pointee.connectTimedOut = true
+            case .handshake(let reason): unsafe session.pointee.transportFailure = reason
             }
         }
         unsafe upstreamConnectFailed(upstream, failure)
@@ -217,12 +220,23 @@ extension Worker {
             let id = memory.buffers.identifier(at: position &+ UInt16(truncatingIfNeeded: i))
             let n = min(left, memory.buffers.size)
             left &-= n
-            if let session = unsafe tcpSessions[connection.pointee.session] {
-                let part = unsafe Bytes(UnsafeRawPointer(memory.buffers.base(id)), n)
-                if unsafe !session.pointee.early.append(copying: part, memory) { unsafe endTCP(session, []) }
-            }
+            unsafe keepEarly(connection, Bytes(UnsafeRawPointer(memory.buffers.base(id)), n))
             memory.buffers.release(id)
         }
+        unsafe tcpKept(connection, bytes)
+    }
+
+    func tcpEarly(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes) {
+        unsafe keepEarly(connection, bytes)
+        unsafe tcpKept(connection, bytes.count)
+    }
+
+    private func keepEarly(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes) {
+        guard let session = unsafe tcpSessions[connection.pointee.session] else { return }
+        if unsafe !session.pointee.early.append(copying: bytes, memory) { unsafe endTCP(session, []) }
+    }
+
+    private func tcpKept(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Int) {
         guard let session = unsafe tcpSessions[connection.pointee.session] else { return }
         unsafe countTCP(session.pointee.config.pointee.stats, .downstreamCxRxBytesTotal, UInt64(truncatingIfNeeded: bytes))
         if unsafe session.pointee.early.count >= session.pointee.config.pointee.earlyBytesMax ?? 0 {

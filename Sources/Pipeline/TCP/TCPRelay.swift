@@ -18,6 +18,21 @@ extension Worker {
         }
         unsafe forward(position, count, bytes, to: peer)
         unsafe relayed(connection, UInt64(truncatingIfNeeded: bytes))
+        unsafe holdBack(connection, peer)
+    }
+
+    // HOT: per record.
+    /// Plaintext of a connection with TLS: copied, for it lies in memory of the worker's own.
+    func relay(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes) {
+        guard let peer = unsafe connections.slab[connection.pointee.peer] else { return unsafe tcpEarly(connection, bytes) }
+        guard unsafe peer.pointee.out.append(copying: bytes, memory) else { return unsafe close(peer) }
+        unsafe connections.markDirty(peer)
+        unsafe relayed(connection, UInt64(truncatingIfNeeded: bytes.count))
+        unsafe holdBack(connection, peer)
+    }
+
+    @inline(__always)
+    private func holdBack(_ connection: UnsafeMutablePointer<Connection>, _ peer: UnsafeMutablePointer<Connection>) {
         if unsafe peer.pointee.out.count > bufferLimit(connection), unsafe !connection.pointee.isPaused {
             unsafe connections.pause(connection)
             if unsafe connection.pointee.role == .tcpDownstream {

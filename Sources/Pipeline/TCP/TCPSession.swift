@@ -36,6 +36,8 @@ package struct TCPSession {
     package var startNs: UInt64 = 0
     package var startWallNs: UInt64 = 0
     package var upstreamErrno: Int32 = 0
+    /// Why the TLS handshake with the upstream failed; interned.
+    package var transportFailure = Bytes.empty
     package var connectTimedOut = false
     package var upstreamRemoteAddress = SocketAddress()
     package var upstreamLocalAddress = SocketAddress()

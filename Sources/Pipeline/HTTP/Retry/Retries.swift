@@ -140,7 +140,7 @@ extension Worker {
         let on = unsafe stream.pointee.retry.on
         var wanted = !on.isDisjoint(with: [.fiveXX, .gatewayError, .reset]) || (!started && on.contains(.resetBeforeRequest))
         switch failure {
-        case .connectFailed, .connectTimedOut: wanted = wanted || on.contains(.connectFailure)
+        case .connectFailed, .connectTimedOut, .handshakeFailed: wanted = wanted || on.contains(.connectFailure)
         case .refused: wanted = wanted || on.contains(.refusedStream)
         case .overflow, .memory: wanted = false
         case .terminated, .remoteReset, .protocolError, .timedOut: break
