@@ -106,6 +106,8 @@ package final class Configurator {
     package private(set) var document: ServedDocument?
     package private(set) var adminLogs: AdminLogs?
     package var node = NodeOverrides()
+    /// What is served now: its overrides survive a new configuration.
+    package var runtime = RuntimeValues() { didSet { environment.runtime.adopt(runtime) } }
     /// What the last configuration has changed.
     private(set) var changes = ConfigChanges()
     let draining = DrainingListeners()
@@ -273,6 +275,7 @@ package final class Configurator {
         clusters = result.clusters
         shutUnlisted()
         environment.logSinks.start()
+        environment.runtime.adopt(RuntimeValues(document.bootstrap, overrides: runtime))
         publish()
         for live in added { live.resolution?.start() }
         clusterWarmed()

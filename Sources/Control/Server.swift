@@ -63,7 +63,13 @@ package final class Server {
     package let log: Log
     private let statistics: ProcessStatistics
     private let listenerDrain: ListenerDrain
-    package var runtime = RuntimeValues() { didSet { statistics.runtime(runtime) } }
+    package var runtime: RuntimeValues {
+        get { configurator.runtime }
+        set {
+            configurator.runtime = newValue
+            statistics.runtime(newValue)
+        }
+    }
     private let filesystemScope: StatScope<FilesystemStat>
     private let planScope: StatScope<PlanStat>
     private var watch: FileWatch?
@@ -132,9 +138,7 @@ package final class Server {
     private func configurationApplied() {
         statistics.applied(
             configurator.changes, listeners: configurator.listeners.count, clusters: configurator.clusters.count)
-        var values = RuntimeValues(configurator.document?.bootstrap ?? .init())
-        values.adoptOverrides(of: runtime)
-        runtime = values
+        runtime = RuntimeValues(configurator.document?.bootstrap ?? .init(), overrides: runtime)
     }
 
     /// Gauges that are looked up when somebody asks, and every few seconds.

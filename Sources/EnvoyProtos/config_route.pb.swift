@@ -558,6 +558,8 @@ public nonisolated struct Envoy_Config_Route_V3_RouteMatch: Sendable {
 
   public var queryParameters: [Envoy_Config_Route_V3_QueryParameterMatcher] = []
 
+  public var cookies: [Envoy_Config_Route_V3_CookieMatcher] = []
+
   public var grpc: Envoy_Config_Route_V3_RouteMatch.GrpcRouteMatchOptions {
     get {_grpc ?? Envoy_Config_Route_V3_RouteMatch.GrpcRouteMatchOptions()}
     set {_grpc = newValue}
@@ -789,6 +791,31 @@ public nonisolated struct Envoy_Config_Route_V3_QueryParameterMatcher: Sendable 
   }
 
   public init() {}
+}
+
+public nonisolated struct Envoy_Config_Route_V3_CookieMatcher: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var name: String = String()
+
+  public var stringMatch: Envoy_Type_Matcher_V3_StringMatcher {
+    get {_stringMatch ?? Envoy_Type_Matcher_V3_StringMatcher()}
+    set {_stringMatch = newValue}
+  }
+  /// Returns true if `stringMatch` has been explicitly set.
+  public var hasStringMatch: Bool {self._stringMatch != nil}
+  /// Clears the value of `stringMatch`. Subsequent reads from it will return its default value.
+  public mutating func clearStringMatch() {self._stringMatch = nil}
+
+  public var invertMatch: Bool = false
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _stringMatch: Envoy_Type_Matcher_V3_StringMatcher? = nil
 }
 
 public nonisolated struct Envoy_Config_Route_V3_RouteAction: @unchecked Sendable {
@@ -3107,7 +3134,7 @@ nonisolated extension Envoy_Config_Route_V3_Route: SwiftProtobuf.Message, SwiftP
 
 nonisolated extension Envoy_Config_Route_V3_RouteMatch: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".RouteMatch"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}prefix\0\u{1}path\0\u{4}\u{2}case_sensitive\0\u{2}\u{2}headers\0\u{3}query_parameters\0\u{1}grpc\0\u{3}runtime_fraction\0\u{3}safe_regex\0\u{3}tls_context\0\u{3}connect_matcher\0\u{3}dynamic_metadata\0\u{3}path_separated_prefix\0\u{3}path_match_policy\0\u{3}filter_state\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}prefix\0\u{1}path\0\u{4}\u{2}case_sensitive\0\u{2}\u{2}headers\0\u{3}query_parameters\0\u{1}grpc\0\u{3}runtime_fraction\0\u{3}safe_regex\0\u{3}tls_context\0\u{3}connect_matcher\0\u{3}dynamic_metadata\0\u{3}path_separated_prefix\0\u{3}path_match_policy\0\u{3}filter_state\0\u{1}cookies\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3186,6 +3213,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteMatch: SwiftProtobuf.Message, S
         }
       }()
       case 16: try { try decoder.decodeRepeatedMessageField(value: &self.filterState) }()
+      case 17: try { try decoder.decodeRepeatedMessageField(value: &self.cookies) }()
       default: break
       }
     }
@@ -3248,6 +3276,9 @@ nonisolated extension Envoy_Config_Route_V3_RouteMatch: SwiftProtobuf.Message, S
     if !self.filterState.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.filterState, fieldNumber: 16)
     }
+    if !self.cookies.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.cookies, fieldNumber: 17)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -3257,6 +3288,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteMatch: SwiftProtobuf.Message, S
     if lhs._runtimeFraction != rhs._runtimeFraction {return false}
     if lhs.headers != rhs.headers {return false}
     if lhs.queryParameters != rhs.queryParameters {return false}
+    if lhs.cookies != rhs.cookies {return false}
     if lhs._grpc != rhs._grpc {return false}
     if lhs._tlsContext != rhs._tlsContext {return false}
     if lhs.dynamicMetadata != rhs.dynamicMetadata {return false}
@@ -3567,6 +3599,50 @@ nonisolated extension Envoy_Config_Route_V3_QueryParameterMatcher: SwiftProtobuf
   public static func ==(lhs: Envoy_Config_Route_V3_QueryParameterMatcher, rhs: Envoy_Config_Route_V3_QueryParameterMatcher) -> Bool {
     if lhs.name != rhs.name {return false}
     if lhs.queryParameterMatchSpecifier != rhs.queryParameterMatchSpecifier {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Config_Route_V3_CookieMatcher: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".CookieMatcher"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{3}string_match\0\u{3}invert_match\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._stringMatch) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.invertMatch) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    try { if let v = self._stringMatch {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    if self.invertMatch != false {
+      try visitor.visitSingularBoolField(value: self.invertMatch, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Config_Route_V3_CookieMatcher, rhs: Envoy_Config_Route_V3_CookieMatcher) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs._stringMatch != rhs._stringMatch {return false}
+    if lhs.invertMatch != rhs.invertMatch {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -19,9 +19,8 @@ extension RouteTableBuilder {
             queryParameters: compileQueryParameters(match.queryParameters, place),
             cookies: compileCookies(match.cookies, place),
             external: append(match.external, to: \.external),
-            fractionNumerator: match.runtimeFraction?.numerator ?? 0,
-            fractionDenominator: match.runtimeFraction?.denominator.rawValue ?? 0,
-            runtimeKey: text.add(match.runtimeFraction?.runtimeKey ?? ""),
+            fraction: match.runtimeFraction ?? RuntimeFraction(Fraction(1, .hundred)),
+            hasFraction: match.runtimeFraction != nil,
             flags: flags)
         let ranges = [record.headers, record.queryParameters, record.cookies, record.external]
         if flags.isEmpty, match.runtimeFraction == nil, ranges.allSatisfy({ $0.count == 0 }) { return noIndex }

@@ -6,10 +6,9 @@ struct ConditionRecord {
     var queryParameters: RecordRange
     var cookies: RecordRange
     var external: RecordRange
-    var fractionNumerator: UInt32
-    /// 0: no runtime fraction.
-    var fractionDenominator: UInt32
-    var runtimeKey: TextRef
+    /// `runtime_fraction`; looked at only with `hasFraction`.
+    var fraction: RuntimeFraction
+    var hasFraction: Bool
     var flags: ConditionFlags
 }
 

@@ -1,6 +1,6 @@
 // What a match may ask beside the request head. Trivial; the Pipeline fills one per match on its stack.
 //
-// The two callbacks are C functions with an opaque pointer so that a match holds no closure and counts no reference.
+// The callback is a C function with an opaque pointer so that a match holds no closure and counts no reference.
 
 @safe
 package struct MatchContext {
@@ -17,24 +17,19 @@ package struct MatchContext {
 
     /// (opaque, number given in `RouteMatchSpec.external`) → holds.
     package typealias External = @convention(c) (UnsafeRawPointer?, UInt32) -> Bool
-    /// (opaque, key's bytes, key's count) → `Fraction.packed`, or 0 when the runtime has no such key.
-    package typealias RuntimeFraction = @convention(c) (UnsafeRawPointer?, UnsafePointer<UInt8>, Int) -> UInt64
 
     /// The stream's one random value.
     package var random: UInt64
     package var flags: Flags
-    /// Handed to both callbacks; alive until `match` returns.
+    /// Handed to the callback; alive until `match` returns.
     package var opaque: UnsafeRawPointer?
     /// Nil: no external matcher holds.
     package var external: External?
-    /// Nil: the configured defaults hold.
-    package var runtimeFraction: RuntimeFraction?
 
     package init(random: UInt64 = 0, flags: Flags = []) {
         self.random = random
         self.flags = flags
         unsafe opaque = nil
         unsafe external = nil
-        unsafe runtimeFraction = nil
     }
 }

@@ -7,7 +7,7 @@ extension RouteTable {
     // HOT: per message.
     func conditionsHold(_ index: UInt32, _ head: MessageHead, _ context: MatchContext) -> Bool {
         let conditions = unsafe storage.pointee.conditions[index]
-        if conditions.fractionDenominator != 0, !fractionHolds(conditions, context) { return false }
+        if conditions.hasFraction, !conditions.fraction.holds(context.random) { return false }
         if !flagsHold(conditions.flags, head, context) { return false }
 
         var i = conditions.headers.start
@@ -36,17 +36,6 @@ extension RouteTable {
             i &+= 1
         }
         return true
-    }
-
-    private func fractionHolds(_ conditions: ConditionRecord, _ context: MatchContext) -> Bool {
-        let configured = UInt64(conditions.fractionDenominator) << 32 | UInt64(conditions.fractionNumerator)
-        var packed = configured
-        if conditions.runtimeKey.count != 0, let ask = unsafe context.runtimeFraction {
-            let key = text(conditions.runtimeKey)
-            let answer = unsafe ask(context.opaque, key.base, key.count)
-            if answer != 0 { packed = answer }
-        }
-        return (Fraction(packed: packed) ?? Fraction(packed: configured))?.holds(context.random) ?? false
     }
 
     @inline(__always)

@@ -17,7 +17,7 @@ package struct RouteMatchSpec: Sendable {
     package var path: Path
     /// Has no effect on `regex` and `template`, as in Envoy.
     package var caseSensitive = true
-    package var runtimeFraction: RuntimeFractionSpec?
+    package var runtimeFraction: RuntimeFraction?
     package var headers: [HeaderMatchSpec] = []
     package var queryParameters: [QueryParameterMatchSpec] = []
     package var cookies: [CookieMatchSpec] = []
@@ -95,19 +95,5 @@ package struct CookieMatchSpec: Sendable {
         self.name = name
         self.value = value
         self.invert = invert
-    }
-}
-
-/// `RuntimeFractionalPercent`.
-package struct RuntimeFractionSpec: Sendable {
-    package var numerator: UInt32
-    package var denominator: FractionDenominator
-    /// Empty: the default value always holds.
-    package var runtimeKey: String
-
-    package init(_ numerator: UInt32, _ denominator: FractionDenominator, runtimeKey: String = "") {
-        self.numerator = numerator
-        self.denominator = denominator
-        self.runtimeKey = runtimeKey
     }
 }

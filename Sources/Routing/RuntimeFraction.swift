@@ -1,12 +1,14 @@
-// Fractions of requests: `FractionalPercent` against a random value, as Envoy evaluates it.
+// Fractions of requests: `FractionalPercent` against a random value, and what the runtime says in its place.
 
-package enum FractionDenominator: UInt32, Sendable {
+import Primitives
+
+package enum FractionDenominator: UInt32, Sendable, BitwiseCopyable {
     case hundred = 100
     case tenThousand = 10_000
     case million = 1_000_000
 }
 
-package struct Fraction {
+package struct Fraction: BitwiseCopyable, Sendable {
     package var numerator: UInt32
     package var denominator: UInt32
 
@@ -15,21 +17,41 @@ package struct Fraction {
         self.denominator = denominator.rawValue
     }
 
-    /// From `MatchContext.runtimeFraction`'s answer: numerator in the low half, denominator in the high half.
-    package init?(packed: UInt64) {
-        let denominator = UInt32(truncatingIfNeeded: packed >> 32)
-        guard denominator != 0 else { return nil }
-        self.numerator = UInt32(truncatingIfNeeded: packed)
-        self.denominator = denominator
-    }
-
-    package var packed: UInt64 { UInt64(denominator) << 32 | UInt64(numerator) }
-
     // HOT: per message.
     /// A numerator beyond the denominator holds always. One random value serves every fraction and weight of a
     /// request, as in Envoy: two routes with 50 % each therefore see the same requests.
     package func holds(_ random: UInt64) -> Bool {
-        // `denominator` is never 0: both initialisers see to it.
+        // `denominator` is never 0: the initialiser sees to it.
         random % UInt64(max(denominator, 1)) < UInt64(numerator)
+    }
+}
+
+/// `RuntimeFractionalPercent`.
+package struct RuntimeFraction: BitwiseCopyable, Sendable {
+    package var standard: Fraction
+    /// Nil: there is no runtime key.
+    package var cell: RuntimeCell?
+
+    package init(_ standard: Fraction, cell: RuntimeCell? = nil) {
+        self.standard = standard
+        self.cell = cell
+    }
+
+    // HOT: per message.
+    /// As Envoy's `featureEnabled`: the runtime's fraction, else its integer as a percentage, else the default.
+    package func holds(_ random: UInt64) -> Bool { value.holds(random) }
+
+    package var value: Fraction {
+        guard let cell else { return standard }
+        var fraction = standard
+        let value = cell.value
+        if case .fraction(let numerator, let denominator) = value {
+            fraction.numerator = numerator
+            fraction.denominator = denominator
+        } else if let percent = value.integer {
+            fraction.numerator = UInt32(truncatingIfNeeded: min(percent, 100))
+            fraction.denominator = 100
+        }
+        return fraction
     }
 }

@@ -190,6 +190,42 @@ public struct ByteQueue {
     }
 
     // HOT: per frame.
+    /// The first `n` bytes of `other` move to the end of this queue, in the memory that they lie in where that goes.
+    /// False when there is no memory.
+    @inlinable public mutating func append(moving n: Int, of other: inout ByteQueue, _ memory: Memory) -> Bool {
+        var left = n
+        while left > 0, let segment = unsafe other.head {
+            let available = unsafe segment.pointee.count
+            if available > left || available <= ByteQueue.copyMax {
+                let count = min(available, left)
+                let bytes = unsafe Bytes(UnsafeRawPointer(segment.pointee.start), count)
+                if count > ByteQueue.copyMax, unsafe segment.pointee.owner == .buffer {
+                    unsafe memory.buffers.retain(segment.pointee.bufferID)
+                    unsafe append(buffer: segment.pointee.bufferID, bytes, memory)
+                } else if !append(copying: bytes, memory) {
+                    return false
+                }
+                other.consume(count, memory)
+                left &-= count
+                continue
+            }
+            unsafe other.head = unsafe segment.pointee.next
+            if unsafe other.head == nil { unsafe other.tail = nil }
+            let isBuffer = unsafe segment.pointee.owner == .buffer
+            other.count &-= available
+            count &+= available
+            if isBuffer {
+                other.bufferCount &-= 1
+                bufferCount &+= 1
+            }
+            unsafe segment.pointee.next = nil
+            unsafe link(segment)
+            left &-= available
+        }
+        return true
+    }
+
+    // HOT: per frame.
     /// The first `n` bytes are done with.
     @inlinable public mutating func consume(_ n: Int, _ memory: Memory) {
         count &-= n

@@ -9,7 +9,7 @@ import Ring
 
 /// Which machine reads this connection's bytes. Owned by the Pipeline; the Transport only carries it.
 public enum ConnectionRole: UInt8 {
-    case none, tcpDownstream, tcpUpstream, http1Downstream, http1Upstream, echo, directResponse
+    case none, tcpDownstream, tcpUpstream, http1Downstream, http1Upstream, http2Downstream, http2Upstream, echo, directResponse
     /// Nothing is read any more: it closes when what is queued is out.
     case closing
 }
@@ -83,7 +83,7 @@ public struct Connection {
 /// What a completion or a timer is about: the top byte of its token.
 public enum Operation: UInt8 {
     case none, accept, receive, send, connect, close, cancel, timer, message, poll, read, streamTimer, acceptTimer,
-        other
+        codecTimer, other
 
     @inline(__always)
     public func token(_ handle: Handle) -> UInt64 { UInt64(rawValue) << 56 | handle.raw }

@@ -2,6 +2,7 @@
 
 import Glibc
 import Primitives
+import Wire
 
 package enum BalancingPolicy: UInt8, BitwiseCopyable { case roundRobin, leastRequest, random }
 
@@ -21,6 +22,9 @@ package struct RetryBudget: BitwiseCopyable {
     package var concurrencyMin: UInt32 = 3
     package init() {}
 }
+
+/// Which HTTP is spoken to a cluster's hosts.
+package enum UpstreamProtocol: UInt8, BitwiseCopyable { case http1, http2, downstream }
 
 @safe
 package struct ClusterConfig: BitwiseCopyable {
@@ -59,6 +63,11 @@ package struct ClusterConfig: BitwiseCopyable {
     package var enableTrailers = false
     package var properCaseHeaders = false
     package var sendFullyQualifiedURL = false
+    // HTTP/2 towards the hosts.
+    package var upstreamProtocol = UpstreamProtocol.http1
+    package var http2 = H2Options()
+    /// First statistic of `cluster.<name>.http2.`
+    package var http2Stats: UInt32 = 0
     package init() {}
 }
 

@@ -93,6 +93,18 @@ public struct MessageHead {
         status = 0
     }
 
+    /// The same in a block of its own: spans of this head are good in the copy. Nil when there is no memory.
+    public func copied() -> MessageHead? {
+        guard let other = pool.allocate(block.capacity) else { return nil }
+        var copy = self
+        let fieldBytes = Int(fieldCount) &* MemoryLayout<HeaderField>.stride
+        unsafe other.base.copyMemory(from: block.base, byteCount: Int(textCount))
+        unsafe (other.base + (other.capacity &- fieldBytes)).copyMemory(
+            from: block.base + (block.capacity &- fieldBytes), byteCount: fieldBytes)
+        copy.block = other
+        return copy
+    }
+
     // MARK: Reading
 
     @inlinable public var count: Int { Int(fieldCount) }

@@ -19,6 +19,7 @@ except ImportError as reason:
 OURS_ALONE = ("google.protobuf.", "validate.", "martlet.")
 NOT_YET = 50071
 NEWER = 50072
+NEWER_MESSAGE = 50073
 
 
 def public_pool():
@@ -80,9 +81,9 @@ def not_yet(message):
     return names
 
 
-def is_newer(field):
-    """Our field option, read off the wire."""
-    return bytes(descriptor_tag(NEWER, 0)) + b"\x01" in field.options.SerializeToString()
+def is_newer(thing, option=NEWER):
+    """Our option of a field or a message, read off the wire."""
+    return bytes(descriptor_tag(option, 0)) + b"\x01" in thing.options.SerializeToString()
 
 
 def descriptor_tag(number, kind=2):
@@ -175,8 +176,11 @@ def main(path):
             try:
                 other = theirs.FindMessageTypeByName(name)
             except KeyError:
-                differences.append(f"{name}: Envoy has no such message")
+                if not is_newer(message, NEWER_MESSAGE):
+                    differences.append(f"{name}: Envoy has no such message")
                 continue
+            if is_newer(message, NEWER_MESSAGE):
+                differences.append(f"{name}: said to be newer than the public descriptors, which have it")
             compare_message(name, message, other, differences.append)
         for name, enum in enums(file):
             checked += 1

@@ -75,7 +75,7 @@ final class LinearReference {
             guard request.method == "CONNECT" else { return false }
         }
         if let fraction = match.runtimeFraction,
-            random % UInt64(fraction.denominator.rawValue) >= UInt64(fraction.numerator)
+            random % UInt64(fraction.standard.denominator) >= UInt64(fraction.standard.numerator)
         {
             return false
         }

@@ -118,8 +118,8 @@ struct RandomTables {
         }
         if random.chance(5) { match.cookies.append(CookieMatchSpec(one(["c", "d"]), string(), invert: random.chance(30))) }
         if random.chance(5) {
-            match.runtimeFraction = RuntimeFractionSpec(
-                UInt32.random(in: 0...120, using: &random), one([.hundred, .tenThousand]))
+            match.runtimeFraction = RuntimeFraction(
+                Fraction(UInt32.random(in: 0...120, using: &random), one([.hundred, .tenThousand])))
         }
         if random.chance(4) { match.grpcOnly = true }
         return match

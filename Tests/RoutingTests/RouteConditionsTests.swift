@@ -86,31 +86,35 @@ import Testing
     }
 
     @Test func fractionsOfRequests() throws {
-        /// `runtime`: what the runtime answers for a key of three letters.
-        func holds(_ random: UInt64, _ spec: RuntimeFractionSpec, runtime: UInt64? = nil) throws -> Bool {
-            var context = MatchContext(random: random)
-            guard var answer = runtime else {
-                return try self.holds(TestRequest("/"), context) { $0.runtimeFraction = spec }
-            }
-            return try unsafe withUnsafeBytes(of: &answer) { bytes in
-                unsafe context.opaque = bytes.baseAddress
-                unsafe context.runtimeFraction = { opaque, _, count in
-                    unsafe count == 3 ? opaque?.load(as: UInt64.self) ?? 0 : 0
-                }
-                return try self.holds(TestRequest("/"), context) { $0.runtimeFraction = spec }
+        func holds(_ random: UInt64, _ fraction: Fraction, runtime: RuntimeValue? = nil) throws -> Bool {
+            let word = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
+            defer { unsafe word.deallocate() }
+            unsafe word.initialize(to: 0)
+            let cell = unsafe RuntimeCell(word)
+            if let runtime { cell.set(runtime) }
+            return try self.holds(TestRequest("/"), MatchContext(random: random)) {
+                $0.runtimeFraction = RuntimeFraction(fraction, cell: runtime == nil ? nil : cell)
             }
         }
-        #expect(try holds(1029, RuntimeFractionSpec(30, .hundred)))
-        #expect(try !holds(1030, RuntimeFractionSpec(30, .hundred)))
-        #expect(try !holds(0, RuntimeFractionSpec(0, .million)))
-        #expect(try holds(UInt64.max, RuntimeFractionSpec(200, .hundred)))
-        #expect(try holds(9_999, RuntimeFractionSpec(10_000, .tenThousand)))
-        let key = RuntimeFractionSpec(0, .hundred, runtimeKey: "key")
-        #expect(try holds(49, key, runtime: Fraction(50, .hundred).packed))
-        #expect(try !holds(50, key, runtime: Fraction(50, .hundred).packed))
-        #expect(try !holds(0, key, runtime: 0))
-        #expect(try !holds(0, RuntimeFractionSpec(0, .hundred, runtimeKey: "other"), runtime: Fraction(1, .hundred).packed))
-        #expect(Fraction(packed: 5) == nil)
+        #expect(try holds(1029, Fraction(30, .hundred)))
+        #expect(try !holds(1030, Fraction(30, .hundred)))
+        #expect(try !holds(0, Fraction(0, .million)))
+        #expect(try holds(UInt64.max, Fraction(200, .hundred)))
+        #expect(try holds(9_999, Fraction(10_000, .tenThousand)))
+        let none = Fraction(0, .hundred)
+        #expect(try holds(49, none, runtime: .fraction(numerator: 50, denominator: 100)))
+        #expect(try !holds(50, none, runtime: .fraction(numerator: 50, denominator: 100)))
+        #expect(try holds(9, none, runtime: .fraction(numerator: 10, denominator: 10_000)))
+        #expect(try !holds(10, none, runtime: .fraction(numerator: 10, denominator: 10_000)))
+        #expect(try !holds(0, none, runtime: RuntimeValue.none))
+        // An integer is a percentage, whatever the default's denominator; beyond 100 it is always.
+        #expect(try holds(29, Fraction(0, .million), runtime: .integer(30)))
+        #expect(try !holds(30, Fraction(0, .million), runtime: .integer(30)))
+        #expect(try holds(99, none, runtime: .integer(5000)))
+        #expect(try !holds(0, Fraction(1, .hundred), runtime: .number(0.5)))
+        #expect(try holds(1, none, runtime: .number(2.5)))
+        #expect(try !holds(2, none, runtime: .number(2.5)))
+        #expect(try holds(0, Fraction(1, .hundred), runtime: .number(-2.5)))
     }
 
     @Test func numbersAreReadAsEnvoyReadsThem() throws {

@@ -84,13 +84,16 @@ struct AccessLogFilterCompiler {
         default: node.comparison = .equal
         }
         node.value = UInt64(message.value.defaultValue)
+        node.cell = compilation.runtime(part).cell(message.value.runtimeKey)
         return node
     }
 
     private func fraction(_ message: Envoy_Config_Accesslog_V3_RuntimeFilter) -> AccessLogFilterNode {
         var node = AccessLogFilterNode(.fraction)
         let percent = message.percentSampled
-        node.value = Fraction(percent.numerator, RouteMatchCompiler.denominator(percent.denominator)).packed
+        node.value = UInt64(percent.numerator)
+        node.denominator = UInt64(RuntimeCompiler.denominator(percent.denominator).rawValue)
+        node.cell = compilation.runtime(part).cell(message.runtimeKey)
         node.isIndependent = message.useIndependentRandomness
         return node
     }

@@ -69,7 +69,11 @@ struct ClusterCompiler {
         }
         connections(message, place, &config)
         LoadBalancingCompiler(diagnostics: diagnostics).compile(message, place, &config)
-        HTTPUpstreamCompiler(diagnostics: diagnostics).compile(message, place, &config)
+        HTTPUpstreamCompiler(diagnostics: diagnostics, arena: part.arena).compile(message, place, &config)
+        if config.upstreamProtocol != .http1 {
+            config.http2Stats = part.scope(
+                compilation.stats, StatPrefix.cluster(statName) + "http2.", HTTP2CodecStat.self).base
+        }
         let discovery = discovery(message, place)
         let endpoints = EndpointCompiler(diagnostics: diagnostics, part: part)
             .compile(message, resolves: discovery?.dns != nil, place.at("load_assignment"))
@@ -225,7 +229,6 @@ struct ClusterCompiler {
                 "track_cluster_stats": message.hasTrackClusterStats,
                 "preconnect_policy": message.hasPreconnectPolicy,
                 "connection_pool_per_downstream_connection": message.connectionPoolPerDownstreamConnection,
-                "http2_protocol_options": message.hasHTTP2ProtocolOptions,
             ])
     }
 }

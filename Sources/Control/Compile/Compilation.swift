@@ -13,6 +13,7 @@ package final class CompileEnvironment {
     let seed = Random.systemSeed()
     let clusterSlots = SlotTable()
     let listenerSlots = SlotTable()
+    package let runtime = RuntimeTable()
     package let logSinks: LogSinks
 
     package init(stats: StatRegistry, filters: FilterRegistry, workers: Int, logFlushIntervalMs: UInt64) {

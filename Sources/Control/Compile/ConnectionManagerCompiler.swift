@@ -24,7 +24,7 @@ struct ConnectionManagerCompiler {
         var config = unsafe HTTPConfig(routes: routes)
         config.bufferLimit = bufferLimit
         scopes(message, &config)
-        decoder(message, &config)
+        decoder(message, place, &config)
         identity(message, &config)
         addresses(message, place, &config)
         paths(message, &config)
@@ -56,6 +56,7 @@ struct ConnectionManagerCompiler {
         config.stats = part.scope(stats, prefix, HTTPConnectionManagerStat.self).base
         config.routerStats = part.scope(stats, prefix, RouterStat.self).base
         config.codecStats = part.scope(stats, "http1.", HTTP1CodecStat.self).base
+        config.http2Stats = part.scope(stats, "http2.", HTTP2CodecStat.self).base
         config.listenerStats =
             part.scope(
                 stats, StatPrefix.listenerHTTP(statName, statPrefix: message.statPrefix), ListenerHTTPStat.self
@@ -63,7 +64,7 @@ struct ConnectionManagerCompiler {
         _ = part.scope(stats, prefix + "tracing.", HTTPTracingStat.self)
     }
 
-    private func decoder(_ message: ConnectionManager, _ config: inout HTTPConfig) {
+    private func decoder(_ message: ConnectionManager, _ place: Place, _ config: inout HTTPConfig) {
         let common = message.commonHTTPProtocolOptions
         let http1 = message.httpProtocolOptions
         var options = H1Options()
@@ -83,6 +84,21 @@ struct ConnectionManagerCompiler {
         options.enableTrailers = http1.enableTrailers
         options.allowChunkedLength = http1.allowChunkedLength
         config.decoder = options
+        switch message.codecType {
+        case .http1: config.codec = .http1
+        case .http2: config.codec = .http2
+        default: config.codec = .auto
+        }
+        var http2 = HTTP2OptionsCompiler(diagnostics: diagnostics)
+            .compile(message.http2ProtocolOptions, place.at("http2_protocol_options"), arena)
+        if !message.http2ProtocolOptions.hasOverrideStreamErrorOnInvalidHTTPMessage {
+            http2.keepsOpenOnInvalidMessage =
+                message.http2ProtocolOptions.streamErrorOnInvalidHTTPMessaging || message.streamErrorOnInvalidHTTPMessage.value
+        }
+        http2.headBytesMax = options.maxHeadBytes
+        http2.headersMax = options.maxHeaders
+        http2.underscores = options.underscores
+        config.http2 = http2
         if case .properCaseWords = http1.headerKeyFormat.headerFormat { config.properCaseHeaders = true }
         config.defaultHost10 = arena.text(http1.defaultHostForHTTP10)
         config.proxy100Continue = message.proxy100Continue

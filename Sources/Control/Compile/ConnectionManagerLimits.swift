@@ -5,10 +5,9 @@ import EnvoyAPI
 extension ConnectionManagerCompiler {
     func refuseUnsupported(_ message: ConnectionManager, _ place: Place) {
         let diagnostics = compilation.diagnostics
-        if message.codecType == .http2 || message.codecType == .http3 {
+        if message.codecType == .http3 {
             diagnostics.error(
-                place.at("codec_type"), "codec_type \(message.codecType == .http2 ? "HTTP2" : "HTTP3") is not supported by Martlet yet",
-                expected: "AUTO or HTTP1")
+                place.at("codec_type"), "codec_type HTTP3 is not supported by Martlet yet", expected: "AUTO, HTTP1 or HTTP2")
         }
         if message.stripMatchingHostPort, message.stripAnyHostPort {
             diagnostics.error(

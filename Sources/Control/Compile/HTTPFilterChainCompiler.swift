@@ -105,7 +105,7 @@ struct HTTPFilterChainCompiler {
             clusterIfPresent: { name in
                 compilation.clusterNames.contains(name) ? part.slot(compilation.environment.clusterSlots, name) : nil
             },
-            onRelease: { body in part.onDestroy(body) })
+            runtime: { compilation.runtime(part).cell($0) }, onRelease: { body in part.onDestroy(body) })
     }
 
     private func isRouter(_ name: String, _ type: String?) -> Bool {

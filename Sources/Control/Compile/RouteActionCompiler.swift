@@ -24,11 +24,31 @@ extension RouteCompiler {
         PathRewritePolicyCompiler(diagnostics: diagnostics, part: part).compile(action, match, place, &config)
         config.appendForwardedHost = action.appendXForwardedHost
         upgrades(action, place, &config)
+        if action.hasInternalRedirectPolicy {
+            unsafe config.internalRedirect = unsafe InternalRedirectCompiler(diagnostics: diagnostics, part: part)
+                .compile(action.internalRedirectPolicy, place.at("internal_redirect_policy"))
+        }
+        mirrors(action, route, place, &config)
         let retry = action.hasRetryPolicy ? action.retryPolicy : surroundings.host.retryPolicy
         if action.hasRetryPolicy || surroundings.host.hasRetryPolicy {
             let at = action.hasRetryPolicy ? place.at("retry_policy") : surroundings.hostPlace.at("retry_policy")
             unsafe config.retry = unsafe RetryCompiler(compilation: compilation, part: part).compile(retry, at)
         }
+    }
+
+    /// The most specific level that has any.
+    private func mirrors(_ action: RouteActionMessage, _ route: String, _ place: Place, _ config: inout RouteConfig) {
+        let levels = [
+            (action.requestMirrorPolicies, place), (surroundings.host.requestMirrorPolicies, surroundings.hostPlace),
+            (surroundings.table.requestMirrorPolicies, surroundings.tablePlace),
+        ]
+        guard let (policies, at) = levels.first(where: { !$0.0.isEmpty }) else { return }
+        config.mirrors = MirrorCompiler(compilation: compilation, part: part, validates: validatesClusters)
+            .compile(policies, timeoutMs: config.timeoutMs, route: route, at)
+    }
+
+    private var validatesClusters: Bool {
+        !surroundings.table.hasValidateClusters || surroundings.table.validateClusters.value
     }
 
     private func clusters(
@@ -66,8 +86,7 @@ extension RouteCompiler {
             diagnostics.unsupported(
                 at, "envoy.config.route.v3.WeightedCluster.ClusterWeight",
                 [
-                    "metadata_match": entry.hasMetadataMatch,
-                    "typed_per_filter_config": !entry.typedPerFilterConfig.isEmpty,
+                    "metadata_match": entry.hasMetadataMatch
                 ])
             var cluster = RouteCluster(slot: RouteConfig.noSlot, name: arena.text(entry.name))
             if entry.name.isEmpty == entry.clusterHeader.isEmpty {
@@ -82,6 +101,12 @@ extension RouteCompiler {
             }
             cluster.header = arena.text(entry.clusterHeader.lowercased())
             cluster.cumulativeWeight = sum
+            cluster.weight = UInt64(entry.weight.value)
+            if !weighted.runtimeKeyPrefix.isEmpty {
+                cluster.weightCell = compilation.runtime(part).cell("\(weighted.runtimeKeyPrefix).\(entry.name)")
+                config.hasRuntimeWeights = true
+            }
+            cluster.filterConfigs = arena.array(filterConfigs(entry.typedPerFilterConfig, at))
             cluster.hostRewrite = arena.text(entry.hostRewriteLiteral)
             let mutations = HeaderMutationCompiler(compilation: compilation, part: part).compile(entry, at)
             cluster.mutations = HeaderMutationCompiler.combine([mutations], mostSpecificWins: false, arena)
@@ -107,9 +132,7 @@ extension RouteCompiler {
 
     /// The slot of a cluster. Without `validate_clusters` a name may come to life later: the slot is reserved for it.
     private func slot(_ name: String, _ message: String, _ route: String, _ place: Place) -> UInt32 {
-        let table = surroundings.table
-        let validates = !table.hasValidateClusters || table.validateClusters.value
-        if validates, !compilation.clusterNames.contains(name) {
+        if validatesClusters, !compilation.clusterNames.contains(name) {
             diagnostics.error(
                 place, "\(message) in \(route)", expected: "the name of a cluster",
                 suggestion: nearestName(name, compilation.clusterNames))
@@ -194,9 +217,7 @@ extension RouteCompiler {
                 "flush_timeout": action.hasFlushTimeout,
                 "early_data_policy": action.hasEarlyDataPolicy,
                 "retry_policy_typed_config": action.hasRetryPolicyTypedConfig,
-                "request_mirror_policies": !action.requestMirrorPolicies.isEmpty,
                 "hash_policy": !action.hashPolicy.isEmpty,
-                "internal_redirect_policy": action.hasInternalRedirectPolicy,
                 "hedge_policy": action.hasHedgePolicy,
             ])
     }

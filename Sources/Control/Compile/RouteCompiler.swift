@@ -99,11 +99,12 @@ struct RouteCompiler {
             (message.typedPerFilterConfig, place), (surroundings.host.typedPerFilterConfig, surroundings.hostPlace),
             (surroundings.table.typedPerFilterConfig, surroundings.tablePlace),
         ]
-        return levels.flatMap { configs, place in
-            configs.sorted { $0.key < $1.key }.compactMap { name, any in
-                filterConfig(
-                    ExtensionNames.canonical(name), any, place.at("typed_per_filter_config", key: name))
-            }
+        return levels.flatMap { configs, place in filterConfigs(configs, place) }
+    }
+
+    func filterConfigs(_ configs: [String: ProtobufAny], _ place: Place) -> [RouteFilterConfig] {
+        configs.sorted { $0.key < $1.key }.compactMap { name, any in
+            filterConfig(ExtensionNames.canonical(name), any, place.at("typed_per_filter_config", key: name))
         }
     }
 

@@ -7,33 +7,38 @@ typealias UriTemplateMatch = Envoy_Extensions_Path_Match_UriTemplate_V3_UriTempl
 
 struct RouteMatchCompiler {
     let diagnostics: Diagnostics
+    /// Nil where no runtime key can stand (header matchers).
+    var runtime: RuntimeCompiler?
 
     func compile(_ message: RouteMatchMessage, _ place: Place) -> RouteMatchSpec {
         var spec = RouteMatchSpec(path(message, place))
         if message.hasCaseSensitive { spec.caseSensitive = message.caseSensitive.value }
         if message.hasRuntimeFraction {
-            let fraction = message.runtimeFraction.defaultValue
-            spec.runtimeFraction = RuntimeFractionSpec(
-                fraction.numerator, RouteMatchCompiler.denominator(fraction.denominator),
-                runtimeKey: message.runtimeFraction.runtimeKey)
+            spec.runtimeFraction = runtime?.fraction(message.runtimeFraction)
         }
         spec.headers = message.headers.enumerated().compactMap { header($0.element, place.at("headers", $0.offset)) }
         spec.queryParameters = message.queryParameters.enumerated().compactMap {
             queryParameter($0.element, place.at("query_parameters", $0.offset))
+        }
+        spec.cookies = message.cookies.enumerated().compactMap { i, cookie in
+            string(cookie.stringMatch, place.at("cookies", i).at("string_match")).map {
+                CookieMatchSpec(cookie.name, $0, invert: cookie.invertMatch)
+            }
         }
         spec.grpcOnly = message.hasGrpc
         if message.hasTlsContext {
             if message.tlsContext.hasPresented { spec.certificatePresented = message.tlsContext.presented.value }
             if message.tlsContext.hasValidated { spec.certificateValidated = message.tlsContext.validated.value }
         }
-        diagnostics.unsupported(
-            place, "envoy.config.route.v3.RouteMatch",
-            [
-                "dynamic_metadata": !message.dynamicMetadata.isEmpty,
-                "filter_state": !message.filterState.isEmpty,
-            ])
+        // No filter of ours sets dynamic metadata or filter state yet: there is never a value to look at.
+        if message.dynamicMetadata.contains(where: { !$0.invert }) || !message.filterState.isEmpty {
+            spec.external = [RouteMatchCompiler.never]
+        }
         return spec
     }
+
+    /// An external matcher that nobody answers for.
+    private static let never: UInt32 = 0
 
     private func path(_ message: RouteMatchMessage, _ place: Place) -> RouteMatchSpec.Path {
         switch message.pathSpecifier {
@@ -59,14 +64,6 @@ struct RouteMatchCompiler {
     static func template(_ policy: Envoy_Config_Core_V3_TypedExtensionConfig) -> String? {
         guard policy.typedConfig.messageName == UriTemplateMatch.protoMessageName else { return nil }
         return (try? UriTemplateMatch(serializedBytes: policy.typedConfig.value))?.pathTemplate
-    }
-
-    static func denominator(_ type: Envoy_Type_V3_FractionalPercent.DenominatorType) -> FractionDenominator {
-        switch type {
-        case .tenThousand: .tenThousand
-        case .million: .million
-        default: .hundred
-        }
     }
 
     func header(_ message: HeaderMatcher, _ place: Place) -> HeaderMatchSpec? {

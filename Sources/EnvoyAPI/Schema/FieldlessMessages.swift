@@ -1,6 +1,12 @@
 /// Messages of Envoy's API that have no fields: their name says it all, and needs no generated code.
 enum FieldlessMessages {
-    static let names = ["envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"]
+    static let names = [
+        "envoy.extensions.formatter.metadata.v3.Metadata",
+        "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery",
+        "envoy.extensions.internal_redirect.previous_routes.v3.PreviousRoutesConfig",
+        "envoy.extensions.internal_redirect.safe_cross_scheme.v3.SafeCrossSchemeConfig",
+        "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
+    ]
 
     static var schemas: [MessageSchema] {
         names.map { MessageSchema(name: $0, form: .plain, fields: [], oneofs: [], notYet: [:], byName: [:], byNumber: [:]) }

@@ -18,8 +18,12 @@ package struct AccessLogFilterNode: BitwiseCopyable {
     package var isIndependent = false
     /// What a header matcher says, or metadata that is not there, when there is nothing to look at.
     package var withoutHead = false
-    /// A number to compare with, a packed `Fraction`, or the set of flags, codes or types as bits.
+    /// A number to compare with, a fraction's numerator, or the set of flags, codes or types as bits.
     package var value: UInt64 = 0
+    /// A fraction's denominator.
+    package var denominator: UInt64 = 100
+    /// What the runtime says in place of `value`.
+    package var cell: RuntimeCell?
     /// The node behind this one and all below it.
     package var end = 0
     package var conditions: HeaderConditions?
@@ -28,7 +32,9 @@ package struct AccessLogFilterNode: BitwiseCopyable {
 
     @inline(__always)
     func compares(_ number: UInt64) -> Bool {
-        switch comparison {
+        // Envoy keeps the number in 32 bits.
+        let value = cell.map { UInt64(UInt32(truncatingIfNeeded: $0.integer(default: self.value))) } ?? self.value
+        return switch comparison {
         case .equal: number == value
         case .notEqual: number != value
         case .greaterOrEqual: number >= value
@@ -65,7 +71,10 @@ extension FormatWriter {
         case .notHealthCheck: return unsafe source.stream?.pointee.isHealthCheck != true
         // Nothing is traced without a tracer, and there is none yet.
         case .traceable: return false
-        case .fraction: return (Fraction(packed: node.value))?.holds(ticket(node, source)) ?? false
+        case .fraction:
+            // As Envoy does it: the runtime's integer is a numerator above the configured denominator.
+            let numerator = node.cell?.integer(default: node.value) ?? node.value
+            return ticket(node, source) % max(node.denominator, 1) < numerator
         case .header:
             guard let conditions = node.conditions, let stream = unsafe source.stream else { return node.withoutHead }
             return unsafe conditions.hold(stream.pointee.request)

@@ -48,13 +48,16 @@ package struct FilterInput {
     package let cluster: (_ name: String) -> UInt32?
     /// A cluster's slot by name, for one that may be missing: nil when there is none now.
     package let clusterIfPresent: (_ name: String) -> UInt32?
+    /// Where the filter reads a runtime key; nil for an empty key.
+    package let runtime: (_ key: String) -> RuntimeCell?
     /// Called when the filter's part of the plan goes.
     package let onRelease: (_ body: @escaping () -> Void) -> Void
 
     package init(
         bytes: [UInt8], name: String, statPrefix: String, nodeCluster: String, seed: UInt64, arena: FrozenArena,
         scope: @escaping (String, any StatLeaf.Type) -> StatID, cluster: @escaping (String) -> UInt32?,
-        clusterIfPresent: @escaping (String) -> UInt32?, onRelease: @escaping (@escaping () -> Void) -> Void
+        clusterIfPresent: @escaping (String) -> UInt32?, runtime: @escaping (String) -> RuntimeCell?,
+        onRelease: @escaping (@escaping () -> Void) -> Void
     ) {
         self.bytes = bytes
         self.name = name
@@ -65,6 +68,7 @@ package struct FilterInput {
         self.scope = scope
         self.cluster = cluster
         self.clusterIfPresent = clusterIfPresent
+        self.runtime = runtime
         self.onRelease = onRelease
     }
 }

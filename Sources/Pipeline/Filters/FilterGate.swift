@@ -89,11 +89,23 @@ package final class WorkerFilterChain {
     }
 
     private func isDisabled(_ place: Int, _ stream: StreamPointer) -> Bool {
-        if let route = unsafe stream.pointee.route {
-            let configs = unsafe route.pointee.filterConfigs
-            for i in 0..<configs.count where configs[i].filter == place { return configs[i].isDisabled }
+        if let entry = unsafe stream.pointee.chosen,
+            let verdict = WorkerFilterChain.isDisabled(place, unsafe entry.pointee.filterConfigs)
+        {
+            return verdict
+        }
+        if let route = unsafe stream.pointee.route,
+            let verdict = WorkerFilterChain.isDisabled(place, unsafe route.pointee.filterConfigs)
+        {
+            return verdict
         }
         return disabled[place]
+    }
+
+    /// Nil: these levels do not say.
+    private static func isDisabled(_ place: Int, _ configs: FrozenArray<RouteFilterConfig>) -> Bool? {
+        for i in 0..<configs.count where configs[i].filter == place { return configs[i].isDisabled }
+        return nil
     }
 
     func heldBytes(_ direction: FilterDirection, _ stream: StreamPointer) -> Int {

@@ -81,18 +81,25 @@ open class HTTPFilter {
     /// The filter's configuration for the stream's route, of the most specific level that has one: the number that
     /// `addRoute` gave. Nil when the route has none.
     package final func routeConfig(_ stream: StreamPointer) -> UInt32? {
-        guard let route = unsafe stream.pointee.route else { return nil }
-        let configs = unsafe route.pointee.filterConfigs
+        if let entry = unsafe stream.pointee.chosen, let config = unsafe first(of: entry.pointee.filterConfigs) { return config }
+        return unsafe stream.pointee.route.flatMap { unsafe first(of: $0.pointee.filterConfigs) }
+    }
+
+    private func first(of configs: FrozenArray<RouteFilterConfig>) -> UInt32? {
         for i in 0..<configs.count where configs[i].filter == place && configs[i].config != RouteFilterConfig.none {
             return configs[i].config
         }
         return nil
     }
 
-    /// Calls `body` with the configuration of every level that has one, from the most specific (the route) to the least.
+    /// Calls `body` with the configuration of every level that has one, from the most specific (the weighted cluster, then
+    /// the route) to the least.
     package final func eachRouteConfig(_ stream: StreamPointer, _ body: (UInt32) -> Void) {
-        guard let route = unsafe stream.pointee.route else { return }
-        let configs = unsafe route.pointee.filterConfigs
+        if let entry = unsafe stream.pointee.chosen { each(unsafe entry.pointee.filterConfigs, body) }
+        if let route = unsafe stream.pointee.route { each(unsafe route.pointee.filterConfigs, body) }
+    }
+
+    private func each(_ configs: FrozenArray<RouteFilterConfig>, _ body: (UInt32) -> Void) {
         for i in 0..<configs.count where configs[i].filter == place && configs[i].config != RouteFilterConfig.none {
             body(configs[i].config)
         }

@@ -11,10 +11,10 @@ extension FormatWriter {
         return unsafe .text(Bytes(FormatWriter.name(stream.pointee.request.version)))
     }
 
-    /// Known once the request has a connection.
+    /// Known once a connection has taken the request.
     func upstreamProto(_ source: FormatSource) -> FormatValue {
         guard let stream = unsafe source.stream, unsafe stream.pointee.upstreamConnectionID != 0 else { return .missing }
-        return .text(Bytes("HTTP/1.1"))
+        return unsafe .text(Bytes(stream.pointee.wantsHTTP2 ? "HTTP/2" : "HTTP/1.1" as StaticString))
     }
 
     private static func name(_ version: HTTPVersion) -> StaticString {

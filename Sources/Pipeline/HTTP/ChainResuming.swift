@@ -253,9 +253,16 @@ extension Worker {
                 body.append(moving: &held)
             }
         }
+        unsafe body.prepend(moving: &stream.pointee.waitingBody)
+        unsafe stream.pointee.retry.body.removeAll(memory)
+        unsafe runAgain(stream, &body)
+        return true
+    }
+
+    /// From the route on, with the head as it is. Takes over `body`.
+    func runAgain(_ stream: StreamPointer, _ body: inout ByteQueue) {
         unsafe endRetries(stream)
         unsafe releaseUpstream(stream)
-        unsafe body.prepend(moving: &stream.pointee.waitingBody)
         unsafe destroyFilters(stream)
         if let state = unsafe stream.pointee.filterState { memory.blocks.free(state) }
         unsafe stream.pointee.beginAnew()
@@ -263,15 +270,15 @@ extension Worker {
         guard unsafe beginFilters(stream) else {
             body.removeAll(memory)
             unsafe resetDownstream(stream)
-            return true
+            return
         }
         let pass = unsafe pass(of: stream)
         let isEmpty = body.isEmpty
         unsafe runRequestHead(stream, endStream: isEmpty)
-        guard !isEmpty else { return true }
+        guard !isEmpty else { return }
         guard unsafe goesOn(.request, stream, pass) else {
             body.removeAll(memory)
-            return true
+            return
         }
         if unsafe stream.pointee.hasFilters, let chain = unsafe filters(stream) {
             let pass = unsafe enter(.request, stream)
@@ -280,7 +287,6 @@ extension Worker {
         } else {
             unsafe forwardRequestQueue(stream, &body, endStream: true)
         }
-        return true
     }
 }
 

@@ -35,6 +35,16 @@ public struct HTTPStream {
     package var host: Handle = .none
     /// The connection that carries the request; none while waiting for one.
     package var upstream: Handle = .none
+    /// The codecs' own entries of the stream, where the protocol has such (HTTP/2).
+    package var downstreamCodec = Handle.none
+    package var upstreamCodec = Handle.none
+    /// The host's connections for this request speak HTTP/2.
+    package var wantsHTTP2 = false
+    /// The part that `http` lies in, pinned while other requests of the connection may follow a newer one.
+    package var pinnedPart = UInt32.max
+    /// `:protocol` of an extended CONNECT.
+    package var connectProtocol = Span32()
+    package var droppedUnderscores: UInt32 = 0
     package var nextPending: Handle = .none
     package var previousPending: Handle = .none
     package var isPending = false
@@ -94,6 +104,7 @@ public struct HTTPStream {
     /// `x-envoy-upstream-rq-timeout-alt-response`: a timeout is answered with 204.
     package var timeoutIsNoContent = false
     package var retry = RetryState()
+    package var redirects = RedirectState()
     /// Part number of the cluster whose active retries count this one.
     package var retryClusterPart: UInt32 = 0
     /// Body that the filters have let go and that waits for an upstream connection.
@@ -124,6 +135,9 @@ public struct HTTPStream {
     /// The first of the calls that filters have under way for this stream, and whether this stream is one itself.
     package var firstCall = Handle.none
     package var isCall = false
+    /// Copies of the request whose bodies still follow its own, linked through the copies.
+    package var firstMirror = Handle.none
+    package var nextMirror = Handle.none
 
     /// `grpc-status` of an answer of ours that a filter wants; 0: what the HTTP status means.
     package var localGRPCStatus: UInt8 = 0
@@ -133,6 +147,7 @@ public struct HTTPStream {
     package var timeoutAtMs: UInt64 = 0
     package var perTryTimeoutAtMs: UInt64 = 0
     package var requestTimeoutAtMs: UInt64 = 0
+    package var headersTimeoutAtMs: UInt64 = 0
     package var durationMaxAtMs: UInt64 = 0
     package var idleTimeoutMs: UInt64 = 0
     package var activeMs: UInt64 = 0

@@ -12,22 +12,31 @@ extension Worker {
     // HOT: per message.
     /// Sets `route`; nil when none matches.
     func chooseRoute(_ stream: StreamPointer) {
-        var context = unsafe MatchContext(random: stream.pointee.random)
-        if let proto = unsafe stream.pointee.request.value(of: .xForwardedProto),
-            proto.equalsIgnoringCase(Bytes("https" as StaticString))
-        {
-            context.flags.insert(.forwardedHTTPS)
-        }
-        if unsafe stream.pointee.isInternal { context.flags.insert(.internalRequest) }
         let routes = unsafe stream.pointee.http.pointee.routes
-        let result = unsafe routes.pointee.table.match(stream.pointee.request, context)
+        let result = unsafe matchRoute(stream, stream.pointee.request)
         unsafe stream.pointee.routeResult = result
         unsafe stream.pointee.route = unsafe result.outcome == .route ? routes.pointee.routes.pointer(Int(result.flatIndex)) : nil
-        if let route = unsafe stream.pointee.route { unsafe setDuration(stream, route) }
+        unsafe stream.pointee.chosen = nil
+        if let route = unsafe stream.pointee.route {
+            // Before the filters: an entry has configurations for them.
+            if unsafe route.pointee.clusterChoice == .weighted { unsafe chooseEntry(stream, route) }
+            unsafe setDuration(stream, route)
+        }
         if let route = unsafe stream.pointee.route, let idle = unsafe route.pointee.idleTimeoutMs {
             unsafe stream.pointee.idleTimeoutMs = idle
             unsafe armStreamTimer(stream)
         }
+    }
+
+    // HOT: per message.
+    /// The route of a head: the stream's own, or one that a redirect would give it.
+    func matchRoute(_ stream: StreamPointer, _ head: MessageHead) -> RouteMatchResult {
+        var context = unsafe MatchContext(random: stream.pointee.random)
+        if let proto = head.value(of: .xForwardedProto), proto.equalsIgnoringCase(Bytes("https" as StaticString)) {
+            context.flags.insert(.forwardedHTTPS)
+        }
+        if unsafe stream.pointee.isInternal { context.flags.insert(.internalRequest) }
+        return unsafe stream.pointee.http.pointee.routes.pointee.table.match(head, context)
     }
 
     /// How long the whole stream may take, by route: `grpc-timeout` where the route reads it, else its own limit.
@@ -47,56 +56,6 @@ extension Worker {
 
     /// A filter has changed what routes look at: match again before the request goes on.
     package func clearRoute(_ stream: StreamPointer) { unsafe chooseRoute(stream) }
-
-    // HOT: per message.
-    /// The cluster's slot, or nil when the route names none that exists.
-    func chooseCluster(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>) -> UInt32? {
-        let clusters = unsafe route.pointee.clusters
-        switch unsafe route.pointee.clusterChoice {
-        case .single:
-            unsafe stream.pointee.chosen = unsafe clusters.pointer(0)
-            return slot(clusters[0])
-        case .header:
-            guard let name = unsafe stream.pointee.request.value(named: route.pointee.clusterHeader) else { return nil }
-            return clusterSlot(named: name)
-        case .weighted:
-            let total = clusters[clusters.count &- 1].cumulativeWeight
-            var ticket = unsafe stream.pointee.random
-            if unsafe !route.pointee.clusterHeader.isEmpty,
-                let value = unsafe stream.pointee.request.value(named: route.pointee.clusterHeader)?.decimal
-            {
-                ticket = value
-            }
-            ticket = total == 0 ? 0 : ticket % total
-            var i = 0
-            while i &+ 1 < clusters.count, clusters[i].cumulativeWeight <= ticket { i &+= 1 }
-            unsafe stream.pointee.chosen = unsafe clusters.pointer(i)
-            if !clusters[i].header.isEmpty {
-                guard let name = unsafe stream.pointee.request.value(named: clusters[i].header) else { return nil }
-                return clusterSlot(named: name)
-            }
-            return slot(clusters[i])
-        }
-    }
-
-    private func slot(_ cluster: RouteCluster) -> UInt32? {
-        cluster.slot != RouteConfig.noSlot ? cluster.slot : clusterSlot(named: cluster.name)
-    }
-
-    /// Binary search in the plan's sorted names.
-    func clusterSlot(named name: Bytes) -> UInt32? {
-        guard let plan = unsafe currentPlan else { return nil }
-        let names = unsafe plan.pointee.clusterNames
-        var low = 0
-        var high = names.count
-        while low < high {
-            let middle = (low &+ high) >> 1
-            let order = names[middle].name.compare(name)
-            if order == 0 { return names[middle].slot }
-            if order < 0 { low = middle &+ 1 } else { high = middle }
-        }
-        return nil
-    }
 
     // MARK: The route's changes to the head
 

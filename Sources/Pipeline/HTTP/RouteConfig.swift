@@ -43,6 +43,11 @@ package struct RouteCluster: BitwiseCopyable {
     package var header = Bytes.empty
     /// Sum of the weights up to and including this one.
     package var cumulativeWeight: UInt64 = 1
+    package var weight: UInt64 = 1
+    /// `runtime_key_prefix` and the cluster's name: a weight of the runtime.
+    package var weightCell: RuntimeCell?
+    /// `typed_per_filter_config`: goes before what the route says.
+    package var filterConfigs = FrozenArray<RouteFilterConfig>()
     package var mutations = HeaderMutations()
     package var hostRewrite = Bytes.empty
     package init(slot: UInt32, name: Bytes) {
@@ -69,6 +74,7 @@ package struct RouteConfig: BitwiseCopyable {
     package var clusters = FrozenArray<RouteCluster>()
     /// `cluster_header`, or the header that picks among weighted clusters; empty: none.
     package var clusterHeader = Bytes.empty
+    package var hasRuntimeWeights = false
     package var clusterNotFoundStatus: UInt16 = 503
     package var priority = Priority.normal
     // Milliseconds. `timeoutMs` 0: none. `idleTimeoutMs` nil: the connection manager's; 0: none.
@@ -91,6 +97,9 @@ package struct RouteConfig: BitwiseCopyable {
     /// `connect_config`: CONNECT ends here, in a TCP connection of the cluster.
     package var terminatesConnect = false
     package var retry: UnsafePointer<RetryConfig>?
+    package var internalRedirect: UnsafePointer<InternalRedirectConfig>?
+    /// `request_mirror_policies` of the route, else of its virtual host, else of the route configuration.
+    package var mirrors = FrozenArray<MirrorConfig>()
     package var includeAttemptCountInRequest = false
     package var includeAttemptCountInResponse = false
     /// `request_body_buffer_limit` or `per_request_buffer_limit_bytes`; nil: the listener's.

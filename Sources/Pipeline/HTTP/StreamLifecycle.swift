@@ -12,30 +12,34 @@ extension Worker {
     func openStream(_ server: UnsafeMutablePointer<H1Server>) -> StreamPointer? {
         guard let connection = unsafe connections.slab[server.pointee.connection] else { return nil }
         unsafe moveToCurrentPlan(server, connection)
-        guard let (handle, stream) = unsafe streams.allocate() else {
+        guard let stream = unsafe makeStream(connection, server.pointee.http) else {
             unsafe downstreamGone(server, connection)
             return nil
         }
+        unsafe server.pointee.stream = unsafe stream.pointee.handle
+        unsafe server.pointee.decoder = unsafe H1RequestDecoder(options: server.pointee.http.pointee.decoder)
+        return unsafe stream
+    }
+
+    // HOT: per message.
+    /// A stream with room for both heads; nil: no memory.
+    func makeStream(_ connection: UnsafeMutablePointer<Connection>, _ http: UnsafePointer<HTTPConfig>) -> StreamPointer? {
+        guard let (handle, stream) = unsafe streams.allocate() else { return nil }
         guard let request = MessageHead(pool: memory.blocks) else {
             streams.free(handle)
-            unsafe downstreamGone(server, connection)
             return nil
         }
         guard let response = MessageHead(pool: memory.blocks) else {
             request.destroy()
             streams.free(handle)
-            unsafe downstreamGone(server, connection)
             return nil
         }
         unsafe stream.initialize(
             to: HTTPStream(
-                handle: handle, downstream: connection.pointee.handle, http: server.pointee.http, request: request,
-                response: response))
+                handle: handle, downstream: connection.pointee.handle, http: http, request: request, response: response))
         unsafe stream.pointee.startNs = nowNs
         unsafe stream.pointee.activeMs = nowMs
         unsafe stream.pointee.connectionID = unsafe connection.pointee.id
-        unsafe server.pointee.stream = handle
-        unsafe server.pointee.decoder = unsafe H1RequestDecoder(options: server.pointee.http.pointee.decoder)
         return unsafe stream
     }
 
@@ -43,13 +47,7 @@ extension Worker {
     private func moveToCurrentPlan(
         _ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>
     ) {
-        guard let old = unsafe connection.pointee.listener?.assumingMemoryBound(to: ListenerConfig.self),
-            let new = unsafe currentListener(old.pointee.slot), unsafe new != old, case .http(let http) = unsafe new.pointee.chain
-        else { return }
-        unsafe pins.pin(new.pointee.part)
-        unsafe pins.unpin(old.pointee.part)
-        unsafe connection.pointee.owner = unsafe new.pointee.part
-        unsafe connection.pointee.listener = unsafe UnsafeRawPointer(new)
+        guard let http = unsafe adoptCurrentListener(connection) else { return }
         // Gauges follow the connection from one scope to the other, where a new scope was made.
         if unsafe server.pointee.http.pointee.stats != http.pointee.stats {
             unsafe gauge(server.pointee.http.pointee.stats, .downstreamCxActive, -1)
@@ -57,13 +55,26 @@ extension Worker {
             unsafe gauge(http.pointee.stats, .downstreamCxActive, 1)
             unsafe gauge(http.pointee.stats, .downstreamCxHttp1Active, 1)
         }
+        unsafe server.pointee.http = unsafe http
+    }
+
+    // HOT: per message.
+    /// The connection's listener is the newest of its slot from here on; nil: it was, or there is none.
+    func adoptCurrentListener(_ connection: UnsafeMutablePointer<Connection>) -> UnsafePointer<HTTPConfig>? {
+        guard let old = unsafe connection.pointee.listener?.assumingMemoryBound(to: ListenerConfig.self),
+            let new = unsafe currentListener(old.pointee.slot), unsafe new != old, case .http(let http) = unsafe new.pointee.chain
+        else { return nil }
+        unsafe pins.pin(new.pointee.part)
+        unsafe pins.unpin(old.pointee.part)
+        unsafe connection.pointee.owner = unsafe new.pointee.part
+        unsafe connection.pointee.listener = unsafe UnsafeRawPointer(new)
         if unsafe old.pointee.stats != new.pointee.stats {
             unsafe cells.gaugeAdd(old.pointee.stats &+ ListenerStat.downstreamCxActive.rawValue, -1)
             unsafe cells.gaugeAdd(new.pointee.stats &+ ListenerStat.downstreamCxActive.rawValue, 1)
             unsafe cells.gaugeAdd(old.pointee.workerStats[index] &+ ListenerWorkerStat.downstreamCxActive.rawValue, -1)
             unsafe cells.gaugeAdd(new.pointee.workerStats[index] &+ ListenerWorkerStat.downstreamCxActive.rawValue, 1)
         }
-        unsafe server.pointee.http = unsafe http
+        return unsafe http
     }
 
     /// Gives back a stream that never became a request.
@@ -82,7 +93,9 @@ extension Worker {
         unsafe stream.pointee.responseTrailers?.destroy()
         unsafe stream.pointee.waitingBody.removeAll(memory)
         unsafe stream.pointee.retry.body.removeAll(memory)
+        unsafe stream.pointee.redirects.destroy(memory.blocks)
         if let state = unsafe stream.pointee.filterState { memory.blocks.free(state) }
+        if unsafe stream.pointee.pinnedPart != .max { unsafe pins.unpin(stream.pointee.pinnedPart) }
         unsafe streams.free(stream.pointee.handle)
     }
 
@@ -92,7 +105,7 @@ extension Worker {
         unsafe stream.pointee.isCounted = true
         let stats = unsafe stream.pointee.http.pointee.stats
         count(stats, .downstreamRqTotal)
-        count(stats, .downstreamRqHttp1Total)
+        unsafe count(stats, stream.pointee.request.version == .http2 ? .downstreamRqHttp2Total : .downstreamRqHttp1Total)
         gauge(stats, .downstreamRqActive, 1)
     }
 
@@ -102,22 +115,14 @@ extension Worker {
         guard unsafe !stream.pointee.isDestroyed else { return }
         unsafe stream.pointee.isDestroyed = true
         unsafe countRequest(stream)
+        if unsafe stream.pointee.firstMirror != .none { unsafe cancelMirrors(stream) }
         unsafe endRetries(stream)
         unsafe releaseUpstream(stream)
         unsafe stream.pointee.endNs = nowNs
         let stats = unsafe stream.pointee.http.pointee.stats
         gauge(stats, .downstreamRqActive, -1)
         let status = unsafe stream.pointee.hasResponseHead ? stream.pointee.response.status : 0
-        if status != 0 {
-            // Health checks are in no statistic of answers.
-            if unsafe !stream.pointee.isHealthCheck {
-                count(stats, .downstreamRqCompleted)
-                unsafe countStatus(stream, status)
-            }
-            unsafe cells.record(
-                stats &+ HTTPConnectionManagerStat.downstreamRqTime.rawValue,
-                (nowNs &- stream.pointee.startNs) / 1_000_000)
-        }
+        unsafe countAnswer(stream)
         if unsafe stream.pointee.isCountedUpgrade { gauge(stats, .downstreamCxUpgradesActive, -1) }
         if status != 0, unsafe !stream.isWhole || stream.pointee.respondedEarly {
             count(stats, .downstreamRqResponseBeforeRqComplete)
@@ -129,15 +134,25 @@ extension Worker {
         unsafe destroyFilters(stream)
         unsafe log(stream, .downstreamEnd)
         if reset {
-            if let connection = unsafe connections.slab[stream.pointee.downstream],
-                let server = unsafe servers[connection.pointee.session]
-            {
-                unsafe server.pointee.stream = .none
-            }
+            unsafe leaveDownstream(stream)
         } else {
             unsafe downstreamFinished(stream)
         }
         unsafe freeStream(stream)
+    }
+
+    /// The answer's statistics, where there is one.
+    func countAnswer(_ stream: StreamPointer) {
+        let status = unsafe stream.pointee.hasResponseHead ? stream.pointee.response.status : 0
+        guard status != 0 else { return }
+        let stats = unsafe stream.pointee.http.pointee.stats
+        // Health checks are in no statistic of answers.
+        if unsafe !stream.pointee.isHealthCheck {
+            count(stats, .downstreamRqCompleted)
+            unsafe countStatus(stream, status)
+        }
+        unsafe cells.record(
+            stats &+ HTTPConnectionManagerStat.downstreamRqTime.rawValue, (nowNs &- stream.pointee.startNs) / 1_000_000)
     }
 
     private func countStatus(_ stream: StreamPointer, _ status: UInt16) {
@@ -175,6 +190,7 @@ extension Worker {
         if unsafe stream.pointee.perTryTimeoutAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.perTryTimeoutAtMs) }
         if unsafe stream.pointee.retry.atMs != 0 { deadline = unsafe min(deadline, stream.pointee.retry.atMs) }
         if unsafe stream.pointee.retry.perTryIdleAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.retry.perTryIdleAtMs) }
+        if unsafe stream.pointee.headersTimeoutAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.headersTimeoutAtMs) }
         if unsafe stream.pointee.requestTimeoutAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.requestTimeoutAtMs) }
         if unsafe stream.pointee.durationMaxAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.durationMaxAtMs) }
         if deadline != .max { unsafe timers.armNoLater(stream.timerNode, than: deadline) }
@@ -185,6 +201,9 @@ extension Worker {
         if unsafe due(stream.pointee.durationMaxAtMs) {
             unsafe stream.pointee.durationMaxAtMs = 0
             unsafe durationMaxReached(stream)
+        } else if unsafe due(stream.pointee.headersTimeoutAtMs) {
+            unsafe stream.pointee.headersTimeoutAtMs = 0
+            unsafe headersTimedOut(stream)
         } else if unsafe due(stream.pointee.requestTimeoutAtMs) {
             unsafe stream.pointee.requestTimeoutAtMs = 0
             if unsafe !stream.pointee.requestEnded { unsafe requestTimedOut(stream) }
@@ -207,6 +226,16 @@ extension Worker {
     }
 
     private func due(_ deadline: UInt64) -> Bool { deadline != 0 && nowMs >= deadline }
+
+    /// The request's head has not come in time (HTTP/2; HTTP/1 has the connection's timer for it).
+    func headersTimedOut(_ stream: StreamPointer) {
+        unsafe count(stream.pointee.http.pointee.stats, .downstreamRqHeaderTimeout)
+        unsafe countRequest(stream)
+        unsafe stream.pointee.closesDownstream = true
+        unsafe reply(
+            stream, status: 408, body: Bytes("request header timeout" as StaticString),
+            details: Bytes("request_header_timeout" as StaticString), flags: [])
+    }
 
     private func requestTimedOut(_ stream: StreamPointer) {
         unsafe count(stream.pointee.http.pointee.stats, .downstreamRqTimeout)
@@ -243,7 +272,7 @@ extension Worker {
     }
 
     /// The response cannot be completed: an HTTP/1 client learns it by the connection's end.
-    func resetDownstream(_ stream: StreamPointer) {
+    func http1ResetDownstream(_ stream: StreamPointer) {
         guard let connection = unsafe connections.slab[stream.pointee.downstream],
             let server = unsafe servers[connection.pointee.session]
         else { return unsafe stream.pointee.isCall ? endCall(stream) : endStream(stream, reset: true) }

@@ -203,7 +203,7 @@ extension Worker {
         cells.gaugeAdd(worker &+ ListenerWorkerStat.downstreamCxActive.rawValue, 1)
         switch unsafe config.pointee.chain {
         case .tcpProxy(let proxy): unsafe tcpOpened(connection, proxy)
-        case .http(let http): unsafe http1Opened(connection, http)
+        case .http(let http): unsafe httpOpened(connection, http)
         case .echo:
             unsafe connection.pointee.role = .echo
             unsafe connections.receive(connection)

@@ -11,7 +11,7 @@ extension Worker {
         case .data(let connection, let position, let count, let bytes):
             unsafe connection.pointee.activeMs = nowMs
             switch unsafe connection.pointee.role {
-            case .http1Downstream, .http1Upstream: unsafe eachBuffer(connection, position, count, bytes)
+            case .http1Downstream, .http1Upstream, .http2Downstream, .http2Upstream: unsafe eachBuffer(connection, position, count, bytes)
             case .tcpDownstream, .tcpUpstream: unsafe relay(connection, position, count, bytes)
             case .echo: unsafe echo(connection, position, count, bytes)
             case .directResponse, .closing, .none: dropBuffers(position, count)
@@ -21,6 +21,8 @@ extension Worker {
             switch unsafe connection.pointee.role {
             case .http1Downstream: unsafe http1DownstreamEnded(connection)
             case .http1Upstream: unsafe http1UpstreamEnded(connection, 0)
+            case .http2Downstream: unsafe http2DownstreamEnded(connection)
+            case .http2Upstream: unsafe http2UpstreamEnded(connection, 0)
             case .tcpDownstream, .tcpUpstream: unsafe relayEnded(connection)
             case .echo: unsafe connections.closeWhenSent(connection)
             // Its own end says nothing of whether it reads what is still queued.
@@ -31,6 +33,8 @@ extension Worker {
             switch unsafe connection.pointee.role {
             case .http1Downstream: unsafe http1DownstreamFailed(connection, error)
             case .http1Upstream: unsafe http1UpstreamEnded(connection, error)
+            case .http2Downstream: unsafe http2DownstreamEnded(connection)
+            case .http2Upstream: unsafe http2UpstreamEnded(connection, error)
             case .tcpDownstream, .tcpUpstream: unsafe relayFailed(connection, error)
             case .echo, .directResponse, .closing, .none: unsafe closeEither(connection)
             }
@@ -46,6 +50,8 @@ extension Worker {
             switch unsafe connection.pointee.role {
             case .http1Downstream: unsafe http1DownstreamSent(connection, bytes)
             case .http1Upstream: unsafe http1UpstreamSent(connection, bytes)
+            case .http2Downstream: unsafe http2DownstreamSent(connection, bytes)
+            case .http2Upstream: unsafe http2UpstreamSent(connection, bytes)
             case .tcpDownstream, .tcpUpstream: unsafe relaySent(connection)
             case .echo: unsafe echoSent(connection)
             case .closing: unsafe timers.arm(connection.timerNode, at: nowMs &+ connection.pointee.stallMs)
@@ -55,6 +61,8 @@ extension Worker {
             switch unsafe connection.pointee.role {
             case .http1Downstream: unsafe http1DownstreamFailed(connection, error)
             case .http1Upstream: unsafe http1UpstreamSendFailed(connection, error)
+            case .http2Downstream: unsafe http2DownstreamEnded(connection)
+            case .http2Upstream: unsafe http2UpstreamEnded(connection, error)
             case .tcpDownstream, .tcpUpstream: unsafe relayFailed(connection, error)
             case .echo, .directResponse, .closing, .none: unsafe closeEither(connection)
             }
@@ -66,10 +74,17 @@ extension Worker {
         switch connections.connected(completion) {
         case .connected(let connection):
             unsafe connection.pointee.activeMs = nowMs
-            unsafe connection.pointee.role == .tcpUpstream ? tcpConnected(connection) : http1Connected(connection)
+            switch unsafe connection.pointee.role {
+            case .tcpUpstream: unsafe tcpConnected(connection)
+            case .http2Upstream: unsafe http2Connected(connection)
+            default: unsafe http1Connected(connection)
+            }
         case .failed(let connection, let error):
-            unsafe connection.pointee.role == .tcpUpstream
-                ? tcpConnectFailed(connection, .refused(error)) : http1ConnectFailed(connection, .refused(error))
+            switch unsafe connection.pointee.role {
+            case .tcpUpstream: unsafe tcpConnectFailed(connection, .refused(error))
+            case .http2Upstream: unsafe http2ConnectFailed(connection, .refused(error))
+            default: unsafe http1ConnectFailed(connection, .refused(error))
+            }
         case .nothing: break
         }
     }
@@ -79,6 +94,9 @@ extension Worker {
         case .http1Downstream: unsafe http1DownstreamTimedOut(connection)
         case .http1Upstream:
             unsafe connection.pointee.isConnecting ? http1ConnectFailed(connection, .timedOut) : http1UpstreamTimedOut(connection)
+        case .http2Downstream: unsafe http2DownstreamTimedOut(connection)
+        case .http2Upstream:
+            unsafe connection.pointee.isConnecting ? http2ConnectFailed(connection, .timedOut) : http2UpstreamTimedOut(connection)
         case .tcpDownstream: unsafe tcpTimedOut(connection)
         case .tcpUpstream: if unsafe connection.pointee.isConnecting { unsafe tcpConnectFailed(connection, .timedOut) }
         case .closing: unsafe closeEither(connection)
@@ -101,10 +119,13 @@ extension Worker {
             // An earlier buffer may have closed the connection.
             if unsafe connections.slab[handle] != nil, unsafe !connection.pointee.isClosing {
                 let bytes = unsafe Bytes(UnsafeRawPointer(memory.buffers.base(id)), n)
-                if unsafe connection.pointee.role == .http1Downstream {
-                    unsafe http1DownstreamReceived(connection, bytes, buffer: id)
-                } else {
-                    unsafe http1UpstreamReceived(connection, bytes, buffer: id)
+                switch unsafe connection.pointee.role {
+                case .http1Downstream: unsafe http1DownstreamReceived(connection, bytes, buffer: id)
+                case .http1Upstream: unsafe http1UpstreamReceived(connection, bytes, buffer: id)
+                case .http2Downstream: unsafe http2DownstreamReceived(connection, bytes, buffer: id)
+                case .http2Upstream: unsafe http2UpstreamReceived(connection, bytes, buffer: id)
+                // An earlier buffer has ended the machine that read it.
+                default: break
                 }
             }
             memory.buffers.release(id)

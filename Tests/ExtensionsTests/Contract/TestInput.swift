@@ -24,7 +24,8 @@ final class TestInput {
                 scopes[prefix] = base
                 return base
             },
-            cluster: { _ in nil }, clusterIfPresent: { _ in nil }, onRelease: { [self] body in atEnd.append(body) })
+            cluster: { _ in nil }, clusterIfPresent: { _ in nil }, runtime: { _ in nil },
+            onRelease: { [self] body in atEnd.append(body) })
     }
 
     func make(_ name: String, _ message: some SwiftProtobuf.Message) throws -> HTTPFilterFactory {

@@ -1,4 +1,7 @@
 /// Every group, one file each.
 enum Groups {
-    static let all: [Group] = [clusters, filters, formats, framing, headers, limits, localReplies, network, routing, smuggling, timeouts, upstreamFaults]
+    static let all: [Group] = [
+        clusters, filters, formats, framing, headers, internalRedirects, limits, localReplies, mirroring, network, routeOptions,
+        routing, smuggling, timeouts, upstreamFaults,
+    ]
 }

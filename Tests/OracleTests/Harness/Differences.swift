@@ -11,7 +11,8 @@ enum Differences {
         var unchecked: Set<Aspect> = []
     }
 
-    static let all: [Entry] = refusedHeads + refusedChunks + refusedResponses + removedParts + connections + others
+    static let all: [Entry] =
+        refusedHeads + refusedChunks + refusedResponses + removedParts + redirectsNotFollowed + connections + others
 
     static func applied(to envoy: [String: Outcome], siblings: [String: Outcome]) -> [String: Outcome] {
         var result = envoy
@@ -108,6 +109,24 @@ enum Differences {
             test: "filters.\($0)", reason: "Nothing is to be asked of an upstream: Envoy has chosen a host and connected before it answers 503",
             unchecked: [.upstream, .log, .counters])
     }
+
+    // MARK: redirects that are not followed after all
+
+    private static func notFollowed(_ test: String, _ route: String) -> Entry {
+        Entry(
+            test: "internal_redirects." + test,
+            reason: "The log names the route and the cluster that served the request; Envoy's names the one that the redirect would have taken, or none",
+            martlet: [
+                .log: [
+                    "code=302 | flags=- | details=via_upstream | protocol=HTTP/1.1 | method=GET | path=/\(route) | authority=h.test | received=0 | sent=0 | route=\(route) | cluster=up | host=127.0.0.1:<up.a> | attempts=1 | remote=127.0.0.1 | failure=- | termination=-"
+                ]
+            ])
+    }
+
+    private static let redirectsNotFollowed: [Entry] = [
+        notFollowed("with_a_query_only", "plain"), notFollowed("no_such_host", "plain"), notFollowed("no_such_route", "plain"),
+        notFollowed("cross_scheme_unsafe", "safe"), notFollowed("not_listed", "listed"),
+    ]
 
     // MARK: clusters
 

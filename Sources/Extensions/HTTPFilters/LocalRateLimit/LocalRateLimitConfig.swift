@@ -4,12 +4,8 @@ import EnvoyAPI
 import Glibc
 import Pipeline
 import Primitives
+import Routing
 import Stats
-
-struct Fraction: BitwiseCopyable {
-    var numerator: UInt64 = 0
-    var denominator: UInt64 = 100
-}
 
 struct LimitDescriptor: BitwiseCopyable {
     /// Keys and values in turn.
@@ -23,8 +19,8 @@ struct LimitDescriptor: BitwiseCopyable {
 struct LocalRateLimitSettings: BitwiseCopyable {
     var stats: UInt32 = 0
     var status: UInt16 = 429
-    var enabled = Fraction()
-    var enforced = Fraction()
+    var enabled = RuntimeFraction(Fraction(0, .hundred))
+    var enforced = RuntimeFraction(Fraction(0, .hundred))
     var showsHeaders = false
     var isPerConnection = false
     /// `RESOURCE_EXHAUSTED` for gRPC clients, else `UNAVAILABLE`.
@@ -93,14 +89,14 @@ struct LocalRateLimitConfig {
         }
     }
 
-    private func fraction(_ message: Envoy_Config_Core_V3_RuntimeFractionalPercent) -> Fraction {
+    private func fraction(_ message: Envoy_Config_Core_V3_RuntimeFractionalPercent) -> RuntimeFraction {
         let value = message.defaultValue
-        let denominator: UInt64 = switch value.denominator {
-        case .tenThousand: 10_000
-        case .million: 1_000_000
-        default: 100
+        let denominator: FractionDenominator = switch value.denominator {
+        case .tenThousand: .tenThousand
+        case .million: .million
+        default: .hundred
         }
-        return Fraction(numerator: UInt64(value.numerator), denominator: denominator)
+        return RuntimeFraction(Fraction(value.numerator, denominator), cell: input.runtime(message.runtimeKey))
     }
 
     private func headers(_ messages: [HeaderValueOptionMessage], _ path: String) -> FrozenArray<HeaderMutation> {

@@ -2,6 +2,7 @@
 
 import Pipeline
 import Primitives
+import Routing
 import Stats
 import Transport
 import Wire
@@ -60,9 +61,10 @@ final class LocalRateLimitFilter: HTTPFilter {
         return .stop
     }
 
-    private func isChosen(_ fraction: Fraction, _ worker: Worker) -> Bool {
+    private func isChosen(_ fraction: RuntimeFraction, _ worker: Worker) -> Bool {
+        let fraction = fraction.value
         if fraction.numerator >= fraction.denominator { return true }
-        return fraction.numerator > 0 && worker.random.below(fraction.denominator) < fraction.numerator
+        return fraction.numerator > 0 && fraction.holds(worker.random.next())
     }
 
     // MARK: Buckets

@@ -18,6 +18,7 @@ extension Worker {
     /// Reads policy and headers; the headers are consumed. `hasHeaders`: some of the `x-envoy-…` headers are there.
     func beginRetries(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>, hasHeaders: Bool) {
         let policy = unsafe route.pointee.retry
+        unsafe stream.pointee.retry.keepsForRedirect = unsafe route.pointee.internalRedirect != nil && !stream.pointee.isUpgrade
         if let policy = unsafe policy {
             unsafe stream.pointee.retry.perTryIdleMs = unsafe policy.pointee.perTryIdleTimeoutMs
             if unsafe !policy.pointee.on.isEmpty || hasHeaders { unsafe readRetryPolicy(stream, policy) }
@@ -77,6 +78,8 @@ extension Worker {
             unsafe count(cluster.pointee.config.pointee.stats, .retryOrShadowAbandoned)
         }
         let wasWaiting = unsafe stream.pointee.retry.isWaiting
+        unsafe stream.pointee.retry.keepsForRedirect = false
+        unsafe stream.pointee.retry.body.removeAll(memory)
         unsafe endRetries(stream)
         guard wasWaiting else { return true }
         unsafe reply(
@@ -91,7 +94,7 @@ extension Worker {
         unsafe stream.pointee.retry.on = []
         unsafe stream.pointee.retry.isWaiting = false
         unsafe stream.pointee.retry.atMs = 0
-        unsafe stream.pointee.retry.body.removeAll(memory)
+        if unsafe !stream.pointee.retry.keepsForRedirect { unsafe stream.pointee.retry.body.removeAll(memory) }
         unsafe uncountRetry(stream)
     }
 
@@ -110,7 +113,7 @@ extension Worker {
     // MARK: What came back
 
     /// A response's head: true when the request is tried again and the response is dropped.
-    func retriesResponse(_ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, endStream: Bool) -> Bool {
+    func retriesResponse(_ stream: StreamPointer, endStream: Bool) -> Bool {
         guard unsafe !stream.pointee.retry.on.isEmpty else { return false }
         let wanted = unsafe isRetriable(stream)
         if wanted { unsafe readResetInterval(stream) }
@@ -126,11 +129,7 @@ extension Worker {
             unsafe cells.count(
                 cluster.pointee.config.pointee.stats &+ ClusterStat.retryResponseCodes.rawValue, responseCode: status)
         }
-        // A response without a body is complete, and its connection good for the next request.
-        if endStream {
-            unsafe client.pointee.responseDone = unsafe client.pointee.requestSent && !client.pointee.decoder.shouldClose
-                && !client.pointee.hasExcess
-        }
+        unsafe dropResponse(stream, endStream: endStream)
         unsafe giveUpTry(stream)
         return true
     }
@@ -142,6 +141,7 @@ extension Worker {
         var wanted = !on.isDisjoint(with: [.fiveXX, .gatewayError, .reset]) || (!started && on.contains(.resetBeforeRequest))
         switch failure {
         case .connectFailed, .connectTimedOut: wanted = wanted || on.contains(.connectFailure)
+        case .refused: wanted = wanted || on.contains(.refusedStream)
         case .overflow, .memory: wanted = false
         case .terminated, .remoteReset, .protocolError, .timedOut: break
         }

@@ -1,7 +1,7 @@
 // What a stream remembers of its retries. Trivial; part of the stream.
 //
-// Invariant: `on` is empty unless the request may still be tried again, and `body` then holds all of the request's body
-// that has come so far, in blocks of its own: never in receive buffers, which other connections need.
+// Invariant: `on` is empty unless the request may still be tried again; while `keepsBody`, `body` holds all of the
+// request's body that has come so far, in blocks of its own: never in receive buffers, which other connections need.
 
 import Primitives
 import Transport
@@ -14,6 +14,10 @@ package struct RetryState {
 
     /// Empty: what comes of the request now is final.
     package var on: RetryConfig.On = []
+    /// The body is kept for a redirect that is followed here, whether or not there are retries.
+    package var keepsForRedirect = false
+    /// What comes of the body is kept.
+    package var keepsBody: Bool { !on.isEmpty || keepsForRedirect }
     package var left: UInt64 = 0
     /// Counted among the cluster's active retries.
     package var isCounted = false

@@ -1,5 +1,5 @@
 // `layered_runtime` as far as it stands in the bootstrap: static layers, and the admin layer that `/runtime_modify` fills.
-// What of Martlet reads runtime keys takes its defaults; `/runtime` shows what would override them.
+// `RuntimeTable` hands the final values to the workers.
 
 import EnvoyAPI
 
@@ -18,7 +18,8 @@ package struct RuntimeValues {
 
     package init() {}
 
-    package init(_ bootstrap: Envoy_Config_Bootstrap_V3_Bootstrap) {
+    /// `overrides`: values of an admin layer that survive a reload.
+    package init(_ bootstrap: Envoy_Config_Bootstrap_V3_Bootstrap, overrides old: RuntimeValues = RuntimeValues()) {
         for layer in bootstrap.layeredRuntime.layers {
             var flat: [String: String] = [:]
             switch layer.layerSpecifier {
@@ -29,6 +30,7 @@ package struct RuntimeValues {
             layers.append(layer.name)
             values.append(flat)
         }
+        if let adminLayer, let before = old.adminLayer { values[adminLayer] = old.values[before] }
     }
 
     /// Sorted by key.
@@ -47,11 +49,6 @@ package struct RuntimeValues {
         guard let adminLayer else { return false }
         for (name, value) in changes { values[adminLayer][name] = value.isEmpty ? nil : value }
         return true
-    }
-
-    /// Overrides survive a reload.
-    package mutating func adoptOverrides(of old: RuntimeValues) {
-        if let adminLayer, let before = old.adminLayer { values[adminLayer] = old.values[before] }
     }
 
     private static func flatten(_ structure: Google_Protobuf_Struct, _ prefix: String, _ out: inout [String: String]) {
