@@ -216,6 +216,7 @@ extension Worker {
         let stallMs = unsafe http.pointee.delayedCloseTimeoutMs
         count(stats, .downstreamCxDestroy)
         gauge(stats, .downstreamCxActive, -1)
+        if unsafe connection.pointee.tls != nil { gauge(stats, .downstreamCxSslActive, -1) }
         gauge(stats, .downstreamCxHttp2Active, -1)
         unsafe cells.record(
             stats &+ HTTPConnectionManagerStat.downstreamCxLengthMs.rawValue, (nowNs &- connection.pointee.openedNs) / 1_000_000)
