@@ -40,6 +40,37 @@ struct AdminTests {
         }
     }
 
+    /// What Martlet has no such thing for says so, in Envoy's words where it has some.
+    @Test
+    func whatIsNotThereSaysSo() throws {
+        let peer = try start()
+        for target in ["/heap_dump", "/peak_heap_dump"] {
+            let answer = try #require(peer.ask("GET", target))
+            #expect(answer.status == 501 && answer.body.hasSuffix("not supported"), "\(answer.body)")
+        }
+        let memory = try #require(peer.ask("GET", "/memory/tcmalloc"))
+        #expect(memory.status == 200 && memory.body.hasPrefix("glibc malloc"))
+        #expect(memory.body.split(separator: "\n").filter { $0.hasPrefix("MALLOC: ") }.count == 5)
+        #expect(peer.ask("GET", "/stats/recentlookups")?.body == "Lookup tracking is not enabled. Use /stats/recentlookups/enable to enable.\n\ntotal: 0\n")
+        #expect(peer.ask("POST", "/stats/recentlookups/enable")?.status == 200)
+        #expect(peer.ask("GET", "/stats/recentlookups")?.body == "   Count Lookup\n\ntotal: 0\n")
+    }
+
+    @Test
+    func runtimeWithoutAnAdminLayerIsNotModified() throws {
+        let martlet = try Binary.martlet()
+        let directory = TemporaryDirectory()
+        let admin = Admin(port: Ports.free())
+        let file = directory.write(
+            "admin: {address: {socket_address: {address: 127.0.0.1, port_value: \(admin.port)}}}\nlayered_runtime: {layers: [{name: s, static_layer: {a: 1}}]}\n",
+            to: "admin.yaml")
+        let process = try martlet.start(["-c", file, "--concurrency", "1"])
+        defer { process.kill() }
+        try #require(process.becomesReady(admin: admin.port), "\(process.output)")
+        let answer = try #require(admin.request("POST", "/runtime_modify?a=2"))
+        #expect(answer.status == 503 && String(wire: answer.body) == "No admin layer specified")
+    }
+
     /// Probes wait for the end of the connection: it was delayed by a second.
     @Test
     func aClientThatSaysCloseGetsItsEndAtOnce() throws {

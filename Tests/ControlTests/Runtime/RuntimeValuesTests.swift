@@ -42,4 +42,28 @@ struct RuntimeValuesTests {
         #expect(!modified)
         #expect(runtime.entries[0].finalValue == "1")
     }
+
+    /// A fractional percent is one value, not a folder of two.
+    @Test
+    func fractionsAndWhatHasNoText() throws {
+        let runtime = try values(
+            "  - {name: base, static_layer: {f: {numerator: 50, denominator: TEN_THOUSAND, odd: [1]}, l: [1], n: null, off: false, x: {y: {z: 1}}}}\n")
+        #expect(runtime.entries.map(\.key) == ["f", "l", "n", "off", "x.y.z"])
+        #expect(runtime.entries.map(\.finalValue) == ["denominator: TEN_THOUSAND\nnumerator: 50\nodd\n", "", "", "false", "1"])
+    }
+
+    @Test
+    func overridesSurviveAReload() throws {
+        let layers = "  - {name: base, static_layer: {a: 1}}\n  - {name: admin, admin_layer: {}}\n"
+        var before = try values(layers)
+        #expect(before.hasAdminLayer)
+        _ = before.modify([("a", "7")])
+        var after = try values(layers)
+        after.adoptOverrides(of: before)
+        #expect(after.entries.map(\.finalValue) == ["7"])
+        var without = try values("  - {name: base, static_layer: {a: 1}}\n")
+        #expect(!without.hasAdminLayer)
+        without.adoptOverrides(of: before)
+        #expect(without.entries.map(\.finalValue) == ["1"])
+    }
 }

@@ -128,7 +128,7 @@ struct HeaderMutationConfig {
             if !message.remove.isEmpty {
                 mutations.append(QueryMutation(action: .remove, key: input.arena.text(message.remove)))
             }
-            if !message.hasAppend, message.remove.isEmpty { problems.add(at, "neither 'append' nor 'remove' is set") }
+            if !message.hasAppend, message.remove.isEmpty { problems.add(at, "One of 'append'/'remove' must be specified.") }
         }
         return input.arena.array(mutations)
     }
