@@ -88,8 +88,7 @@ let package = Package(
         .target(name: "TestSupport", dependencies: ["CNghttp2"], path: "Tests/TestSupport", swiftSettings: plain),
         tests("Primitives", ["CMartlet"]), tests("Stats"), tests("Ring"), tests("Wire", ["CNghttp2"]), tests("Transport"), tests("Routing"),
         tests("Upstream"), tests("Pipeline", ["TestSupport", "CLiburing"]), tests("EnvoyAPI", ["CEnvoyAPI"], exclude: ["check_descriptors.py"]),
-        tests("Extensions", ["Pipeline", "TestSupport", "Control"]),
-        tests("Control", ["Extensions"], exclude: ["Compile/mistakes.txt"]), tests("Matching"),
+        tests("Extensions", ["Pipeline", "TestSupport", "Control"]), tests("Control", ["Extensions"], exclude: ["Compile/mistakes.txt"]), tests("Matching"),
         tests("Admin"),
         .testTarget(name: "EndToEndTests", dependencies: ["TestSupport"], swiftSettings: plain),
         .testTarget(
