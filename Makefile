@@ -1,7 +1,7 @@
 # make run and make test are all that a newcomer needs; both install what is missing.
 
 SHELL := /bin/bash
-PACKAGES := liburing-dev libyaml-dev libre2-dev libc-ares-dev libnghttp2-dev libssl-dev zlib1g-dev pkg-config python3-pip curl
+PACKAGES := liburing-dev libyaml-dev libre2-dev libc-ares-dev libnghttp2-dev libssl-dev openssl zlib1g-dev pkg-config python3-pip curl
 BENCH_PACKAGES := haproxy nginx nginx-extras gcc liburing-dev libssl-dev libnghttp2-dev openssl
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 SECONDS_PER_TARGET ?= 60
@@ -87,7 +87,7 @@ sanitize-address: setup
 	swift build $(ASAN) --product martlet && swift build $(ASAN) --product martletPackageTests
 	ASAN_OPTIONS=detect_leaks=0 swift test --skip-build $(ASAN) --skip OracleTests --skip EndToEndTests
 	ASAN_OPTIONS=detect_leaks=0:log_path=$(CURDIR)/.build-asan/findings/asan MARTLET_SANITIZED=1 MARTLET_SEPARATE_OBJECTS=1 \
-	swift test --skip-build $(ASAN) --filter EndToEndTests $(UNSERVED)
+	swift test --skip-build $(ASAN) --no-parallel --filter EndToEndTests $(UNSERVED)
 	@if [ -n "$$(ls .build-asan/findings)" ]; then head -40 .build-asan/findings/*; exit 1; fi
 
 # The binary is an optimised one: without optimisation, generic code writes through functions of the runtime, which the
@@ -97,7 +97,7 @@ sanitize-thread: setup
 	swift build $(TSAN) --product martletPackageTests && swift build -c release $(TSAN) --product martlet
 	swift test --skip-build $(TSAN) --skip OracleTests --skip EndToEndTests
 	TSAN_OPTIONS=log_path=$(CURDIR)/.build-tsan/findings/tsan MARTLET_SANITIZED=1 MARTLET_BINARY=$(CURDIR)/.build-tsan/release/martlet \
-	swift test --skip-build $(TSAN) --filter "$(THREADED)"
+	swift test --skip-build $(TSAN) --no-parallel --filter "$(THREADED)"
 	@if [ -n "$$(ls .build-tsan/findings)" ]; then head -40 .build-tsan/findings/*; exit 1; fi
 
 # The long forms of what `make test` does in short: RELOADS changes of the configuration under load.

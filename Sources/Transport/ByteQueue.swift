@@ -286,6 +286,38 @@ public struct ByteQueue {
         }
     }
 
+    /// The contiguous bytes that begin `offset` bytes into the queue.
+    @inlinable public func run(from offset: Int) -> Bytes {
+        var skip = offset
+        var segment = unsafe head
+        while let current = unsafe segment {
+            let count = unsafe current.pointee.count
+            if count > skip { return unsafe Bytes(UnsafeRawPointer(current.pointee.start) + skip, count &- skip) }
+            skip &-= count
+            unsafe segment = unsafe current.pointee.next
+        }
+        return .empty
+    }
+
+    /// Copies `count` bytes that begin `offset` bytes into the queue, which holds as many.
+    @inlinable public func copy(from offset: Int, count: Int, into target: UnsafeMutableRawPointer) {
+        var skip = offset
+        var done = 0
+        var segment = unsafe head
+        while let current = unsafe segment, done < count {
+            let available = unsafe current.pointee.count &- skip
+            if available > 0 {
+                let n = min(available, count &- done)
+                unsafe (target + done).copyMemory(from: current.pointee.start + skip, byteCount: n)
+                done &+= n
+                skip = 0
+            } else {
+                skip = -available
+            }
+            unsafe segment = unsafe current.pointee.next
+        }
+    }
+
     @inline(__always)
     @inlinable mutating func link(_ segment: UnsafeMutablePointer<Segment>) {
         if let last = unsafe tail { unsafe last.pointee.next = unsafe segment } else { unsafe head = unsafe segment }

@@ -4,7 +4,7 @@ import Testing
 /// The admin interface as tools see it, against answers that Envoy 1.40 gave to the same configuration.
 @Suite(.serialized, .enabled(if: Binary.isThere, "\(Binary.whyNot)"))
 struct AdminTests {
-    private func start(_ arguments: [String] = [], admin extra: String = "") throws -> AdminPeer {
+    private func start(_ arguments: [String] = [], admin extra: [String] = []) throws -> AdminPeer {
         let martlet = try Binary.martlet()
         return try AdminPeer(martlet.binary, AdminFixture(extra: extra), arguments: ["--concurrency", "1"] + arguments)
     }
@@ -142,7 +142,7 @@ struct AdminTests {
 
     @Test
     func onlyAllowedPathsAreServed() throws {
-        let peer = try start(admin: "  allow_paths: [{exact: /ready}, {prefix: /STATS, ignore_case: true}, {safe_regex: {regex: \"/cl.*s\"}}]")
+        let peer = try start(admin: ["allow_paths: [{exact: /ready}, {prefix: /STATS, ignore_case: true}, {safe_regex: {regex: \"/cl.*s\"}}]"])
         #expect(peer.ask("GET", "/ready")?.status == 200)
         #expect(peer.ask("GET", "//stats?filter=x")?.status == 200)
         #expect(peer.ask("GET", "/clusters")?.status == 200)
@@ -263,7 +263,7 @@ struct AdminTests {
             "{name: a, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: \(path)}}"
         let peer = try start(
             ["--file-flush-interval-msec", "20"],
-            admin: isDeprecated ? "  access_log_path: \(path)" : "  access_log: [\(log)]")
+            admin: [isDeprecated ? "access_log_path: \(path)" : "access_log: [\(log)]"])
         _ = peer.ask("POST", "/nope?x=1")
         #expect(
             wait(upToMs: 3_000) {

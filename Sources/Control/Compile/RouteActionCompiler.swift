@@ -12,6 +12,7 @@ extension RouteCompiler {
         _ config: inout RouteConfig
     ) {
         refuseUnsupported(action, place)
+        config.hashRules = HashPolicyCompiler(diagnostics: diagnostics, part: part).compile(action.hashPolicy, place)
         clusters(action, route, place, &config)
         switch action.clusterNotFoundResponseCode {
         case .notFound: config.clusterNotFoundStatus = 404
@@ -122,9 +123,7 @@ extension RouteCompiler {
         }
         switch weighted.randomValueSpecifier {
         case .headerName(let header): config.clusterHeader = arena.text(header.lowercased())
-        case .useHashPolicy(let use):
-            diagnostics.unsupported(
-                place, "envoy.config.route.v3.WeightedCluster", ["use_hash_policy": use.value])
+        case .useHashPolicy(let use): config.weighsByHash = use.value
         case .none: break
         }
         config.clusters = arena.array(entries)
@@ -217,7 +216,6 @@ extension RouteCompiler {
                 "flush_timeout": action.hasFlushTimeout,
                 "early_data_policy": action.hasEarlyDataPolicy,
                 "retry_policy_typed_config": action.hasRetryPolicyTypedConfig,
-                "hash_policy": !action.hashPolicy.isEmpty,
                 "hedge_policy": action.hasHedgePolicy,
             ])
     }

@@ -18,9 +18,11 @@ extension Worker {
         if unsafe !http.pointee.schemeOverwrite.isEmpty {
             unsafe stream.pointee.request.set(.xForwardedProto, http.pointee.schemeOverwrite)
         } else if unsafe stream.pointee.request.index(of: .xForwardedProto) == nil {
-            let scheme = Bytes("http" as StaticString)
+            let scheme = unsafe Bytes(stream.pointee.isTLS ? "https" : "http" as StaticString)
             unsafe stream.pointee.request.append(.xForwardedProto, scheme)
         }
+        if unsafe stream.pointee.isTLS && stream.pointee.request.scheme.isEmpty { unsafe setScheme(stream) }
+        unsafe forwardClientCertificate(stream)
         // At the edge nobody but us knows which port was asked.
         let isFirst = unsafe http.pointee.useRemoteAddress && http.pointee.trustedHops == 0
         if unsafe http.pointee.appendForwardedPort, unsafe isFirst || !stream.pointee.request.has(.xForwardedPort) {
@@ -37,6 +39,14 @@ extension Worker {
         if unsafe !http.pointee.schemeOverwrite.isEmpty {
             unsafe stream.pointee.request.scheme = unsafe stream.pointee.request.store(http.pointee.schemeOverwrite)
         }
+    }
+
+    /// A request of HTTP/1 has no scheme of its own: what `x-forwarded-proto` says, where that is one.
+    private func setScheme(_ stream: StreamPointer) {
+        let proto = unsafe stream.pointee.request.value(of: .xForwardedProto) ?? .empty
+        let isScheme =
+            proto.equalsIgnoringCase(Bytes("http" as StaticString)) || proto.equalsIgnoringCase(Bytes("https" as StaticString))
+        unsafe stream.pointee.request.scheme = unsafe stream.pointee.request.store(isScheme ? proto : Bytes("https" as StaticString))
     }
 
     /// The direct peer is the client, or one of `xff_num_trusted_hops` proxies of ours.

@@ -297,7 +297,8 @@ extension Worker {
 
     /// Why an upstream request ended without its response.
     enum UpstreamFailure {
-        case connectFailed(Int32), connectTimedOut, terminated, remoteReset, refused, protocolError, memory, overflow, timedOut
+        case connectFailed(Int32), connectTimedOut, handshakeFailed(Bytes), terminated, remoteReset, refused, protocolError, memory, overflow
+        case timedOut
     }
 
     /// The upstream failed: another try, a reply of ours, or, behind the response's head, the end of the client's
@@ -309,6 +310,7 @@ extension Worker {
         }
         let outcome = Worker.outcome(failure)
         if case .connectFailed(let error) = failure { unsafe stream.pointee.upstreamErrno = error }
+        if case .handshakeFailed(let reason) = failure { unsafe stream.pointee.transportFailure = reason }
         unsafe stream.pointee.flags.formUnion(outcome.flags)
         if unsafe stream.pointee.hasResponseHead {
             if let details = Worker.startedDetails(failure) { unsafe stream.pointee.details = Bytes(details) }
@@ -330,11 +332,16 @@ extension Worker {
             unsafe (base + prefix.count).update(from: reason.base, count: reason.count)
             unsafe reply(
                 stream, status: outcome.status, body: Bytes(UnsafeRawPointer(base), prefix.count &+ reason.count),
-                details: Bytes(
-                    stream.pointee.sawInterim ? Worker.startedDetails(failure) ?? outcome.details : outcome.details),
+                details: stream.pointee.sawInterim
+                    ? Bytes(Worker.startedDetails(failure) ?? outcome.details) : details(failure, outcome.details),
                 flags: outcome.flags
             ) { head in if isOverflow { head.append(.xEnvoyOverloaded, Bytes("true" as StaticString)) } }
         }
+    }
+
+    private func details(_ failure: UpstreamFailure, _ outcome: StaticString) -> Bytes {
+        guard case .handshakeFailed(let reason) = failure, !reason.isEmpty else { return Bytes(outcome) }
+        return handshakeDetails(reason)
     }
 
     private static func outcome(_ failure: UpstreamFailure)
@@ -351,6 +358,11 @@ extension Worker {
             (
                 .upstreamConnectionFailure, 503, "remote connection failure",
                 "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}"
+            )
+        case .handshakeFailed:
+            (
+                .upstreamConnectionFailure, 503, "remote connection failure",
+                "upstream_reset_before_response_started{remote_connection_failure}"
             )
         case .connectTimedOut:
             (
@@ -384,7 +396,7 @@ extension Worker {
         case .protocolError: "upstream_reset_after_response_started{protocol_error}"
         case .remoteReset: "upstream_reset_after_response_started{remote_reset}"
         case .refused: "upstream_reset_after_response_started{remote_refused_stream_reset}"
-        case .connectFailed, .connectTimedOut, .overflow, .timedOut: nil
+        case .connectFailed, .connectTimedOut, .handshakeFailed, .overflow, .timedOut: nil
         }
     }
 }

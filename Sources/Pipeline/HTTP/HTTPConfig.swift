@@ -52,6 +52,8 @@ package struct HTTPConfig: BitwiseCopyable {
     /// The machine's own address: what a loopback client is called in `x-forwarded-for`.
     package var nodeAddress = SocketAddress()
     package var skipXffAppend = false
+    package var clientCertificate = ForwardClientCertificate.sanitize
+    package var clientCertificateDetails: ClientCertificateDetails = []
     package var appendForwardedPort = false
     /// `add_user_agent`: node cluster and node id, when set.
     package var addUserAgent = false
@@ -102,6 +104,7 @@ package struct HTTPConfig: BitwiseCopyable {
     package var filterChainSpec: UnsafeRawPointer?
     /// Access logs: places in the list of loggers.
     package var accessLogs = FrozenArray<AccessLogConfig>()
+    package var logTimes = AccessLogTimes()
     package var localReply: UnsafePointer<LocalReplyConfig>?
     package var proxyStatus: UnsafePointer<ProxyStatusConfig>?
 

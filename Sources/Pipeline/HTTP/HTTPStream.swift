@@ -105,6 +105,8 @@ public struct HTTPStream {
     package var timeoutIsNoContent = false
     package var retry = RetryState()
     package var redirects = RedirectState()
+    /// Rules of the route's hash policy, a bit each, that have made a cookie.
+    package var hashCookies: UInt64 = 0
     /// Part number of the cluster whose active retries count this one.
     package var retryClusterPart: UInt32 = 0
     /// Body that the filters have let go and that waits for an upstream connection.
@@ -150,6 +152,8 @@ public struct HTTPStream {
     package var headersTimeoutAtMs: UInt64 = 0
     package var durationMaxAtMs: UInt64 = 0
     package var idleTimeoutMs: UInt64 = 0
+    /// The next periodic line of the access logs.
+    package var logAtMs: UInt64 = 0
     package var activeMs: UInt64 = 0
     /// The timeouts that count from the first byte are armed.
     package var clocksRun = false
@@ -180,6 +184,12 @@ public struct HTTPStream {
     package var details = Bytes.empty
     /// `%UPSTREAM_TRANSPORT_FAILURE_REASON%` and the errno behind a refused connection.
     package var upstreamErrno: Int32 = 0
+    /// Why the TLS handshake with the upstream failed; interned.
+    package var transportFailure = Bytes.empty
+    /// The client's connection has TLS; what it agreed on, and so of the upstream's. Held until the stream goes.
+    package var isTLS = false
+    package var downstreamTLS: TLSDescription?
+    package var upstreamTLS: TLSDescription?
     /// Peer of the connection, or the client that trusted headers name.
     package var remoteAddress = SocketAddress()
     package var directRemoteAddress = SocketAddress()

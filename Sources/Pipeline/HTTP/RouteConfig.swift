@@ -75,6 +75,9 @@ package struct RouteConfig: BitwiseCopyable {
     /// `cluster_header`, or the header that picks among weighted clusters; empty: none.
     package var clusterHeader = Bytes.empty
     package var hasRuntimeWeights = false
+    /// `use_hash_policy`: the hash draws among weighted clusters.
+    package var weighsByHash = false
+    package var hashRules = FrozenArray<HashRule>()
     package var clusterNotFoundStatus: UInt16 = 503
     package var priority = Priority.normal
     // Milliseconds. `timeoutMs` 0: none. `idleTimeoutMs` nil: the connection manager's; 0: none.

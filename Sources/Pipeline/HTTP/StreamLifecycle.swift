@@ -43,26 +43,44 @@ extension Worker {
         return unsafe stream
     }
 
+    /// The connection manager of the chain with the same match; nil: the connection keeps what it has.
+    private func successor(
+        of http: UnsafePointer<HTTPConfig>, _ old: UnsafePointer<ListenerConfig>, _ new: UnsafePointer<ListenerConfig>
+    ) -> UnsafePointer<HTTPConfig>? {
+        if unsafe old.pointee.chains.isEmpty, unsafe new.pointee.chains.isEmpty {
+            if case .http(let next) = unsafe new.pointee.chain { return unsafe next }
+            return nil
+        }
+        guard let identity = unsafe old.identity(of: http) else { return nil }
+        return unsafe new.manager(identity)
+    }
+
     /// A connection reads the listener's newest configuration from one request to the next.
     private func moveToCurrentPlan(
         _ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>
     ) {
-        guard let http = unsafe adoptCurrentListener(connection) else { return }
+        guard let http = unsafe adoptCurrentListener(connection, server.pointee.http) else { return }
         // Gauges follow the connection from one scope to the other, where a new scope was made.
         if unsafe server.pointee.http.pointee.stats != http.pointee.stats {
             unsafe gauge(server.pointee.http.pointee.stats, .downstreamCxActive, -1)
             unsafe gauge(server.pointee.http.pointee.stats, .downstreamCxHttp1Active, -1)
             unsafe gauge(http.pointee.stats, .downstreamCxActive, 1)
             unsafe gauge(http.pointee.stats, .downstreamCxHttp1Active, 1)
+            if unsafe connection.pointee.tls != nil {
+                unsafe gauge(server.pointee.http.pointee.stats, .downstreamCxSslActive, -1)
+                unsafe gauge(http.pointee.stats, .downstreamCxSslActive, 1)
+            }
         }
         unsafe server.pointee.http = unsafe http
     }
 
     // HOT: per message.
     /// The connection's listener is the newest of its slot from here on; nil: it was, or there is none.
-    func adoptCurrentListener(_ connection: UnsafeMutablePointer<Connection>) -> UnsafePointer<HTTPConfig>? {
+    func adoptCurrentListener(
+        _ connection: UnsafeMutablePointer<Connection>, _ http: UnsafePointer<HTTPConfig>
+    ) -> UnsafePointer<HTTPConfig>? {
         guard let old = unsafe connection.pointee.listener?.assumingMemoryBound(to: ListenerConfig.self),
-            let new = unsafe currentListener(old.pointee.slot), unsafe new != old, case .http(let http) = unsafe new.pointee.chain
+            let new = unsafe currentListener(old.pointee.slot), unsafe new != old, let http = unsafe successor(of: http, old, new)
         else { return nil }
         unsafe pins.pin(new.pointee.part)
         unsafe pins.unpin(old.pointee.part)
@@ -95,6 +113,8 @@ extension Worker {
         unsafe stream.pointee.retry.body.removeAll(memory)
         unsafe stream.pointee.redirects.destroy(memory.blocks)
         if let state = unsafe stream.pointee.filterState { memory.blocks.free(state) }
+        unsafe stream.pointee.downstreamTLS?.release()
+        unsafe stream.pointee.upstreamTLS?.release()
         if unsafe stream.pointee.pinnedPart != .max { unsafe pins.unpin(stream.pointee.pinnedPart) }
         unsafe streams.free(stream.pointee.handle)
     }
@@ -193,11 +213,16 @@ extension Worker {
         if unsafe stream.pointee.headersTimeoutAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.headersTimeoutAtMs) }
         if unsafe stream.pointee.requestTimeoutAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.requestTimeoutAtMs) }
         if unsafe stream.pointee.durationMaxAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.durationMaxAtMs) }
+        if unsafe stream.pointee.logAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.logAtMs) }
         if deadline != .max { unsafe timers.armNoLater(stream.timerNode, than: deadline) }
     }
 
     package func streamTimedOut(_ handle: Handle) {
         guard let stream = unsafe streams[handle], unsafe !stream.pointee.isDestroyed else { return }
+        if unsafe due(stream.pointee.logAtMs) {
+            unsafe log(stream, .downstreamPeriodic)
+            unsafe stream.pointee.logAtMs = unsafe nowMs &+ stream.pointee.http.pointee.logTimes.intervalMs
+        }
         if unsafe due(stream.pointee.durationMaxAtMs) {
             unsafe stream.pointee.durationMaxAtMs = 0
             unsafe durationMaxReached(stream)

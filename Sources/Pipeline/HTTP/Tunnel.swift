@@ -46,7 +46,7 @@ extension Worker {
     }
 
     // HOT: per frame.
-    func tunnelFromUpstream(_ stream: StreamPointer, _ part: Bytes, _ buffer: UInt16) {
+    func tunnelFromUpstream(_ stream: StreamPointer, _ part: Bytes, _ buffer: UInt16?) {
         unsafe stream.pointee.activeMs = nowMs
         guard unsafe sendResponseData(stream, part, buffer) else { return }
         unsafe watchDownstreamQueue(stream)

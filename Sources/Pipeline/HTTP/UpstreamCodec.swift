@@ -34,6 +34,10 @@ extension Worker {
         }
         unsafe stream.pointee.upstream = unsafe connection.pointee.handle
         unsafe stream.pointee.upstreamConnectionID = unsafe connection.pointee.id
+        if unsafe connection.pointee.tls != nil || stream.pointee.upstreamTLS != nil {
+            unsafe stream.pointee.upstreamTLS?.release()
+            unsafe stream.pointee.upstreamTLS = unsafe connections.description(of: connection)?.retained()
+        }
         unsafe stream.pointee.upstreamRemoteAddress = unsafe host.pointee.config.address
         unsafe connection.pointee.activeMs = nowMs
         if let cluster = unsafe cluster {

@@ -55,7 +55,8 @@ extension Worker {
                 } else {
                     unsafe close(connection)
                 }
-            case .echo, .directResponse, .closing, .none, .tcpUpstream, .http1Upstream, .http2Upstream: unsafe close(connection)
+            case .echo, .directResponse, .closing, .inspecting, .none, .tcpUpstream, .http1Upstream, .http2Upstream:
+                unsafe close(connection)
             }
         }
     }

@@ -83,6 +83,12 @@ public final class Worker {
     /// Writes formats: header values, log lines.
     var formats: FormatWriter
     private var dates = DateCache()
+    var failureTexts = InternedTexts()
+    var certificateText: TextBuffer
+    var inspections = Slab<Inspection>(capacity: 1 << 20)
+    var helloScratch: UnsafeMutableRawPointer?
+    /// Plaintext of one record: whoever gets it takes what it keeps.
+    let plaintext = UnsafeMutableRawPointer.allocate(byteCount: Connections.recordMax, alignment: 64)
     private var wall: UInt64 = 0
 
     /// Kernel forms of addresses that a connect still needs until the ring has submitted: as many as it has entries.
@@ -110,6 +116,7 @@ public final class Worker {
         nowMs = nowNs / 1_000_000
         timers = TimerWheel(now: nowMs)
         random = Random(seed: Random.systemSeed())
+        certificateText = TextBuffer(pool: memory.blocks)
         formats = FormatWriter(pool: memory.blocks, seed: Random.systemSeed())
         unsafe connectAddresses = .allocate(capacity: Worker.connectAddressCount)
         unsafe acceptTimer = .allocate(capacity: 1)
@@ -165,7 +172,7 @@ public final class Worker {
         case .send: sent(completion)
         case .accept: accepted(completion)
         case .connect: connected(completion)
-        case .message, .none, .close, .cancel, .timer, .streamTimer, .acceptTimer, .codecTimer: break
+        case .message, .none, .close, .cancel, .timer, .streamTimer, .acceptTimer, .codecTimer, .handshakeTimer: break
         case .poll, .read, .other: completedOther(completion)
         }
     }
@@ -181,6 +188,7 @@ public final class Worker {
             if let connection = unsafe connections.slab[Handle(raw: token)] { unsafe connectionTimedOut(connection) }
         case .streamTimer: streamTimedOut(Handle(raw: token))
         case .acceptTimer: acceptTimerFired()
+        case .handshakeTimer: handshakeTimedOut(Handle(raw: token))
         case .codecTimer: codecTimedOut(Handle(raw: token))
         case .other: onTimer?(token)
         default: break

@@ -74,7 +74,7 @@ import Transport
                 }
             }
             func settle() -> Int {
-                bench.turns(upToMs: 200) { bench.count(.downstreamCxTotal) == bench.count(.downstreamCxDestroy) }
+                bench.turns(upToMs: 2_000) { bench.count(.downstreamCxTotal) == bench.count(.downstreamCxDestroy) }
                 return memory.allocatedBytes
             }
             _ = try exchange(upToMs: 2_000)

@@ -3,12 +3,15 @@ import Glibc
 
 /// A client that sends exactly the frames it is told and says what came back, one word a frame: `HEAD1(200)`,
 /// `DATA1+(6)` (`+`: the end of the stream), `RST1(8)`, `GOAWAY(1,2)` (last stream, code), `PING`.
+@safe
 package final class RawH2Client {
     package private(set) var frames: [H2Frame] = []
     /// Fields of each HEADERS that came, decoded in order.
     package private(set) var heads: [(stream: UInt32, fields: [(name: String, value: String)])] = []
     package private(set) var end = "open"
     package private(set) var body: [UInt32: [UInt8]] = [:]
+    /// Answers SETTINGS.
+    package var acknowledges = true
     private let socket: Descriptor
     private var buffer: [UInt8] = []
     private var inflater: OpaquePointer?
@@ -71,6 +74,9 @@ package final class RawH2Client {
         switch frame.type {
         case 0: body[frame.stream, default: []] += frame.payload
         case 1: heads.append((frame.stream, inflate(frame.payload)))
+        // RFC 9113 §6.5.3. The peer's window is what it announced from here on.
+        case 4 where frame.flags & H2Frame.acknowledged == 0 && acknowledges:
+            _ = Sockets.send(H2Frame(.settings, flags: H2Frame.acknowledged).bytes, from: 0, on: socket)
         default: break
         }
     }

@@ -1,6 +1,7 @@
 // `envoy.extensions.filters.http.header_mutation.v3`, into frozen steps.
 
 import EnvoyAPI
+import Matching
 import Pipeline
 import Primitives
 import Routing
@@ -106,7 +107,7 @@ struct HeaderMutationConfig {
     }
 
     private func matcher(_ message: StringMatcherMessage, _ path: String) -> TextMatcher? {
-        guard let spec = Matchers.string(message, path, problems) else { return nil }
+        guard let spec = MatcherCompiler.string(message, ProblemPlace(path, problems)) else { return nil }
         do throws(RegexProgram.Invalid) {
             let matcher = try TextMatcher(spec, in: input.arena)
             input.onRelease { matcher.destroy() }

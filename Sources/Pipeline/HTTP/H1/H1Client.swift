@@ -92,7 +92,7 @@ extension Worker {
         }
         unsafe host.pointee.connectingCount &-= 1
         unsafe client.pointee.localAddress = unsafe SocketAddress(localOf: connection.pointee.descriptor)
-        unsafe connections.receive(connection, pollFirst: true)
+        unsafe connections.receive(connection, pollFirst: connection.pointee.tls == nil)
         unsafe ready(client, connection, host)
     }
 
@@ -105,6 +105,7 @@ extension Worker {
         switch failure {
         case .refused(let error): reason = .connectFailed(error)
         case .timedOut: reason = .connectTimedOut
+        case .handshake(let text): reason = .handshakeFailed(text)
         }
         // The stream stays counted on the host until it is told, so the host outlives this.
         if let host = unsafe hosts[host] { unsafe failPending(host, reason) }
@@ -278,7 +279,7 @@ extension Worker {
     // MARK: Response
 
     // HOT: per frame.
-    func http1UpstreamReceived(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes, buffer: UInt16) {
+    func http1UpstreamReceived(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes, buffer: UInt16?) {
         unsafe upstreamCounted(connection, .upstreamCxRxBytesTotal, UInt64(truncatingIfNeeded: bytes.count))
         guard let client = unsafe clients[connection.pointee.session] else { return }
         let handle = unsafe client.pointee.handle
@@ -382,7 +383,7 @@ extension Worker {
 
     private func responseBody(
         _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>, _ stream: StreamPointer,
-        _ part: Bytes, _ buffer: UInt16
+        _ part: Bytes, _ buffer: UInt16?
     ) {
         if unsafe stream.pointee.isTunnel {
             unsafe tunnelFromUpstream(stream, part, buffer)
@@ -543,10 +544,10 @@ extension Worker {
         _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>, byPeer: Bool
     ) {
         if unsafe client.pointee.isIdle, let host = unsafe hosts[connection.pointee.host] { unsafe removeIdle(client, host) }
-        if unsafe connection.pointee.isConnecting, let host = unsafe hosts[connection.pointee.host] {
+        if unsafe isOpening(connection), let host = unsafe hosts[connection.pointee.host] {
             unsafe host.pointee.connectingCount &-= 1
         }
-        if let cluster = unsafe clusterConfig(connection), unsafe !connection.pointee.isConnecting {
+        if let cluster = unsafe clusterConfig(connection), unsafe !isOpening(connection) {
             unsafe cells.record(
                 cluster.pointee.config.pointee.stats &+ ClusterStat.upstreamRqPerCx.rawValue, client.pointee.requests)
         }

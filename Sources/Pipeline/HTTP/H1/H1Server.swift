@@ -45,6 +45,10 @@ extension Worker {
         let stats = unsafe http.pointee.stats
         count(stats, .downstreamCxTotal)
         gauge(stats, .downstreamCxActive, 1)
+        if unsafe connection.pointee.tls != nil {
+            count(stats, .downstreamCxSslTotal)
+            gauge(stats, .downstreamCxSslActive, 1)
+        }
         guard unsafe http.pointee.codec == .http2 else { return unsafe http1Opened(connection, http) }
         unsafe http2Opened(connection, http)
         unsafe connections.receive(connection)
@@ -72,7 +76,7 @@ extension Worker {
     // MARK: Receiving
 
     // HOT: per frame.
-    func http1DownstreamReceived(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes, buffer: UInt16) {
+    func http1DownstreamReceived(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes, buffer: UInt16?) {
         guard let server = unsafe servers[connection.pointee.session] else { return }
         if unsafe !server.pointee.hasBegun, unsafe server.pointee.http.pointee.codec == .auto,
             unsafe bytes[0] == UInt8(ascii: "P") || server.pointee.prefaceBytes > 0,
@@ -100,9 +104,22 @@ extension Worker {
         if unsafe !connection.pointee.isReceiving, unsafe !connection.pointee.isPaused { unsafe receiveOn(server, connection) }
     }
 
+    /// The handshake is complete: where the codec is found out, ALPN says it before the first byte does.
+    func httpNegotiated(_ connection: UnsafeMutablePointer<Connection>, _ tls: UnsafeMutablePointer<TLSConnection>) {
+        guard unsafe connection.pointee.role == .http1Downstream, let server = unsafe servers[connection.pointee.session],
+            unsafe server.pointee.http.pointee.codec == .auto,
+            unsafe tls.pointee.applicationProtocol.equals(Bytes("h2" as StaticString))
+        else { return }
+        let http = unsafe server.pointee.http
+        unsafe servers.free(server.pointee.handle)
+        unsafe timers.cancel(connection.timerNode)
+        unsafe http2Opened(connection, http)
+        if unsafe connection.pointee.role == .http2Downstream { unsafe connections.receive(connection) }
+    }
+
     /// The first bytes are the preface of HTTP/2, or may become it. True: dealt with.
     private func beginsHTTP2(
-        _ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes, _ buffer: UInt16
+        _ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes, _ buffer: UInt16?
     ) -> Bool {
         // A preface in pieces: as many bytes as came so far say that it may be one.
         let before = unsafe server.pointee.prefaceBytes
@@ -165,16 +182,13 @@ extension Worker {
 
     private func keep(
         _ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes,
-        _ buffer: UInt16
+        _ buffer: UInt16?
     ) {
-        if bytes.count <= ByteQueue.copyMax || memory.buffers.free < memory.buffers.count / 2 {
-            guard unsafe server.pointee.pending.append(copying: bytes, memory) else {
-                unsafe downstreamGone(server, connection)
-                return
-            }
-        } else {
+        if let buffer, bytes.count > ByteQueue.copyMax, memory.buffers.free >= memory.buffers.count / 2 {
             memory.buffers.retain(buffer)
             unsafe server.pointee.pending.append(buffer: buffer, bytes, memory)
+        } else if unsafe !server.pointee.pending.append(copying: bytes, memory) {
+            return unsafe downstreamGone(server, connection)
         }
         if unsafe server.pointee.pending.count > server.pointee.http.pointee.bufferLimit, unsafe !connection.pointee.isPaused {
             unsafe connections.pause(connection)
@@ -351,6 +365,7 @@ extension Worker {
         let stats = unsafe server.pointee.http.pointee.stats
         count(stats, .downstreamCxDestroy)
         gauge(stats, .downstreamCxActive, -1)
+        if unsafe connection.pointee.tls != nil { gauge(stats, .downstreamCxSslActive, -1) }
         if unsafe server.pointee.hasBegun { gauge(stats, .downstreamCxHttp1Active, -1) }
         unsafe cells.record(
             stats &+ HTTPConnectionManagerStat.downstreamCxLengthMs.rawValue,

@@ -56,6 +56,7 @@ extension Worker {
         switch failure {
         case .refused(let error): reason = .connectFailed(error)
         case .timedOut: reason = .connectTimedOut
+        case .handshake(let text): reason = .handshakeFailed(text)
         }
         // The streams stay counted on the host until they are told, so the host outlives this.
         if let host = unsafe hosts[host] { unsafe failPending(host, reason, http2: true) }

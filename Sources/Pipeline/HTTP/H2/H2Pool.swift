@@ -244,7 +244,7 @@ extension Worker {
     }
 
     // HOT: per frame.
-    func http2UpstreamReceived(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes, buffer: UInt16) {
+    func http2UpstreamReceived(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes, buffer: UInt16?) {
         unsafe upstreamCounted(connection, .upstreamCxRxBytesTotal, UInt64(truncatingIfNeeded: bytes.count))
         guard let session = unsafe h2.sessions[connection.pointee.session] else { return }
         unsafe receiveHTTP2(session, bytes, buffer)

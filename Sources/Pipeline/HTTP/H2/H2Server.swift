@@ -63,7 +63,6 @@ extension Worker {
         unsafe stream.pointee.request.version = .http2
         unsafe stream.pointee.pinnedPart = unsafe connection.pointee.owner
         unsafe pins.pin(connection.pointee.owner)
-        unsafe session.pointee.requests &+= 1
         unsafe session.pointee.guards.openedStreams &+= 1
         unsafe startClocks(stream)
         if unsafe http.pointee.requestHeadersTimeoutMs != 0 {
@@ -75,12 +74,16 @@ extension Worker {
 
     /// New requests follow the listener's newest configuration; those under way keep theirs, which they have pinned.
     private func moveToCurrentPlan(_ session: UnsafeMutablePointer<H2Session>, _ connection: UnsafeMutablePointer<Connection>) {
-        guard let old = unsafe session.pointee.http, let new = unsafe adoptCurrentListener(connection), unsafe old != new else { return }
+        guard let old = unsafe session.pointee.http, let new = unsafe adoptCurrentListener(connection, old), unsafe old != new else { return }
         if unsafe old.pointee.stats != new.pointee.stats {
             unsafe gauge(old.pointee.stats, .downstreamCxActive, -1)
             unsafe gauge(old.pointee.stats, .downstreamCxHttp2Active, -1)
             unsafe gauge(new.pointee.stats, .downstreamCxActive, 1)
             unsafe gauge(new.pointee.stats, .downstreamCxHttp2Active, 1)
+            if unsafe connection.pointee.tls != nil {
+                unsafe gauge(old.pointee.stats, .downstreamCxSslActive, -1)
+                unsafe gauge(new.pointee.stats, .downstreamCxSslActive, 1)
+            }
         }
         unsafe session.pointee.http = unsafe new
         if let options = unsafe new.pointer(to: \.http2) { unsafe session.pointee.options = unsafe options }
@@ -91,6 +94,7 @@ extension Worker {
         guard let connection = unsafe connections.slab[session.pointee.connection] else { return }
         let http = unsafe stream.pointee.http
         unsafe stream.pointee.headersTimeoutAtMs = 0
+        unsafe session.pointee.requests &+= 1
         var facts = RequestFacts(endStream: endStream)
         facts.length = unsafe stream.pointee.requestLength
         if unsafe !stream.pointee.connectProtocol.isEmpty { facts.asksUpgrade = unsafe becomeUpgrade(stream) }

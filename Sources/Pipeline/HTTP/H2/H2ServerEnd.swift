@@ -218,6 +218,7 @@ extension Worker {
         let stallMs = unsafe http.pointee.delayedCloseTimeoutMs
         count(stats, .downstreamCxDestroy)
         gauge(stats, .downstreamCxActive, -1)
+        if unsafe connection.pointee.tls != nil { gauge(stats, .downstreamCxSslActive, -1) }
         gauge(stats, .downstreamCxHttp2Active, -1)
         unsafe cells.record(
             stats &+ HTTPConnectionManagerStat.downstreamCxLengthMs.rawValue, (nowNs &- connection.pointee.openedNs) / 1_000_000)
@@ -253,6 +254,7 @@ extension Worker {
             count(stats, .downstreamCxDestroyLocal)
             return unsafe closeHTTP2Server(session, connection, sendsRest: false)
         }
+        if unsafe session.pointee.isOver { return unsafe timers.armNoLater(connection.timerNode, than: session.pointee.drain.lingerUntilMs) }
         if unsafe isDue(session.pointee.keepalive.deadlineMs) { return unsafe endSession(session, .keepaliveTimeout) }
         if unsafe isDue(session.pointee.keepalive.pingAtMs) { unsafe ping(session) }
         if unsafe isDue(session.pointee.drain.closeAtMs) {

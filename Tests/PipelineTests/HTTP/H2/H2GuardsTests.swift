@@ -69,23 +69,37 @@ struct H2GuardsTests {
 struct H2ResetsTests {
     @Test func halfOfAtLeastFiveHundred() {
         var resets = H2Resets()
-        for _ in 0..<249 { #expect(!resets.ended(lifetimeNs: 0, hasStatus: false, wasReset: true)) }
-        #expect(resets.ended(lifetimeNs: 0, hasStatus: false, wasReset: true))
+        for _ in 0..<249 {
+            let isOver = resets.ended(lifetimeNs: 0, hasStatus: false, wasReset: true)
+            #expect(!isOver)
+        }
+        let isOver = resets.ended(lifetimeNs: 0, hasStatus: false, wasReset: true)
+        #expect(isOver)
     }
 
     @Test func answeredOnesAreNotPremature() {
         var resets = H2Resets()
-        for _ in 0..<10_000 { #expect(!resets.ended(lifetimeNs: 0, hasStatus: true, wasReset: true)) }
-        for _ in 0..<10_000 { #expect(!resets.ended(lifetimeNs: 2_000_000_000, hasStatus: false, wasReset: true)) }
-        for _ in 0..<10_000 { #expect(!resets.ended(lifetimeNs: 0, hasStatus: false, wasReset: false)) }
+        for _ in 0..<10_000 {
+            let isOver = resets.ended(lifetimeNs: 0, hasStatus: true, wasReset: true)
+            #expect(!isOver)
+        }
+        for _ in 0..<10_000 {
+            let isOver = resets.ended(lifetimeNs: 2_000_000_000, hasStatus: false, wasReset: true)
+            #expect(!isOver)
+        }
+        for _ in 0..<10_000 {
+            let isOver = resets.ended(lifetimeNs: 0, hasStatus: false, wasReset: false)
+            #expect(!isOver)
+        }
     }
 
     @Test func aMinorityIsLetPass() {
         var resets = H2Resets()
         for _ in 0..<10_000 {
-            #expect(!resets.ended(lifetimeNs: 0, hasStatus: true, wasReset: false))
-            #expect(!resets.ended(lifetimeNs: 0, hasStatus: true, wasReset: false))
-            #expect(!resets.ended(lifetimeNs: 0, hasStatus: false, wasReset: true))
+            let first = resets.ended(lifetimeNs: 0, hasStatus: true, wasReset: false)
+            let second = resets.ended(lifetimeNs: 0, hasStatus: true, wasReset: false)
+            let third = resets.ended(lifetimeNs: 0, hasStatus: false, wasReset: true)
+            #expect(!first && !second && !third)
         }
     }
 }
