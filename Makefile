@@ -7,7 +7,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 SECONDS_PER_TARGET ?= 60
 RELOADS ?= 2000
 
-.PHONY: setup build run test bench microbench fuzz fuzz-proof sanitize soak coverage help
+.PHONY: setup build run test bench microbench fuzz fuzz-proof sanitize sanitize-address sanitize-thread soak coverage help
 
 help:
 	@echo "make run        build for release and serve the demonstration on 127.0.0.1:10000"
@@ -17,7 +17,7 @@ help:
 	@echo "make microbench the steps of a request one by one"
 	@echo "make fuzz       fuzz the HTTP/1 decoder and the configuration reader, optimised and not (SECONDS_PER_TARGET=$(SECONDS_PER_TARGET))"
 	@echo "make fuzz-proof what the fuzzer reaches of the decoder (95 % of its regions at least), and that it finds planted bugs"
-	@echo "make sanitize   unit and end-to-end tests under the address sanitizer"
+	@echo "make sanitize   unit and end-to-end tests under the address sanitizer, then under the thread sanitizer"
 	@echo "make soak       reload under load, RELOADS=$(RELOADS) times; slow readers in full"
 	@echo "make coverage   lines that the tests ran, per target; SHOW=Control lists those of Control that they did not"
 
@@ -70,17 +70,35 @@ fuzz-proof: setup
 	nice -n 15 Tests/FuzzTargets/coverage H1DecoderFuzz
 	nice -n 15 Tests/FuzzTargets/planted $(SECONDS_PER_TARGET)
 
-# `-Xcc -fsanitize=address` tells the C headers, which Swift reads by itself: what lies on free lists is poisoned then. The
-# end-to-end tests start the sanitized binary with an allocation per object; leaks are not looked for, since a process
-# that ends does not take apart what it serves. A finding is left in .build-asan/findings and fails the target.
+# `-Xcc -fsanitize=…` tells the C headers, which Swift reads by itself: under the address sanitizer what lies on free lists
+# is poisoned, under the thread sanitizer our atomics are seen. Unit tests first; then the end-to-end tests start the
+# sanitized binary, with an allocation per object for the address sanitizer; leaks are not looked for, since a process that
+# ends does not take apart what it serves. A finding is left in findings/ and fails the target. The command line and
+# configuration errors start a process for each of hundreds of lines and serve nothing: not run here.
 ASAN = --scratch-path .build-asan --sanitize=address -Xcc -fsanitize=address
-sanitize: setup
+TSAN = --scratch-path .build-tsan --sanitize=thread -Xcc -fsanitize=thread
+UNSERVED = --skip OracleTests --skip CommandLineTests --skip ConfigurationErrorTests
+THREADED = ReloadUnderLoadTests|RobustnessTests|ShutdownTests|RemovedListenerTests|AccessLogTests|DNSTests|AdminTests|StormTests
+
+sanitize: sanitize-address sanitize-thread
+
+sanitize-address: setup
 	rm -rf .build-asan/findings && mkdir -p .build-asan/findings
-	swift build $(ASAN) --build-tests
+	swift build $(ASAN) --product martlet && swift build $(ASAN) --product martletPackageTests
 	ASAN_OPTIONS=detect_leaks=0 swift test --skip-build $(ASAN) --skip OracleTests --skip EndToEndTests
 	ASAN_OPTIONS=detect_leaks=0:log_path=$(CURDIR)/.build-asan/findings/asan MARTLET_SANITIZED=1 MARTLET_SEPARATE_OBJECTS=1 \
-	swift test --skip-build $(ASAN) --filter "ReloadUnderLoadTests|RobustnessTests|ShutdownTests"
+	swift test --skip-build $(ASAN) --no-parallel --filter EndToEndTests $(UNSERVED)
 	@if [ -n "$$(ls .build-asan/findings)" ]; then head -40 .build-asan/findings/*; exit 1; fi
+
+# The binary is an optimised one: without optimisation, generic code writes through functions of the runtime, which the
+# thread sanitizer does not see.
+sanitize-thread: setup
+	rm -rf .build-tsan/findings && mkdir -p .build-tsan/findings
+	swift build $(TSAN) --product martletPackageTests && swift build -c release $(TSAN) --product martlet
+	swift test --skip-build $(TSAN) --skip OracleTests --skip EndToEndTests
+	TSAN_OPTIONS=log_path=$(CURDIR)/.build-tsan/findings/tsan MARTLET_SANITIZED=1 MARTLET_BINARY=$(CURDIR)/.build-tsan/release/martlet \
+	swift test --skip-build $(TSAN) --no-parallel --filter "$(THREADED)"
+	@if [ -n "$$(ls .build-tsan/findings)" ]; then head -40 .build-tsan/findings/*; exit 1; fi
 
 # The long forms of what `make test` does in short: RELOADS changes of the configuration under load.
 soak: build

@@ -51,6 +51,8 @@ public struct Connection {
     public var bytesReceived: UInt64 = 0
     public var bytesSent: UInt64 = 0
     public var openedNs: UInt64 = 0
+    /// Downstream: response flags of the connection itself, for its listener's log.
+    public var logFlags: UInt32 = 0
     /// When bytes last moved, in milliseconds of the worker's clock.
     public var activeMs: UInt64 = 0
     public var remote = SocketAddress()

@@ -4,7 +4,12 @@ import Glibc
 import Primitives
 import Wire
 
-package enum BalancingPolicy: UInt8, BitwiseCopyable { case roundRobin, leastRequest, random }
+package enum BalancingPolicy: UInt8, BitwiseCopyable { case roundRobin, leastRequest, random, ringHash, maglev }
+
+extension BalancingPolicy {
+    /// The host depends on a hash of the request.
+    package var isHashing: Bool { self == .ringHash || self == .maglev }
+}
 
 package struct CircuitLimits: BitwiseCopyable {
     package var connections: UInt32 = 1024
@@ -35,6 +40,7 @@ package struct ClusterConfig: BitwiseCopyable {
     /// First statistic of `cluster.<name>.`.
     package var stats: UInt32 = 0
     package var policy = BalancingPolicy.roundRobin
+    package var hashing = HashingOptions()
     /// Least request: hosts compared per choice.
     package var choiceCount: UInt32 = 2
     package var connectTimeoutMs: UInt64 = 5000
@@ -80,6 +86,8 @@ package struct ClusterConfig: BitwiseCopyable {
 package struct HostConfig: BitwiseCopyable {
     package var address = SocketAddress()
     package var hostname = Bytes.empty
+    /// By what consistent hashing places it, where its metadata says so.
+    package var hashKey = Bytes.empty
     package var weight: UInt32 = 1
     package var priority: UInt32 = 0
     package var isHealthy = true

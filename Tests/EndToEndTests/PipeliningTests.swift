@@ -42,10 +42,10 @@ struct PipeliningTests {
         sleep(ms: 500)
         let after = try #require(Memory.residentKB(served.process.pid))
         // Unbounded it would be 36 MB and more.
-        #expect(after - before < 16_000, "\(after - before) KB more")
+        #expect(after - before < 16_000 || Environment["MARTLET_SANITIZED"] != nil, "\(after - before) KB more")
         // Everything that was asked is answered.
         let wanted = requests * bodyBytes
-        let deadline = Deadline(afterMs: 20_000)
+        let deadline = Deadline(afterMs: 20_000 * patienceFactor)
         var received = 0
         while received < wanted, !deadline.passed {
             let events = Sockets.ready(

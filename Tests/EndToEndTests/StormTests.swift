@@ -40,7 +40,8 @@ struct StormTests {
         upstream.closeAll()
         #expect(served.stat("cluster.c.upstream_cx_active", becomes: 0) == 0, "\(active ?? -1) were open, seed \(seed), \(breakers)")
         let after = try #require(Memory.residentKB(served.process.pid))
-        #expect(after - before < 40_000, "\(before) KB, then \(after) KB, seed \(seed)")
+        // A sanitizer keeps what was freed.
+        #expect(after - before < 40_000 || Environment["MARTLET_SANITIZED"] != nil, "\(before) KB, then \(after) KB, seed \(seed)")
         #expect(served.process.exitStatus() == nil)
         // No receive buffer is missing: a body of more than all of them still goes through, and a request after it.
         let large = try served.send("POST /plain HTTP/1.1\r\nhost: h\r\ncontent-length: 6000000\r\n\r\n" + String(repeating: "z", count: 6_000_000), method: "POST")

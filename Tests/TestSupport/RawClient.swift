@@ -33,7 +33,7 @@ package struct RawClient: Sendable {
     /// The methods of the requests sent, in order; as many responses are awaited. Without any, bytes are only bytes.
     package var methods: [String]
     /// How long to wait for the responses in all.
-    package var answerLimitMs = 8_000
+    package var answerLimitMs = 8_000 * patienceFactor
     /// How long to watch, after the last response, whether the proxy closes.
     package var closeLimitMs = 100
     /// The same when the last response announces the close.

@@ -31,6 +31,9 @@ struct ClusterDraft {
     var endpoints: [EndpointSpec]
     var balancing: BalancingOptions
     var statName: String
+    /// With a hashing policy.
+    var ring: StatScope<RingHashStat>?
+    var maglev: StatScope<MaglevStat>?
     var tls: TLSDraft?
     /// With `track_remaining`.
     var remaining: (normal: StatScope<CircuitBreakerRemainingStat>?, high: StatScope<CircuitBreakerRemainingStat>?)
@@ -70,6 +73,11 @@ struct ClusterCompiler {
         }
         connections(message, place, &config)
         LoadBalancingCompiler(diagnostics: diagnostics).compile(message, place, &config)
+        if config.policy.isHashing, config.hashing.usesHostname, message.type == .static, message.clusterType.name.isEmpty {
+            diagnostics.error(
+                place, "Cannot use hostname for consistent hashing loadbalancing for cluster of type: 'envoy.cluster.static'",
+                suggestion: "give the endpoints a 'hash_key' in their 'envoy.lb' metadata")
+        }
         HTTPUpstreamCompiler(diagnostics: diagnostics, arena: part.arena).compile(message, place, &config)
         if config.upstreamProtocol != .http1 {
             config.http2Stats = part.scope(
@@ -88,9 +96,12 @@ struct ClusterCompiler {
             balancing.panicThresholdPercent = message.commonLbConfig.healthyPanicThreshold.value
         }
         guard diagnostics.errors.count == before, let discovery else { return nil }
+        let prefix = StatPrefix.cluster(statName)
+        let ring = config.policy == .ringHash ? part.scope(compilation.stats, prefix + "ring_hash_lb.", RingHashStat.self) : nil
+        let maglev = config.policy == .maglev ? part.scope(compilation.stats, prefix + "maglev_lb.", MaglevStat.self) : nil
         return ClusterDraft(
             part: part, config: config, discovery: discovery, endpoints: endpoints, balancing: balancing,
-            statName: statName, tls: tls, remaining: remaining)
+            statName: statName, ring: ring, maglev: maglev, tls: tls, remaining: remaining)
     }
 
     /// Nil: cleartext, or an error.

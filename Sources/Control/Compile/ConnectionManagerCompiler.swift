@@ -44,10 +44,30 @@ struct ConnectionManagerCompiler {
         }
         config.accessLogs = AccessLogCompiler(compilation: compilation, part: part)
             .compile(message.accessLog, place)
+        config.logTimes = logTimes(message, place)
         unsafe config.localReply = unsafe LocalReplyCompiler(compilation: compilation, part: part)
             .compile(message.localReplyConfig, place.at("local_reply_config"))
         unsafe config.proxyStatus = unsafe proxyStatus(message, config.serverName)
         return unsafe arena.store(config)
+    }
+
+    /// `access_log_options`, and the fields of old that say the same.
+    private func logTimes(_ message: ConnectionManager, _ place: Place) -> AccessLogTimes {
+        var times = AccessLogTimes()
+        let options = message.accessLogOptions
+        if message.hasAccessLogOptions, message.hasAccessLogFlushInterval || message.flushAccessLogOnNewRequest {
+            diagnostics.error(
+                place.at("access_log_options"),
+                message.flushAccessLogOnNewRequest
+                    ? "Only one of flush_access_log_on_new_request or access_log_options can be specified."
+                    : "Only one of access_log_flush_interval or access_log_options can be specified.")
+        }
+        if options.hasAccessLogFlushInterval { times.intervalMs = max(1, options.accessLogFlushInterval.milliseconds) }
+        if message.hasAccessLogFlushInterval { times.intervalMs = max(1, message.accessLogFlushInterval.milliseconds) }
+        times.atStart = options.flushAccessLogOnNewRequest || message.flushAccessLogOnNewRequest
+        times.atTunnel = options.flushLogOnTunnelSuccessfullyEstablished
+        // Without a log there is nothing to write.
+        return message.accessLog.isEmpty ? AccessLogTimes() : times
     }
 
     private func scopes(_ message: ConnectionManager, _ config: inout HTTPConfig) {

@@ -20,9 +20,6 @@ extension ConnectionManagerCompiler {
             [
                 "tracing": message.hasTracing,
                 "stream_flush_timeout": message.hasStreamFlushTimeout,
-                "access_log_flush_interval": message.hasAccessLogFlushInterval,
-                "flush_access_log_on_new_request": message.flushAccessLogOnNewRequest,
-                "access_log_options": message.hasAccessLogOptions,
                 "original_ip_detection_extensions": !message.originalIpDetectionExtensions.isEmpty,
                 "early_header_mutation_extensions": !message.earlyHeaderMutationExtensions.isEmpty,
                 "represent_ipv4_remote_address_as_ipv4_mapped_ipv6":

@@ -57,6 +57,7 @@ struct ListenerCompiler {
         let tls = ListenerChainsCompiler(
             compilation: compilation, part: part, key: key, statName: statName, shown: shown
         ).compile(message, place, &config)
+        config.accessLogs = AccessLogCompiler(compilation: compilation, part: part).compile(message.accessLog, place)
         guard diagnostics.errors.count == before else { return nil }
         let backlog = message.hasTcpBacklogSize ? Int32(clamping: message.tcpBacklogSize.value) : 4096
         return ListenerDraft(
@@ -96,7 +97,6 @@ struct ListenerCompiler {
                 "socket_options": !message.socketOptions.isEmpty,
                 "tcp_fast_open_queue_length": message.tcpFastOpenQueueLength.value > 0,
                 "connection_balance_config": message.hasConnectionBalanceConfig,
-                "access_log": !message.accessLog.isEmpty,
                 "bind_to_port": (message.hasBindToPort && !message.bindToPort.value)
                     || (message.deprecatedV1.hasBindToPort && !message.deprecatedV1.bindToPort.value),
                 "enable_reuse_port": message.hasEnableReusePort && !message.enableReusePort.value,

@@ -165,8 +165,7 @@ struct TLSContextCompiler {
         settings.protocols = protocols(message.alpnProtocols, place)
         if case .validationContext(let context) = message.validationContextType {
             let compiler = PeerValidationCompiler(
-                part: part, strings: RouteMatchCompiler(diagnostics: diagnostics), diagnostics: diagnostics,
-                matchesServerName: matchesServerName)
+                part: part, diagnostics: diagnostics, matchesServerName: matchesServerName)
             settings.validation = compiler.compile(context, place.at("validation_context"))
         }
         return settings

@@ -17,6 +17,8 @@ package struct TCPLogInfo {
     package var upstreamBytesSent: UInt64 = 0
     package var upstreamBytesReceived: UInt64 = 0
     package var flags: ResponseFlags = []
+    /// Of a connection that carried HTTP.
+    package var version: HTTPVersion?
     package var details = Bytes.empty
     package var terminationDetails = Bytes.empty
     package var upstreamErrno: Int32 = 0
@@ -97,7 +99,8 @@ extension Worker {
         var source = unsafe FormatSource(stream: UnsafePointer(stream), nowNs: nowNs)
         if let host = unsafe hosts[stream.pointee.host] { unsafe source.host = unsafe UnsafePointer(host.hostConfig) }
         if unsafe stream.pointee.isTLS { source.serverName = unsafe serverName(stream.pointee.downstream) }
-        if let chosen = unsafe stream.pointee.chosen {
+        // An entry of a weighted list may take its cluster's name from a header.
+        if let chosen = unsafe stream.pointee.chosen, unsafe !chosen.pointee.name.isEmpty {
             source.clusterName = unsafe chosen.pointee.name
         } else if unsafe stream.pointee.clusterSlot != RouteConfig.noSlot, let cluster = unsafe cluster(stream.pointee.clusterSlot) {
             source.clusterName = unsafe cluster.pointee.config.pointee.name

@@ -7,13 +7,17 @@ import Wire
 
 extension FormatWriter {
     func proto(_ source: FormatSource) -> FormatValue {
-        guard let stream = unsafe source.stream else { return .missing }
+        guard let stream = unsafe source.stream else {
+            return unsafe .optional(source.tcp?.pointee.version.map { Bytes(FormatWriter.name($0)) })
+        }
         return unsafe .text(Bytes(FormatWriter.name(stream.pointee.request.version)))
     }
 
     /// Known once a connection has taken the request.
     func upstreamProto(_ source: FormatSource) -> FormatValue {
-        guard let stream = unsafe source.stream, unsafe stream.pointee.upstreamConnectionID != 0 else { return .missing }
+        // A CONNECT that ends here is spoken to nobody.
+        guard let stream = unsafe source.stream, unsafe stream.pointee.upstreamConnectionID != 0, unsafe !stream.pointee.isTCP
+        else { return .missing }
         return unsafe .text(Bytes(stream.pointee.wantsHTTP2 ? "HTTP/2" : "HTTP/1.1" as StaticString))
     }
 

@@ -31,6 +31,10 @@ extension Worker {
         }
         unsafe edgeAddress(stream, wasForwarded: wasForwarded)
         if unsafe http.pointee.addUserAgent { unsafe userAgent(stream) }
+        if unsafe http.pointee.useRemoteAddress && !stream.pointee.isInternal {
+            var text = unsafe AddressText(stream.pointee.remoteAddress)
+            unsafe stream.pointee.request.set(.xEnvoyExternalAddress, text.bytes())
+        }
         if unsafe !http.pointee.via.isEmpty { unsafe append(stream, .via, http.pointee.via, separator: ", ") }
         if unsafe !http.pointee.schemeOverwrite.isEmpty {
             unsafe stream.pointee.request.scheme = unsafe stream.pointee.request.store(http.pointee.schemeOverwrite)
@@ -104,8 +108,6 @@ extension Worker {
             return
         }
         unsafe sanitise(stream, isEdge: true)
-        var text = unsafe AddressText(stream.pointee.remoteAddress)
-        unsafe stream.pointee.request.set(.xEnvoyExternalAddress, text.bytes())
     }
 
     /// What an untrusted caller may not ask for. Who the caller is, an edge alone decides.

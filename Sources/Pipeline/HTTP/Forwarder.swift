@@ -69,6 +69,7 @@ extension Worker {
                 stream, status: 431, body: Bytes("Request Header Fields Too Large" as StaticString),
                 details: Bytes("request_headers_too_large" as StaticString), flags: [])
         }
+        unsafe startMirrors(stream, route)
         unsafe startAttempt(stream, cluster)
     }
 
@@ -171,6 +172,7 @@ extension Worker {
         guard unsafe !stream.pointee.hasResponseHead || stream.pointee.upstream != .none else { return }
         // The request has ended: what a filter still adds has no place in it.
         if unsafe stream.pointee.requestEndForwarded, unsafe !stream.pointee.isUpgrade { return }
+        if unsafe stream.pointee.firstMirror != .none { unsafe mirrorData(stream, part) }
         if unsafe stream.pointee.retry.keepsBody {
             guard unsafe keepForRetry(stream, part) else { return }
             if unsafe stream.pointee.retry.isWaiting {
@@ -201,7 +203,7 @@ extension Worker {
         let handle = unsafe stream.pointee.handle
         let mustWait = unsafe connections.slab[stream.pointee.upstream] == nil && !stream.pointee.hasResponseHead
             || (stream.pointee.isUpgrade && !stream.pointee.isTunnel)
-        if mustWait, unsafe !stream.pointee.retry.keepsBody {
+        if mustWait, unsafe !stream.pointee.retry.keepsBody, unsafe stream.pointee.firstMirror == .none {
             unsafe stream.pointee.waitingBody.append(moving: &data)
             if unsafe stream.pointee.waitingBody.count > bufferLimit(.request, stream) { unsafe pauseDownstream(stream) }
         } else {
@@ -218,6 +220,7 @@ extension Worker {
     // HOT: per message.
     func forwardRequestEnd(_ stream: StreamPointer) {
         unsafe stream.pointee.requestEndForwarded = true
+        if unsafe stream.pointee.firstMirror != .none { unsafe endMirrors(stream) }
         if unsafe stream.pointee.timeoutMs != 0, unsafe stream.pointee.timeoutAtMs == 0 {
             unsafe stream.pointee.timeoutAtMs = unsafe nowMs &+ stream.pointee.timeoutMs
             unsafe armStreamTimer(stream)
@@ -345,6 +348,12 @@ extension Worker {
         -> (flags: ResponseFlags, status: UInt16, reason: StaticString, details: StaticString)
     {
         switch failure {
+        // Nothing was asked of the host: no descriptor, or no address of ours to bind to.
+        case .connectFailed(0):
+            (
+                .upstreamConnectionFailure, 503, "local connection failure",
+                "upstream_reset_before_response_started{local_connection_failure}"
+            )
         case .connectFailed:
             (
                 .upstreamConnectionFailure, 503, "remote connection failure",

@@ -104,6 +104,7 @@ package struct HTTPConfig: BitwiseCopyable {
     package var filterChainSpec: UnsafeRawPointer?
     /// Access logs: places in the list of loggers.
     package var accessLogs = FrozenArray<AccessLogConfig>()
+    package var logTimes = AccessLogTimes()
     package var localReply: UnsafePointer<LocalReplyConfig>?
     package var proxyStatus: UnsafePointer<ProxyStatusConfig>?
 

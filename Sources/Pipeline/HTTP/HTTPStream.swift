@@ -105,6 +105,8 @@ public struct HTTPStream {
     package var timeoutIsNoContent = false
     package var retry = RetryState()
     package var redirects = RedirectState()
+    /// Rules of the route's hash policy, a bit each, that have made a cookie.
+    package var hashCookies: UInt64 = 0
     /// Part number of the cluster whose active retries count this one.
     package var retryClusterPart: UInt32 = 0
     /// Body that the filters have let go and that waits for an upstream connection.
@@ -135,6 +137,9 @@ public struct HTTPStream {
     /// The first of the calls that filters have under way for this stream, and whether this stream is one itself.
     package var firstCall = Handle.none
     package var isCall = false
+    /// Copies of the request whose bodies still follow its own, linked through the copies.
+    package var firstMirror = Handle.none
+    package var nextMirror = Handle.none
 
     /// `grpc-status` of an answer of ours that a filter wants; 0: what the HTTP status means.
     package var localGRPCStatus: UInt8 = 0
@@ -147,6 +152,8 @@ public struct HTTPStream {
     package var headersTimeoutAtMs: UInt64 = 0
     package var durationMaxAtMs: UInt64 = 0
     package var idleTimeoutMs: UInt64 = 0
+    /// The next periodic line of the access logs.
+    package var logAtMs: UInt64 = 0
     package var activeMs: UInt64 = 0
     /// The timeouts that count from the first byte are armed.
     package var clocksRun = false

@@ -60,6 +60,7 @@ extension Worker {
             unsafe stream.pointee.request.value(of: .contentType).map { FormatWriter.isGRPC($0) } ?? false
         unsafe chooseRoute(stream)
         guard unsafe beginFilters(stream) else { return unsafe resetDownstream(stream) }
+        if unsafe http.pointee.logTimes.atStart { unsafe log(stream, .downstreamStart) }
         unsafe runRequestHead(stream, endStream: endStream && !stream.pointee.isUpgrade)
     }
 
@@ -71,6 +72,9 @@ extension Worker {
         unsafe stream.pointee.idleTimeoutMs = unsafe http.pointee.streamIdleTimeoutMs
         if unsafe http.pointee.requestTimeoutMs != 0 {
             unsafe stream.pointee.requestTimeoutAtMs = unsafe nowMs &+ http.pointee.requestTimeoutMs
+        }
+        if unsafe http.pointee.logTimes.intervalMs != 0 {
+            unsafe stream.pointee.logAtMs = unsafe nowMs &+ http.pointee.logTimes.intervalMs
         }
         if unsafe http.pointee.streamDurationMaxMs != 0 {
             unsafe stream.pointee.durationMaxAtMs = unsafe nowMs &+ http.pointee.streamDurationMaxMs

@@ -31,7 +31,7 @@ extension Worker {
         let isTunnel = facts.isTunnel
         if isTunnel {
             unsafe beginTunnel(stream)
-        } else if unsafe stream.pointee.isUpgrade {
+        } else if unsafe stream.pointee.isUpgrade && !isHTTP2(stream) {
             // Refused: an ordinary response, and the last one here.
             unsafe stream.pointee.closesDownstream = true
         }
@@ -41,6 +41,9 @@ extension Worker {
             unsafe stream.pointee.response.set(.xEnvoyUpstreamServiceTime, digits.bytes())
         }
         unsafe addAttemptCount(stream)
+        if unsafe stream.pointee.hashCookies != 0, let route = unsafe stream.pointee.route {
+            unsafe setHashCookies(stream, route.pointee.hashRules)
+        }
         if let route = unsafe stream.pointee.route {
             // Formats read the head that is here, though it has not passed the filters.
             unsafe stream.pointee.hasResponseHead = true

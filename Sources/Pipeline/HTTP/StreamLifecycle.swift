@@ -135,6 +135,7 @@ extension Worker {
         guard unsafe !stream.pointee.isDestroyed else { return }
         unsafe stream.pointee.isDestroyed = true
         unsafe countRequest(stream)
+        if unsafe stream.pointee.firstMirror != .none { unsafe cancelMirrors(stream) }
         unsafe endRetries(stream)
         unsafe releaseUpstream(stream)
         unsafe stream.pointee.endNs = nowNs
@@ -212,11 +213,16 @@ extension Worker {
         if unsafe stream.pointee.headersTimeoutAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.headersTimeoutAtMs) }
         if unsafe stream.pointee.requestTimeoutAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.requestTimeoutAtMs) }
         if unsafe stream.pointee.durationMaxAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.durationMaxAtMs) }
+        if unsafe stream.pointee.logAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.logAtMs) }
         if deadline != .max { unsafe timers.armNoLater(stream.timerNode, than: deadline) }
     }
 
     package func streamTimedOut(_ handle: Handle) {
         guard let stream = unsafe streams[handle], unsafe !stream.pointee.isDestroyed else { return }
+        if unsafe due(stream.pointee.logAtMs) {
+            unsafe log(stream, .downstreamPeriodic)
+            unsafe stream.pointee.logAtMs = unsafe nowMs &+ stream.pointee.http.pointee.logTimes.intervalMs
+        }
         if unsafe due(stream.pointee.durationMaxAtMs) {
             unsafe stream.pointee.durationMaxAtMs = 0
             unsafe durationMaxReached(stream)

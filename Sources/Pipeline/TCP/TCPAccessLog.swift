@@ -5,10 +5,33 @@ import Transport
 import Upstream
 
 extension Worker {
-    /// At the end: before the downstream side is closed; the session has the upstream's counts already.
+    /// What lines tell of the upstream side.
+    func noteUpstream(_ session: TCPSessionPointer, _ upstream: UnsafeMutablePointer<Connection>) {
+        unsafe session.pointee.upstreamBytesSent = unsafe upstream.pointee.bytesSent
+        unsafe session.pointee.upstreamBytesReceived = unsafe upstream.pointee.bytesReceived
+        let hasLogs = unsafe !session.pointee.config.pointee.accessLogs.isEmpty
+        let localOfUpstream =
+            unsafe hasLogs && session.pointee.isConnected ? SocketAddress(localOf: upstream.pointee.descriptor) : SocketAddress()
+        unsafe session.pointee.upstreamLocalAddress = localOfUpstream
+    }
+
+    /// The listener's line and the filter's.
+    func logTCPEnd(_ session: TCPSessionPointer, _ downstream: UnsafeMutablePointer<Connection>) {
+        let listener = unsafe listenerLogs(downstream)
+        if !listener.isEmpty { unsafe logTCP(listener, session, downstream, .notSet) }
+        unsafe logTCP(session, downstream, .tcpConnectionEnd)
+    }
+
+    /// The filter's logs. At the end: before the downstream side is closed; the session has the upstream's counts already.
     func logTCP(_ session: TCPSessionPointer, _ downstream: UnsafeMutablePointer<Connection>, _ type: AccessLogType) {
         let logs = unsafe session.pointee.config.pointee.accessLogs
-        guard !logs.isEmpty else { return }
+        if !logs.isEmpty { unsafe logTCP(logs, session, downstream, type) }
+    }
+
+    private func logTCP(
+        _ logs: FrozenArray<AccessLogConfig>, _ session: TCPSessionPointer, _ downstream: UnsafeMutablePointer<Connection>,
+        _ type: AccessLogType
+    ) {
         var info = TCPLogInfo()
         info.startNs = unsafe session.pointee.startNs
         info.startWallNs = unsafe session.pointee.startWallNs

@@ -119,17 +119,12 @@ extension Worker {
         unsafe session.pointee.flags.formUnion(flags)
         let downstream = unsafe connections.slab[session.pointee.downstream]
         if let upstream = unsafe connections.slab[session.pointee.upstream] {
-            unsafe session.pointee.upstreamBytesSent = unsafe upstream.pointee.bytesSent
-            unsafe session.pointee.upstreamBytesReceived = unsafe upstream.pointee.bytesReceived
-            let localOfUpstream =
-                unsafe session.pointee.config.pointee.accessLogs.isEmpty || !session.pointee.isConnected
-                ? SocketAddress() : SocketAddress(localOf: upstream.pointee.descriptor)
-            unsafe session.pointee.upstreamLocalAddress = localOfUpstream
-            // Before the host may go with its last connection: the line names it.
-            if let downstream = unsafe downstream { unsafe logTCP(session, downstream, .tcpConnectionEnd) }
+            unsafe noteUpstream(session, upstream)
+            // Before the host may go with its last connection: the lines name it.
+            if let downstream = unsafe downstream { unsafe logTCPEnd(session, downstream) }
             unsafe endUpstream(session, upstream, byPeer: byUpstream)
         } else if let downstream = unsafe downstream {
-            unsafe logTCP(session, downstream, .tcpConnectionEnd)
+            unsafe logTCPEnd(session, downstream)
         }
         unsafe session.pointee.early.removeAll(memory)
         unsafe tcpSessions.free(session.pointee.handle)

@@ -28,6 +28,8 @@ package struct TCPSession {
     package var backoffMs: UInt64 = 0
     package var retryAtMs: UInt64 = 0
     package var endAtMs: UInt64 = 0
+    /// The next periodic line of the access logs.
+    package var logAtMs: UInt64 = 0
 
     // For the log.
     package var flags: ResponseFlags = []

@@ -235,6 +235,7 @@ extension Worker {
         if let listener = unsafe connection.pointee.listener {
             let config = unsafe listener.assumingMemoryBound(to: ListenerConfig.self)
             let worker = unsafe config.pointee.workerStats[index]
+            unsafe logConnection(connection)
             unsafe countListener(config.pointee.stats, .downstreamCxDestroy)
             unsafe cells.gaugeAdd(config.pointee.stats &+ ListenerStat.downstreamCxActive.rawValue, -1)
             cells.gaugeAdd(worker &+ ListenerWorkerStat.downstreamCxActive.rawValue, -1)

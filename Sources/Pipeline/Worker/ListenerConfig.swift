@@ -25,6 +25,7 @@ package struct ListenerConfig: BitwiseCopyable {
     /// First statistic of `listener.<address>.worker_N.`, by worker.
     package var workerStats = FrozenArray<UInt32>()
     package var bufferLimit = 1 << 20
+    package var accessLogs = FrozenArray<AccessLogConfig>()
     /// Chains with a match; empty: `only` takes every connection.
     package var chains = FrozenArray<FilterChainConfig>()
     /// The chain without a match: the one chain, or the default chain of several.

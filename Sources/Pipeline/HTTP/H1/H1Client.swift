@@ -236,8 +236,11 @@ extension Worker {
     // HOT: per message.
     func http1SendRequestEnd(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) {
         guard let client = unsafe clients[connection.pointee.session], unsafe !client.pointee.requestSent else { return }
-        // The end of what the client sends through a tunnel is the end of our side.
-        if unsafe stream.pointee.isTunnel { return unsafe connections.end(connection) }
+        // The end of what a client sends through a CONNECT is the end of our side. An upgraded protocol has ends of its own.
+        if unsafe stream.pointee.isTunnel {
+            if unsafe stream.pointee.isConnect { unsafe connections.end(connection) }
+            return
+        }
         guard unsafe stream.pointee.requestHeadSent, unsafe !stream.pointee.isUpgrade else { return }
         if let left = unsafe stream.pointee.requestLeft, left > 0 { return unsafe requestBrokeItsLength(stream) }
         unsafe client.pointee.requestSent = true

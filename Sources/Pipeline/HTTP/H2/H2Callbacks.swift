@@ -257,7 +257,8 @@ extension Worker {
             let entry = unsafe entry(session.pointee.codec, martlet_h2_stream(frame))
         else { return 0 }
         unsafe entry.pointee.sentEnd = true
-        if unsafe entry.pointee.resetsBehindEnd { unsafe note(session, .sentEnd, entry.pointee.handle) }
+        // The rest of the request may have come meanwhile.
+        if unsafe entry.pointee.resetsBehindEnd, unsafe !entry.pointee.sawEnd { unsafe note(session, .sentEnd, entry.pointee.handle) }
         return 0
     }
 }

@@ -72,6 +72,9 @@ extension Worker {
         _ stream: StreamPointer, _ session: UnsafeMutablePointer<H2Session>, _ connection: UnsafeMutablePointer<Connection>,
         _ host: UnsafeMutablePointer<Host>
     ) -> Bool {
+        // `connection_idle_interval`: whether the peer is still there is asked before a request is trusted to it.
+        let idleMs = unsafe session.pointee.options.pointee.pingIdleMs
+        if unsafe idleMs != 0 && session.pointee.requests > 0 && nowMs >= connection.pointee.activeMs &+ idleMs { unsafe ping(session) }
         guard unsafe beginUpstreamRequest(stream, connection, host) else { return false }
         guard let entry = unsafe openH2Stream(session, id: 0, stream.pointee.handle) else {
             unsafe upstreamReset(stream, .memory)

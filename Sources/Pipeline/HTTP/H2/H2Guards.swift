@@ -7,22 +7,22 @@
 import Primitives
 import Wire
 
-struct H2Guards {
-    enum Flood: UInt8 { case none, emptyFrames, priorityFrames, windowUpdates, outbound, outboundControl }
+package struct H2Guards {
+    package enum Flood: UInt8 { case none, emptyFrames, priorityFrames, windowUpdates, outbound, outboundControl }
 
     // Inbound.
-    var openedStreams: UInt64 = 0
+    package var openedStreams: UInt64 = 0
     private var emptyFrames: UInt32 = 0
     private var priorityFrames: UInt64 = 0
     private var windowUpdates: UInt64 = 0
     private var dataFramesSent: UInt64 = 0
     /// Frames of control that nghttp2 holds: the connection's queue is full, or they came in this very turn.
-    private(set) var controlWaiting: UInt32 = 0
-    private(set) var flood = Flood.none
+    package private(set) var controlWaiting: UInt32 = 0
+    package private(set) var flood = Flood.none
 
     // HOT: per frame.
     /// `isEmpty`: no payload.
-    mutating func received(type: UInt8, endStream: Bool, isEmpty: Bool, _ options: H2Options) {
+    package mutating func received(type: UInt8, endStream: Bool, isEmpty: Bool, _ options: H2Options) {
         switch type {
         case 0, 1, 9:  // DATA, HEADERS, CONTINUATION
             emptyFrames = isEmpty && !endStream ? emptyFrames &+ 1 : 0
@@ -39,13 +39,13 @@ struct H2Guards {
     }
 
     /// A frame of control that nghttp2 will send: an acknowledgement, or a reset.
-    mutating func owes(_ options: H2Options) {
+    package mutating func owes(_ options: H2Options) {
         controlWaiting &+= 1
         if controlWaiting > options.outboundControlFramesMax { raise(.outboundControl) }
     }
 
     // HOT: per frame.
-    mutating func sent(type: UInt8) {
+    package mutating func sent(type: UInt8) {
         switch type {
         case 0: dataFramesSent &+= 1
         case 3, 4, 6: if controlWaiting > 0 { controlWaiting &-= 1 }
@@ -54,24 +54,28 @@ struct H2Guards {
     }
 
     /// `waiting`: frames of any sort that nghttp2 holds.
-    mutating func look(waiting: Int, _ options: H2Options) {
+    package mutating func look(waiting: Int, _ options: H2Options) {
         if waiting > Int(options.outboundFramesMax) { raise(.outbound) }
     }
+
+    package init() {}
 
     private mutating func raise(_ what: Flood) { if flood == .none { flood = what } }
 }
 
 /// Rapid reset (CVE-2023-44487): requests that their client takes back at once.
-struct H2Resets {
+package struct H2Resets {
     /// `overload.premature_reset_total_stream_count`, `overload.premature_reset_min_stream_lifetime_seconds`.
-    static let streamsMin: UInt64 = 500
-    static let lifetimeMinNs: UInt64 = 2_000_000_000
+    package static let streamsMin: UInt64 = 500
+    package static let lifetimeMinNs: UInt64 = 2_000_000_000
+
+    package init() {}
 
     private var closed: UInt64 = 0
     private var premature: UInt64 = 0
 
     /// True: most of this connection's requests were taken back before they could be answered.
-    mutating func ended(lifetimeNs: UInt64, hasStatus: Bool, wasReset: Bool) -> Bool {
+    package mutating func ended(lifetimeNs: UInt64, hasStatus: Bool, wasReset: Bool) -> Bool {
         closed &+= 1
         // Envoy compares whole seconds with 1: what lived for less than two is premature.
         guard wasReset, !hasStatus, lifetimeNs < H2Resets.lifetimeMinNs else { return false }

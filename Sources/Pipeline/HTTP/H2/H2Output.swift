@@ -160,8 +160,10 @@ extension Worker {
         unsafe session.pointee.guards.sent(type: type)
         switch UInt32(type) {
         case UInt32(NGHTTP2_RST_STREAM.rawValue): unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.txReset.rawValue)
-        // Those that drain, as in Envoy: the ones that end a connection for an error are in `downstream_cx_protocol_error`.
-        case UInt32(NGHTTP2_GOAWAY.rawValue) where unsafe martlet_h2_goaway_code(frame) == H2Error.noError:
+        // Those that name a last stream, as in Envoy: not the notice before it, nor the ones that end a connection for an
+        // error, which are in `downstream_cx_protocol_error`.
+        case UInt32(NGHTTP2_GOAWAY.rawValue)
+        where unsafe martlet_h2_goaway_code(frame) == H2Error.noError && martlet_h2_goaway_last(frame) != Int32.max:
             unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.goawaySent.rawValue)
         default: break
         }

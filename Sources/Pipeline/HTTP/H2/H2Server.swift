@@ -63,7 +63,6 @@ extension Worker {
         unsafe stream.pointee.request.version = .http2
         unsafe stream.pointee.pinnedPart = unsafe connection.pointee.owner
         unsafe pins.pin(connection.pointee.owner)
-        unsafe session.pointee.requests &+= 1
         unsafe session.pointee.guards.openedStreams &+= 1
         unsafe startClocks(stream)
         if unsafe http.pointee.requestHeadersTimeoutMs != 0 {
@@ -95,17 +94,20 @@ extension Worker {
         guard let connection = unsafe connections.slab[session.pointee.connection] else { return }
         let http = unsafe stream.pointee.http
         unsafe stream.pointee.headersTimeoutAtMs = 0
+        unsafe session.pointee.requests &+= 1
         var facts = RequestFacts(endStream: endStream)
         facts.length = unsafe stream.pointee.requestLength
-        facts.isChunked = !endStream && facts.length == nil
         if unsafe !stream.pointee.connectProtocol.isEmpty { facts.asksUpgrade = unsafe becomeUpgrade(stream) }
+        // What follows a CONNECT of either sort is the tunnel's.
+        let asksTunnel = unsafe facts.asksUpgrade || stream.pointee.request.method == .connect
+        facts.isChunked = !endStream && facts.length == nil && !asksTunnel
         let dropped = unsafe stream.pointee.droppedUnderscores
         if dropped > 0 {
             unsafe cells.add(
                 http.pointee.http2Stats &+ HTTP2CodecStat.droppedHeadersWithUnderscores.rawValue, UInt64(dropped))
         }
         let requestsMax = unsafe http.pointee.requestsPerConnectionMax
-        if requestsMax != 0, unsafe session.pointee.requests >= requestsMax, unsafe session.pointee.drain.phase == .serving {
+        if requestsMax != 0, unsafe session.pointee.requests >= requestsMax {
             unsafe count(http.pointee.stats, .downstreamCxMaxRequestsReached)
             unsafe drainHTTP2(session)
         }

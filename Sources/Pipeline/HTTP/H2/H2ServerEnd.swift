@@ -47,8 +47,6 @@ extension Worker {
 
     /// The last stream is gone.
     func becameIdle(_ session: UnsafeMutablePointer<H2Session>) {
-        guard let connection = unsafe connections.slab[session.pointee.connection] else { return }
-        unsafe connection.pointee.activeMs = nowMs
         if unsafe session.pointee.drain.phase == .refusing { unsafe markDue(session) }
     }
 
@@ -237,7 +235,10 @@ extension Worker {
         guard let http = unsafe session.pointee.http else { return }
         var deadline = UInt64.max
         func consider(_ at: UInt64) { if at != 0 { deadline = min(deadline, at) } }
-        if unsafe http.pointee.idleTimeoutMs != 0 { unsafe consider(connection.pointee.activeMs &+ http.pointee.idleTimeoutMs) }
+        if unsafe http.pointee.idleTimeoutMs != 0 {
+            let since = unsafe session.pointee.streamCount == 0 ? session.pointee.idleSinceMs : nowMs
+            unsafe consider(since &+ http.pointee.idleTimeoutMs)
+        }
         unsafe consider(session.pointee.drain.closeAtMs)
         unsafe consider(session.pointee.drain.atMs)
         unsafe consider(session.pointee.drain.lingerUntilMs)
@@ -254,6 +255,7 @@ extension Worker {
             count(stats, .downstreamCxDestroyLocal)
             return unsafe closeHTTP2Server(session, connection, sendsRest: false)
         }
+        if unsafe session.pointee.isOver { return unsafe timers.armNoLater(connection.timerNode, than: session.pointee.drain.lingerUntilMs) }
         if unsafe isDue(session.pointee.keepalive.deadlineMs) { return unsafe endSession(session, .keepaliveTimeout) }
         if unsafe isDue(session.pointee.keepalive.pingAtMs) { unsafe ping(session) }
         if unsafe isDue(session.pointee.drain.closeAtMs) {
@@ -263,12 +265,11 @@ extension Worker {
         }
         if unsafe isDue(session.pointee.drain.atMs) { unsafe refuseHTTP2(session) }
         if unsafe session.pointee.streamCount == 0, unsafe session.pointee.drain.phase == .serving, unsafe http.pointee.idleTimeoutMs != 0,
-            unsafe nowMs >= connection.pointee.activeMs &+ http.pointee.idleTimeoutMs
+            unsafe nowMs >= session.pointee.idleSinceMs &+ http.pointee.idleTimeoutMs
         {
             count(stats, .downstreamCxIdleTimeout)
             unsafe drainHTTP2(session)
         }
-        if unsafe session.pointee.streamCount > 0 { unsafe connection.pointee.activeMs = nowMs }
         unsafe armHTTP2Timer(session, connection)
     }
 
@@ -290,9 +291,12 @@ extension Worker {
 
     func ping(_ session: UnsafeMutablePointer<H2Session>) {
         let options = unsafe session.pointee.options
+        guard unsafe session.pointee.keepalive.deadlineMs == 0, let connection = unsafe connections.slab[session.pointee.connection]
+        else { return }
         unsafe session.pointee.keepalive.pingAtMs = 0
         unsafe session.pointee.keepalive.deadlineMs = unsafe nowMs &+ options.pointee.pingTimeoutMs
         _ = unsafe nghttp2_submit_ping(session.pointee.codec, UInt8(NGHTTP2_FLAG_NONE.rawValue), nil)
+        unsafe timers.armNoLater(connection.timerNode, than: session.pointee.keepalive.deadlineMs)
         unsafe markDue(session)
     }
 
@@ -300,6 +304,7 @@ extension Worker {
         guard unsafe session.pointee.keepalive.deadlineMs != 0, let connection = unsafe connections.slab[session.pointee.connection]
         else { return }
         unsafe session.pointee.keepalive.deadlineMs = 0
+        guard unsafe session.pointee.options.pointee.pingIntervalMs != 0 else { return }
         unsafe session.pointee.keepalive.pingAtMs = unsafe nowMs &+ withJitter(session.pointee.options)
         unsafe timers.armNoLater(connection.timerNode, than: session.pointee.keepalive.pingAtMs)
     }

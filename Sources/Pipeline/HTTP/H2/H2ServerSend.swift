@@ -107,9 +107,12 @@ extension Worker {
     /// What HTTP/1 says with `connection: close` is GOAWAY here.
     func http2FinaliseResponse(_ stream: StreamPointer) {
         if unsafe !stream.pointee.requestEnded, unsafe !stream.pointee.isTunnel { unsafe stream.pointee.respondedEarly = true }
-        guard drain != .none || ServerHealth.shared.isFailing || draining.count > 0, let entry = unsafe downstreamEntry(stream),
+        // An upgrade that is refused, as over HTTP/1.
+        let closes = unsafe stream.pointee.closesDownstream && !stream.pointee.delaysClose && !stream.pointee.isTunnel
+        guard closes || drain != .none || ServerHealth.shared.isFailing || draining.count > 0, let entry = unsafe downstreamEntry(stream),
             let session = unsafe h2.sessions[entry.pointee.session], unsafe session.pointee.drain.phase == .serving
         else { return }
+        if closes { return unsafe drainHTTP2(session) }
         if drain == .none, !ServerHealth.shared.isFailing {
             guard let connection = unsafe connections.slab[session.pointee.connection], unsafe discourages(connection.pointee.owner)
             else { return }

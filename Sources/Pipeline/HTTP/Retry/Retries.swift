@@ -315,14 +315,24 @@ extension Worker {
     // HOT: per message.
     /// The host of a try; a retry avoids those that were tried where the policy says so.
     func chooseHost(_ stream: StreamPointer, _ cluster: UnsafeMutablePointer<Cluster>) -> UnsafeMutablePointer<Host>? {
-        var host = unsafe cluster.pointee.choose(slab: hosts, random: &random)
+        var hash: UInt64?
+        if let route = unsafe stream.pointee.route, unsafe !route.pointee.hashRules.isEmpty,
+            unsafe cluster.pointee.config.pointee.policy.isHashing
+        {
+            hash = unsafe hashKey(stream, route.pointee.hashRules, makesCookies: true)
+            // Without one every host that is asked for is another draw.
+            if hash == nil { hash = random.next() }
+        }
+        var host = unsafe cluster.pointee.choose(slab: hosts, random: &random, hash: hash)
         guard let policy = unsafe stream.pointee.route?.pointee.retry, unsafe policy.pointee.avoidsTriedHosts,
             unsafe !stream.pointee.retry.on.isEmpty
         else { return unsafe host }
         if unsafe stream.pointee.attempt > 1 {
             var selections = unsafe policy.pointee.hostSelectionsMax
+            var refused: UInt32 = 0
             while selections > 0, let candidate = unsafe host, unsafe stream.pointee.retry.wasTried(candidate.pointee.handle) {
-                unsafe host = unsafe cluster.pointee.choose(slab: hosts, random: &random)
+                refused &+= 1
+                unsafe host = unsafe cluster.pointee.choose(slab: hosts, random: &random, hash: hash, attempt: refused)
                 selections &-= 1
             }
         }
