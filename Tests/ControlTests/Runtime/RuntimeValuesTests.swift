@@ -51,19 +51,4 @@ struct RuntimeValuesTests {
         #expect(runtime.entries.map(\.key) == ["f", "l", "n", "off", "x.y.z"])
         #expect(runtime.entries.map(\.finalValue) == ["denominator: TEN_THOUSAND\nnumerator: 50\nodd\n", "", "", "false", "1"])
     }
-
-    @Test
-    func overridesSurviveAReload() throws {
-        let layers = "  - {name: base, static_layer: {a: 1}}\n  - {name: admin, admin_layer: {}}\n"
-        var before = try values(layers)
-        #expect(before.hasAdminLayer)
-        _ = before.modify([("a", "7")])
-        var after = try values(layers)
-        after.adoptOverrides(of: before)
-        #expect(after.entries.map(\.finalValue) == ["7"])
-        var without = try values("  - {name: base, static_layer: {a: 1}}\n")
-        #expect(!without.hasAdminLayer)
-        without.adoptOverrides(of: before)
-        #expect(without.entries.map(\.finalValue) == ["1"])
-    }
 }
