@@ -73,6 +73,10 @@ struct RouteMatchCompiler {
     func header(_ message: HeaderMatcher, _ place: Place) -> HeaderMatchSpec? {
         MatcherCompiler.header(message, DiagnosedPlace(place, diagnostics))
     }
+
+    func string(_ message: StringMatcher, _ place: Place) -> StringMatchSpec? {
+        MatcherCompiler.string(message, DiagnosedPlace(place, diagnostics))
+    }
 }
 
 /// Where a matcher stands in the configuration.
