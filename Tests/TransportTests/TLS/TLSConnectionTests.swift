@@ -1,3 +1,4 @@
+import CLiburing
 import COpenSSL
 import Glibc
 import Primitives
@@ -5,6 +6,8 @@ import Ring
 import TestSupport
 import Testing
 import Transport
+
+private struct NoMemory: Error {}
 
 /// Both ends of a TLS connection over a socket pair, turn by turn, without a worker.
 @safe
@@ -42,7 +45,7 @@ private final class TLSTurns {
     }
 
     func context(_ certificates: Certificates?) throws -> UnsafePointer<TLSContextConfig> {
-        let context = try #require(unsafe SSL_CTX_new(certificates == nil ? TLS_client_method() : TLS_server_method()))
+        guard let context = unsafe SSL_CTX_new(certificates == nil ? TLS_client_method() : TLS_server_method()) else { throw NoMemory() }
         unsafe contexts.append(context)
         unsafe martlet_ctx_mode(context)
         if let certificates {
@@ -56,8 +59,9 @@ private final class TLSTurns {
     }
 
     func open(_ descriptor: Int32, _ config: UnsafePointer<TLSContextConfig>) throws -> UnsafeMutablePointer<Connection> {
-        let connection = try #require(unsafe connections.adopt(descriptor: descriptor, role: .none, nowNs: 0))
-        let tls = try #require(unsafe connections.openTLS(connection, config, thread: 0))
+        guard let connection = unsafe connections.adopt(descriptor: descriptor, role: .none, nowNs: 0),
+            let tls = unsafe connections.openTLS(connection, config, thread: 0)
+        else { throw NoMemory() }
         unsafe connections.receive(connection)
         if unsafe !config.pointee.isServer { unsafe advance(connection, tls) }
         return unsafe connection
