@@ -1,7 +1,7 @@
 # make run and make test are all that a newcomer needs; both install what is missing.
 
 SHELL := /bin/bash
-PACKAGES := liburing-dev libyaml-dev libre2-dev libc-ares-dev libnghttp2-dev libssl-dev zlib1g-dev pkg-config python3-pip curl
+PACKAGES := liburing-dev libyaml-dev libre2-dev libc-ares-dev libnghttp2-dev libssl-dev openssl zlib1g-dev pkg-config python3-pip curl
 BENCH_PACKAGES := haproxy nginx nginx-extras gcc liburing-dev libssl-dev libnghttp2-dev openssl
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 SECONDS_PER_TARGET ?= 60

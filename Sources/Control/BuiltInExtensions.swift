@@ -43,6 +43,15 @@ package enum BuiltInExtensions {
             "envoy.load_balancing_policies.round_robin", "envoy.load_balancing_policies",
             "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin"),
         extended(
+            "envoy.filters.listener.tls_inspector", "envoy.filters.listener",
+            "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"),
+        extended(
+            "envoy.transport_sockets.tls", "envoy.transport_sockets.downstream",
+            "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"),
+        extended(
+            "envoy.transport_sockets.tls", "envoy.transport_sockets.upstream",
+            "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"),
+        extended(
             "envoy.transport_sockets.raw_buffer", "envoy.transport_sockets.downstream",
             "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"),
     ]

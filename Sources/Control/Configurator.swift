@@ -114,6 +114,8 @@ package final class Configurator {
     var hostVersion: UInt64 = 0
     /// Set before the first configuration by who serves; a validator has none.
     package var dns: DNSReactor?
+    private(set) var tlsContexts = LiveTLSContexts()
+    private var certificateWatch = CertificateWatch()
     private var publishTimer: ControlTimer?
     private var publishIsDue = false
     /// Every cluster of the first configuration has been looked up once, or could not be: workers may start.
@@ -310,7 +312,49 @@ package final class Configurator {
                 return address
             })
         live.addresses = part.sockets.map(\.bound)
+        for draft in live.draft.tls { finish(draft, owner: part) }
         unsafe live.config = unsafe part.arena.store(config)
+    }
+
+    /// A context stays as long as its owner's part, whose connections may still ask for it.
+    private func finish(_ draft: TLSDraft, owner: PlanPart) {
+        let live = LiveTLS(draft, number: publisher.number)
+        if let old = tlsContexts.insert(live) { publisher.retire(old.part) }
+        let slot = draft.source.slot
+        owner.onDestroy { [unowned self] in
+            // Another one has the slot, if not the one that a change of its files put there.
+            guard let last = tlsContexts.bySlot[slot], last.source.owner === owner, tlsContexts.remove(last) else { return }
+            publisher.retire(last.part)
+            publishSoon()
+        }
+    }
+
+    /// By context.
+    package var certificates: [TLSRecords] { tlsContexts.records }
+
+    /// Certificates whose files have changed are read again, every tick of main. A pair that does not belong together yet,
+    /// or a file that is half written, leaves the old one serving: `failed` is told once for each state of the files.
+    func reloadCertificates(applied: (String) -> Void, failed: (String, [ConfigError]) -> Void) {
+        for slot in certificateWatch.changed(tlsContexts) {
+            guard let old = tlsContexts.bySlot[slot] else { continue }
+            let diagnostics = Diagnostics(nil)
+            var made: PlanPart?
+            let compiler = TLSContextCompiler(environment: environment, diagnostics: diagnostics) { name in
+                let part = PlanPart(.tls, name, ContentHash())
+                made = part
+                return part
+            }
+            guard let draft = compiler.compile(old.source) else {
+                made?.destroy(environment.stats, environment.clusterSlots)
+                failed(old.source.statPrefix, diagnostics.errors)
+                continue
+            }
+            _ = tlsContexts.insert(LiveTLS(draft, number: publisher.number))
+            publisher.retire(old.part)
+            certificateWatch.accepted(slot)
+            publish()
+            applied(old.source.statPrefix)
+        }
     }
 
     private func finish(_ live: LiveCluster, replacing old: LiveCluster?) {
@@ -319,6 +363,7 @@ package final class Configurator {
         var config = live.draft.config
         config.part = part.id
         unsafe live.config = unsafe part.arena.store(config)
+        if let draft = live.draft.tls { finish(draft, owner: part) }
         beginHosts(live, replacing: old)
     }
 
@@ -429,6 +474,7 @@ package final class Configurator {
         }
         plan.clusterNames = arena.array(
             names.sorted { $0.0.lexicographicallyPrecedes($1.0) }.map(\.1))
+        plan.tls = tlsContexts.slots(arena)
         publisher.publish(plan, arena)
     }
 }

@@ -26,7 +26,7 @@ struct FileWatch {
         return true
     }
 
-    private static func identity(_ path: String) -> [Int] {
+    static func identity(_ path: String) -> [Int] {
         var info = stat()
         guard unsafe stat(path, &info) == 0 else { return [] }
         return [

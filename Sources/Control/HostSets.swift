@@ -57,14 +57,17 @@ extension Configurator {
         let owned = configs.map { config in
             var config = config
             config.hostname = part.arena.text([UInt8](config.hostname))
+            config.hashKey = part.arena.text([UInt8](config.hashKey))
             config.stats = part.scope(environment.stats, scopeName(live, config), HostStat.self).base
             return config
         }
         let options = live.draft.balancing
         var set = HostSet.build(
             owned, overprovisioning: options.overprovisioning,
-            panicThresholdPercent: options.panicThresholdPercent, version: hostVersion, in: part.arena)
+            panicThresholdPercent: options.panicThresholdPercent, policy: live.draft.config.policy,
+            hashing: live.draft.config.hashing, version: hostVersion, in: part.arena)
         set.part = part.id
+        show(set.tableFacts, live.draft)
         unsafe live.set = unsafe part.arena.store(set)
         if let old = live.hosts { publisher.retire(old) }
         live.hosts = part
@@ -82,6 +85,7 @@ extension Configurator {
                 var host = HostConfig()
                 host.address = address
                 host.hostname = endpoint.hostname
+                host.hashKey = endpoint.hashKey
                 host.weight = endpoint.weight
                 host.priority = endpoint.priority
                 host.isHealthy = endpoint.health != .unhealthy
@@ -99,6 +103,20 @@ extension Configurator {
         return host.isLogical
             ? "\(prefix)\(String(host.hostname)):\(host.address.port)."
             : "\(prefix)\(host.address)."
+    }
+
+    /// What Envoy's gauges tell of the hash table.
+    private func show(_ facts: HashTableFacts, _ draft: ClusterDraft) {
+        let cells = environment.stats.mainCells
+        if let ring = draft.ring {
+            cells.set(ring[.size], facts.size)
+            cells.set(ring[.minHashesPerHost], facts.entriesMin)
+            cells.set(ring[.maxHashesPerHost], facts.entriesMax)
+        }
+        if let maglev = draft.maglev {
+            cells.set(maglev[.minEntriesPerHost], facts.entriesMin)
+            cells.set(maglev[.maxEntriesPerHost], facts.entriesMax)
+        }
     }
 
     private func count(_ live: LiveCluster, changed: Bool) {

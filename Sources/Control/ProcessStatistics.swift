@@ -92,6 +92,11 @@ final class ProcessStatistics {
         cells.add(runtime[.overrideDirNotExists], loads)
     }
 
+    /// Nil: there is none.
+    func firstCertificateExpires(inDays days: UInt64?) {
+        stats.mainCells.set(server[.daysUntilFirstCertExpiring], days ?? UInt64(UInt32.max))
+    }
+
     /// Gauges that are looked up rather than counted.
     func refresh(uptimeNs: UInt64, state: String, connections: UInt64) {
         let cells = stats.mainCells

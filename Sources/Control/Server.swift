@@ -145,6 +145,9 @@ package final class Server {
     package func refreshStatistics() {
         statistics.refresh(
             uptimeNs: Clock.monotonicNs() - startedNs, state: state, connections: activeConnections)
+        let now = Int(Clock.wallNs() / 1_000_000_000)
+        let days = configurator.certificates.flatMap { $0.chains + $0.authorities }.map { $0.daysLeft(now: now) }
+        statistics.firstCertificateExpires(inDays: days.min())
         countParts()
     }
 
@@ -304,6 +307,8 @@ package final class Server {
     private func ticked() {
         unsafe main.timers.arm(tick, at: main.nowMs + Server.tickMs)
         publisher.collect()
+        SessionResumption.rotateWhenDue()
+        reloadCertificates()
         configurator.logSinks.publish(stats.mainCells, filesystemScope)
         let retired = stats.retiredScopes()
         if !retired.isEmpty { stats.recycle(retired) }
@@ -361,6 +366,19 @@ package final class Server {
             case .listen(let error):
                 stats.mainCells.increment(planScope[.reloadsRefused])
                 log.write(.error, "config", "\(path): refused, the old configuration serves on: \(error.text)")
+            }
+        }
+    }
+
+    private func reloadCertificates() {
+        configurator.reloadCertificates { owner in
+            stats.mainCells.increment(planScope[.certificateReloadsApplied])
+            log.write(.info, "config", "\(owner)ssl: certificates read again")
+        } failed: { owner, errors in
+            stats.mainCells.increment(planScope[.certificateReloadsRefused])
+            for error in errors {
+                let found = error.found.map { ": \($0)" } ?? ""
+                log.write(.error, "config", "\(owner)ssl: the old certificates serve on: \(error.message)\(found)")
             }
         }
     }

@@ -115,7 +115,4 @@ public struct Ring {
     @inlinable public func take(_ into: UnsafeMutablePointer<Completion>, max: Int) -> Int {
         unsafe Int(martlet_ring_take(raw, into, UInt32(truncatingIfNeeded: max)))
     }
-
-    /// Completions that the kernel could not queue at once. It kept them; the number says that the queue is too small.
-    @inlinable public var overflows: UInt32 { unsafe martlet_ring_overflow(raw) }
 }

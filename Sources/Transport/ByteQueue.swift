@@ -190,6 +190,42 @@ public struct ByteQueue {
     }
 
     // HOT: per frame.
+    /// The first `n` bytes of `other` move to the end of this queue, in the memory that they lie in where that goes.
+    /// False when there is no memory.
+    @inlinable public mutating func append(moving n: Int, of other: inout ByteQueue, _ memory: Memory) -> Bool {
+        var left = n
+        while left > 0, let segment = unsafe other.head {
+            let available = unsafe segment.pointee.count
+            if available > left || available <= ByteQueue.copyMax {
+                let count = min(available, left)
+                let bytes = unsafe Bytes(UnsafeRawPointer(segment.pointee.start), count)
+                if count > ByteQueue.copyMax, unsafe segment.pointee.owner == .buffer {
+                    unsafe memory.buffers.retain(segment.pointee.bufferID)
+                    unsafe append(buffer: segment.pointee.bufferID, bytes, memory)
+                } else if !append(copying: bytes, memory) {
+                    return false
+                }
+                other.consume(count, memory)
+                left &-= count
+                continue
+            }
+            unsafe other.head = unsafe segment.pointee.next
+            if unsafe other.head == nil { unsafe other.tail = nil }
+            let isBuffer = unsafe segment.pointee.owner == .buffer
+            other.count &-= available
+            count &+= available
+            if isBuffer {
+                other.bufferCount &-= 1
+                bufferCount &+= 1
+            }
+            unsafe segment.pointee.next = nil
+            unsafe link(segment)
+            left &-= available
+        }
+        return true
+    }
+
+    // HOT: per frame.
     /// The first `n` bytes are done with.
     @inlinable public mutating func consume(_ n: Int, _ memory: Memory) {
         count &-= n
@@ -246,6 +282,38 @@ public struct ByteQueue {
         var segment = unsafe head
         while let current = unsafe segment {
             body(unsafe Bytes(UnsafeRawPointer(current.pointee.start), current.pointee.count))
+            unsafe segment = unsafe current.pointee.next
+        }
+    }
+
+    /// The contiguous bytes that begin `offset` bytes into the queue.
+    @inlinable public func run(from offset: Int) -> Bytes {
+        var skip = offset
+        var segment = unsafe head
+        while let current = unsafe segment {
+            let count = unsafe current.pointee.count
+            if count > skip { return unsafe Bytes(UnsafeRawPointer(current.pointee.start) + skip, count &- skip) }
+            skip &-= count
+            unsafe segment = unsafe current.pointee.next
+        }
+        return .empty
+    }
+
+    /// Copies `count` bytes that begin `offset` bytes into the queue, which holds as many.
+    @inlinable public func copy(from offset: Int, count: Int, into target: UnsafeMutableRawPointer) {
+        var skip = offset
+        var done = 0
+        var segment = unsafe head
+        while let current = unsafe segment, done < count {
+            let available = unsafe current.pointee.count &- skip
+            if available > 0 {
+                let n = min(available, count &- done)
+                unsafe (target + done).copyMemory(from: current.pointee.start + skip, byteCount: n)
+                done &+= n
+                skip = 0
+            } else {
+                skip = -available
+            }
             unsafe segment = unsafe current.pointee.next
         }
     }

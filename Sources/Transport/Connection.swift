@@ -9,7 +9,8 @@ import Ring
 
 /// Which machine reads this connection's bytes. Owned by the Pipeline; the Transport only carries it.
 public enum ConnectionRole: UInt8 {
-    case none, tcpDownstream, tcpUpstream, http1Downstream, http1Upstream, echo, directResponse
+    case none, inspecting, tcpDownstream, tcpUpstream, http1Downstream, http1Upstream, http2Downstream, http2Upstream, echo
+    case directResponse
     /// Nothing is read any more: it closes when what is queued is out.
     case closing
 }
@@ -29,6 +30,8 @@ public struct Connection {
     public var owner: UInt32 = 0
     /// Downstream: that listener's configuration.
     public var listener: UnsafeRawPointer?
+    /// What was read before its filter chain was chosen: a slot of the Pipeline's.
+    package var inspection: Handle = .none
     /// Upstream: the host.
     public var host: Handle = .none
     /// The configuration of the machine that reads it, in the listener's part.
@@ -40,11 +43,16 @@ public struct Connection {
     /// Upstream: counts among the cluster's connections of high priority.
     public var isHigh = false
 
+    /// TLS over it; nil: none.
+    package internal(set) var tls: UnsafeMutablePointer<TLSConnection>?
+
     public var out = ByteQueue()
     public var timer: TimerNode
     public var bytesReceived: UInt64 = 0
     public var bytesSent: UInt64 = 0
     public var openedNs: UInt64 = 0
+    /// Downstream: response flags of the connection itself, for its listener's log.
+    public var logFlags: UInt32 = 0
     /// When bytes last moved, in milliseconds of the worker's clock.
     public var activeMs: UInt64 = 0
     public var remote = SocketAddress()
@@ -54,6 +62,8 @@ public struct Connection {
     public internal(set) var inFlight: UInt16 = 0
     public internal(set) var isConnecting = false
     public internal(set) var isConnected = false
+    /// Upstream: connected, and the TLS handshake is under way. For whoever waits it is connecting still.
+    package var isShakingHands = false
     public internal(set) var isReceiving = false
     public internal(set) var isCancellingReceive = false
     /// The receive in flight is the only one: its bytes do not arm the next.
@@ -83,7 +93,7 @@ public struct Connection {
 /// What a completion or a timer is about: the top byte of its token.
 public enum Operation: UInt8 {
     case none, accept, receive, send, connect, close, cancel, timer, message, poll, read, streamTimer, acceptTimer,
-        other
+        codecTimer, handshakeTimer, other
 
     @inline(__always)
     public func token(_ handle: Handle) -> UInt64 { UInt64(rawValue) << 56 | handle.raw }

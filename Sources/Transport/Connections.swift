@@ -45,6 +45,14 @@ package struct Connections {
     package let ring: Ring
     package let memory: Memory
     package var slab: Slab<Connection>
+    var tlsSlab: Slab<TLSConnection>
+    /// For records that are made of several pieces.
+    let sealScratch: UnsafeMutableRawPointer
+    /// What OpenSSL's callbacks reach the memory by.
+    let sharedMemory: UnsafeMutablePointer<Memory>
+    let sharedText: UnsafeMutablePointer<TLSFailureText>
+    /// Why the handshake that failed last did.
+    package var tlsFailureText: Bytes { unsafe sharedText.pointee.bytes }
     private var dirty = PlainArray<UInt32>(capacity: 256)
     /// Connections with `closeWhenSent` whose bytes are out: the Pipeline closes them (`takeFinished`).
     private var finished = PlainArray<UInt64>(capacity: 16)
@@ -64,12 +72,23 @@ package struct Connections {
         self.ring = ring
         self.memory = memory
         slab = Slab(capacity: capacity)
+        tlsSlab = Slab(capacity: capacity)
+        unsafe sealScratch = .allocate(byteCount: Connections.recordMax, alignment: 64)
+        unsafe sharedMemory = .allocate(capacity: 1)
+        unsafe sharedMemory.initialize(to: memory)
+        unsafe sharedText = .allocate(capacity: 1)
+        unsafe sharedText.initialize(to: TLSFailureText())
         unsafe vectors = .allocate(capacity: Int(Ring.submissionEntries) * Connections.vectorsMax)
         unsafe messages = .allocate(capacity: Int(Ring.submissionEntries))
     }
 
     package func destroy() {
         slab.destroy()
+        tlsSlab.destroy()
+        unsafe sealScratch.deallocate()
+        unsafe sharedMemory.deallocate()
+        unsafe sharedText.pointee.destroy()
+        unsafe sharedText.deallocate()
         dirty.destroy()
         starved.destroy()
         later.destroy()
@@ -218,8 +237,10 @@ package struct Connections {
         drop(claimed)
         switch -result {
         case 0:
+            // Behind `close_notify` the end has been told already.
+            let isNews = unsafe !connection.pointee.sawEnd
             unsafe connection.pointee.sawEnd = true
-            return unsafe .ended(connection)
+            return unsafe isNews ? .ended(connection) : .nothing
         case ENOBUFS:
             starvations &+= 1
             if unsafe !connection.pointee.isStarved {
@@ -338,23 +359,47 @@ package struct Connections {
 
     private mutating func flush(_ connection: UnsafeMutablePointer<Connection>) {
         guard unsafe !connection.pointee.isSending, unsafe connection.pointee.isConnected, unsafe !connection.pointee.isClosing else { return }
-        guard let first = unsafe connection.pointee.out.first, unsafe !connection.pointee.out.isEmpty else {
-            if unsafe connection.pointee.closesWhenSent {
-                unsafe finished.append(connection.pointee.handle.raw)
-            } else if unsafe connection.pointee.isEnding, unsafe !connection.pointee.didEnd {
-                unsafe connection.pointee.didEnd = true
-                // Not through the ring: the kernel hands that operation to a thread of its own (two context switches),
-                // while the call itself never blocks.
-                _ = unsafe Glibc.shutdown(connection.pointee.descriptor, Int32(SHUT_WR))
+        if let tls = unsafe connection.pointee.tls {
+            if unsafe seal(connection, tls) {
+                // What is sealed is sent whole before an end: the end is in it.
+                unsafe send(connection, tls.pointee.cipher, endsBehind: tls.pointee.saidClose && connection.pointee.closesWhenSent)
+            } else {
+                unsafe flushed(connection)
             }
-            return
+        } else if unsafe !connection.pointee.out.isEmpty {
+            // The FIN rides on the last bytes: a segment less on the wire, and for the peer.
+            unsafe send(
+                connection, connection.pointee.out,
+                endsBehind: connection.pointee.isEnding || connection.pointee.closesWhenSent)
+        } else {
+            unsafe flushed(connection)
         }
+    }
+
+    /// Everything is out.
+    private mutating func flushed(_ connection: UnsafeMutablePointer<Connection>) {
+        if unsafe connection.pointee.closesWhenSent {
+            unsafe finished.append(connection.pointee.handle.raw)
+        } else if unsafe connection.pointee.isEnding, unsafe !connection.pointee.didEnd {
+            unsafe connection.pointee.didEnd = true
+            // With TLS `close_notify` is the end. The socket stays open for what the peer still says, as in Envoy.
+            if unsafe connection.pointee.tls != nil { return }
+            // Not through the ring: the kernel hands that operation to a thread of its own (two context switches),
+            // while the call itself never blocks.
+            _ = unsafe Glibc.shutdown(connection.pointee.descriptor, Int32(SHUT_WR))
+        }
+    }
+
+    // HOT: per turn and connection.
+    @inline(__always)
+    private mutating func send(
+        _ connection: UnsafeMutablePointer<Connection>, _ queue: borrowing ByteQueue, endsBehind: Bool
+    ) {
+        guard let first = queue.first else { return }
         unsafe connection.pointee.isSending = true
         unsafe connection.pointee.inFlight &+= 1
         let token = unsafe Operation.send.token(connection.pointee.handle)
-        // The FIN rides on the last bytes: a segment less on the wire, and for the peer.
-        let endsBehind = unsafe connection.pointee.isEnding || connection.pointee.closesWhenSent
-        if unsafe first.count == connection.pointee.out.count {
+        if first.count == queue.count {
             unsafe martlet_prep_send(
                 ring.entry(), connection.pointee.descriptor, first.base, UInt32(truncatingIfNeeded: first.count),
                 endsBehind ? 1 : 0, token)
@@ -366,7 +411,7 @@ package struct Connections {
         let index = nextMessage & (Int(Ring.submissionEntries) &- 1)
         nextMessage &+= 1
         let run = unsafe vectors + index &* Connections.vectorsMax
-        let gathered = unsafe connection.pointee.out.gather(run, max: Connections.vectorsMax)
+        let gathered = unsafe queue.gather(run, max: Connections.vectorsMax)
         let message = unsafe messages + index
         unsafe message.initialize(to: msghdr())
         unsafe message.pointee.msg_iov = unsafe run
@@ -387,9 +432,14 @@ package struct Connections {
         guard completion.result >= 0 else {
             return unsafe .failed(connection, -completion.result)
         }
-        let count = Int(completion.result)
+        var count = Int(completion.result)
+        if let tls = unsafe connection.pointee.tls {
+            unsafe tls.pointee.cipher.consume(count, memory)
+            count = unsafe sealedLeft(connection, tls)
+            if unsafe !tls.pointee.cipher.isEmpty { unsafe markDirty(connection) }
+        }
         unsafe connection.pointee.bytesSent &+= UInt64(count)
-        unsafe connection.pointee.out.consume(count, memory)
+        if count > 0 { unsafe connection.pointee.out.consume(count, memory) }
         if unsafe !connection.pointee.out.isEmpty || connection.pointee.isEnding || connection.pointee.closesWhenSent {
             unsafe markDirty(connection)
         }
@@ -402,6 +452,7 @@ package struct Connections {
     package mutating func close(_ connection: UnsafeMutablePointer<Connection>) {
         guard unsafe !connection.pointee.isClosing else { return }
         unsafe connection.pointee.isClosing = true
+        if let tls = unsafe connection.pointee.tls { unsafe endTLS(connection, tls) }
         unsafe cancelReceive(connection)
         if unsafe connection.pointee.isSending || connection.pointee.isConnecting {
             unsafe martlet_prep_cancel_fd(ring.entry(), connection.pointee.descriptor, Operation.cancel.token(.none))
@@ -420,6 +471,7 @@ package struct Connections {
         guard unsafe connection.pointee.inFlight == 0 else { return }
         unsafe connection.pointee.isDirty = false
         unsafe connection.pointee.out.removeAll(memory)
+        if let tls = unsafe connection.pointee.tls { unsafe freeTLS(tls) }
         unsafe slab.free(connection.pointee.handle)
     }
 }

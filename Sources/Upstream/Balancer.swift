@@ -20,6 +20,7 @@ package struct Balancer {
     /// How much active requests weigh against a weight; 0: not at all.
     private let activeRequestBias: Double
     private let scansAll: Bool
+    private var bounded: BoundedLoad?
     private var next: UInt64
     private var now = 0.0
     private var added: UInt64 = 0
@@ -28,8 +29,9 @@ package struct Balancer {
 
     package init(
         level: PriorityLevel, hosts: FrozenArray<HostConfig>, policy: BalancingPolicy, choiceCount: UInt32,
-        activeRequestBias: Double = 1, scansAll: Bool = false, random: inout Random
+        activeRequestBias: Double = 1, scansAll: Bool = false, balanceFactor: UInt32 = 0, random: inout Random
     ) {
+        bounded = policy.isHashing && balanceFactor > 0 ? BoundedLoad(balanceFactor, level) : nil
         self.level = level
         self.hosts = hosts
         self.policy = policy
@@ -39,7 +41,7 @@ package struct Balancer {
         // Workers begin at different hosts, or the first host would get the first request of each.
         next = random.next() >> 1
         heap = PlainArray(capacity: level.hasEqualWeights ? 1 : max(level.candidates.count, 1))
-        guard !level.hasEqualWeights, policy != .random else { return }
+        guard !level.hasEqualWeights, policy != .random, !policy.isHashing else { return }
         for i in 0..<level.candidates.count {
             push(Turn(deadline: 1 / weight(UInt32(i)), order: added, candidate: UInt32(i)))
             added &+= 1
@@ -51,7 +53,10 @@ package struct Balancer {
         }
     }
 
-    package func destroy() { heap.destroy() }
+    package func destroy() {
+        heap.destroy()
+        bounded?.destroy()
+    }
 
     private func weight(_ candidate: UInt32) -> Double {
         Double(max(hosts[Int(level.candidates[Int(candidate)])].weight, 1))
@@ -59,16 +64,24 @@ package struct Balancer {
 
     // HOT: per request.
     /// An index into the host set; nil when the level has no candidate. `active` gives a host's active requests.
-    package mutating func choose(random: inout Random, active: (UInt32) -> UInt32) -> UInt32? {
+    /// `hash`, `attempt`: for hashing policies, the request's hash and how many hosts were refused before.
+    package mutating func choose(
+        random: inout Random, hash: UInt64 = 0, attempt: UInt32 = 0, active: (UInt32) -> UInt32
+    ) -> UInt32? {
         let count = level.candidates.count
         guard count > 0 else { return nil }
         if count == 1 { return level.candidates[0] }
+        if policy.isHashing {
+            let first = policy == .ringHash ? level.ring.choose(hash, attempt: attempt) : level.maglev.choose(hash, attempt: attempt)
+            guard let first, bounded != nil else { return first }
+            return bounded?.choose(first, hash: hash, active: active)
+        }
         if !level.hasEqualWeights, policy != .random { return scheduled(active) }
         switch policy {
         case .roundRobin:
             next &+= 1
             return level.candidates[Int(next % UInt64(count))]
-        case .random:
+        case .random, .ringHash, .maglev:
             return level.candidates[Int(random.below(UInt64(count)))]
         case .leastRequest:
             if scansAll { return scan(&random, active) }

@@ -99,17 +99,23 @@ package struct Cluster {
                 to: Balancer(
                     level: new.pointee.levels[i], hosts: new.pointee.hosts, policy: config.pointee.policy,
                     choiceCount: config.pointee.choiceCount, activeRequestBias: config.pointee.activeRequestBias,
-                    scansAll: config.pointee.scansAllHosts, random: &random))
+                    scansAll: config.pointee.scansAllHosts, balanceFactor: config.pointee.hashing.balanceFactor,
+                    random: &random))
             unsafe balancers.append(balancer)
         }
     }
 
     // HOT: per request.
-    /// The host for the next request; nil when there is none that may serve.
-    package mutating func choose(slab: Slab<Host>, random: inout Random) -> UnsafeMutablePointer<Host>? {
+    /// The host for the next request; nil when there is none that may serve. `hash`: what a hashing policy goes by, nil
+    /// when the request has none; it chooses the level too, so that equal requests meet. `attempt`: hosts refused before.
+    package mutating func choose(
+        slab: Slab<Host>, random: inout Random, hash: UInt64? = nil, attempt: UInt32 = 0
+    ) -> UnsafeMutablePointer<Host>? {
         var level = 0
+        let isHashing = unsafe config.pointee.policy.isHashing
+        let hash = isHashing ? hash ?? random.next() : 0
         if unsafe balancers.count > 1 {
-            var ticket = UInt32(truncatingIfNeeded: random.below(100))
+            var ticket = UInt32(truncatingIfNeeded: isHashing ? hash % 100 : random.below(100))
             while unsafe level < balancers.count {
                 let load = unsafe balancers[level].pointee.level.load
                 if ticket < load { break }
@@ -122,7 +128,7 @@ package struct Cluster {
         choseInPanic = unsafe balancers[level].pointee.level.isPanicking
         guard
             let index = unsafe balancers[level].pointee.choose(
-                random: &random,
+                random: &random, hash: hash, attempt: attempt,
                 active: { index in
                     unsafe slab[Handle(raw: hosts[Int(index)])]?.pointee.activeRequests ?? .max
                 })

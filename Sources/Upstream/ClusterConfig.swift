@@ -2,8 +2,14 @@
 
 import Glibc
 import Primitives
+import Wire
 
-package enum BalancingPolicy: UInt8, BitwiseCopyable { case roundRobin, leastRequest, random }
+package enum BalancingPolicy: UInt8, BitwiseCopyable { case roundRobin, leastRequest, random, ringHash, maglev }
+
+extension BalancingPolicy {
+    /// The host depends on a hash of the request.
+    package var isHashing: Bool { self == .ringHash || self == .maglev }
+}
 
 package struct CircuitLimits: BitwiseCopyable {
     package var connections: UInt32 = 1024
@@ -22,6 +28,9 @@ package struct RetryBudget: BitwiseCopyable {
     package init() {}
 }
 
+/// Which HTTP is spoken to a cluster's hosts.
+package enum UpstreamProtocol: UInt8, BitwiseCopyable { case http1, http2, downstream }
+
 @safe
 package struct ClusterConfig: BitwiseCopyable {
     /// Stable number of the cluster, reused after it is gone.
@@ -31,6 +40,7 @@ package struct ClusterConfig: BitwiseCopyable {
     /// First statistic of `cluster.<name>.`.
     package var stats: UInt32 = 0
     package var policy = BalancingPolicy.roundRobin
+    package var hashing = HashingOptions()
     /// Least request: hosts compared per choice.
     package var choiceCount: UInt32 = 2
     package var connectTimeoutMs: UInt64 = 5000
@@ -53,18 +63,31 @@ package struct ClusterConfig: BitwiseCopyable {
     package var tcpKeepaliveIntervalS: UInt32 = 0
     package var hasTCPKeepalive = false
     package var bindAddress = SocketAddress()
+    /// The TLS context towards its hosts (`Plan.tls`); `.max`: cleartext.
+    package var tlsSlot = UInt32.max
+    /// What is asked for in every handshake; empty: nothing.
+    package var serverName = Bytes.empty
+    /// A host's own name goes before it, where it has one.
+    package var prefersHostName = false
     // HTTP/1 towards the hosts.
     package var headersMax: UInt32 = 100
     package var headBytesMax: Int = 80 << 10
     package var enableTrailers = false
     package var properCaseHeaders = false
     package var sendFullyQualifiedURL = false
+    // HTTP/2 towards the hosts.
+    package var upstreamProtocol = UpstreamProtocol.http1
+    package var http2 = H2Options()
+    /// First statistic of `cluster.<name>.http2.`
+    package var http2Stats: UInt32 = 0
     package init() {}
 }
 
 package struct HostConfig: BitwiseCopyable {
     package var address = SocketAddress()
     package var hostname = Bytes.empty
+    /// By what consistent hashing places it, where its metadata says so.
+    package var hashKey = Bytes.empty
     package var weight: UInt32 = 1
     package var priority: UInt32 = 0
     package var isHealthy = true

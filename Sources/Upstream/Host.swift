@@ -22,6 +22,11 @@ package struct Host {
     package var pendingHead: Handle = .none
     package var pendingTail: Handle = .none
     package var pendingCount: UInt32 = 0
+    /// Connections of HTTP/2 that take requests, linked through their sessions.
+    package var http2Head: Handle = .none
+    package var http2ConnectingCount: UInt32 = 0
+    /// How many of the waiting streams want HTTP/2.
+    package var pendingHTTP2Count: UInt32 = 0
     package var connectingCount: UInt32 = 0
     package var connectionCount: UInt32 = 0
     package var activeRequests: UInt32 = 0

@@ -10,6 +10,10 @@ package struct PriorityLevel: BitwiseCopyable {
     package var load: UInt32 = 0
     package var isPanicking = false
     package var hasEqualWeights = true
+    /// With a hashing policy: the table of that policy, and each candidate's share.
+    package var ring = HashRing()
+    package var maglev = MaglevTable()
+    package var shares = FrozenArray<Double>()
     package init() {}
 }
 
@@ -24,10 +28,15 @@ package struct HostSet: BitwiseCopyable {
     package var version: UInt64 = 0
     package init() {}
 
+    /// Of the level that was made last, as Envoy's gauges show it.
+    package var tableFacts = HashTableFacts()
+
     package static func build(
-        _ hosts: [HostConfig], overprovisioning: UInt32 = 140, panicThresholdPercent: Double = 50, version: UInt64,
+        _ hosts: [HostConfig], overprovisioning: UInt32 = 140, panicThresholdPercent: Double = 50,
+        policy: BalancingPolicy = .roundRobin, hashing: HashingOptions = HashingOptions(), version: UInt64,
         in arena: FrozenArena
     ) -> HostSet {
+        var facts = HashTableFacts()
         // Priority 0 is always there, and panics when it is empty.
         let priorities = Int(hosts.map(\.priority).max() ?? 0) + 1
         var members = [PriorityMembers](repeating: PriorityMembers(), count: priorities)
@@ -41,6 +50,15 @@ package struct HostSet: BitwiseCopyable {
             level.load = load
             level.isPanicking = isPanicking
             level.hasEqualWeights = Set(candidates.map { hosts[Int($0)].weight }).count <= 1
+            if policy.isHashing {
+                let members = hashing.hosts(candidates, of: hosts)
+                level.shares = arena.array(members.map(\.weight))
+                if policy == .ringHash {
+                    level.ring = HashRing(members, hashing, in: arena, facts: &facts)
+                } else {
+                    level.maglev = MaglevTable(members, hashing, in: arena, facts: &facts)
+                }
+            }
             return level
         }
         var levels: [PriorityLevel?] = []
@@ -56,6 +74,7 @@ package struct HostSet: BitwiseCopyable {
         set.hosts = arena.array(hosts)
         set.levels = arena.array(levels.compactMap { $0 })
         set.version = version
+        set.tableFacts = facts
         return set
     }
 }

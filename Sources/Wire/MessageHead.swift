@@ -272,12 +272,6 @@ public struct MessageHead {
         remove(id, after: first)
     }
 
-    @inlinable public mutating func set(named name: Bytes, _ value: Bytes) {
-        guard let first = index(named: name) else { return append(name: name, value: value) }
-        replaceValue(at: first, value)
-        removeAll(named: name, from: first &+ 1)
-    }
-
     @inlinable public mutating func replaceValue(at index: Int, _ value: Bytes) {
         let span = store(value)
         guard fits else { return }

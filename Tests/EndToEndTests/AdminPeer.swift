@@ -11,85 +11,44 @@ struct AdminFixture {
     let upstream = Ports.free()
     let refused = Ports.free()
     /// Lines of the `admin` block.
-    var extra = ""
+    var extra: [String] = []
     var moreClusters = 0
 
     var yaml: String {
-        var text = """
-            node: {id: n1, cluster: c1, locality: {region: r, zone: z}}
-            admin:
-              address: {socket_address: {address: 127.0.0.1, port_value: \(admin)}}
-            \(extra)
+        var bootstrap = Bootstrap(admin: admin)
+        bootstrap.adminLines = extra
+        bootstrap.blocks = [
+            "node: {id: n1, cluster: c1, locality: {region: r, zone: z}}",
+            """
             layered_runtime:
               layers:
               - {name: static, static_layer: {my_key: 10, other: {nested: "x"}, b: true}}
               - {name: admin, admin_layer: {}}
-            static_resources:
-              listeners:
-              - name: http_l
-                address: {socket_address: {address: 127.0.0.1, port_value: \(inbound)}}
-                additional_addresses:
-                - address: {socket_address: {address: 127.0.0.1, port_value: \(second)}}
-                traffic_direction: INBOUND
-                filter_chains:
-                - filters:
-                  - name: envoy.filters.network.http_connection_manager
-                    typed_config:
-                      "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-                      stat_prefix: ingress
-                      route_config:
-                        name: local
-                        virtual_hosts:
-                        - name: v
-                          domains: ["*"]
-                          routes:
-                          - match: {prefix: "/"}
-                            route: {cluster: up}
-                      http_filters:
-                      - name: envoy.filters.http.router
-                        typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
-              - name: tcp_l
-                address: {socket_address: {address: 127.0.0.1, port_value: \(outbound)}}
-                filter_chains:
-                - filters:
-                  - name: envoy.filters.network.tcp_proxy
-                    typed_config:
-                      "@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
-                      stat_prefix: tcp
-                      cluster: up
-              clusters:
-              - name: up
-                connect_timeout: 0.25s
-                load_assignment:
-                  cluster_name: up
-                  endpoints:
-                  - locality: {region: r1, zone: z1, sub_zone: s1}
-                    lb_endpoints:
-                    - endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: \(upstream)}}}
-                      load_balancing_weight: 3
-                    - endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: \(refused)}}, hostname: hh}
-                      health_status: UNHEALTHY
-              - name: limited
-                circuit_breakers: {thresholds: [{max_connections: 7}]}
-                load_assignment:
-                  cluster_name: limited
-                  endpoints:
-                  - lb_endpoints:
-                    - endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: \(refused)}}}
-              - name: pipec
-                alt_stat_name: other
-                load_assignment:
-                  cluster_name: pipec
-                  endpoints:
-                  - lb_endpoints:
-                    - endpoint: {address: {pipe: {path: "@nope"}}}
-
+            """,
+        ]
+        bootstrap.listeners = [
+            Bootstrap.http(
+                "http_l", at: Bootstrap.address(inbound),
+                listener: ["additional_addresses: [{address: \(Bootstrap.address(second))}]", "traffic_direction: INBOUND"],
+                prefix: "ingress", virtualHost: "v", routes: ["{match: {prefix: /}, route: {cluster: up}}"]),
+            Bootstrap.tcp("tcp_l", at: Bootstrap.address(outbound), cluster: "up"),
+        ]
+        let weighted = """
+            endpoint: {address: \(Bootstrap.address(upstream))}
+            load_balancing_weight: 3
             """
-        for i in 0..<moreClusters {
-            text += "  - {name: filler_\(i), load_assignment: {cluster_name: filler_\(i), endpoints: "
-            text += "[{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: 1}}}}]}]}}\n"
-        }
-        return text
+        let unhealthy = """
+            endpoint: {address: \(Bootstrap.address(refused)), hostname: hh}
+            health_status: UNHEALTHY
+            """
+        bootstrap.clusters = [
+            Bootstrap.cluster(
+                "up", endpoints: [weighted, unhealthy], locality: "{region: r1, zone: z1, sub_zone: s1}", ["connect_timeout: 0.25s"]),
+            Bootstrap.cluster("limited", ports: [refused], ["circuit_breakers: {thresholds: [{max_connections: 7}]}"]),
+            Bootstrap.cluster("pipec", endpoints: ["endpoint: {address: {pipe: {path: \"@nope\"}}}"], ["alt_stat_name: other"]),
+        ]
+        for i in 0..<moreClusters { bootstrap.clusters.append(Bootstrap.cluster("filler_\(i)", ports: [1])) }
+        return bootstrap.yaml
     }
 
     /// Ports and times by name.

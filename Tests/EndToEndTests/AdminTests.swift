@@ -4,7 +4,7 @@ import Testing
 /// The admin interface as tools see it, against answers that Envoy 1.40 gave to the same configuration.
 @Suite(.serialized, .enabled(if: Binary.isThere, "\(Binary.whyNot)"))
 struct AdminTests {
-    private func start(_ arguments: [String] = [], admin extra: String = "") throws -> AdminPeer {
+    private func start(_ arguments: [String] = [], admin extra: [String] = []) throws -> AdminPeer {
         let martlet = try Binary.martlet()
         return try AdminPeer(martlet.binary, AdminFixture(extra: extra), arguments: ["--concurrency", "1"] + arguments)
     }
@@ -38,6 +38,37 @@ struct AdminTests {
             #expect(message.header("server") == "envoy")
             #expect(method == "HEAD" || message.framing == .chunked)
         }
+    }
+
+    /// What Martlet has no such thing for says so, in Envoy's words where it has some.
+    @Test
+    func whatIsNotThereSaysSo() throws {
+        let peer = try start()
+        for target in ["/heap_dump", "/peak_heap_dump"] {
+            let answer = try #require(peer.ask("GET", target))
+            #expect(answer.status == 501 && answer.body.hasSuffix("not supported"), "\(answer.body)")
+        }
+        let memory = try #require(peer.ask("GET", "/memory/tcmalloc"))
+        #expect(memory.status == 200 && memory.body.hasPrefix("glibc malloc"))
+        #expect(memory.body.split(separator: "\n").filter { $0.hasPrefix("MALLOC: ") }.count == 5)
+        #expect(peer.ask("GET", "/stats/recentlookups")?.body == "Lookup tracking is not enabled. Use /stats/recentlookups/enable to enable.\n\ntotal: 0\n")
+        #expect(peer.ask("POST", "/stats/recentlookups/enable")?.status == 200)
+        #expect(peer.ask("GET", "/stats/recentlookups")?.body == "   Count Lookup\n\ntotal: 0\n")
+    }
+
+    @Test
+    func runtimeWithoutAnAdminLayerIsNotModified() throws {
+        let martlet = try Binary.martlet()
+        let directory = TemporaryDirectory()
+        let admin = Admin(port: Ports.free())
+        let file = directory.write(
+            "admin: {address: {socket_address: {address: 127.0.0.1, port_value: \(admin.port)}}}\nlayered_runtime: {layers: [{name: s, static_layer: {a: 1}}]}\n",
+            to: "admin.yaml")
+        let process = try martlet.start(["-c", file, "--concurrency", "1"])
+        defer { process.kill() }
+        try #require(process.becomesReady(admin: admin.port), "\(process.output)")
+        let answer = try #require(admin.request("POST", "/runtime_modify?a=2"))
+        #expect(answer.status == 503 && String(wire: answer.body) == "No admin layer specified")
     }
 
     /// Probes wait for the end of the connection: it was delayed by a second.
@@ -111,7 +142,7 @@ struct AdminTests {
 
     @Test
     func onlyAllowedPathsAreServed() throws {
-        let peer = try start(admin: "  allow_paths: [{exact: /ready}, {prefix: /STATS, ignore_case: true}, {safe_regex: {regex: \"/cl.*s\"}}]")
+        let peer = try start(admin: ["allow_paths: [{exact: /ready}, {prefix: /STATS, ignore_case: true}, {safe_regex: {regex: \"/cl.*s\"}}]"])
         #expect(peer.ask("GET", "/ready")?.status == 200)
         #expect(peer.ask("GET", "//stats?filter=x")?.status == 200)
         #expect(peer.ask("GET", "/clusters")?.status == 200)
@@ -232,7 +263,7 @@ struct AdminTests {
             "{name: a, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: \(path)}}"
         let peer = try start(
             ["--file-flush-interval-msec", "20"],
-            admin: isDeprecated ? "  access_log_path: \(path)" : "  access_log: [\(log)]")
+            admin: [isDeprecated ? "access_log_path: \(path)" : "access_log: [\(log)]"])
         _ = peer.ask("POST", "/nope?x=1")
         #expect(
             wait(upToMs: 3_000) {

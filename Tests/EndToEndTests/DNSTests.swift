@@ -68,6 +68,16 @@ struct DNSTests {
         #expect(setting.dns.questions.map(\.type) == [28, 1])
     }
 
+    /// `filter_unroutable_families`: a family of which this machine has no address but loopback is not asked for.
+    @Test func aFamilyThatCannotBeReachedIsNotAskedFor() throws {
+        let setting = try serve(
+            "STRICT_DNS", refresh: "60s", more: "dns_lookup_family: V4_ONLY", resolver: "filter_unroutable_families: true",
+            zone: .init(v4: ["127.0.0.1"]))
+        let isRoutable = !Interfaces.ipv4Addresses().isEmpty
+        #expect(setting.served.stat("cluster.c.membership_total", becomes: isRoutable ? 1 : 0) == (isRoutable ? 1 : 0))
+        #expect(setting.dns.questions.map(\.type) == (isRoutable ? [1] : []))
+    }
+
     @Test func everyAddressIsAHost() throws {
         let setting = try serve("STRICT_DNS", zone: .init(v4: ["127.0.0.1", "127.0.0.2", "127.0.0.1"]))
         #expect(setting.served.stat("cluster.c.membership_total", becomes: 2) == 2)

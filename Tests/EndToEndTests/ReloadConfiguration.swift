@@ -20,99 +20,30 @@ struct ReloadConfiguration {
         let hasCluster = isThere(2)
         let hasEndpoint = isThere(3)
         let hasLimit = isThere(4)
-        return """
-            admin:
-              address: {socket_address: {address: 127.0.0.1, port_value: \(admin)}}
-            static_resources:
-              listeners:
-              - name: http
-                address: {socket_address: {address: 127.0.0.1, port_value: \(http)}}
-                filter_chains:
-                - filters:
-                  - name: envoy.filters.network.http_connection_manager
-                    typed_config:
-                      "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-                      stat_prefix: http
-                      upgrade_configs: [{upgrade_type: websocket}]
-                      max_request_headers_kb: \(hasLimit ? 40 : 60)
-                      route_config:
-                        virtual_hosts:
-                        - name: everything
-                          domains: ["*"]
-                          routes:
-                          - match: {path: "/version"}
-                            direct_response: {status: 200, body: {inline_string: "v\(version)"}}
-            \(hasRoute ? """
-                          - match: {path: "/extra"}
-                            direct_response: {status: 200, body: {inline_string: "extra"}}
-            """ : "")
-            \(hasCluster ? """
-                          - match: {path: "/other"}
-                            route: {cluster: other}
-            """ : "")
-                          - match: {prefix: "/"}
-                            route: {cluster: main, timeout: 30s}
-                      http_filters:
-                      - name: envoy.filters.http.router
-                        typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
-              - name: tcp
-                address: {socket_address: {address: 127.0.0.1, port_value: \(tcp)}}
-                filter_chains:
-                - filters:
-                  - name: envoy.filters.network.tcp_proxy
-                    typed_config:
-                      "@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
-                      stat_prefix: tcp
-                      cluster: echo
-            \(hasListener ? """
-              - name: extra
-                address: {socket_address: {address: 127.0.0.1, port_value: \(extra)}}
-                filter_chains:
-                - filters:
-                  - name: envoy.filters.network.http_connection_manager
-                    typed_config:
-                      "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-                      stat_prefix: extra
-                      route_config:
-                        virtual_hosts:
-                        - name: everything
-                          domains: ["*"]
-                          routes:
-                          - match: {prefix: "/"}
-                            route: {cluster: main}
-                      http_filters:
-                      - name: envoy.filters.http.router
-                        typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
-            """ : "")
-              clusters:
-              - name: main
-                connect_timeout: 5s
-                circuit_breakers: {thresholds: [{max_connections: \(hasLimit ? 2000 : 1000)}]}
-                load_assignment:
-                  cluster_name: main
-                  endpoints:
-                  - lb_endpoints:
-                    - endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: \(first)}}}
-            \(hasEndpoint ? """
-                    - endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: \(second)}}}
-            """ : "")
-              - name: echo
-                connect_timeout: 5s
-                load_assignment:
-                  cluster_name: echo
-                  endpoints:
-                  - lb_endpoints:
-                    - endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: \(echo)}}}
-            \(hasCluster ? """
-              - name: other
-                connect_timeout: 5s
-                load_assignment:
-                  cluster_name: other
-                  endpoints:
-                  - lb_endpoints:
-                    - endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: \(second)}}}
-            """ : "")
+        let anything = "{match: {prefix: /}, route: {cluster: main, timeout: 30s}}"
+        var routes = [says("/version", "v\(version)")]
+        if hasRoute { routes.append(says("/extra", "extra")) }
+        if hasCluster { routes.append("{match: {path: /other}, route: {cluster: other}}") }
+        let manager = ["upgrade_configs: [{upgrade_type: websocket}]", "max_request_headers_kb: \(hasLimit ? 40 : 60)"]
+        var bootstrap = Bootstrap(admin: admin)
+        bootstrap.listeners = [
+            Bootstrap.http("http", at: Bootstrap.address(http), manager: manager, routes: routes + [anything]),
+            Bootstrap.tcp("tcp", at: Bootstrap.address(tcp), cluster: "echo"),
+        ]
+        if hasListener {
+            bootstrap.listeners.append(
+                Bootstrap.http("extra", at: Bootstrap.address(extra), routes: ["{match: {prefix: /}, route: {cluster: main}}"]))
+        }
+        let limit = "circuit_breakers: {thresholds: [{max_connections: \(hasLimit ? 2000 : 1000)}]}"
+        bootstrap.clusters = [
+            Bootstrap.cluster("main", ports: hasEndpoint ? [first, second] : [first], ["connect_timeout: 5s", limit]),
+            Bootstrap.cluster("echo", ports: [echo], ["connect_timeout: 5s"]),
+        ]
+        if hasCluster { bootstrap.clusters.append(Bootstrap.cluster("other", ports: [second], ["connect_timeout: 5s"])) }
+        return bootstrap.yaml
+    }
 
-            """
+    private func says(_ path: String, _ word: String) -> String {
+        "{match: {path: \(path)}, direct_response: {status: 200, body: {inline_string: \"\(word)\"}}}"
     }
 }

@@ -55,6 +55,17 @@ import Testing
         #expect(proxy.maxConnectAttempts.value == 3)
         #expect(proxy.idleTimeout.seconds == 5)
 
+        let weighted = [("a", 1.0), ("b", 3.0)].map { name, weight in
+            Google_Protobuf_Value(structValue: .init(fields: ["name": .init(stringValue: name), "weight": .init(numberValue: weight)]))
+        }
+        var list = wrapped
+        list.value.fields["cluster"] = nil
+        list.value.fields["weighted_clusters"] = .init(
+            structValue: .init(fields: ["clusters": .init(listValue: .init(values: weighted))]))
+        filter.typedConfig = try Google_Protobuf_Any(message: list)
+        let clusters = try TcpProxy(unpackingAny: try binary(filter).typedConfig).weightedClusters.clusters
+        #expect(clusters.map(\.name) == ["a", "b"] && clusters.map(\.weight) == [1, 3])
+
         wrapped.value.fields["clustr"] = .init(boolValue: true)
         filter.typedConfig = try Google_Protobuf_Any(message: wrapped)
         do {

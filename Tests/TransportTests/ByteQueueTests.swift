@@ -222,3 +222,65 @@ private struct NoMemory: Error {}
         #expect(bench.memory.buffers.held == 0 && bench.memory.blocks.allocatedBytes == 0)
     }
 }
+
+/// `append(moving:of:)`: the first bytes of one queue go to another, in the memory that they lie in.
+@Suite struct ByteQueueMovingTests {
+    private func text(_ queue: ByteQueue) -> String {
+        var text = ""
+        queue.forEach { text += String($0) }
+        return text
+    }
+
+    @Test func anyNumberOfBytesInAnyPieces() throws {
+        let bench = try Bench()
+        for total in [1, 100, 2_048, 2_049, 5_000, 9_000] {
+            for step in [1, 7, 2_048, 2_049, 4_096, 10_000] where total / step < 300 {
+                var from = ByteQueue()
+                let bytes = (0..<total).map { UInt8(97 + $0 % 26) }
+                for start in stride(from: 0, to: total, by: 3_000) {
+                    let end = min(total, start + 3_000)
+                    let appended = Array(bytes[start..<end]).withBytes { from.append(copying: $0, bench.memory) }
+                    #expect(appended)
+                }
+                var to = ByteQueue()
+                var moved = 0
+                while !from.isEmpty {
+                    let count = min(step, from.count)
+                    let fits = to.append(moving: count, of: &from, bench.memory)
+                    #expect(fits)
+                    moved += count
+                    #expect(to.count == moved)
+                    #expect(from.count == total - moved)
+                }
+                #expect(text(to) == String(decoding: bytes, as: UTF8.self))
+                #expect(to.bufferCount == 0)
+                to.removeAll(bench.memory)
+                from.removeAll(bench.memory)
+            }
+        }
+    }
+
+    @Test func receiveBuffersAreSharedAndGivenBack() throws {
+        let bench = try Bench()
+        let free = bench.memory.buffers.free
+        let bytes = [UInt8](repeating: 0x61, count: 4_000)
+        let buffer = try #require(bench.received(bytes))
+        var from = ByteQueue()
+        from.append(buffer: buffer.id, buffer.bytes, bench.memory)
+        var to = ByteQueue()
+        // More than is copied: both queues refer to the buffer.
+        let first = to.append(moving: 2_500, of: &from, bench.memory)
+        #expect(first)
+        #expect(to.bufferCount == 1)
+        #expect(from.bufferCount == 1)
+        let second = to.append(moving: 1_500, of: &from, bench.memory)
+        #expect(second)
+        #expect(from.isEmpty)
+        #expect(from.bufferCount == 0)
+        #expect(text(to).utf8.count == 4_000)
+        to.removeAll(bench.memory)
+        from.removeAll(bench.memory)
+        bench.memory.buffers.publish()
+        #expect(bench.memory.buffers.free == free)
+    }
+}

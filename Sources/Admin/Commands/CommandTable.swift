@@ -4,7 +4,7 @@ package enum CommandTable {
     static let commands: [AdminCommand] = [
         HomePage.command,
         ProfilingCommands.allocProfiler,
-        SmallCommands.certs,
+        CertsCommand.command,
         ClustersCommand.command,
         ConfigDumpCommand.command,
         SmallCommands.contention,

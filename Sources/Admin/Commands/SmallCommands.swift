@@ -4,12 +4,6 @@ import Control
 import Stats
 
 enum SmallCommands {
-    static let certs = AdminCommand("/certs", "print certs on machine") { _, _ in
-        var json = JSONWriter()
-        json.object { $0.array("certificates") { _ in } }
-        return AdminResponse(json.text + "\n", contentType: AdminResponse.json)
-    }
-
     static let contention = AdminCommand("/contention", "dump current Envoy mutex contention stats (if enabled)") { _, _ in
         AdminResponse(
             "Mutex contention tracing is not enabled. To enable, run Envoy with flag --enable-mutex-tracing.")

@@ -52,6 +52,7 @@ package final class AdminServer {
         http.stats = stats.scope(StatPrefix.http("admin"), HTTPConnectionManagerStat.self).base
         http.routerStats = stats.scope("http.async-client.", RouterStat.self).base
         http.codecStats = stats.scope("http1.", HTTP1CodecStat.self).base
+        http.http2Stats = stats.scope("http2.", HTTP2CodecStat.self).base
         http.listenerStats = stats.scope("listener.admin.http.admin.", ListenerHTTPStat.self).base
         http.generateRequestID = false
         // A client that said `close` gets its end behind the answer, as from Envoy's admin; probes wait for it.

@@ -58,10 +58,6 @@ static inline unsigned martlet_ring_take(struct io_uring *ring, martlet_completi
   return n;
 }
 
-static inline unsigned martlet_ring_overflow(struct io_uring *ring) {
-  return __atomic_load_n(ring->cq.koverflow, __ATOMIC_RELAXED);
-}
-
 static inline struct io_uring_sqe *martlet_sqe(struct io_uring *ring) { return io_uring_get_sqe(ring); }
 static inline unsigned martlet_sqe_places(struct io_uring *ring) { return io_uring_sq_space_left(ring); }
 

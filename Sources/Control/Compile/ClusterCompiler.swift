@@ -31,6 +31,10 @@ struct ClusterDraft {
     var endpoints: [EndpointSpec]
     var balancing: BalancingOptions
     var statName: String
+    /// With a hashing policy.
+    var ring: StatScope<RingHashStat>?
+    var maglev: StatScope<MaglevStat>?
+    var tls: TLSDraft?
     /// With `track_remaining`.
     var remaining: (normal: StatScope<CircuitBreakerRemainingStat>?, high: StatScope<CircuitBreakerRemainingStat>?)
 }
@@ -69,11 +73,21 @@ struct ClusterCompiler {
         }
         connections(message, place, &config)
         LoadBalancingCompiler(diagnostics: diagnostics).compile(message, place, &config)
-        HTTPUpstreamCompiler(diagnostics: diagnostics).compile(message, place, &config)
+        if config.policy.isHashing, config.hashing.usesHostname, message.type == .static, message.clusterType.name.isEmpty {
+            diagnostics.error(
+                place, "Cannot use hostname for consistent hashing loadbalancing for cluster of type: 'envoy.cluster.static'",
+                suggestion: "give the endpoints a 'hash_key' in their 'envoy.lb' metadata")
+        }
+        HTTPUpstreamCompiler(diagnostics: diagnostics, arena: part.arena).compile(message, place, &config)
+        if config.upstreamProtocol != .http1 {
+            config.http2Stats = part.scope(
+                compilation.stats, StatPrefix.cluster(statName) + "http2.", HTTP2CodecStat.self).base
+        }
         let discovery = discovery(message, place)
         let endpoints = EndpointCompiler(diagnostics: diagnostics, part: part)
             .compile(message, resolves: discovery?.dns != nil, place.at("load_assignment"))
         if case .logicalDNS = discovery { checkLogical(message, place) }
+        let tls = tls(message, place, part, statName, &config)
         var balancing = BalancingOptions()
         if message.loadAssignment.policy.hasOverprovisioningFactor {
             balancing.overprovisioning = message.loadAssignment.policy.overprovisioningFactor.value
@@ -82,9 +96,35 @@ struct ClusterCompiler {
             balancing.panicThresholdPercent = message.commonLbConfig.healthyPanicThreshold.value
         }
         guard diagnostics.errors.count == before, let discovery else { return nil }
+        let prefix = StatPrefix.cluster(statName)
+        let ring = config.policy == .ringHash ? part.scope(compilation.stats, prefix + "ring_hash_lb.", RingHashStat.self) : nil
+        let maglev = config.policy == .maglev ? part.scope(compilation.stats, prefix + "maglev_lb.", MaglevStat.self) : nil
         return ClusterDraft(
             part: part, config: config, discovery: discovery, endpoints: endpoints, balancing: balancing,
-            statName: statName, remaining: remaining)
+            statName: statName, ring: ring, maglev: maglev, tls: tls, remaining: remaining)
+    }
+
+    /// Nil: cleartext, or an error.
+    private func tls(
+        _ message: ClusterMessage, _ place: Place, _ part: PlanPart, _ statName: String, _ config: inout ClusterConfig
+    ) -> TLSDraft? {
+        guard message.hasTransportSocket else { return nil }
+        let at = place.at("transport_socket")
+        guard
+            case .upstreamTLS(let context) = TransportSocket.read(
+                message.transportSocket, isDownstream: false, at, diagnostics)
+        else { return nil }
+        let configPlace = at.at("typed_config")
+        let slot = part.slot(tls: compilation.environment.tlsSlots, place.path + " " + message.name)
+        let resolved = compilation.secrets.resolve(context, configPlace)
+        let source = TLSSource(
+            context: .upstream(KeptMessage(resolved.message)), place: configPlace,
+            statPrefix: StatPrefix.cluster(statName), slot: slot, owner: part,
+            certificateNames: resolved.certificateNames, authorityName: resolved.authorityName)
+        config.tlsSlot = slot
+        config.serverName = part.arena.text(context.sni)
+        config.prefersHostName = context.autoHostSni
+        return compilation.tls.compile(source)
     }
 
     private func discovery(_ message: ClusterMessage, _ place: Place) -> ClusterDiscovery? {
@@ -202,17 +242,6 @@ struct ClusterCompiler {
     }
 
     private func refuseUnsupported(_ message: ClusterMessage, _ place: Place) {
-        let socket = message.transportSocket
-        let isRaw =
-            socket.typedConfig.messageName == Envoy_Extensions_TransportSockets_RawBuffer_V3_RawBuffer.protoMessageName
-            || (socket.configType == nil
-                && ExtensionNames.canonical(socket.name) == "envoy.transport_sockets.raw_buffer")
-        if message.hasTransportSocket, !isRaw {
-            diagnostics.error(
-                place.at("transport_socket"),
-                "Didn't find a registered implementation for '\(socket.name)' with type URL: '\(socket.typedConfig.messageName)'",
-                expected: "envoy.transport_sockets.raw_buffer; TLS is not supported by Martlet yet")
-        }
         diagnostics.unsupported(
             place, "envoy.config.cluster.v3.Cluster",
             [
@@ -225,7 +254,6 @@ struct ClusterCompiler {
                 "track_cluster_stats": message.hasTrackClusterStats,
                 "preconnect_policy": message.hasPreconnectPolicy,
                 "connection_pool_per_downstream_connection": message.connectionPoolPerDownstreamConnection,
-                "http2_protocol_options": message.hasHTTP2ProtocolOptions,
             ])
     }
 }

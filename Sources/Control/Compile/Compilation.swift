@@ -13,6 +13,7 @@ package final class CompileEnvironment {
     let seed = Random.systemSeed()
     let clusterSlots = SlotTable()
     let listenerSlots = SlotTable()
+    let tlsSlots = SlotTable()
     package let runtime = RuntimeTable()
     package let logSinks: LogSinks
 
@@ -30,6 +31,7 @@ final class Compilation {
     let environment: CompileEnvironment
     let bootstrap: Bootstrap
     let diagnostics: Diagnostics
+    let secrets: StaticSecrets
     /// Names of all clusters of this configuration.
     let clusterNames: Set<String>
     /// Parts made for it, to be given back when it is refused.
@@ -39,10 +41,18 @@ final class Compilation {
         self.environment = environment
         bootstrap = document.bootstrap
         diagnostics = Diagnostics(document.source)
+        secrets = StaticSecrets(document.bootstrap.staticResources.secrets, diagnostics)
         clusterNames = Set(document.bootstrap.staticResources.clusters.map(\.name))
     }
 
     var stats: StatRegistry { environment.stats }
+
+    /// TLS contexts are made with the parts of this configuration.
+    var tls: TLSContextCompiler {
+        TLSContextCompiler(environment: environment, diagnostics: diagnostics) { [self] name in
+            part(.tls, name, ContentHash())
+        }
+    }
 
     func part(_ kind: PlanPart.Kind, _ name: String, _ hash: ContentHash) -> PlanPart {
         let part = PlanPart(kind, name, hash)
@@ -62,6 +72,7 @@ final class Compilation {
         var hash = ContentHash()
         hash.add(bootstrap.node.id)
         hash.add(bootstrap.node.cluster)
+        for secret in bootstrap.staticResources.secrets { hash.add(secret) }
         return hash
     }()
 }

@@ -24,7 +24,7 @@ struct ConnectionManagerCompiler {
         var config = unsafe HTTPConfig(routes: routes)
         config.bufferLimit = bufferLimit
         scopes(message, &config)
-        decoder(message, &config)
+        decoder(message, place, &config)
         identity(message, &config)
         addresses(message, place, &config)
         paths(message, &config)
@@ -44,10 +44,30 @@ struct ConnectionManagerCompiler {
         }
         config.accessLogs = AccessLogCompiler(compilation: compilation, part: part)
             .compile(message.accessLog, place)
+        config.logTimes = logTimes(message, place)
         unsafe config.localReply = unsafe LocalReplyCompiler(compilation: compilation, part: part)
             .compile(message.localReplyConfig, place.at("local_reply_config"))
         unsafe config.proxyStatus = unsafe proxyStatus(message, config.serverName)
         return unsafe arena.store(config)
+    }
+
+    /// `access_log_options`, and the fields of old that say the same.
+    private func logTimes(_ message: ConnectionManager, _ place: Place) -> AccessLogTimes {
+        var times = AccessLogTimes()
+        let options = message.accessLogOptions
+        if message.hasAccessLogOptions, message.hasAccessLogFlushInterval || message.flushAccessLogOnNewRequest {
+            diagnostics.error(
+                place.at("access_log_options"),
+                message.flushAccessLogOnNewRequest
+                    ? "Only one of flush_access_log_on_new_request or access_log_options can be specified."
+                    : "Only one of access_log_flush_interval or access_log_options can be specified.")
+        }
+        if options.hasAccessLogFlushInterval { times.intervalMs = max(1, options.accessLogFlushInterval.milliseconds) }
+        if message.hasAccessLogFlushInterval { times.intervalMs = max(1, message.accessLogFlushInterval.milliseconds) }
+        times.atStart = options.flushAccessLogOnNewRequest || message.flushAccessLogOnNewRequest
+        times.atTunnel = options.flushLogOnTunnelSuccessfullyEstablished
+        // Without a log there is nothing to write.
+        return message.accessLog.isEmpty ? AccessLogTimes() : times
     }
 
     private func scopes(_ message: ConnectionManager, _ config: inout HTTPConfig) {
@@ -56,6 +76,7 @@ struct ConnectionManagerCompiler {
         config.stats = part.scope(stats, prefix, HTTPConnectionManagerStat.self).base
         config.routerStats = part.scope(stats, prefix, RouterStat.self).base
         config.codecStats = part.scope(stats, "http1.", HTTP1CodecStat.self).base
+        config.http2Stats = part.scope(stats, "http2.", HTTP2CodecStat.self).base
         config.listenerStats =
             part.scope(
                 stats, StatPrefix.listenerHTTP(statName, statPrefix: message.statPrefix), ListenerHTTPStat.self
@@ -63,7 +84,7 @@ struct ConnectionManagerCompiler {
         _ = part.scope(stats, prefix + "tracing.", HTTPTracingStat.self)
     }
 
-    private func decoder(_ message: ConnectionManager, _ config: inout HTTPConfig) {
+    private func decoder(_ message: ConnectionManager, _ place: Place, _ config: inout HTTPConfig) {
         let common = message.commonHTTPProtocolOptions
         let http1 = message.httpProtocolOptions
         var options = H1Options()
@@ -83,6 +104,21 @@ struct ConnectionManagerCompiler {
         options.enableTrailers = http1.enableTrailers
         options.allowChunkedLength = http1.allowChunkedLength
         config.decoder = options
+        switch message.codecType {
+        case .http1: config.codec = .http1
+        case .http2: config.codec = .http2
+        default: config.codec = .auto
+        }
+        var http2 = HTTP2OptionsCompiler(diagnostics: diagnostics)
+            .compile(message.http2ProtocolOptions, place.at("http2_protocol_options"), arena)
+        if !message.http2ProtocolOptions.hasOverrideStreamErrorOnInvalidHTTPMessage {
+            http2.keepsOpenOnInvalidMessage =
+                message.http2ProtocolOptions.streamErrorOnInvalidHTTPMessaging || message.streamErrorOnInvalidHTTPMessage.value
+        }
+        http2.headBytesMax = options.maxHeadBytes
+        http2.headersMax = options.maxHeaders
+        http2.underscores = options.underscores
+        config.http2 = http2
         if case .properCaseWords = http1.headerKeyFormat.headerFormat { config.properCaseHeaders = true }
         config.defaultHost10 = arena.text(http1.defaultHostForHTTP10)
         config.proxy100Continue = message.proxy100Continue
@@ -99,6 +135,7 @@ struct ConnectionManagerCompiler {
         default: config.serverAction = .overwrite
         }
         config.via = arena.text(message.via)
+        clientCertificate(message, &config)
         config.addUserAgent = message.addUserAgent.value
         config.serviceCluster = arena.text(compilation.bootstrap.node.cluster)
         config.serviceNode = arena.text(compilation.bootstrap.node.id)

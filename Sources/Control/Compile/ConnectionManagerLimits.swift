@@ -5,10 +5,9 @@ import EnvoyAPI
 extension ConnectionManagerCompiler {
     func refuseUnsupported(_ message: ConnectionManager, _ place: Place) {
         let diagnostics = compilation.diagnostics
-        if message.codecType == .http2 || message.codecType == .http3 {
+        if message.codecType == .http3 {
             diagnostics.error(
-                place.at("codec_type"), "codec_type \(message.codecType == .http2 ? "HTTP2" : "HTTP3") is not supported by Martlet yet",
-                expected: "AUTO or HTTP1")
+                place.at("codec_type"), "codec_type HTTP3 is not supported by Martlet yet", expected: "AUTO, HTTP1 or HTTP2")
         }
         if message.stripMatchingHostPort, message.stripAnyHostPort {
             diagnostics.error(
@@ -21,12 +20,8 @@ extension ConnectionManagerCompiler {
             [
                 "tracing": message.hasTracing,
                 "stream_flush_timeout": message.hasStreamFlushTimeout,
-                "access_log_flush_interval": message.hasAccessLogFlushInterval,
-                "flush_access_log_on_new_request": message.flushAccessLogOnNewRequest,
-                "access_log_options": message.hasAccessLogOptions,
                 "original_ip_detection_extensions": !message.originalIpDetectionExtensions.isEmpty,
                 "early_header_mutation_extensions": !message.earlyHeaderMutationExtensions.isEmpty,
-                "forward_client_cert_details": message.forwardClientCertDetails != .sanitize,
                 "represent_ipv4_remote_address_as_ipv4_mapped_ipv6":
                     message.representIpv4RemoteAddressAsIpv4MappedIpv6,
                 "path_normalization_options": message.hasPathNormalizationOptions,

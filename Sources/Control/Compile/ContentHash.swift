@@ -14,6 +14,9 @@ struct ContentHash: Equatable {
         }
     }
 
+    /// 16 of them.
+    var bytes: [UInt8] { [a, b].flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> ($0 * 8)) } } }
+
     mutating func add(_ text: String) { add(Array(text.utf8)) }
 
     mutating func add(_ message: some Message) {

@@ -11,8 +11,10 @@ enum DataSources {
         case .inlineBytes(let bytes): return Array(bytes)
         case .filename(let path):
             do throws(FileContents.Failure) {
+                let identity = FileWatch.identity(path)
                 let bytes = try FileContents.read(path)
                 part.files.append(path)
+                part.identities[path] = identity
                 return bytes
             } catch {
                 diagnostics.error(place.at("filename"), "unable to read file: \(path) (\(error.reason))")

@@ -3,32 +3,43 @@
 import EnvoyAPI
 
 final class Diagnostics {
-    let source: SourceMap
+    /// Nil: what is compiled is no document any more.
+    let source: SourceMap?
     private(set) var errors: [ConfigError] = []
     private(set) var warnings: [ConfigError] = []
 
-    init(_ source: SourceMap) { self.source = source }
+    init(_ source: SourceMap?) { self.source = source }
+
+    private func problem(
+        _ path: String, _ message: String, severity: ConfigError.Severity = .error, found: String? = nil,
+        expected: String? = nil, suggestion: String? = nil
+    ) -> ConfigError {
+        source?.problem(path, message, severity: severity, found: found, expected: expected, suggestion: suggestion)
+            ?? ConfigError(
+                file: "", line: 0, column: 0, path: path, severity: severity, message: message, found: found,
+                expected: expected, suggestion: suggestion)
+    }
 
     func error(
         _ place: Place, _ message: String, found: String? = nil, expected: String? = nil, suggestion: String? = nil
     ) {
-        errors.append(source.problem(place.path, message, found: found, expected: expected, suggestion: suggestion))
+        errors.append(problem(place.path, message, found: found, expected: expected, suggestion: suggestion))
     }
 
     func error(path: String, _ message: String, expected: String? = nil) {
-        errors.append(source.problem(path, message, expected: expected))
+        errors.append(problem(path, message, expected: expected))
     }
 
     /// A mistake that an extension found in its own message: its path continues `place`'s.
     func error(_ place: Place, relative: ConfigError) {
         errors.append(
-            source.problem(
+            problem(
                 place.path(relative.path), relative.message, severity: relative.severity, found: relative.found,
                 expected: relative.expected, suggestion: relative.suggestion))
     }
 
     func warning(_ place: Place, _ message: String, suggestion: String? = nil) {
-        warnings.append(source.problem(place.path, message, severity: .warning, suggestion: suggestion))
+        warnings.append(problem(place.path, message, severity: .warning, suggestion: suggestion))
     }
 
     /// Fields that the API has and that nothing here acts on: never silence.

@@ -9,6 +9,8 @@ struct EndpointSpec {
     var location: HostLocation
     /// In the cluster part's memory.
     var hostname: Bytes
+    /// `envoy.lb` metadata `hash_key`; empty: none.
+    var hashKey = Bytes.empty
     var weight: UInt32
     var priority: UInt32
     var health: Health
@@ -38,9 +40,10 @@ struct EndpointCompiler {
                 guard let location = location(host, resolves, below.at("endpoint")) else { continue }
                 var hostname = host.hostname
                 if hostname.isEmpty, case .name(let name, _) = location { hostname = name }
+                let hashKey = endpoint.metadata.filterMetadata["envoy.lb"]?.fields["hash_key"]?.stringValue ?? ""
                 endpoints.append(
                     EndpointSpec(
-                        location: location, hostname: part.arena.text(hostname),
+                        location: location, hostname: part.arena.text(hostname), hashKey: part.arena.text(hashKey),
                         weight: endpoint.hasLoadBalancingWeight ? endpoint.loadBalancingWeight.value : 1,
                         priority: locality.priority, health: health(endpoint.healthStatus),
                         locality: UInt32(i)))

@@ -113,17 +113,6 @@ struct FilterChainCompiler {
     }
 
     private func refuseUnsupported(_ chain: FilterChainMessage, _ place: Place) {
-        let socket = chain.transportSocket
-        let isRaw =
-            socket.typedConfig.messageName == Envoy_Extensions_TransportSockets_RawBuffer_V3_RawBuffer.protoMessageName
-            || (socket.configType == nil
-                && ExtensionNames.canonical(socket.name) == "envoy.transport_sockets.raw_buffer")
-        if chain.hasTransportSocket, !isRaw {
-            diagnostics.error(
-                place.at("transport_socket"),
-                "Didn't find a registered implementation for '\(socket.name)' with type URL: '\(socket.typedConfig.messageName)'",
-                expected: "envoy.transport_sockets.raw_buffer; TLS is not supported by Martlet yet")
-        }
         diagnostics.unsupported(
             place, "envoy.config.listener.v3.FilterChain", ["use_proxy_proto": chain.useProxyProto.value])
     }

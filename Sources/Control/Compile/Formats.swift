@@ -6,9 +6,13 @@ import Primitives
 
 enum Formats {
     /// Nil after an error.
-    static func compile(_ text: String, _ place: Place, _ part: PlanPart, _ diagnostics: Diagnostics) -> Format? {
+    static func compile(
+        _ text: String, _ place: Place, _ part: PlanPart, _ diagnostics: Diagnostics, withoutQuery: Bool = false
+    ) -> Format? {
         do throws(FormatError) {
-            return try FormatCompiler.compile(text, in: part.arena)
+            var compiler = FormatCompiler(in: part.arena)
+            compiler.allowsRequestWithoutQuery = withoutQuery
+            return try compiler.compile(text)
         } catch {
             diagnostics.error(
                 place, error.description, found: error.found, expected: error.expected, suggestion: error.suggestion)

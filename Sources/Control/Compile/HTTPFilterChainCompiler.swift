@@ -129,7 +129,7 @@ struct HTTPFilterChainCompiler {
         if message.disabled {
             diagnostics.error(
                 place.at("disabled"),
-                "Error: terminal filter named \(message.name) of type \(HTTPFilterChainCompiler.router) cannot be disabled by default.")
+                "Error: the last (terminal) filter (\(message.name)) in the chain cannot be disabled by default.")
         }
         result.router = router
     }

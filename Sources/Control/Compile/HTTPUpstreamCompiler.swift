@@ -1,10 +1,13 @@
 // How HTTP is spoken to a cluster: `HttpProtocolOptions`, and the deprecated fields that real configurations carry.
 
 import EnvoyAPI
+import Primitives
 import Upstream
+import Wire
 
 struct HTTPUpstreamCompiler {
     let diagnostics: Diagnostics
+    let arena: FrozenArena
     private static let key = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
     func compile(_ message: ClusterMessage, _ place: Place, _ config: inout ClusterConfig) {
@@ -13,6 +16,12 @@ struct HTTPUpstreamCompiler {
         }
         common(message.commonHTTPProtocolOptions, place.at("common_http_protocol_options"), &config)
         http1(message.httpProtocolOptions, place.at("http_protocol_options"), &config)
+        if message.hasHTTP2ProtocolOptions {
+            http2(message.http2ProtocolOptions, place.at("http2_protocol_options"), &config)
+            config.upstreamProtocol = message.protocolSelection == .useDownstreamProtocol ? .downstream : .http2
+        } else if message.protocolSelection == .useDownstreamProtocol {
+            config.upstreamProtocol = .downstream
+        }
         for (name, any) in message.typedExtensionProtocolOptions.sorted(by: { $0.key < $1.key }) {
             let at = place.at("typed_extension_protocol_options", key: name)
             guard any.messageName == HTTPUpstreamCompiler.key,
@@ -35,16 +44,19 @@ struct HTTPUpstreamCompiler {
             let at = place.at("explicit_http_config")
             switch explicit.protocolConfig {
             case .httpProtocolOptions(let options): http1(options, at.at("http_protocol_options"), &config)
-            case .http2ProtocolOptions:
-                diagnostics.unsupported(
-                    at, "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig",
-                    ["http2_protocol_options": true])
+            case .http2ProtocolOptions(let options):
+                http2(options, at.at("http2_protocol_options"), &config)
+                config.upstreamProtocol = .http2
             case .none: break
             }
         case .useDownstreamProtocolConfig(let downstream):
             http1(
                 downstream.httpProtocolOptions,
                 place.at("use_downstream_protocol_config").at("http_protocol_options"), &config)
+            http2(
+                downstream.http2ProtocolOptions,
+                place.at("use_downstream_protocol_config").at("http2_protocol_options"), &config)
+            config.upstreamProtocol = .downstream
         case .autoConfig:
             diagnostics.unsupported(
                 place, "envoy.extensions.upstreams.http.v3.HttpProtocolOptions", ["auto_config": true])
@@ -75,6 +87,13 @@ struct HTTPUpstreamCompiler {
         }
         diagnostics.unsupported(
             place, "envoy.config.core.v3.HttpProtocolOptions", ["max_stream_duration": options.hasMaxStreamDuration])
+    }
+
+    /// Behind `common`: HTTP/2 has the same limits of heads.
+    private func http2(_ options: HTTP2Options, _ place: Place, _ config: inout ClusterConfig) {
+        config.http2 = HTTP2OptionsCompiler(diagnostics: diagnostics).compile(options, place, arena)
+        config.http2.headBytesMax = UInt32(clamping: config.headBytesMax)
+        config.http2.headersMax = UInt16(clamping: config.headersMax)
     }
 
     private func http1(_ options: Http1Options, _ place: Place, _ config: inout ClusterConfig) {

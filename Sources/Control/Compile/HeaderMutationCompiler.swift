@@ -66,6 +66,29 @@ struct HeaderMutationCompiler {
         part.arena.array(options.enumerated().compactMap { i, option in addition(option, place.at(field, i)) })
     }
 
+    /// Steps that follow each other, each seeing what the ones before did (`common.mutation_rules.v3.HeaderMutation`).
+    func steps(
+        _ messages: [Envoy_Config_Common_MutationRules_V3_HeaderMutation], _ place: Place, field: StaticString
+    ) -> FrozenArray<HeaderMutation> {
+        var steps: [[HeaderMutation]] = []
+        for (i, message) in messages.enumerated() {
+            let at = place.at(field, i)
+            switch message.action {
+            case .append(let option):
+                if var mutation = addition(option, at.at("append")) {
+                    mutation.movesToEnd = true
+                    steps.append([mutation])
+                }
+            case .remove(let name): steps.append([removal(name, at.at("remove"))])
+            case .removeOnMatch:
+                diagnostics.unsupported(
+                    at, "envoy.config.common.mutation_rules.v3.HeaderMutation", ["remove_on_match": true])
+            case .none: break
+            }
+        }
+        return part.arena.array(HeaderMutationCompiler.grouped(steps))
+    }
+
     private func removal(_ name: String, _ place: Place) -> HeaderMutation {
         let lowered = name.lowercased()
         if lowered.hasPrefix(":") || lowered == "host" {

@@ -1,4 +1,4 @@
-// One listener: its addresses and its one filter chain.
+// One listener: its addresses and its filter chains.
 
 import EnvoyAPI
 import Pipeline
@@ -15,6 +15,7 @@ struct ListenerDraft {
     var config: ListenerConfig
     var addresses: [SocketAddress]
     var backlog: Int32
+    var tls: [TLSDraft]
     var place: Place
 }
 
@@ -52,16 +53,16 @@ struct ListenerCompiler {
                     compilation.stats, StatPrefix.listenerWorker(statName, worker: $0), ListenerWorkerStat.self
                 ).base
             })
-        if let (chain, chainPlace) = chain(message, place, addresses) {
-            let compiler = FilterChainCompiler(
-                compilation: compilation, part: part, statName: statName, bufferLimit: config.bufferLimit)
-            config.chain = compiler.compile(chain, chainPlace)
-        }
+        let shown = addresses.first.map { "\($0)" } ?? message.name
+        let tls = ListenerChainsCompiler(
+            compilation: compilation, part: part, key: key, statName: statName, shown: shown
+        ).compile(message, place, &config)
+        config.accessLogs = AccessLogCompiler(compilation: compilation, part: part).compile(message.accessLog, place)
         guard diagnostics.errors.count == before else { return nil }
         let backlog = message.hasTcpBacklogSize ? Int32(clamping: message.tcpBacklogSize.value) : 4096
         return ListenerDraft(
             key: key, name: message.name, part: part, config: config, addresses: addresses, backlog: backlog,
-            place: place)
+            tls: tls, place: place)
     }
 
     private func addresses(_ message: ListenerMessage, _ place: Place) -> [SocketAddress] {
@@ -86,54 +87,16 @@ struct ListenerCompiler {
         return addresses
     }
 
-    /// The chain that takes every connection.
-    private func chain(
-        _ message: ListenerMessage, _ place: Place, _ addresses: [SocketAddress]
-    ) -> (FilterChainMessage, Place)? {
-        let shown = addresses.first.map { "\($0)" } ?? message.name
-        if message.filterChains.isEmpty {
-            if message.hasDefaultFilterChain {
-                return (message.defaultFilterChain, place.at("default_filter_chain"))
-            }
-            diagnostics.error(
-                place.at("filter_chains"), "error adding listener '\(shown)': no filter chains specified",
-                expected: "at least one filter chain")
-            return nil
-        }
-        var found: (FilterChainMessage, Place)?
-        for (i, chain) in message.filterChains.enumerated() {
-            let at = place.at("filter_chains", i)
-            if chain.filterChainMatch != Envoy_Config_Listener_V3_FilterChainMatch() {
-                diagnostics.error(
-                    at.at("filter_chain_match"),
-                    "'filter_chain_match' of envoy.config.listener.v3.FilterChain is not supported by Martlet yet")
-            } else if found != nil {
-                diagnostics.error(
-                    at,
-                    "error adding listener '\(shown)': filter chain '\(chain.name)' has the same matching rules defined as '\(message.filterChains[0].name)'"
-                )
-            }
-            if found == nil { found = (chain, at) }
-        }
-        if message.hasDefaultFilterChain {
-            diagnostics.warning(
-                place.at("default_filter_chain"), "never used: the first filter chain takes every connection")
-        }
-        return found
-    }
-
     private func refuseUnsupported(_ message: ListenerMessage, _ place: Place) {
         diagnostics.unsupported(
             place, "envoy.config.listener.v3.Listener",
             [
                 "use_original_dst": message.useOriginalDst.value,
-                "listener_filters": !message.listenerFilters.isEmpty,
                 "transparent": message.transparent.value,
                 "freebind": message.freebind.value,
                 "socket_options": !message.socketOptions.isEmpty,
                 "tcp_fast_open_queue_length": message.tcpFastOpenQueueLength.value > 0,
                 "connection_balance_config": message.hasConnectionBalanceConfig,
-                "access_log": !message.accessLog.isEmpty,
                 "bind_to_port": (message.hasBindToPort && !message.bindToPort.value)
                     || (message.deprecatedV1.hasBindToPort && !message.deprecatedV1.bindToPort.value),
                 "enable_reuse_port": message.hasEnableReusePort && !message.enableReusePort.value,

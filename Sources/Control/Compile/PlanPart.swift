@@ -9,7 +9,7 @@ import Stats
 
 @safe
 package final class PlanPart {
-    package enum Kind: String { case listener, cluster, hosts }
+    package enum Kind: String { case listener, cluster, hosts, tls }
 
     package let kind: Kind
     package let name: String
@@ -28,6 +28,8 @@ package final class PlanPart {
     private var atEnd: [() -> Void] = []
     /// Files that it was made from, beside its message, and the hash of what they held.
     var files: [String] = []
+    /// What they were before they were read: another one now is a reason to read again.
+    var identities: [String: [Int]] = [:]
     lazy var filesHash = PlanPart.hash(files)
     /// Listening sockets that the part's listener uses.
     var sockets: [ListenSocketGroup] = []
@@ -52,6 +54,13 @@ package final class PlanPart {
     func slot(_ slots: SlotTable, _ name: String) -> UInt32 {
         let slot = slots.acquire(name)
         clusterSlots.append(slot)
+        return slot
+    }
+
+    /// A number for a TLS context, as long as this part lives.
+    func slot(tls slots: SlotTable, _ name: String) -> UInt32 {
+        let slot = slots.acquire(name)
+        onDestroy { slots.release(slot) }
         return slot
     }
 

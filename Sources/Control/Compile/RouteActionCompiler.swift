@@ -12,6 +12,7 @@ extension RouteCompiler {
         _ config: inout RouteConfig
     ) {
         refuseUnsupported(action, place)
+        config.hashRules = HashPolicyCompiler(diagnostics: diagnostics, part: part).compile(action.hashPolicy, place)
         clusters(action, route, place, &config)
         switch action.clusterNotFoundResponseCode {
         case .notFound: config.clusterNotFoundStatus = 404
@@ -28,11 +29,27 @@ extension RouteCompiler {
             unsafe config.internalRedirect = unsafe InternalRedirectCompiler(diagnostics: diagnostics, part: part)
                 .compile(action.internalRedirectPolicy, place.at("internal_redirect_policy"))
         }
+        mirrors(action, route, place, &config)
         let retry = action.hasRetryPolicy ? action.retryPolicy : surroundings.host.retryPolicy
         if action.hasRetryPolicy || surroundings.host.hasRetryPolicy {
             let at = action.hasRetryPolicy ? place.at("retry_policy") : surroundings.hostPlace.at("retry_policy")
             unsafe config.retry = unsafe RetryCompiler(compilation: compilation, part: part).compile(retry, at)
         }
+    }
+
+    /// The most specific level that has any.
+    private func mirrors(_ action: RouteActionMessage, _ route: String, _ place: Place, _ config: inout RouteConfig) {
+        let levels = [
+            (action.requestMirrorPolicies, place), (surroundings.host.requestMirrorPolicies, surroundings.hostPlace),
+            (surroundings.table.requestMirrorPolicies, surroundings.tablePlace),
+        ]
+        guard let (policies, at) = levels.first(where: { !$0.0.isEmpty }) else { return }
+        config.mirrors = MirrorCompiler(compilation: compilation, part: part, validates: validatesClusters)
+            .compile(policies, timeoutMs: config.timeoutMs, route: route, at)
+    }
+
+    private var validatesClusters: Bool {
+        !surroundings.table.hasValidateClusters || surroundings.table.validateClusters.value
     }
 
     private func clusters(
@@ -106,9 +123,7 @@ extension RouteCompiler {
         }
         switch weighted.randomValueSpecifier {
         case .headerName(let header): config.clusterHeader = arena.text(header.lowercased())
-        case .useHashPolicy(let use):
-            diagnostics.unsupported(
-                place, "envoy.config.route.v3.WeightedCluster", ["use_hash_policy": use.value])
+        case .useHashPolicy(let use): config.weighsByHash = use.value
         case .none: break
         }
         config.clusters = arena.array(entries)
@@ -116,9 +131,7 @@ extension RouteCompiler {
 
     /// The slot of a cluster. Without `validate_clusters` a name may come to life later: the slot is reserved for it.
     private func slot(_ name: String, _ message: String, _ route: String, _ place: Place) -> UInt32 {
-        let table = surroundings.table
-        let validates = !table.hasValidateClusters || table.validateClusters.value
-        if validates, !compilation.clusterNames.contains(name) {
+        if validatesClusters, !compilation.clusterNames.contains(name) {
             diagnostics.error(
                 place, "\(message) in \(route)", expected: "the name of a cluster",
                 suggestion: nearestName(name, compilation.clusterNames))
@@ -148,7 +161,7 @@ extension RouteCompiler {
             unsafe config.regexRewrite = unsafe regexes.compile(action.regexRewrite, place.at("regex_rewrite"))
             if !action.prefixRewrite.isEmpty {
                 diagnostics.error(
-                    place.at("regex_rewrite"), "Cannot specify both prefix_rewrite and regex_rewrite")
+                    place.at("regex_rewrite"), "Specify only one of prefix_rewrite, regex_rewrite or path_rewrite_policy")
             }
         }
         switch action.hostRewriteSpecifier {
@@ -203,8 +216,6 @@ extension RouteCompiler {
                 "flush_timeout": action.hasFlushTimeout,
                 "early_data_policy": action.hasEarlyDataPolicy,
                 "retry_policy_typed_config": action.hasRetryPolicyTypedConfig,
-                "request_mirror_policies": !action.requestMirrorPolicies.isEmpty,
-                "hash_policy": !action.hashPolicy.isEmpty,
                 "hedge_policy": action.hasHedgePolicy,
             ])
     }

@@ -1,6 +1,7 @@
 // `match`: from Envoy's message to Routing's specification. Regexes are judged by Routing itself.
 
 import EnvoyAPI
+import Matching
 import Routing
 
 typealias UriTemplateMatch = Envoy_Extensions_Path_Match_UriTemplate_V3_UriTemplateMatchConfig
@@ -18,10 +19,13 @@ struct RouteMatchCompiler {
         }
         spec.headers = message.headers.enumerated().compactMap { header($0.element, place.at("headers", $0.offset)) }
         spec.queryParameters = message.queryParameters.enumerated().compactMap {
-            queryParameter($0.element, place.at("query_parameters", $0.offset))
+            MatcherCompiler.queryParameter(
+                $0.element, DiagnosedPlace(place.at("query_parameters", $0.offset), diagnostics))
         }
         spec.cookies = message.cookies.enumerated().compactMap { i, cookie in
-            string(cookie.stringMatch, place.at("cookies", i).at("string_match")).map {
+            MatcherCompiler.string(
+                cookie.stringMatch, DiagnosedPlace(place.at("cookies", i).at("string_match"), diagnostics)
+            ).map {
                 CookieMatchSpec(cookie.name, $0, invert: cookie.invertMatch)
             }
         }
@@ -67,52 +71,20 @@ struct RouteMatchCompiler {
     }
 
     func header(_ message: HeaderMatcher, _ place: Place) -> HeaderMatchSpec? {
-        guard let value = headerValue(message, place) else { return nil }
-        return HeaderMatchSpec(
-            message.name.lowercased(), value, invert: message.invertMatch,
-            treatMissingAsEmpty: message.treatMissingHeaderAsEmpty)
+        MatcherCompiler.header(message, DiagnosedPlace(place, diagnostics))
+    }
+}
+
+/// Where a matcher stands in the configuration.
+struct DiagnosedPlace: MatcherPlace {
+    private let place: Place
+    private let diagnostics: Diagnostics
+
+    init(_ place: Place, _ diagnostics: Diagnostics) {
+        self.place = place
+        self.diagnostics = diagnostics
     }
 
-    private func headerValue(_ message: HeaderMatcher, _ place: Place) -> HeaderMatchSpec.Value? {
-        switch message.headerMatchSpecifier {
-        case .exactMatch(let text): return .string(StringMatchSpec(.exact(text)))
-        case .safeRegexMatch(let regex): return .string(StringMatchSpec(.regex(regex.regex)))
-        case .prefixMatch(let text): return .string(StringMatchSpec(.prefix(text)))
-        case .suffixMatch(let text): return .string(StringMatchSpec(.suffix(text)))
-        case .containsMatch(let text): return .string(StringMatchSpec(.contains(text)))
-        case .rangeMatch(let range): return .range(range.start, range.end)
-        case .presentMatch(let present): return .present(present)
-        case .stringMatch(let matcher): return string(matcher, place.at("string_match")).map { .string($0) }
-        case .none: return .present(true)
-        }
-    }
-
-    private func queryParameter(
-        _ message: Envoy_Config_Route_V3_QueryParameterMatcher, _ place: Place
-    ) -> QueryParameterMatchSpec? {
-        switch message.queryParameterMatchSpecifier {
-        case .stringMatch(let matcher):
-            return string(matcher, place.at("string_match")).map { QueryParameterMatchSpec(message.name, .string($0)) }
-        case .presentMatch(let present): return QueryParameterMatchSpec(message.name, .present(present))
-        case .none: return QueryParameterMatchSpec(message.name, .present(true))
-        }
-    }
-
-    func string(_ message: StringMatcher, _ place: Place) -> StringMatchSpec? {
-        let ignoreCase = message.ignoreCase
-        switch message.matchPattern {
-        case .exact(let text): return StringMatchSpec(.exact(text), ignoreCase: ignoreCase)
-        case .prefix(let text): return StringMatchSpec(.prefix(text), ignoreCase: ignoreCase)
-        case .suffix(let text): return StringMatchSpec(.suffix(text), ignoreCase: ignoreCase)
-        case .contains(let text): return StringMatchSpec(.contains(text), ignoreCase: ignoreCase)
-        case .safeRegex(let regex): return StringMatchSpec(.regex(regex.regex), ignoreCase: ignoreCase)
-        case .custom(let custom):
-            diagnostics.error(
-                place.at("custom"),
-                "Didn't find a registered implementation for '\(custom.name)' with type URL: '\(custom.typedConfig.messageName)'"
-            )
-            return nil
-        case .none: return nil
-        }
-    }
+    func at(_ field: StaticString) -> DiagnosedPlace { DiagnosedPlace(place.at(field), diagnostics) }
+    func error(_ message: String) { diagnostics.error(place, message) }
 }

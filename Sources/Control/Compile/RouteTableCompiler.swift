@@ -102,10 +102,7 @@ struct RouteTableCompiler {
     private func refuseUnsupported(_ message: RouteConfiguration, _ place: Place) {
         diagnostics.unsupported(
             place, "envoy.config.route.v3.RouteConfiguration",
-            [
-                "cluster_specifier_plugins": !message.clusterSpecifierPlugins.isEmpty,
-                "request_mirror_policies": !message.requestMirrorPolicies.isEmpty,
-            ])
+            ["cluster_specifier_plugins": !message.clusterSpecifierPlugins.isEmpty])
     }
 
     private func refuseUnsupported(_ message: VirtualHostMessage, _ place: Place) {
@@ -116,7 +113,6 @@ struct RouteTableCompiler {
                 "retry_policy_typed_config": message.hasRetryPolicyTypedConfig,
                 "hedge_policy": message.hasHedgePolicy,
                 "include_is_timeout_retry_header": message.includeIsTimeoutRetryHeader,
-                "request_mirror_policies": !message.requestMirrorPolicies.isEmpty,
             ])
     }
 }

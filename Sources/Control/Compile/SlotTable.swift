@@ -36,8 +36,4 @@ final class SlotTable {
         names[index] = nil
         free.append(slot)
     }
-
-    /// One more than the highest slot ever used.
-    var count: Int { names.count }
-    var liveCount: Int { slots.count }
 }

@@ -18,17 +18,30 @@ struct SubstitutionFormat {
 struct SubstitutionFormatCompiler {
     let part: PlanPart
     let diagnostics: Diagnostics
+    /// `formatters` has `envoy.formatter.req_without_query`.
+    private var knowsWithoutQuery = false
+    private static let withoutQuery = "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery"
+
+    init(part: PlanPart, diagnostics: Diagnostics) {
+        self.part = part
+        self.diagnostics = diagnostics
+    }
 
     /// Nil after an error.
     func compile(_ message: SubstitutionFormatMessage, _ place: Place) -> SubstitutionFormat? {
+        var compiler = self
         for i in message.formatters.indices {
             let formatter = message.formatters[i]
+            if formatter.typedConfig.messageName == SubstitutionFormatCompiler.withoutQuery {
+                compiler.knowsWithoutQuery = true
+                continue
+            }
             diagnostics.error(
                 place.at("formatters", i),
                 "Formatter not found: '\(formatter.name)' with type URL: '\(formatter.typedConfig.messageName)'",
-                expected: "no formatter extensions: Martlet has none yet")
+                expected: "envoy.formatter.req_without_query")
         }
-        guard var format = body(message, place) else { return nil }
+        guard var format = compiler.body(message, place) else { return nil }
         format.missing = message.omitEmptyValues ? .empty : .dash
         format.contentType = message.contentType
         return format
@@ -52,7 +65,7 @@ struct SubstitutionFormatCompiler {
     }
 
     private func text(_ text: String, _ place: Place) -> SubstitutionFormat? {
-        Formats.compile(text, place, part, diagnostics).map { SubstitutionFormat(.text($0)) }
+        Formats.compile(text, place, part, diagnostics, withoutQuery: knowsWithoutQuery).map { SubstitutionFormat(.text($0)) }
     }
 
     // MARK: JSON
@@ -106,7 +119,7 @@ struct SubstitutionFormatCompiler {
     private func string(
         _ text: String, key: Bytes, _ place: Place, _ tokens: inout [JSONToken], _ isRight: inout Bool
     ) {
-        guard let format = Formats.compile(text, place, part, diagnostics) else {
+        guard let format = Formats.compile(text, place, part, diagnostics, withoutQuery: knowsWithoutQuery) else {
             isRight = false
             return
         }

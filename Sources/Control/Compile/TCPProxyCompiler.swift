@@ -19,12 +19,29 @@ struct TCPProxyCompiler {
         if message.hasIdleTimeout { config.idleTimeoutMs = message.idleTimeout.milliseconds }
         if message.hasMaxConnectAttempts { config.connectAttemptsMax = message.maxConnectAttempts.value }
         config.accessLogs = AccessLogCompiler(compilation: compilation, part: part).compile(message.accessLog, place)
+        hashPolicy(message, place, &config)
         durations(message, place, &config)
         early(message, place, &config)
         config.clusters = part.arena.array(clusters(message, place))
         config.accessLogs = AccessLogCompiler(compilation: compilation, part: part).compile(message.accessLog, place)
         config.logsConnected = message.accessLogOptions.flushAccessLogOnConnected
+        if message.accessLogOptions.hasAccessLogFlushInterval, !message.accessLog.isEmpty {
+            config.logIntervalMs = max(1, message.accessLogOptions.accessLogFlushInterval.milliseconds)
+        }
         return unsafe part.arena.store(config)
+    }
+
+    private func hashPolicy(_ message: TCPProxyMessage, _ place: Place, _ config: inout TCPProxyConfig) {
+        for (i, policy) in message.hashPolicy.enumerated() {
+            switch policy.policySpecifier {
+            case .sourceIp: config.hashesSourceIP = true
+            case .filterState(let state):
+                diagnostics.error(
+                    place.at("hash_policy", i).at("filter_state"),
+                    "'filter_state' is not supported by Martlet yet: no filter sets '\(state.key)'", expected: "source_ip")
+            case .none: break
+            }
+        }
     }
 
     private func durations(_ message: TCPProxyMessage, _ place: Place, _ config: inout TCPProxyConfig) {
@@ -40,7 +57,7 @@ struct TCPProxyCompiler {
             if config.backoffMaxMs < config.backoffBaseMs {
                 diagnostics.error(
                     place.at("backoff_options").at("max_interval"),
-                    "max_backoff_interval_ must be greater than or equal to base_backoff_interval_")
+                    "max_backoff_interval must be greater or equal to base_backoff_interval")
             }
         }
         for (field, isSet) in [
@@ -103,13 +120,9 @@ struct TCPProxyCompiler {
 
     private func refuseUnsupported(_ message: TCPProxyMessage, _ place: Place) {
         diagnostics.unsupported(
-            place.at("access_log_options"), "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TcpAccessLogOptions",
-            ["access_log_flush_interval": message.accessLogOptions.hasAccessLogFlushInterval])
-        diagnostics.unsupported(
             place, "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
             [
                 "metadata_match": message.hasMetadataMatch,
-                "hash_policy": !message.hashPolicy.isEmpty,
                 "tunneling_config": message.hasTunnelingConfig,
                 "proxy_protocol_tlvs": !message.proxyProtocolTlvs.isEmpty,
             ])

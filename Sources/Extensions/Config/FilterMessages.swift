@@ -1,6 +1,7 @@
 // Reading a filter's messages: from wire bytes, and the parts that several filters have alike. Main thread.
 
 import EnvoyAPI
+import Matching
 import Pipeline
 import Primitives
 import Routing
@@ -40,50 +41,20 @@ final class Problems {
     func check() throws(FilterProblems) { if !list.isEmpty { throw FilterProblems(list) } }
 }
 
-enum Matchers {
-    /// Nil, with a problem, for a matcher that this build does not have.
-    static func header(_ message: HeaderMatcherMessage, _ path: String, _ problems: Problems) -> HeaderMatchSpec? {
-        guard let value = headerValue(message, path, problems) else { return nil }
-        return HeaderMatchSpec(
-            message.name.lowercased(), value, invert: message.invertMatch,
-            treatMissingAsEmpty: message.treatMissingHeaderAsEmpty)
+/// Where a matcher stands in a filter's message.
+struct ProblemPlace: MatcherPlace {
+    private let path: String
+    private let problems: Problems
+
+    init(_ path: String, _ problems: Problems) {
+        self.path = path
+        self.problems = problems
     }
 
-    private static func headerValue(
-        _ message: HeaderMatcherMessage, _ path: String, _ problems: Problems
-    ) -> HeaderMatchSpec.Value? {
-        switch message.headerMatchSpecifier {
-        case .exactMatch(let text): return .string(StringMatchSpec(.exact(text)))
-        case .safeRegexMatch(let regex): return .string(StringMatchSpec(.regex(regex.regex)))
-        case .prefixMatch(let text): return .string(StringMatchSpec(.prefix(text)))
-        case .suffixMatch(let text): return .string(StringMatchSpec(.suffix(text)))
-        case .containsMatch(let text): return .string(StringMatchSpec(.contains(text)))
-        case .rangeMatch(let range): return .range(range.start, range.end)
-        case .presentMatch(let present): return .present(present)
-        case .stringMatch(let matcher): return string(matcher, path + ".string_match", problems).map { .string($0) }
-        case .none: return .present(true)
-        }
-    }
-
-    static func string(_ message: StringMatcherMessage, _ path: String, _ problems: Problems) -> StringMatchSpec? {
-        let ignoreCase = message.ignoreCase
-        switch message.matchPattern {
-        case .exact(let text): return StringMatchSpec(.exact(text), ignoreCase: ignoreCase)
-        case .prefix(let text): return StringMatchSpec(.prefix(text), ignoreCase: ignoreCase)
-        case .suffix(let text): return StringMatchSpec(.suffix(text), ignoreCase: ignoreCase)
-        case .contains(let text): return StringMatchSpec(.contains(text), ignoreCase: ignoreCase)
-        case .safeRegex(let regex): return StringMatchSpec(.regex(regex.regex), ignoreCase: ignoreCase)
-        case .custom(let custom):
-            problems.add(
-                path + ".custom",
-                "Didn't find a registered implementation for '\(custom.name)' with type URL: '\(custom.typedConfig.typeURL)'")
-            return nil
-        case .none: return nil
-        }
-    }
+    func at(_ field: StaticString) -> ProblemPlace { ProblemPlace("\(path).\(field)", problems) }
+    func error(_ message: String) { problems.add(path, message) }
 }
 
-typealias HeaderMatcherMessage = Envoy_Config_Route_V3_HeaderMatcher
 typealias StringMatcherMessage = Envoy_Type_Matcher_V3_StringMatcher
 typealias HeaderValueOptionMessage = Envoy_Config_Core_V3_HeaderValueOption
 

@@ -32,7 +32,9 @@ extension Worker {
 
     /// What was read is not a request: logs show who asked and when, and no method and no path.
     private func tellWithoutHead(_ stream: StreamPointer) {
+        let version = unsafe stream.pointee.request.version
         unsafe stream.pointee.request.reset()
+        unsafe stream.pointee.request.version = version
         if let connection = unsafe connections.slab[stream.pointee.downstream] { unsafe setAddresses(stream, connection) }
         unsafe stream.pointee.startWallNs = unsafe wallNs &- (nowNs &- stream.pointee.startNs)
     }

@@ -56,10 +56,20 @@ extension Worker {
     package func openCall(
         _ owner: StreamPointer, _ filter: HTTPFilter, _ target: UnsafePointer<RouteConfig>
     ) -> StreamPointer? {
-        guard let config = unsafe callConfig, activeCalls < Worker.callsMax else { return nil }
-        guard let (handle, stream) = unsafe streams.allocate() else { return nil }
-        guard let request = MessageHead(pool: memory.blocks) else {
-            streams.free(handle)
+        guard let request = MessageHead(pool: memory.blocks), let stream = unsafe makeCall(request, target),
+            let state = unsafe callState(stream)
+        else { return nil }
+        unsafe state.initialize(to: CallState(owner: owner.pointee.handle, place: filter.place))
+        unsafe link(stream, state, owner)
+        return unsafe stream
+    }
+
+    /// A stream without a downstream connection, its sink's state not begun. Takes over `request`.
+    func makeCall(_ request: MessageHead, _ target: UnsafePointer<RouteConfig>) -> StreamPointer? {
+        guard let config = unsafe callConfig, activeCalls < Worker.callsMax,
+            let (handle, stream) = unsafe streams.allocate()
+        else {
+            request.destroy()
             return nil
         }
         guard let response = MessageHead(pool: memory.blocks) else {
@@ -76,13 +86,11 @@ extension Worker {
         unsafe stream.pointee.activeMs = nowMs
         unsafe stream.pointee.random = random.next()
         unsafe stream.pointee.isInternal = true
-        guard unsafe beginFilters(stream), let state = unsafe callState(stream) else {
+        guard unsafe beginFilters(stream), unsafe callState(stream) != nil else {
             unsafe freeStream(stream)
             return nil
         }
         activeCalls &+= 1
-        unsafe state.initialize(to: CallState(owner: owner.pointee.handle, place: filter.place))
-        unsafe link(stream, state, owner)
         return unsafe stream
     }
 
@@ -141,7 +149,10 @@ extension Worker {
         unsafe call.pointee.isDestroyed = true
         activeCalls &-= 1
         unsafe releaseUpstream(call)
-        if let state = unsafe callState(call) { unsafe unlink(call, state) }
+        if let state = unsafe callState(call) {
+            unsafe unlink(call, state)
+            if unsafe state.pointee.part != .max { unsafe pins.unpin(state.pointee.part) }
+        }
         unsafe destroyFilters(call)
         unsafe freeStream(call)
     }

@@ -9,13 +9,16 @@ import Wire
 struct CallState {
     /// First, so that it can be named by the state's address.
     var body = ByteQueue()
-    /// The stream that the call was made for, and the place of the filter that made it.
+    /// The stream that the call was made for, and the place of the filter that made it. None: a mirror, which nobody
+    /// waits for.
     let owner: Handle
     let place: UInt16
     var next = Handle.none
     var previous = Handle.none
     /// Its end has been noted, or nobody wants to know it.
     var isOver = false
+    /// What a mirror pins: the part that configures it. `.max`: nothing.
+    var part = PartID.max
 
     init(owner: Handle, place: UInt16) {
         self.owner = owner
@@ -39,6 +42,7 @@ final class CallSink: HTTPFilter {
         _ worker: Worker, _ stream: StreamPointer, _ data: inout ByteQueue, endStream: Bool
     ) -> DataVerdict {
         guard let state = unsafe worker.callState(stream), unsafe !state.pointee.isOver else { return .stopWithoutBuffer }
+        if unsafe state.pointee.owner == .none { data.removeAll(worker.memory) }
         if unsafe data.bufferCount > 0 || state.pointee.body.bufferCount > 0 { _ = data.detach(worker.memory) }
         unsafe state.pointee.body.append(moving: &data)
         if unsafe state.pointee.body.count > Worker.callResponseMax {

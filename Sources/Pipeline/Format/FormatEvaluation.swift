@@ -37,6 +37,10 @@ extension FormatWriter {
         case .connectionID: .number(source.connectionID)
         case .streamID: streamID(source)
         case .uniqueID: uuid()
+        case .downstreamTLS: unsafe tls(source.downstreamTLS, piece)
+        case .upstreamTLS: unsafe tls(source.upstreamTLS, piece)
+        case .downstreamCertificateTime: unsafe certificateTime(source.downstreamTLS, piece)
+        case .upstreamCertificateTime: unsafe certificateTime(source.upstreamTLS, piece)
 
         case .bytesReceived, .bytesSent, .upstreamWireBytesSent, .upstreamWireBytesReceived, .upstreamHeaderBytesSent,
             .upstreamHeaderBytesReceived, .downstreamWireBytesSent, .downstreamWireBytesReceived,

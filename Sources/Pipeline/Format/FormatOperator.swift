@@ -25,6 +25,7 @@ package enum FormatOperator: UInt8, BitwiseCopyable {
     case upstreamFailureReason, upstreamAttempts, upstreamConnectionID, upstreamConnectionIDsAttempted
     case upstreamLocalAddress, upstreamRemoteAddress
     case downstreamRemoteAddress, downstreamDirectRemoteAddress, downstreamLocalAddress
+    case downstreamTLS, upstreamTLS, downstreamCertificateTime, upstreamCertificateTime
     case connectionID, streamID, uniqueID, serverName, routeName, routeResolutions, accessLogType
 }
 
@@ -51,6 +52,7 @@ extension FormatOperator {
     static func rule(_ name: String) -> FormatOperatorRule? {
         if let rule = values[name] { return rule }
         if let op = plain[name] { return FormatOperatorRule(op: op) }
+        if let rule = FormatTLS.rule(name) { return rule }
         if unfilled.contains(name) { return FormatOperatorRule(op: .absent) }
         return address(name)
     }
@@ -135,27 +137,14 @@ extension FormatOperator {
 
     /// Operators whose features we do not have: they are what Envoy prints without them, `-`.
     private static let unfilled: Set<String> = {
-        var names: Set<String> = [
+        [
             "ROUNDTRIP_DURATION", "DOWNSTREAM_HANDSHAKE_DURATION", "UPSTREAM_CONNECTION_POOL_READY_DURATION",
             "ROUTE_RESOLUTION_TIME_US", "TRACE_ID", "SPAN_ID", "FILTER_CHAIN_NAME", "VIRTUAL_CLUSTER_NAME",
             "DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID", "DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID",
             "UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID", "DOWNSTREAM_LOCAL_CLOSE_REASON",
             "DOWNSTREAM_DETECTED_CLOSE_TYPE", "DOWNSTREAM_TRANSPORT_FAILURE_REASON", "UPSTREAM_DETECTED_CLOSE_TYPE",
-            "UPSTREAM_LOCAL_CLOSE_REASON", "UPSTREAM_SERVER_NAME", "TLS_JA3_FINGERPRINT", "TLS_JA4_FINGERPRINT",
+            "UPSTREAM_LOCAL_CLOSE_REASON", "TLS_JA3_FINGERPRINT", "TLS_JA4_FINGERPRINT",
         ]
-        for side in ["DOWNSTREAM", "UPSTREAM"] {
-            for leaf in ["VERSION", "CIPHER", "GROUP", "SESSION_ID"] { names.insert("\(side)_TLS_\(leaf)") }
-            for end in ["LOCAL", "PEER"] {
-                for kind in ["DNS", "URI", "IP", "EMAIL", "OTHERNAME"] { names.insert("\(side)_\(end)_\(kind)_SAN") }
-                names.insert("\(side)_\(end)_SUBJECT")
-            }
-            for leaf in [
-                "ISSUER", "SERIAL", "CERT", "CERT_V_START", "CERT_V_END", "FINGERPRINT_1", "FINGERPRINT_256",
-                "CHAIN_FINGERPRINTS_1", "CHAIN_FINGERPRINTS_256", "CHAIN_SERIALS", "ISSUER_FINGERPRINT_256",
-                "ISSUER_SERIAL",
-            ] { names.insert("\(side)_PEER_\(leaf)") }
-        }
-        return names
     }()
 
     /// `DOWNSTREAM_REMOTE_ADDRESS`, `…_WITHOUT_PORT(mask)`, `DOWNSTREAM_REMOTE_PORT`, and so for the other ends.

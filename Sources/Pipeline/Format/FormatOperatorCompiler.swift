@@ -23,7 +23,7 @@ struct FormatOperatorCompiler {
         case .queryParameters: try queryParameters(&piece)
         case .grpcStatus: try grpcStatus(&piece)
         case .pointDuration: try duration(&piece)
-        case .startTime, .emitTime: try time(&piece)
+        case .startTime, .emitTime, .downstreamCertificateTime, .upstreamCertificateTime: try time(&piece)
         case .serverName: try serverName(&piece)
         case .downstreamRemoteAddress, .downstreamDirectRemoteAddress, .downstreamLocalAddress, .upstreamLocalAddress,
             .upstreamRemoteAddress:

@@ -17,9 +17,14 @@ package struct TCPLogInfo {
     package var upstreamBytesSent: UInt64 = 0
     package var upstreamBytesReceived: UInt64 = 0
     package var flags: ResponseFlags = []
+    /// Of a connection that carried HTTP.
+    package var version: HTTPVersion?
     package var details = Bytes.empty
     package var terminationDetails = Bytes.empty
     package var upstreamErrno: Int32 = 0
+    package var transportFailure = Bytes.empty
+    package var downstreamTLS: TLSDescription?
+    package var upstreamTLS: TLSDescription?
     package var upstreamConnectTimedOut = false
     package var attempts: UInt16 = 0
     package var connectionID: UInt64 = 0
@@ -64,6 +69,8 @@ package struct FormatSource {
     package var stream: UnsafePointer<HTTPStream>?
     package var tcp: UnsafePointer<TCPLogInfo>?
     package var clusterName = Bytes.empty
+    /// What the client's hello named, where a listener filter has read it.
+    package var serverName = Bytes.empty
     /// The host that was chosen; nil: none.
     package var host: UnsafePointer<HostConfig>?
     /// The worker's time of this turn.
@@ -91,7 +98,9 @@ extension Worker {
     package func formatSource(_ stream: UnsafeMutablePointer<HTTPStream>) -> FormatSource {
         var source = unsafe FormatSource(stream: UnsafePointer(stream), nowNs: nowNs)
         if let host = unsafe hosts[stream.pointee.host] { unsafe source.host = unsafe UnsafePointer(host.hostConfig) }
-        if let chosen = unsafe stream.pointee.chosen {
+        if unsafe stream.pointee.isTLS { source.serverName = unsafe serverName(stream.pointee.downstream) }
+        // An entry of a weighted list may take its cluster's name from a header.
+        if let chosen = unsafe stream.pointee.chosen, unsafe !chosen.pointee.name.isEmpty {
             source.clusterName = unsafe chosen.pointee.name
         } else if unsafe stream.pointee.clusterSlot != RouteConfig.noSlot, let cluster = unsafe cluster(stream.pointee.clusterSlot) {
             source.clusterName = unsafe cluster.pointee.config.pointee.name
@@ -102,6 +111,13 @@ extension Worker {
             source.clusterName = unsafe route.pointee.clusters[0].name
         }
         return source
+    }
+
+    /// What `tls_inspector` has read; empty: nothing.
+    func serverName(_ connection: Handle) -> Bytes {
+        guard let connection = unsafe connections.slab[connection], let inspection = unsafe inspections[connection.pointee.inspection]
+        else { return .empty }
+        return unsafe inspection.pointee.serverName
     }
 
     /// The same for a TCP connection; `host` as the upstream connection had it.

@@ -7,14 +7,18 @@ import Wire
 
 extension FormatWriter {
     func proto(_ source: FormatSource) -> FormatValue {
-        guard let stream = unsafe source.stream else { return .missing }
+        guard let stream = unsafe source.stream else {
+            return unsafe .optional(source.tcp?.pointee.version.map { Bytes(FormatWriter.name($0)) })
+        }
         return unsafe .text(Bytes(FormatWriter.name(stream.pointee.request.version)))
     }
 
-    /// Known once the request has a connection.
+    /// Known once a connection has taken the request.
     func upstreamProto(_ source: FormatSource) -> FormatValue {
-        guard let stream = unsafe source.stream, unsafe stream.pointee.upstreamConnectionID != 0 else { return .missing }
-        return .text(Bytes("HTTP/1.1"))
+        // A CONNECT that ends here is spoken to nobody.
+        guard let stream = unsafe source.stream, unsafe stream.pointee.upstreamConnectionID != 0, unsafe !stream.pointee.isTCP
+        else { return .missing }
+        return unsafe .text(Bytes(stream.pointee.wantsHTTP2 ? "HTTP/2" : "HTTP/1.1" as StaticString))
     }
 
     private static func name(_ version: HTTPVersion) -> StaticString {
@@ -73,10 +77,19 @@ extension FormatWriter {
     // MARK: names
 
     func serverName(_ piece: UnsafePointer<FormatPiece>, _ source: FormatSource) -> FormatValue {
-        // No connection has a server name as long as there is no TLS: `host` steps in where it may.
-        guard unsafe piece.pointee.option != ServerNameSource.serverName.rawValue, let stream = unsafe source.stream,
-            unsafe !stream.pointee.request.methodText.isEmpty
-        else { return .missing }
+        let name = source.serverName
+        switch unsafe ServerNameSource(rawValue: piece.pointee.option) {
+        case .serverNameThenHost: return name.isEmpty ? unsafe requestedHost(piece, source) : .text(name)
+        case .host:
+            let host = unsafe requestedHost(piece, source)
+            if case .missing = host { return .present(name) }
+            return host
+        case .serverName, .none: return .present(name)
+        }
+    }
+
+    private func requestedHost(_ piece: UnsafePointer<FormatPiece>, _ source: FormatSource) -> FormatValue {
+        guard let stream = unsafe source.stream, unsafe !stream.pointee.request.methodText.isEmpty else { return .missing }
         let wanted = unsafe PathSource(rawValue: piece.pointee.secondOption) ?? .originalOrCurrent
         if wanted != .current, let original = unsafe stream.pointee.request.value(of: .xEnvoyOriginalHost) {
             return .text(original)
@@ -193,6 +206,8 @@ extension FormatWriter {
 
     /// `delayed_connect_error:_Connection_refused`
     mutating func failureReason(_ source: FormatSource) -> FormatValue {
+        let text = unsafe source.stream?.pointee.transportFailure ?? source.tcp?.pointee.transportFailure ?? .empty
+        if !text.isEmpty { return .text(text) }
         let error = unsafe source.stream?.pointee.upstreamErrno ?? source.tcp?.pointee.upstreamErrno ?? 0
         guard error != 0 else { return .missing }
         value.reset()

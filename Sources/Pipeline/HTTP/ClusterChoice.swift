@@ -35,6 +35,9 @@ extension Worker {
         {
             ticket = value
         }
+        if unsafe route.pointee.weighsByHash, let hash = unsafe hashKey(stream, route.pointee.hashRules, makesCookies: false) {
+            ticket = hash
+        }
         if unsafe route.pointee.hasRuntimeWeights { return unsafe chooseByRuntime(stream, clusters, ticket) }
         let total = clusters[clusters.count &- 1].cumulativeWeight
         ticket = total == 0 ? 0 : ticket % total

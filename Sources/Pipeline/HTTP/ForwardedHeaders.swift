@@ -18,9 +18,11 @@ extension Worker {
         if unsafe !http.pointee.schemeOverwrite.isEmpty {
             unsafe stream.pointee.request.set(.xForwardedProto, http.pointee.schemeOverwrite)
         } else if unsafe stream.pointee.request.index(of: .xForwardedProto) == nil {
-            let scheme = Bytes("http" as StaticString)
+            let scheme = unsafe Bytes(stream.pointee.isTLS ? "https" : "http" as StaticString)
             unsafe stream.pointee.request.append(.xForwardedProto, scheme)
         }
+        if unsafe stream.pointee.isTLS && stream.pointee.request.scheme.isEmpty { unsafe setScheme(stream) }
+        unsafe forwardClientCertificate(stream)
         // At the edge nobody but us knows which port was asked.
         let isFirst = unsafe http.pointee.useRemoteAddress && http.pointee.trustedHops == 0
         if unsafe http.pointee.appendForwardedPort, unsafe isFirst || !stream.pointee.request.has(.xForwardedPort) {
@@ -29,10 +31,22 @@ extension Worker {
         }
         unsafe edgeAddress(stream, wasForwarded: wasForwarded)
         if unsafe http.pointee.addUserAgent { unsafe userAgent(stream) }
+        if unsafe http.pointee.useRemoteAddress && !stream.pointee.isInternal {
+            var text = unsafe AddressText(stream.pointee.remoteAddress)
+            unsafe stream.pointee.request.set(.xEnvoyExternalAddress, text.bytes())
+        }
         if unsafe !http.pointee.via.isEmpty { unsafe append(stream, .via, http.pointee.via, separator: ", ") }
         if unsafe !http.pointee.schemeOverwrite.isEmpty {
             unsafe stream.pointee.request.scheme = unsafe stream.pointee.request.store(http.pointee.schemeOverwrite)
         }
+    }
+
+    /// A request of HTTP/1 has no scheme of its own: what `x-forwarded-proto` says, where that is one.
+    private func setScheme(_ stream: StreamPointer) {
+        let proto = unsafe stream.pointee.request.value(of: .xForwardedProto) ?? .empty
+        let isScheme =
+            proto.equalsIgnoringCase(Bytes("http" as StaticString)) || proto.equalsIgnoringCase(Bytes("https" as StaticString))
+        unsafe stream.pointee.request.scheme = unsafe stream.pointee.request.store(isScheme ? proto : Bytes("https" as StaticString))
     }
 
     /// The direct peer is the client, or one of `xff_num_trusted_hops` proxies of ours.
@@ -94,8 +108,6 @@ extension Worker {
             return
         }
         unsafe sanitise(stream, isEdge: true)
-        var text = unsafe AddressText(stream.pointee.remoteAddress)
-        unsafe stream.pointee.request.set(.xEnvoyExternalAddress, text.bytes())
     }
 
     /// What an untrusted caller may not ask for. Who the caller is, an edge alone decides.

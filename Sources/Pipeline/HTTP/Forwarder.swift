@@ -69,6 +69,7 @@ extension Worker {
                 stream, status: 431, body: Bytes("Request Header Fields Too Large" as StaticString),
                 details: Bytes("request_headers_too_large" as StaticString), flags: [])
         }
+        unsafe startMirrors(stream, route)
         unsafe startAttempt(stream, cluster)
     }
 
@@ -171,6 +172,7 @@ extension Worker {
         guard unsafe !stream.pointee.hasResponseHead || stream.pointee.upstream != .none else { return }
         // The request has ended: what a filter still adds has no place in it.
         if unsafe stream.pointee.requestEndForwarded, unsafe !stream.pointee.isUpgrade { return }
+        if unsafe stream.pointee.firstMirror != .none { unsafe mirrorData(stream, part) }
         if unsafe stream.pointee.retry.keepsBody {
             guard unsafe keepForRetry(stream, part) else { return }
             if unsafe stream.pointee.retry.isWaiting {
@@ -182,10 +184,7 @@ extension Worker {
             unsafe !stream.pointee.isUpgrade || stream.pointee.isTunnel
         {
             guard unsafe takeRequestLeft(stream, part.count) else { return }
-            guard unsafe queue(part, buffer, on: upstream, chunked: stream.pointee.requestIsChunked && !stream.pointee.isTunnel)
-            else { return unsafe upstreamReset(stream, .memory) }
-            unsafe countUpstreamBody(stream, part.count)
-            if unsafe upstream.pointee.out.count > upstreamLimit(stream) { unsafe pauseDownstream(stream) }
+            guard unsafe queueRequestData(stream, upstream, part, buffer) else { return unsafe upstreamReset(stream, .memory) }
         } else {
             guard unsafe keep(part, buffer, in: &stream.pointee.waitingBody) else {
                 unsafe downstreamOutOfMemory(stream)
@@ -204,7 +203,7 @@ extension Worker {
         let handle = unsafe stream.pointee.handle
         let mustWait = unsafe connections.slab[stream.pointee.upstream] == nil && !stream.pointee.hasResponseHead
             || (stream.pointee.isUpgrade && !stream.pointee.isTunnel)
-        if mustWait, unsafe !stream.pointee.retry.keepsBody {
+        if mustWait, unsafe !stream.pointee.retry.keepsBody, unsafe stream.pointee.firstMirror == .none {
             unsafe stream.pointee.waitingBody.append(moving: &data)
             if unsafe stream.pointee.waitingBody.count > bufferLimit(.request, stream) { unsafe pauseDownstream(stream) }
         } else {
@@ -221,6 +220,7 @@ extension Worker {
     // HOT: per message.
     func forwardRequestEnd(_ stream: StreamPointer) {
         unsafe stream.pointee.requestEndForwarded = true
+        if unsafe stream.pointee.firstMirror != .none { unsafe endMirrors(stream) }
         if unsafe stream.pointee.timeoutMs != 0, unsafe stream.pointee.timeoutAtMs == 0 {
             unsafe stream.pointee.timeoutAtMs = unsafe nowMs &+ stream.pointee.timeoutMs
             unsafe armStreamTimer(stream)
@@ -232,46 +232,6 @@ extension Worker {
 
     func upstreamLimit(_ stream: StreamPointer) -> Int {
         unsafe cluster(stream.pointee.clusterSlot)?.pointee.config.pointee.bufferLimit ?? 1 << 20
-    }
-
-    // MARK: Back-pressure
-
-    func pauseDownstream(_ stream: StreamPointer) {
-        guard let connection = unsafe connections.slab[stream.pointee.downstream], unsafe !connection.pointee.isPaused else { return }
-        unsafe count(stream.pointee.http.pointee.stats, .downstreamFlowControlPausedReadingTotal)
-        unsafe connections.pause(connection)
-    }
-
-    func resumeDownstreamReading(_ stream: StreamPointer) {
-        guard let connection = unsafe connections.slab[stream.pointee.downstream], unsafe connection.pointee.isPaused,
-            unsafe !stream.pointee.requestIsHeldBack
-        else { return }
-        unsafe count(stream.pointee.http.pointee.stats, .downstreamFlowControlResumedReadingTotal)
-        unsafe connections.receive(connection)
-    }
-
-    // HOT: per frame.
-    /// The client reads more slowly than the upstream answers: stop reading the upstream.
-    func watchDownstreamQueue(_ stream: StreamPointer) {
-        guard let connection = unsafe connections.slab[stream.pointee.downstream],
-            unsafe connection.pointee.out.count > stream.pointee.http.pointee.bufferLimit
-        else { return }
-        unsafe connection.pointee.isAboveHigh = true
-        unsafe pauseUpstream(stream)
-    }
-
-    func pauseUpstream(_ stream: StreamPointer) {
-        guard let upstream = unsafe connections.slab[stream.pointee.upstream], unsafe !upstream.pointee.isPaused else { return }
-        unsafe upstreamCounted(upstream, .upstreamFlowControlPausedReadingTotal, 1)
-        unsafe connections.pause(upstream)
-    }
-
-    func resumeUpstreamReading(_ stream: StreamPointer) {
-        guard let upstream = unsafe connections.slab[stream.pointee.upstream], unsafe upstream.pointee.isPaused,
-            unsafe !stream.pointee.responseIsHeldBack
-        else { return }
-        unsafe upstreamCounted(upstream, .upstreamFlowControlResumedReadingTotal, 1)
-        unsafe connections.receive(upstream)
     }
 
     // MARK: No route, redirects
@@ -337,7 +297,8 @@ extension Worker {
 
     /// Why an upstream request ended without its response.
     enum UpstreamFailure {
-        case connectFailed(Int32), connectTimedOut, terminated, remoteReset, protocolError, memory, overflow, timedOut
+        case connectFailed(Int32), connectTimedOut, handshakeFailed(Bytes), terminated, remoteReset, refused, protocolError, memory, overflow
+        case timedOut
     }
 
     /// The upstream failed: another try, a reply of ours, or, behind the response's head, the end of the client's
@@ -349,6 +310,7 @@ extension Worker {
         }
         let outcome = Worker.outcome(failure)
         if case .connectFailed(let error) = failure { unsafe stream.pointee.upstreamErrno = error }
+        if case .handshakeFailed(let reason) = failure { unsafe stream.pointee.transportFailure = reason }
         unsafe stream.pointee.flags.formUnion(outcome.flags)
         if unsafe stream.pointee.hasResponseHead {
             if let details = Worker.startedDetails(failure) { unsafe stream.pointee.details = Bytes(details) }
@@ -370,21 +332,37 @@ extension Worker {
             unsafe (base + prefix.count).update(from: reason.base, count: reason.count)
             unsafe reply(
                 stream, status: outcome.status, body: Bytes(UnsafeRawPointer(base), prefix.count &+ reason.count),
-                details: Bytes(
-                    stream.pointee.sawInterim ? Worker.startedDetails(failure) ?? outcome.details : outcome.details),
+                details: stream.pointee.sawInterim
+                    ? Bytes(Worker.startedDetails(failure) ?? outcome.details) : details(failure, outcome.details),
                 flags: outcome.flags
             ) { head in if isOverflow { head.append(.xEnvoyOverloaded, Bytes("true" as StaticString)) } }
         }
+    }
+
+    private func details(_ failure: UpstreamFailure, _ outcome: StaticString) -> Bytes {
+        guard case .handshakeFailed(let reason) = failure, !reason.isEmpty else { return Bytes(outcome) }
+        return handshakeDetails(reason)
     }
 
     private static func outcome(_ failure: UpstreamFailure)
         -> (flags: ResponseFlags, status: UInt16, reason: StaticString, details: StaticString)
     {
         switch failure {
+        // Nothing was asked of the host: no descriptor, or no address of ours to bind to.
+        case .connectFailed(0):
+            (
+                .upstreamConnectionFailure, 503, "local connection failure",
+                "upstream_reset_before_response_started{local_connection_failure}"
+            )
         case .connectFailed:
             (
                 .upstreamConnectionFailure, 503, "remote connection failure",
                 "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}"
+            )
+        case .handshakeFailed:
+            (
+                .upstreamConnectionFailure, 503, "remote connection failure",
+                "upstream_reset_before_response_started{remote_connection_failure}"
             )
         case .connectTimedOut:
             (
@@ -398,6 +376,11 @@ extension Worker {
             )
         case .remoteReset:
             (.upstreamRemoteReset, 503, "remote reset", "upstream_reset_before_response_started{remote_reset}")
+        case .refused:
+            (
+                .upstreamRemoteReset, 503, "remote refused stream reset",
+                "upstream_reset_before_response_started{remote_refused_stream_reset}"
+            )
         case .protocolError:
             (.upstreamProtocolError, 502, "protocol error", "upstream_reset_before_response_started{protocol_error}")
         case .overflow:
@@ -412,7 +395,8 @@ extension Worker {
         case .terminated, .memory: "upstream_reset_after_response_started{connection_termination}"
         case .protocolError: "upstream_reset_after_response_started{protocol_error}"
         case .remoteReset: "upstream_reset_after_response_started{remote_reset}"
-        case .connectFailed, .connectTimedOut, .overflow, .timedOut: nil
+        case .refused: "upstream_reset_after_response_started{remote_refused_stream_reset}"
+        case .connectFailed, .connectTimedOut, .handshakeFailed, .overflow, .timedOut: nil
         }
     }
 }

@@ -132,6 +132,9 @@ extension Worker {
     func sendFinalHead(_ stream: StreamPointer, endStream: Bool) {
         unsafe finaliseResponse(stream)
         guard unsafe sendResponseHead(stream, endStream: endStream) else { return }
+        if unsafe stream.pointee.isTunnel, unsafe stream.pointee.http.pointee.logTimes.atTunnel {
+            unsafe log(stream, .downstreamTunnelSuccessfullyEstablished)
+        }
         if endStream { unsafe finishResponse(stream) }
     }
 

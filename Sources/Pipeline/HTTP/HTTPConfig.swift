@@ -16,6 +16,9 @@ package struct AddressRange: BitwiseCopyable {
     }
 }
 
+/// `codec_type`. `auto`: the first bytes of a connection say (or, with TLS, ALPN).
+package enum CodecType: UInt8, BitwiseCopyable { case auto, http1, http2 }
+
 @safe
 package struct HTTPConfig: BitwiseCopyable {
     // First statistics of the scopes that requests are counted in.
@@ -28,6 +31,11 @@ package struct HTTPConfig: BitwiseCopyable {
     /// `listener.<address>.http.<stat_prefix>.` (`ListenerHTTPStat`).
     package var listenerStats: UInt32 = 0
 
+    /// `http2.` (`HTTP2CodecStat`), one for the process.
+    package var http2Stats: UInt32 = 0
+
+    package var codec = CodecType.auto
+    package var http2 = H2Options()
     package var decoder = H1Options()
     package var properCaseHeaders = false
     /// `stream_error_on_invalid_http_message`: a 400 of ours does not close the connection.
@@ -44,6 +52,8 @@ package struct HTTPConfig: BitwiseCopyable {
     /// The machine's own address: what a loopback client is called in `x-forwarded-for`.
     package var nodeAddress = SocketAddress()
     package var skipXffAppend = false
+    package var clientCertificate = ForwardClientCertificate.sanitize
+    package var clientCertificateDetails: ClientCertificateDetails = []
     package var appendForwardedPort = false
     /// `add_user_agent`: node cluster and node id, when set.
     package var addUserAgent = false
@@ -94,6 +104,7 @@ package struct HTTPConfig: BitwiseCopyable {
     package var filterChainSpec: UnsafeRawPointer?
     /// Access logs: places in the list of loggers.
     package var accessLogs = FrozenArray<AccessLogConfig>()
+    package var logTimes = AccessLogTimes()
     package var localReply: UnsafePointer<LocalReplyConfig>?
     package var proxyStatus: UnsafePointer<ProxyStatusConfig>?
 

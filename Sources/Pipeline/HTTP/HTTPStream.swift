@@ -35,6 +35,16 @@ public struct HTTPStream {
     package var host: Handle = .none
     /// The connection that carries the request; none while waiting for one.
     package var upstream: Handle = .none
+    /// The codecs' own entries of the stream, where the protocol has such (HTTP/2).
+    package var downstreamCodec = Handle.none
+    package var upstreamCodec = Handle.none
+    /// The host's connections for this request speak HTTP/2.
+    package var wantsHTTP2 = false
+    /// The part that `http` lies in, pinned while other requests of the connection may follow a newer one.
+    package var pinnedPart = UInt32.max
+    /// `:protocol` of an extended CONNECT.
+    package var connectProtocol = Span32()
+    package var droppedUnderscores: UInt32 = 0
     package var nextPending: Handle = .none
     package var previousPending: Handle = .none
     package var isPending = false
@@ -95,6 +105,8 @@ public struct HTTPStream {
     package var timeoutIsNoContent = false
     package var retry = RetryState()
     package var redirects = RedirectState()
+    /// Rules of the route's hash policy, a bit each, that have made a cookie.
+    package var hashCookies: UInt64 = 0
     /// Part number of the cluster whose active retries count this one.
     package var retryClusterPart: UInt32 = 0
     /// Body that the filters have let go and that waits for an upstream connection.
@@ -125,6 +137,9 @@ public struct HTTPStream {
     /// The first of the calls that filters have under way for this stream, and whether this stream is one itself.
     package var firstCall = Handle.none
     package var isCall = false
+    /// Copies of the request whose bodies still follow its own, linked through the copies.
+    package var firstMirror = Handle.none
+    package var nextMirror = Handle.none
 
     /// `grpc-status` of an answer of ours that a filter wants; 0: what the HTTP status means.
     package var localGRPCStatus: UInt8 = 0
@@ -134,8 +149,11 @@ public struct HTTPStream {
     package var timeoutAtMs: UInt64 = 0
     package var perTryTimeoutAtMs: UInt64 = 0
     package var requestTimeoutAtMs: UInt64 = 0
+    package var headersTimeoutAtMs: UInt64 = 0
     package var durationMaxAtMs: UInt64 = 0
     package var idleTimeoutMs: UInt64 = 0
+    /// The next periodic line of the access logs.
+    package var logAtMs: UInt64 = 0
     package var activeMs: UInt64 = 0
     /// The timeouts that count from the first byte are armed.
     package var clocksRun = false
@@ -166,6 +184,12 @@ public struct HTTPStream {
     package var details = Bytes.empty
     /// `%UPSTREAM_TRANSPORT_FAILURE_REASON%` and the errno behind a refused connection.
     package var upstreamErrno: Int32 = 0
+    /// Why the TLS handshake with the upstream failed; interned.
+    package var transportFailure = Bytes.empty
+    /// The client's connection has TLS; what it agreed on, and so of the upstream's. Held until the stream goes.
+    package var isTLS = false
+    package var downstreamTLS: TLSDescription?
+    package var upstreamTLS: TLSDescription?
     /// Peer of the connection, or the client that trusted headers name.
     package var remoteAddress = SocketAddress()
     package var directRemoteAddress = SocketAddress()

@@ -136,6 +136,9 @@ extension Worker {
                     &+ HTTP1CodecStat.requestsRejectedWithUnderscoresInHeaders.rawValue)
         }
         count(stats, .downstreamCxProtocolError)
+        if let connection = unsafe connections.slab[stream.pointee.downstream] {
+            unsafe connection.pointee.logFlags |= ResponseFlags.downstreamProtocolError.rawValue
+        }
         unsafe countRequest(stream)
         unsafe stream.pointee.closesDownstream = true
         if unsafe stream.pointee.hasResponseHead {

@@ -11,6 +11,11 @@ extension Worker {
     func lease(
         _ stream: StreamPointer, _ cluster: UnsafeMutablePointer<Cluster>, _ host: UnsafeMutablePointer<Host>
     ) {
+        unsafe stream.pointee.wantsHTTP2 = unsafe choosesHTTP2(stream, cluster)
+        if unsafe stream.pointee.wantsHTTP2 {
+            if unsafe leaseHTTP2(stream, host) { return }
+            return unsafe waitForConnection(stream, cluster, host)
+        }
         // A CONNECT that ends here wants a connection that has carried nothing.
         while unsafe !stream.pointee.isTCP, let client = unsafe clients[host.pointee.idleHead] {
             unsafe removeIdle(client, host)
@@ -23,6 +28,12 @@ extension Worker {
             if unsafe !attach(stream, client, connection, host) { unsafe ready(client, connection, host) }
             return
         }
+        unsafe waitForConnection(stream, cluster, host)
+    }
+
+    private func waitForConnection(
+        _ stream: StreamPointer, _ cluster: UnsafeMutablePointer<Cluster>, _ host: UnsafeMutablePointer<Host>
+    ) {
         let stats = unsafe cluster.pointee.config.pointee.stats
         let priority = unsafe stream.pointee.upstreamIsHigh ? Priority.high : .normal
         guard unsafe cluster.pointee.config.pointee.breakers?.take(.pendingRequests, priority, thread: index) != false else {
@@ -35,25 +46,46 @@ extension Worker {
         count(stats, .upstreamRqPendingTotal)
         gauge(stats, .upstreamRqPendingActive, 1)
         unsafe enqueue(stream, host)
-        unsafe openForPending(host, cluster, priority)
+        if unsafe stream.pointee.wantsHTTP2 {
+            unsafe openHTTP2ForPending(host, cluster, priority)
+        } else {
+            unsafe openForPending(host, cluster, priority)
+        }
     }
 
     /// One connection under way per waiting stream, as far as the limit lets.
     private func openForPending(
         _ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>, _ priority: Priority
     ) {
-        guard unsafe host.pointee.connectingCount < host.pointee.pendingCount else { return }
-        if unsafe !takeConnection(cluster, priority) {
-            unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxOverflow)
-            // One connection per host is always allowed, or its streams would wait for ever.
-            guard unsafe host.pointee.connectionCount == 0 else { return }
-            unsafe cluster.pointee.config.pointee.breakers?.takeBeyond(.connections, priority)
-        }
+        guard unsafe host.pointee.connectingCount < host.pointee.pendingCount &- host.pointee.pendingHTTP2Count else { return }
+        guard unsafe takePlace(host, cluster, priority) else { return }
         let isTCP = unsafe streams[host.pointee.pendingTail]?.pointee.isTCP ?? false
         if unsafe openClient(host, cluster, priority, isTCP: isTCP) == nil {
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxConnectFail)
             if unsafe host.pointee.connectionCount == 0 { unsafe failPending(host, .connectFailed(0)) }
         }
+    }
+
+    /// A place among the cluster's connections. One connection per host is always allowed, or its streams would wait for
+    /// ever.
+    func takePlace(_ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>, _ priority: Priority) -> Bool {
+        if unsafe takeConnection(cluster, priority) { return true }
+        unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxOverflow)
+        guard unsafe host.pointee.connectionCount == 0 else { return false }
+        unsafe cluster.pointee.config.pointee.breakers?.takeBeyond(.connections, priority)
+        return true
+    }
+
+    // HOT: per message.
+    /// The stream that has waited longest for a connection of this protocol.
+    @inline(__always)
+    func firstPending(_ host: UnsafeMutablePointer<Host>, http2: Bool) -> StreamPointer? {
+        var stream = unsafe streams[host.pointee.pendingHead]
+        // Both sorts wait in one line only where the protocol is the client's.
+        while let waiting = unsafe stream, unsafe waiting.pointee.wantsHTTP2 != http2 {
+            unsafe stream = streams[waiting.pointee.nextPending]
+        }
+        return unsafe stream
     }
 
     // HOT: per message.
@@ -62,7 +94,7 @@ extension Worker {
         _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>,
         _ host: UnsafeMutablePointer<Host>
     ) {
-        while let stream = unsafe streams[host.pointee.pendingHead] {
+        while let stream = unsafe firstPending(host, http2: false) {
             if unsafe stream.pointee.isTCP, unsafe client.pointee.requests > 0 {
                 let priority = unsafe stream.pointee.upstreamIsHigh ? Priority.high : .normal
                 unsafe closeClient(client, connection, byPeer: false)
@@ -111,6 +143,7 @@ extension Worker {
         }
         unsafe host.pointee.pendingTail = unsafe stream.pointee.handle
         unsafe host.pointee.pendingCount &+= 1
+        if unsafe stream.pointee.wantsHTTP2 { unsafe host.pointee.pendingHTTP2Count &+= 1 }
         unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqPendingActive.rawValue, 1)
     }
 
@@ -128,6 +161,7 @@ extension Worker {
             unsafe host.pointee.pendingTail = unsafe stream.pointee.previousPending
         }
         unsafe host.pointee.pendingCount &-= 1
+        if unsafe stream.pointee.wantsHTTP2 { unsafe host.pointee.pendingHTTP2Count &-= 1 }
         unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqPendingActive.rawValue, -1)
         guard let cluster = unsafe cluster(of: host) else { return }
         unsafe gauge(cluster.pointee.config.pointee.stats, .upstreamRqPendingActive, -1)
@@ -136,10 +170,10 @@ extension Worker {
     }
 
     /// No connection could be had: everybody who waits is told, so that nobody waits for a dead host.
-    func failPending(_ host: UnsafeMutablePointer<Host>, _ failure: UpstreamFailure) {
+    func failPending(_ host: UnsafeMutablePointer<Host>, _ failure: UpstreamFailure, http2: Bool = false) {
         let handle = unsafe host.pointee.handle
         var budget = unsafe host.pointee.pendingCount
-        while budget > 0, let host = unsafe hosts[handle], let stream = unsafe streams[host.pointee.pendingHead] {
+        while budget > 0, let host = unsafe hosts[handle], let stream = unsafe firstPending(host, http2: http2) {
             budget &-= 1
             unsafe dequeue(stream, host)
             if let cluster = unsafe cluster(of: host) {
@@ -172,6 +206,12 @@ extension Worker {
                     .requests, stream.pointee.upstreamIsHigh ? .high : .normal, thread: index)
             }
         }
+        unsafe leaveUpstream(stream, host, cluster)
+    }
+
+    func http1LeaveUpstream(
+        _ stream: StreamPointer, _ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>?
+    ) {
         guard let connection = unsafe connections.slab[stream.pointee.upstream],
             let client = unsafe clients[connection.pointee.session]
         else {
@@ -215,6 +255,7 @@ extension Worker {
             }
             unsafe closeClient(client, connection, byPeer: false)
         }
+        if let host = unsafe hosts[handle] { unsafe drainHTTP2(host) }
         if let host = unsafe hosts[handle] { unsafe freeIfUnused(host) }
     }
 }

@@ -58,13 +58,8 @@ extension Worker {
             unsafe stream.pointee.producer = 0
             return unsafe finishResponse(stream)
         }
-        guard let connection = unsafe connections.slab[stream.pointee.downstream] else { return }
-        if unsafe connection.pointee.out.count > stream.pointee.http.pointee.bufferLimit / 2 {
-            // The next piece comes when the client has taken enough of this one (`http1DownstreamSent`).
-            unsafe connection.pointee.isAboveHigh = true
-        } else {
-            producing.append(handle.raw)
-        }
+        // Else the next piece comes when the client has taken enough of this one.
+        if unsafe !mustWaitForClient(stream) { producing.append(handle.raw) }
     }
 
     /// Top of a turn: streams whose queue was still short.

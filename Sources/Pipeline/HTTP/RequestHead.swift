@@ -7,14 +7,20 @@ import Stats
 import Transport
 import Wire
 
+/// What a codec tells of a request besides its head.
+struct RequestFacts {
+    var endStream: Bool
+    var isChunked = false
+    var length: UInt64?
+    var hasHost = true
+    var asksUpgrade = false
+}
+
 extension Worker {
     // HOT: per message.
-    func requestHeadReceived(_ server: UnsafeMutablePointer<H1Server>, _ stream: StreamPointer) {
+    func requestHeadReceived(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>, _ facts: RequestFacts) {
         let http = unsafe stream.pointee.http
-        let connection = unsafe connections.slab.unchecked(server.pointee.connection.slot)
         unsafe stream.pointee.requestHeadDone = true
-        unsafe server.pointee.headersDeadlineMs = 0
-        unsafe server.pointee.requests &+= 1
         unsafe countRequest(stream)
         unsafe stream.pointee.requestHeadBytes = unsafe UInt64(truncatingIfNeeded: stream.pointee.request.textBytes)
         // Host lies among the fields on the wire, not here.
@@ -25,42 +31,28 @@ extension Worker {
         unsafe stream.pointee.startWallNs = wallNs
         unsafe stream.pointee.isHead = unsafe stream.pointee.request.method == .head
         unsafe stream.pointee.isConnect = unsafe stream.pointee.request.method == .connect
-        unsafe stream.pointee.requestIsChunked = unsafe server.pointee.decoder.isChunked
-        unsafe stream.pointee.requestLength = unsafe server.pointee.decoder.contentLength
-        let endStream = unsafe server.pointee.decoder.endsHere
+        unsafe stream.pointee.requestIsChunked = facts.isChunked
+        unsafe stream.pointee.requestLength = facts.length
+        let endStream = facts.endStream
         if endStream {
             unsafe stream.pointee.requestEnded = true
             unsafe stream.pointee.requestEndNs = nowNs
         }
         unsafe startClocks(stream)
         if endStream { unsafe stream.pointee.requestTimeoutAtMs = 0 }
-        if unsafe server.pointee.decoder.droppedUnderscores > 0 {
-            unsafe cells.add(
-                http.pointee.codecStats &+ HTTP1CodecStat.droppedHeadersWithUnderscores.rawValue,
-                UInt64(server.pointee.decoder.droppedUnderscores))
-        }
-        if unsafe server.pointee.decoder.shouldClose || drain != .none || server.pointee.isDraining {
-            unsafe stream.pointee.closesDownstream = true
-            if drain != .none { unsafe count(http.pointee.stats, .downstreamCxDrainClose) }
-        }
-        let requestsMax = unsafe http.pointee.requestsPerConnectionMax
-        if requestsMax != 0, unsafe server.pointee.requests >= requestsMax {
-            unsafe stream.pointee.closesDownstream = true
-            unsafe count(http.pointee.stats, .downstreamCxMaxRequestsReached)
-        }
         if unsafe hasProxyConnectionClose(stream) { unsafe stream.pointee.closesDownstream = true }
         unsafe setAddresses(stream, connection)
-        if unsafe stream.pointee.request.version == .http10, unsafe !server.pointee.decoder.hasHost,
+        if unsafe stream.pointee.request.version == .http10, !facts.hasHost,
             unsafe !http.pointee.defaultHost10.isEmpty
         {
             unsafe stream.pointee.request.authority = unsafe stream.pointee.request.store(http.pointee.defaultHost10)
-        } else if unsafe !server.pointee.decoder.hasHost {
+        } else if !facts.hasHost {
             unsafe reply(
                 stream, status: 400, body: .empty, details: Bytes("missing_host_header" as StaticString), flags: [])
             return
         }
-        guard unsafe upgradeAndHops(server, stream), unsafe checkPath(stream), unsafe normalise(stream) else { return }
-        unsafe expectations(stream)
+        guard unsafe upgradeAndHops(stream, isUpgrade: facts.asksUpgrade), unsafe checkPath(stream), unsafe normalise(stream) else { return }
+        guard unsafe expectations(stream) else { return }
         unsafe forwardedHeaders(stream)
         unsafe stream.pointee.random = random.next()
         unsafe requestID(stream)
@@ -68,6 +60,7 @@ extension Worker {
             unsafe stream.pointee.request.value(of: .contentType).map { FormatWriter.isGRPC($0) } ?? false
         unsafe chooseRoute(stream)
         guard unsafe beginFilters(stream) else { return unsafe resetDownstream(stream) }
+        if unsafe http.pointee.logTimes.atStart { unsafe log(stream, .downstreamStart) }
         unsafe runRequestHead(stream, endStream: endStream && !stream.pointee.isUpgrade)
     }
 
@@ -79,6 +72,9 @@ extension Worker {
         unsafe stream.pointee.idleTimeoutMs = unsafe http.pointee.streamIdleTimeoutMs
         if unsafe http.pointee.requestTimeoutMs != 0 {
             unsafe stream.pointee.requestTimeoutAtMs = unsafe nowMs &+ http.pointee.requestTimeoutMs
+        }
+        if unsafe http.pointee.logTimes.intervalMs != 0 {
+            unsafe stream.pointee.logAtMs = unsafe nowMs &+ http.pointee.logTimes.intervalMs
         }
         if unsafe http.pointee.streamDurationMaxMs != 0 {
             unsafe stream.pointee.durationMaxAtMs = unsafe nowMs &+ http.pointee.streamDurationMaxMs
@@ -93,8 +89,7 @@ extension Worker {
 
     // MARK: Upgrades and hop-by-hop fields
 
-    private func upgradeAndHops(_ server: UnsafeMutablePointer<H1Server>, _ stream: StreamPointer) -> Bool {
-        let isUpgrade = unsafe server.pointee.decoder.upgradeRequested
+    private func upgradeAndHops(_ stream: StreamPointer, isUpgrade: Bool) -> Bool {
         // CONNECT asks for a tunnel as an upgrade does.
         if unsafe isUpgrade || stream.pointee.isConnect { unsafe stream.pointee.isUpgrade = true }
         guard unsafe HopByHop.strip(&stream.pointee.request, keepUpgrade: isUpgrade) else {
@@ -215,23 +210,17 @@ extension Worker {
         unsafe stream.pointee.request.authority = unsafe stream.pointee.request.store(host)
     }
 
-    private func expectations(_ stream: StreamPointer) {
+    private func expectations(_ stream: StreamPointer) -> Bool {
         guard unsafe stream.pointee.request.version != .http10,
             let expect = unsafe stream.pointee.request.value(of: .expect),
             expect.equalsIgnoringCase(Bytes("100-continue" as StaticString))
-        else { return }
+        else { return true }
         if unsafe stream.pointee.http.pointee.proxy100Continue {
             unsafe stream.pointee.expectsContinue = true
-            return
+            return true
         }
         unsafe stream.pointee.request.remove(.expect)
-        unsafe count(stream.pointee.http.pointee.stats, .downstreamRq1xx)
-        unsafe count(stream.pointee.http.pointee.stats, .downstreamRqCompleted)
-        if let connection = unsafe connections.slab[stream.pointee.downstream] {
-            _ = unsafe connection.pointee.out.append(
-                copying: Bytes("HTTP/1.1 100 Continue\r\n\r\n" as StaticString), memory)
-            unsafe connections.markDirty(connection)
-        }
+        return unsafe sendContinue(stream)
     }
 
     // MARK: Who asked
@@ -241,6 +230,9 @@ extension Worker {
         unsafe stream.pointee.directRemoteAddress = unsafe connection.pointee.remote
         unsafe stream.pointee.remoteAddress = unsafe connection.pointee.remote
         unsafe stream.pointee.localAddress = unsafe connection.pointee.local
+        guard unsafe connection.pointee.tls != nil, unsafe stream.pointee.downstreamTLS == nil else { return }
+        unsafe stream.pointee.isTLS = true
+        unsafe stream.pointee.downstreamTLS = unsafe connections.description(of: connection)?.retained()
     }
 
     // HOT: per message.

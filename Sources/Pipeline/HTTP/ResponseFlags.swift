@@ -32,6 +32,7 @@ package struct ResponseFlags: OptionSet, BitwiseCopyable {
     package static let overloadManager = ResponseFlags(rawValue: 1 << 25)  // OM
     package static let dnsResolutionFailed = ResponseFlags(rawValue: 1 << 26)  // DF
     package static let dropOverload = ResponseFlags(rawValue: 1 << 27)  // DO
+    package static let downstreamRemoteReset = ResponseFlags(rawValue: 1 << 28)  // DR
 
     /// Short and long name of each flag, in the order in which Envoy prints them.
     package static let names: [(flag: ResponseFlags, short: StaticString, long: StaticString)] = [
@@ -63,5 +64,6 @@ package struct ResponseFlags: OptionSet, BitwiseCopyable {
         (.overloadManager, "OM", "OverloadManagerTerminated"),
         (.dnsResolutionFailed, "DF", "DnsResolutionFailed"),
         (.dropOverload, "DO", "DropOverload"),
+        (.downstreamRemoteReset, "DR", "DownstreamRemoteReset"),
     ]
 }

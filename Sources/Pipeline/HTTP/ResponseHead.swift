@@ -9,12 +9,12 @@ import Wire
 extension Worker {
     // HOT: per message.
     /// An upstream has answered; the head lies in `stream.response`.
-    func upstreamResponseHead(_ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, endStream: Bool) {
+    func upstreamResponseHead(_ stream: StreamPointer, _ facts: ResponseFacts, endStream: Bool) {
         let status = unsafe stream.pointee.response.status
         unsafe stream.pointee.upstreamFirstByteNs = nowNs
         unsafe stream.pointee.perTryTimeoutAtMs = 0
         unsafe stream.pointee.activeMs = nowMs
-        if unsafe retriesResponse(stream, client, endStream: endStream) { return }
+        if unsafe retriesResponse(stream, endStream: endStream) { return }
         if unsafe followsRedirect(stream) { return }
         unsafe RepeatedHeaders.join(stream.responseHead, isRequest: false)
         // Response headers that tell about the host, whichever host says so.
@@ -26,12 +26,12 @@ extension Worker {
             unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqSuccess.rawValue)
         }
         unsafe stream.pointee.details = Bytes("via_upstream" as StaticString)
-        unsafe stream.pointee.responseLength = unsafe client.pointee.decoder.contentLength
-        unsafe stream.pointee.responseIsChunked = unsafe client.pointee.decoder.isChunked
-        let isTunnel = unsafe client.pointee.decoder.isTunnel
+        unsafe stream.pointee.responseLength = facts.length
+        unsafe stream.pointee.responseIsChunked = facts.isChunked
+        let isTunnel = facts.isTunnel
         if isTunnel {
-            unsafe beginTunnel(stream, client)
-        } else if unsafe stream.pointee.isUpgrade {
+            unsafe beginTunnel(stream)
+        } else if unsafe stream.pointee.isUpgrade && !isHTTP2(stream) {
             // Refused: an ordinary response, and the last one here.
             unsafe stream.pointee.closesDownstream = true
         }
@@ -41,6 +41,9 @@ extension Worker {
             unsafe stream.pointee.response.set(.xEnvoyUpstreamServiceTime, digits.bytes())
         }
         unsafe addAttemptCount(stream)
+        if unsafe stream.pointee.hashCookies != 0, let route = unsafe stream.pointee.route {
+            unsafe setHashCookies(stream, route.pointee.hashRules)
+        }
         if let route = unsafe stream.pointee.route {
             // Formats read the head that is here, though it has not passed the filters.
             unsafe stream.pointee.hasResponseHead = true
@@ -98,6 +101,7 @@ extension Worker {
             unsafe stream.pointee.response.set(.xRequestId, stream.pointee.request.text(stream.pointee.requestID))
         }
         if let proxyStatus = unsafe http.pointee.proxyStatus { unsafe addProxyStatus(stream, proxyStatus) }
+        if unsafe isHTTP2(stream) { return unsafe http2FinaliseResponse(stream) }
         // HTTP/1 cannot wait for the rest of a request that is answered already.
         // One that asks for a tunnel has no end.
         if unsafe !stream.pointee.requestEnded || stream.pointee.isUpgrade, unsafe !stream.pointee.isTunnel {

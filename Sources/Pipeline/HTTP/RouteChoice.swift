@@ -9,6 +9,14 @@ import Upstream
 import Wire
 
 extension Worker {
+    private func setCertificateFlags(_ stream: StreamPointer, _ context: inout MatchContext) {
+        guard let description = unsafe stream.pointee.downstreamTLS, description.hasPeerCertificate,
+            let connection = unsafe connections.slab[stream.pointee.downstream], let tls = unsafe connection.pointee.tls
+        else { return }
+        context.flags.insert(.certificatePresented)
+        if unsafe description.peerIsVerified && tls.pointee.config.pointee.validates { context.flags.insert(.certificateValidated) }
+    }
+
     // HOT: per message.
     /// Sets `route`; nil when none matches.
     func chooseRoute(_ stream: StreamPointer) {
@@ -36,6 +44,7 @@ extension Worker {
             context.flags.insert(.forwardedHTTPS)
         }
         if unsafe stream.pointee.isInternal { context.flags.insert(.internalRequest) }
+        if unsafe stream.pointee.isTLS { unsafe setCertificateFlags(stream, &context) }
         return unsafe stream.pointee.http.pointee.routes.pointee.table.match(head, context)
     }
 
@@ -150,7 +159,7 @@ extension Worker {
         let request = unsafe stream.pointee.request
         // The request itself is as it came: logs show its path.
         unsafe stream.pointee.request.path = path
-        let proto = request.value(of: .xForwardedProto) ?? Bytes("http" as StaticString)
+        let proto = request.value(of: .xForwardedProto) ?? Bytes(unsafe stream.pointee.isTLS ? "https" : "http" as StaticString)
         unsafe reply(
             stream, status: redirect.pointee.status, body: .empty,
             details: Bytes("direct_response" as StaticString), flags: []

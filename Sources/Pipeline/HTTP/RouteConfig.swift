@@ -75,6 +75,9 @@ package struct RouteConfig: BitwiseCopyable {
     /// `cluster_header`, or the header that picks among weighted clusters; empty: none.
     package var clusterHeader = Bytes.empty
     package var hasRuntimeWeights = false
+    /// `use_hash_policy`: the hash draws among weighted clusters.
+    package var weighsByHash = false
+    package var hashRules = FrozenArray<HashRule>()
     package var clusterNotFoundStatus: UInt16 = 503
     package var priority = Priority.normal
     // Milliseconds. `timeoutMs` 0: none. `idleTimeoutMs` nil: the connection manager's; 0: none.
@@ -98,6 +101,8 @@ package struct RouteConfig: BitwiseCopyable {
     package var terminatesConnect = false
     package var retry: UnsafePointer<RetryConfig>?
     package var internalRedirect: UnsafePointer<InternalRedirectConfig>?
+    /// `request_mirror_policies` of the route, else of its virtual host, else of the route configuration.
+    package var mirrors = FrozenArray<MirrorConfig>()
     package var includeAttemptCountInRequest = false
     package var includeAttemptCountInResponse = false
     /// `request_body_buffer_limit` or `per_request_buffer_limit_bytes`; nil: the listener's.

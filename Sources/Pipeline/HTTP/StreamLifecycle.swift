@@ -12,58 +12,87 @@ extension Worker {
     func openStream(_ server: UnsafeMutablePointer<H1Server>) -> StreamPointer? {
         guard let connection = unsafe connections.slab[server.pointee.connection] else { return nil }
         unsafe moveToCurrentPlan(server, connection)
-        guard let (handle, stream) = unsafe streams.allocate() else {
+        guard let stream = unsafe makeStream(connection, server.pointee.http) else {
             unsafe downstreamGone(server, connection)
             return nil
         }
+        unsafe server.pointee.stream = unsafe stream.pointee.handle
+        unsafe server.pointee.decoder = unsafe H1RequestDecoder(options: server.pointee.http.pointee.decoder)
+        return unsafe stream
+    }
+
+    // HOT: per message.
+    /// A stream with room for both heads; nil: no memory.
+    func makeStream(_ connection: UnsafeMutablePointer<Connection>, _ http: UnsafePointer<HTTPConfig>) -> StreamPointer? {
+        guard let (handle, stream) = unsafe streams.allocate() else { return nil }
         guard let request = MessageHead(pool: memory.blocks) else {
             streams.free(handle)
-            unsafe downstreamGone(server, connection)
             return nil
         }
         guard let response = MessageHead(pool: memory.blocks) else {
             request.destroy()
             streams.free(handle)
-            unsafe downstreamGone(server, connection)
             return nil
         }
         unsafe stream.initialize(
             to: HTTPStream(
-                handle: handle, downstream: connection.pointee.handle, http: server.pointee.http, request: request,
-                response: response))
+                handle: handle, downstream: connection.pointee.handle, http: http, request: request, response: response))
         unsafe stream.pointee.startNs = nowNs
         unsafe stream.pointee.activeMs = nowMs
         unsafe stream.pointee.connectionID = unsafe connection.pointee.id
-        unsafe server.pointee.stream = handle
-        unsafe server.pointee.decoder = unsafe H1RequestDecoder(options: server.pointee.http.pointee.decoder)
         return unsafe stream
+    }
+
+    /// The connection manager of the chain with the same match; nil: the connection keeps what it has.
+    private func successor(
+        of http: UnsafePointer<HTTPConfig>, _ old: UnsafePointer<ListenerConfig>, _ new: UnsafePointer<ListenerConfig>
+    ) -> UnsafePointer<HTTPConfig>? {
+        if unsafe old.pointee.chains.isEmpty, unsafe new.pointee.chains.isEmpty {
+            if case .http(let next) = unsafe new.pointee.chain { return unsafe next }
+            return nil
+        }
+        guard let identity = unsafe old.identity(of: http) else { return nil }
+        return unsafe new.manager(identity)
     }
 
     /// A connection reads the listener's newest configuration from one request to the next.
     private func moveToCurrentPlan(
         _ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>
     ) {
-        guard let old = unsafe connection.pointee.listener?.assumingMemoryBound(to: ListenerConfig.self),
-            let new = unsafe currentListener(old.pointee.slot), unsafe new != old, case .http(let http) = unsafe new.pointee.chain
-        else { return }
-        unsafe pins.pin(new.pointee.part)
-        unsafe pins.unpin(old.pointee.part)
-        unsafe connection.pointee.owner = unsafe new.pointee.part
-        unsafe connection.pointee.listener = unsafe UnsafeRawPointer(new)
+        guard let http = unsafe adoptCurrentListener(connection, server.pointee.http) else { return }
         // Gauges follow the connection from one scope to the other, where a new scope was made.
         if unsafe server.pointee.http.pointee.stats != http.pointee.stats {
             unsafe gauge(server.pointee.http.pointee.stats, .downstreamCxActive, -1)
             unsafe gauge(server.pointee.http.pointee.stats, .downstreamCxHttp1Active, -1)
             unsafe gauge(http.pointee.stats, .downstreamCxActive, 1)
             unsafe gauge(http.pointee.stats, .downstreamCxHttp1Active, 1)
+            if unsafe connection.pointee.tls != nil {
+                unsafe gauge(server.pointee.http.pointee.stats, .downstreamCxSslActive, -1)
+                unsafe gauge(http.pointee.stats, .downstreamCxSslActive, 1)
+            }
         }
+        unsafe server.pointee.http = unsafe http
+    }
+
+    // HOT: per message.
+    /// The connection's listener is the newest of its slot from here on; nil: it was, or there is none.
+    func adoptCurrentListener(
+        _ connection: UnsafeMutablePointer<Connection>, _ http: UnsafePointer<HTTPConfig>
+    ) -> UnsafePointer<HTTPConfig>? {
+        guard let old = unsafe connection.pointee.listener?.assumingMemoryBound(to: ListenerConfig.self),
+            let new = unsafe currentListener(old.pointee.slot), unsafe new != old, let http = unsafe successor(of: http, old, new)
+        else { return nil }
+        unsafe pins.pin(new.pointee.part)
+        unsafe pins.unpin(old.pointee.part)
+        unsafe connection.pointee.owner = unsafe new.pointee.part
+        unsafe connection.pointee.listener = unsafe UnsafeRawPointer(new)
         if unsafe old.pointee.stats != new.pointee.stats {
             unsafe cells.gaugeAdd(old.pointee.stats &+ ListenerStat.downstreamCxActive.rawValue, -1)
             unsafe cells.gaugeAdd(new.pointee.stats &+ ListenerStat.downstreamCxActive.rawValue, 1)
             unsafe cells.gaugeAdd(old.pointee.workerStats[index] &+ ListenerWorkerStat.downstreamCxActive.rawValue, -1)
             unsafe cells.gaugeAdd(new.pointee.workerStats[index] &+ ListenerWorkerStat.downstreamCxActive.rawValue, 1)
         }
-        unsafe server.pointee.http = unsafe http
+        return unsafe http
     }
 
     /// Gives back a stream that never became a request.
@@ -84,6 +113,9 @@ extension Worker {
         unsafe stream.pointee.retry.body.removeAll(memory)
         unsafe stream.pointee.redirects.destroy(memory.blocks)
         if let state = unsafe stream.pointee.filterState { memory.blocks.free(state) }
+        unsafe stream.pointee.downstreamTLS?.release()
+        unsafe stream.pointee.upstreamTLS?.release()
+        if unsafe stream.pointee.pinnedPart != .max { unsafe pins.unpin(stream.pointee.pinnedPart) }
         unsafe streams.free(stream.pointee.handle)
     }
 
@@ -93,7 +125,7 @@ extension Worker {
         unsafe stream.pointee.isCounted = true
         let stats = unsafe stream.pointee.http.pointee.stats
         count(stats, .downstreamRqTotal)
-        count(stats, .downstreamRqHttp1Total)
+        unsafe count(stats, stream.pointee.request.version == .http2 ? .downstreamRqHttp2Total : .downstreamRqHttp1Total)
         gauge(stats, .downstreamRqActive, 1)
     }
 
@@ -103,6 +135,7 @@ extension Worker {
         guard unsafe !stream.pointee.isDestroyed else { return }
         unsafe stream.pointee.isDestroyed = true
         unsafe countRequest(stream)
+        if unsafe stream.pointee.firstMirror != .none { unsafe cancelMirrors(stream) }
         unsafe endRetries(stream)
         unsafe releaseUpstream(stream)
         unsafe stream.pointee.endNs = nowNs
@@ -121,11 +154,7 @@ extension Worker {
         unsafe destroyFilters(stream)
         unsafe log(stream, .downstreamEnd)
         if reset {
-            if let connection = unsafe connections.slab[stream.pointee.downstream],
-                let server = unsafe servers[connection.pointee.session]
-            {
-                unsafe server.pointee.stream = .none
-            }
+            unsafe leaveDownstream(stream)
         } else {
             unsafe downstreamFinished(stream)
         }
@@ -181,16 +210,25 @@ extension Worker {
         if unsafe stream.pointee.perTryTimeoutAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.perTryTimeoutAtMs) }
         if unsafe stream.pointee.retry.atMs != 0 { deadline = unsafe min(deadline, stream.pointee.retry.atMs) }
         if unsafe stream.pointee.retry.perTryIdleAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.retry.perTryIdleAtMs) }
+        if unsafe stream.pointee.headersTimeoutAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.headersTimeoutAtMs) }
         if unsafe stream.pointee.requestTimeoutAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.requestTimeoutAtMs) }
         if unsafe stream.pointee.durationMaxAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.durationMaxAtMs) }
+        if unsafe stream.pointee.logAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.logAtMs) }
         if deadline != .max { unsafe timers.armNoLater(stream.timerNode, than: deadline) }
     }
 
     package func streamTimedOut(_ handle: Handle) {
         guard let stream = unsafe streams[handle], unsafe !stream.pointee.isDestroyed else { return }
+        if unsafe due(stream.pointee.logAtMs) {
+            unsafe log(stream, .downstreamPeriodic)
+            unsafe stream.pointee.logAtMs = unsafe nowMs &+ stream.pointee.http.pointee.logTimes.intervalMs
+        }
         if unsafe due(stream.pointee.durationMaxAtMs) {
             unsafe stream.pointee.durationMaxAtMs = 0
             unsafe durationMaxReached(stream)
+        } else if unsafe due(stream.pointee.headersTimeoutAtMs) {
+            unsafe stream.pointee.headersTimeoutAtMs = 0
+            unsafe headersTimedOut(stream)
         } else if unsafe due(stream.pointee.requestTimeoutAtMs) {
             unsafe stream.pointee.requestTimeoutAtMs = 0
             if unsafe !stream.pointee.requestEnded { unsafe requestTimedOut(stream) }
@@ -213,6 +251,16 @@ extension Worker {
     }
 
     private func due(_ deadline: UInt64) -> Bool { deadline != 0 && nowMs >= deadline }
+
+    /// The request's head has not come in time (HTTP/2; HTTP/1 has the connection's timer for it).
+    func headersTimedOut(_ stream: StreamPointer) {
+        unsafe count(stream.pointee.http.pointee.stats, .downstreamRqHeaderTimeout)
+        unsafe countRequest(stream)
+        unsafe stream.pointee.closesDownstream = true
+        unsafe reply(
+            stream, status: 408, body: Bytes("request header timeout" as StaticString),
+            details: Bytes("request_header_timeout" as StaticString), flags: [])
+    }
 
     private func requestTimedOut(_ stream: StreamPointer) {
         unsafe count(stream.pointee.http.pointee.stats, .downstreamRqTimeout)
@@ -249,7 +297,7 @@ extension Worker {
     }
 
     /// The response cannot be completed: an HTTP/1 client learns it by the connection's end.
-    func resetDownstream(_ stream: StreamPointer) {
+    func http1ResetDownstream(_ stream: StreamPointer) {
         guard let connection = unsafe connections.slab[stream.pointee.downstream],
             let server = unsafe servers[connection.pointee.session]
         else { return unsafe stream.pointee.isCall ? endCall(stream) : endStream(stream, reset: true) }

@@ -7,27 +7,46 @@ import Transport
 import Wire
 
 extension Worker {
-    func beginTunnel(_ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>) {
+    func beginTunnel(_ stream: StreamPointer) {
         unsafe stream.pointee.isTunnel = true
-        unsafe stream.pointee.closesDownstream = true
         unsafe stream.pointee.timeoutAtMs = 0
-        unsafe client.pointee.mustClose = true
-        guard let connection = unsafe connections.slab[stream.pointee.downstream], let server = unsafe servers[connection.pointee.session],
+        guard let connection = unsafe connections.slab[stream.pointee.downstream],
             let upstream = unsafe connections.slab[stream.pointee.upstream]
         else { return }
-        unsafe stream.pointee.requestEnded = false
-        unsafe server.pointee.decoder.becomeTunnel()
-        // What the client sent behind its request belongs to the tunnel now.
-        unsafe stream.pointee.requestBodyBytes &+= UInt64(truncatingIfNeeded: server.pointee.pending.count)
-        unsafe countUpstreamBody(stream, stream.pointee.waitingBody.count &+ server.pointee.pending.count)
-        unsafe upstream.pointee.out.append(moving: &stream.pointee.waitingBody)
-        unsafe upstream.pointee.out.append(moving: &server.pointee.pending)
-        if unsafe !upstream.pointee.out.isEmpty { unsafe connections.markDirty(upstream) }
-        if unsafe connection.pointee.isPaused { unsafe connections.receive(connection) }
+        if unsafe !isHTTP2Upstream(stream), let client = unsafe clients[upstream.pointee.session] {
+            unsafe client.pointee.mustClose = true
+        }
+        if unsafe !isHTTP2(stream), let server = unsafe servers[connection.pointee.session] {
+            unsafe stream.pointee.closesDownstream = true
+            unsafe stream.pointee.requestEnded = false
+            unsafe server.pointee.decoder.becomeTunnel()
+            // What the client sent behind its request belongs to the tunnel now.
+            unsafe stream.pointee.requestBodyBytes &+= UInt64(truncatingIfNeeded: server.pointee.pending.count)
+            unsafe stream.pointee.waitingBody.append(moving: &server.pointee.pending)
+        }
+        unsafe sendWaitingTunnel(stream, upstream)
+        if unsafe !isHTTP2(stream) {
+            if unsafe connection.pointee.isPaused { unsafe connections.receive(connection) }
+        } else {
+            unsafe resumeDownstreamReading(stream)
+            if unsafe stream.pointee.requestEnded { unsafe sendRequestEnd(stream, upstream) }
+        }
+    }
+
+    private func sendWaitingTunnel(_ stream: StreamPointer, _ upstream: UnsafeMutablePointer<Connection>) {
+        guard unsafe !stream.pointee.waitingBody.isEmpty else { return }
+        unsafe countUpstreamBody(stream, stream.pointee.waitingBody.count)
+        if unsafe isHTTP2Upstream(stream), let entry = unsafe h2.streams[stream.pointee.upstreamCodec] {
+            unsafe entry.pointee.out.append(moving: &stream.pointee.waitingBody)
+            unsafe wake(entry)
+        } else {
+            unsafe upstream.pointee.out.append(moving: &stream.pointee.waitingBody)
+            unsafe connections.markDirty(upstream)
+        }
     }
 
     // HOT: per frame.
-    func tunnelFromUpstream(_ stream: StreamPointer, _ part: Bytes, _ buffer: UInt16) {
+    func tunnelFromUpstream(_ stream: StreamPointer, _ part: Bytes, _ buffer: UInt16?) {
         unsafe stream.pointee.activeMs = nowMs
         guard unsafe sendResponseData(stream, part, buffer) else { return }
         unsafe watchDownstreamQueue(stream)
@@ -50,7 +69,9 @@ extension Worker {
         unsafe stream.pointee.requestHeadSent = true
         unsafe stream.pointee.response.reset()
         unsafe stream.pointee.response.status = 200
-        unsafe upstreamResponseHead(stream, client, endStream: false)
+        var facts = ResponseFacts()
+        facts.isTunnel = true
+        unsafe upstreamResponseHead(stream, facts, endStream: false)
     }
 
     /// The server behind a CONNECT has said all: the response ends, and with it the client's connection.
@@ -86,19 +107,21 @@ extension Worker {
             unsafe upstreamCounted(connection, .upstreamCxDestroyWithActiveRq, 1)
             unsafe upstreamCounted(connection, .upstreamCxDestroyRemoteWithActiveRq, 1)
         }
-        unsafe endTunnel(stream)
+        unsafe endTunnel(stream, isClean: error == 0)
     }
 
     /// Both sides close once what is queued is out.
-    private func endTunnel(_ stream: StreamPointer) {
+    private func endTunnel(_ stream: StreamPointer, isClean: Bool) {
         unsafe passOnRest(stream)
+        // A stream of HTTP/2 has an end of its own.
+        if isClean, unsafe isHTTP2(stream) { return unsafe responseEnded(stream) }
         unsafe resetDownstream(stream)
     }
 
     /// The upstream still gets what the client sent last.
     private func passOnRest(_ stream: StreamPointer) {
-        if let upstream = unsafe connections.slab[stream.pointee.upstream], unsafe !upstream.pointee.out.isEmpty,
-            unsafe !upstream.pointee.sawEnd, let client = unsafe clients[upstream.pointee.session]
+        if unsafe !isHTTP2Upstream(stream), let upstream = unsafe connections.slab[stream.pointee.upstream],
+            unsafe !upstream.pointee.out.isEmpty, unsafe !upstream.pointee.sawEnd, let client = unsafe clients[upstream.pointee.session]
         {
             unsafe client.pointee.stream = .none
             unsafe stream.pointee.upstream = .none

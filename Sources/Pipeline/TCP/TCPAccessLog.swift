@@ -5,10 +5,33 @@ import Transport
 import Upstream
 
 extension Worker {
-    /// At the end: before the downstream side is closed; the session has the upstream's counts already.
+    /// What lines tell of the upstream side.
+    func noteUpstream(_ session: TCPSessionPointer, _ upstream: UnsafeMutablePointer<Connection>) {
+        unsafe session.pointee.upstreamBytesSent = unsafe upstream.pointee.bytesSent
+        unsafe session.pointee.upstreamBytesReceived = unsafe upstream.pointee.bytesReceived
+        let hasLogs = unsafe !session.pointee.config.pointee.accessLogs.isEmpty
+        let localOfUpstream =
+            unsafe hasLogs && session.pointee.isConnected ? SocketAddress(localOf: upstream.pointee.descriptor) : SocketAddress()
+        unsafe session.pointee.upstreamLocalAddress = localOfUpstream
+    }
+
+    /// The listener's line and the filter's.
+    func logTCPEnd(_ session: TCPSessionPointer, _ downstream: UnsafeMutablePointer<Connection>) {
+        let listener = unsafe listenerLogs(downstream)
+        if !listener.isEmpty { unsafe logTCP(listener, session, downstream, .notSet) }
+        unsafe logTCP(session, downstream, .tcpConnectionEnd)
+    }
+
+    /// The filter's logs. At the end: before the downstream side is closed; the session has the upstream's counts already.
     func logTCP(_ session: TCPSessionPointer, _ downstream: UnsafeMutablePointer<Connection>, _ type: AccessLogType) {
         let logs = unsafe session.pointee.config.pointee.accessLogs
-        guard !logs.isEmpty else { return }
+        if !logs.isEmpty { unsafe logTCP(logs, session, downstream, type) }
+    }
+
+    private func logTCP(
+        _ logs: FrozenArray<AccessLogConfig>, _ session: TCPSessionPointer, _ downstream: UnsafeMutablePointer<Connection>,
+        _ type: AccessLogType
+    ) {
         var info = TCPLogInfo()
         info.startNs = unsafe session.pointee.startNs
         info.startWallNs = unsafe session.pointee.startWallNs
@@ -19,6 +42,9 @@ extension Worker {
         info.upstreamBytesReceived = unsafe session.pointee.upstreamBytesReceived
         info.flags = unsafe session.pointee.flags
         info.upstreamErrno = unsafe session.pointee.upstreamErrno
+        info.transportFailure = unsafe session.pointee.transportFailure
+        info.downstreamTLS = unsafe connections.description(of: downstream)
+        info.upstreamTLS = unsafe connections.slab[session.pointee.upstream].flatMap { unsafe connections.description(of: $0) }
         info.upstreamConnectTimedOut = unsafe session.pointee.connectTimedOut
         info.attempts = unsafe session.pointee.attempts
         info.connectionID = unsafe downstream.pointee.id
@@ -31,6 +57,7 @@ extension Worker {
         unsafe withUnsafePointer(to: info) { info in
             var source = unsafe formatSource(info, host: session.pointee.host, cluster: session.pointee.clusterSlot)
             source.logType = type
+            source.serverName = unsafe serverName(downstream.pointee.handle)
             log(logs, source)
         }
     }

@@ -15,6 +15,8 @@ import Upstream
 enum ConnectFailure {
     case refused(Int32)
     case timedOut
+    /// Connected; TLS said no, or the peer hung up in the middle of it.
+    case handshake(Bytes)
 }
 
 typealias TCPSessionPointer = UnsafeMutablePointer<TCPSession>
@@ -25,7 +27,7 @@ extension Worker {
         unsafe session.initialize(
             to: TCPSession(handle: handle, config: config, downstream: connection.pointee.handle))
         unsafe session.pointee.startNs = nowNs
-        if unsafe !config.pointee.accessLogs.isEmpty {
+        if unsafe !config.pointee.accessLogs.isEmpty || !listenerLogs(connection).isEmpty {
             // Asked for now: a connection that was reset has no peer any more.
             unsafe session.pointee.startWallNs = wallNs
             unsafe learnAddresses(connection)
@@ -37,6 +39,10 @@ extension Worker {
         unsafe countTCP(config.pointee.stats, .downstreamCxTotal)
         // At its end the socket may not know its peer any more.
         if unsafe !config.pointee.accessLogs.isEmpty { unsafe learnAddresses(connection) }
+        if unsafe config.pointee.logIntervalMs != 0 {
+            unsafe session.pointee.logAtMs = unsafe nowMs &+ config.pointee.logIntervalMs
+            unsafe armTCPTimer(session, connection)
+        }
         if unsafe config.pointee.connectionDurationMaxMs != 0 {
             let jitter = unsafe config.pointee.durationJitterMs
             unsafe session.pointee.endAtMs = unsafe nowMs &+ config.pointee.connectionDurationMaxMs &+ random.below(jitter)
@@ -74,24 +80,24 @@ extension Worker {
             count(stats, .upstreamCxOverflow)
             return unsafe endTCP(session, .upstreamOverflow)
         }
-        let host = unsafe cluster.pointee.choose(slab: hosts, random: &random)
+        let host = unsafe cluster.pointee.choose(slab: hosts, random: &random, hash: hash(session, cluster))
         if unsafe cluster.pointee.choseInPanic { count(stats, .lbHealthyPanic) }
         guard let host = unsafe host else {
             unsafe giveConnection(cluster, .normal)
             count(stats, .upstreamCxNoneHealthy)
             return unsafe endTCP(session, .noHealthyUpstream)
         }
+        unsafe session.pointee.attempts &+= 1
+        // As in Envoy an attempt that the cluster had no room for counts among the others, and sets no flag of its own.
         guard breakers?.take(.pendingRequests, .normal, thread: index) != false else {
             unsafe giveConnection(cluster, .normal)
             count(stats, .upstreamRqPendingOverflow)
-            return unsafe endTCP(session, .upstreamOverflow)
+            return unsafe tcpTryAgain(session)
         }
-        unsafe session.pointee.attempts &+= 1
         unsafe session.pointee.host = unsafe host.pointee.handle
         guard let upstream = unsafe connect(to: host, cluster, role: .tcpUpstream) else {
             breakers?.give(.pendingRequests, .normal, thread: index)
             count(stats, .upstreamCxConnectFail)
-            unsafe session.pointee.flags.insert(.upstreamConnectionFailure)
             return unsafe tcpTryAgain(session)
         }
         unsafe session.pointee.isPending = true
@@ -102,6 +108,17 @@ extension Worker {
         unsafe upstream.pointee.session = unsafe session.pointee.handle
         unsafe upstream.pointee.peer = unsafe session.pointee.downstream
         unsafe upstream.pointee.config = unsafe UnsafeRawPointer(config)
+    }
+
+    /// `hash_policy` with `source_ip`; nil: none, or nobody asks.
+    private func hash(_ session: TCPSessionPointer, _ cluster: UnsafeMutablePointer<Cluster>) -> UInt64? {
+        guard unsafe session.pointee.config.pointee.hashesSourceIP, unsafe cluster.pointee.config.pointee.policy.isHashing,
+            let downstream = unsafe connections.slab[session.pointee.downstream]
+        else { return nil }
+        if unsafe downstream.pointee.remote.family == .none { unsafe learnAddresses(downstream) }
+        let remote = unsafe downstream.pointee.remote
+        guard remote.family == .ipv4 || remote.family == .ipv6 else { return nil }
+        return XXHash64.hash(text(ip: remote, bits: nil))
     }
 
     /// The attempt is no longer pending; the cluster, unless it is gone.
@@ -169,6 +186,7 @@ extension Worker {
             switch failure {
             case .refused(let error): unsafe session.pointee.upstreamErrno = error
             case .timedOut: unsafe session.pointee.connectTimedOut = true
+            case .handshake(let reason): unsafe session.pointee.transportFailure = reason
             }
         }
         unsafe upstreamConnectFailed(upstream, failure)
@@ -202,12 +220,23 @@ extension Worker {
             let id = memory.buffers.identifier(at: position &+ UInt16(truncatingIfNeeded: i))
             let n = min(left, memory.buffers.size)
             left &-= n
-            if let session = unsafe tcpSessions[connection.pointee.session] {
-                let part = unsafe Bytes(UnsafeRawPointer(memory.buffers.base(id)), n)
-                if unsafe !session.pointee.early.append(copying: part, memory) { unsafe endTCP(session, []) }
-            }
+            unsafe keepEarly(connection, Bytes(UnsafeRawPointer(memory.buffers.base(id)), n))
             memory.buffers.release(id)
         }
+        unsafe tcpKept(connection, bytes)
+    }
+
+    func tcpEarly(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes) {
+        unsafe keepEarly(connection, bytes)
+        unsafe tcpKept(connection, bytes.count)
+    }
+
+    private func keepEarly(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes) {
+        guard let session = unsafe tcpSessions[connection.pointee.session] else { return }
+        if unsafe !session.pointee.early.append(copying: bytes, memory) { unsafe endTCP(session, []) }
+    }
+
+    private func tcpKept(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Int) {
         guard let session = unsafe tcpSessions[connection.pointee.session] else { return }
         unsafe countTCP(session.pointee.config.pointee.stats, .downstreamCxRxBytesTotal, UInt64(truncatingIfNeeded: bytes))
         if unsafe session.pointee.early.count >= session.pointee.config.pointee.earlyBytesMax ?? 0 {
@@ -236,6 +265,7 @@ extension Worker {
         if idle != 0, unsafe session.pointee.isConnected { deadline = unsafe tcpActiveMs(downstream) &+ idle }
         if unsafe session.pointee.endAtMs != 0 { deadline = unsafe min(deadline, session.pointee.endAtMs) }
         if unsafe session.pointee.retryAtMs != 0 { deadline = unsafe min(deadline, session.pointee.retryAtMs) }
+        if unsafe session.pointee.logAtMs != 0 { deadline = unsafe min(deadline, session.pointee.logAtMs) }
         if deadline != .max { unsafe timers.arm(downstream.timerNode, at: deadline) }
     }
 
@@ -246,6 +276,11 @@ extension Worker {
     func tcpTimedOut(_ downstream: UnsafeMutablePointer<Connection>) {
         guard let session = unsafe tcpSessions[downstream.pointee.session] else { return unsafe close(downstream) }
         let config = unsafe session.pointee.config
+        if unsafe session.pointee.logAtMs != 0, unsafe nowMs >= session.pointee.logAtMs {
+            if let upstream = unsafe connections.slab[session.pointee.upstream] { unsafe noteUpstream(session, upstream) }
+            unsafe logTCP(session, downstream, .tcpPeriodic)
+            unsafe session.pointee.logAtMs = unsafe nowMs &+ config.pointee.logIntervalMs
+        }
         if unsafe session.pointee.endAtMs != 0, unsafe nowMs >= session.pointee.endAtMs {
             unsafe countTCP(config.pointee.stats, .maxDownstreamConnectionDuration)
             return unsafe endTCP(session, .durationTimeout)

@@ -33,8 +33,12 @@ package struct TCPProxyConfig: BitwiseCopyable {
     package var waitsForData = false
     /// What is read before the upstream is there; nil: nothing.
     package var earlyBytesMax: Int?
+    /// `hash_policy` with `source_ip`.
+    package var hashesSourceIP = false
     package var accessLogs = FrozenArray<AccessLogConfig>()
     /// `flush_access_log_on_connected`
     package var logsConnected = false
+    /// Milliseconds between the lines of a connection that goes on; 0: none.
+    package var logIntervalMs: UInt64 = 0
     package init() {}
 }

@@ -18,6 +18,21 @@ extension Worker {
         }
         unsafe forward(position, count, bytes, to: peer)
         unsafe relayed(connection, UInt64(truncatingIfNeeded: bytes))
+        unsafe holdBack(connection, peer)
+    }
+
+    // HOT: per record.
+    /// Plaintext of a connection with TLS: copied, for it lies in memory of the worker's own.
+    func relay(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes) {
+        guard let peer = unsafe connections.slab[connection.pointee.peer] else { return unsafe tcpEarly(connection, bytes) }
+        guard unsafe peer.pointee.out.append(copying: bytes, memory) else { return unsafe close(peer) }
+        unsafe connections.markDirty(peer)
+        unsafe relayed(connection, UInt64(truncatingIfNeeded: bytes.count))
+        unsafe holdBack(connection, peer)
+    }
+
+    @inline(__always)
+    private func holdBack(_ connection: UnsafeMutablePointer<Connection>, _ peer: UnsafeMutablePointer<Connection>) {
         if unsafe peer.pointee.out.count > bufferLimit(connection), unsafe !connection.pointee.isPaused {
             unsafe connections.pause(connection)
             if unsafe connection.pointee.role == .tcpDownstream {
@@ -104,17 +119,12 @@ extension Worker {
         unsafe session.pointee.flags.formUnion(flags)
         let downstream = unsafe connections.slab[session.pointee.downstream]
         if let upstream = unsafe connections.slab[session.pointee.upstream] {
-            unsafe session.pointee.upstreamBytesSent = unsafe upstream.pointee.bytesSent
-            unsafe session.pointee.upstreamBytesReceived = unsafe upstream.pointee.bytesReceived
-            let localOfUpstream =
-                unsafe session.pointee.config.pointee.accessLogs.isEmpty || !session.pointee.isConnected
-                ? SocketAddress() : SocketAddress(localOf: upstream.pointee.descriptor)
-            unsafe session.pointee.upstreamLocalAddress = localOfUpstream
-            // Before the host may go with its last connection: the line names it.
-            if let downstream = unsafe downstream { unsafe logTCP(session, downstream, .tcpConnectionEnd) }
+            unsafe noteUpstream(session, upstream)
+            // Before the host may go with its last connection: the lines name it.
+            if let downstream = unsafe downstream { unsafe logTCPEnd(session, downstream) }
             unsafe endUpstream(session, upstream, byPeer: byUpstream)
         } else if let downstream = unsafe downstream {
-            unsafe logTCP(session, downstream, .tcpConnectionEnd)
+            unsafe logTCPEnd(session, downstream)
         }
         unsafe session.pointee.early.removeAll(memory)
         unsafe tcpSessions.free(session.pointee.handle)

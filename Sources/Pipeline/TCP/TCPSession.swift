@@ -28,12 +28,16 @@ package struct TCPSession {
     package var backoffMs: UInt64 = 0
     package var retryAtMs: UInt64 = 0
     package var endAtMs: UInt64 = 0
+    /// The next periodic line of the access logs.
+    package var logAtMs: UInt64 = 0
 
     // For the log.
     package var flags: ResponseFlags = []
     package var startNs: UInt64 = 0
     package var startWallNs: UInt64 = 0
     package var upstreamErrno: Int32 = 0
+    /// Why the TLS handshake with the upstream failed; interned.
+    package var transportFailure = Bytes.empty
     package var connectTimedOut = false
     package var upstreamRemoteAddress = SocketAddress()
     package var upstreamLocalAddress = SocketAddress()

@@ -56,6 +56,11 @@ extension Worker {
             return nil
         }
         unsafe connection.pointee.remote = address
+        if unsafe config.pointee.tlsSlot != noTLS, unsafe !prepareTLS(connection, host, config) {
+            unsafe giveConnection(cluster, priority)
+            unsafe connections.close(connection)
+            return nil
+        }
         unsafe connection.pointee.isHigh = priority == .high
         unsafe connection.pointee.host = unsafe host.pointee.handle
         unsafe connection.pointee.activeMs = nowMs
@@ -124,7 +129,7 @@ extension Worker {
             if case .timedOut = failure { unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxConnectTimeout) }
         }
         // A refusal is the peer's doing, a time-out ours.
-        if case .refused = failure { unsafe closeUpstream(upstream, byPeer: true) } else { unsafe closeUpstream(upstream) }
+        if case .timedOut = failure { unsafe closeUpstream(upstream) } else { unsafe closeUpstream(upstream, byPeer: true) }
     }
 
     /// Closes an upstream connection and its accounts. Its session must have been dealt with.

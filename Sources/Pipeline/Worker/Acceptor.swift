@@ -201,9 +201,19 @@ extension Worker {
         unsafe cells.gaugeAdd(config.pointee.stats &+ ListenerStat.downstreamCxActive.rawValue, 1)
         cells.increment(worker &+ ListenerWorkerStat.downstreamCxTotal.rawValue)
         cells.gaugeAdd(worker &+ ListenerWorkerStat.downstreamCxActive.rawValue, 1)
+        if unsafe config.pointee.inspects { return unsafe beginInspection(connection, config.pointee.inspector) }
+        if unsafe config.pointee.chains.isEmpty { return unsafe open(connection, config.onlyChain) }
+        if let chain = unsafe findChain(connection, config, ConnectionFacts()) { return unsafe open(connection, chain) }
+        unsafe countListener(config.pointee.stats, .noFilterChainMatch)
+        unsafe close(connection)
+    }
+
+    /// Its filter chain takes over.
+    func open(_ connection: UnsafeMutablePointer<Connection>, _ config: UnsafePointer<FilterChainConfig>) {
+        if unsafe config.pointee.tlsSlot != noTLS, unsafe !beginTLS(connection, config) { return unsafe close(connection) }
         switch unsafe config.pointee.chain {
         case .tcpProxy(let proxy): unsafe tcpOpened(connection, proxy)
-        case .http(let http): unsafe http1Opened(connection, http)
+        case .http(let http): unsafe httpOpened(connection, http)
         case .echo:
             unsafe connection.pointee.role = .echo
             unsafe connections.receive(connection)
@@ -220,9 +230,12 @@ extension Worker {
     func close(_ connection: UnsafeMutablePointer<Connection>) {
         guard unsafe !connection.pointee.isClosing else { return }
         unsafe timers.cancel(connection.timerNode)
+        if unsafe connection.pointee.tls != nil { unsafe leaveTLS(connection) }
+        if unsafe !connection.pointee.inspection.isNone { unsafe endInspection(connection) }
         if let listener = unsafe connection.pointee.listener {
             let config = unsafe listener.assumingMemoryBound(to: ListenerConfig.self)
             let worker = unsafe config.pointee.workerStats[index]
+            unsafe logConnection(connection)
             unsafe countListener(config.pointee.stats, .downstreamCxDestroy)
             unsafe cells.gaugeAdd(config.pointee.stats &+ ListenerStat.downstreamCxActive.rawValue, -1)
             cells.gaugeAdd(worker &+ ListenerWorkerStat.downstreamCxActive.rawValue, -1)

@@ -17,6 +17,8 @@ extension Worker {
         unsafe connections.slab.forEach { connection in
             if unsafe connection.pointee.role == .http1Downstream, let server = unsafe servers[connection.pointee.session] {
                 unsafe beginDrain(server, connection)
+            } else if unsafe connection.pointee.role == .http2Downstream, let session = unsafe h2.sessions[connection.pointee.session] {
+                unsafe closeHTTP2(session)
             }
         }
     }
@@ -46,13 +48,15 @@ extension Worker {
             guard unsafe connection.pointee.listener != nil, unsafe connection.pointee.owner == part else { return }
             switch unsafe connection.pointee.role {
             case .http1Downstream: unsafe http1Drained(connection)
+            case .http2Downstream: unsafe http2Drained(connection)
             case .tcpDownstream:
                 if let session = unsafe tcpSessions[connection.pointee.session] {
                     unsafe endTCP(session, [])
                 } else {
                     unsafe close(connection)
                 }
-            case .echo, .directResponse, .closing, .none, .tcpUpstream, .http1Upstream: unsafe close(connection)
+            case .echo, .directResponse, .closing, .inspecting, .none, .tcpUpstream, .http1Upstream, .http2Upstream:
+                unsafe close(connection)
             }
         }
     }

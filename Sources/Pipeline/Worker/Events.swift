@@ -10,31 +10,49 @@ extension Worker {
         switch connections.received(completion) {
         case .data(let connection, let position, let count, let bytes):
             unsafe connection.pointee.activeMs = nowMs
+            if let tls = unsafe connection.pointee.tls { return unsafe tlsReceived(connection, tls, position, count, bytes) }
             switch unsafe connection.pointee.role {
-            case .http1Downstream, .http1Upstream: unsafe eachBuffer(connection, position, count, bytes)
+            case .http1Downstream, .http1Upstream, .http2Downstream, .http2Upstream: unsafe eachBuffer(connection, position, count, bytes)
             case .tcpDownstream, .tcpUpstream: unsafe relay(connection, position, count, bytes)
             case .echo: unsafe echo(connection, position, count, bytes)
+            case .inspecting: unsafe inspect(connection, position, count, bytes)
             case .directResponse, .closing, .none: dropBuffers(position, count)
             }
         case .ended(let connection):
             unsafe connection.pointee.activeMs = nowMs
-            switch unsafe connection.pointee.role {
-            case .http1Downstream: unsafe http1DownstreamEnded(connection)
-            case .http1Upstream: unsafe http1UpstreamEnded(connection, 0)
-            case .tcpDownstream, .tcpUpstream: unsafe relayEnded(connection)
-            case .echo: unsafe connections.closeWhenSent(connection)
-            // Its own end says nothing of whether it reads what is still queued.
-            case .closing: if unsafe connection.pointee.out.isEmpty { unsafe closeEither(connection) }
-            case .directResponse, .none: unsafe close(connection)
-            }
-        case .failed(let connection, let error):
-            switch unsafe connection.pointee.role {
-            case .http1Downstream: unsafe http1DownstreamFailed(connection, error)
-            case .http1Upstream: unsafe http1UpstreamEnded(connection, error)
-            case .tcpDownstream, .tcpUpstream: unsafe relayFailed(connection, error)
-            case .echo, .directResponse, .closing, .none: unsafe closeEither(connection)
-            }
+            if unsafe connection.pointee.tls != nil, unsafe !tlsEnded(connection) { return }
+            unsafe received(end: connection)
+        case .failed(let connection, let error): unsafe received(error, connection)
         case .nothing: break
+        }
+    }
+
+    /// The peer sends nothing more.
+    func received(end connection: UnsafeMutablePointer<Connection>) {
+        switch unsafe connection.pointee.role {
+        case .http1Downstream: unsafe http1DownstreamEnded(connection)
+        case .http1Upstream: unsafe http1UpstreamEnded(connection, 0)
+        case .http2Downstream: unsafe http2DownstreamEnded(connection)
+        case .http2Upstream: unsafe http2UpstreamEnded(connection, 0)
+        case .tcpDownstream, .tcpUpstream: unsafe relayEnded(connection)
+        case .echo: unsafe connections.closeWhenSent(connection)
+        case .inspecting: unsafe inspectionEnded(connection)
+        // Its own end says nothing of whether it reads what is still queued.
+        case .closing: if unsafe connection.pointee.out.isEmpty { unsafe closeEither(connection) }
+        case .directResponse, .none: unsafe close(connection)
+        }
+    }
+
+    /// The connection is broken.
+    func received(_ error: Int32, _ connection: UnsafeMutablePointer<Connection>) {
+        switch unsafe connection.pointee.role {
+        case .http1Downstream: unsafe http1DownstreamFailed(connection, error)
+        case .http1Upstream: unsafe http1UpstreamEnded(connection, error)
+        case .http2Downstream: unsafe http2DownstreamEnded(connection)
+        case .http2Upstream: unsafe http2UpstreamEnded(connection, error)
+        case .tcpDownstream, .tcpUpstream: unsafe relayFailed(connection, error)
+        case .echo, .directResponse, .closing, .none: unsafe closeEither(connection)
+        case .inspecting: unsafe inspectionEnded(connection)
         }
     }
 
@@ -46,17 +64,21 @@ extension Worker {
             switch unsafe connection.pointee.role {
             case .http1Downstream: unsafe http1DownstreamSent(connection, bytes)
             case .http1Upstream: unsafe http1UpstreamSent(connection, bytes)
+            case .http2Downstream: unsafe http2DownstreamSent(connection, bytes)
+            case .http2Upstream: unsafe http2UpstreamSent(connection, bytes)
             case .tcpDownstream, .tcpUpstream: unsafe relaySent(connection)
             case .echo: unsafe echoSent(connection)
             case .closing: unsafe timers.arm(connection.timerNode, at: nowMs &+ connection.pointee.stallMs)
-            case .directResponse, .none: break
+            case .directResponse, .inspecting, .none: break
             }
         case .failed(let connection, let error):
             switch unsafe connection.pointee.role {
             case .http1Downstream: unsafe http1DownstreamFailed(connection, error)
             case .http1Upstream: unsafe http1UpstreamSendFailed(connection, error)
+            case .http2Downstream: unsafe http2DownstreamEnded(connection)
+            case .http2Upstream: unsafe http2UpstreamEnded(connection, error)
             case .tcpDownstream, .tcpUpstream: unsafe relayFailed(connection, error)
-            case .echo, .directResponse, .closing, .none: unsafe closeEither(connection)
+            case .echo, .directResponse, .closing, .inspecting, .none: unsafe closeEither(connection)
             }
         case .nothing: break
         }
@@ -66,22 +88,47 @@ extension Worker {
         switch connections.connected(completion) {
         case .connected(let connection):
             unsafe connection.pointee.activeMs = nowMs
-            unsafe connection.pointee.role == .tcpUpstream ? tcpConnected(connection) : http1Connected(connection)
-        case .failed(let connection, let error):
-            unsafe connection.pointee.role == .tcpUpstream
-                ? tcpConnectFailed(connection, .refused(error)) : http1ConnectFailed(connection, .refused(error))
+            if unsafe connection.pointee.tls != nil { unsafe tlsConnected(connection) } else { unsafe established(connection) }
+        case .failed(let connection, let error): unsafe connectFailed(connection, .refused(error))
         case .nothing: break
         }
+    }
+
+    /// An upstream connection can carry bytes.
+    func established(_ connection: UnsafeMutablePointer<Connection>) {
+        switch unsafe connection.pointee.role {
+        case .tcpUpstream: unsafe tcpConnected(connection)
+        case .http2Upstream: unsafe http2Connected(connection)
+        default: unsafe http1Connected(connection)
+        }
+    }
+
+    func connectFailed(_ connection: UnsafeMutablePointer<Connection>, _ failure: ConnectFailure) {
+        switch unsafe connection.pointee.role {
+        case .tcpUpstream: unsafe tcpConnectFailed(connection, failure)
+        case .http2Upstream: unsafe http2ConnectFailed(connection, failure)
+        default: unsafe http1ConnectFailed(connection, failure)
+        }
+    }
+
+    /// Under way to its host, TLS included.
+    @inline(__always)
+    func isOpening(_ connection: UnsafeMutablePointer<Connection>) -> Bool {
+        unsafe connection.pointee.isConnecting || connection.pointee.isShakingHands
     }
 
     func connectionTimedOut(_ connection: UnsafeMutablePointer<Connection>) {
         switch unsafe connection.pointee.role {
         case .http1Downstream: unsafe http1DownstreamTimedOut(connection)
         case .http1Upstream:
-            unsafe connection.pointee.isConnecting ? http1ConnectFailed(connection, .timedOut) : http1UpstreamTimedOut(connection)
+            unsafe isOpening(connection) ? http1ConnectFailed(connection, .timedOut) : http1UpstreamTimedOut(connection)
+        case .http2Downstream: unsafe http2DownstreamTimedOut(connection)
+        case .http2Upstream:
+            unsafe isOpening(connection) ? http2ConnectFailed(connection, .timedOut) : http2UpstreamTimedOut(connection)
         case .tcpDownstream: unsafe tcpTimedOut(connection)
-        case .tcpUpstream: if unsafe connection.pointee.isConnecting { unsafe tcpConnectFailed(connection, .timedOut) }
+        case .tcpUpstream: if unsafe isOpening(connection) { unsafe tcpConnectFailed(connection, .timedOut) }
         case .closing: unsafe closeEither(connection)
+        case .inspecting: unsafe inspectionTimedOut(connection)
         case .echo, .directResponse, .none: break
         }
     }
@@ -101,10 +148,13 @@ extension Worker {
             // An earlier buffer may have closed the connection.
             if unsafe connections.slab[handle] != nil, unsafe !connection.pointee.isClosing {
                 let bytes = unsafe Bytes(UnsafeRawPointer(memory.buffers.base(id)), n)
-                if unsafe connection.pointee.role == .http1Downstream {
-                    unsafe http1DownstreamReceived(connection, bytes, buffer: id)
-                } else {
-                    unsafe http1UpstreamReceived(connection, bytes, buffer: id)
+                switch unsafe connection.pointee.role {
+                case .http1Downstream: unsafe http1DownstreamReceived(connection, bytes, buffer: id)
+                case .http1Upstream: unsafe http1UpstreamReceived(connection, bytes, buffer: id)
+                case .http2Downstream: unsafe http2DownstreamReceived(connection, bytes, buffer: id)
+                case .http2Upstream: unsafe http2UpstreamReceived(connection, bytes, buffer: id)
+                // An earlier buffer has ended the machine that read it.
+                default: break
                 }
             }
             memory.buffers.release(id)
@@ -143,6 +193,12 @@ extension Worker {
         _ connection: UnsafeMutablePointer<Connection>, _ position: UInt16, _ count: Int, _ bytes: Int
     ) {
         unsafe forward(position, count, bytes, to: connection)
+        if unsafe connection.pointee.out.count > 1 << 20 { unsafe connections.pause(connection) }
+    }
+
+    func echo(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes) {
+        if unsafe !connection.pointee.out.append(copying: bytes, memory) { return unsafe close(connection) }
+        unsafe connections.markDirty(connection)
         if unsafe connection.pointee.out.count > 1 << 20 { unsafe connections.pause(connection) }
     }
 

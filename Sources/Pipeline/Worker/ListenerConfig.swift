@@ -10,6 +10,9 @@ package struct ListenAddress: BitwiseCopyable {
     package init() {}
 }
 
+/// No TLS context.
+package let noTLS = UInt32.max
+
 @safe
 package struct ListenerConfig: BitwiseCopyable {
     package var part: PartID = 0
@@ -22,8 +25,52 @@ package struct ListenerConfig: BitwiseCopyable {
     /// First statistic of `listener.<address>.worker_N.`, by worker.
     package var workerStats = FrozenArray<UInt32>()
     package var bufferLimit = 1 << 20
-    package var chain = NetworkChain.none
+    package var accessLogs = FrozenArray<AccessLogConfig>()
+    /// Chains with a match; empty: `only` takes every connection.
+    package var chains = FrozenArray<FilterChainConfig>()
+    /// The chain without a match: the one chain, or the default chain of several.
+    package var only = FilterChainConfig()
+    package var hasDefaultChain = true
+    /// The first bytes are read before a chain is chosen.
+    package var inspects = false
+    package var inspector = InspectorConfig()
     package init() {}
+
+    /// Of a listener with one chain.
+    package var chain: NetworkChain {
+        get { only.chain }
+        set { only.chain = newValue }
+    }
+}
+
+extension UnsafePointer where Pointee == ListenerConfig {
+    /// `only` in place.
+    var onlyChain: UnsafePointer<FilterChainConfig> {
+        unsafe (UnsafeRawPointer(self) + MemoryLayout<ListenerConfig>.offset(of: \.only).unsafelyUnwrapped)
+            .assumingMemoryBound(to: FilterChainConfig.self)
+    }
+
+    /// Every chain, in place.
+    func eachChain(_ body: (UnsafePointer<FilterChainConfig>) -> Void) {
+        for i in unsafe 0..<pointee.chains.count { unsafe body(pointee.chains.pointer(i)) }
+        if unsafe pointee.hasDefaultChain { unsafe body(onlyChain) }
+    }
+
+    func identity(of http: UnsafePointer<HTTPConfig>) -> UInt64? {
+        var found: UInt64?
+        unsafe eachChain { chain in
+            if case .http(let own) = unsafe chain.pointee.chain, unsafe own == http { found = unsafe chain.pointee.identity }
+        }
+        return found
+    }
+
+    func manager(_ identity: UInt64) -> UnsafePointer<HTTPConfig>? {
+        var found: UnsafePointer<HTTPConfig>?
+        unsafe eachChain { chain in
+            if case .http(let own) = unsafe chain.pointee.chain, unsafe chain.pointee.identity == identity { unsafe found = unsafe own }
+        }
+        return unsafe found
+    }
 }
 
 /// The network filters of a chain, by what its terminal filter is.

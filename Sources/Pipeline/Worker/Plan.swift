@@ -5,6 +5,7 @@
 // and never keep a plan; what they keep longer than a turn they pin by part number (`Pins`).
 
 import Primitives
+import Transport
 import Upstream
 
 /// A number that a part has for its lifetime, in every plan that lists it.
@@ -39,6 +40,19 @@ package struct ClusterName: BitwiseCopyable {
     package init(name: Bytes, slot: UInt32) {
         self.name = name
         self.slot = slot
+    }
+}
+
+/// A TLS context under the number that listeners and clusters know it by: a new certificate is a new part here, and
+/// nothing else changes.
+@safe
+package struct TLSSlot: BitwiseCopyable {
+    package var part: PartID
+    /// Nil: nobody has this number.
+    package var config: UnsafePointer<TLSContextConfig>?
+    package init(part: PartID, config: UnsafePointer<TLSContextConfig>?) {
+        self.part = part
+        unsafe self.config = unsafe config
     }
 }
 
@@ -79,6 +93,7 @@ package struct Plan: BitwiseCopyable {
     package var clusterPresent = FrozenArray<Bool>()
     /// Sorted by name (bytewise).
     package var clusterNames = FrozenArray<ClusterName>()
+    package var tls = FrozenArray<TLSSlot>()
     /// Parts that no plan lists any more and that some worker may still use.
     package var retired = FrozenArray<PartID>()
     package var drain = DrainState.none

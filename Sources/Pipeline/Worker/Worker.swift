@@ -71,6 +71,7 @@ public final class Worker {
     package var streams = Slab<HTTPStream>(capacity: 1 << 20)
     var servers = Slab<H1Server>(capacity: 1 << 20)
     var clients = Slab<H1Client>(capacity: 1 << 20)
+    var h2 = H2Worker()
     /// Instances of filter chains, by the chain's number.
     var chains: [WorkerFilterChain?] = []
     /// Streams whose filter makes the next piece of its response in the next turn.
@@ -82,6 +83,12 @@ public final class Worker {
     /// Writes formats: header values, log lines.
     var formats: FormatWriter
     private var dates = DateCache()
+    var failureTexts = InternedTexts()
+    var certificateText: TextBuffer
+    var inspections = Slab<Inspection>(capacity: 1 << 16)
+    var helloScratch: UnsafeMutableRawPointer?
+    /// Plaintext of one record: whoever gets it takes what it keeps.
+    let plaintext = UnsafeMutableRawPointer.allocate(byteCount: Connections.recordMax, alignment: 64)
     private var wall: UInt64 = 0
 
     /// Kernel forms of addresses that a connect still needs until the ring has submitted: as many as it has entries.
@@ -109,6 +116,7 @@ public final class Worker {
         nowMs = nowNs / 1_000_000
         timers = TimerWheel(now: nowMs)
         random = Random(seed: Random.systemSeed())
+        certificateText = TextBuffer(pool: memory.blocks)
         formats = FormatWriter(pool: memory.blocks, seed: Random.systemSeed())
         unsafe connectAddresses = .allocate(capacity: Worker.connectAddressCount)
         unsafe acceptTimer = .allocate(capacity: 1)
@@ -126,6 +134,7 @@ public final class Worker {
 
     // HOT: per turn.
     package func turn() {
+        if !h2.due.isEmpty { pumpSessions() }
         connections.flushAll()
         while let connection = unsafe connections.takeFinished() { unsafe closeEither(connection) }
         memory.buffers.publish()
@@ -149,7 +158,7 @@ public final class Worker {
 
     private var waitNs: Int64 {
         if !producing.isEmpty { return 1000 }
-        if !finishedCalls.isEmpty { return 1000 }
+        if !finishedCalls.isEmpty || !h2.due.isEmpty { return 1000 }
         let untilNext = min(timers.untilNext ?? .max, connections.untilLater(nowMs: nowMs) ?? .max)
         if untilNext == .max { return -1 }
         // A deadline in the past still lets the kernel run: a wait of one microsecond.
@@ -163,7 +172,7 @@ public final class Worker {
         case .send: sent(completion)
         case .accept: accepted(completion)
         case .connect: connected(completion)
-        case .message, .none, .close, .cancel, .timer, .streamTimer, .acceptTimer: break
+        case .message, .none, .close, .cancel, .timer, .streamTimer, .acceptTimer, .codecTimer, .handshakeTimer: break
         case .poll, .read, .other: completedOther(completion)
         }
     }
@@ -179,6 +188,8 @@ public final class Worker {
             if let connection = unsafe connections.slab[Handle(raw: token)] { unsafe connectionTimedOut(connection) }
         case .streamTimer: streamTimedOut(Handle(raw: token))
         case .acceptTimer: acceptTimerFired()
+        case .handshakeTimer: handshakeTimedOut(Handle(raw: token))
+        case .codecTimer: codecTimedOut(Handle(raw: token))
         case .other: onTimer?(token)
         default: break
         }

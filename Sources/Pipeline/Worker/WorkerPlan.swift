@@ -66,9 +66,13 @@ extension Worker {
     private func isListed(_ number: Int, _ serial: UInt64, _ plan: UnsafePointer<Plan>) -> Bool {
         let listeners = unsafe plan.pointee.listeners
         for i in 0..<listeners.count {
-            if case .http(let http) = unsafe listeners[i].config.pointee.chain, unsafe Int(http.pointee.filterChain) == number && http.pointee.filterChainSerial == serial {
-                return true
+            var isThere = false
+            unsafe listeners[i].config.eachChain { chain in
+                if case .http(let http) = unsafe chain.pointee.chain, unsafe Int(http.pointee.filterChain) == number && http.pointee.filterChainSerial == serial {
+                    isThere = true
+                }
             }
+            if isThere { return true }
         }
         return false
     }

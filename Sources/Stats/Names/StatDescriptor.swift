@@ -34,6 +34,8 @@ package struct StatDescriptor: Sendable {
         case whenUsed
         /// Once the counter with this raw value in the same schema has been written.
         case whenOtherUsed(leaf: UInt32)
+        /// Once one of two counters has been written.
+        case whenEitherUsed(UInt32, UInt32)
     }
 
     package let name: StaticString

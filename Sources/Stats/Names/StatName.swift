@@ -28,10 +28,6 @@ import Glibc
         unsafe UnsafeBufferPointer(start: bytes, count: count)
     }
 
-    var string: String {
-        unsafe String(decoding: buffer, as: UTF8.self)
-    }
-
     /// Byte order: negative, zero or positive.
     func compare(_ other: StatName) -> Int {
         let order = unsafe Int(memcmp(bytes, other.bytes, min(count, other.count)))

@@ -40,6 +40,8 @@ extension StatRegistry {
         case .always: true
         case .whenUsed: isUsed
         case .whenOtherUsed(let leaf): isUsed || rawCounter(record.base + leaf) != 0
+        case .whenEitherUsed(let one, let other):
+            isUsed || rawCounter(record.base + one) != 0 || rawCounter(record.base + other) != 0
         }
     }
 

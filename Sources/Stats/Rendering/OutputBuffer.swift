@@ -75,17 +75,6 @@ import Glibc
         count += digits
     }
 
-    subscript(_ at: Int) -> UInt8 {
-        get {
-            precondition(at >= 0 && at < count, "invariant: within the output")
-            return unsafe bytes[at]
-        }
-        set {
-            precondition(at >= 0 && at < count, "invariant: within the output")
-            unsafe bytes[at] = newValue
-        }
-    }
-
     private mutating func ensure(_ more: Int) {
         guard count + more > capacity else { return }
         let larger = max(capacity * 2, count + more)

@@ -48,3 +48,32 @@ package enum TimeoutBudgetStat: UInt32, StatLeaf {
         }
     }
 }
+
+/// `cluster.<name>.ring_hash_lb.`, with `RING_HASH`.
+package enum RingHashStat: UInt32, StatLeaf {
+    case maxHashesPerHost, minHashesPerHost, size
+
+    package static let schema = StatSchema(RingHashStat.self, writers: .main)
+
+    package var descriptor: StatDescriptor {
+        switch self {
+        case .maxHashesPerHost: .gauge("max_hashes_per_host")
+        case .minHashesPerHost: .gauge("min_hashes_per_host")
+        case .size: .gauge("size")
+        }
+    }
+}
+
+/// `cluster.<name>.maglev_lb.`, with `MAGLEV`.
+package enum MaglevStat: UInt32, StatLeaf {
+    case maxEntriesPerHost, minEntriesPerHost
+
+    package static let schema = StatSchema(MaglevStat.self, writers: .main)
+
+    package var descriptor: StatDescriptor {
+        switch self {
+        case .maxEntriesPerHost: .gauge("max_entries_per_host")
+        case .minEntriesPerHost: .gauge("min_entries_per_host")
+        }
+    }
+}

@@ -2,7 +2,7 @@
 // - the same events whole and in pieces (a piece has memory of its own, so that over-reads are seen),
 // - every accepted head, encoded anew, decodes to the same head; stripped, it has no connection field and encodes again,
 // - a body's part, sent on as a chunk, comes back; with little memory there are failures and nothing else,
-// - normalising its path leaves a path.
+// - normalising its path leaves a path; what a head stores of its own text is that text.
 
 import Primitives
 import Wire
@@ -334,6 +334,11 @@ private func isPath(_ path: Bytes) -> Bool { path.isEmpty || path[0] == 0x2f || 
 private func checkPath(_ head: MessageHead, _ pool: BlockPool) {
     guard !head.path.isEmpty, isPath(head.text(head.path)), var copy = MessageHead(pool: pool, bytes: 512) else { return }
     copy.path = copy.store(head.text(head.path))
+    // What lies in the head's own text stays readable while the text moves.
+    for _ in 0..<4 {
+        let again = copy.store(copy.text(copy.path))
+        if copy.fits { same(copy.text(again), copy.text(copy.path)) }
+    }
     var options = PathOptions()
     options.normalize = true
     options.mergeSlashes = head.count & 1 == 0

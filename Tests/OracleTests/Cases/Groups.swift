@@ -1,7 +1,7 @@
 /// Every group, one file each.
 enum Groups {
     static let all: [Group] = [
-        filters, formats, framing, headers, internalRedirects, limits, localReplies, network, routeOptions, routing, smuggling,
-        timeouts, upstreamFaults,
+        clusters, filters, formats, framing, hashing, headers, internalRedirects, limits, localReplies, mirroring, network,
+        routeOptions, routing, smuggling, timeouts, upstreamFaults,
     ]
 }

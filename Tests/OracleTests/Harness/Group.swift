@@ -46,6 +46,8 @@ struct Group: Sendable {
         var endpoints: [Endpoint]
         /// YAML fields of the `Cluster`.
         var fields = ""
+        /// YAML list of endpoints, where they have more than addresses.
+        var endpointsYAML = ""
 
         init(_ name: String, _ endpoints: [Endpoint], _ fields: String = "") {
             self.name = name
@@ -152,6 +154,7 @@ extension Group.Cluster {
         if !fields.contains("connect_timeout") { text += "  connect_timeout: 2s\n" }
         text += fields.indented(2)
         text += "  load_assignment:\n    cluster_name: \(name)\n    endpoints:\n    - lb_endpoints:"
+        if !endpointsYAML.isEmpty { return text + " \(endpointsYAML)\n" }
         if endpoints.isEmpty { text += " []" }
         text += "\n"
         for endpoint in endpoints {

@@ -1,6 +1,7 @@
 // `envoy.extensions.filters.http.header_mutation.v3`, into frozen steps.
 
 import EnvoyAPI
+import Matching
 import Pipeline
 import Primitives
 import Routing
@@ -106,7 +107,7 @@ struct HeaderMutationConfig {
     }
 
     private func matcher(_ message: StringMatcherMessage, _ path: String) -> TextMatcher? {
-        guard let spec = Matchers.string(message, path, problems) else { return nil }
+        guard let spec = MatcherCompiler.string(message, ProblemPlace(path, problems)) else { return nil }
         do throws(RegexProgram.Invalid) {
             let matcher = try TextMatcher(spec, in: input.arena)
             input.onRelease { matcher.destroy() }
@@ -127,7 +128,7 @@ struct HeaderMutationConfig {
             if !message.remove.isEmpty {
                 mutations.append(QueryMutation(action: .remove, key: input.arena.text(message.remove)))
             }
-            if !message.hasAppend, message.remove.isEmpty { problems.add(at, "neither 'append' nor 'remove' is set") }
+            if !message.hasAppend, message.remove.isEmpty { problems.add(at, "One of 'append'/'remove' must be specified.") }
         }
         return input.arena.array(mutations)
     }

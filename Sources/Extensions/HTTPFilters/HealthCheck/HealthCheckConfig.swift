@@ -1,6 +1,7 @@
 // `envoy.extensions.filters.http.health_check.v3`.
 
 import EnvoyAPI
+import Matching
 import Pipeline
 import Primitives
 import Routing
@@ -39,7 +40,7 @@ enum HealthCheckConfig {
                 "cluster_min_healthy_percentages",
                 "cluster_min_healthy_percentages must not be set when path_through_mode is enabled")
         }
-        let specs = message.headers.enumerated().compactMap { Matchers.header($0.element, "headers[\($0.offset)]", problems) }
+        let specs = message.headers.enumerated().compactMap { MatcherCompiler.header($0.element, ProblemPlace("headers[\($0.offset)]", problems)) }
         let predicate: HeaderPredicate
         do throws(RoutingErrors) {
             predicate = try HeaderPredicate(specs, seed: input.seed)

@@ -1,6 +1,7 @@
 // `rate_limits` of the filter, into frozen rules. Main thread.
 
 import EnvoyAPI
+import Matching
 import Pipeline
 import Primitives
 import Routing
@@ -52,7 +53,8 @@ struct DescriptorRules {
             return fixed(key.descriptorKey.isEmpty ? "generic_key" : key.descriptorKey, key.descriptorValue)
         case .headerValueMatch(let match):
             let headers = match.headers.enumerated().compactMap {
-                Matchers.header($0.element, "\(path).header_value_match.headers[\($0.offset)]", problems)
+                MatcherCompiler.header(
+                    $0.element, ProblemPlace("\(path).header_value_match.headers[\($0.offset)]", problems))
             }
             return self.match(
                 match.descriptorKey.isEmpty ? "header_match" : match.descriptorKey, match.descriptorValue,
@@ -60,7 +62,7 @@ struct DescriptorRules {
         case .queryParameterValueMatch(let match):
             let at = path + ".query_parameter_value_match"
             let parameters = match.queryParameters.enumerated().compactMap {
-                parameter($0.element, "\(at).query_parameters[\($0.offset)]")
+                MatcherCompiler.queryParameter($0.element, ProblemPlace("\(at).query_parameters[\($0.offset)]", problems))
             }
             return self.match(
                 match.descriptorKey.isEmpty ? "query_match" : match.descriptorKey, match.descriptorValue,
@@ -73,17 +75,6 @@ struct DescriptorRules {
 
     private func fixed(_ key: String, _ value: String) -> DescriptorAction {
         DescriptorAction(kind: .fixed, key: text(key), value: text(value))
-    }
-
-    private func parameter(_ message: Envoy_Config_Route_V3_QueryParameterMatcher, _ path: String) -> QueryParameterMatchSpec? {
-        switch message.queryParameterMatchSpecifier {
-        case .stringMatch(let matcher):
-            return Matchers.string(matcher, path + ".string_match", problems).map {
-                QueryParameterMatchSpec(message.name, .string($0))
-            }
-        case .presentMatch(let present): return QueryParameterMatchSpec(message.name, .present(present))
-        case .none: return QueryParameterMatchSpec(message.name, .present(true))
-        }
     }
 
     private func match(

@@ -92,7 +92,7 @@ extension Worker {
         }
         unsafe host.pointee.connectingCount &-= 1
         unsafe client.pointee.localAddress = unsafe SocketAddress(localOf: connection.pointee.descriptor)
-        unsafe connections.receive(connection, pollFirst: true)
+        unsafe connections.receive(connection, pollFirst: connection.pointee.tls == nil)
         unsafe ready(client, connection, host)
     }
 
@@ -105,6 +105,7 @@ extension Worker {
         switch failure {
         case .refused(let error): reason = .connectFailed(error)
         case .timedOut: reason = .connectTimedOut
+        case .handshake(let text): reason = .handshakeFailed(text)
         }
         // The stream stays counted on the host until it is told, so the host outlives this.
         if let host = unsafe hosts[host] { unsafe failPending(host, reason) }
@@ -120,34 +121,17 @@ extension Worker {
         _ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>,
         _ host: UnsafeMutablePointer<Host>
     ) -> Bool {
-        let cluster = unsafe cluster(of: host)
-        let priority = unsafe stream.pointee.upstreamIsHigh ? Priority.high : .normal
-        if let cluster = unsafe cluster, unsafe cluster.pointee.config.pointee.breakers?.take(.requests, priority, thread: index) == false {
-            unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqActiveOverflow)
-            unsafe upstreamReset(stream, .overflow)
-            return false
-        }
+        guard unsafe beginUpstreamRequest(stream, connection, host) else { return false }
         unsafe client.pointee.stream = unsafe stream.pointee.handle
         unsafe client.pointee.requests &+= 1
         unsafe client.pointee.requestSent = false
         unsafe client.pointee.responseDone = false
         unsafe client.pointee.decoder.reset(
             requestMethod: stream.pointee.request.method, upgradeWasAsked: stream.pointee.isUpgrade)
-        unsafe stream.pointee.upstream = unsafe connection.pointee.handle
-        unsafe stream.pointee.upstreamConnectionID = unsafe connection.pointee.id
-        unsafe stream.pointee.upstreamRemoteAddress = unsafe host.pointee.config.address
         unsafe stream.pointee.upstreamLocalAddress = unsafe client.pointee.localAddress
         unsafe stream.pointee.upstreamSentBefore = unsafe connection.pointee.bytesSent
         unsafe stream.pointee.upstreamReceivedBefore = unsafe connection.pointee.bytesReceived
-        unsafe connection.pointee.activeMs = nowMs
-        if let cluster = unsafe cluster {
-            unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqTotal)
-            unsafe gauge(cluster.pointee.config.pointee.stats, .upstreamRqActive, 1)
-            unsafe countHTTP1(stream, client, host, cluster.pointee.config)
-        }
-        unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqTotal.rawValue)
-        unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqActive.rawValue, 1)
-        unsafe stream.pointee.isOnUpstream = true
+        if let cluster = unsafe cluster(of: host) { unsafe countHTTP1(stream, client, host, cluster.pointee.config) }
         if unsafe stream.pointee.isTCP {
             unsafe connectEstablished(stream, client)
             return true
@@ -199,7 +183,7 @@ extension Worker {
         if unsafe !stream.pointee.waitingBody.isEmpty, unsafe !stream.pointee.isUpgrade {
             guard unsafe sendWaitingBody(stream, connection) else { return }
         }
-        if unsafe stream.pointee.requestEndForwarded, unsafe !stream.pointee.isUpgrade { unsafe sendRequestEnd(stream, connection) }
+        if unsafe stream.pointee.requestEndForwarded, unsafe !stream.pointee.isUpgrade { unsafe http1SendRequestEnd(stream, connection) }
     }
 
     /// Body that came before the connection was there. False: the stream may be gone.
@@ -249,13 +233,14 @@ extension Worker {
             details: Bytes("request_body_length_mismatch" as StaticString), flags: .localReset)
     }
 
-    func countUpstreamBody(_ stream: StreamPointer, _ bytes: Int) {
-        unsafe stream.pointee.upstreamBodySent &+= UInt64(truncatingIfNeeded: bytes)
-    }
-
     // HOT: per message.
-    func sendRequestEnd(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) {
+    func http1SendRequestEnd(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) {
         guard let client = unsafe clients[connection.pointee.session], unsafe !client.pointee.requestSent else { return }
+        // The end of what a client sends through a CONNECT is the end of our side. An upgraded protocol has ends of its own.
+        if unsafe stream.pointee.isTunnel {
+            if unsafe stream.pointee.isConnect { unsafe connections.end(connection) }
+            return
+        }
         guard unsafe stream.pointee.requestHeadSent, unsafe !stream.pointee.isUpgrade else { return }
         if let left = unsafe stream.pointee.requestLeft, left > 0 { return unsafe requestBrokeItsLength(stream) }
         unsafe client.pointee.requestSent = true
@@ -286,9 +271,7 @@ extension Worker {
         guard let client = unsafe clients[connection.pointee.session], let stream = unsafe streams[client.pointee.stream] else { return }
         unsafe stream.pointee.activeMs = nowMs
         unsafe stream.pointee.upstreamBytesSent = unsafe connection.pointee.bytesSent &- stream.pointee.upstreamSentBefore
-        if let downstream = unsafe connections.slab[stream.pointee.downstream], unsafe downstream.pointee.isPaused,
-            unsafe connection.pointee.out.count <= upstreamLimit(stream) / 2
-        {
+        if unsafe isDownstreamPaused(stream), unsafe connection.pointee.out.count <= upstreamLimit(stream) / 2 {
             unsafe resumeDownstreamReading(stream)
         }
     }
@@ -296,7 +279,7 @@ extension Worker {
     // MARK: Response
 
     // HOT: per frame.
-    func http1UpstreamReceived(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes, buffer: UInt16) {
+    func http1UpstreamReceived(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes, buffer: UInt16?) {
         unsafe upstreamCounted(connection, .upstreamCxRxBytesTotal, UInt64(truncatingIfNeeded: bytes.count))
         guard let client = unsafe clients[connection.pointee.session] else { return }
         let handle = unsafe client.pointee.handle
@@ -377,35 +360,30 @@ extension Worker {
         let ends = unsafe client.pointee.decoder.endsHere
         // Without a body the response is here in full: its connection goes back to the pool with the stream's end.
         if ends, unsafe !client.pointee.decoder.isTunnel { unsafe markComplete(client, stream) }
-        unsafe upstreamResponseHead(stream, client, endStream: ends)
+        var facts = ResponseFacts()
+        facts.length = unsafe client.pointee.decoder.contentLength
+        facts.isChunked = unsafe client.pointee.decoder.isChunked
+        facts.isTunnel = unsafe client.pointee.decoder.isTunnel
+        unsafe upstreamResponseHead(stream, facts, endStream: ends)
     }
 
     /// 100, 102, 103: swallowed, but for a 100 that the client waits for.
-    private func interimResponse(_ stream: StreamPointer, _ status: UInt16) {
+    func interimResponse(_ stream: StreamPointer, _ status: UInt16) {
         // Envoy takes the first one for a response that has begun: its code is the request's.
         if unsafe !stream.pointee.sawInterim {
             unsafe stream.pointee.sawInterim = true
             unsafe countUpstreamStatus(stream, status)
         }
-        if status == 100, unsafe stream.pointee.expectsContinue, let downstream = unsafe connections.slab[stream.pointee.downstream] {
+        if status == 100, unsafe stream.pointee.expectsContinue {
             unsafe stream.pointee.expectsContinue = false
-            unsafe count(stream.pointee.http.pointee.stats, .downstreamRq1xx)
-            unsafe count(stream.pointee.http.pointee.stats, .downstreamRqCompleted)
-            guard
-                unsafe downstream.pointee.out.append(
-                    copying: Bytes("HTTP/1.1 100 Continue\r\n\r\n" as StaticString), memory)
-            else {
-                unsafe downstreamOutOfMemory(stream)
-                return
-            }
-            unsafe connections.markDirty(downstream)
+            guard unsafe sendContinue(stream) else { return }
         }
         unsafe stream.pointee.response.reset()
     }
 
     private func responseBody(
         _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>, _ stream: StreamPointer,
-        _ part: Bytes, _ buffer: UInt16
+        _ part: Bytes, _ buffer: UInt16?
     ) {
         if unsafe stream.pointee.isTunnel {
             unsafe tunnelFromUpstream(stream, part, buffer)
@@ -436,6 +414,14 @@ extension Worker {
             unsafe upstreamCounted(connection, .upstreamCxProtocolError, 1)
         }
         if unsafe client.pointee.decoder.shouldClose { unsafe client.pointee.mustClose = true }
+    }
+
+    /// A response without a body, which is not wanted: its connection is good for the next request.
+    func http1ResponseDropped(_ stream: StreamPointer) {
+        guard let connection = unsafe connections.slab[stream.pointee.upstream], let client = unsafe clients[connection.pointee.session]
+        else { return }
+        unsafe client.pointee.responseDone = unsafe client.pointee.requestSent && !client.pointee.decoder.shouldClose
+            && !client.pointee.hasExcess
     }
 
     private func unexpectedBytes(
@@ -558,10 +544,10 @@ extension Worker {
         _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>, byPeer: Bool
     ) {
         if unsafe client.pointee.isIdle, let host = unsafe hosts[connection.pointee.host] { unsafe removeIdle(client, host) }
-        if unsafe connection.pointee.isConnecting, let host = unsafe hosts[connection.pointee.host] {
+        if unsafe isOpening(connection), let host = unsafe hosts[connection.pointee.host] {
             unsafe host.pointee.connectingCount &-= 1
         }
-        if let cluster = unsafe clusterConfig(connection), unsafe !connection.pointee.isConnecting {
+        if let cluster = unsafe clusterConfig(connection), unsafe !isOpening(connection) {
             unsafe cells.record(
                 cluster.pointee.config.pointee.stats &+ ClusterStat.upstreamRqPerCx.rawValue, client.pointee.requests)
         }

@@ -23,6 +23,8 @@ struct H1Server {
     var requests: UInt64 = 0
     /// A byte has come.
     var hasBegun = false
+    /// Bytes that came and may be the beginning of HTTP/2's preface.
+    var prefaceBytes: UInt8 = 0
     /// Everything is answered; what still comes is thrown away until the peer closes.
     var isLingering = false
     var isDraining = false
@@ -38,7 +40,21 @@ struct H1Server {
 }
 
 extension Worker {
-    func http1Opened(_ connection: UnsafeMutablePointer<Connection>, _ http: UnsafePointer<HTTPConfig>) {
+    /// A connection that carries HTTP. Which one its first bytes say, where `codec_type` does not.
+    func httpOpened(_ connection: UnsafeMutablePointer<Connection>, _ http: UnsafePointer<HTTPConfig>) {
+        let stats = unsafe http.pointee.stats
+        count(stats, .downstreamCxTotal)
+        gauge(stats, .downstreamCxActive, 1)
+        if unsafe connection.pointee.tls != nil {
+            count(stats, .downstreamCxSslTotal)
+            gauge(stats, .downstreamCxSslActive, 1)
+        }
+        guard unsafe http.pointee.codec == .http2 else { return unsafe http1Opened(connection, http) }
+        unsafe http2Opened(connection, http)
+        unsafe connections.receive(connection)
+    }
+
+    private func http1Opened(_ connection: UnsafeMutablePointer<Connection>, _ http: UnsafePointer<HTTPConfig>) {
         guard let (handle, server) = unsafe servers.allocate() else {
             unsafe close(connection)
             return
@@ -49,9 +65,6 @@ extension Worker {
                 decoder: H1RequestDecoder(options: http.pointee.decoder)))
         unsafe connection.pointee.role = .http1Downstream
         unsafe connection.pointee.session = handle
-        let stats = unsafe http.pointee.stats
-        count(stats, .downstreamCxTotal)
-        gauge(stats, .downstreamCxActive, 1)
         if unsafe http.pointee.connectionDurationMaxMs != 0 {
             unsafe server.pointee.closeAtMs = unsafe nowMs &+ http.pointee.connectionDurationMaxMs
         }
@@ -63,8 +76,14 @@ extension Worker {
     // MARK: Receiving
 
     // HOT: per frame.
-    func http1DownstreamReceived(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes, buffer: UInt16) {
+    func http1DownstreamReceived(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes, buffer: UInt16?) {
         guard let server = unsafe servers[connection.pointee.session] else { return }
+        if unsafe !server.pointee.hasBegun, unsafe server.pointee.http.pointee.codec == .auto,
+            unsafe bytes[0] == UInt8(ascii: "P") || server.pointee.prefaceBytes > 0,
+            unsafe beginsHTTP2(server, connection, bytes, buffer)
+        {
+            return
+        }
         unsafe count(server.pointee.http.pointee.stats, .downstreamCxRxBytesTotal, UInt64(truncatingIfNeeded: bytes.count))
         if unsafe !server.pointee.hasBegun {
             // A connection's protocol is known with its first byte, and counted then.
@@ -86,6 +105,54 @@ extension Worker {
             guard unsafe servers[handle] == server else { return }
         }
         if unsafe !connection.pointee.isReceiving, unsafe !connection.pointee.isPaused { unsafe receiveOn(server, connection) }
+    }
+
+    /// The handshake is complete: where the codec is found out, ALPN says it before the first byte does.
+    func httpNegotiated(_ connection: UnsafeMutablePointer<Connection>, _ tls: UnsafeMutablePointer<TLSConnection>) {
+        guard unsafe connection.pointee.role == .http1Downstream, let server = unsafe servers[connection.pointee.session],
+            unsafe server.pointee.http.pointee.codec == .auto,
+            unsafe tls.pointee.applicationProtocol.equals(Bytes("h2" as StaticString))
+        else { return }
+        let http = unsafe server.pointee.http
+        unsafe servers.free(server.pointee.handle)
+        unsafe timers.cancel(connection.timerNode)
+        unsafe http2Opened(connection, http)
+        if unsafe connection.pointee.role == .http2Downstream { unsafe connections.receive(connection) }
+    }
+
+    /// The first bytes are the preface of HTTP/2, or may become it. True: dealt with.
+    private func beginsHTTP2(
+        _ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes, _ buffer: UInt16?
+    ) -> Bool {
+        // A preface in pieces: as many bytes as came so far say that it may be one.
+        let before = unsafe server.pointee.prefaceBytes
+        switch H2Preface.sniff(bytes, after: Int(before)) {
+        case .http1:
+            guard before > 0 else { return false }
+            // What was taken for the beginning of a preface is the beginning of a request.
+            unsafe server.pointee.prefaceBytes = 0
+            unsafe server.pointee.hasBegun = true
+            let stats = unsafe server.pointee.http.pointee.stats
+            count(stats, .downstreamCxRxBytesTotal, UInt64(before))
+            count(stats, .downstreamCxHttp1Total)
+            gauge(stats, .downstreamCxHttp1Active, 1)
+            _ = unsafe feed(server, H2Preface.bytes.prefix(Int(before)), nil)
+            return unsafe servers[connection.pointee.session] != server
+        case .needMore:
+            unsafe server.pointee.prefaceBytes = before &+ UInt8(truncatingIfNeeded: bytes.count)
+            unsafe connections.receive(connection)
+            return true
+        case .http2:
+            let http = unsafe server.pointee.http
+            unsafe servers.free(server.pointee.handle)
+            unsafe timers.cancel(connection.timerNode)
+            unsafe http2Opened(connection, http)
+            guard unsafe connection.pointee.role == .http2Downstream else { return true }
+            unsafe connections.receive(connection)
+            if before > 0 { unsafe http2DownstreamReceived(connection, H2Preface.bytes.prefix(Int(before)), buffer: nil) }
+            unsafe http2DownstreamReceived(connection, bytes, buffer: buffer)
+            return true
+        }
     }
 
     /// Behind the first bytes of a connection: the next ones are asked for at once, unless the client has said all that
@@ -118,16 +185,13 @@ extension Worker {
 
     private func keep(
         _ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes,
-        _ buffer: UInt16
+        _ buffer: UInt16?
     ) {
-        if bytes.count <= ByteQueue.copyMax || memory.buffers.free < memory.buffers.count / 2 {
-            guard unsafe server.pointee.pending.append(copying: bytes, memory) else {
-                unsafe downstreamGone(server, connection)
-                return
-            }
-        } else {
+        if let buffer, bytes.count > ByteQueue.copyMax, memory.buffers.free >= memory.buffers.count / 2 {
             memory.buffers.retain(buffer)
             unsafe server.pointee.pending.append(buffer: buffer, bytes, memory)
+        } else if unsafe !server.pointee.pending.append(copying: bytes, memory) {
+            return unsafe downstreamGone(server, connection)
         }
         if unsafe server.pointee.pending.count > server.pointee.http.pointee.bufferLimit, unsafe !connection.pointee.isPaused {
             unsafe connections.pause(connection)
@@ -187,7 +251,7 @@ extension Worker {
                 }
                 return cursor
             case .head:
-                unsafe requestHeadReceived(server, stream)
+                unsafe http1RequestHead(server, stream)
             case .body(let part):
                 unsafe requestData(stream, part, buffer, endStream: server.pointee.decoder.endsHere)
             case .trailersBegin:
@@ -207,6 +271,33 @@ extension Worker {
         }
         unsafe server.pointee.isFeeding = false
         return cursor
+    }
+
+    // HOT: per message.
+    private func http1RequestHead(_ server: UnsafeMutablePointer<H1Server>, _ stream: StreamPointer) {
+        let http = unsafe stream.pointee.http
+        unsafe server.pointee.headersDeadlineMs = 0
+        unsafe server.pointee.requests &+= 1
+        if unsafe server.pointee.decoder.droppedUnderscores > 0 {
+            unsafe cells.add(
+                http.pointee.codecStats &+ HTTP1CodecStat.droppedHeadersWithUnderscores.rawValue,
+                UInt64(server.pointee.decoder.droppedUnderscores))
+        }
+        if unsafe server.pointee.decoder.shouldClose || drain != .none || server.pointee.isDraining {
+            unsafe stream.pointee.closesDownstream = true
+            if drain != .none { unsafe count(http.pointee.stats, .downstreamCxDrainClose) }
+        }
+        let requestsMax = unsafe http.pointee.requestsPerConnectionMax
+        if requestsMax != 0, unsafe server.pointee.requests >= requestsMax {
+            unsafe stream.pointee.closesDownstream = true
+            unsafe count(http.pointee.stats, .downstreamCxMaxRequestsReached)
+        }
+        var facts = unsafe RequestFacts(endStream: server.pointee.decoder.endsHere)
+        facts.isChunked = unsafe server.pointee.decoder.isChunked
+        facts.length = unsafe server.pointee.decoder.contentLength
+        facts.hasHost = unsafe server.pointee.decoder.hasHost
+        facts.asksUpgrade = unsafe server.pointee.decoder.upgradeRequested
+        unsafe requestHeadReceived(stream, connections.slab.unchecked(server.pointee.connection.slot), facts)
     }
 
     /// The first byte of a request: its clocks start.
@@ -278,6 +369,7 @@ extension Worker {
         let stats = unsafe server.pointee.http.pointee.stats
         count(stats, .downstreamCxDestroy)
         gauge(stats, .downstreamCxActive, -1)
+        if unsafe connection.pointee.tls != nil { gauge(stats, .downstreamCxSslActive, -1) }
         if unsafe server.pointee.hasBegun { gauge(stats, .downstreamCxHttp1Active, -1) }
         unsafe cells.record(
             stats &+ HTTPConnectionManagerStat.downstreamCxLengthMs.rawValue,
@@ -321,13 +413,7 @@ extension Worker {
         if unsafe server.pointee.headersDeadlineMs != 0, unsafe nowMs >= server.pointee.headersDeadlineMs {
             unsafe server.pointee.headersDeadlineMs = 0
             if let stream = unsafe stream, unsafe !stream.pointee.requestHeadDone {
-                count(stats, .downstreamRqHeaderTimeout)
-                unsafe countRequest(stream)
-                unsafe stream.pointee.closesDownstream = true
-                unsafe reply(
-                    stream, status: 408, body: Bytes("request header timeout" as StaticString),
-                    details: Bytes("request_header_timeout" as StaticString), flags: [])
-                return
+                return unsafe headersTimedOut(stream)
             }
         }
         if unsafe server.pointee.closeAtMs != 0, unsafe nowMs >= server.pointee.closeAtMs {

@@ -8,9 +8,8 @@ import Wire
 
 extension Worker {
     // HOT: per message.
-    /// Encodes the response's head. `endStream`: no body follows. False, here and below: there was no memory, or the body
-    /// broke its length; the stream is gone.
-    func sendResponseHead(_ stream: StreamPointer, endStream: Bool) -> Bool {
+    /// False, here and below: there was no memory, or the body broke its length; the stream is gone.
+    func http1SendResponseHead(_ stream: StreamPointer, endStream: Bool) -> Bool {
         guard let connection = unsafe connections.slab[stream.pointee.downstream] else { return true }
         let framing = unsafe responseFraming(stream, endStream: endStream)
         // The upstream's framing is not ours: what follows is framed by what this head says, and by nothing else.
@@ -60,8 +59,7 @@ extension Worker {
     }
 
     // HOT: per frame.
-    /// Queues a part of the body. With `buffer` it may be referred to in place. Takes no hold: retains what it keeps.
-    func sendResponseData(_ stream: StreamPointer, _ part: Bytes, _ buffer: UInt16?) -> Bool {
+    func http1SendResponseData(_ stream: StreamPointer, _ part: Bytes, _ buffer: UInt16?) -> Bool {
         guard let connection = unsafe connections.slab[stream.pointee.downstream], unsafe !stream.pointee.responseIsBare else {
             return true
         }
@@ -97,8 +95,7 @@ extension Worker {
         return true
     }
 
-    /// Ends the body.
-    func sendResponseEnd(_ stream: StreamPointer) -> Bool {
+    func http1SendResponseEnd(_ stream: StreamPointer) -> Bool {
         guard let connection = unsafe connections.slab[stream.pointee.downstream] else { return true }
         if let left = unsafe stream.pointee.responseLeft, left > 0, unsafe !stream.pointee.responseIsBare {
             return unsafe responseBrokeItsLength(stream)
@@ -121,26 +118,10 @@ extension Worker {
         return true
     }
 
-    /// A filter has made the body longer or shorter than its head says. What follows would be read as another response, or
-    /// as part of this one: nothing follows on this connection.
-    private func responseBrokeItsLength(_ stream: StreamPointer) -> Bool {
-        unsafe stream.pointee.flags.insert(.localReset)
-        unsafe stream.pointee.details = Bytes("response_body_length_mismatch" as StaticString)
-        unsafe resetDownstream(stream)
-        return false
-    }
-
-    /// Part of what had to be said may be queued already: nothing may follow it.
-    @discardableResult
-    func downstreamOutOfMemory(_ stream: StreamPointer) -> Bool {
-        unsafe stream.pointee.flags.insert(.localReset)
-        unsafe stream.pointee.details = Bytes("out_of_memory" as StaticString)
+    func http1OutOfMemory(_ stream: StreamPointer) {
         guard let connection = unsafe connections.slab[stream.pointee.downstream],
             let server = unsafe servers[connection.pointee.session]
-        else {
-            unsafe resetDownstream(stream)
-            return false
-        }
+        else { return unsafe resetDownstream(stream) }
         let stats = unsafe server.pointee.http.pointee.stats
         count(stats, .downstreamRqTxReset)
         count(stats, .downstreamCxDestroyActiveRq)
@@ -148,7 +129,6 @@ extension Worker {
         count(stats, .downstreamCxDestroyLocal)
         unsafe endStream(stream, reset: true)
         unsafe closeServer(server, connection)
-        return false
     }
 
     // HOT: per completion.
@@ -180,7 +160,7 @@ extension Worker {
 
     // HOT: per message.
     /// The response is queued in full: the stream is over, and the connection goes on, lingers or closes.
-    func downstreamFinished(_ stream: StreamPointer) {
+    func http1DownstreamFinished(_ stream: StreamPointer) {
         guard let connection = unsafe connections.slab[stream.pointee.downstream],
             let server = unsafe servers[connection.pointee.session]
         else { return }

@@ -113,7 +113,7 @@ extension Worker {
     // MARK: What came back
 
     /// A response's head: true when the request is tried again and the response is dropped.
-    func retriesResponse(_ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, endStream: Bool) -> Bool {
+    func retriesResponse(_ stream: StreamPointer, endStream: Bool) -> Bool {
         guard unsafe !stream.pointee.retry.on.isEmpty else { return false }
         let wanted = unsafe isRetriable(stream)
         if wanted { unsafe readResetInterval(stream) }
@@ -129,11 +129,7 @@ extension Worker {
             unsafe cells.count(
                 cluster.pointee.config.pointee.stats &+ ClusterStat.retryResponseCodes.rawValue, responseCode: status)
         }
-        // A response without a body is complete, and its connection good for the next request.
-        if endStream {
-            unsafe client.pointee.responseDone = unsafe client.pointee.requestSent && !client.pointee.decoder.shouldClose
-                && !client.pointee.hasExcess
-        }
+        unsafe dropResponse(stream, endStream: endStream)
         unsafe giveUpTry(stream)
         return true
     }
@@ -144,7 +140,8 @@ extension Worker {
         let on = unsafe stream.pointee.retry.on
         var wanted = !on.isDisjoint(with: [.fiveXX, .gatewayError, .reset]) || (!started && on.contains(.resetBeforeRequest))
         switch failure {
-        case .connectFailed, .connectTimedOut: wanted = wanted || on.contains(.connectFailure)
+        case .connectFailed, .connectTimedOut, .handshakeFailed: wanted = wanted || on.contains(.connectFailure)
+        case .refused: wanted = wanted || on.contains(.refusedStream)
         case .overflow, .memory: wanted = false
         case .terminated, .remoteReset, .protocolError, .timedOut: break
         }
@@ -318,14 +315,24 @@ extension Worker {
     // HOT: per message.
     /// The host of a try; a retry avoids those that were tried where the policy says so.
     func chooseHost(_ stream: StreamPointer, _ cluster: UnsafeMutablePointer<Cluster>) -> UnsafeMutablePointer<Host>? {
-        var host = unsafe cluster.pointee.choose(slab: hosts, random: &random)
+        var hash: UInt64?
+        if let route = unsafe stream.pointee.route, unsafe !route.pointee.hashRules.isEmpty,
+            unsafe cluster.pointee.config.pointee.policy.isHashing
+        {
+            hash = unsafe hashKey(stream, route.pointee.hashRules, makesCookies: true)
+            // Without one every host that is asked for is another draw.
+            if hash == nil { hash = random.next() }
+        }
+        var host = unsafe cluster.pointee.choose(slab: hosts, random: &random, hash: hash)
         guard let policy = unsafe stream.pointee.route?.pointee.retry, unsafe policy.pointee.avoidsTriedHosts,
             unsafe !stream.pointee.retry.on.isEmpty
         else { return unsafe host }
         if unsafe stream.pointee.attempt > 1 {
             var selections = unsafe policy.pointee.hostSelectionsMax
+            var refused: UInt32 = 0
             while selections > 0, let candidate = unsafe host, unsafe stream.pointee.retry.wasTried(candidate.pointee.handle) {
-                unsafe host = unsafe cluster.pointee.choose(slab: hosts, random: &random)
+                refused &+= 1
+                unsafe host = unsafe cluster.pointee.choose(slab: hosts, random: &random, hash: hash, attempt: refused)
                 selections &-= 1
             }
         }

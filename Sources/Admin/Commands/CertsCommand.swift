@@ -1,0 +1,49 @@
+// `/certs`: the certificates of every TLS context, without their keys.
+
+import Control
+import Primitives
+
+enum CertsCommand {
+    static let command = AdminCommand("/certs", "print certs on machine") { context, _ in
+        let now = Int(Clock.wallNs() / 1_000_000_000)
+        var json = JSONWriter()
+        json.object { json in
+            json.array("certificates") { json in
+                for records in context.configurator.certificates {
+                    json.element { json in
+                        list("ca_cert", records.authorities, now, &json)
+                        list("cert_chain", records.chains, now, &json)
+                    }
+                }
+            }
+        }
+        return AdminResponse(json.text + "\n", contentType: AdminResponse.json)
+    }
+
+    private static func list(_ name: String, _ records: [CertificateRecord], _ now: Int, _ json: inout JSONWriter) {
+        json.array(name) { json in
+            for record in records {
+                json.element { json in
+                    json.member("path", record.path)
+                    json.member("serial_number", record.serial)
+                    json.array("subject_alt_names") { json in
+                        for name in record.names { json.element { alternative(name, &$0) } }
+                    }
+                    json.member("days_until_expiration", long: record.daysLeft(now: now))
+                    json.member("valid_from", time(record.validFrom))
+                    json.member("expiration_time", time(record.validUntil))
+                }
+            }
+        }
+    }
+
+    private static func alternative(_ name: CertificateRecord.Name, _ json: inout JSONWriter) {
+        switch name {
+        case .dns(let text): json.member("dns", text)
+        case .uri(let text): json.member("uri", text)
+        case .address(let text): json.member("ip_address", text)
+        }
+    }
+
+    private static func time(_ seconds: Int) -> String { TimestampText.render(UInt64(clamping: seconds) &* 1_000_000_000) }
+}

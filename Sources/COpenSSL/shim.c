@@ -1,0 +1,192 @@
+#define _GNU_SOURCE
+#include "copenssl.h"
+#include <string.h>
+#include <time.h>
+
+static int io_write(BIO *bio, const char *bytes, size_t count, size_t *written) {
+  martlet_tls_io *io = BIO_get_data(bio);
+  BIO_clear_retry_flags(bio);
+  if (!io->write(io->context, (const uint8_t *)bytes, count)) return 0;
+  *written = count;
+  return 1;
+}
+
+static int io_read(BIO *bio, char *bytes, size_t count, size_t *read) {
+  martlet_tls_io *io = BIO_get_data(bio);
+  BIO_clear_retry_flags(bio);
+  if (io->in_count == 0) {
+    BIO_set_retry_read(bio);
+    return -1;
+  }
+  size_t n = count < io->in_count ? count : io->in_count;
+  memcpy(bytes, io->in, n);
+  io->in += n;
+  io->in_count -= n;
+  *read = n;
+  return 1;
+}
+
+static long io_control(BIO *bio, int command, long number, void *pointer) {
+  (void)bio, (void)number, (void)pointer;
+  return command == BIO_CTRL_FLUSH;
+}
+
+static int io_create(BIO *bio) {
+  BIO_set_init(bio, 1);
+  return 1;
+}
+
+static BIO_METHOD *io_method;
+
+__attribute__((constructor)) static void make_method(void) {
+  BIO_METHOD *method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "martlet");
+  if (!method) return;
+  BIO_meth_set_write_ex(method, io_write);
+  BIO_meth_set_read_ex(method, io_read);
+  BIO_meth_set_ctrl(method, io_control);
+  BIO_meth_set_create(method, io_create);
+  io_method = method;
+}
+
+SSL *martlet_tls_new(SSL_CTX *context, martlet_tls_io *io, int is_server) {
+  SSL *ssl = SSL_new(context);
+  BIO *bio = ssl && io_method ? BIO_new(io_method) : NULL;
+  if (!bio) {
+    SSL_free(ssl);
+    return NULL;
+  }
+  BIO_set_data(bio, io);
+  SSL_set_bio(ssl, bio, bio);
+  if (is_server)
+    SSL_set_accept_state(ssl);
+  else
+    SSL_set_connect_state(ssl);
+  return ssl;
+}
+
+uint32_t martlet_peer_signature(SSL *ssl) {
+  int type = 0, hash = 0;
+  if (!SSL_get_peer_signature_type_nid(ssl, &type) || !SSL_get_peer_signature_nid(ssl, &hash)) return 0;
+  uint32_t code = hash == NID_sha1 ? 2 : hash == NID_sha256 ? 4 : hash == NID_sha384 ? 5 : hash == NID_sha512 ? 6 : 0;
+  switch (type) {
+  case EVP_PKEY_RSA: return code ? code << 8 | 1 : 0;
+  case EVP_PKEY_EC: return code ? code << 8 | 3 : 0;
+  case EVP_PKEY_RSA_PSS: return code >= 4 ? 0x0800u | code : 0;
+  case EVP_PKEY_ED25519: return 0x0807;
+  case EVP_PKEY_ED448: return 0x0808;
+  default: return 0;
+  }
+}
+
+X509 *martlet_pem_x509(BIO *bio) { return PEM_read_bio_X509(bio, NULL, NULL, NULL); }
+
+struct password {
+  const uint8_t *bytes;
+  size_t count;
+};
+
+static int give_password(char *buffer, int size, int writing, void *argument) {
+  (void)writing;
+  struct password *password = argument;
+  if (!password->bytes || (size_t)size < password->count) return -1;
+  memcpy(buffer, password->bytes, password->count);
+  return (int)password->count;
+}
+
+EVP_PKEY *martlet_pem_key(BIO *bio, const uint8_t *bytes, size_t count) {
+  struct password password = {bytes, count};
+  return PEM_read_bio_PrivateKey(bio, NULL, give_password, &password);
+}
+
+const uint8_t *martlet_name_bytes(const GENERAL_NAME *name, size_t *count) {
+  const ASN1_STRING *text = NULL;
+  switch (name->type) {
+  case GEN_EMAIL:
+  case GEN_DNS:
+  case GEN_URI: text = name->d.ia5; break;
+  case GEN_IPADD: text = name->d.iPAddress; break;
+  case GEN_OTHERNAME: {
+    const ASN1_TYPE *value = name->d.otherName->value;
+    if (value->type == V_ASN1_UTF8STRING || value->type == V_ASN1_IA5STRING || value->type == V_ASN1_PRINTABLESTRING ||
+        value->type == V_ASN1_T61STRING || value->type == V_ASN1_VISIBLESTRING || value->type == V_ASN1_OCTET_STRING ||
+        value->type == V_ASN1_BMPSTRING || value->type == V_ASN1_UNIVERSALSTRING || value->type == V_ASN1_NUMERICSTRING)
+      text = value->value.asn1_string;
+    break;
+  }
+  default: break;
+  }
+  if (!text) return NULL;
+  *count = (size_t)ASN1_STRING_length(text);
+  return ASN1_STRING_get0_data(text);
+}
+
+int64_t martlet_asn1_seconds(const ASN1_TIME *time) {
+  struct tm parts;
+  if (!ASN1_TIME_to_tm(time, &parts)) return 0;
+  return (int64_t)timegm(&parts);
+}
+
+int martlet_ask_for(SSL *ssl, const uint8_t *name, size_t count) {
+  char text[256];
+  if (count == 0 || count >= sizeof text || memchr(name, 0, count)) return 0;
+  memcpy(text, name, count);
+  text[count] = 0;
+  return (int)SSL_set_tlsext_host_name(ssl, text);
+}
+
+int martlet_ctx_trust(SSL_CTX *context, const uint8_t *pem, size_t count, int announces) {
+  BIO *bio = BIO_new_mem_buf(pem, (int)count);
+  X509_STORE *store = SSL_CTX_get_cert_store(context);
+  int found = 0;
+  X509 *certificate;
+  while (bio && (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
+    if (X509_STORE_add_cert(store, certificate)) found++;
+    if (announces) SSL_CTX_add_client_CA(context, certificate);
+    X509_free(certificate);
+  }
+  BIO_free(bio);
+  if (found) ERR_clear_error();
+  return found;
+}
+
+int martlet_ctx_revocations(SSL_CTX *context, const uint8_t *pem, size_t count, int leaf_only) {
+  BIO *bio = BIO_new_mem_buf(pem, (int)count);
+  X509_STORE *store = SSL_CTX_get_cert_store(context);
+  int found = 0;
+  X509_CRL *list;
+  while (bio && (list = PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL))) {
+    if (X509_STORE_add_crl(store, list)) found++;
+    X509_CRL_free(list);
+  }
+  BIO_free(bio);
+  if (found) {
+    ERR_clear_error();
+    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | (leaf_only ? 0 : X509_V_FLAG_CRL_CHECK_ALL));
+  }
+  return found;
+}
+
+int martlet_x509_digest(const X509 *certificate, uint8_t digest[32]) {
+  unsigned count = 32;
+  return X509_digest(certificate, EVP_sha256(), digest, &count);
+}
+
+int martlet_x509_key_digest(X509 *certificate, uint8_t digest[32]) {
+  unsigned char *bytes = NULL;
+  int count = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &bytes);
+  if (count <= 0) return 0;
+  int good = martlet_sha256(bytes, (size_t)count, digest);
+  OPENSSL_free(bytes);
+  return good;
+}
+
+int martlet_sha256(const uint8_t *bytes, size_t count, uint8_t digest[32]) {
+  return EVP_Digest(bytes, count, digest, NULL, EVP_sha256(), NULL);
+}
+
+int martlet_name_has_oid(const GENERAL_NAME *name, const char *oid) {
+  char text[128];
+  if (name->type != GEN_OTHERNAME) return 0;
+  int count = OBJ_obj2txt(text, sizeof text, name->d.otherName->type_id, 1);
+  return count > 0 && (size_t)count < sizeof text && !strcmp(text, oid);
+}

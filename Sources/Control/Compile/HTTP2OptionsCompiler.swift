@@ -1,0 +1,81 @@
+// `Http2ProtocolOptions`, the same for listeners and clusters.
+
+import EnvoyAPI
+import Primitives
+import Wire
+
+struct HTTP2OptionsCompiler {
+    let diagnostics: Diagnostics
+
+    func compile(_ message: HTTP2Options, _ place: Place, _ arena: FrozenArena) -> H2Options {
+        var options = H2Options()
+        if message.hasHpackTableSize { options.hpackTableSize = message.hpackTableSize.value }
+        if message.hasMaxConcurrentStreams { options.concurrentStreamsMax = message.maxConcurrentStreams.value }
+        if message.hasInitialStreamWindowSize { options.streamWindow = message.initialStreamWindowSize.value }
+        if message.hasInitialConnectionWindowSize { options.connectionWindow = message.initialConnectionWindowSize.value }
+        options.allowConnect = message.allowConnect
+        if message.hasMaxOutboundFrames { options.outboundFramesMax = message.maxOutboundFrames.value }
+        if message.hasMaxOutboundControlFrames { options.outboundControlFramesMax = message.maxOutboundControlFrames.value }
+        if message.hasMaxConsecutiveInboundFramesWithEmptyPayload {
+            options.emptyFramesMax = message.maxConsecutiveInboundFramesWithEmptyPayload.value
+        }
+        if message.hasMaxInboundPriorityFramesPerStream {
+            options.priorityFramesPerStreamMax = message.maxInboundPriorityFramesPerStream.value
+        }
+        if message.hasMaxInboundWindowUpdateFramesPerDataFrameSent {
+            options.windowUpdatesPerDataFrameMax = message.maxInboundWindowUpdateFramesPerDataFrameSent.value
+        }
+        options.keepsOpenOnInvalidMessage =
+            message.hasOverrideStreamErrorOnInvalidHTTPMessage
+            ? message.overrideStreamErrorOnInvalidHTTPMessage.value : message.streamErrorOnInvalidHTTPMessaging
+        if message.hasConnectionKeepalive { keepalive(message.connectionKeepalive, &options) }
+        options.custom = arena.array(custom(message, place))
+        diagnostics.unsupported(
+            place, "envoy.config.core.v3.Http2ProtocolOptions",
+            ["allow_metadata": message.allowMetadata, "use_oghttp2_codec": message.useOghttp2Codec.value])
+        return options
+    }
+
+    private func keepalive(_ message: Envoy_Config_Core_V3_KeepaliveSettings, _ options: inout H2Options) {
+        options.pingIntervalMs = message.interval.milliseconds
+        options.pingTimeoutMs = message.timeout.milliseconds
+        if message.hasIntervalJitter { options.pingJitterPercent = message.intervalJitter.value }
+        options.pingIdleMs = message.connectionIdleInterval.milliseconds
+    }
+
+    private func custom(_ message: HTTP2Options, _ place: Place) -> [H2Setting] {
+        var settings: [H2Setting] = []
+        for (i, parameter) in message.customSettingsParameters.enumerated() {
+            let at = place.at("custom_settings_parameters", i)
+            let identifier = UInt16(clamping: parameter.identifier.value)
+            let value = parameter.value.value
+            // What options of their own set may not be set twice, and pushing is not ours to allow.
+            let named: (name: String, isSet: Bool)? =
+                switch identifier {
+                case 1: ("hpack_table_size", message.hasHpackTableSize)
+                case 2: ("server push", value != 0)
+                case 3: ("max_concurrent_streams", message.hasMaxConcurrentStreams)
+                case 4: ("initial_stream_window_size", message.hasInitialStreamWindowSize)
+                case 8: ("allow_connect", true)
+                default: nil
+                }
+            if let named, named.isSet {
+                diagnostics.error(
+                    at,
+                    identifier == 2
+                        ? "server push is not supported by Envoy and can not be enabled via a SETTINGS parameter."
+                        : "the \\{\(named.name)\\} HTTP/2 SETTINGS parameter(s) can not be configured through both named and custom parameters",
+                    found: "identifier \(identifier)")
+                continue
+            }
+            if let other = settings.first(where: { $0.identifier == identifier }), other.value != value {
+                diagnostics.error(
+                    at, "inconsistent HTTP/2 custom SETTINGS parameter(s) detected; identifiers = {0x\(String(identifier, radix: 16))}",
+                    found: "\(value) and \(other.value)")
+                continue
+            }
+            settings.append(H2Setting(identifier: identifier, value: value))
+        }
+        return settings
+    }
+}

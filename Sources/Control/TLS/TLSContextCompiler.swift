@@ -1,0 +1,218 @@
+// A downstream or upstream TLS context: from its message to a plan part of its own.
+//
+// The part is apart from its listener's or cluster's, so that a new certificate is a new part and nothing else changes.
+
+import COpenSSL
+import EnvoyAPI
+import Pipeline
+import Primitives
+import Stats
+import Transport
+
+/// What a context is made from, kept so that it can be made again when a file changes.
+struct TLSSource {
+    enum Context {
+        case downstream(KeptMessage<DownstreamTLSContext>)
+        case upstream(KeptMessage<UpstreamTLSContext>)
+    }
+    /// Static secrets are in it.
+    let context: Context
+    let place: Place
+    /// `listener.<address>.` or `cluster.<name>.`
+    let statPrefix: String
+    let slot: UInt32
+    /// Whose part it belongs to.
+    let owner: PlanPart
+    /// Of secrets.
+    let certificateNames: [String]
+    let authorityName: String
+}
+
+/// A context that is compiled but has no number yet.
+struct TLSDraft {
+    let source: TLSSource
+    let part: PlanPart
+    let config: TLSContextConfig
+    let records: TLSRecords
+}
+
+struct TLSContextCompiler {
+    let environment: CompileEnvironment
+    let diagnostics: Diagnostics
+    let makePart: (String) -> PlanPart
+
+    /// Nil after an error.
+    func compile(_ source: TLSSource) -> TLSDraft? {
+        let part = makePart(source.statPrefix)
+        let before = diagnostics.errors.count
+        var config = TLSContextConfig()
+        let settings: TLSSettings?
+        switch source.context {
+        case .downstream(let kept):
+            settings = downstream(kept.message, source.place, part)
+        case .upstream(let kept):
+            config.isServer = false
+            settings = upstream(kept.message, source.place, part)
+        }
+        guard let settings, diagnostics.errors.count == before else { return nil }
+        do throws(TLSContextFactory.Failure) {
+            config.contexts = try TLSContextFactory(settings, part).make(threads: environment.workers + 1)
+        } catch {
+            diagnostics.error(source.place, "Failed to make a TLS context: \(error.reason)")
+            return nil
+        }
+        config.hasProtocols = !settings.protocols.isEmpty
+        if let check = unsafe settings.validation?.check { config.validates = unsafe check.pointee.checksSomething }
+        TLSStatistics(environment: environment, part: part, prefix: source.statPrefix + "ssl.").fill(&config)
+        let records = records(settings)
+        TLSStatistics(environment: environment, part: part, prefix: source.statPrefix + "ssl.").expirations(records, source)
+        return TLSDraft(source: source, part: part, config: config, records: records)
+    }
+
+    private func records(_ settings: TLSSettings) -> TLSRecords {
+        var records = TLSRecords()
+        records.chains = settings.certificates.compactMap { CertificateRecord($0.chain[0], path: $0.name) }
+        if let validation = settings.validation, let first = CertificateReader.chain(validation.authorities).first {
+            records.authorities = [CertificateRecord(first, path: validation.authoritiesName)].compactMap { $0 }
+        }
+        return records
+    }
+
+    private func downstream(_ message: DownstreamTLSContext, _ place: Place, _ part: PlanPart) -> TLSSettings? {
+        let before = diagnostics.errors.count
+        guard var settings = common(message.commonTlsContext, isServer: true, place.at("common_tls_context"), part) else { return nil }
+        settings.requiresName = message.requireSni.value
+        staples(message, place, &settings)
+        settings.prefersClientCiphers = message.preferClientCiphers
+        settings.requiresCertificate = message.requireClientCertificate.value
+        if settings.requiresCertificate, settings.validation == nil {
+            settings.validation = unsafe PeerValidation(check: part.arena.store(PeerCheck()))
+        }
+        if case .validationContext = message.commonTlsContext.validationContextType, !message.hasRequireClientCertificate {
+            diagnostics.warning(
+                place.at("require_client_certificate"),
+                "a client certificate is verified where one comes, and none is required: the default that a validation context has here",
+                suggestion: "say require_client_certificate: true or false")
+        }
+        resumption(message, place, part, &settings)
+        if message.commonTlsContext.tlsCertificates.isEmpty, diagnostics.errors.count == before {
+            diagnostics.error(
+                place.at("common_tls_context"), "No TLS certificates found for server context",
+                expected: "tls_certificates, or tls_certificate_sds_secret_configs that name static secrets")
+        }
+        return settings
+    }
+
+    private func staples(_ message: DownstreamTLSContext, _ place: Place, _ settings: inout TLSSettings) {
+        settings.staplePolicy =
+            switch message.ocspStaplePolicy {
+            case .strictStapling: .strict
+            case .mustStaple: .must
+            case .lenientStapling, .UNRECOGNIZED: .lenient
+            }
+        for (i, certificate) in settings.certificates.enumerated() where certificate.staple.isEmpty {
+            let at = place.at("common_tls_context").at("tls_certificates", i)
+            if certificate.facts.mustStaple {
+                diagnostics.error(at, "OCSP response is required for must-staple certificate", expected: "ocsp_staple")
+            } else if settings.staplePolicy == .must {
+                diagnostics.error(at, "Required OCSP response is missing from TLS context", expected: "ocsp_staple")
+            }
+        }
+    }
+
+    private func upstream(_ message: UpstreamTLSContext, _ place: Place, _ part: PlanPart) -> TLSSettings? {
+        guard
+            var settings = common(
+                message.commonTlsContext, isServer: false, matchesServerName: message.autoSniSanValidation,
+                place.at("common_tls_context"), part)
+        else { return nil }
+        settings.allowsRenegotiation = message.allowRenegotiation
+        if message.hasMaxSessionKeys { settings.clientSessionsMax = Int(message.maxSessionKeys.value) }
+        if message.autoSniSanValidation, message.commonTlsContext.validationContextType == nil {
+            diagnostics.error(
+                place.at("auto_sni_san_validation"),
+                "'auto_sni_san_validation' was configured without a validation context", expected: "trusted_ca")
+        }
+        if settings.certificates.count > 1 {
+            diagnostics.error(
+                place.at("common_tls_context").at("tls_certificates"),
+                "Multiple TLS certificates are not supported for client contexts")
+        }
+        return settings
+    }
+
+    private func common(
+        _ message: CommonTLSContext, isServer: Bool, matchesServerName: Bool = false, _ place: Place, _ part: PlanPart
+    ) -> TLSSettings? {
+        diagnostics.unsupported(
+            place, "envoy.extensions.transport_sockets.tls.v3.CommonTlsContext",
+            [
+                "tls_certificate_provider_instance": message.hasTlsCertificateProviderInstance,
+                "custom_tls_certificate_selector": message.hasCustomTlsCertificateSelector,
+                "custom_handshaker": message.hasCustomHandshaker,
+                "key_log": message.hasKeyLog,
+            ])
+        let parameters = TLSParameters(message.tlsParams, isServer: isServer, place.at("tls_params"), diagnostics)
+        let reader = CertificateReader(part: part, diagnostics: diagnostics)
+        let certificates = message.tlsCertificates.enumerated().compactMap { i, certificate in
+            reader.certificate(certificate, place.at("tls_certificates", i))
+        }
+        guard let parameters else { return nil }
+        var settings = TLSSettings(
+            isServer: isServer, versions: parameters.versions, ciphers: parameters.ciphers, groups: parameters.groups)
+        settings.signatures = parameters.signatures
+        settings.certificates = certificates
+        settings.protocols = protocols(message.alpnProtocols, place)
+        if case .validationContext(let context) = message.validationContextType {
+            let compiler = PeerValidationCompiler(
+                part: part, diagnostics: diagnostics, matchesServerName: matchesServerName)
+            settings.validation = compiler.compile(context, place.at("validation_context"))
+        }
+        return settings
+    }
+
+    private func resumption(
+        _ message: DownstreamTLSContext, _ place: Place, _ part: PlanPart, _ settings: inout TLSSettings
+    ) {
+        settings.usesTickets = !message.disableStatelessSessionResumption
+        settings.keepsSessions = !message.disableStatefulSessionResumption
+        if message.hasSessionTimeout { settings.sessionTimeoutS = Int(clamping: message.sessionTimeout.seconds) }
+        for (i, source) in message.sessionTicketKeys.keys.enumerated() {
+            let at = place.at("session_ticket_keys").at("keys", i)
+            guard let key = DataSources.read(source, at, part, diagnostics) else { continue }
+            if key.count == MemoryLayout<martlet_ticket_key>.size {
+                settings.ticketKeys.append(key)
+            } else {
+                diagnostics.error(
+                    at, "Incorrect TLS session ticket key length. Length \(key.count), expected length 80.",
+                    expected: "80 random bytes, as `openssl rand 80` makes them")
+            }
+        }
+        if settings.ticketKeys.count > martlet_ticket_slots {
+            diagnostics.error(
+                place.at("session_ticket_keys"), "more than \(martlet_ticket_slots) session ticket keys")
+        }
+        var hash = ContentHash()
+        hash.add(message.commonTlsContext.validationContext)
+        for certificate in settings.certificates { for name in certificate.facts.names { hash.add(name) } }
+        for name in message.commonTlsContext.alpnProtocols { hash.add(name) }
+        settings.sessionContext = hash.bytes
+    }
+
+    /// RFC 7301 §3.1: each name has from 1 to 255 bytes.
+    private func protocols(_ names: [String], _ place: Place) -> [UInt8] {
+        var wire: [UInt8] = []
+        for (i, name) in names.enumerated() {
+            // As in Envoy, one entry may be a list.
+            for part in name.utf8.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
+                guard (1...255).contains(part.count), wire.count + part.count < 65535 else {
+                    diagnostics.error(place.at("alpn_protocols", i), "Invalid ALPN protocol string", found: "'\(name)'")
+                    return []
+                }
+                wire.append(UInt8(part.count))
+                wire += part
+            }
+        }
+        return wire
+    }
+}

@@ -1,0 +1,205 @@
+// Contexts of OpenSSL from settings: a set for each thread, so that no worker touches what another counts by.
+
+import COpenSSL
+import Pipeline
+import Primitives
+import Transport
+
+@safe
+struct TLSContextFactory {
+    let settings: TLSSettings
+    let part: PlanPart
+
+    /// Indices into `settings.certificates` that go together: one of each key type. The first set is the default.
+    private let sets: [[Int]]
+    private let names: [(name: String, set: Int)]
+
+    /// The same for every thread.
+    private let ticketKeys: UnsafeMutablePointer<martlet_ticket_keys>
+
+    struct Failure: Error {
+        let reason: String
+    }
+
+    init(_ settings: TLSSettings, _ part: PlanPart) {
+        self.settings = settings
+        unsafe ticketKeys = unsafe SessionResumption.keys(settings.ticketKeys, part)
+        self.part = part
+        (sets, names) = TLSContextFactory.sets(settings.certificates)
+    }
+
+    /// For every name the first certificate of each key type that has it, as Envoy chooses.
+    private static func sets(_ certificates: [CertificateMaterial]) -> (sets: [[Int]], names: [(String, Int)]) {
+        var byName: [String: [Int]] = [:]
+        func add(_ index: Int, to list: inout [Int]) {
+            let type = certificates[index].facts.keyType
+            if !list.contains(where: { certificates[$0].facts.keyType == type }) { list.append(index) }
+        }
+        var first: [Int] = []
+        for (i, certificate) in certificates.enumerated() {
+            add(i, to: &first)
+            for name in certificate.facts.names {
+                var folded = name.lowercased()
+                if folded.hasPrefix("*.") { folded.removeFirst() }
+                add(i, to: &byName[folded, default: []])
+            }
+        }
+        var sets = [first]
+        var names: [(String, Int)] = []
+        for (name, list) in byName {
+            let set = sets.firstIndex(of: list) ?? sets.count
+            if set == sets.count { sets.append(list) }
+            if set > 0 { names.append((name, set)) }
+        }
+        // A name of the default set hides a wildcard of another one.
+        if !names.isEmpty { for (name, list) in byName where list == first { names.append((name, 0)) } }
+        return (sets, names)
+    }
+
+    /// The first context of each thread.
+    func make(threads: Int) throws(Failure) -> FrozenArray<UInt> {
+        let arena = part.arena
+        let table = arena.array(
+            names.sorted { Array($0.name.utf8).lexicographicallyPrecedes(Array($1.name.utf8)) }
+                .map { TLSServerName(name: arena.text($0.name), set: UInt32($0.set)) })
+        let protocols = unsafe arena.store(TLSProtocols(list: arena.text(settings.protocols)))
+        var firsts: [UInt] = []
+        for _ in 0..<threads {
+            var contexts: [UInt] = []
+            for set in sets {
+                let context = try unsafe context(set)
+                part.onDestroy { unsafe SSL_CTX_free(context) }
+                contexts.append(UInt(bitPattern: context))
+                if settings.isServer, !settings.protocols.isEmpty {
+                    unsafe SSL_CTX_set_alpn_select_cb(
+                        context, TLSProtocols.choose, UnsafeMutableRawPointer(mutating: protocols))
+                }
+            }
+            if settings.isServer, let first = unsafe OpaquePointer(bitPattern: contexts[0]) {
+                var serverNames = TLSServerNames()
+                serverNames.names = table
+                serverNames.contexts = arena.array(contexts)
+                serverNames.requiresName = settings.requiresName
+                let stored = unsafe arena.store(serverNames)
+                unsafe martlet_ctx_server_name_callback(
+                    first, TLSServerNames.choose, UnsafeMutableRawPointer(mutating: stored))
+            }
+            firsts.append(contexts[0])
+        }
+        return arena.array(firsts)
+    }
+
+    private func context(_ set: [Int]) throws(Failure) -> OpaquePointer {
+        martlet_err_clear()
+        guard let context = unsafe SSL_CTX_new(settings.isServer ? TLS_server_method() : TLS_client_method()) else {
+            throw Failure(reason: OpenSSLErrors.taken())
+        }
+        do {
+            try unsafe fill(context, set)
+            return unsafe context
+        } catch {
+            unsafe SSL_CTX_free(context)
+            throw error
+        }
+    }
+
+    private func fill(_ context: OpaquePointer, _ set: [Int]) throws(Failure) {
+        // What the system's openssl.cnf says of protocols is not what this configuration says. The strength of keys and
+        // signatures is bounded as in Envoy's library: not at all below TLS 1.2, where SHA-1 is part of the protocol.
+        unsafe SSL_CTX_set_security_level(context, settings.versions.low < TLS1_2_VERSION ? 0 : 1)
+        var isGood = unsafe martlet_ctx_versions(context, settings.versions.low, settings.versions.high) == 1
+        isGood = unsafe SSL_CTX_set_cipher_list(context, settings.ciphers) == 1 && isGood
+        isGood = unsafe martlet_ctx_groups(context, settings.groups) == 1 && isGood
+        if !settings.signatures.isEmpty {
+            isGood = unsafe martlet_ctx_sigalgs(context, settings.signatures) == 1 && isGood
+        }
+        unsafe martlet_ctx_mode(context)
+        unsafe SSL_CTX_clear_options(context, ~UInt64(0))
+        var options = settings.isServer ? martlet_op_server() : martlet_op_client()
+        if settings.prefersClientCiphers { options &= ~martlet_op_prefer_server() }
+        if settings.isServer { unsafe staple(context, set) }
+        if settings.allowsRenegotiation { options &= ~martlet_op_no_renegotiation() }
+        unsafe SSL_CTX_set_options(context, options)
+        if !settings.isServer, !settings.protocols.isEmpty {
+            isGood = unsafe SSL_CTX_set_alpn_protos(context, settings.protocols, UInt32(settings.protocols.count)) == 0 && isGood
+        }
+        for index in set { isGood = unsafe use(settings.certificates[index], context) && isGood }
+        if let validation = settings.validation { isGood = unsafe verify(validation, context) && isGood }
+        isGood = unsafe resume(context) && isGood
+        guard isGood else { throw Failure(reason: OpenSSLErrors.taken()) }
+    }
+
+    private func staple(_ context: OpaquePointer, _ set: [Int]) {
+        var staples = TLSStaples()
+        staples.policy = settings.staplePolicy
+        staples.staples = part.arena.array(
+            set.map { settings.certificates[$0] }.filter { !$0.staple.isEmpty }.map {
+                TLSStaple(keyType: $0.facts.keyType, response: part.arena.text($0.staple), validUntil: $0.stapleUntil)
+            })
+        // A certificate that says so is good with a staple alone (RFC 7633).
+        if set.contains(where: { settings.certificates[$0].facts.mustStaple }) { staples.policy = .must }
+        let stored = unsafe part.arena.store(staples)
+        unsafe martlet_ctx_staple_callback(context, TLSStaples.answer, UnsafeMutableRawPointer(mutating: stored))
+    }
+
+    private func verify(_ validation: PeerValidation, _ context: OpaquePointer) -> Bool {
+        var isGood = true
+        if !validation.authorities.isEmpty {
+            isGood = unsafe martlet_ctx_trust(
+                context, validation.authorities, validation.authorities.count,
+                settings.isServer && validation.announcesAuthorities ? 1 : 0) > 0
+        }
+        if validation.usesSystemRoots { isGood = unsafe martlet_ctx_system_roots(context) == 1 && isGood }
+        if !validation.revocations.isEmpty {
+            isGood = unsafe martlet_ctx_revocations(
+                context, validation.revocations, validation.revocations.count, validation.revocationsOfLeafOnly ? 1 : 0) > 0 && isGood
+        }
+        // An intermediate authority may be all that is trusted.
+        unsafe martlet_ctx_partial_chains(context)
+        if let depth = validation.depthMax { unsafe SSL_CTX_set_verify_depth(context, depth) }
+        unsafe martlet_ctx_verify(
+            context, 1, settings.requiresCertificate ? 1 : 0, PeerCheck.verify,
+            UnsafeMutableRawPointer(mutating: validation.check))
+        return isGood
+    }
+
+    private func resume(_ context: OpaquePointer) -> Bool {
+        if !settings.isServer {
+            guard settings.clientSessionsMax > 0, let sessions = unsafe martlet_client_sessions_new(settings.clientSessionsMax)
+            else { return unsafe martlet_ctx_cache_mode(context, Int(SSL_SESS_CACHE_OFF)) >= 0 }
+            part.onDestroy { unsafe martlet_client_sessions_free(sessions) }
+            return unsafe martlet_ctx_client_sessions(context, sessions) == 1
+        }
+        if let timeout = settings.sessionTimeoutS { unsafe SSL_CTX_set_timeout(context, timeout) }
+        var isGood = unsafe SSL_CTX_set_session_id_context(
+            context, settings.sessionContext, UInt32(settings.sessionContext.count)) == 1
+        if settings.usesTickets {
+            isGood = unsafe martlet_ctx_ticket_keys(context, ticketKeys) == 1 && isGood
+        } else {
+            unsafe SSL_CTX_set_options(context, martlet_op_no_ticket())
+        }
+        if settings.keepsSessions, let store = unsafe SessionResumption.store {
+            isGood = unsafe martlet_ctx_session_store(context, store) == 1 && isGood
+        } else {
+            unsafe martlet_ctx_cache_mode(context, Int(SSL_SESS_CACHE_OFF))
+            if !settings.usesTickets { unsafe SSL_CTX_set_num_tickets(context, 0) }
+        }
+        return isGood
+    }
+
+    private func use(_ certificate: CertificateMaterial, _ context: OpaquePointer) -> Bool {
+        guard let leaf = unsafe CertificateReader.x509(certificate.chain[0]), let key = unsafe CertificateReader.pkey(certificate.key)
+        else { return false }
+        defer {
+            unsafe X509_free(leaf)
+            unsafe EVP_PKEY_free(key)
+        }
+        guard unsafe SSL_CTX_use_certificate(context, leaf) == 1, unsafe SSL_CTX_use_PrivateKey(context, key) == 1 else { return false }
+        for der in certificate.chain.dropFirst() {
+            guard let other = unsafe CertificateReader.x509(der) else { return false }
+            defer { unsafe X509_free(other) }
+            guard unsafe martlet_ctx_add1_chain(context, other) == 1 else { return false }
+        }
+        return true
+    }
+}

@@ -1,0 +1,50 @@
+// One TLS context as it was configured, read and checked: what contexts of OpenSSL are made from.
+
+import Pipeline
+import Transport
+
+/// How a peer's certificate is looked at.
+@safe
+struct PeerValidation {
+    /// PEM; empty: nobody is trusted by name.
+    var authorities: [UInt8] = []
+    var authoritiesName = ""
+    var usesSystemRoots = false
+    var announcesAuthorities = true
+    /// PEM.
+    var revocations: [UInt8] = []
+    var revocationsOfLeafOnly = false
+    var depthMax: Int32?
+    var check: UnsafePointer<PeerCheck>
+}
+
+struct TLSSettings {
+    var isServer: Bool
+    /// OpenSSL's numbers.
+    var versions: (low: Int32, high: Int32)
+    /// Up to TLS 1.2, in OpenSSL's words.
+    var ciphers: String
+    var groups: String
+    /// Empty: OpenSSL's own.
+    var signatures = ""
+    var certificates: [CertificateMaterial] = []
+    /// Names of protocols, as on the wire.
+    var protocols: [UInt8] = []
+    var requiresName = false
+    var prefersClientCiphers = false
+    var allowsRenegotiation = false
+    var validation: PeerValidation?
+    /// A client without a certificate is refused.
+    var requiresCertificate = false
+    var staplePolicy = StaplePolicy.lenient
+    // Resumption.
+    /// 80 bytes each, the first one makes tickets; empty: keys of the process.
+    var ticketKeys: [[UInt8]] = []
+    var usesTickets = true
+    var keepsSessions = true
+    var sessionTimeoutS: Int?
+    /// Upstream: sessions that are kept for the next connection.
+    var clientSessionsMax = 1
+    /// Sessions are good for contexts of the same configuration only.
+    var sessionContext: [UInt8] = []
+}

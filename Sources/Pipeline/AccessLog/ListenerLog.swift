@@ -1,0 +1,43 @@
+// The line that a connection leaves in the access logs of its listener, whatever filters it had. Those of proxied TCP
+// connections are with `TCPAccessLog`, which knows the other side.
+
+import Primitives
+import Transport
+import Wire
+
+extension Worker {
+    func listenerLogs(_ connection: UnsafeMutablePointer<Connection>) -> FrozenArray<AccessLogConfig> {
+        guard let listener = unsafe connection.pointee.listener else { return FrozenArray() }
+        return unsafe listener.assumingMemoryBound(to: ListenerConfig.self).pointee.accessLogs
+    }
+
+    /// At the connection's end, while it still has its listener.
+    func logConnection(_ connection: UnsafeMutablePointer<Connection>) {
+        let logs = unsafe listenerLogs(connection)
+        guard !logs.isEmpty, unsafe connection.pointee.role != .tcpDownstream else { return }
+        var info = TCPLogInfo()
+        info.startNs = unsafe connection.pointee.openedNs
+        info.startWallNs = unsafe wallNs &- (nowNs &- connection.pointee.openedNs)
+        info.endNs = nowNs
+        info.bytesReceived = unsafe connection.pointee.bytesReceived
+        info.bytesSent = unsafe connection.pointee.bytesSent
+        info.flags = unsafe ResponseFlags(rawValue: connection.pointee.logFlags)
+        info.version = unsafe protocolVersion(connection)
+        info.connectionID = unsafe connection.pointee.id
+        if unsafe connection.pointee.remote.family == .none { unsafe learnAddresses(connection) }
+        info.remoteAddress = unsafe connection.pointee.remote
+        info.directRemoteAddress = unsafe connection.pointee.remote
+        info.localAddress = unsafe connection.pointee.local
+        unsafe withUnsafePointer(to: info) { info in
+            log(logs, unsafe FormatSource(tcp: info, nowNs: nowNs))
+        }
+    }
+
+    /// Nil for filters that are not HTTP.
+    private func protocolVersion(_ connection: UnsafeMutablePointer<Connection>) -> HTTPVersion? {
+        guard let listener = unsafe connection.pointee.listener,
+            case .http = unsafe listener.assumingMemoryBound(to: ListenerConfig.self).pointee.chain
+        else { return nil }
+        return unsafe connection.pointee.role == .http2Downstream ? .http2 : .http11
+    }
+}

@@ -1,0 +1,72 @@
+// `x-forwarded-client-cert`: what a client's certificate says, told to the upstream; and what others have told so far.
+
+import COpenSSL
+import Primitives
+import Transport
+import Wire
+
+package enum ForwardClientCertificate: UInt8, BitwiseCopyable {
+    case sanitize, forwardOnly, appendForward, sanitizeSet, alwaysForwardOnly
+}
+
+package struct ClientCertificateDetails: OptionSet, BitwiseCopyable {
+    package let rawValue: UInt8
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
+    package static let cert = ClientCertificateDetails(rawValue: 1)
+    package static let chain = ClientCertificateDetails(rawValue: 2)
+    package static let subject = ClientCertificateDetails(rawValue: 4)
+    package static let uri = ClientCertificateDetails(rawValue: 8)
+    package static let dns = ClientCertificateDetails(rawValue: 16)
+}
+
+extension Worker {
+    // HOT: per message.
+    func forwardClientCertificate(_ stream: StreamPointer) {
+        let http = unsafe stream.pointee.http
+        let mode = unsafe http.pointee.clientCertificate
+        if mode == .alwaysForwardOnly { return }
+        guard mode != .sanitize, let tls = unsafe stream.pointee.downstreamTLS, tls.hasPeerCertificate else {
+            if unsafe stream.pointee.request.has(.xForwardedClientCert) { unsafe stream.pointee.request.remove(.xForwardedClientCert) }
+            return
+        }
+        if mode == .forwardOnly { return }
+        certificateText.reset()
+        unsafe writeClientCertificate(tls, http.pointee.clientCertificateDetails)
+        let text = certificateText.bytes
+        if mode == .sanitizeSet {
+            unsafe stream.pointee.request.set(.xForwardedClientCert, text)
+        } else if !text.isEmpty {
+            unsafe append(stream, .xForwardedClientCert, text, separator: ",")
+        }
+    }
+
+    private func writeClientCertificate(_ tls: TLSDescription, _ details: ClientCertificateDetails) {
+        eachName(tls[Int(martlet_fact_local_uri)]) { add("By=", $0) }
+        add("Hash=", tls[Int(martlet_fact_peer_fingerprint_256)])
+        if details.contains(.cert) { add("Cert=\"", tls[Int(martlet_fact_peer_cert)], quoted: true) }
+        if details.contains(.chain) { add("Chain=\"", tls[Int(martlet_fact_peer_chain)], quoted: true) }
+        if details.contains(.subject) { add("Subject=\"", tls[Int(martlet_fact_peer_subject)], quoted: true) }
+        if details.contains(.uri) {
+            let names = tls[Int(martlet_fact_peer_uri)]
+            if names.isEmpty { add("URI=", names) } else { eachName(names) { add("URI=", $0) } }
+        }
+        if details.contains(.dns) { eachName(tls[Int(martlet_fact_peer_dns)]) { add("DNS=", $0) } }
+    }
+
+    private func add(_ key: StaticString, _ value: Bytes, quoted: Bool = false) {
+        if !certificateText.bytes.isEmpty { certificateText.put(UInt8(ascii: ";")) }
+        certificateText.put(Bytes(key))
+        certificateText.put(value)
+        if quoted { certificateText.put(UInt8(ascii: "\"")) }
+    }
+
+    private func eachName(_ list: Bytes, _ body: (Bytes) -> Void) {
+        var start = 0
+        while start < list.count {
+            var end = start
+            while end < list.count, list[end] != UInt8(ascii: ",") { end &+= 1 }
+            body(list.part(start, end))
+            start = end &+ 1
+        }
+    }
+}

@@ -1,0 +1,120 @@
+// Where the stream meets the codec of its upstream: HTTP/1 with a connection to itself, or one stream of an HTTP/2
+// connection (`upstreamCodec`). The Forwarder calls these; the one place that asks which it is.
+
+import Primitives
+import Stats
+import Transport
+import Upstream
+import Wire
+
+/// What a codec tells of a response besides its head.
+struct ResponseFacts {
+    var length: UInt64?
+    var isChunked = false
+    /// The protocol has been switched: what follows is a tunnel.
+    var isTunnel = false
+}
+
+extension Worker {
+    @inline(__always)
+    func isHTTP2Upstream(_ stream: StreamPointer) -> Bool { unsafe !stream.pointee.upstreamCodec.isNone }
+
+    // HOT: per message.
+    /// Breakers and accounts of a request that a connection takes on. False: the cluster has as many as it may have, and
+    /// the stream is answered.
+    func beginUpstreamRequest(
+        _ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>, _ host: UnsafeMutablePointer<Host>
+    ) -> Bool {
+        let cluster = unsafe cluster(of: host)
+        let priority = unsafe stream.pointee.upstreamIsHigh ? Priority.high : .normal
+        if let cluster = unsafe cluster, unsafe cluster.pointee.config.pointee.breakers?.take(.requests, priority, thread: index) == false {
+            unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqActiveOverflow)
+            unsafe upstreamReset(stream, .overflow)
+            return false
+        }
+        unsafe stream.pointee.upstream = unsafe connection.pointee.handle
+        unsafe stream.pointee.upstreamConnectionID = unsafe connection.pointee.id
+        if unsafe connection.pointee.tls != nil || stream.pointee.upstreamTLS != nil {
+            unsafe stream.pointee.upstreamTLS?.release()
+            unsafe stream.pointee.upstreamTLS = unsafe connections.description(of: connection)?.retained()
+        }
+        unsafe stream.pointee.upstreamRemoteAddress = unsafe host.pointee.config.address
+        unsafe connection.pointee.activeMs = nowMs
+        if let cluster = unsafe cluster {
+            unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqTotal)
+            unsafe gauge(cluster.pointee.config.pointee.stats, .upstreamRqActive, 1)
+        }
+        unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqTotal.rawValue)
+        unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqActive.rawValue, 1)
+        unsafe stream.pointee.isOnUpstream = true
+        return true
+    }
+
+    // MARK: Request
+
+    // HOT: per frame.
+    /// A part of the body; the client is paused while too much waits. False: no memory.
+    func queueRequestData(_ stream: StreamPointer, _ upstream: UnsafeMutablePointer<Connection>, _ part: Bytes, _ buffer: UInt16?) -> Bool {
+        let waiting: Int
+        if unsafe isHTTP2Upstream(stream) {
+            guard let entry = unsafe h2.streams[stream.pointee.upstreamCodec], unsafe queueHTTP2(entry, part, buffer) else { return false }
+            waiting = unsafe entry.pointee.out.count
+            if unsafe waiting > upstreamLimit(stream) { unsafe entry.pointee.isAboveHigh = true }
+        } else {
+            guard unsafe queue(part, buffer, on: upstream, chunked: stream.pointee.requestIsChunked && !stream.pointee.isTunnel)
+            else { return false }
+            waiting = unsafe upstream.pointee.out.count
+        }
+        unsafe countUpstreamBody(stream, part.count)
+        if unsafe waiting > upstreamLimit(stream) { unsafe pauseDownstream(stream) }
+        return true
+    }
+
+    func countUpstreamBody(_ stream: StreamPointer, _ bytes: Int) {
+        unsafe stream.pointee.upstreamBodySent &+= UInt64(truncatingIfNeeded: bytes)
+    }
+
+    // HOT: per message.
+    func sendRequestEnd(_ stream: StreamPointer, _ upstream: UnsafeMutablePointer<Connection>) {
+        if unsafe isHTTP2Upstream(stream) { return unsafe http2SendRequestEnd(stream) }
+        unsafe http1SendRequestEnd(stream, upstream)
+    }
+
+    // MARK: Response
+
+    func pauseUpstream(_ stream: StreamPointer) {
+        guard let upstream = unsafe connections.slab[stream.pointee.upstream] else { return }
+        if unsafe isHTTP2Upstream(stream) {
+            guard let entry = unsafe h2.streams[stream.pointee.upstreamCodec], unsafe pauseHTTP2(entry) else { return }
+        } else {
+            guard unsafe !upstream.pointee.isPaused else { return }
+            unsafe connections.pause(upstream)
+        }
+        unsafe upstreamCounted(upstream, .upstreamFlowControlPausedReadingTotal, 1)
+    }
+
+    func resumeUpstreamReading(_ stream: StreamPointer) {
+        guard let upstream = unsafe connections.slab[stream.pointee.upstream], unsafe !stream.pointee.responseIsHeldBack else { return }
+        if unsafe isHTTP2Upstream(stream) {
+            guard let entry = unsafe h2.streams[stream.pointee.upstreamCodec], unsafe resumeHTTP2(entry) else { return }
+        } else {
+            guard unsafe upstream.pointee.isPaused else { return }
+            unsafe connections.receive(upstream)
+        }
+        unsafe upstreamCounted(upstream, .upstreamFlowControlResumedReadingTotal, 1)
+    }
+
+    /// The response is not wanted: the request is tried again. `endStream`: it had no body.
+    func dropResponse(_ stream: StreamPointer, endStream: Bool) {
+        if unsafe !isHTTP2Upstream(stream), endStream { unsafe http1ResponseDropped(stream) }
+    }
+
+    // HOT: per message.
+    /// The codec lets go of the stream: its connection is free for the next request, or closes.
+    func leaveUpstream(
+        _ stream: StreamPointer, _ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>?
+    ) {
+        if unsafe isHTTP2Upstream(stream) { return unsafe http2LeaveUpstream(stream, host) }
+        unsafe http1LeaveUpstream(stream, host, cluster)
+    }
+}

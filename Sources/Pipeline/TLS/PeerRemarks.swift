@@ -1,0 +1,49 @@
+// What there is against a certificate, in Envoy's words.
+
+import COpenSSL
+import Glibc
+import Primitives
+import Transport
+
+enum PeerRemarks {
+    static func chain(_ store: OpaquePointer, _ text: UnsafeMutablePointer<TLSFailureText>) {
+        unsafe text.pointee.beginRemark()
+        unsafe text.pointee.add("verify_cert_failed:_X509_verify_cert:_certificate_verification_error_at_depth_")
+        let depth = unsafe X509_STORE_CTX_get_error_depth(store)
+        unsafe text.pointee.add(decimal: UInt32(truncatingIfNeeded: max(depth, 0)))
+        unsafe text.pointee.add(":_")
+        if let reason = unsafe X509_verify_cert_error_string(Int(X509_STORE_CTX_get_error(store))) {
+            unsafe text.pointee.add(Bytes(UnsafeRawPointer(reason), strlen(reason)))
+        }
+        unsafe text.pointee.endRemark()
+    }
+
+    static func names(_ leaf: OpaquePointer, _ text: UnsafeMutablePointer<TLSFailureText>) {
+        unsafe text.pointee.beginRemark()
+        unsafe text.pointee.add("verify_cert_failed:_SAN_matcher,_certificate_SANs_are_[")
+        let list = unsafe X509_get_ext_d2i(leaf, NID_subject_alt_name, nil, nil)
+        if let list = unsafe list.map({ OpaquePointer($0) }) {
+            var isFirst = true
+            for i in unsafe 0..<martlet_sk_name_count(list) {
+                guard let name = unsafe martlet_sk_name(list, i) else { continue }
+                var count = 0
+                guard let base = unsafe martlet_name_bytes(name, &count) else { continue }
+                if !isFirst { unsafe text.pointee.add(",_") }
+                isFirst = false
+                unsafe add(Bytes(base, count), isAddress: name.pointee.type == GEN_IPADD, text)
+            }
+            unsafe martlet_names_free(list)
+        }
+        unsafe text.pointee.add("]")
+        unsafe text.pointee.endRemark()
+    }
+
+    private static func add(_ bytes: Bytes, isAddress: Bool, _ text: UnsafeMutablePointer<TLSFailureText>) {
+        guard isAddress, let address = PeerCheck.address(bytes) else { return unsafe text.pointee.add(bytes) }
+        unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 48) { buffer in
+            guard let base = buffer.baseAddress else { return }
+            let count = unsafe address.writeIP(base)
+            unsafe text.pointee.add(Bytes(UnsafeRawPointer(base), count))
+        }
+    }
+}

@@ -1,0 +1,18 @@
+/// `tls_inspector.`, one for the process.
+package enum TLSInspectorStat: UInt32, StatLeaf {
+    case alpnFound, alpnNotFound, clientHelloTooLarge, sniFound, sniNotFound, tlsFound, tlsNotFound
+
+    package static let schema = StatSchema(TLSInspectorStat.self, writers: .workers)
+
+    package var descriptor: StatDescriptor {
+        switch self {
+        case .alpnFound: .counter("alpn_found")
+        case .alpnNotFound: .counter("alpn_not_found")
+        case .clientHelloTooLarge: .counter("client_hello_too_large")
+        case .sniFound: .counter("sni_found")
+        case .sniNotFound: .counter("sni_not_found")
+        case .tlsFound: .counter("tls_found")
+        case .tlsNotFound: .counter("tls_not_found")
+        }
+    }
+}

@@ -1,0 +1,71 @@
+// The TLS half of a connection: OpenSSL's object, what it reads from, and the records that wait to be sent.
+//
+// Lives in a slab of its own, so that a plain connection is no larger for it. Entries never move: OpenSSL keeps a pointer
+// to `io`, and `io` one to the entry. Plaintext that is to be sent stays in the connection's `out` until its records have
+// left; so whoever looks at `out` for back-pressure, or to know whether all is out, need not know about TLS.
+
+import COpenSSL
+import Primitives
+
+@safe
+package struct TLSConnection {
+    package var handle: Handle
+    package var connection: Handle
+    package var config: UnsafePointer<TLSContextConfig>
+    var ssl: OpaquePointer?
+    package var io = unsafe martlet_tls_io()
+    /// Records that wait to be sent.
+    package internal(set) var cipher = ByteQueue()
+    /// Bytes at the front of the connection's `out` that `cipher` carries.
+    var sealed = 0
+    package internal(set) var isHandshaking = true
+    /// `close_notify` is in `cipher`, or was.
+    var saidClose = false
+    /// An error of the protocol: nothing but its alert is sent any more.
+    package internal(set) var hasFailed = false
+    var memory: UnsafeMutablePointer<Memory>
+    var description: TLSDescription?
+    /// The worker's.
+    package let text: UnsafeMutablePointer<TLSFailureText>
+    package var timer: TimerNode
+    /// What OpenSSL said when it failed.
+    package internal(set) var failure = TLSFailure()
+    /// Upstream: who waits for the handshake is told about this error.
+    package var verdict = PeerVerdict()
+    package var staple = StapleOutcome.notAsked
+
+    init(
+        handle: Handle, connection: Handle, config: UnsafePointer<TLSContextConfig>,
+        memory: UnsafeMutablePointer<Memory>, text: UnsafeMutablePointer<TLSFailureText>
+    ) {
+        self.handle = handle
+        self.connection = connection
+        unsafe self.config = unsafe config
+        unsafe self.memory = unsafe memory
+        unsafe self.text = unsafe text
+        timer = TimerNode(token: Operation.handshakeTimer.token(connection))
+    }
+}
+
+/// What is known of the peer's certificate beside OpenSSL's own word.
+package struct PeerVerdict: BitwiseCopyable {
+    package enum Failure: UInt8, BitwiseCopyable { case none, chain, noCertificate, name, hash }
+    package var failure = Failure.none
+    /// The certificate was there and every check passed.
+    package var isValidated = false
+    package init() {}
+}
+
+extension UnsafeMutablePointer where Pointee == TLSConnection {
+    @inline(__always)
+    var ioPointer: UnsafeMutablePointer<martlet_tls_io> {
+        unsafe (UnsafeMutableRawPointer(self) + MemoryLayout<TLSConnection>.offset(of: \.io).unsafelyUnwrapped)
+            .assumingMemoryBound(to: martlet_tls_io.self)
+    }
+
+    @inline(__always)
+    package var timerNode: UnsafeMutablePointer<TimerNode> {
+        unsafe (UnsafeMutableRawPointer(self) + MemoryLayout<TLSConnection>.offset(of: \.timer).unsafelyUnwrapped)
+            .assumingMemoryBound(to: TimerNode.self)
+    }
+}

@@ -1,0 +1,114 @@
+// The receiving half: a handshake that advances with each piece of ciphertext, and plaintext out of records.
+
+import COpenSSL
+import Primitives
+import Ring
+
+package enum TLSProgress {
+    /// Everything was taken; more has to come.
+    case more
+    /// The handshake is complete. `failed`: see `TLSConnection.failure`. `ended`: the peer said `close_notify`.
+    case established, failed, ended
+    /// Plaintext.
+    case data(Int)
+}
+
+extension Connections {
+    /// Puts TLS over a connection that has sent and received nothing yet; nil: no memory.
+    package mutating func openTLS(
+        _ connection: UnsafeMutablePointer<Connection>, _ config: UnsafePointer<TLSContextConfig>, thread: Int
+    ) -> UnsafeMutablePointer<TLSConnection>? {
+        guard let context = unsafe config.pointee.context(thread: thread), let (handle, tls) = unsafe tlsSlab.allocate()
+        else { return nil }
+        unsafe tls.initialize(
+            to: TLSConnection(
+                handle: handle, connection: connection.pointee.handle, config: config, memory: sharedMemory,
+                text: sharedText))
+        unsafe tls.pointee.io.context = UnsafeMutableRawPointer(tls)
+        unsafe tls.pointee.io.write = { context, bytes, count in
+            guard let context = unsafe context else { return 0 }
+            let tls = unsafe context.assumingMemoryBound(to: TLSConnection.self)
+            let memory = unsafe tls.pointee.memory.pointee
+            return unsafe tls.pointee.cipher.append(copying: Bytes(bytes, count), memory) ? 1 : 0
+        }
+        guard let ssl = unsafe martlet_tls_new(context, tls.ioPointer, config.pointee.isServer ? 1 : 0) else {
+            tlsSlab.free(handle)
+            return nil
+        }
+        unsafe tls.pointee.ssl = unsafe ssl
+        unsafe SSL_set_ex_data(ssl, 0, UnsafeMutableRawPointer(tls))
+        unsafe connection.pointee.tls = unsafe tls
+        return unsafe tls
+    }
+
+    /// Before the handshake of a client: what it asks for, and the session that it would go on with.
+    package func begin(_ tls: UnsafeMutablePointer<TLSConnection>, serverName: Bytes, protocols: Bytes) {
+        guard let ssl = unsafe tls.pointee.ssl else { return }
+        if !serverName.isEmpty { _ = unsafe martlet_ask_for(ssl, serverName.base, serverName.count) }
+        if unsafe !tls.pointee.config.pointee.hasProtocols, !protocols.isEmpty {
+            unsafe SSL_set_alpn_protos(ssl, protocols.base, UInt32(truncatingIfNeeded: protocols.count))
+        }
+        unsafe martlet_resume(ssl)
+    }
+
+    /// Ciphertext that `handshake` and `open` read next. It stays the caller's and must stay as it is until they say `more`.
+    @inline(__always)
+    package func feed(_ tls: UnsafeMutablePointer<TLSConnection>, _ bytes: Bytes) {
+        unsafe tls.pointee.io.in = unsafe bytes.base
+        unsafe tls.pointee.io.in_count = bytes.count
+    }
+
+    /// One step. What it wants to send is queued.
+    package mutating func handshake(
+        _ connection: UnsafeMutablePointer<Connection>, _ tls: UnsafeMutablePointer<TLSConnection>
+    ) -> TLSProgress {
+        guard let ssl = unsafe tls.pointee.ssl else { return .failed }
+        martlet_err_clear()
+        unsafe sharedText.pointee.clear()
+        let result = unsafe SSL_do_handshake(ssl)
+        if unsafe !tls.pointee.cipher.isEmpty { unsafe markDirty(connection) }
+        if result == 1 {
+            unsafe tls.pointee.isHandshaking = false
+            unsafe markDirty(connection)
+            return .established
+        }
+        return unsafe progress(connection, tls, SSL_get_error(ssl, result))
+    }
+
+    // HOT: per record.
+    /// Plaintext of what was fed.
+    package mutating func open(
+        _ connection: UnsafeMutablePointer<Connection>, _ tls: UnsafeMutablePointer<TLSConnection>,
+        into plain: UnsafeMutableRawPointer, capacity: Int
+    ) -> TLSProgress {
+        guard let ssl = unsafe tls.pointee.ssl else { return .failed }
+        var count = 0
+        martlet_err_clear()
+        let result = unsafe SSL_read_ex(ssl, plain, capacity, &count)
+        // Reading may have to write: key updates, alerts.
+        if unsafe tls.pointee.cipher.count != 0 { unsafe markDirty(connection) }
+        if result == 1 {
+            unsafe connection.pointee.bytesReceived &+= UInt64(truncatingIfNeeded: count)
+            return .data(count)
+        }
+        return unsafe progress(connection, tls, SSL_get_error(ssl, result))
+    }
+
+    private mutating func progress(
+        _ connection: UnsafeMutablePointer<Connection>, _ tls: UnsafeMutablePointer<TLSConnection>, _ error: Int32
+    ) -> TLSProgress {
+        switch error {
+        case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE, SSL_ERROR_WANT_X509_LOOKUP, SSL_ERROR_WANT_CLIENT_HELLO_CB:
+            return .more
+        case SSL_ERROR_ZERO_RETURN:
+            // RFC 8446 §6.1: what comes behind close_notify is not looked at.
+            unsafe connection.pointee.sawEnd = true
+            return .ended
+        default:
+            unsafe tls.pointee.hasFailed = true
+            unsafe tls.pointee.failure = .taken()
+            unsafe sharedText.pointee.write(tls.pointee.failure)
+            return .failed
+        }
+    }
+}

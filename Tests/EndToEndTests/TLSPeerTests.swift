@@ -1,0 +1,114 @@
+import TestSupport
+import Testing
+
+/// Certificates of clients: who is let in, with which alert others are refused, and what the upstream is told.
+@Suite(.serialized, .enabled(if: Binary.isThere, "\(Binary.whyNot)"), .enabled(if: Shell.has("openssl") && Shell.has("curl")))
+struct TLSPeerTests {
+    private let certificates: Certificates
+
+    init() throws {
+        certificates = try Certificates()
+        try certificates.issue("server", names: "DNS:localhost,URI:spiffe://acme/server")
+        try certificates.issue("client", names: "URI:spiffe://acme/client,DNS:client.test")
+        try certificates.issue("other", names: "URI:spiffe://acme/other")
+        try certificates.run("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout self.key -out self.pem -days 3 -subj /CN=self")
+    }
+
+    private var trust: String { "trusted_ca: {filename: \(certificates.authority)}" }
+
+    private func asks(_ name: String) -> String { "-cert \(certificates.chain(name)) -key \(certificates.key(name))" }
+
+    @Test func aCertificateIsRequiredAndVerified() throws {
+        let tls = try TLSServed(certificates, context: "validation_context: {\(trust)}", more: "require_client_certificate: true")
+        #expect(try tls.client(asks("client")).contains("hello"))
+        #expect(try tls.client().contains("SSL alert number 116"))
+        #expect(try tls.client("-tls1_2").contains("SSL alert number 40"))
+        #expect(try tls.client(asks("self")).contains("SSL alert number 48"))
+        #expect(try tls.client("-tls1_2 " + asks("self")).contains("SSL alert number 48"))
+        #expect(tls.stat("fail_verify_no_cert", becomes: 2) == 2)
+        #expect(tls.stat("fail_verify_error", becomes: 2) == 2)
+        #expect(tls.stat("connection_error", becomes: 0) == 0)
+        #expect(try tls.curl("/validated", TLSServed.pair(certificates, "client")).contains("validated"))
+    }
+
+    @Test func namesAreMatched() throws {
+        let tls = try TLSServed(
+            certificates,
+            context: "validation_context: {\(trust), match_typed_subject_alt_names: [{san_type: URI, matcher: {exact: spiffe://acme/client}}, {san_type: DNS, matcher: {suffix: .other.test}}]}",
+            more: "require_client_certificate: true")
+        #expect(try tls.client(asks("client")).contains("hello"))
+        #expect(try tls.client(asks("other")).contains("SSL alert number 46"))
+        #expect(tls.stat("fail_verify_san", becomes: 1) == 1)
+    }
+
+    @Test func certificatesAndKeysArePinned() throws {
+        let hash = try certificates.run("x509 -in client.pem -noout -fingerprint -sha256").split(separator: "=").last ?? ""
+        let key = try Shell.run(
+            "openssl x509 -in \(certificates.chain("other")) -noout -pubkey | openssl pkey -pubin -outform DER | openssl dgst -sha256 -binary | openssl base64"
+        ).output
+        let tls = try TLSServed(
+            certificates,
+            context: "validation_context: {verify_certificate_hash: [\"\(hash.trimmingNewline)\"], verify_certificate_spki: [\"\(Substring(key).trimmingNewline)\"]}",
+            more: "require_client_certificate: true")
+        #expect(try tls.client(asks("client")).contains("hello"))
+        #expect(try tls.client(asks("other")).contains("hello"))
+        #expect(try tls.client(asks("self")).contains("SSL alert number 46"))
+        #expect(tls.stat("fail_verify_cert_hash", becomes: 1) == 1)
+    }
+
+    @Test func theUntrustedMayBeAccepted() throws {
+        let tls = try TLSServed(
+            certificates, context: "validation_context: {\(trust), trust_chain_verification: ACCEPT_UNTRUSTED}")
+        #expect(try tls.client(asks("self")).contains("hello"))
+        #expect(try tls.client().contains("hello"))
+        #expect(try tls.curl("/validated", TLSServed.pair(certificates, "self")).contains("hello"))
+        #expect(try tls.curl("/validated", TLSServed.pair(certificates, "client")).contains("validated"))
+        // Counted all the same.
+        #expect(tls.stat("fail_verify_error", becomes: 2) == 2)
+    }
+
+    @Test func whatIsRevokedIsRefused() throws {
+        certificates.directory.write(
+            "[ca]\ndefault_ca=d\n[d]\ndatabase=\(certificates.directory.path)/index\ncrlnumber=\(certificates.directory.path)/number\ndefault_md=sha256\ndefault_crl_days=9\n",
+            to: "ca.conf")
+        certificates.directory.write("", to: "index")
+        certificates.directory.write("01\n", to: "number")
+        try certificates.run("ca -config ca.conf -keyfile ca.key -cert ca.pem -revoke other.pem")
+        try certificates.run("ca -config ca.conf -keyfile ca.key -cert ca.pem -gencrl -out crl.pem")
+        let tls = try TLSServed(
+            certificates, context: "validation_context: {\(trust), crl: {filename: \(certificates.directory.path)/crl.pem}}",
+            more: "require_client_certificate: true")
+        #expect(try tls.client(asks("client")).contains("hello"))
+        #expect(try tls.client(asks("other")).contains("SSL alert number 44"))
+        #expect(tls.stat("fail_verify_error", becomes: 1) == 1)
+    }
+
+    @Test(arguments: ["SANITIZE", "FORWARD_ONLY", "APPEND_FORWARD", "SANITIZE_SET", "ALWAYS_FORWARD_ONLY"])
+    func theUpstreamIsToldWhoAsks(mode: String) throws {
+        let tls = try TLSServed(
+            certificates, context: "validation_context: {\(trust)}",
+            manager: "forward_client_cert_details: \(mode)\n          set_current_client_cert_details: {subject: true, uri: true, dns: true}")
+        func told(_ options: String) throws -> String {
+            let answer = try tls.curl("/xfcc", "-H 'x-forwarded-client-cert: By=old' " + options)
+            let line = answer.split(whereSeparator: \.isNewline).first { $0.hasPrefix("xfcc: ") } ?? "xfcc: -"
+            return String(line.dropFirst(6))
+        }
+        let hash = try certificates.run("x509 -in client.pem -noout -fingerprint -sha256").split(separator: "=").last ?? ""
+        let digits = String(hash.trimmingNewline.filter { $0 != ":" }).lowercased()
+        let own =
+            "By=spiffe://acme/server;Hash=\(digits);Subject=\"CN=client,O=Acme\";URI=spiffe://acme/client;DNS=client.test"
+        let with = try told(TLSServed.pair(certificates, "client"))
+        let without = try told("")
+        switch mode {
+        case "SANITIZE": #expect(with == "-" && without == "-")
+        case "FORWARD_ONLY": #expect(with == "By=old" && without == "-")
+        case "APPEND_FORWARD": #expect(with == "By=old,\(own)" && without == "-")
+        case "SANITIZE_SET": #expect(with == own && without == "-")
+        default: #expect(with == "By=old" && without == "By=old")
+        }
+    }
+}
+
+extension Substring {
+    fileprivate var trimmingNewline: Substring { self.last?.isNewline == true ? self.dropLast() : self }
+}

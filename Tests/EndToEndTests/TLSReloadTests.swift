@@ -1,0 +1,84 @@
+import Glibc
+import TestSupport
+import Testing
+
+/// Certificates change on disk while they serve.
+@Suite(.serialized, .enabled(if: Binary.isThere, "\(Binary.whyNot)"), .enabled(if: Shell.has("openssl") && Shell.has("curl")))
+struct TLSReloadTests {
+    private let certificates: Certificates
+
+    init() throws {
+        certificates = try Certificates()
+        try certificates.issue("server", names: "DNS:localhost")
+    }
+
+    private func serial(_ tls: TLSServed) throws -> String {
+        try Shell.run(
+            "openssl s_client -connect 127.0.0.1:\(tls.port) </dev/null 2>/dev/null | openssl x509 -noout -serial"
+        ).output
+    }
+
+    private func file() throws -> String { try certificates.run("x509 -in server.pem -noout -serial") }
+
+    @Test(arguments: [false, true])
+    func aNewCertificateServes(inPlace: Bool) throws {
+        let tls = try TLSServed(certificates)
+        let first = try file()
+        #expect(try serial(tls) == first)
+        try certificates.issue("server", names: "DNS:localhost", inPlace: inPlace)
+        let second = try file()
+        #expect(first != second)
+        #expect(wait(upToMs: 5_000, everyMs: 100) { (try? serial(tls)) == second })
+        #expect(try tls.curl("/").contains("hello"))
+        #expect(tls.served.stat("martlet.plan.certificate_reloads_applied", becomes: 1) == 1)
+    }
+
+    /// The chain is there, its key is not: the old pair serves until they belong together.
+    @Test func halfAPairIsNotServed() throws {
+        let tls = try TLSServed(certificates)
+        let first = try file()
+        try certificates.issue("next", names: "DNS:localhost")
+        let newKey = try #require(Files.read(certificates.key("next")))
+        let second = try certificates.run("x509 -in next.pem -noout -serial")
+        Files.write(try #require(Files.read(certificates.chain("next"))), to: certificates.chain("server"))
+        #expect(tls.served.stat("martlet.plan.certificate_reloads_refused", becomes: 1) == 1)
+        #expect(try serial(tls) == first)
+        #expect(tls.served.process.output.contains("the key does not belong to the certificate"))
+        // Half of a file.
+        Files.write(Array(newKey.prefix(40)), to: certificates.key("server"))
+        #expect(wait(upToMs: 5_000, everyMs: 100) { (tls.served.stat("martlet.plan.certificate_reloads_refused", becomes: 2) ?? 0) >= 2 })
+        #expect(try serial(tls) == first)
+        Files.write(newKey, to: certificates.key("server"))
+        #expect(wait(upToMs: 5_000, everyMs: 100) { (try? serial(tls)) == second })
+    }
+
+    /// A connection goes on with what it began with; nobody is refused meanwhile.
+    @Test func nobodyNotices() throws {
+        let tls = try TLSServed(certificates)
+        let load = BackgroundLoad(
+            "for i in $(seq 1 60); do curl -s -m 5 -o /dev/null -o /dev/null -w '%{http_code}\\n' --cacert \(certificates.authority) https://localhost:\(tls.port)/ https://localhost:\(tls.port)/ || echo failed; done")
+        for round in 0..<6 {
+            try certificates.issue("server", names: "DNS:localhost", inPlace: round % 2 == 1)
+            sleep(ms: 300)
+        }
+        let lines = try load.output().split(separator: "\n")
+        #expect(lines.count == 120)
+        #expect(lines.allSatisfy { $0 == "200" }, "\(lines.filter { $0 != "200" })")
+        #expect(tls.served.stat("listener.tls.ssl.connection_error", becomes: 0) == 0)
+        // What was replaced goes.
+        #expect(tls.served.stat("martlet.plan.parts_retiring", becomes: 0) == 0)
+    }
+}
+
+/// A command line that runs beside the test.
+private struct BackgroundLoad {
+    private let process: ChildProcess?
+
+    init(_ command: String) { process = try? ChildProcess("/bin/sh", ["-c", command]) }
+
+    func output() throws -> String {
+        let process = try #require(process)
+        #expect(process.waitForExit(upToMs: 60_000) == 0)
+        return process.output
+    }
+}

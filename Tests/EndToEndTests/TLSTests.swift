@@ -1,0 +1,206 @@
+import TestSupport
+import Testing
+
+/// TLS towards clients, with `curl` and `openssl s_client` as clients.
+@Suite(.serialized, .enabled(if: Binary.isThere, "\(Binary.whyNot)"), .enabled(if: Shell.has("openssl") && Shell.has("curl")))
+struct TLSTests {
+    private let certificates: Certificates
+
+    init() throws {
+        certificates = try Certificates()
+        try certificates.issue("server", names: "DNS:localhost,DNS:server.test,IP:127.0.0.1")
+    }
+
+    @Test func aRequestIsAnswered() throws {
+        let tls = try TLSServed(certificates)
+        let answer = try tls.curl("/xfcc")
+        #expect(answer.hasPrefix("HTTP/1.1 200"))
+        #expect(answer.contains("proto: https https"))
+        #expect(answer.contains("tls: TLSv1.3 "))
+        #expect(tls.stat("handshake", becomes: 1) == 1)
+        #expect(tls.stat("versions.TLSv1.3", becomes: 1) == 1)
+        #expect(tls.stat("no_certificate", becomes: 1) == 1)
+        #expect(tls.stat("connection_error", becomes: 0) == 0)
+        #expect(tls.served.stat("http.h.downstream_cx_ssl_total", becomes: 1) == 1)
+        #expect(tls.served.stat("http.h.downstream_cx_ssl_active", becomes: 0) == 0)
+    }
+
+    @Test func bodiesGoThroughWhole() throws {
+        let page = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 13) }
+        let upstream = try PageUpstream(page: page)
+        defer { upstream.stop() }
+        let tls = try TLSServed(certificates, clusters: [Served.cluster([upstream.port])])
+        let size = try Shell.run(
+            "curl -sS -m 20 --cacert \(certificates.authority) https://localhost:\(tls.port)/ | md5sum").output
+        let straight = try Shell.run("curl -sS -m 20 http://127.0.0.1:\(upstream.port)/ | md5sum").output
+        #expect(size == straight && !size.isEmpty)
+        // Several on one connection.
+        let again = try Shell.run(
+            "curl -sS -m 20 --cacert \(certificates.authority) -w '%{num_connects} %{size_download}\\n' -o /dev/null -o /dev/null "
+                + "https://localhost:\(tls.port)/ https://localhost:\(tls.port)/").output
+        #expect(again == "1 3000000\n0 3000000\n")
+    }
+
+    @Test func uploadsGoThroughWhole() throws {
+        let upstream = try LoadUpstream("up")
+        defer { upstream.stop() }
+        let tls = try TLSServed(certificates, clusters: [Served.cluster([upstream.port])])
+        certificates.directory.write(String(repeating: "0123456789abcdef", count: 200_000), to: "body")
+        let answer = try tls.curl("/", "-H 'expect:' --data-binary @\(certificates.directory.path)/body")
+        #expect(answer.hasPrefix("HTTP/1.1 200") && answer.contains("3200000"), "\(answer.prefix(600))")
+    }
+
+    @Test func whatTheClientCannotDoIsAnAlert() throws {
+        let tls = try TLSServed(certificates)
+        #expect(try tls.client("-tls1_1").contains("SSL alert number 70"))
+        #expect(try tls.client("-tls1_2 -cipher AES128-SHA").contains("SSL alert number 40"))
+        #expect(try tls.client("-groups P-384").contains("SSL alert number 40"))
+        #expect(try tls.client("-tls1_2 -sigalgs RSA+SHA256").contains("SSL alert number 40"))
+        #expect(tls.stat("connection_error", becomes: 4) == 4)
+        #expect(tls.stat("handshake", becomes: 0) == 0)
+        // Nothing of it hurts the next one.
+        #expect(try tls.client().contains("hello"))
+    }
+
+    @Test func bytesThatAreNoTLSAreCounted() throws {
+        let tls = try TLSServed(certificates)
+        let plain = try Shell.run("curl -sS -m 5 http://127.0.0.1:\(tls.port)/ >/dev/null 2>&1; echo $?")
+        #expect(plain.output == "52\n" || plain.output == "56\n" || plain.output == "1\n")
+        #expect(tls.stat("connection_error", becomes: 1) == 1)
+        // A connection that says nothing, or half a hello, and goes.
+        for text in ["", "\\026\\003\\001\\002\\000\\001"] {
+            _ = try Shell.run("printf '\(text)' | timeout 2 openssl s_client -connect 127.0.0.1:\(tls.port) -tls1_2 -quiet >/dev/null 2>&1")
+        }
+        #expect(tls.served.stat("http.h.downstream_cx_active", becomes: 0) == 0)
+        #expect(tls.served.stat("listener.tls.downstream_cx_active", becomes: 0) == 0)
+        #expect(tls.served.process.exitStatus() == nil)
+    }
+
+    @Test func versionsCiphersAndGroupsAreConfigured() throws {
+        let tls = try TLSServed(
+            certificates,
+            context:
+                "tls_params: {tls_maximum_protocol_version: TLSv1_2, cipher_suites: [ECDHE-ECDSA-AES256-GCM-SHA384], ecdh_curves: [P-384]}")
+        let answer = try tls.client()
+        #expect(answer.contains("Cipher is ECDHE-ECDSA-AES256-GCM-SHA384") && answer.contains("secp384r1"))
+        #expect(try tls.client("-tls1_3").contains("SSL alert number 70"))
+        #expect(tls.stat("curves.P-384", becomes: 1) == 1)
+        #expect(tls.stat("ciphers.ECDHE-ECDSA-AES256-GCM-SHA384", becomes: 1) == 1)
+    }
+
+    @Test func theCertificateFitsTheNameAndTheKeyType() throws {
+        try certificates.issue("rsa", names: "DNS:server.test", rsa: true)
+        try certificates.issue("other", names: "DNS:other.test,DNS:*.wild.test")
+        let tls = try TLSServed(certificates, pair: "server rsa other")
+        func subject(_ options: String) throws -> String {
+            let answer = try tls.client(options)
+            return String(answer.split(separator: "\n").first { $0.hasPrefix("subject=") } ?? "")
+        }
+        #expect(try subject("-servername server.test") == "subject=O = Acme, CN = server")
+        #expect(try subject("-servername server.test -sigalgs rsa_pss_rsae_sha256") == "subject=O = Acme, CN = rsa")
+        #expect(try subject("-servername other.test") == "subject=O = Acme, CN = other")
+        #expect(try subject("-servername a.wild.test") == "subject=O = Acme, CN = other")
+        #expect(try subject("-servername a.b.wild.test") == "subject=O = Acme, CN = server")
+        #expect(try subject("-servername unknown.test") == "subject=O = Acme, CN = server")
+        #expect(try subject("-noservername") == "subject=O = Acme, CN = server")
+    }
+
+    @Test func theProtocolIsTheServersFirst() throws {
+        let tls = try TLSServed(certificates, context: "alpn_protocols: [http/1.1, other]")
+        #expect(try tls.client("-alpn other,http/1.1").contains("ALPN protocol: http/1.1"))
+        #expect(try tls.client("-alpn other").contains("ALPN protocol: other"))
+        // As in Envoy: nothing in common is no reason to refuse.
+        #expect(try tls.client("-alpn none").contains("No ALPN negotiated"))
+    }
+
+    @Test func aNameCanBeRequired() throws {
+        let tls = try TLSServed(certificates, more: "require_sni: true")
+        #expect(try tls.client("-noservername").contains("SSL alert number 40"))
+        #expect(try tls.client("-servername any.test").contains("hello"))
+    }
+
+    @Test func aHandshakeIsBounded() throws {
+        let tls = try TLSServed(certificates, chain: "transport_socket_connect_timeout: 0.2s")
+        let silent = try Shell.run("bash -c 'exec 3<>/dev/tcp/127.0.0.1/\(tls.port); printf \"\\026\\003\\001\" >&3; timeout 2 cat <&3; echo end'")
+        #expect(silent.output == "end\n")
+        #expect(tls.served.stat("listener.tls.downstream_cx_transport_socket_connect_timeout", becomes: 1) == 1)
+        #expect(tls.served.stat("listener.tls.downstream_cx_active", becomes: 0) == 0)
+        // Who came through in time has all the time.
+        #expect(try tls.curl("/").contains("hello"))
+    }
+
+    @Test(arguments: ["", "-tls1_2"])
+    func aSessionGoesOnOnAnyWorker(version: String) throws {
+        for (more, isStateful) in [("", false), ("disable_stateless_session_resumption: true", true)] {
+            let tls = try TLSServed(certificates, more: more, workers: 2)
+            let session = certificates.directory.path + "/session"
+            let base = "openssl s_client -connect 127.0.0.1:\(tls.port) -CAfile \(certificates.authority) \(version)"
+            _ = try Shell.run("(sleep 0.3) | \(base) -sess_out \(session) 2>&1")
+            // Each run takes the last one's new session: a ticket of TLS 1.3 is good once.
+            let reused = try Shell.run(
+                "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do (sleep 0.1) | \(base) -sess_in \(session) -sess_out \(session) 2>&1 | grep -c '^Reused'; done",
+                limitMs: 30_000
+            ).output
+            #expect(reused == String(repeating: "1\n", count: 12), "\(version) stateful \(isStateful)")
+            #expect(tls.stat("session_reused", becomes: 12) == 12)
+        }
+    }
+
+    @Test func withoutResumptionEveryHandshakeIsWhole() throws {
+        let tls = try TLSServed(
+            certificates, more: "disable_stateless_session_resumption: true\n          disable_stateful_session_resumption: true")
+        // Six connections, each asking to go on with the first one's session.
+        let again = try Shell.run("(sleep 0.5) | openssl s_client -reconnect -tls1_2 -connect 127.0.0.1:\(tls.port) 2>&1").output
+        #expect(!again.contains("Reused"))
+        #expect(tls.stat("handshake", becomes: 6) == 6)
+        #expect(tls.stat("session_reused", becomes: 0) == 0)
+    }
+
+    @Test func theStateOfACertificateIsStapled() throws {
+        certificates.directory.write(
+            "[ca]\ndefault_ca=d\n[d]\ndatabase=\(certificates.directory.path)/index\n", to: "ca.conf")
+        let serial = try certificates.run("x509 -in server.pem -noout -serial").split(separator: "=").last ?? ""
+        certificates.directory.write(
+            "V\t401231235959Z\t\t\(serial.filter { !$0.isNewline })\tunknown\t/O=Acme/CN=server\n", to: "index")
+        try certificates.run("ocsp -issuer ca.pem -cert server.pem -reqout request -no_nonce")
+        try certificates.run(
+            "ocsp -index index -CA ca.pem -rsigner ca.pem -rkey ca.key -reqin request -respout staple -ndays 3 -noverify")
+        let yaml = { (port: UInt16) in
+            TLSServed.yaml(certificates, port: port, more: "ocsp_staple_policy: MUST_STAPLE").replacing(
+                text: "certificate_chain:", by: "ocsp_staple: {filename: \(certificates.directory.path)/staple}, certificate_chain:")
+        }
+        let served = try Served(try Binary.martlet(), yaml: yaml)
+        let asked = try Shell.run(
+            "openssl s_client -status -connect 127.0.0.1:\(served.listener) </dev/null 2>&1").output
+        #expect(asked.contains("OCSP Response Status: successful"))
+        let silent = try Shell.run("openssl s_client -connect 127.0.0.1:\(served.listener) </dev/null 2>&1").output
+        #expect(!silent.contains("OCSP Response Status"))
+        #expect(served.stat("listener.tls.ssl.ocsp_staple_requests", becomes: 1) == 1)
+        #expect(served.stat("listener.tls.ssl.ocsp_staple_responses", becomes: 1) == 1)
+        // Without one, a client that asks is told nothing.
+        let without = try TLSServed(certificates)
+        _ = try without.client("-status")
+        #expect(without.stat("ocsp_staple_omitted", becomes: 1) == 1)
+        #expect(without.stat("handshake", becomes: 1) == 1)
+    }
+}
+
+extension TLSTests {
+    @Test func http2IsChosenByALPN() throws {
+        let upstream = try LoadUpstream("h")
+        defer { upstream.stop() }
+        let served = try Served(try Binary.martlet()) { port in
+            TLSServed.yaml(
+                certificates, port: port, context: "alpn_protocols: [h2, http/1.1]",
+                clusters: [Served.cluster([upstream.port])]
+            ).replacing(text: "codec_type: HTTP1", by: "codec_type: AUTO")
+        }
+        let ask = "-sS -m 10 -o /dev/null -w '%{http_version} %{http_code}\\n' --cacert \(certificates.authority) https://localhost:\(served.listener)/"
+        #expect(try Shell.run("curl --http2 \(ask)").output == "2 200\n")
+        #expect(try Shell.run("curl --http1.1 \(ask)").output == "1.1 200\n")
+        #expect(served.stat("http.h.downstream_cx_http2_total", becomes: 1) == 1)
+        #expect(served.stat("http.h.downstream_cx_http1_total", becomes: 1) == 1)
+        #expect(served.stat("http.h.downstream_cx_ssl_total", becomes: 2) == 2)
+        #expect(served.stat("http.h.downstream_cx_ssl_active", becomes: 0) == 0)
+    }
+}

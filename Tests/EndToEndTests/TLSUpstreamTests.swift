@@ -1,0 +1,143 @@
+import TestSupport
+import Testing
+
+/// TLS towards upstreams: a plain listener whose clusters point to a TLS listener of another Martlet.
+@Suite(.serialized, .enabled(if: Binary.isThere, "\(Binary.whyNot)"), .enabled(if: Shell.has("openssl") && Shell.has("curl")))
+struct TLSUpstreamTests {
+    private let certificates: Certificates
+    private static let type =
+        "\"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
+
+    init() throws {
+        certificates = try Certificates()
+        try certificates.issue("server", names: "DNS:server.test,DNS:*.wild.test")
+        try certificates.issue("client", names: "URI:spiffe://acme/client")
+    }
+
+    private var trust: String { "validation_context: {trusted_ca: {filename: \(certificates.authority)}}" }
+
+    /// A plain Martlet in front of `port`.
+    private func front(_ port: UInt16, _ context: String, more: String = "") throws -> Served {
+        let socket = "transport_socket: {name: envoy.transport_sockets.tls, typed_config: {\(TLSUpstreamTests.type)\(context.isEmpty ? "" : ", " + context)}}"
+        return try Served(try Binary.martlet()) { Served.http($0, clusters: [Served.cluster([port], more: socket + (more.isEmpty ? "" : ", " + more))]) }
+    }
+
+    @Test func aVerifiedUpstreamAnswers() throws {
+        let server = try TLSServed(certificates)
+        let served = try front(server.port, "sni: server.test, auto_sni_san_validation: true, common_tls_context: {\(trust)}")
+        for _ in 0..<3 { #expect(try served.get().status == 200) }
+        #expect(served.stat("cluster.c.ssl.handshake", becomes: 1) == 1)
+        // As Envoy: TLS 1.3 towards upstreams only where it is asked for.
+        #expect(served.stat("cluster.c.ssl.versions.TLSv1.2", becomes: 1) == 1)
+        #expect(served.stat("cluster.c.upstream_cx_total", becomes: 1) == 1)
+        #expect(served.stat("cluster.c.upstream_rq_200", becomes: 3) == 3)
+        #expect(server.stat("handshake", becomes: 1) == 1)
+    }
+
+    @Test func aWildcardCoversOneLabel() throws {
+        let server = try TLSServed(certificates)
+        for (name, status) in [("a.wild.test", 200), ("a.b.wild.test", 503), ("elsewhere.test", 503)] {
+            let served = try front(server.port, "sni: \(name), auto_sni_san_validation: true, common_tls_context: {\(trust)}")
+            #expect(try served.get().status == status, "\(name)")
+            #expect(served.stat("cluster.c.ssl.fail_verify_san", becomes: status == 200 ? 0 : 1) == (status == 200 ? 0 : 1))
+        }
+    }
+
+    @Test func anUntrustedUpstreamIsAFailedConnection() throws {
+        let stranger = try Certificates()
+        try stranger.issue("server", names: "DNS:server.test")
+        let server = try TLSServed(stranger)
+        let served = try front(server.port, "common_tls_context: {\(trust)}")
+        let answer = try served.get()
+        #expect(answer.status == 503)
+        #expect(
+            String(wire: answer.body)
+                == "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure")
+        for (name, count) in [
+            ("ssl.fail_verify_error", 1), ("ssl.handshake", 0), ("upstream_cx_connect_fail", 1),
+            ("upstream_cx_destroy_remote", 1), ("upstream_rq_pending_failure_eject", 1), ("upstream_cx_active", 0),
+        ] { #expect(served.stat("cluster.c." + name, becomes: count) == count, "\(name)") }
+    }
+
+    @Test func anUpstreamWithoutTLSIsAFailedConnection() throws {
+        let upstream = try LoadUpstream("plain")
+        defer { upstream.stop() }
+        let served = try front(upstream.port, "")
+        #expect(try served.get().status == 503)
+        #expect(served.stat("cluster.c.upstream_cx_connect_fail", becomes: 1) == 1)
+    }
+
+    @Test func anUpstreamThatSaysNothingTimesOut() throws {
+        let upstream = try ScriptedUpstream(name: "c")
+        upstream.begin(.steps(.readHead))
+        upstream.start()
+        defer { upstream.stop() }
+        let served = try front(upstream.port, "")
+        #expect(try served.get().status == 503)
+        #expect(served.stat("cluster.c.upstream_cx_connect_timeout", becomes: 1) == 1)
+    }
+
+    @Test func weShowACertificate() throws {
+        let server = try TLSServed(certificates, context: trust, more: "require_client_certificate: true")
+        let pair = "tls_certificates: [{certificate_chain: {filename: \(certificates.chain("client"))}, private_key: {filename: \(certificates.key("client"))}}]"
+        let with = try front(server.port, "common_tls_context: {\(pair), tls_params: {tls_maximum_protocol_version: TLSv1_3}}")
+        #expect(try with.get().status == 200)
+        let without = try front(server.port, "")
+        #expect(try without.get().status == 503)
+        #expect(without.stat("cluster.c.ssl.connection_error", becomes: 1) == 1)
+    }
+
+    @Test(arguments: ["TLSv1_2", "TLSv1_3"])
+    func aSessionIsUsedAgain(version: String) throws {
+        let server = try TLSServed(certificates)
+        let served = try front(
+            server.port, "max_session_keys: 2, common_tls_context: {tls_params: {tls_maximum_protocol_version: \(version)}}",
+            more: "max_requests_per_connection: 1")
+        for _ in 0..<4 { #expect(try served.get().status == 200) }
+        #expect(served.stat("cluster.c.ssl.handshake", becomes: 4) == 4)
+        #expect(served.stat("cluster.c.ssl.session_reused", becomes: 3) == 3)
+        let never = try front(server.port, "max_session_keys: 0", more: "max_requests_per_connection: 1")
+        for _ in 0..<2 { #expect(try never.get().status == 200) }
+        #expect(never.stat("cluster.c.ssl.handshake", becomes: 2) == 2)
+        #expect(never.stat("cluster.c.ssl.session_reused", becomes: 0) == 0)
+    }
+
+    @Test func tcpGoesThroughOnBothSides() throws {
+        let upstream = try LoadUpstream("echo", .echo)
+        defer { upstream.stop() }
+        let back = try tcp(upstream.port, downstream: true, upstream: false)
+        let front = try tcp(back.listener, downstream: false, upstream: true)
+        let text = String(repeating: "0123456789abcdef", count: 4_096)
+        let client = RawClient(steps: [.send(text + "end"), .awaitText("end")], methods: [])
+        let outcome = try client.run(port: front.listener)
+        #expect(String(wire: outcome.received) == text + "end")
+        #expect(front.stat("tcp.t.downstream_cx_rx_bytes_total", becomes: text.utf8.count + 3) == text.utf8.count + 3)
+        #expect(back.stat("tcp.t.downstream_cx_rx_bytes_total", becomes: text.utf8.count + 3) == text.utf8.count + 3)
+        #expect(back.stat("listener.tls.ssl.handshake", becomes: 1) == 1)
+    }
+
+    private func tcp(_ port: UInt16, downstream: Bool, upstream: Bool) throws -> Served {
+        let type = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3."
+        let pair = "{certificate_chain: {filename: \(certificates.chain("server"))}, private_key: {filename: \(certificates.key("server"))}}"
+        let context = "transport_socket: {name: tls, typed_config: {\"@type\": \(type)DownstreamTlsContext, common_tls_context: {tls_certificates: [\(pair)]}}}"
+        let socket = upstream ? "transport_socket: {name: tls, typed_config: {\"@type\": \(type)UpstreamTlsContext}}" : ""
+        return try Served(try Binary.martlet()) { listener in
+            """
+            static_resources:
+              listeners:
+              - address: {socket_address: {address: 127.0.0.1, port_value: \(listener)}}
+                stat_prefix: tls
+                filter_chains:
+                - filters:
+                  - name: envoy.filters.network.tcp_proxy
+                    typed_config:
+                      "@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
+                      stat_prefix: t
+                      cluster: c
+                  \(downstream ? context : "name: plain")
+              clusters:
+            \(Served.cluster([port], more: socket))
+            """
+        }
+    }
+}

@@ -1,0 +1,56 @@
+/// Certificates for one test, made by `openssl` in a directory of their own: an authority and what it signed.
+package final class Certificates: Sendable {
+    package let directory = TemporaryDirectory()
+    package var authority: String { directory.path + "/ca.pem" }
+
+    package struct Failed: Error, CustomStringConvertible {
+        package let description: String
+    }
+
+    package init() throws {
+        try run(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -days 30 "
+                + "-subj '/CN=Test CA' -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign")
+    }
+
+    package func chain(_ name: String) -> String { directory.path + "/\(name).pem" }
+    package func key(_ name: String) -> String { directory.path + "/\(name).key" }
+
+    /// `NAME.pem` and `NAME.key`. `names`: alternative names as openssl.cnf has them (`DNS:a.test,URI:spiffe://b/c`).
+    /// Written beside, then renamed, as most tools do; `inPlace`: over the old ones, chain first.
+    package func issue(_ name: String, names: String, rsa: Bool = false, inPlace: Bool = false) throws {
+        let kind = rsa ? "rsa:2048" : "ec -pkeyopt ec_paramgen_curve:P-256"
+        directory.write("subjectAltName=\(names)\nbasicConstraints=CA:FALSE\n", to: "\(name).ext")
+        try run("req -new -newkey \(kind) -nodes -keyout \(name).key.new -out \(name).csr -subj '/O=Acme/CN=\(name)'")
+        try run(
+            "x509 -req -in \(name).csr -CA ca.pem -CAkey ca.key -CAcreateserial -out \(name).pem.new -days 20 -extfile \(name).ext")
+        for file in [chain(name), key(name)] {
+            if inPlace {
+                Files.write(Files.read(file + ".new") ?? [], to: file)
+            } else if !Files.move(file + ".new", file) {
+                throw Failed(description: "\(file) could be put in place")
+            }
+        }
+    }
+
+    /// Runs `openssl` in the directory.
+    @discardableResult
+    package func run(_ command: String) throws -> String {
+        let finished = try Shell.run("cd \(directory.path) && openssl \(command)")
+        guard finished.status == 0 else { throw Failed(description: "openssl \(command): \(finished.output)") }
+        return finished.output
+    }
+}
+
+/// A command line of the shell, as a test's client.
+package enum Shell {
+    package static func run(_ command: String, limitMs: Int = 15_000) throws -> Martlet.Finished {
+        let process = try ChildProcess("/bin/sh", ["-c", command])
+        let status = process.waitForExit(upToMs: limitMs)
+        let output = process.output
+        if status == nil { process.kill() }
+        return Martlet.Finished(status: status, output: output)
+    }
+
+    package static func has(_ program: String) -> Bool { (try? run("command -v \(program)"))?.status == 0 }
+}
