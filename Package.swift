@@ -86,9 +86,9 @@ let package = Package(
 
         // Tests.
         .target(name: "TestSupport", dependencies: ["CNghttp2"], path: "Tests/TestSupport", swiftSettings: plain),
-        tests("Primitives", ["CMartlet"]), tests("Stats"), tests("Ring"), tests("Wire", ["CNghttp2"]), tests("Transport"), tests("Routing"),
+        tests("Primitives", ["CMartlet"]), tests("Stats"), tests("Ring"), tests("Wire", ["CNghttp2"]), tests("Transport", ["TestSupport", "COpenSSL"]), tests("Routing"),
         tests("Upstream"), tests("Pipeline", ["TestSupport", "CLiburing"]), tests("EnvoyAPI", ["CEnvoyAPI"], exclude: ["check_descriptors.py"]),
-        tests("Extensions", ["Pipeline", "TestSupport", "Control"]), tests("Control", ["Extensions"], exclude: ["Compile/mistakes.txt"]), tests("Matching"),
+        tests("Extensions", ["Pipeline", "TestSupport", "Control"]), tests("Control", ["Extensions", "TestSupport"], exclude: ["Compile/mistakes.txt"]), tests("Matching"),
         tests("Admin"),
         .testTarget(name: "EndToEndTests", dependencies: ["TestSupport"], swiftSettings: plain),
         .testTarget(

@@ -18,7 +18,9 @@ struct AccessLogTimesTests {
     private static let connection = "%ACCESS_LOG_TYPE% %RESPONSE_CODE% %RESPONSE_FLAGS% %BYTES_RECEIVED% %BYTES_SENT% %PROTOCOL% %UPSTREAM_CLUSTER% %REQ(:PATH)% %DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"
 
     private func serve(_ options: String, listenerLog: String = "", formatMore: String = "", upstream: UInt16, filter: String? = nil) throws -> Served {
-        try Served(try Binary.martlet()) { port in
+        let routes = "{name: d, match: {prefix: /d}, direct_response: {status: 200, body: {inline_string: hello}}}, {name: up, match: {prefix: /}, route: {cluster: c}}"
+        let manager = "{name: h, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager, stat_prefix: h, access_log: [\(log("http", AccessLogTimesTests.http, formatMore))], \(options.isEmpty ? "" : options + ", ")upgrade_configs: [{upgrade_type: websocket}], route_config: {virtual_hosts: [{name: v, domains: [\"*\"], routes: [\(routes)]}]}, http_filters: [{name: envoy.filters.http.router}]}}"
+        return try Served(try Binary.martlet()) { port in
             """
             static_resources:
               listeners:
@@ -26,19 +28,7 @@ struct AccessLogTimesTests {
                 access_log: [\(listenerLog)]
                 filter_chains:
                 - filters:
-                  - \(filter ?? """
-                    name: h
-                        typed_config:
-                          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-                          stat_prefix: h
-                          access_log: [\(log("http", AccessLogTimesTests.http, formatMore))]
-                          \(options)
-                          upgrade_configs: [{upgrade_type: websocket}]
-                          route_config: {virtual_hosts: [{name: v, domains: ["*"], routes: [
-                            {name: d, match: {prefix: /d}, direct_response: {status: 200, body: {inline_string: hello}}},
-                            {name: up, match: {prefix: /}, route: {cluster: c}}]}]}
-                          http_filters: [{name: envoy.filters.http.router}]
-                    """)
+                  - \(filter ?? manager)
               clusters:
             \(Served.cluster([upstream]))
             """

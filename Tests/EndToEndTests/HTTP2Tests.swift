@@ -283,6 +283,25 @@ struct HTTP2Tests {
         #expect(serving.stat("http.h.downstream_cx_idle_timeout", becomes: 1) == 1)
     }
 
+    /// PINGs that are answered do not keep a connection that nobody uses.
+    @Test func keepAliveIsNoActivity() throws {
+        let serving = try HTTP2Serving(
+            options: "drain_timeout: 0.2s\ncommon_http_protocol_options: {idle_timeout: 0.5s}\ndelayed_close_timeout: 0.1s",
+            http2: "connection_keepalive: {interval: 0.1s, timeout: 1s, interval_jitter: {value: 0}}")
+        let client = try RawH2Client(port: serving.listener)
+        let deadline = Deadline(afterMs: 4_000)
+        var answered = 0
+        while client.end == "open", !deadline.passed {
+            client.read(forMs: 20)
+            let pings = client.frames.filter { $0.type == 6 && $0.flags & H2Frame.acknowledged == 0 }
+            for ping in pings.dropFirst(answered) { client.send([H2Frame(.ping, flags: H2Frame.acknowledged, ping.payload)]) }
+            answered = pings.count
+        }
+        #expect(answered > 1)
+        #expect(client.end == "closed")
+        #expect(serving.stat("http.h.downstream_cx_idle_timeout", becomes: 1) == 1)
+    }
+
     @Test func aClientThatDoesNotAnswerPingsIsGivenUp() throws {
         let serving = try HTTP2Serving(
             http2: "connection_keepalive: {interval: 0.2s, timeout: 0.2s, interval_jitter: {value: 0}}")
@@ -346,6 +365,40 @@ struct HTTP2Tests {
         #expect(sent < 16 << 20)
         client.close()
         #expect(serving.stat("http.h.downstream_rq_active", becomes: 0) == 0)
+    }
+
+    /// What a stream that was paused and taken back had used of the connection's window comes back.
+    @Test func theConnectionsWindowSurvivesPausedStreams() throws {
+        let port = Ports.free()
+        let silent = try Sockets.listen(port: port)
+        defer { silent.close() }
+        let serving = try HTTP2Serving(
+            http2: "initial_stream_window_size: 65535, initial_connection_window_size: 65535",
+            cluster: "per_connection_buffer_limit_bytes: 16384", upstreamPort: port)
+        let client = try RawH2Client(port: serving.listener)
+        client.read(forMs: 2_000) { !$0.frames.isEmpty }
+        let piece = [UInt8](repeating: 0x78, count: 16_000)
+        var sent = 0
+        func window() -> Int {
+            let updates = client.frames.filter { $0.type == 8 && $0.stream == 0 }
+            return 65_535 - sent + updates.reduce(0) { $0 + Int($1.payload.reduce(UInt32(0)) { $0 << 8 | UInt32($1) }) }
+        }
+        // More than one stream's share each time; the upstream's sockets take some megabytes first.
+        for i in 0..<200 {
+            let stream = UInt32(1 + 2 * i)
+            client.send([.head(stream, H2Frame.request("POST", "/up"), flags: 4)])
+            for _ in 0..<3 {
+                client.read(forMs: 1_000) { _ in window() >= piece.count }
+                guard window() >= piece.count else { break }
+                client.send([H2Frame(.data, stream: stream, piece)])
+                sent += piece.count
+            }
+            client.read(forMs: 2)
+            client.send([H2Frame(.reset, stream: stream, H2Frame.word(8))])
+            let isOpen = client.read(forMs: 2_000) { _ in window() >= piece.count }
+            #expect(isOpen, "after \(i) streams")
+            if !isOpen { break }
+        }
     }
 
     // MARK: Tunnels

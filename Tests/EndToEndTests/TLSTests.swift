@@ -155,4 +155,52 @@ struct TLSTests {
         #expect(tls.stat("handshake", becomes: 6) == 6)
         #expect(tls.stat("session_reused", becomes: 0) == 0)
     }
+
+    @Test func theStateOfACertificateIsStapled() throws {
+        certificates.directory.write(
+            "[ca]\ndefault_ca=d\n[d]\ndatabase=\(certificates.directory.path)/index\n", to: "ca.conf")
+        let serial = try certificates.run("x509 -in server.pem -noout -serial").split(separator: "=").last ?? ""
+        certificates.directory.write(
+            "V\t401231235959Z\t\t\(serial.filter { !$0.isNewline })\tunknown\t/O=Acme/CN=server\n", to: "index")
+        try certificates.run("ocsp -issuer ca.pem -cert server.pem -reqout request -no_nonce")
+        try certificates.run(
+            "ocsp -index index -CA ca.pem -rsigner ca.pem -rkey ca.key -reqin request -respout staple -ndays 3 -noverify")
+        let yaml = { (port: UInt16) in
+            TLSServed.yaml(certificates, port: port, more: "ocsp_staple_policy: MUST_STAPLE").replacing(
+                text: "certificate_chain:", by: "ocsp_staple: {filename: \(certificates.directory.path)/staple}, certificate_chain:")
+        }
+        let served = try Served(try Binary.martlet(), yaml: yaml)
+        let asked = try Shell.run(
+            "openssl s_client -status -connect 127.0.0.1:\(served.listener) </dev/null 2>&1").output
+        #expect(asked.contains("OCSP Response Status: successful"))
+        let silent = try Shell.run("openssl s_client -connect 127.0.0.1:\(served.listener) </dev/null 2>&1").output
+        #expect(!silent.contains("OCSP Response Status"))
+        #expect(served.stat("listener.tls.ssl.ocsp_staple_requests", becomes: 1) == 1)
+        #expect(served.stat("listener.tls.ssl.ocsp_staple_responses", becomes: 1) == 1)
+        // Without one, a client that asks is told nothing.
+        let without = try TLSServed(certificates)
+        _ = try without.client("-status")
+        #expect(without.stat("ocsp_staple_omitted", becomes: 1) == 1)
+        #expect(without.stat("handshake", becomes: 1) == 1)
+    }
+}
+
+extension TLSTests {
+    @Test func http2IsChosenByALPN() throws {
+        let upstream = try LoadUpstream("h")
+        defer { upstream.stop() }
+        let served = try Served(try Binary.martlet()) { port in
+            TLSServed.yaml(
+                certificates, port: port, context: "alpn_protocols: [h2, http/1.1]",
+                clusters: [Served.cluster([upstream.port])]
+            ).replacing(text: "codec_type: HTTP1", by: "codec_type: AUTO")
+        }
+        let ask = "-sS -m 10 -o /dev/null -w '%{http_version} %{http_code}\\n' --cacert \(certificates.authority) https://localhost:\(served.listener)/"
+        #expect(try Shell.run("curl --http2 \(ask)").output == "2 200\n")
+        #expect(try Shell.run("curl --http1.1 \(ask)").output == "1.1 200\n")
+        #expect(served.stat("http.h.downstream_cx_http2_total", becomes: 1) == 1)
+        #expect(served.stat("http.h.downstream_cx_http1_total", becomes: 1) == 1)
+        #expect(served.stat("http.h.downstream_cx_ssl_total", becomes: 2) == 2)
+        #expect(served.stat("http.h.downstream_cx_ssl_active", becomes: 0) == 0)
+    }
 }

@@ -24,7 +24,7 @@ package struct Exchange: Sendable, CustomStringConvertible {
 
     /// Sends `request` and reads one answer with a `content-length`.
     package static func run(_ request: [UInt8], on socket: Descriptor, limitMs: Int) -> Exchange {
-        let deadline = Deadline(afterMs: limitMs)
+        let deadline = Deadline(afterMs: limitMs * patienceFactor)
         let start = Deadline.nowNs()
         var result = Exchange()
         defer { result.nanoseconds = Deadline.nowNs() - start }

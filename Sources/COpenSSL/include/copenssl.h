@@ -48,11 +48,11 @@ static inline long martlet_ctx_select_current(SSL_CTX *_Nonnull c, X509 *_Nonnul
   return SSL_CTX_select_current_cert(c, x);
 }
 static inline uint64_t martlet_op_server(void) {
-  return SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
+  return SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_ENABLE_MIDDLEBOX_COMPAT | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
          SSL_OP_IGNORE_UNEXPECTED_EOF;
 }
 static inline uint64_t martlet_op_client(void) {
-  return SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF;
+  return SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_ENABLE_MIDDLEBOX_COMPAT | SSL_OP_IGNORE_UNEXPECTED_EOF;
 }
 static inline uint64_t martlet_op_no_ticket(void) { return SSL_OP_NO_TICKET; }
 static inline uint64_t martlet_op_prefer_server(void) { return SSL_OP_CIPHER_SERVER_PREFERENCE; }
@@ -192,3 +192,9 @@ typedef struct martlet_facts {
 } martlet_facts;
 martlet_facts *_Nullable martlet_facts_new(SSL *_Nonnull ssl);
 void martlet_facts_free(martlet_facts *_Nonnull facts);
+
+// Until when a response of OCSP is good, in seconds since 1970. −1: it is none, or says nothing good; −2: it is about
+// another certificate.
+int64_t martlet_ocsp_until(const uint8_t *_Nonnull der, size_t count, X509 *_Nonnull certificate);
+// Hands OpenSSL a copy. 0: no memory.
+int martlet_staple(SSL *_Nonnull ssl, const uint8_t *_Nonnull der, size_t count);

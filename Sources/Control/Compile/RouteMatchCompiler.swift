@@ -78,7 +78,7 @@ struct RouteMatchCompiler {
 }
 
 /// Where a matcher stands in the configuration.
-private struct DiagnosedPlace: MatcherPlace {
+struct DiagnosedPlace: MatcherPlace {
     private let place: Place
     private let diagnostics: Diagnostics
 

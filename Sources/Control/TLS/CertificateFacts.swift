@@ -9,6 +9,7 @@ extension CertificateFacts {
         names = unsafe CertificateFacts.names(certificate, GEN_DNS)
         if names.isEmpty, let name = unsafe CertificateFacts.commonName(certificate) { names = [name] }
         keyType = unsafe X509_get0_pubkey(certificate).map { unsafe EVP_PKEY_get_base_id($0) } ?? 0
+        keyBits = unsafe X509_get0_pubkey(certificate).map { unsafe EVP_PKEY_get_bits($0) } ?? 0
         expiresAt = unsafe CertificateFacts.seconds(X509_get0_notAfter(certificate))
         mustStaple = unsafe X509_get_ext_by_NID(certificate, NID_tlsfeature, -1) >= 0
     }

@@ -17,6 +17,8 @@ struct CertificateMaterial {
     var name: String
     /// DER of an OCSP response; empty: none.
     var staple: [UInt8] = []
+    /// Seconds since 1970.
+    var stapleUntil: Int64 = 0
 }
 
 /// What main has to know of a certificate.
@@ -25,6 +27,7 @@ struct CertificateFacts {
     var names: [String]
     /// `EVP_PKEY_RSA`, `EVP_PKEY_EC`, …
     var keyType: Int32
+    var keyBits: Int32
     var expiresAt: Int
     var mustStaple: Bool
 }
@@ -89,6 +92,13 @@ struct CertificateReader {
             return nil
         }
         guard let facts = CertificateFacts(leaf) else { return nil }
+        if facts.keyType == EVP_PKEY_RSA, facts.keyBits < 2048 {
+            diagnostics.error(
+                place,
+                "Failed to load certificate chain from \(chainName), only RSA certificates with 2048-bit or larger keys are supported",
+                found: "\(facts.keyBits) bits")
+            return nil
+        }
         if facts.expiresAt < time(nil) {
             diagnostics.warning(place, "the certificate of \(chainName) has expired: clients will refuse it")
         }
@@ -96,8 +106,26 @@ struct CertificateReader {
         if message.hasOcspStaple {
             guard let staple = DataSources.read(message.ocspStaple, place.at("ocsp_staple"), part, diagnostics) else { return nil }
             material.staple = staple
+            material.stapleUntil = stapleEnd(staple, leaf, message, place.at("ocsp_staple"))
         }
         return material
+    }
+
+    private func stapleEnd(_ staple: [UInt8], _ leaf: [UInt8], _ message: TLSCertificateMessage, _ place: Place) -> Int64 {
+        guard let certificate = unsafe CertificateReader.x509(leaf) else { return 0 }
+        defer { unsafe X509_free(certificate) }
+        let until = unsafe martlet_ocsp_until(staple, staple.count, certificate)
+        let source = CertificateReader.name(message.ocspStaple)
+        switch until {
+        case -1:
+            diagnostics.error(
+                place, "OCSP response of \(source) cannot be used",
+                expected: "a successful response in DER form, about one certificate, which is good")
+        case -2: diagnostics.error(place, "OCSP response of \(source) does not match its TLS certificate")
+        case ..<Int64(time(nil)): diagnostics.warning(place, "the OCSP response of \(source) has expired")
+        default: break
+        }
+        return until
     }
 
     private func container(_ message: TLSCertificateMessage, _ place: Place) -> CertificateMaterial? {

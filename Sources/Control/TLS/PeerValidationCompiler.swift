@@ -2,13 +2,13 @@
 
 import COpenSSL
 import EnvoyAPI
+import Matching
 import Pipeline
 import Primitives
 import Routing
 
 struct PeerValidationCompiler {
     let part: PlanPart
-    let strings: RouteMatchCompiler
     let diagnostics: Diagnostics
     /// Upstream: the name that was asked for has to be in the certificate.
     let matchesServerName: Bool
@@ -112,7 +112,7 @@ struct PeerValidationCompiler {
     }
 
     private func matcher(_ message: StringMatcher, _ type: Int32, oid: String, _ place: Place) -> PeerNameMatcher? {
-        guard let spec = strings.string(message, place) else { return nil }
+        guard let spec = MatcherCompiler.string(message, DiagnosedPlace(place, diagnostics)) else { return nil }
         do throws(RegexProgram.Invalid) {
             let text = try TextMatcher(spec, in: part.arena)
             part.onDestroy { text.destroy() }

@@ -79,8 +79,10 @@ struct TLSContextCompiler {
     }
 
     private func downstream(_ message: DownstreamTLSContext, _ place: Place, _ part: PlanPart) -> TLSSettings? {
+        let before = diagnostics.errors.count
         guard var settings = common(message.commonTlsContext, isServer: true, place.at("common_tls_context"), part) else { return nil }
         settings.requiresName = message.requireSni.value
+        staples(message, place, &settings)
         settings.prefersClientCiphers = message.preferClientCiphers
         settings.requiresCertificate = message.requireClientCertificate.value
         if settings.requiresCertificate, settings.validation == nil {
@@ -93,12 +95,29 @@ struct TLSContextCompiler {
                 suggestion: "say require_client_certificate: true or false")
         }
         resumption(message, place, part, &settings)
-        if settings.certificates.isEmpty {
+        if message.commonTlsContext.tlsCertificates.isEmpty, diagnostics.errors.count == before {
             diagnostics.error(
                 place.at("common_tls_context"), "No TLS certificates found for server context",
                 expected: "tls_certificates, or tls_certificate_sds_secret_configs that name static secrets")
         }
         return settings
+    }
+
+    private func staples(_ message: DownstreamTLSContext, _ place: Place, _ settings: inout TLSSettings) {
+        settings.staplePolicy =
+            switch message.ocspStaplePolicy {
+            case .strictStapling: .strict
+            case .mustStaple: .must
+            case .lenientStapling, .UNRECOGNIZED: .lenient
+            }
+        for (i, certificate) in settings.certificates.enumerated() where certificate.staple.isEmpty {
+            let at = place.at("common_tls_context").at("tls_certificates", i)
+            if certificate.facts.mustStaple {
+                diagnostics.error(at, "OCSP response is required for must-staple certificate", expected: "ocsp_staple")
+            } else if settings.staplePolicy == .must {
+                diagnostics.error(at, "Required OCSP response is missing from TLS context", expected: "ocsp_staple")
+            }
+        }
     }
 
     private func upstream(_ message: UpstreamTLSContext, _ place: Place, _ part: PlanPart) -> TLSSettings? {
@@ -146,8 +165,7 @@ struct TLSContextCompiler {
         settings.protocols = protocols(message.alpnProtocols, place)
         if case .validationContext(let context) = message.validationContextType {
             let compiler = PeerValidationCompiler(
-                part: part, strings: RouteMatchCompiler(diagnostics: diagnostics), diagnostics: diagnostics,
-                matchesServerName: matchesServerName)
+                part: part, diagnostics: diagnostics, matchesServerName: matchesServerName)
             settings.validation = compiler.compile(context, place.at("validation_context"))
         }
         return settings

@@ -117,6 +117,7 @@ struct TLSContextFactory {
         unsafe SSL_CTX_clear_options(context, ~UInt64(0))
         var options = settings.isServer ? martlet_op_server() : martlet_op_client()
         if settings.prefersClientCiphers { options &= ~martlet_op_prefer_server() }
+        if settings.isServer { unsafe staple(context, set) }
         if settings.allowsRenegotiation { options &= ~martlet_op_no_renegotiation() }
         unsafe SSL_CTX_set_options(context, options)
         if !settings.isServer, !settings.protocols.isEmpty {
@@ -126,6 +127,19 @@ struct TLSContextFactory {
         if let validation = settings.validation { isGood = unsafe verify(validation, context) && isGood }
         isGood = unsafe resume(context) && isGood
         guard isGood else { throw Failure(reason: OpenSSLErrors.taken()) }
+    }
+
+    private func staple(_ context: OpaquePointer, _ set: [Int]) {
+        var staples = TLSStaples()
+        staples.policy = settings.staplePolicy
+        staples.staples = part.arena.array(
+            set.map { settings.certificates[$0] }.filter { !$0.staple.isEmpty }.map {
+                TLSStaple(keyType: $0.facts.keyType, response: part.arena.text($0.staple), validUntil: $0.stapleUntil)
+            })
+        // A certificate that says so is good with a staple alone (RFC 7633).
+        if set.contains(where: { settings.certificates[$0].facts.mustStaple }) { staples.policy = .must }
+        let stored = unsafe part.arena.store(staples)
+        unsafe martlet_ctx_staple_callback(context, TLSStaples.answer, UnsafeMutableRawPointer(mutating: stored))
     }
 
     private func verify(_ validation: PeerValidation, _ context: OpaquePointer) -> Bool {

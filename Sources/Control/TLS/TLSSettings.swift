@@ -1,6 +1,7 @@
 // One TLS context as it was configured, read and checked: what contexts of OpenSSL are made from.
 
 import Pipeline
+import Transport
 
 /// How a peer's certificate is looked at.
 @safe
@@ -35,6 +36,7 @@ struct TLSSettings {
     var validation: PeerValidation?
     /// A client without a certificate is refused.
     var requiresCertificate = false
+    var staplePolicy = StaplePolicy.lenient
     // Resumption.
     /// 80 bytes each, the first one makes tickets; empty: keys of the process.
     var ticketKeys: [[UInt8]] = []

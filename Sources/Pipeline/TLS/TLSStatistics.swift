@@ -36,6 +36,13 @@ extension Worker {
 
     /// A chain that was not good counts where it is accepted, too.
     private func countVerdict(_ tls: UnsafeMutablePointer<TLSConnection>) {
+        switch unsafe tls.pointee.staple {
+        case .notAsked: break
+        case .sent: unsafe count(tls, .ocspStapleResponses)
+        case .omitted: unsafe count(tls, .ocspStapleOmitted)
+        case .failed: unsafe count(tls, .ocspStapleFailed)
+        }
+        if unsafe tls.pointee.staple != .notAsked { unsafe count(tls, .ocspStapleRequests) }
         switch unsafe tls.pointee.verdict.failure {
         case .none: break
         case .chain: unsafe count(tls, .failVerifyError)

@@ -85,7 +85,7 @@ public final class Worker {
     private var dates = DateCache()
     var failureTexts = InternedTexts()
     var certificateText: TextBuffer
-    var inspections = Slab<Inspection>(capacity: 1 << 20)
+    var inspections = Slab<Inspection>(capacity: 1 << 16)
     var helloScratch: UnsafeMutableRawPointer?
     /// Plaintext of one record: whoever gets it takes what it keeps.
     let plaintext = UnsafeMutableRawPointer.allocate(byteCount: Connections.recordMax, alignment: 64)

@@ -32,6 +32,7 @@ package struct TLSConnection {
     package internal(set) var failure = TLSFailure()
     /// Upstream: who waits for the handshake is told about this error.
     package var verdict = PeerVerdict()
+    package var staple = StapleOutcome.notAsked
 
     init(
         handle: Handle, connection: Handle, config: UnsafePointer<TLSContextConfig>,

@@ -4,9 +4,9 @@ import Testing
 
 /// `layered_runtime` as `/runtime` shows it.
 struct RuntimeValuesTests {
-    private func values(_ layers: String) throws -> RuntimeValues {
+    private func values(_ layers: String, overrides: RuntimeValues = RuntimeValues()) throws -> RuntimeValues {
         let document = try ConfigReader.read(yaml: "layered_runtime:\n  layers:\n\(layers)")
-        return RuntimeValues(document.bootstrap)
+        return RuntimeValues(document.bootstrap, overrides: overrides)
     }
 
     @Test
@@ -58,12 +58,10 @@ struct RuntimeValuesTests {
         var before = try values(layers)
         #expect(before.hasAdminLayer)
         _ = before.modify([("a", "7")])
-        var after = try values(layers)
-        after.adoptOverrides(of: before)
+        let after = try values(layers, overrides: before)
         #expect(after.entries.map(\.finalValue) == ["7"])
-        var without = try values("  - {name: base, static_layer: {a: 1}}\n")
+        let without = try values("  - {name: base, static_layer: {a: 1}}\n", overrides: before)
         #expect(!without.hasAdminLayer)
-        without.adoptOverrides(of: before)
         #expect(without.entries.map(\.finalValue) == ["1"])
     }
 }

@@ -19,7 +19,16 @@ package final class RawH2Client {
     package init(port: UInt16, preface: Bool = true) throws {
         socket = try Sockets.connect(port: port)
         unsafe _ = nghttp2_hd_inflate_new(&inflater)
-        if preface { send(H2Frame.preface + H2Frame(.settings).bytes) }
+        guard preface else { return }
+        // Nothing may stand in front of the preface, and the peer may speak first.
+        acknowledges = false
+        send(H2Frame.preface + H2Frame(.settings).bytes)
+        acknowledges = true
+        if frames.contains(where: { $0.type == 4 && $0.flags & H2Frame.acknowledged == 0 }) { acknowledge() }
+    }
+
+    private func acknowledge() {
+        _ = Sockets.send(H2Frame(.settings, flags: H2Frame.acknowledged).bytes, from: 0, on: socket)
     }
 
     deinit {
@@ -75,8 +84,7 @@ package final class RawH2Client {
         case 0: body[frame.stream, default: []] += frame.payload
         case 1: heads.append((frame.stream, inflate(frame.payload)))
         // RFC 9113 §6.5.3. The peer's window is what it announced from here on.
-        case 4 where frame.flags & H2Frame.acknowledged == 0 && acknowledges:
-            _ = Sockets.send(H2Frame(.settings, flags: H2Frame.acknowledged).bytes, from: 0, on: socket)
+        case 4 where frame.flags & H2Frame.acknowledged == 0 && acknowledges: acknowledge()
         default: break
         }
     }

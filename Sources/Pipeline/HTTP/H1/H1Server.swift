@@ -228,7 +228,8 @@ extension Worker {
         var cursor = 0
         while true {
             if unsafe streams[server.pointee.stream] == nil, unsafe hasTooMuchQueued(server) { break }
-            guard let stream = unsafe streams[server.pointee.stream] ?? openStream(server) else { break }
+            // None to be had: the connection has been given up, and the server with it.
+            guard let stream = unsafe streams[server.pointee.stream] ?? openStream(server) else { return bytes.count }
             let name = unsafe stream.pointee.handle
             let event: H1Event
             if unsafe stream.pointee.requestTrailers != nil {

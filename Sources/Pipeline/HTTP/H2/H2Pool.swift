@@ -125,7 +125,6 @@ extension Worker {
     func streamLeft(_ session: UnsafeMutablePointer<H2Session>) {
         guard let connection = unsafe connections.slab[session.pointee.connection], let host = unsafe hosts[connection.pointee.host]
         else { return }
-        unsafe connection.pointee.activeMs = nowMs
         if unsafe session.pointee.pool.isDraining || session.pointee.isTerminated {
             if unsafe session.pointee.streamCount == 0, unsafe !session.pointee.isTerminated {
                 unsafe closeHTTP2Client(session, connection, byPeer: false)
@@ -214,7 +213,7 @@ extension Worker {
         var deadline = UInt64.max
         func consider(_ at: UInt64) { if at != 0 { deadline = min(deadline, at) } }
         let idle = unsafe cluster.pointee.config.pointee.idleTimeoutMs
-        if idle != 0 { consider(nowMs &+ idle) }
+        if idle != 0 { unsafe consider((session.pointee.streamCount == 0 ? session.pointee.idleSinceMs : nowMs) &+ idle) }
         unsafe consider(session.pointee.pool.closeAtMs)
         unsafe consider(session.pointee.keepalive.pingAtMs)
         unsafe consider(session.pointee.keepalive.deadlineMs)
@@ -230,7 +229,7 @@ extension Worker {
         }
         if unsafe isDue(session.pointee.keepalive.pingAtMs) { unsafe ping(session) }
         let idle = unsafe config.pointee.idleTimeoutMs
-        if unsafe session.pointee.streamCount == 0, idle != 0, unsafe nowMs >= connection.pointee.activeMs &+ idle {
+        if unsafe session.pointee.streamCount == 0, idle != 0, unsafe nowMs >= session.pointee.idleSinceMs &+ idle {
             unsafe count(config.pointee.stats, .upstreamCxIdleTimeout)
             return unsafe closeHTTP2Client(session, connection, byPeer: false)
         }

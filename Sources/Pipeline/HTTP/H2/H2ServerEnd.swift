@@ -47,8 +47,6 @@ extension Worker {
 
     /// The last stream is gone.
     func becameIdle(_ session: UnsafeMutablePointer<H2Session>) {
-        guard let connection = unsafe connections.slab[session.pointee.connection] else { return }
-        unsafe connection.pointee.activeMs = nowMs
         if unsafe session.pointee.drain.phase == .refusing { unsafe markDue(session) }
     }
 
@@ -237,7 +235,10 @@ extension Worker {
         guard let http = unsafe session.pointee.http else { return }
         var deadline = UInt64.max
         func consider(_ at: UInt64) { if at != 0 { deadline = min(deadline, at) } }
-        if unsafe http.pointee.idleTimeoutMs != 0 { unsafe consider(connection.pointee.activeMs &+ http.pointee.idleTimeoutMs) }
+        if unsafe http.pointee.idleTimeoutMs != 0 {
+            let since = unsafe session.pointee.streamCount == 0 ? session.pointee.idleSinceMs : nowMs
+            unsafe consider(since &+ http.pointee.idleTimeoutMs)
+        }
         unsafe consider(session.pointee.drain.closeAtMs)
         unsafe consider(session.pointee.drain.atMs)
         unsafe consider(session.pointee.drain.lingerUntilMs)
@@ -264,12 +265,11 @@ extension Worker {
         }
         if unsafe isDue(session.pointee.drain.atMs) { unsafe refuseHTTP2(session) }
         if unsafe session.pointee.streamCount == 0, unsafe session.pointee.drain.phase == .serving, unsafe http.pointee.idleTimeoutMs != 0,
-            unsafe nowMs >= connection.pointee.activeMs &+ http.pointee.idleTimeoutMs
+            unsafe nowMs >= session.pointee.idleSinceMs &+ http.pointee.idleTimeoutMs
         {
             count(stats, .downstreamCxIdleTimeout)
             unsafe drainHTTP2(session)
         }
-        if unsafe session.pointee.streamCount > 0 { unsafe connection.pointee.activeMs = nowMs }
         unsafe armHTTP2Timer(session, connection)
     }
 

@@ -29,6 +29,8 @@ struct H2Session {
     var first = Handle.none
     var streamCount: UInt32 = 0
     var requests: UInt64 = 0
+    /// Since when there is no stream, in milliseconds: PINGs and SETTINGS are no activity.
+    var idleSinceMs: UInt64 = 0
 
     /// The head that is being received.
     var reader = H2HeadReader()
@@ -141,6 +143,7 @@ extension Worker {
         unsafe connection.pointee.session = handle
         let opened: HTTP2CodecStat = isServer ? .nghttp2DownstreamConnections : .nghttp2UpstreamConnections
         cells.increment(stats &+ opened.rawValue)
+        unsafe session.pointee.idleSinceMs = nowMs
         unsafe announce(session)
         return unsafe session
     }
@@ -204,6 +207,12 @@ extension Worker {
             }
             if let next = unsafe h2.streams[entry.pointee.next] { unsafe next.pointee.previous = unsafe entry.pointee.previous }
             unsafe session.pointee.streamCount &-= 1
+            if unsafe session.pointee.streamCount == 0 { unsafe session.pointee.idleSinceMs = nowMs }
+            // What a paused stream has kept of the connection's window is everybody's again.
+            if unsafe entry.pointee.unconsumed > 0 {
+                _ = unsafe nghttp2_session_consume_connection(session.pointee.codec, entry.pointee.unconsumed)
+                unsafe markDue(session)
+            }
             unsafe cells.gaugeAdd(session.pointee.stats &+ HTTP2CodecStat.streamsActive.rawValue, -1)
         }
         unsafe timers.cancel(entry.flushTimerNode)

@@ -1,0 +1,122 @@
+import Testing
+import TestSupport
+
+/// TLS contexts: what is wrong is named with its place and its file, and no key is ever shown.
+@Suite struct TLSConfigTests {
+    private let certificates: Certificates
+
+    init() throws {
+        certificates = try Certificates()
+        try certificates.issue("a", names: "DNS:a.test")
+        try certificates.issue("b", names: "DNS:b.test")
+    }
+
+    private func pair(_ chain: String, _ key: String) -> String {
+        "{certificate_chain: {filename: \(certificates.chain(chain))}, private_key: {filename: \(certificates.key(key))}}"
+    }
+
+    private func lines(_ common: String, more: String = "", secrets: String = "") -> [String] {
+        validationLines(
+            """
+            static_resources:
+              secrets: [\(secrets)]
+              listeners:
+              - name: l
+                address: {socket_address: {address: 127.0.0.1, port_value: 10000}}
+                filter_chains:
+                - filters: [{name: envoy.filters.network.echo}]
+                  transport_socket:
+                    name: envoy.transport_sockets.tls
+                    typed_config:
+                      "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+                      common_tls_context: {\(common)}
+                      \(more)
+            """)
+    }
+
+    @Test func aGoodPairIsTaken() {
+        #expect(lines("tls_certificates: [\(pair("a", "a")), \(pair("b", "b"))], alpn_protocols: [h2, http/1.1]").isEmpty)
+    }
+
+    @Test func inlineEnvironmentAndContainerAreTaken() throws {
+        let chain = Files.text(certificates.chain("a")) ?? ""
+        let key = Files.text(certificates.key("a")) ?? ""
+        let quoted = { (text: String) in "\"" + text.replacing(text: "\n", by: "\\n") + "\"" }
+        #expect(lines("tls_certificates: [{certificate_chain: {inline_string: \(quoted(chain))}, private_key: {inline_string: \(quoted(key))}}]").isEmpty)
+        try certificates.run("pkcs12 -export -in a.pem -inkey a.key -out a.p12 -passout pass:secret1")
+        let container = "pkcs12: {filename: \(certificates.directory.path)/a.p12}"
+        #expect(lines("tls_certificates: [{\(container), password: {inline_string: secret1}}]").isEmpty)
+        let wrong = lines("tls_certificates: [{\(container), password: {inline_string: wrong}}]")
+        #expect(wrong.count == 1 && wrong[0].contains("Failed to load pkcs12") && !wrong[0].contains("wrong"))
+        try certificates.run("pkey -in a.key -aes256 -passout pass:secret2 -out a.enc")
+        let encrypted = "certificate_chain: {filename: \(certificates.chain("a"))}, private_key: {filename: \(certificates.directory.path)/a.enc}"
+        #expect(lines("tls_certificates: [{\(encrypted), password: {inline_string: secret2}}]").isEmpty)
+        // Nobody is asked for a password.
+        let closed = lines("tls_certificates: [{\(encrypted)}]")
+        #expect(closed.count == 1 && closed[0].contains("Failed to load private key"))
+    }
+
+    @Test func whatDoesNotFitIsNamedWithItsFile() {
+        let mixed = lines("tls_certificates: [\(pair("a", "b"))]")
+        #expect(mixed.count == 1)
+        #expect(mixed.first?.contains("the key does not belong to the certificate of \(certificates.chain("a"))") == true, "\(mixed)")
+        let missing = lines("tls_certificates: [\(pair("nowhere", "a"))]")
+        #expect(missing.first?.contains("unable to read file: \(certificates.chain("nowhere")) (No such file or directory)") == true)
+        let noCertificate = lines("tls_certificates: [{certificate_chain: {filename: \(certificates.key("a"))}, private_key: {filename: \(certificates.key("a"))}}]")
+        #expect(noCertificate.first?.contains("Failed to load certificate chain from \(certificates.key("a"))") == true)
+        #expect(lines("").first?.contains("No TLS certificates found for server context") == true)
+    }
+
+    @Test func parametersAreTried() {
+        let pair = "tls_certificates: [\(pair("a", "a"))]"
+        #expect(lines(pair + ", tls_params: {cipher_suites: [\"[ECDHE-ECDSA-AES128-GCM-SHA256|ECDHE-ECDSA-CHACHA20-POLY1305]\"]}").isEmpty)
+        for (field, text) in [
+            ("cipher_suites: [NO-SUCH, ECDHE-ECDSA-AES128-GCM-SHA256]", "rejected when tried individually: NO-SUCH"),
+            ("cipher_suites: [TLS_AES_128_GCM_SHA256]", "rejected when tried individually: TLS_AES_128_GCM_SHA256"),
+            ("ecdh_curves: [P-999]", "Failed to initialize ECDH curves P-999"),
+            ("signature_algorithms: [none]", "Failed to initialize TLS signature algorithms none"),
+        ] {
+            let found = lines(pair + ", tls_params: {\(field)}")
+            #expect(found.count == 1 && found[0].contains(text), "\(found)")
+        }
+        #expect(lines(pair + ", alpn_protocols: [\"\"]").first?.contains("Invalid ALPN protocol string") == true)
+    }
+
+    @Test func validationIsChecked() {
+        let pair = "tls_certificates: [\(pair("a", "a"))]"
+        let trust = "trusted_ca: {filename: \(certificates.authority)}"
+        #expect(lines(pair + ", validation_context: {\(trust)}", more: "require_client_certificate: true").isEmpty)
+        for (context, text) in [
+            ("match_typed_subject_alt_names: [{san_type: DNS, matcher: {exact: a}}]", "without trusted CA is insecure"),
+            ("\(trust), verify_certificate_hash: [\"\(String(repeating: "g", count: 64))\"]", "Invalid hex-encoded SHA-256"),
+            ("\(trust), verify_certificate_spki: [\"\(String(repeating: "!", count: 44))\"]", "Invalid base64-encoded SHA-256"),
+            ("trusted_ca: {filename: \(certificates.key("a"))}", "Failed to load trusted CA certificates"),
+            ("\(trust), crl: {filename: \(certificates.authority)}", "Failed to load CRL"),
+            ("\(trust), match_typed_subject_alt_names: [{san_type: URI, matcher: {safe_regex: {regex: \"(\"}}}]", "missing )"),
+            ("\(trust), match_typed_subject_alt_names: [{san_type: OTHER_NAME, matcher: {exact: a}}]", "needs an OID"),
+        ] {
+            let found = lines(pair + ", validation_context: {\(context)}", more: "require_client_certificate: true")
+            #expect(found.count == 1 && found[0].contains(text), "\(text): \(found)")
+        }
+    }
+
+    @Test func staticSecretsAreFoundByName() {
+        let secret = "{name: certificate, tls_certificate: \(pair("a", "a"))}, {name: keys, session_ticket_keys: {keys: [{inline_string: short}]}}"
+        #expect(lines("tls_certificate_sds_secret_configs: [{name: certificate}]", secrets: secret).isEmpty)
+        let unknown = lines("tls_certificate_sds_secret_configs: [{name: certifcate}]", secrets: secret)
+        #expect(unknown.contains { $0.contains("Unknown static TLS certificate: certifcate") && $0.contains("did you mean 'certificate'?") }, "\(unknown)")
+        let kind = lines("tls_certificate_sds_secret_configs: [{name: certificate}], validation_context_sds_secret_config: {name: certificate}", more: "require_client_certificate: true", secrets: secret)
+        #expect(kind.contains { $0.contains("the secret 'certificate' is no validation_context") }, "\(kind)")
+        let short = lines("tls_certificate_sds_secret_configs: [{name: certificate}]", more: "session_ticket_keys_sds_secret_config: {name: keys}", secrets: secret)
+        #expect(short.contains { $0.contains("Incorrect TLS session ticket key length. Length 5, expected length 80.") }, "\(short)")
+    }
+
+    @Test func whatIsNotServedIsNamed() {
+        let pair = "tls_certificates: [\(pair("a", "a"))]"
+        for field in ["key_log: {path: /tmp/k}", "custom_handshaker: {name: x, typed_config: {\"@type\": type.googleapis.com/google.protobuf.Struct, value: {}}}"] {
+            let found = lines(pair + ", " + field)
+            #expect(found.count == 1 && found[0].contains("is not supported by Martlet yet"), "\(found)")
+        }
+        #expect(lines(pair + ", tls_certificate_sds_secret_configs: [{name: a, sds_config: {ads: {}}}]").contains { $0.contains("sds_config") })
+    }
+}
