@@ -42,7 +42,7 @@ struct ReloadTests {
         try change(served) { $0 }
         #expect(wait(upToMs: 5_000) { body(served) == "two" })
         // A file that is gone refuses the reload.
-        unlink(path)
+        unsafe unlink(path)
         try change(served) { $0 }
         #expect(served.stat("martlet.plan.reloads_refused", becomes: 1) == 1)
         #expect(body(served) == "two")
