@@ -111,19 +111,3 @@ func socketPair() -> (Int32, Int32) {
         #expect(done.count == 1 && done[0].result == -EBADF)
     }
 }
-
-@Suite struct RingCreationTests {
-    /// More entries than the kernel gives: what it says of its own limits is no reason to end.
-    @Test func whatTheKernelRefusesIsAnError() {
-        do throws(RingError) {
-            let ring = try Ring.create(submissions: 1 << 30, completions: 1 << 31)
-            ring.destroy()
-            Issue.record("a ring of a billion entries was made")
-        } catch {
-            guard case .kernelTooOld = error else {
-                Issue.record("\(error)")
-                return
-            }
-        }
-    }
-}

@@ -13,7 +13,7 @@ enum DataSources {
             do throws(FileContents.Failure) {
                 let identity = FileWatch.identity(path)
                 let bytes = try FileContents.read(path)
-                part.files.append(path)
+                part.add(file: path, bytes)
                 part.identities[path] = identity
                 return bytes
             } catch {

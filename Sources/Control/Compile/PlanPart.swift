@@ -27,10 +27,10 @@ package final class PlanPart {
     private var kept: [AnyObject] = []
     private var atEnd: [() -> Void] = []
     /// Files that it was made from, beside its message, and the hash of what they held.
-    var files: [String] = []
+    private(set) var files: [String] = []
     /// What they were before they were read: another one now is a reason to read again.
     var identities: [String: [Int]] = [:]
-    lazy var filesHash = PlanPart.hash(files)
+    private var filesHash = ContentHash()
     /// Listening sockets that the part's listener uses.
     var sockets: [ListenSocketGroup] = []
 
@@ -73,7 +73,13 @@ package final class PlanPart {
     /// Calls `body` when the part goes.
     func onDestroy(_ body: @escaping () -> Void) { atEnd.append(body) }
 
-    static func hash(_ files: [String]) -> ContentHash {
+    /// Hashed as it was read: what is there at the next reload may be something else.
+    func add(file: String, _ bytes: [UInt8]) {
+        files.append(file)
+        filesHash.add(bytes)
+    }
+
+    private static func hash(_ files: [String]) -> ContentHash {
         var hash = ContentHash()
         for file in files { hash.add((try? FileContents.read(file)) ?? []) }
         return hash

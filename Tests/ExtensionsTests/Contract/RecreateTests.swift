@@ -28,7 +28,8 @@ import Wire
         #expect(unsafe bench.worker.recreate(stream))
         #expect(pauser.destroyedCount == 1)
         #expect(bench.record.upstream.heads == 0, "the new run is kept as well")
-        pauser.resume(bench.worker, bench.handle)
+        // It stops each part that it is shown.
+        for _ in 0..<4 { pauser.resume(bench.worker, bench.handle) }
         #expect(bench.record.upstream.isComplete && bench.record.upstream.path == "/second")
         #expect(String(decoding: bench.record.upstream.body, as: UTF8.self) == "hello")
         bench.end()
