@@ -247,6 +247,7 @@ extension Worker {
     // MARK: Failures
 
     func routeTimedOut(_ stream: StreamPointer) {
+        unsafe countRoute(stream, .upstreamRqTimeout)
         if let cluster = unsafe cluster(stream.pointee.clusterSlot) {
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqTimeout)
         }

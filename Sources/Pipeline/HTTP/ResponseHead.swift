@@ -154,6 +154,14 @@ extension Worker {
     }
 
     // HOT: per message.
+    /// A statistic of the route's own (`stat_prefix`).
+    @inline(__always)
+    func countRoute(_ stream: StreamPointer, _ leaf: VirtualClusterStat) {
+        guard let route = unsafe stream.pointee.route, unsafe route.pointee.stats != 0 else { return }
+        unsafe cells.increment(route.pointee.stats &+ leaf.rawValue)
+    }
+
+    // HOT: per message.
     /// Health checks of this proxy that are passed on (filter health_check) say nothing of the traffic.
     func countUpstreamStatus(_ stream: StreamPointer, _ status: UInt16, isCanary: Bool = false) {
         guard unsafe !stream.pointee.isHealthCheck, let cluster = unsafe cluster(stream.pointee.clusterSlot) else { return }
@@ -165,10 +173,13 @@ extension Worker {
             stats &+ (isInternal ? ClusterStat.internalResponseCodes : .externalResponseCodes).rawValue,
             responseCode: status)
         if isCanary { cells.count(stats &+ ClusterStat.canaryResponseCodes.rawValue, responseCode: status) }
+        let routeStats = unsafe stream.pointee.route?.pointee.stats ?? 0
+        if routeStats != 0 { cells.count(routeStats &+ VirtualClusterStat.responseCodes.rawValue, responseCode: status) }
         // From the end of the request on, over all tries.
         guard unsafe stream.pointee.requestEndNs != 0 else { return }
         let elapsed = unsafe (nowNs &- stream.pointee.requestEndNs) / 1_000_000
         cells.record(stats &+ ClusterStat.upstreamRqTime.rawValue, elapsed)
+        if routeStats != 0 { cells.record(routeStats &+ VirtualClusterStat.upstreamRqTime.rawValue, elapsed) }
         cells.record(
             stats &+ (isInternal ? ClusterStat.internalUpstreamRqTime : .externalUpstreamRqTime).rawValue, elapsed)
         if isCanary { cells.record(stats &+ ClusterStat.canaryUpstreamRqTime.rawValue, elapsed) }

@@ -42,6 +42,7 @@ extension Worker {
         unsafe connection.pointee.activeMs = nowMs
         if let cluster = unsafe cluster {
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqTotal)
+            unsafe countRoute(stream, .upstreamRqTotal)
             unsafe gauge(cluster.pointee.config.pointee.stats, .upstreamRqActive, 1)
         }
         unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqTotal.rawValue)

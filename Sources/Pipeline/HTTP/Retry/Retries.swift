@@ -236,23 +236,29 @@ extension Worker {
         guard let cluster = unsafe cluster(stream.pointee.clusterSlot) else { return false }
         let config = unsafe cluster.pointee.config
         let stats = unsafe config.pointee.stats
-        if unsafe stream.pointee.retry.isCounted, !wanted { count(stats, .upstreamRqRetrySuccess) }
+        if unsafe stream.pointee.retry.isCounted, !wanted {
+            count(stats, .upstreamRqRetrySuccess)
+            unsafe countRoute(stream, .upstreamRqRetrySuccess)
+        }
         unsafe uncountRetry(stream)
         guard wanted else { return false }
         guard unsafe stream.pointee.retry.left > 0 else {
             count(stats, .upstreamRqRetryLimitExceeded)
+            unsafe countRoute(stream, .upstreamRqRetryLimitExceeded)
             unsafe stream.pointee.flags.insert(.upstreamRetryLimitExceeded)
             return false
         }
         unsafe stream.pointee.retry.left &-= 1
         guard unsafe takeRetry(config, priority(stream)) else {
             count(stats, .upstreamRqRetryOverflow)
+            unsafe countRoute(stream, .upstreamRqRetryOverflow)
             unsafe stream.pointee.flags.insert(.upstreamOverflow)
             return false
         }
         unsafe stream.pointee.retry.isCounted = true
         unsafe stream.pointee.retryClusterPart = unsafe config.pointee.part
         count(stats, .upstreamRqRetry)
+        unsafe countRoute(stream, .upstreamRqRetry)
         unsafe stream.pointee.retry.isWaiting = true
         unsafe stream.pointee.retry.atMs = unsafe nowMs &+ max(1, pause(stream, stats))
         return true
