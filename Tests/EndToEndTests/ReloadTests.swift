@@ -42,7 +42,7 @@ struct ReloadTests {
         try change(served) { $0 }
         #expect(wait(upToMs: 5_000) { body(served) == "two" })
         // A file that is gone refuses the reload.
-        unlink(path)
+        unsafe _ = unlink(path)
         try change(served) { $0 }
         #expect(served.stat("martlet.plan.reloads_refused", becomes: 1) == 1)
         #expect(body(served) == "two")
@@ -85,6 +85,8 @@ struct ReloadTests {
         _ = try served.get("/one")
         try change(served) { $0.replacing(text: "/first,", by: "/second,") }
         #expect(served.stat("martlet.plan.reloads_applied", becomes: 1) == 1)
+        // The first file is closed by now, with its line in it; what it wrote still counts.
+        #expect(served.stat("filesystem.write_completed", becomes: 1) == 1)
         _ = try served.get("/two")
         served.process.signal(SIGTERM)
         #expect(served.process.waitForExit(upToMs: 5_000) == 0)

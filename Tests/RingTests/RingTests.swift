@@ -120,8 +120,10 @@ func socketPair() -> (Int32, Int32) {
             ring.destroy()
             Issue.record("a ring of a billion entries was made")
         } catch {
-            if case .kernelTooOld = error { return }
-            Issue.record("\(error)")
+            guard case .kernelTooOld = error else {
+                Issue.record("\(error)")
+                return
+            }
         }
     }
 }

@@ -23,9 +23,7 @@ struct RouteMatchCompiler {
                 $0.element, DiagnosedPlace(place.at("query_parameters", $0.offset), diagnostics))
         }
         spec.cookies = message.cookies.enumerated().compactMap { i, cookie in
-            MatcherCompiler.string(
-                cookie.stringMatch, DiagnosedPlace(place.at("cookies", i).at("string_match"), diagnostics)
-            ).map {
+            string(cookie.stringMatch, place.at("cookies", i).at("string_match")).map {
                 CookieMatchSpec(cookie.name, $0, invert: cookie.invertMatch)
             }
         }
@@ -72,6 +70,10 @@ struct RouteMatchCompiler {
 
     func header(_ message: HeaderMatcher, _ place: Place) -> HeaderMatchSpec? {
         MatcherCompiler.header(message, DiagnosedPlace(place, diagnostics))
+    }
+
+    func string(_ message: StringMatcher, _ place: Place) -> StringMatchSpec? {
+        MatcherCompiler.string(message, DiagnosedPlace(place, diagnostics))
     }
 }
 

@@ -18,7 +18,10 @@ extension Groups {
             .init(name: "per_try", virtualHosts: route("cluster: up, timeout: 0.4s, retry_policy: {retry_on: 5xx, num_retries: 1, per_try_timeout: 0.1s}")),
             .init(name: "status", manager: "proxy_status_config: {literal_proxy_name: edge}\nproxy_100_continue: false"),
             .init(name: "agent", manager: "use_remote_address: true\nadd_user_agent: true"),
-            .init(name: "inside", manager: "internal_address_config: {cidr_ranges: [{address_prefix: \"2001:db8::\", prefix_len: 32}, {address_prefix: \"fd00::1:0:0:0\", prefix_len: 80}, {address_prefix: 10.0.0.0, prefix_len: 8}]}"),
+            .init(name: "inside", manager: "internal_address_config: {cidr_ranges: [{address_prefix: \"2001:db8::\", prefix_len: 32}, {address_prefix: \"fd00::1:0:0:0\", prefix_len: 80}, {address_prefix: 10.0.0.0, prefix_len: 8}]}", router: "suppress_envoy_headers: true"),
+            .init(
+                name: "status_retries", manager: "proxy_status_config: {literal_proxy_name: edge}",
+                virtualHosts: route("cluster: up, retry_policy: {retry_on: 5xx, num_retries: 1}"), router: "suppress_envoy_headers: true"),
             .init(name: "adds", routeTable: """
                 request_headers_to_add:
                 - {header: {key: user-agent, value: added}}
@@ -98,8 +101,8 @@ extension Groups {
 
     private static let retryCases: [Case] = [
         again("retry_by_policy_header", "x-again: 1\r\n", on: "retries"), again("retry_without_header", "x-other: 1\r\n", on: "retries"),
-        again("retry_by_named_header", "X-Mine: 1\r\n", on: "main", request: "x-envoy-retry-on: retriable-headers\r\nx-envoy-retriable-header-names: x-none, x-mine\r\n"),
-        again("retry_by_named_header_missing", "x-other: 1\r\n", on: "main", request: "x-envoy-retry-on: retriable-headers\r\nx-envoy-retriable-header-names: x-none, x-mine\r\n"),
+        again("retry_by_named_header", "X-Mine: 1\r\n", on: "inside", request: "x-forwarded-for: 10.1.2.3\r\nx-envoy-retry-on: retriable-headers\r\nx-envoy-retriable-header-names: x-none, x-mine\r\n"),
+        again("retry_by_named_header_missing", "x-other: 1\r\n", on: "inside", request: "x-forwarded-for: 10.1.2.3\r\nx-envoy-retry-on: retriable-headers\r\nx-envoy-retriable-header-names: x-none, x-mine\r\n"),
         again("retry_after_past_moment", "x-again: 1\r\nx-at: 1000000000\r\n", on: "retries"),
         again("retry_after_far_moment", "x-again: 1\r\nx-at: 9999999999\r\n", on: "retries"),
         again("retry_after_seconds", "x-again: 1\r\nx-seconds: 1\r\n", on: "retries"),
@@ -110,6 +113,7 @@ extension Groups {
     private static let toldCases: [Case] = [
         get("proxy_status_of_failure", on: "status").upstream(.steps(.readRequest, .close)),
         get("proxy_status_kept", on: "status").replying(reply("200 OK", "proxy-status: origin; received-status=200\r\n")),
+        get("proxy_status_joined", on: "status_retries").replying(reply("503 No", "proxy-status: origin\r\n")),
         get("agent_with_node", on: "agent"), get("agent_given", "user-agent: mine\r\n", on: "agent"),
         get("internal_v6", "x-forwarded-for: 2001:db8:1::5\r\n", on: "inside"), get("external_v6", "x-forwarded-for: 2001:db9::5\r\n", on: "inside"),
         get("internal_v6_long_prefix", "x-forwarded-for: fd00::1:2:3:4\r\n", on: "inside"), get("external_v6_long_prefix", "x-forwarded-for: fd00::2:2:3:4\r\n", on: "inside"),

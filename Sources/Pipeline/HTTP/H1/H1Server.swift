@@ -96,10 +96,13 @@ extension Worker {
             unsafe keep(server, connection, bytes, buffer)
             return
         }
+        // By name: with nothing in flight a connection that is closed is gone, and its place is nobody's.
+        let handle = unsafe server.pointee.handle
         let cursor = unsafe feed(server, bytes, buffer)
-        guard unsafe servers[connection.pointee.session] == server else { return }
+        guard unsafe servers[handle] == server else { return }
         if cursor < bytes.count, unsafe !server.pointee.isLingering {
             unsafe keep(server, connection, bytes.from(cursor), buffer)
+            guard unsafe servers[handle] == server else { return }
         }
         if unsafe !connection.pointee.isReceiving, unsafe !connection.pointee.isPaused { unsafe receiveOn(server, connection) }
     }

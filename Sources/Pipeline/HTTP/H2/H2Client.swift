@@ -22,7 +22,7 @@ extension Worker {
             return nil
         }
         unsafe session.pointee.pool.isConnecting = true
-        unsafe session.pointee.pool.streamsMax = unsafe options.pointee.concurrentStreamsMax
+        unsafe session.pointee.pool.streamsMax = unsafe min(options.pointee.concurrentStreamsMax, Worker.streamsBeforeSettings)
         unsafe host.pointee.http2ConnectingCount &+= 1
         unsafe count(config.pointee.stats, .upstreamCxHttp2Total)
         if unsafe config.pointee.connectionDurationMaxMs != 0 {

@@ -9,6 +9,9 @@ import Upstream
 import Wire
 
 extension Worker {
+    /// Streams of a connection whose peer's SETTINGS have not come: what RFC 9113 §6.5.2 asks every server to allow.
+    static let streamsBeforeSettings: UInt32 = 100
+
     // HOT: per message.
     func choosesHTTP2(_ stream: StreamPointer, _ cluster: UnsafeMutablePointer<Cluster>) -> Bool {
         switch unsafe cluster.pointee.config.pointee.upstreamProtocol {
@@ -110,6 +113,10 @@ extension Worker {
     func peerSettings(_ session: UnsafeMutablePointer<H2Session>) {
         let theirs = unsafe nghttp2_session_get_remote_settings(session.pointee.codec, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
         unsafe session.pointee.pool.streamsMax = unsafe min(session.pointee.options.pointee.concurrentStreamsMax, theirs)
+        guard let connection = unsafe connections.slab[session.pointee.connection], let host = unsafe hosts[connection.pointee.host]
+        else { return }
+        unsafe readyHTTP2(session, connection, host)
+        if let cluster = unsafe cluster(of: host) { unsafe openHTTP2ForPending(host, cluster, .normal) }
     }
 
     /// GOAWAY: no more requests here; nghttp2 closes the streams that the peer has not seen (REFUSED_STREAM).
