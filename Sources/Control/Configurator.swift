@@ -27,6 +27,7 @@ struct KeptMessage<Message: SwiftProtobuf.Message> {
 /// The bootstrap that is served, but for its listeners and clusters: those are with `LiveListener` and `LiveCluster`.
 package struct ServedDocument {
     private let kept: KeptMessage<Bootstrap>
+    private let keptSecrets: KeptMessage<Bootstrap.StaticResources>
     package let node: Envoy_Config_Core_V3_Node
     package let hasStaticResources: Bool
     /// When it was applied, in nanoseconds since 1970.
@@ -36,9 +37,13 @@ package struct ServedDocument {
         node = document.bootstrap.node
         hasStaticResources = document.bootstrap.hasStaticResources
         var bootstrap = document.bootstrap
+        var secrets = Bootstrap.StaticResources()
+        secrets.secrets = bootstrap.staticResources.secrets
+        keptSecrets = KeptMessage(secrets)
         bootstrap.clearStaticResources()
         kept = KeptMessage(bootstrap)
     }
+    package var secrets: [TLSSecret] { keptSecrets.message.secrets }
     package var bootstrap: Bootstrap { kept.message }
 }
 

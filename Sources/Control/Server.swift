@@ -372,10 +372,10 @@ package final class Server {
 
     private func reloadCertificates() {
         configurator.reloadCertificates { owner in
-            stats.mainCells.increment(planScope[.certificateReloadsApplied])
+            stats.mainCells.increment(planScope[.certificatesRenewed])
             log.write(.info, "config", "\(owner)ssl: certificates read again")
         } failed: { owner, errors in
-            stats.mainCells.increment(planScope[.certificateReloadsRefused])
+            stats.mainCells.increment(planScope[.certificatesRefused])
             for error in errors {
                 let found = error.found.map { ": \($0)" } ?? ""
                 log.write(.error, "config", "\(owner)ssl: the old certificates serve on: \(error.message)\(found)")

@@ -30,7 +30,7 @@ struct TLSReloadTests {
         #expect(first != second)
         #expect(wait(upToMs: 5_000, everyMs: 100) { (try? serial(tls)) == second })
         #expect(try tls.curl("/").contains("hello"))
-        #expect(tls.served.stat("martlet.plan.certificate_reloads_applied", becomes: 1) == 1)
+        #expect(tls.served.stat("martlet.plan.certificates_renewed", becomes: 1) == 1)
     }
 
     /// The chain is there, its key is not: the old pair serves until they belong together.
@@ -41,12 +41,12 @@ struct TLSReloadTests {
         let newKey = try #require(Files.read(certificates.key("next")))
         let second = try certificates.run("x509 -in next.pem -noout -serial")
         Files.write(try #require(Files.read(certificates.chain("next"))), to: certificates.chain("server"))
-        #expect(tls.served.stat("martlet.plan.certificate_reloads_refused", becomes: 1) == 1)
+        #expect(tls.served.stat("martlet.plan.certificates_refused", becomes: 1) == 1)
         #expect(try serial(tls) == first)
         #expect(tls.served.process.output.contains("the key does not belong to the certificate"))
         // Half of a file.
         Files.write(Array(newKey.prefix(40)), to: certificates.key("server"))
-        #expect(wait(upToMs: 5_000, everyMs: 100) { (tls.served.stat("martlet.plan.certificate_reloads_refused", becomes: 2) ?? 0) >= 2 })
+        #expect(wait(upToMs: 5_000, everyMs: 100) { (tls.served.stat("martlet.plan.certificates_refused", becomes: 2) ?? 0) >= 2 })
         #expect(try serial(tls) == first)
         Files.write(newKey, to: certificates.key("server"))
         #expect(wait(upToMs: 5_000, everyMs: 100) { (try? serial(tls)) == second })

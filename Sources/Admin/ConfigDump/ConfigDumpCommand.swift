@@ -70,7 +70,7 @@ enum ConfigDumpCommand {
     private static func resourceSteps(
         _ context: AdminContext, _ resource: String, _ paths: [[String]], _ filter: RegexFilter?, withEndpoints: Bool
     ) throws(Refusal) -> [DumpStep] {
-        var lists = [DumpLists.clusters, DumpLists.listeners, DumpLists.routes]
+        var lists = [DumpLists.clusters, DumpLists.listeners, DumpLists.routes, DumpLists.secrets]
         if withEndpoints { lists.append(DumpLists.endpoints) }
         guard let list = lists.first(where: { $0.field == resource }) else {
             if DumpLists.alwaysEmpty.contains(resource)
@@ -146,6 +146,7 @@ struct DumpElement {
     private func shows(_ field: String) -> Bool { paths.isEmpty || paths.contains { $0.first == field } }
 
     func members(_ writer: inout JSONWriter, _ item: DumpItem) {
+        if list.hasName, shows("name") { writer.member("name", item.name) }
         if shows(list.inner) {
             writer.key(list.inner)
             writer.raw(

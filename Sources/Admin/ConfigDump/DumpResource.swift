@@ -16,9 +16,10 @@ struct DumpList {
     let inner: String
     let type: String
     let hasTime: Bool
+    var hasName = false
 
     /// The fields that an element has.
-    var fields: [String] { hasTime ? [inner, "last_updated"] : [inner] }
+    var fields: [String] { (hasName ? ["name"] : []) + [inner] + (hasTime ? ["last_updated"] : []) }
 }
 
 struct DumpItem {
@@ -42,10 +43,14 @@ enum DumpLists {
         section: "RoutesConfigDump", field: "static_route_configs", element: "StaticRouteConfig",
         inner: "route_config", type: "envoy.config.route.v3.RouteConfiguration", hasTime: true)
 
+    static let secrets = DumpList(
+        section: "SecretsConfigDump", field: "static_secrets", element: "StaticSecret", inner: "secret",
+        type: "envoy.extensions.transport_sockets.tls.v3.Secret", hasTime: false, hasName: true)
+
     /// Fields that a dump may have and ours never fills: what they would hold comes from a control plane.
     static let alwaysEmpty: Set<String> = [
         "dynamic_active_clusters", "dynamic_warming_clusters", "dynamic_listeners", "dynamic_route_configs",
-        "inline_scoped_route_configs", "dynamic_scoped_route_configs", "static_secrets", "dynamic_active_secrets",
+        "inline_scoped_route_configs", "dynamic_scoped_route_configs", "dynamic_active_secrets",
         "dynamic_warming_secrets",
     ]
     /// The same, shown only when endpoints are asked for.
@@ -73,6 +78,10 @@ struct DumpSource {
             let listeners = configurator.listeners
             count = listeners.count
             items = { i in [DumpItem(listeners[i].name, listeners[i].message, listeners[i].updatedNs)] }
+        case DumpLists.secrets.field:
+            let secrets = configurator.document?.secrets ?? []
+            count = secrets.count
+            items = { i in [DumpItem(secrets[i].name, secrets[i], 0)] }
         default:
             let listeners = configurator.listeners
             count = listeners.count

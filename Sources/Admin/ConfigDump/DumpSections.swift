@@ -19,7 +19,7 @@ struct DumpSections {
         for list in lists { steps += listSteps(list, configs) }
         if paths.isEmpty { steps.append(emptySection("ScopedRoutesConfigDump", configs)) }
         steps += listSteps(DumpLists.routes, configs)
-        if paths.isEmpty { steps.append(emptySection("SecretsConfigDump", configs)) }
+        steps += listSteps(DumpLists.secrets, configs)
         if steps.isEmpty { return nil }
         return [.once { $0.open("{") }] + steps + [
             .once { json in
@@ -134,6 +134,8 @@ struct DumpSections {
         rest.clearNode()
         let listeners = LazyArray("listeners")
         let clusters = LazyArray("clusters")
+        let secrets = LazyArray("secrets")
+        let held = context.configurator.document?.secrets ?? []
         let resources = (listeners: context.configurator.listeners, clusters: context.configurator.clusters)
         let hasResources = hasResources
         let json = MessageJSON()
@@ -156,8 +158,13 @@ struct DumpSections {
                 clusters.element(&writer)
                 writer.raw(json.text(resources.clusters[i].message, level: writer.level))
             },
+            .once { clusters.close(&$0) },
+            .each(held.count) { writer, i in
+                secrets.element(&writer)
+                writer.raw(json.text(held[i], level: writer.level))
+            },
             .once { writer in
-                clusters.close(&writer)
+                secrets.close(&writer)
                 if hasResources { writer.close("}") }
                 writer.members(json.text(rest, level: writer.level - 1))
                 writer.close("}")

@@ -9,7 +9,7 @@ package enum PlanStat: UInt32, StatLeaf {
     /// Reads of the bootstrap behind the first.
     case reloadsApplied, reloadsRefused
     /// TLS contexts that were made again because their files had changed, and those that could not be.
-    case certificateReloadsApplied, certificateReloadsRefused
+    case certificatesRenewed, certificatesRefused
 
     package static let schema = StatSchema(PlanStat.self, writers: .main)
 
@@ -21,8 +21,8 @@ package enum PlanStat: UInt32, StatLeaf {
         case .addressesOpen: .gauge("addresses_open")
         case .reloadsApplied: .counter("reloads_applied")
         case .reloadsRefused: .counter("reloads_refused")
-        case .certificateReloadsApplied: .counter("certificate_reloads_applied")
-        case .certificateReloadsRefused: .counter("certificate_reloads_refused")
+        case .certificatesRenewed: .counter("certificates_renewed")
+        case .certificatesRefused: .counter("certificates_refused")
         }
     }
 }
