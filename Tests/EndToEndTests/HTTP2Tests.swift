@@ -148,6 +148,20 @@ struct HTTP2Tests {
         #expect(outer.stat("cluster.c.upstream_cx_http1_total", becomes: 1) == 1)
     }
 
+    /// RFC 9113 §6.5.2: no more than 100 streams before the server has said what it allows; the others get connections too.
+    @Test func aServerThatHasNotSpokenGetsAHundredStreams() throws {
+        let serving = try HTTP2Serving(cluster: HTTP2Serving.http2Cluster, script: .steps(.readText("SM\r\n\r\n"), .delay(ms: 60_000)))
+        let client = try RawH2Client(port: serving.listener)
+        client.send((0..<250).map { .head(UInt32(1 + 2 * $0), H2Frame.request("GET", "/up")) })
+        let streams = {
+            serving.upstream.records.map { record in
+                H2Frame.parse(Array(record.received.dropFirst(H2Frame.preface.count))).frames.count { $0.type == 1 }
+            }
+        }
+        #expect(wait(upToMs: 3_000) { streams().reduce(0, +) == 250 }, "\(streams())")
+        #expect(streams().allSatisfy { $0 <= 100 }, "\(streams())")
+    }
+
     // MARK: An upstream that ends
 
     /// Frames of a server, as text for a script.
