@@ -14,6 +14,7 @@
 #include <openssl/x509v3.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 // What a connection's BIO reads and writes. Lives as long as the SSL object.
 typedef struct martlet_tls_io {
@@ -60,6 +61,8 @@ static inline uint64_t martlet_op_no_renegotiation(void) { return SSL_OP_NO_RENE
 static inline long martlet_set_server_name(SSL *_Nonnull s, const char *_Nonnull name) {
   return SSL_set_tlsext_host_name(s, name);
 }
+// For what a socket takes at once or not at all.
+static inline int martlet_send_now_flags(void) { return MSG_DONTWAIT | MSG_NOSIGNAL; }
 static inline void martlet_err_clear(void) { ERR_clear_error(); }
 static inline int martlet_err_lib(unsigned long e) { return ERR_GET_LIB(e); }
 static inline int martlet_err_reason(unsigned long e) { return ERR_GET_REASON(e); }

@@ -73,7 +73,7 @@ extension Connections {
             let isWhole = unsafe connection.pointee.out.isEmpty
             if unsafe !tls.pointee.hasFailed, isWhole { unsafe sayClose(tls) }
             let descriptor = unsafe connection.pointee.descriptor
-            let flags = Int32(truncatingIfNeeded: Int(MSG_DONTWAIT) | Int(MSG_NOSIGNAL))
+            let flags = martlet_send_now_flags()
             unsafe tls.pointee.cipher.forEach { bytes in
                 if !bytes.isEmpty { _ = unsafe Glibc.send(descriptor, bytes.base, bytes.count, flags) }
             }
