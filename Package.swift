@@ -18,6 +18,8 @@ let common: [SwiftSetting] =
     counted
     ? plain + [.unsafeFlags(["-profile-generate", "-profile-coverage-mapping", "-Xllvm", "-runtime-counter-relocation"])]
     : plain
+/// For what runs at start, on reload and when an operator asks: small before fast.
+let small: [SwiftSetting] = common + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
 let linking: [LinkerSetting] = counted ? [.unsafeFlags(["-profile-generate"])] : []
 
 /// Data-plane targets: class fields that only their own thread touches are not tracked dynamically. What has to be
@@ -69,14 +71,17 @@ let package = Package(
             name: "EnvoyAPI", dependencies: ["CYAML", "CEnvoyAPI", "EnvoyProtos"],
             exclude: ["Protos", "generate.sh"], swiftSettings: common),
         .target(name: "CEnvoyAPI", exclude: ["descriptors.inc", "envoy_types.inc"]),
-        .target(name: "EnvoyProtos", dependencies: [protobuf]),  // generated: not held to our settings
+        // Generated: not held to our settings. Read at start and on reload only, and half of the program: small before fast.
+        .target(
+            name: "EnvoyProtos", dependencies: [protobuf],
+            swiftSettings: [.unsafeFlags(["-Osize"], .when(configuration: .release))]),
         .target(name: "Matching", dependencies: ["EnvoyAPI", "Routing"], swiftSettings: common),
         .target(
             name: "Extensions", dependencies: ["Pipeline", "Matching", "EnvoyAPI", "CMartlet"], swiftSettings: dataPlane),
         .target(
             name: "Control",
-            dependencies: ["EnvoyAPI", "Matching", "Pipeline", "CAres", "COpenSSL"], swiftSettings: common),
-        .target(name: "Admin", dependencies: ["Control", "Pipeline", "Stats"], swiftSettings: common),
+            dependencies: ["EnvoyAPI", "Matching", "Pipeline", "CAres", "COpenSSL"], swiftSettings: small),
+        .target(name: "Admin", dependencies: ["Control", "Pipeline", "Stats"], swiftSettings: small),
         .executableTarget(
             name: "martlet",
             dependencies: [
