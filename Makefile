@@ -103,7 +103,7 @@ sanitize-thread: setup
 # The long forms of what `make test` does in short: RELOADS changes of the configuration under load.
 soak: build
 	MARTLET_BINARY="$$(swift build -c release --show-bin-path)/martlet" MARTLET_RELOADS=$(RELOADS) MARTLET_SOAK=1 \
-	swift test --filter "ReloadUnderLoadTests|RobustnessTests"
+	swift test --no-parallel --filter "ReloadUnderLoadTests|RobustnessTests"
 
 # What the tests of the last `make test` ran; SHOW="Control Admin": and the lines of these targets that they did not run.
 coverage:
