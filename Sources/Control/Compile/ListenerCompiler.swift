@@ -88,6 +88,11 @@ struct ListenerCompiler {
     }
 
     private func refuseUnsupported(_ message: ListenerMessage, _ place: Place) {
+        if message.drainType == .modifyOnly {
+            diagnostics.warning(
+                place.at("drain_type"),
+                "MODIFY_ONLY is not looked at: the listener also drains when the server fails its health checks")
+        }
         diagnostics.unsupported(
             place, "envoy.config.listener.v3.Listener",
             [
