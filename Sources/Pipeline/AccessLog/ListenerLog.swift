@@ -24,6 +24,11 @@ extension Worker {
         info.flags = unsafe ResponseFlags(rawValue: connection.pointee.logFlags)
         info.version = unsafe protocolVersion(connection)
         info.connectionID = unsafe connection.pointee.id
+        info.downstreamTLS = unsafe connections.description(of: connection)
+        if let tls = unsafe connection.pointee.tls {
+            info.downstreamFailure = unsafe tls.pointee.failureText
+            info.attemptedVersion = unsafe tls.pointee.attemptedVersion
+        }
         if unsafe connection.pointee.remote.family == .none { unsafe learnAddresses(connection) }
         info.remoteAddress = unsafe connection.pointee.remote
         info.directRemoteAddress = unsafe connection.pointee.remote

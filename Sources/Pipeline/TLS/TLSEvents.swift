@@ -42,6 +42,9 @@ extension Worker {
         else { return }
         let config = unsafe listener.assumingMemoryBound(to: ListenerConfig.self)
         unsafe countListener(config.pointee.stats, .downstreamCxTransportSocketConnectTimeout)
+        if let server = unsafe servers[connection.pointee.session], unsafe connection.pointee.role == .http1Downstream {
+            return unsafe downstreamGone(server, connection, byPeer: false)
+        }
         unsafe received(ETIMEDOUT, connection)
     }
 
@@ -180,6 +183,13 @@ extension Worker {
         }
     }
 
+    /// The socket of an upstream breaks before its handshake is complete.
+    func handshakeBroken(_ connection: UnsafeMutablePointer<Connection>, _ error: Int32) {
+        connections.describe(brokenBy: error)
+        let text = connections.tlsFailureText
+        unsafe connectFailed(connection, .handshake(failureTexts.intern(text, else: "TLS_error")))
+    }
+
     private func handshakeFailed(_ connection: UnsafeMutablePointer<Connection>) {
         // For who waited it was connecting until now.
         let hasFailed = unsafe connection.pointee.tls?.pointee.hasFailed ?? false
@@ -203,6 +213,9 @@ extension Worker {
 
     private func tlsFailed(_ connection: UnsafeMutablePointer<Connection>, _ tls: UnsafeMutablePointer<TLSConnection>) {
         unsafe countFailed(tls)
+        if unsafe !listenerLogs(connection).isEmpty {
+            unsafe tls.pointee.failureText = failureTexts.intern(connections.tlsFailureText, else: "TLS_error")
+        }
         if unsafe connection.pointee.isShakingHands {
             unsafe handshakeFailed(connection)
         } else {

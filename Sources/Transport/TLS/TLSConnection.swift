@@ -30,6 +30,8 @@ package struct TLSConnection {
     package var timer: TimerNode
     /// What OpenSSL said when it failed.
     package internal(set) var failure = TLSFailure()
+    /// The same in words, where a log wants it; whoever sets it keeps it.
+    package var failureText = Bytes.empty
     /// Upstream: who waits for the handshake is told about this error.
     package var verdict = PeerVerdict()
     package var staple = StapleOutcome.notAsked
