@@ -347,6 +347,7 @@ extension Worker {
     private func clientHead(_ client: UnsafeMutablePointer<H1Client>, _ stream: StreamPointer) {
         let status = unsafe stream.pointee.response.status
         if status < 200, unsafe status != 101 || !client.pointee.decoder.isTunnel {
+            unsafe stream.pointee.response.reset()
             unsafe interimResponse(stream, status)
             return
         }
@@ -378,7 +379,6 @@ extension Worker {
             unsafe stream.pointee.expectsContinue = false
             guard unsafe sendContinue(stream) else { return }
         }
-        unsafe stream.pointee.response.reset()
     }
 
     private func responseBody(
