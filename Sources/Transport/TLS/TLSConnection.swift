@@ -18,6 +18,8 @@ package struct TLSConnection {
     package internal(set) var cipher = ByteQueue()
     /// Bytes at the front of the connection's `out` that `cipher` carries.
     var sealed = 0
+    /// Of `cipher`, what waits for the first answer: session tickets.
+    var ticketBytes = 0
     package internal(set) var isHandshaking = true
     /// `close_notify` is in `cipher`, or was.
     var saidClose = false
