@@ -46,6 +46,15 @@ package enum BuiltInExtensions {
             "envoy.filters.listener.tls_inspector", "envoy.filters.listener",
             "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"),
         extended(
+            "envoy.filters.listener.http_inspector", "envoy.filters.listener",
+            "envoy.extensions.filters.listener.http_inspector.v3.HttpInspector"),
+        extended(
+            "envoy.filters.listener.original_dst", "envoy.filters.listener",
+            "envoy.extensions.filters.listener.original_dst.v3.OriginalDst"),
+        extended(
+            "envoy.filters.listener.proxy_protocol", "envoy.filters.listener",
+            "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol"),
+        extended(
             "envoy.transport_sockets.tls", "envoy.transport_sockets.downstream",
             "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"),
         extended(

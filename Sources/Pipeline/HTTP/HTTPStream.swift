@@ -188,10 +188,13 @@ public struct HTTPStream {
     package var transportFailure = Bytes.empty
     /// The client's connection has TLS; what it agreed on, and so of the upstream's. Held until the stream goes.
     package var isTLS = false
+    /// Listener filters have looked at its connection.
+    var isInspected = false
     package var downstreamTLS: TLSDescription?
     package var upstreamTLS: TLSDescription?
     /// Peer of the connection, or the client that trusted headers name.
     package var remoteAddress = SocketAddress()
+    /// The connection's, before `x-forwarded-for` is asked.
     package var directRemoteAddress = SocketAddress()
     package var localAddress = SocketAddress()
     package var upstreamRemoteAddress = SocketAddress()
