@@ -61,6 +61,9 @@ package enum BuiltInExtensions {
             "envoy.transport_sockets.tls", "envoy.transport_sockets.upstream",
             "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"),
         extended(
+            "envoy.transport_sockets.upstream_proxy_protocol", "envoy.transport_sockets.upstream",
+            "envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport"),
+        extended(
             "envoy.transport_sockets.raw_buffer", "envoy.transport_sockets.downstream",
             "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"),
     ]

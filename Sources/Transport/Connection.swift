@@ -48,6 +48,9 @@ public struct Connection {
     /// TLS over it; nil: none.
     package internal(set) var tls: UnsafeMutablePointer<TLSConnection>?
 
+    /// Upstream: bytes at the front of `out` that go out when the connection is there, ahead of TLS (a PROXY header).
+    package var aheadBytes: UInt32 = 0
+
     public var out = ByteQueue()
     public var timer: TimerNode
     public var bytesReceived: UInt64 = 0

@@ -48,6 +48,10 @@ public struct HTTPStream {
     package var nextPending: Handle = .none
     package var previousPending: Handle = .none
     package var isPending = false
+    /// Connections with this key may carry it; 0: those of anybody.
+    var poolKey: UInt64 = 0
+    /// A connection is under way for it, where connections have keys.
+    var hasOwnConnection = false
     package var attempt: UInt16 = 0
     package var requestHeadDone = false
     package var requestEnded = false

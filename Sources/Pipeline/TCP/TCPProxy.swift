@@ -95,7 +95,7 @@ extension Worker {
             return unsafe tcpTryAgain(session)
         }
         unsafe session.pointee.host = unsafe host.pointee.handle
-        guard let upstream = unsafe connect(to: host, cluster, role: .tcpUpstream) else {
+        guard let upstream = unsafe connect(to: host, cluster, role: .tcpUpstream, UpstreamIdentity(client: session.pointee.downstream)) else {
             breakers?.give(.pendingRequests, .normal, thread: index)
             count(stats, .upstreamCxConnectFail)
             return unsafe tcpTryAgain(session)

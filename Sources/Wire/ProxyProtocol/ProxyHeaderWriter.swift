@@ -51,6 +51,12 @@ package enum ProxyHeaderWriter {
         return n
     }
 
+    /// Somebody's connection whose addresses a header has no place for; `tlvs` bytes are to follow.
+    package static func version2Unspecified(tlvs: Int, into out: UnsafeMutablePointer<UInt8>) -> Int? {
+        guard tlvs >= 0, tlvs <= 65_535 else { return nil }
+        return unsafe prefix(command: 1, family: 0, length: tlvs, out)
+    }
+
     /// A connection of our own (`LOCAL`), or one whose addresses are of no sort that a header has a place for.
     package static func version2Local(into out: UnsafeMutablePointer<UInt8>) -> Int {
         unsafe prefix(command: 0, family: 0, length: 0, out)
