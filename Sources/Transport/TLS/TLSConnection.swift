@@ -34,7 +34,12 @@ package struct TLSConnection {
     package internal(set) var failure = TLSFailure()
     /// Upstream: who waits for the handshake is told about this error.
     package var verdict = PeerVerdict()
+    /// Upstream: the name that the peer's certificate must be for, of this connection's own.
+    var checked: Block?
+    var checkedCount = 0
     package var staple = StapleOutcome.notAsked
+
+    package var checkedName: Bytes { checked.map { unsafe Bytes(UnsafeRawPointer($0.base), checkedCount) } ?? .empty }
 
     init(
         handle: Handle, connection: Handle, config: UnsafePointer<TLSContextConfig>,

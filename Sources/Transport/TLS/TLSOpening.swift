@@ -41,6 +41,15 @@ extension Connections {
         return unsafe tls
     }
 
+    /// Before `begin`: the peer's certificate must be for this name. False: no memory.
+    package func check(_ tls: UnsafeMutablePointer<TLSConnection>, name: Bytes) -> Bool {
+        guard let block = memory.blocks.allocate(name.count) else { return false }
+        unsafe block.base.copyMemory(from: name.base, byteCount: name.count)
+        unsafe tls.pointee.checked = block
+        unsafe tls.pointee.checkedCount = name.count
+        return true
+    }
+
     /// Before the handshake of a client: what it asks for, and the session that it would go on with.
     package func begin(_ tls: UnsafeMutablePointer<TLSConnection>, serverName: Bytes, protocols: Bytes) {
         guard let ssl = unsafe tls.pointee.ssl else { return }
@@ -48,7 +57,8 @@ extension Connections {
         if unsafe !tls.pointee.config.pointee.hasProtocols, !protocols.isEmpty {
             unsafe SSL_set_alpn_protos(ssl, protocols.base, UInt32(truncatingIfNeeded: protocols.count))
         }
-        unsafe martlet_resume(ssl)
+        // A session that is resumed shows no certificate, and may have been made under another name.
+        if unsafe tls.pointee.checkedName.isEmpty { unsafe martlet_resume(ssl) }
     }
 
     /// Ciphertext that `handshake` and `open` read next. It stays the caller's and must stay as it is until they say `more`.
