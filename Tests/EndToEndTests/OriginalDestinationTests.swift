@@ -5,13 +5,8 @@ import Testing
 /// `iptables`, is not to be had.
 @Suite(
     .serialized, .enabled(if: Binary.isThere, "\(Binary.whyNot)"),
-    .enabled(if: OriginalDestinationTests.canRedirect, "unshare -n and iptables with a nat table are needed"))
+    .enabled(if: Redirection.isThere, "unshare -n and iptables with a nat table are needed"))
 struct OriginalDestinationTests {
-    static let canRedirect: Bool = {
-        let probe = "unshare -n sh -c 'ip link set lo up && iptables -t nat -A OUTPUT -p tcp --dport 7 -j REDIRECT --to-ports 8' 2>&1"
-        return (try? Shell.run(probe))?.status == 0
-    }()
-
     @Test func theChainOfTheOriginalPort() throws {
         let directory = TemporaryDirectory()
         let direct = "type.googleapis.com/envoy.extensions.filters.network.direct_response.v3.Config"
@@ -31,7 +26,7 @@ struct OriginalDestinationTests {
             """
             ip link set lo up
             iptables -t nat -A OUTPUT -p tcp -m multiport --dports 7777,7778 -j REDIRECT --to-ports 15001
-            \(try Binary.martlet().path) -c \(file) --concurrency 1 -l error --file-flush-interval-msec 50 &
+            \(try Binary.martlet().binary) -c \(file) --concurrency 1 -l error --file-flush-interval-msec 50 &
             for i in $(seq 100); do bash -c 'exec 3<>/dev/tcp/127.0.0.1/15001' 2>/dev/null && break; sleep 0.05; done
             \(ask)
             sleep 0.3
@@ -47,4 +42,11 @@ struct OriginalDestinationTests {
 
 extension String {
     fileprivate var trimmed: String { String(drop { $0 == " " || $0 == "\n" }.reversed().drop { $0 == " " || $0 == "\n" }.reversed()) }
+}
+
+private enum Redirection {
+    static let isThere: Bool = {
+        let probe = "unshare -n sh -c 'ip link set lo up && iptables -t nat -A OUTPUT -p tcp --dport 7 -j REDIRECT --to-ports 8' 2>&1"
+        return (try? Shell.run(probe))?.status == 0
+    }()
 }
