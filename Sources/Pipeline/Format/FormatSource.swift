@@ -24,6 +24,8 @@ package struct TCPLogInfo {
     package var upstreamErrno: Int32 = 0
     package var transportFailure = Bytes.empty
     package var downstreamTLS: TLSDescription?
+    /// Why the client's TLS failed.
+    package var downstreamFailure = Bytes.empty
     package var upstreamTLS: TLSDescription?
     package var upstreamConnectTimedOut = false
     package var attempts: UInt16 = 0

@@ -42,6 +42,7 @@ extension Worker {
         else { return }
         let config = unsafe listener.assumingMemoryBound(to: ListenerConfig.self)
         unsafe countListener(config.pointee.stats, .downstreamCxTransportSocketConnectTimeout)
+        unsafe tls.pointee.hasTimedOut = true
         unsafe received(ETIMEDOUT, connection)
     }
 
@@ -209,7 +210,24 @@ extension Worker {
         if unsafe connection.pointee.isShakingHands {
             unsafe handshakeFailed(connection)
         } else {
+            unsafe tls.pointee.failureText = failureTexts.intern(connections.tlsFailureText, else: "TLS_error")
             unsafe received(EPROTO, connection)
         }
+    }
+}
+
+extension Worker {
+    /// A client whose socket broke in the middle of its handshake: as Envoy words it, for logs.
+    func noteReset(_ connection: UnsafeMutablePointer<Connection>, _ error: Int32) {
+        guard let tls = unsafe connection.pointee.tls, unsafe tls.pointee.isHandshaking, unsafe connection.pointee.host.isNone
+        else { return }
+        formats.text.reset()
+        formats.text.put("TLS_error:|")
+        // The library number of the system's errors in Envoy's library, and errno.
+        formats.text.put(decimal: 2 << 24 | UInt64(UInt32(bitPattern: error)))
+        formats.text.put(":system_library:OPENSSL_internal:")
+        UpstreamErrors.put(error, into: &formats.text)
+        formats.text.put(":TLS_error_end")
+        unsafe tls.pointee.failureText = failureTexts.intern(formats.text.bytes, else: "TLS_error")
     }
 }

@@ -22,7 +22,9 @@ extension Worker {
             unsafe connection.pointee.activeMs = nowMs
             if unsafe connection.pointee.tls != nil, unsafe !tlsEnded(connection) { return }
             unsafe received(end: connection)
-        case .failed(let connection, let error): unsafe received(error, connection)
+        case .failed(let connection, let error):
+            unsafe noteReset(connection, error)
+            unsafe received(error, connection)
         case .nothing: break
         }
     }

@@ -37,6 +37,10 @@ package struct TLSConnection {
     /// Upstream: the name that the peer's certificate must be for, of this connection's own.
     var checked: Block?
     var checkedCount = 0
+    /// Downstream: why it failed, for logs; lives as long as the worker.
+    package var failureText = Bytes.empty
+    /// Downstream: the handshake took longer than it may.
+    package var hasTimedOut = false
     package var staple = StapleOutcome.notAsked
 
     package var checkedName: Bytes { checked.map { unsafe Bytes(UnsafeRawPointer($0.base), checkedCount) } ?? .empty }
