@@ -53,8 +53,8 @@ final class FedConfiguration {
         phases = [FrozenArray(), arena.array(parts), arena.array(over)]
         var plan = Plan()
         let codec = stats.scope("http1.", HTTP1CodecStat.self).base
-        plan.listeners = unsafe arena.array(try listeners(codec))
-        plan.clusters = unsafe arena.array(clusters())
+        plan.listeners = arena.array(try listeners(codec))
+        plan.clusters = arena.array(clusters())
         plan.clusterPresent = arena.array([Bool](repeating: true, count: 4))
         plan.clusterNames = arena.array([ClusterName(name: arena.text("up"), slot: 0)])
         unsafe plans.initialize(repeating: plan, count: 2)
@@ -94,7 +94,7 @@ final class FedConfiguration {
     // MARK: Clusters
 
     private func clusters() -> [ClusterSlot] {
-        var slots: [ClusterSlot] = unsafe []
+        var slots: [ClusterSlot] = []
         for slot in 0..<4 {
             var variant: FedVariant = slot & 1 != 0 ? .http2Upstream : []
             if slot & 2 != 0 { variant.insert(.small) }
@@ -115,10 +115,10 @@ final class FedConfiguration {
             var host = HostConfig()
             host.address = SocketAddress(unixPath: "/nonexistent/upstream") ?? SocketAddress()
             host.stats = stats.scope("cluster.up.host\(slot).", HostStat.self).base
-            let hosts = unsafe HostSet.build([host], version: 1, in: arena)
+            let hosts = HostSet.build([host], version: 1, in: arena)
             unsafe slots.append(ClusterSlot(part: PartID(slot), config: arena.store(config), hosts: arena.store(hosts)))
         }
-        return unsafe slots
+        return slots
     }
 
     // MARK: Listeners
@@ -128,7 +128,7 @@ final class FedConfiguration {
         let worker = stats.scope("listener.fed.worker_0.", ListenerWorkerStat.self).base
         let router = stats.scope("http.fed.", RouterStat.self).base
         let listenerHTTP = stats.scope("listener.fed.http.fed.", ListenerHTTPStat.self).base
-        var slots: [ListenerSlot] = unsafe []
+        var slots: [ListenerSlot] = []
         for raw in 0..<FedVariant.count {
             let variant = FedVariant(rawValue: UInt8(raw))
             var config = unsafe HTTPConfig(routes: arena.store(try routes(variant)))
@@ -163,7 +163,7 @@ final class FedConfiguration {
             part.addresses = arena.array([place])
             unsafe slots.append(ListenerSlot(part: part.part, config: arena.store(part)))
         }
-        return unsafe slots
+        return slots
     }
 
     /// No descriptor: the number that a completion names the listener by.

@@ -7,6 +7,7 @@ import CMartlet
 import Pipeline
 import Primitives
 import Ring
+import Stats
 import Transport
 
 /// The other side of one of the worker's connections.
@@ -106,7 +107,7 @@ final class FedWorker {
         nowNs += ns
         worker.beginTurn(atNs: nowNs)
         meetConnections()
-        for handle in handles { unsafe complete(handle) }
+        for handle in handles { complete(handle) }
         worker.concludeTurn()
         meetConnections()
         return moved

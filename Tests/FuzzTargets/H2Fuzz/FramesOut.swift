@@ -24,6 +24,8 @@ struct FramesOut {
     /// A head that CONTINUATION goes on with.
     private var open: (stream: UInt32, ends: Bool, block: [UInt8])?
     private let inflater: Inflater
+    /// Of the responses that have begun, in their order.
+    private(set) var statuses: [Int] = []
 
     init(isServer: Bool) {
         self.isServer = isServer
@@ -115,6 +117,7 @@ struct FramesOut {
             let status = one(":status", in: pseudo).reduce(0) { $0 * 10 + Int($1) - 48 }
             if pseudo.count != 1 || status < 100 || status > 999 { fatalError("a response of status \(status): \(fields.map { (String(decoding: $0.name, as: UTF8.self), String(decoding: $0.value, as: UTF8.self)) })") }
             if status < 200, ends { fatalError("an interim response that ends the stream") }
+            statuses.append(status)
             stream.hasHead = status >= 200
             stream.hasNoContent = status == 204 || status == 304
         } else {

@@ -7,7 +7,9 @@
 
 import Pipeline
 import Primitives
+import Ring
 import Stats
+import Transport
 
 enum H2Invariants {
     private static let clientsMax = 4
