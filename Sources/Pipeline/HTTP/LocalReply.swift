@@ -160,10 +160,15 @@ package struct DecimalText {
     private var digits: (UInt64, UInt64, UInt64) = (0, 0, 0)
     private var start = 24
 
-    package init(_ value: UInt64) {
+    /// `unit`: a letter behind the digits; 0: none.
+    package init(_ value: UInt64, unit: UInt8 = 0) {
         var rest = value
         unsafe withUnsafeMutableBytes(of: &digits) { bytes in
             var i = 24
+            if unit != 0 {
+                i = 23
+                unsafe bytes[i] = unit
+            }
             repeat {
                 i &-= 1
                 unsafe bytes[i] = 0x30 &+ UInt8(truncatingIfNeeded: rest % 10)
