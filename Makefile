@@ -5,7 +5,7 @@ PACKAGES := liburing-dev libyaml-dev libre2-dev libc-ares-dev libnghttp2-dev lib
 BENCH_PACKAGES := haproxy nginx nginx-extras gcc liburing-dev libssl-dev libnghttp2-dev openssl
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 SECONDS_PER_TARGET ?= 60
-FUZZED := H1DecoderFuzz ClientHelloFuzz H2Fuzz ConfigReaderFuzz
+FUZZED := H1DecoderFuzz ClientHelloFuzz ProxyHeaderFuzz H2Fuzz ConfigReaderFuzz
 RELOADS ?= 2000
 
 .PHONY: setup build run test bench microbench fuzz fuzz-proof sanitize sanitize-address sanitize-thread soak coverage help
