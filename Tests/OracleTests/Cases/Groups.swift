@@ -1,7 +1,7 @@
 /// Every group, one file each.
 enum Groups {
     static let all: [Group] = [
-        clusters, filters, formats, framing, grpc, hashing, headers, internalRedirects, limits, localReplies, mirroring, network,
+        clusters, filters, formats, framing, grpc, grpcFilters, hashing, headers, internalRedirects, limits, localReplies, mirroring, network,
         routeOptions, routing, smuggling, timeouts, upstreamFaults,
     ]
 }
