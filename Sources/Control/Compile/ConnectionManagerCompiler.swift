@@ -176,6 +176,7 @@ struct ConnectionManagerCompiler {
         config.nodeAddress = NodeAddress.ipv4
         config.skipXffAppend = message.skipXffAppend
         config.appendForwardedPort = message.appendXForwardedPort
+        if message.hasAddProxyProtocolConnectionState { config.addsProxyState = message.addProxyProtocolConnectionState.value }
         guard message.hasInternalAddressConfig else { return }
         config.hasInternalRanges = true
         let at = place.at("internal_address_config")

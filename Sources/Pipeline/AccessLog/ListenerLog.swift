@@ -24,12 +24,14 @@ extension Worker {
         info.flags = unsafe ResponseFlags(rawValue: connection.pointee.logFlags)
         info.version = unsafe protocolVersion(connection)
         info.connectionID = unsafe connection.pointee.id
-        if unsafe connection.pointee.remote.family == .none { unsafe learnAddresses(connection) }
+        unsafe learnAddresses(connection)
         info.remoteAddress = unsafe connection.pointee.remote
         info.directRemoteAddress = unsafe connection.pointee.remote
         info.localAddress = unsafe connection.pointee.local
         unsafe withUnsafePointer(to: info) { info in
-            log(logs, unsafe FormatSource(tcp: info, nowNs: nowNs))
+            var source = unsafe FormatSource(tcp: info, nowNs: nowNs)
+            unsafe source.inspection = unsafe inspection(of: connection.pointee.handle)
+            log(logs, source)
         }
     }
 

@@ -31,6 +31,8 @@ extension FormatWriter {
         case .grpcStatus: unsafe grpcStatus(source, GRPCStatus.Form(rawValue: piece.pointee.option) ?? .camel)
         case .localReplyBody: .text(source.localReplyBody)
         case .serverName: unsafe serverName(piece, source)
+        case .dynamicMetadata: unsafe dynamicMetadata(piece, source).cut(piece.pointee.length)
+        case .filterState: unsafe filterState(piece, source).cut(piece.pointee.length)
         case .routeName: unsafe .present(source.stream?.pointee.route?.pointee.name ?? .empty)
         case .routeResolutions: unsafe .number(source.stream?.pointee.routeResult == nil ? 0 : 1)
         case .accessLogType: .text(Bytes(source.logType.name))
@@ -66,6 +68,7 @@ extension FormatWriter {
         case .downstreamRemoteAddress: unsafe address(source.remoteAddress, piece)
         case .downstreamDirectRemoteAddress: unsafe address(source.directRemoteAddress, piece)
         case .downstreamLocalAddress: unsafe address(source.localAddress, piece)
+        case .downstreamDirectLocalAddress: unsafe address(source.directLocalAddress, piece)
         }
     }
 }

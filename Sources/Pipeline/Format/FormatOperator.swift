@@ -24,8 +24,9 @@ package enum FormatOperator: UInt8, BitwiseCopyable {
     case upstreamHostNamesAttempted, upstreamHostsAttemptedWithoutPort, upstreamHostNamesAttemptedWithoutPort
     case upstreamFailureReason, upstreamAttempts, upstreamConnectionID, upstreamConnectionIDsAttempted
     case upstreamLocalAddress, upstreamRemoteAddress
-    case downstreamRemoteAddress, downstreamDirectRemoteAddress, downstreamLocalAddress
+    case downstreamRemoteAddress, downstreamDirectRemoteAddress, downstreamLocalAddress, downstreamDirectLocalAddress
     case downstreamTLS, upstreamTLS, downstreamCertificateTime, upstreamCertificateTime
+    case dynamicMetadata, filterState
     case connectionID, streamID, uniqueID, serverName, routeName, routeResolutions, accessLogType
 }
 
@@ -88,11 +89,11 @@ extension FormatOperator {
         "REQUESTED_SERVER_NAME": FormatOperatorRule(op: .serverName, argument: .optional),
         "ENVIRONMENT": FormatOperatorRule(op: .literal, argument: .required, mayHaveLength: true),
         "STREAM_INFO_REQ": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),
-        "DYNAMIC_METADATA": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),
+        "DYNAMIC_METADATA": FormatOperatorRule(op: .dynamicMetadata, argument: .required, mayHaveLength: true),
         "CLUSTER_METADATA": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),
         "UPSTREAM_METADATA": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),
-        "METADATA": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),
-        "FILTER_STATE": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),
+        "METADATA": FormatOperatorRule(op: .dynamicMetadata, argument: .required, mayHaveLength: true),
+        "FILTER_STATE": FormatOperatorRule(op: .filterState, argument: .required, mayHaveLength: true),
         "UPSTREAM_FILTER_STATE": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),
         "XFCC_VALUE": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),
     ]
@@ -151,7 +152,7 @@ extension FormatOperator {
     private static func address(_ name: String) -> FormatOperatorRule? {
         let ends: [(prefix: String, op: FormatOperator)] = [
             ("DOWNSTREAM_REMOTE", .downstreamRemoteAddress), ("DOWNSTREAM_DIRECT_REMOTE", .downstreamDirectRemoteAddress),
-            ("DOWNSTREAM_LOCAL", .downstreamLocalAddress), ("DOWNSTREAM_DIRECT_LOCAL", .downstreamLocalAddress),
+            ("DOWNSTREAM_LOCAL", .downstreamLocalAddress), ("DOWNSTREAM_DIRECT_LOCAL", .downstreamDirectLocalAddress),
             ("UPSTREAM_REMOTE", .upstreamRemoteAddress), ("UPSTREAM_LOCAL", .upstreamLocalAddress),
         ]
         for end in ends {

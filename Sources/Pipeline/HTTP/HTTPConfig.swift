@@ -110,5 +110,8 @@ package struct HTTPConfig: BitwiseCopyable {
     package var localReply: UnsafePointer<LocalReplyConfig>?
     package var proxyStatus: UnsafePointer<ProxyStatusConfig>?
 
+    /// `add_proxy_protocol_connection_state`.
+    package var addsProxyState = true
+
     package init(routes: UnsafePointer<RouteTableConfig>) { unsafe self.routes = unsafe routes }
 }

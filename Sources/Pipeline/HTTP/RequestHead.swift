@@ -227,6 +227,7 @@ extension Worker {
 
     func setAddresses(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) {
         if unsafe connection.pointee.remote.family == .none { unsafe learnAddresses(connection) }
+        unsafe stream.pointee.isInspected = unsafe !connection.pointee.inspection.isNone
         unsafe stream.pointee.directRemoteAddress = unsafe connection.pointee.remote
         unsafe stream.pointee.remoteAddress = unsafe connection.pointee.remote
         unsafe stream.pointee.localAddress = unsafe connection.pointee.local

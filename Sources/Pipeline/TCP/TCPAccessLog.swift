@@ -57,7 +57,7 @@ extension Worker {
         unsafe withUnsafePointer(to: info) { info in
             var source = unsafe formatSource(info, host: session.pointee.host, cluster: session.pointee.clusterSlot)
             source.logType = type
-            source.serverName = unsafe serverName(downstream.pointee.handle)
+            unsafe source.inspection = unsafe inspection(of: downstream.pointee.handle)
             log(logs, source)
         }
     }

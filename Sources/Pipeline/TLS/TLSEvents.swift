@@ -49,11 +49,14 @@ extension Worker {
 
     /// TLS for a connection that is under way to a host: the handshake begins when it is there.
     func prepareTLS(
-        _ connection: UnsafeMutablePointer<Connection>, _ host: UnsafeMutablePointer<Host>, _ config: UnsafePointer<ClusterConfig>
+        _ connection: UnsafeMutablePointer<Connection>, _ host: UnsafeMutablePointer<Host>, _ config: UnsafePointer<ClusterConfig>,
+        _ identity: UpstreamIdentity
     ) -> Bool {
         guard let tls = unsafe openTLS(connection, slot: config.pointee.tlsSlot) else { return false }
         let hostName = unsafe host.pointee.config.hostname
-        let name = unsafe config.pointee.prefersHostName && !hostName.isEmpty ? hostName : config.pointee.serverName
+        var name = unsafe config.pointee.prefersHostName && !hostName.isEmpty ? hostName : config.pointee.serverName
+        if !identity.serverName.isEmpty { name = identity.serverName }
+        guard unsafe identity.checkedName.isEmpty || connections.check(tls, name: identity.checkedName) else { return false }
         unsafe connections.begin(tls, serverName: name, protocols: Worker.protocols(connection.pointee.role))
         unsafe connection.pointee.isShakingHands = true
         return true

@@ -88,6 +88,7 @@ extension Worker {
         switch connections.connected(completion) {
         case .connected(let connection):
             unsafe connection.pointee.activeMs = nowMs
+            unsafe sendProxyHeader(connection)
             if unsafe connection.pointee.tls != nil { unsafe tlsConnected(connection) } else { unsafe established(connection) }
         case .failed(let connection, let error): unsafe connectFailed(connection, .refused(error))
         case .nothing: break

@@ -1,7 +1,8 @@
 /// Every group, one file each.
 enum Groups {
     static let all: [Group] = [
-        clusters, filters, formats, framing, grpc, grpcFilters, hashing, headers, internalRedirects, limits, localReplies, mirroring, network,
+        clusters, filters, formats, framing, grpc, grpcFilters, hashing, headers, internalRedirects, limits, listenerFilters,
+        localReplies, mirroring, network,
         routeOptions, routing, smuggling, timeouts, upstreamFaults,
     ]
 }
