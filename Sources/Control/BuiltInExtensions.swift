@@ -46,11 +46,23 @@ package enum BuiltInExtensions {
             "envoy.filters.listener.tls_inspector", "envoy.filters.listener",
             "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"),
         extended(
+            "envoy.filters.listener.http_inspector", "envoy.filters.listener",
+            "envoy.extensions.filters.listener.http_inspector.v3.HttpInspector"),
+        extended(
+            "envoy.filters.listener.original_dst", "envoy.filters.listener",
+            "envoy.extensions.filters.listener.original_dst.v3.OriginalDst"),
+        extended(
+            "envoy.filters.listener.proxy_protocol", "envoy.filters.listener",
+            "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol"),
+        extended(
             "envoy.transport_sockets.tls", "envoy.transport_sockets.downstream",
             "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"),
         extended(
             "envoy.transport_sockets.tls", "envoy.transport_sockets.upstream",
             "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"),
+        extended(
+            "envoy.transport_sockets.upstream_proxy_protocol", "envoy.transport_sockets.upstream",
+            "envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport"),
         extended(
             "envoy.transport_sockets.raw_buffer", "envoy.transport_sockets.downstream",
             "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"),

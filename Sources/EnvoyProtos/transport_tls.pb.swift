@@ -867,9 +867,20 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConf
 
   public var name: String = String()
 
+  public var sdsConfig: Envoy_Config_Core_V3_ConfigSource {
+    get {_sdsConfig ?? Envoy_Config_Core_V3_ConfigSource()}
+    set {_sdsConfig = newValue}
+  }
+  /// Returns true if `sdsConfig` has been explicitly set.
+  public var hasSdsConfig: Bool {self._sdsConfig != nil}
+  /// Clears the value of `sdsConfig`. Subsequent reads from it will return its default value.
+  public mutating func clearSdsConfig() {self._sdsConfig = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
+
+  fileprivate var _sdsConfig: Envoy_Config_Core_V3_ConfigSource? = nil
 }
 
 public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_Secret: Sendable {
@@ -1903,7 +1914,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_GenericSecret: Sw
 
 nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".SdsSecretConfig"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{3}sds_config\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1912,20 +1923,29 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig: 
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._sdsConfig) }()
       default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if !self.name.isEmpty {
       try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
     }
+    try { if let v = self._sdsConfig {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig, rhs: Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig) -> Bool {
     if lhs.name != rhs.name {return false}
+    if lhs._sdsConfig != rhs._sdsConfig {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -30,6 +30,8 @@ public struct Connection {
     public var owner: UInt32 = 0
     /// Downstream: that listener's configuration.
     public var listener: UnsafeRawPointer?
+    /// Downstream: it has got a filter chain, and counts among the listener's connections.
+    package var isCounted = false
     /// What was read before its filter chain was chosen: a slot of the Pipeline's.
     package var inspection: Handle = .none
     /// Upstream: the host.
@@ -45,6 +47,9 @@ public struct Connection {
 
     /// TLS over it; nil: none.
     package internal(set) var tls: UnsafeMutablePointer<TLSConnection>?
+
+    /// Upstream: bytes at the front of `out` that go out when the connection is there, ahead of TLS (a PROXY header).
+    package var aheadBytes: UInt32 = 0
 
     public var out = ByteQueue()
     public var timer: TimerNode

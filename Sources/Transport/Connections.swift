@@ -230,8 +230,10 @@ package struct Connections {
             unsafe connection.pointee.bytesReceived &+= UInt64(result)
             if unsafe connection.pointee.receivesOnce {
                 unsafe connection.pointee.receivesOnce = false
-            } else if !completion.more, unsafe !connection.pointee.isPaused {
-                unsafe rearm(connection)
+            } else if !completion.more {
+                // Behind this turn: these bytes may pause it, and a receive takes another turn's worth at once.
+                if mustWaitForBuffers { starvations &+= 1 }
+                unsafe receiveNextTurn(connection)
             }
             return unsafe .data(connection, position: claimed.position, count: claimed.count, bytes: Int(result))
         }
@@ -244,10 +246,7 @@ package struct Connections {
             return unsafe isNews ? .ended(connection) : .nothing
         case ENOBUFS:
             starvations &+= 1
-            if unsafe !connection.pointee.isStarved {
-                unsafe connection.pointee.isStarved = true
-                unsafe starved.append(connection.pointee.handle.raw)
-            }
+            unsafe receiveNextTurn(connection)
             return .nothing
         case ECANCELED:
             // Cancelled to push back; resumed in the meantime, perhaps.
@@ -265,6 +264,12 @@ package struct Connections {
         return unsafe recv(connection.pointee.descriptor, &byte, 1, Int32(truncatingIfNeeded: Int(MSG_PEEK) | Int(MSG_DONTWAIT))) > 0
     }
 
+    private mutating func receiveNextTurn(_ connection: UnsafeMutablePointer<Connection>) {
+        guard unsafe !connection.pointee.isStarved else { return }
+        unsafe connection.pointee.isStarved = true
+        unsafe starved.append(connection.pointee.handle.raw)
+    }
+
     private mutating func rearm(_ connection: UnsafeMutablePointer<Connection>) {
         guard unsafe !connection.pointee.isReceiving else { return }
         unsafe receive(connection)
@@ -278,9 +283,11 @@ package struct Connections {
         }
     }
 
+    private var mustWaitForBuffers: Bool { memory.buffers.free < memory.buffers.count / 4 }
+
     /// Connections that found no buffer receive again, once a quarter of the buffers is back (hysteresis).
     package mutating func resumeStarved() {
-        guard !starved.isEmpty, memory.buffers.free >= memory.buffers.count / 4 else { return }
+        guard !starved.isEmpty, !mustWaitForBuffers else { return }
         let waiting = min(starved.count, memory.buffers.free)
         for i in 0..<waiting {
             guard let connection = unsafe slab[Handle(raw: starved[i])] else { continue }
@@ -294,7 +301,7 @@ package struct Connections {
     @inline(__always)
     package func shouldCopy(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Int) -> Bool {
         unsafe bytes <= ByteQueue.copyMax || connection.pointee.out.bufferCount >= Connections.heldBuffersMax
-            || memory.buffers.free < memory.buffers.count / 4
+            || mustWaitForBuffers
     }
 
     // HOT: per frame.

@@ -37,6 +37,8 @@ package struct ClusterConfig: BitwiseCopyable {
     package var slot: UInt32 = 0
     package var part: UInt32 = 0
     package var name = Bytes.empty
+    /// `cluster.<name>.`
+    package var statPrefix = Bytes.empty
     /// First statistic of `cluster.<name>.`.
     package var stats: UInt32 = 0
     package var policy = BalancingPolicy.roundRobin
@@ -69,6 +71,14 @@ package struct ClusterConfig: BitwiseCopyable {
     package var serverName = Bytes.empty
     /// A host's own name goes before it, where it has one.
     package var prefersHostName = false
+    /// The PROXY header of each connection; nil: none.
+    package var proxyHeader: UnsafePointer<UpstreamProxyConfig>?
+    /// `auto_sni` and `auto_san_validation`: each request's own server name, out of its host or of this header.
+    package var setsServerName = false
+    package var checksServerName = false
+    package var serverNameHeader = Bytes.empty
+    /// Not every request may use every connection.
+    package var hasKeyedConnections: Bool { unsafe proxyHeader != nil || setsServerName || checksServerName }
     // HTTP/1 towards the hosts.
     package var headersMax: UInt32 = 100
     package var headBytesMax: Int = 80 << 10

@@ -194,6 +194,28 @@ private final class Turns {
         #expect(turns.turns { turns.connections.slab.count == 0 })
     }
 
+    /// A receive that took the last buffer is over; what it brought pauses its connection: no turn brings more.
+    @Test func aPauseHoldsThoughTheReceiveHadEnded() throws {
+        let turns = try Turns(buffers: 16, size: 256)
+        let (near, far) = socketPair()
+        defer { close(far) }
+        let connection = try unsafe #require(turns.connections.adopt(descriptor: near, role: .echo, nowNs: 1))
+        let name = unsafe connection.pointee.handle.raw
+        unsafe turns.afterReceive = { unsafe turns.connections.pause($0) }
+        unsafe turns.connections.receive(connection)
+        let sent = (0..<20_000).map { UInt8(truncatingIfNeeded: $0 / 256) }
+        #expect(fill(far, sent))
+        #expect(turns.turns { turns.received[name] != nil })
+        for _ in 0..<3 { turn3(turns) }
+        #expect(turns.received[name]?.count ?? 0 <= 16 * 256, "what one turn brings")
+        unsafe turns.afterReceive = { _ in }
+        unsafe turns.connections.receive(connection)
+        #expect(turns.turns { turns.received[name]?.count == sent.count })
+        #expect(turns.received[name] == sent)
+        unsafe turns.connections.close(connection)
+        #expect(turns.turns { turns.connections.slab.count == 0 })
+    }
+
     private func turn3(_ turns: Turns) { for _ in 0..<3 { turns.turn(timeoutNs: 2_000_000) } }
 
     /// Without buffers, connections wait, and go on only when a quarter of the buffers is back.

@@ -25,6 +25,12 @@ typedef struct martlet_tls_io {
   int (*_Nullable write)(void *_Nullable context, const uint8_t *_Nonnull bytes, size_t count);
 } martlet_tls_io;
 
+// The calling thread keeps pieces of OpenSSL's memory for itself from now on, at most 4 MiB. For
+// threads that live as long as the process. 0: no memory.
+int martlet_openssl_keeps_memory(void);
+// Bytes that the calling thread keeps so.
+size_t martlet_openssl_kept_bytes(void);
+
 // An SSL object with a BIO over `io`; NULL: no memory.
 SSL *_Nullable martlet_tls_new(SSL_CTX *_Nonnull context, martlet_tls_io *_Nonnull io, int is_server);
 
@@ -167,6 +173,8 @@ static inline void martlet_ctx_partial_chains(SSL_CTX *_Nonnull c) {
   X509_STORE_set_flags(SSL_CTX_get_cert_store(c), X509_V_FLAG_PARTIAL_CHAIN);
 }
 // SHA-256 of the certificate, or of its public key. 0: failed.
+// 1, or 0 where the library does not have the digest.
+int martlet_md5(const uint8_t *_Nonnull bytes, size_t count, uint8_t digest[_Nonnull 16]);
 int martlet_x509_digest(const X509 *_Nonnull certificate, uint8_t digest[_Nonnull 32]);
 int martlet_x509_key_digest(X509 *_Nonnull certificate, uint8_t digest[_Nonnull 32]);
 int martlet_sha256(const uint8_t *_Nonnull bytes, size_t count, uint8_t digest[_Nonnull 32]);

@@ -57,6 +57,7 @@ struct ClusterCompiler {
         let statName = message.altStatName.isEmpty ? message.name : message.altStatName
         var config = ClusterConfig()
         config.name = part.arena.text(message.name)
+        config.statPrefix = part.arena.text(StatPrefix.cluster(statName))
         config.slot = part.slot(compilation.environment.clusterSlots, message.name)
         config.stats = part.scope(compilation.stats, StatPrefix.cluster(statName), ClusterStat.self).base
         if message.hasConnectTimeout { config.connectTimeoutMs = message.connectTimeout.milliseconds }
@@ -87,7 +88,8 @@ struct ClusterCompiler {
         let endpoints = EndpointCompiler(diagnostics: diagnostics, part: part)
             .compile(message, resolves: discovery?.dns != nil, place.at("load_assignment"))
         if case .logicalDNS = discovery { checkLogical(message, place) }
-        let tls = tls(message, place, part, statName, &config)
+        let transport = ClusterTransportCompiler(compilation: compilation, part: part, name: message.name, statName: statName)
+        let tls = transport.compile(message, place, &config)
         var balancing = BalancingOptions()
         if message.loadAssignment.policy.hasOverprovisioningFactor {
             balancing.overprovisioning = message.loadAssignment.policy.overprovisioningFactor.value
@@ -102,29 +104,6 @@ struct ClusterCompiler {
         return ClusterDraft(
             part: part, config: config, discovery: discovery, endpoints: endpoints, balancing: balancing,
             statName: statName, ring: ring, maglev: maglev, tls: tls, remaining: remaining)
-    }
-
-    /// Nil: cleartext, or an error.
-    private func tls(
-        _ message: ClusterMessage, _ place: Place, _ part: PlanPart, _ statName: String, _ config: inout ClusterConfig
-    ) -> TLSDraft? {
-        guard message.hasTransportSocket else { return nil }
-        let at = place.at("transport_socket")
-        guard
-            case .upstreamTLS(let context) = TransportSocket.read(
-                message.transportSocket, isDownstream: false, at, diagnostics)
-        else { return nil }
-        let configPlace = at.at("typed_config")
-        let slot = part.slot(tls: compilation.environment.tlsSlots, place.path + " " + message.name)
-        let resolved = compilation.secrets.resolve(context, configPlace)
-        let source = TLSSource(
-            context: .upstream(KeptMessage(resolved.message)), place: configPlace,
-            statPrefix: StatPrefix.cluster(statName), slot: slot, owner: part,
-            certificateNames: resolved.certificateNames, authorityName: resolved.authorityName)
-        config.tlsSlot = slot
-        config.serverName = part.arena.text(context.sni)
-        config.prefersHostName = context.autoHostSni
-        return compilation.tls.compile(source)
     }
 
     private func discovery(_ message: ClusterMessage, _ place: Place) -> ClusterDiscovery? {

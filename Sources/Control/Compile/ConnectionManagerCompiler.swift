@@ -32,6 +32,7 @@ struct ConnectionManagerCompiler {
         config.upgrades = arena.array(upgrades(message, place))
         config.suppressEnvoyHeaders = filters.router.suppressEnvoyHeaders
         config.strictHeaders = StrictHeaders(names: filters.router.strictCheckHeaders)
+        config.suppressesGRPCCodes = filters.router.suppressGrpcRequestFailureCodeStats
         config.respectExpectedTimeout = filters.router.respectExpectedRqTimeout
         if !filters.factories.isEmpty {
             let spec = FilterChainSpec(factories: filters.factories.map(\.factory))
@@ -175,6 +176,7 @@ struct ConnectionManagerCompiler {
         config.nodeAddress = NodeAddress.ipv4
         config.skipXffAppend = message.skipXffAppend
         config.appendForwardedPort = message.appendXForwardedPort
+        if message.hasAddProxyProtocolConnectionState { config.addsProxyState = message.addProxyProtocolConnectionState.value }
         guard message.hasInternalAddressConfig else { return }
         config.hasInternalRanges = true
         let at = place.at("internal_address_config")

@@ -30,7 +30,6 @@ struct FilterChainCompiler {
     }
 
     func compile(_ chain: FilterChainMessage, _ place: Place) -> NetworkChain {
-        refuseUnsupported(chain, place)
         guard !chain.filters.isEmpty else {
             diagnostics.error(
                 place.at("filters"), "the filter chain has no filters: every connection would be closed at once",
@@ -110,10 +109,5 @@ struct FilterChainCompiler {
     private func missingConfig(_ name: String, _ fields: String, _ place: Place) {
         diagnostics.error(
             place, "the typed_config of \(name) is missing", expected: "a typed_config with \(fields)")
-    }
-
-    private func refuseUnsupported(_ chain: FilterChainMessage, _ place: Place) {
-        diagnostics.unsupported(
-            place, "envoy.config.listener.v3.FilterChain", ["use_proxy_proto": chain.useProxyProto.value])
     }
 }

@@ -16,7 +16,7 @@ struct HTTPUpstreamCompiler {
         }
         common(message.commonHTTPProtocolOptions, place.at("common_http_protocol_options"), &config)
         http1(message.httpProtocolOptions, place.at("http_protocol_options"), &config)
-        serverNames(message.upstreamHTTPProtocolOptions, place)
+        serverNames(message.upstreamHTTPProtocolOptions, place, &config)
         if message.hasHTTP2ProtocolOptions {
             http2(message.http2ProtocolOptions, place.at("http2_protocol_options"), &config)
             config.upstreamProtocol = message.protocolSelection == .useDownstreamProtocol ? .downstream : .http2
@@ -40,7 +40,7 @@ struct HTTPUpstreamCompiler {
 
     private func compile(_ options: ClusterHTTPOptions, _ place: Place, _ config: inout ClusterConfig) {
         common(options.commonHTTPProtocolOptions, place.at("common_http_protocol_options"), &config)
-        serverNames(options.upstreamHTTPProtocolOptions, place)
+        serverNames(options.upstreamHTTPProtocolOptions, place, &config)
         switch options.upstreamProtocolOptions {
         case .explicitHTTPConfig(let explicit):
             let at = place.at("explicit_http_config")
@@ -75,14 +75,13 @@ struct HTTPUpstreamCompiler {
             ])
     }
 
-    /// A server name of each request's own would need connections of its own for each.
-    private func serverNames(_ options: Envoy_Config_Core_V3_UpstreamHttpProtocolOptions, _ place: Place) {
-        diagnostics.unsupported(
-            place.at("upstream_http_protocol_options"), "envoy.config.core.v3.UpstreamHttpProtocolOptions",
-            [
-                "auto_sni": options.autoSni, "auto_san_validation": options.autoSanValidation,
-                "override_auto_sni_header": !options.overrideAutoSniHeader.isEmpty,
-            ])
+    /// A server name of each request's own: its connections are for requests with that name.
+    private func serverNames(
+        _ options: Envoy_Config_Core_V3_UpstreamHttpProtocolOptions, _ place: Place, _ config: inout ClusterConfig
+    ) {
+        if options.autoSni { config.setsServerName = true }
+        if options.autoSanValidation { config.checksServerName = true }
+        if !options.overrideAutoSniHeader.isEmpty { config.serverNameHeader = arena.text(options.overrideAutoSniHeader.lowercased()) }
     }
 
     private func common(

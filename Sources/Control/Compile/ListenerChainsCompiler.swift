@@ -43,7 +43,7 @@ struct ListenerChainsCompiler {
         } else {
             config.chains = part.arena.array(chains)
         }
-        inspector(message, place, &config)
+        ListenerFiltersCompiler(compilation: compilation, part: part).compile(message, place, &config)
         return drafts
     }
 
@@ -106,50 +106,4 @@ struct ListenerChainsCompiler {
             return
         }
     }
-
-    private func inspector(_ message: ListenerMessage, _ place: Place, _ config: inout ListenerConfig) {
-        var inspector = InspectorConfig()
-        for (i, filter) in message.listenerFilters.enumerated() {
-            let at = place.at("listener_filters", i)
-            let type = filter.typedConfig.messageName
-            let name = ExtensionNames.canonical(filter.name)
-            guard type == TLSInspectorMessage.protoMessageName || (type.isEmpty && name == "envoy.filters.listener.tls_inspector")
-            else {
-                diagnostics.error(
-                    at, "Didn't find a registered implementation for '\(filter.name)' with type URL: '\(type)'",
-                    expected: "a listener filter: envoy.filters.listener.tls_inspector")
-                continue
-            }
-            diagnostics.unsupported(
-                at, "envoy.config.listener.v3.ListenerFilter", ["filter_disabled": filter.hasFilterDisabled])
-            config.inspects = true
-            guard let options = try? TLSInspectorMessage(serializedBytes: filter.typedConfig.value) else { continue }
-            diagnostics.unsupported(
-                at.at("typed_config"), "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
-                [
-                    "enable_ja3_fingerprinting": options.enableJa3Fingerprinting.value,
-                    "enable_ja4_fingerprinting": options.enableJa4Fingerprinting.value,
-                ])
-            inspector.closesOnError = options.closeConnectionOnClientHelloParsingErrors
-            if options.hasMaxClientHelloSize { inspector.helloMax = Int(options.maxClientHelloSize.value) }
-        }
-        if !config.inspects, message.filterChains.contains(where: { asksHello($0.filterChainMatch) }) {
-            config.inspects = true
-            diagnostics.warning(
-                place.at("listener_filters"),
-                "filter chain match rules require TLS Listener filter, but it isn't configured: tls_inspector is added",
-                suggestion: "add envoy.filters.listener.tls_inspector to listener_filters")
-        }
-        if message.hasListenerFiltersTimeout { inspector.timeoutMs = message.listenerFiltersTimeout.milliseconds }
-        inspector.continuesOnTimeout = message.continueOnListenerFiltersTimeout
-        if config.inspects { inspector.stats = part.scope(compilation.stats, "tls_inspector.", TLSInspectorStat.self).base }
-        config.inspector = inspector
-    }
-
-    private func asksHello(_ match: FilterChainMatchMessage) -> Bool {
-        match.transportProtocol == "tls"
-            || (match.transportProtocol.isEmpty && (!match.serverNames.isEmpty || !match.applicationProtocols.isEmpty))
-    }
 }
-
-private typealias TLSInspectorMessage = Envoy_Extensions_Filters_Listener_TlsInspector_V3_TlsInspector

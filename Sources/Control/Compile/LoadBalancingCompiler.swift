@@ -41,7 +41,7 @@ struct LoadBalancingCompiler {
                 max: options.hasMaximumRingSize ? options.maximumRingSize.value : nil, place.at("ring_hash_lb_config"), &config)
         case .maglevLbConfig(let options):
             if options.hasTableSize { table(options.tableSize.value, place.at("maglev_lb_config").at("table_size"), &config) }
-        case .none: break
+        case .originalDstLbConfig, .none: break
         }
         let hashing = message.commonLbConfig.consistentHashingLbConfig
         config.hashing.usesHostname = hashing.useHostnameForHashing

@@ -25,7 +25,10 @@ struct StaticSecrets {
         }
     }
 
-    private func find(_ name: String, _ kind: String, _ place: Place) -> TLSSecret? {
+    private func find(_ config: Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig, _ kind: String, _ place: Place) -> TLSSecret? {
+        let name = config.name
+        diagnostics.unsupported(
+            place, "envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig", ["sds_config": config.hasSdsConfig])
         if let secret = secrets[name] { return secret }
         diagnostics.error(
             place.at("name"), "Unknown static \(kind): \(name)", found: "'\(name)'",
@@ -44,7 +47,7 @@ struct StaticSecrets {
         message.commonTlsContext = common.message
         if case .sessionTicketKeysSdsSecretConfig(let config) = message.sessionTicketKeysType {
             let at = place.at("session_ticket_keys_sds_secret_config")
-            switch find(config.name, "session ticket keys", at)?.type {
+            switch find(config, "session ticket keys", at)?.type {
             case .sessionTicketKeys(let keys): message.sessionTicketKeys = keys
             case .none: break
             default: wrong(config.name, "session_ticket_keys", at)
@@ -66,7 +69,7 @@ struct StaticSecrets {
         var authorityName = ""
         for (i, config) in message.tlsCertificateSdsSecretConfigs.enumerated() {
             let at = place.at("tls_certificate_sds_secret_configs", i)
-            switch find(config.name, "TLS certificate", at)?.type {
+            switch find(config, "TLS certificate", at)?.type {
             case .tlsCertificate(let certificate):
                 message.tlsCertificates.append(certificate)
                 names.append(config.name)
@@ -79,11 +82,11 @@ struct StaticSecrets {
         case .validationContextSdsSecretConfig(let config):
             let at = place.at("validation_context_sds_secret_config")
             authorityName = config.name
-            if let context = validation(config.name, at) { message.validationContext = context }
+            if let context = validation(config, at) { message.validationContext = context }
         case .combinedValidationContext(let combined):
             let at = place.at("combined_validation_context").at("validation_context_sds_secret_config")
             authorityName = combined.validationContextSdsSecretConfig.name
-            guard let dynamic = validation(authorityName, at) else { break }
+            guard let dynamic = validation(combined.validationContextSdsSecretConfig, at) else { break }
             var context = combined.defaultValidationContext
             // A merge as protobuf does it: what the secret sets wins, lists are joined.
             if let bytes: [UInt8] = try? dynamic.serializedBytes() { try? context.merge(serializedBytes: bytes) }
@@ -93,12 +96,12 @@ struct StaticSecrets {
         return ResolvedContext(message: message, certificateNames: names, authorityName: authorityName)
     }
 
-    private func validation(_ name: String, _ place: Place) -> ValidationContext? {
-        switch find(name, "certificate validation context", place)?.type {
+    private func validation(_ config: Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig, _ place: Place) -> ValidationContext? {
+        switch find(config, "certificate validation context", place)?.type {
         case .validationContext(let context): return context
         case .none: return nil
         default:
-            wrong(name, "validation_context", place)
+            wrong(config.name, "validation_context", place)
             return nil
         }
     }

@@ -2,10 +2,13 @@
 
 import EnvoyAPI
 
+typealias UpstreamProxyMessage = Envoy_Extensions_TransportSockets_ProxyProtocol_V3_ProxyProtocolUpstreamTransport
+
 enum TransportSocket {
     case cleartext
     case downstreamTLS(DownstreamTLSContext)
     case upstreamTLS(UpstreamTLSContext)
+    case upstreamProxy(UpstreamProxyMessage)
 
     /// Nil after an error.
     static func read(
@@ -19,6 +22,8 @@ enum TransportSocket {
             return (try? DownstreamTLSContext(serializedBytes: any.value)).map { .downstreamTLS($0) }
         case UpstreamTLSContext.protoMessageName where !isDownstream:
             return (try? UpstreamTLSContext(serializedBytes: any.value)).map { .upstreamTLS($0) }
+        case UpstreamProxyMessage.protoMessageName where !isDownstream:
+            return (try? UpstreamProxyMessage(serializedBytes: any.value)).map { .upstreamProxy($0) }
         case "" where name == "envoy.transport_sockets.raw_buffer": return .cleartext
         case "" where name == "envoy.transport_sockets.tls":
             if !isDownstream { return .upstreamTLS(UpstreamTLSContext()) }
@@ -28,7 +33,8 @@ enum TransportSocket {
         let wanted = isDownstream ? DownstreamTLSContext.protoMessageName : UpstreamTLSContext.protoMessageName
         diagnostics.error(
             place, "Didn't find a registered implementation for '\(socket.name)' with type URL: '\(any.messageName)'",
-            expected: "envoy.transport_sockets.raw_buffer, or envoy.transport_sockets.tls with a \(wanted)")
+            expected: "envoy.transport_sockets.raw_buffer, or envoy.transport_sockets.tls with a \(wanted)"
+                + (isDownstream ? "" : ", or envoy.transport_sockets.upstream_proxy_protocol"))
         return nil
     }
 }

@@ -22,19 +22,22 @@ extension Worker {
         info.bytesReceived = unsafe connection.pointee.bytesReceived
         info.bytesSent = unsafe connection.pointee.bytesSent
         info.flags = unsafe ResponseFlags(rawValue: connection.pointee.logFlags)
-        info.version = unsafe protocolVersion(connection)
-        info.connectionID = unsafe connection.pointee.id
-        info.downstreamTLS = unsafe connections.description(of: connection)
         if let tls = unsafe connection.pointee.tls {
+            info.downstreamTLS = unsafe connections.description(of: connection)
             info.downstreamFailure = unsafe tls.pointee.failureText
             info.attemptedVersion = unsafe tls.pointee.attemptedVersion
+            if unsafe tls.pointee.hasTimedOut { info.terminationDetails = Bytes("transport socket timeout was reached" as StaticString) }
         }
-        if unsafe connection.pointee.remote.family == .none { unsafe learnAddresses(connection) }
+        info.version = unsafe protocolVersion(connection)
+        info.connectionID = unsafe connection.pointee.id
+        unsafe learnAddresses(connection)
         info.remoteAddress = unsafe connection.pointee.remote
         info.directRemoteAddress = unsafe connection.pointee.remote
         info.localAddress = unsafe connection.pointee.local
         unsafe withUnsafePointer(to: info) { info in
-            log(logs, unsafe FormatSource(tcp: info, nowNs: nowNs))
+            var source = unsafe FormatSource(tcp: info, nowNs: nowNs)
+            unsafe source.inspection = unsafe inspection(of: connection.pointee.handle)
+            log(logs, source)
         }
     }
 

@@ -31,6 +31,8 @@ extension FormatWriter {
         case .grpcStatus: unsafe grpcStatus(source, GRPCStatus.Form(rawValue: piece.pointee.option) ?? .camel)
         case .localReplyBody: .text(source.localReplyBody)
         case .serverName: unsafe serverName(piece, source)
+        case .dynamicMetadata: unsafe dynamicMetadata(piece, source).cut(piece.pointee.length)
+        case .filterState: unsafe filterState(piece, source).cut(piece.pointee.length)
         case .routeName: unsafe .present(source.stream?.pointee.route?.pointee.name ?? .empty)
         case .routeResolutions: unsafe .number(source.stream?.pointee.routeResult == nil ? 0 : 1)
         case .accessLogType: .text(Bytes(source.logType.name))
@@ -59,6 +61,8 @@ extension FormatWriter {
         case .upstreamCluster: .present(source.clusterName)
         case .upstreamFailureReason: failureReason(source)
         case .downstreamFailureReason: FormatWriter.text(unsafe source.tcp?.pointee.downstreamFailure)
+        case .ja3: fingerprint(source, isJA4: false)
+        case .ja4: fingerprint(source, isJA4: true)
         case .upstreamAttempts: .number(UInt64(source.attempts))
         case .upstreamConnectionID: .number(source.upstreamConnectionID)
         case .upstreamConnectionIDsAttempted: connectionIDs(source)
@@ -67,6 +71,7 @@ extension FormatWriter {
         case .downstreamRemoteAddress: unsafe address(source.remoteAddress, piece)
         case .downstreamDirectRemoteAddress: unsafe address(source.directRemoteAddress, piece)
         case .downstreamLocalAddress: unsafe address(source.localAddress, piece)
+        case .downstreamDirectLocalAddress: unsafe address(source.directLocalAddress, piece)
         }
     }
 }

@@ -17,8 +17,14 @@ extension FormatSource {
     @inline(__always) var remoteAddress: SocketAddress {
         unsafe stream?.pointee.remoteAddress ?? tcp?.pointee.remoteAddress ?? SocketAddress()
     }
+    @inline(__always) var directLocalAddress: SocketAddress {
+        if let direct = unsafe inspection?.pointee.directLocal, direct.family != .none { return direct }
+        return localAddress
+    }
+    /// The socket's own, whatever a listener filter has put in its place.
     @inline(__always) var directRemoteAddress: SocketAddress {
-        unsafe stream?.pointee.directRemoteAddress ?? tcp?.pointee.directRemoteAddress ?? SocketAddress()
+        if let direct = unsafe inspection?.pointee.directRemote, direct.family != .none { return direct }
+        return unsafe stream?.pointee.directRemoteAddress ?? tcp?.pointee.directRemoteAddress ?? SocketAddress()
     }
     @inline(__always) var localAddress: SocketAddress {
         unsafe stream?.pointee.localAddress ?? tcp?.pointee.localAddress ?? SocketAddress()

@@ -24,8 +24,10 @@ package enum FormatOperator: UInt8, BitwiseCopyable {
     case upstreamHostNamesAttempted, upstreamHostsAttemptedWithoutPort, upstreamHostNamesAttemptedWithoutPort
     case upstreamFailureReason, downstreamFailureReason, upstreamAttempts, upstreamConnectionID, upstreamConnectionIDsAttempted
     case upstreamLocalAddress, upstreamRemoteAddress
-    case downstreamRemoteAddress, downstreamDirectRemoteAddress, downstreamLocalAddress
+    case downstreamRemoteAddress, downstreamDirectRemoteAddress, downstreamLocalAddress, downstreamDirectLocalAddress
     case downstreamTLS, upstreamTLS, downstreamCertificateTime, upstreamCertificateTime
+    case dynamicMetadata, filterState
+    case ja3, ja4
     case connectionID, streamID, uniqueID, serverName, routeName, routeResolutions, accessLogType
 }
 
@@ -88,11 +90,11 @@ extension FormatOperator {
         "REQUESTED_SERVER_NAME": FormatOperatorRule(op: .serverName, argument: .optional),
         "ENVIRONMENT": FormatOperatorRule(op: .literal, argument: .required, mayHaveLength: true),
         "STREAM_INFO_REQ": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),
-        "DYNAMIC_METADATA": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),
+        "DYNAMIC_METADATA": FormatOperatorRule(op: .dynamicMetadata, argument: .required, mayHaveLength: true),
         "CLUSTER_METADATA": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),
         "UPSTREAM_METADATA": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),
-        "METADATA": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),
-        "FILTER_STATE": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),
+        "METADATA": FormatOperatorRule(op: .dynamicMetadata, argument: .required, mayHaveLength: true),
+        "FILTER_STATE": FormatOperatorRule(op: .filterState, argument: .required, mayHaveLength: true),
         "UPSTREAM_FILTER_STATE": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),
         "XFCC_VALUE": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),
     ]
@@ -129,6 +131,7 @@ extension FormatOperator {
         "UPSTREAM_CLUSTER": .upstreamCluster, "UPSTREAM_CLUSTER_RAW": .upstreamCluster,
         "UPSTREAM_TRANSPORT_FAILURE_REASON": .upstreamFailureReason,
         "DOWNSTREAM_TRANSPORT_FAILURE_REASON": .downstreamFailureReason,
+        "TLS_JA3_FINGERPRINT": .ja3, "TLS_JA4_FINGERPRINT": .ja4,
         "UPSTREAM_REQUEST_ATTEMPT_COUNT": .upstreamAttempts, "UPSTREAM_CONNECTION_ID": .upstreamConnectionID,
         "UPSTREAM_CONNECTION_IDS_ATTEMPTED": .upstreamConnectionIDsAttempted,
         "CONNECTION_ID": .connectionID, "STREAM_ID": .streamID, "UNIQUE_ID": .uniqueID,
@@ -143,8 +146,7 @@ extension FormatOperator {
             "ROUTE_RESOLUTION_TIME_US", "TRACE_ID", "SPAN_ID", "FILTER_CHAIN_NAME", "VIRTUAL_CLUSTER_NAME",
             "DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID", "DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID",
             "UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID", "DOWNSTREAM_LOCAL_CLOSE_REASON",
-            "DOWNSTREAM_DETECTED_CLOSE_TYPE", "UPSTREAM_DETECTED_CLOSE_TYPE",
-            "UPSTREAM_LOCAL_CLOSE_REASON", "TLS_JA3_FINGERPRINT", "TLS_JA4_FINGERPRINT",
+            "DOWNSTREAM_DETECTED_CLOSE_TYPE", "UPSTREAM_DETECTED_CLOSE_TYPE", "UPSTREAM_LOCAL_CLOSE_REASON",
         ]
     }()
 
@@ -152,7 +154,7 @@ extension FormatOperator {
     private static func address(_ name: String) -> FormatOperatorRule? {
         let ends: [(prefix: String, op: FormatOperator)] = [
             ("DOWNSTREAM_REMOTE", .downstreamRemoteAddress), ("DOWNSTREAM_DIRECT_REMOTE", .downstreamDirectRemoteAddress),
-            ("DOWNSTREAM_LOCAL", .downstreamLocalAddress), ("DOWNSTREAM_DIRECT_LOCAL", .downstreamLocalAddress),
+            ("DOWNSTREAM_LOCAL", .downstreamLocalAddress), ("DOWNSTREAM_DIRECT_LOCAL", .downstreamDirectLocalAddress),
             ("UPSTREAM_REMOTE", .upstreamRemoteAddress), ("UPSTREAM_LOCAL", .upstreamLocalAddress),
         ]
         for end in ends {

@@ -25,11 +25,11 @@ struct FormatOperatorCompiler {
         case .pointDuration: try duration(&piece)
         case .startTime, .emitTime, .downstreamCertificateTime, .upstreamCertificateTime: try time(&piece)
         case .serverName: try serverName(&piece)
-        case .downstreamRemoteAddress, .downstreamDirectRemoteAddress, .downstreamLocalAddress, .upstreamLocalAddress,
-            .upstreamRemoteAddress:
+        case .downstreamRemoteAddress, .downstreamDirectRemoteAddress, .downstreamLocalAddress,
+            .downstreamDirectLocalAddress, .upstreamLocalAddress, .upstreamRemoteAddress:
             mask(&piece)
         case .literal: constant(&piece)
-        case .absent: try metadata()
+        case .absent, .dynamicMetadata, .filterState: try metadata(&piece)
         default: break
         }
         return piece
@@ -221,7 +221,7 @@ struct FormatOperatorCompiler {
         return String(decoding: name.prefix { $0 != 0 }, as: UTF8.self)
     }()
 
-    private func metadata() throws(FormatError) {
+    private func metadata(_ piece: inout FormatPiece) throws(FormatError) {
         let argument = token.argument ?? ""
         let parts = argument.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
         if token.name == "METADATA" {
@@ -231,7 +231,9 @@ struct FormatOperatorCompiler {
             guard let kind = parts.first, kinds.contains(kind) else {
                 throw FormatError("\(parts.first ?? "") is not supported type of metadata. Expected \(kinds.joined(separator: ", "))")
             }
+            if kind != "DYNAMIC" { piece.op = .absent }
         }
+        if piece.op == .dynamicMetadata { return FormatMetadata.dynamic(token.name == "METADATA" ? parts.dropFirst() : parts[...], arena, &piece) }
         guard token.name.hasSuffix("FILTER_STATE") else { return }
         guard let key = parts.first, !key.isEmpty else {
             throw FormatError("Invalid filter state configuration, key cannot be empty.")
@@ -239,6 +241,7 @@ struct FormatOperatorCompiler {
         if parts.count > 1, !["PLAIN", "TYPED", "FIELD"].contains(parts[1]) {
             throw FormatError("Invalid filter state serialize type, only support PLAIN/TYPED/FIELD.")
         }
+        FormatMetadata.filterState(parts, arena, &piece)
     }
 }
 

@@ -72,8 +72,8 @@ package struct FormatSource {
     package var stream: UnsafePointer<HTTPStream>?
     package var tcp: UnsafePointer<TCPLogInfo>?
     package var clusterName = Bytes.empty
-    /// What the client's hello named, where a listener filter has read it.
-    package var serverName = Bytes.empty
+    /// What listener filters have found out; nil: there were none.
+    var inspection: UnsafePointer<Inspection>?
     /// The host that was chosen; nil: none.
     package var host: UnsafePointer<HostConfig>?
     /// The worker's time of this turn.
@@ -93,6 +93,9 @@ package struct FormatSource {
         unsafe self.tcp = unsafe tcp
         self.nowNs = nowNs
     }
+
+    /// What the client's hello named, where a listener filter has read it.
+    var serverName: Bytes { unsafe inspection?.pointee.serverName ?? .empty }
 }
 
 extension Worker {
@@ -101,7 +104,7 @@ extension Worker {
     package func formatSource(_ stream: UnsafeMutablePointer<HTTPStream>) -> FormatSource {
         var source = unsafe FormatSource(stream: UnsafePointer(stream), nowNs: nowNs)
         if let host = unsafe hosts[stream.pointee.host] { unsafe source.host = unsafe UnsafePointer(host.hostConfig) }
-        if unsafe stream.pointee.isTLS { source.serverName = unsafe serverName(stream.pointee.downstream) }
+        if unsafe stream.pointee.isInspected { unsafe source.inspection = unsafe inspection(of: stream.pointee.downstream) }
         // An entry of a weighted list may take its cluster's name from a header.
         if let chosen = unsafe stream.pointee.chosen, unsafe !chosen.pointee.name.isEmpty {
             source.clusterName = unsafe chosen.pointee.name
@@ -116,11 +119,10 @@ extension Worker {
         return source
     }
 
-    /// What `tls_inspector` has read; empty: nothing.
-    func serverName(_ connection: Handle) -> Bytes {
+    func inspection(of connection: Handle) -> UnsafePointer<Inspection>? {
         guard let connection = unsafe connections.slab[connection], let inspection = unsafe inspections[connection.pointee.inspection]
-        else { return .empty }
-        return unsafe inspection.pointee.serverName
+        else { return nil }
+        return unsafe UnsafePointer(inspection)
     }
 
     /// The same for a TCP connection; `host` as the upstream connection had it.

@@ -50,6 +50,13 @@ extension FormatSource {
 }
 
 extension FormatWriter {
+    mutating func fingerprint(_ source: FormatSource, isJA4: Bool) -> FormatValue {
+        guard let inspection = unsafe source.inspection else { return .missing }
+        value.reset()
+        unsafe inspection.pointee.fingerprints.write(isJA4: isJA4, into: &value)
+        return .present(value.bytes)
+    }
+
     static func text(_ bytes: Bytes?) -> FormatValue {
         guard let bytes, !bytes.isEmpty else { return .missing }
         return .text(bytes)

@@ -52,7 +52,7 @@ package struct FormatWriter {
         if unsafe piece.pointee.op == .literal { return unsafe text.put(piece.pointee.text) }
         switch unsafe evaluate(piece, source) {
         case .missing: if missing == .dash { text.put(UInt8(ascii: "-")) }
-        case .text(let bytes): text.put(bytes)
+        case .text(let bytes), .json(let bytes): text.put(bytes)
         case .number(let number): text.put(decimal: number)
         case .negative(let number):
             text.put(UInt8(ascii: "-"))
@@ -67,6 +67,8 @@ enum FormatValue {
     case missing
     /// In a head, in frozen memory, or in `FormatWriter.value`.
     case text(Bytes)
+    /// An object, as JSON; in `FormatWriter.value`.
+    case json(Bytes)
     case number(UInt64)
     /// The magnitude of a number below zero.
     case negative(UInt64)

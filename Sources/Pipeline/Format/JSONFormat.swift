@@ -146,6 +146,7 @@ extension FormatWriter {
             text.put(bytes)
             escape(from: start)
             text.put(UInt8(ascii: "\""))
+        case .json(let bytes): text.put(bytes)
         case .missing: break
         }
         member()

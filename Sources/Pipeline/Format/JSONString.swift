@@ -52,44 +52,48 @@ package enum JSONString {
         output.put(hex: UInt64(byte), width: 4)
     }
 
-    /// RFC 3629 §4: no overlong forms, no surrogates, nothing above U+10FFFF.
     static func isUTF8(_ bytes: Bytes) -> Bool {
         var i = 0
         while i < bytes.count {
-            let lead = bytes[i]
-            var low: UInt8 = 0x80
-            var high: UInt8 = 0xbf
-            let more: Int
-            switch lead {
-            case 0..<0x80:
-                i &+= 1
-                continue
-            case 0xc2...0xdf: more = 1
-            case 0xe0:
-                more = 2
-                low = 0xa0
-            case 0xe1...0xec, 0xee, 0xef: more = 2
-            case 0xed:
-                more = 2
-                high = 0x9f
-            case 0xf0:
-                more = 3
-                low = 0x90
-            case 0xf1...0xf3: more = 3
-            case 0xf4:
-                more = 3
-                high = 0x8f
-            default: return false
-            }
-            guard i &+ more < bytes.count else { return false }
-            for j in 1...more {
-                let byte = bytes[i &+ j]
-                guard byte >= low, byte <= high else { return false }
-                low = 0x80
-                high = 0xbf
-            }
-            i &+= more &+ 1
+            let length = lengthOfScalar(bytes, at: i)
+            if length == 0 { return false }
+            i &+= length
         }
         return true
+    }
+
+    /// RFC 3629 §4: no overlong forms, no surrogates, nothing above U+10FFFF. 0: no scalar begins here.
+    static func lengthOfScalar(_ bytes: Bytes, at place: Int) -> Int {
+        let lead = bytes[place]
+        var low: UInt8 = 0x80
+        var high: UInt8 = 0xbf
+        let more: Int
+        switch lead {
+        case 0..<0x80: return 1
+        case 0xc2...0xdf: more = 1
+        case 0xe0:
+            more = 2
+            low = 0xa0
+        case 0xe1...0xec, 0xee, 0xef: more = 2
+        case 0xed:
+            more = 2
+            high = 0x9f
+        case 0xf0:
+            more = 3
+            low = 0x90
+        case 0xf1...0xf3: more = 3
+        case 0xf4:
+            more = 3
+            high = 0x8f
+        default: return 0
+        }
+        guard place &+ more < bytes.count else { return 0 }
+        for j in 1...more {
+            let byte = bytes[place &+ j]
+            guard byte >= low, byte <= high else { return 0 }
+            low = 0x80
+            high = 0xbf
+        }
+        return more &+ 1
     }
 }

@@ -170,9 +170,11 @@ extension Worker {
     }
 
     /// Peer and own address of an accepted connection, asked for when first needed. A listener that is bound to one
-    /// address has told the second when the connection was opened.
+    /// address has told the second when the connection was opened; a listener filter may have set both.
     func learnAddresses(_ connection: UnsafeMutablePointer<Connection>) {
-        unsafe connection.pointee.remote = unsafe SocketAddress(peerOf: connection.pointee.descriptor)
+        if unsafe connection.pointee.remote.family == .none {
+            unsafe connection.pointee.remote = unsafe SocketAddress(peerOf: connection.pointee.descriptor)
+        }
         if unsafe connection.pointee.local.family == .none {
             unsafe connection.pointee.local = unsafe SocketAddress(localOf: connection.pointee.descriptor)
         }

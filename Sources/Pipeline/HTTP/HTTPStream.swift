@@ -48,6 +48,10 @@ public struct HTTPStream {
     package var nextPending: Handle = .none
     package var previousPending: Handle = .none
     package var isPending = false
+    /// Connections with this key may carry it; 0: those of anybody.
+    var poolKey: UInt64 = 0
+    /// A connection is under way for it, where connections have keys.
+    var hasOwnConnection = false
     package var attempt: UInt16 = 0
     package var requestHeadDone = false
     package var requestEnded = false
@@ -65,7 +69,12 @@ public struct HTTPStream {
     package var isConnect = false
     /// CONNECT that ends here (`connect_config`): the upstream connection carries what the client sends, no HTTP.
     package var isTCP = false
+    /// The client speaks gRPC: answers of ours are gRPC's.
     package var isGRPC = false
+    /// What goes to the upstream is gRPC.
+    package var isGRPCUpstream = false
+    /// The host's account of the request waits for `grpc-status` in the trailers.
+    package var successIsOpen = false
     package var expectsContinue = false
     package var isInternal = false
     package var isDestroyed = false
@@ -188,10 +197,13 @@ public struct HTTPStream {
     package var transportFailure = Bytes.empty
     /// The client's connection has TLS; what it agreed on, and so of the upstream's. Held until the stream goes.
     package var isTLS = false
+    /// Listener filters have looked at its connection.
+    var isInspected = false
     package var downstreamTLS: TLSDescription?
     package var upstreamTLS: TLSDescription?
     /// Peer of the connection, or the client that trusted headers name.
     package var remoteAddress = SocketAddress()
+    /// The connection's, before `x-forwarded-for` is asked.
     package var directRemoteAddress = SocketAddress()
     package var localAddress = SocketAddress()
     package var upstreamRemoteAddress = SocketAddress()

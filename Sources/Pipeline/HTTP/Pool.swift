@@ -12,12 +12,14 @@ extension Worker {
         _ stream: StreamPointer, _ cluster: UnsafeMutablePointer<Cluster>, _ host: UnsafeMutablePointer<Host>
     ) {
         unsafe stream.pointee.wantsHTTP2 = unsafe choosesHTTP2(stream, cluster)
+        unsafe stream.pointee.poolKey = unsafe poolKey(stream, cluster)
+        unsafe stream.pointee.hasOwnConnection = false
         if unsafe stream.pointee.wantsHTTP2 {
             if unsafe leaseHTTP2(stream, host) { return }
             return unsafe waitForConnection(stream, cluster, host)
         }
         // A CONNECT that ends here wants a connection that has carried nothing.
-        while unsafe !stream.pointee.isTCP, let client = unsafe clients[host.pointee.idleHead] {
+        while unsafe !stream.pointee.isTCP, let client = unsafe idleClient(host, stream.pointee.poolKey) {
             unsafe removeIdle(client, host)
             guard let connection = unsafe connections.slab[client.pointee.connection], unsafe !connection.pointee.sawEnd,
                 unsafe !connection.pointee.isClosing
@@ -29,6 +31,20 @@ extension Worker {
             return
         }
         unsafe waitForConnection(stream, cluster, host)
+    }
+
+    // HOT: per message.
+    /// The newest idle connection with this key.
+    @inline(__always)
+    private func idleClient(_ host: UnsafeMutablePointer<Host>, _ key: UInt64) -> UnsafeMutablePointer<H1Client>? {
+        var client = unsafe clients[host.pointee.idleHead]
+        if key == 0 { return unsafe client }
+        var left = Worker.keyedSearchMax
+        while let idle = unsafe client, unsafe idle.pointee.key != key {
+            left &-= 1
+            unsafe client = left == 0 ? nil : clients[idle.pointee.nextIdle]
+        }
+        return unsafe client
     }
 
     private func waitForConnection(
@@ -58,31 +74,66 @@ extension Worker {
         _ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>, _ priority: Priority
     ) {
         guard unsafe host.pointee.connectingCount < host.pointee.pendingCount &- host.pointee.pendingHTTP2Count else { return }
+        guard let stream = unsafe lastUnserved(host, http2: false) else { return }
         guard unsafe takePlace(host, cluster, priority) else { return }
-        let isTCP = unsafe streams[host.pointee.pendingTail]?.pointee.isTCP ?? false
-        if unsafe openClient(host, cluster, priority, isTCP: isTCP) == nil {
+        unsafe stream.pointee.hasOwnConnection = true
+        if unsafe openClient(host, cluster, priority, for: stream) == nil {
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxConnectFail)
-            if unsafe host.pointee.connectionCount == 0 { unsafe failPending(host, .connectFailed(0)) }
+            if unsafe host.pointee.connectionCount == 0 { unsafe failPending(host, .connectFailed(0), stream.pointee.poolKey) }
         }
+    }
+
+    /// The newest of the streams that wait for whom no connection is under way.
+    func lastUnserved(_ host: UnsafeMutablePointer<Host>, http2: Bool) -> StreamPointer? {
+        var stream = unsafe streams[host.pointee.pendingTail]
+        while let waiting = unsafe stream,
+            unsafe waiting.pointee.wantsHTTP2 != http2 || (waiting.pointee.hasOwnConnection && waiting.pointee.poolKey != 0)
+        {
+            unsafe stream = streams[waiting.pointee.previousPending]
+        }
+        return unsafe stream
     }
 
     /// A place among the cluster's connections. One connection per host is always allowed, or its streams would wait for
     /// ever.
     func takePlace(_ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>, _ priority: Priority) -> Bool {
         if unsafe takeConnection(cluster, priority) { return true }
+        // An idle connection of somebody else's stands in the way.
+        if unsafe cluster.pointee.config.pointee.hasKeyedConnections, unsafe closeIdle(host), unsafe takeConnection(cluster, priority) {
+            return true
+        }
         unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxOverflow)
         guard unsafe host.pointee.connectionCount == 0 else { return false }
         unsafe cluster.pointee.config.pointee.breakers?.takeBeyond(.connections, priority)
         return true
     }
 
+    /// False: there was none to close. The host stays.
+    private func closeIdle(_ host: UnsafeMutablePointer<Host>) -> Bool {
+        if let client = unsafe clients[host.pointee.idleHead], let connection = unsafe connections.slab[client.pointee.connection] {
+            unsafe closeClient(client, connection, byPeer: false)
+            return true
+        }
+        var left = Worker.keyedSearchMax
+        var session = unsafe h2.sessions[host.pointee.http2Head]
+        while let idle = unsafe session, left > 0 {
+            if unsafe idle.pointee.streamCount == 0, let connection = unsafe connections.slab[idle.pointee.connection] {
+                unsafe closeHTTP2Client(idle, connection, byPeer: false)
+                return true
+            }
+            left &-= 1
+            unsafe session = h2.sessions[idle.pointee.pool.next]
+        }
+        return false
+    }
+
     // HOT: per message.
-    /// The stream that has waited longest for a connection of this protocol.
+    /// The stream that has waited longest for a connection of this protocol with this key.
     @inline(__always)
-    func firstPending(_ host: UnsafeMutablePointer<Host>, http2: Bool) -> StreamPointer? {
+    func firstPending(_ host: UnsafeMutablePointer<Host>, _ key: UInt64, http2: Bool) -> StreamPointer? {
         var stream = unsafe streams[host.pointee.pendingHead]
-        // Both sorts wait in one line only where the protocol is the client's.
-        while let waiting = unsafe stream, unsafe waiting.pointee.wantsHTTP2 != http2 {
+        // Several sorts wait in one line only where the protocol is the client's, or connections have keys.
+        while let waiting = unsafe stream, unsafe waiting.pointee.wantsHTTP2 != http2 || waiting.pointee.poolKey != key {
             unsafe stream = streams[waiting.pointee.nextPending]
         }
         return unsafe stream
@@ -94,7 +145,7 @@ extension Worker {
         _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>,
         _ host: UnsafeMutablePointer<Host>
     ) {
-        while let stream = unsafe firstPending(host, http2: false) {
+        while let stream = unsafe firstPending(host, client.pointee.key, http2: false) {
             if unsafe stream.pointee.isTCP, unsafe client.pointee.requests > 0 {
                 let priority = unsafe stream.pointee.upstreamIsHigh ? Priority.high : .normal
                 unsafe closeClient(client, connection, byPeer: false)
@@ -107,6 +158,12 @@ extension Worker {
         if unsafe host.pointee.isRemoved {
             unsafe closeClient(client, connection, byPeer: false)
             return
+        }
+        if unsafe client.pointee.key != 0, unsafe lastUnserved(host, http2: false) != nil, let cluster = unsafe cluster(of: host) {
+            // Somebody else waits for a place.
+            let priority = unsafe connection.pointee.isHigh ? Priority.high : .normal
+            unsafe closeClient(client, connection, byPeer: false)
+            return unsafe openForPending(host, cluster, priority)
         }
         unsafe client.pointee.isIdle = true
         unsafe client.pointee.previousIdle = .none
@@ -169,11 +226,11 @@ extension Worker {
             .pendingRequests, stream.pointee.upstreamIsHigh ? .high : .normal, thread: index)
     }
 
-    /// No connection could be had: everybody who waits is told, so that nobody waits for a dead host.
-    func failPending(_ host: UnsafeMutablePointer<Host>, _ failure: UpstreamFailure, http2: Bool = false) {
+    /// No connection could be had: everybody who waits for one with this key is told, so that nobody waits for a dead host.
+    func failPending(_ host: UnsafeMutablePointer<Host>, _ failure: UpstreamFailure, _ key: UInt64, http2: Bool = false) {
         let handle = unsafe host.pointee.handle
         var budget = unsafe host.pointee.pendingCount
-        while budget > 0, let host = unsafe hosts[handle], let stream = unsafe firstPending(host, http2: http2) {
+        while budget > 0, let host = unsafe hosts[handle], let stream = unsafe firstPending(host, key, http2: http2) {
             budget &-= 1
             unsafe dequeue(stream, host)
             if let cluster = unsafe cluster(of: host) {

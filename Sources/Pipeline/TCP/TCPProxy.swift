@@ -95,7 +95,7 @@ extension Worker {
             return unsafe tcpTryAgain(session)
         }
         unsafe session.pointee.host = unsafe host.pointee.handle
-        guard let upstream = unsafe connect(to: host, cluster, role: .tcpUpstream) else {
+        guard let upstream = unsafe connect(to: host, cluster, role: .tcpUpstream, UpstreamIdentity(client: session.pointee.downstream)) else {
             breakers?.give(.pendingRequests, .normal, thread: index)
             count(stats, .upstreamCxConnectFail)
             return unsafe tcpTryAgain(session)
@@ -242,6 +242,8 @@ extension Worker {
         if unsafe session.pointee.early.count >= session.pointee.config.pointee.earlyBytesMax ?? 0 {
             unsafe connections.pause(connection)
         }
+        // What a listener filter has read ahead is no early data where nobody asked for such.
+        guard unsafe session.pointee.config.pointee.waitsForData || session.pointee.config.pointee.earlyBytesMax != nil else { return }
         guard unsafe !session.pointee.hasEarlyData else { return }
         unsafe session.pointee.hasEarlyData = true
         unsafe countTCP(session.pointee.config.pointee.stats, .earlyDataReceivedCountTotal)

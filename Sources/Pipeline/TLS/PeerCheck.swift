@@ -67,7 +67,8 @@ package struct PeerCheck: BitwiseCopyable {
         // The errors below are ours: OpenSSL has none for them, and says `certificate_unknown`, as Envoy does.
         let chainError = unsafe X509_STORE_CTX_get_error(store)
         unsafe X509_STORE_CTX_set_error(store, X509_V_OK)
-        if matchesServerName || !names.isEmpty, unsafe !hasName(leaf, tls) {
+        let checked = unsafe tls.pointee.checkedName
+        if matchesServerName || !names.isEmpty || !checked.isEmpty, unsafe !hasName(leaf, tls, checked) {
             unsafe tls.pointee.verdict.failure = .name
             unsafe PeerRemarks.names(leaf, tls.pointee.text)
             return false
@@ -80,7 +81,7 @@ package struct PeerCheck: BitwiseCopyable {
             return false
         }
         if !isValidated { unsafe X509_STORE_CTX_set_error(store, chainError) }
-        unsafe tls.pointee.verdict.isValidated = isValidated && checksSomething
+        unsafe tls.pointee.verdict.isValidated = isValidated && (checksSomething || !checked.isEmpty)
         return true
     }
 
@@ -98,11 +99,12 @@ package struct PeerCheck: BitwiseCopyable {
         }
     }
 
-    private func hasName(_ leaf: OpaquePointer, _ tls: UnsafeMutablePointer<TLSConnection>) -> Bool {
+    private func hasName(_ leaf: OpaquePointer, _ tls: UnsafeMutablePointer<TLSConnection>, _ checked: Bytes) -> Bool {
         let list = unsafe X509_get_ext_d2i(leaf, NID_subject_alt_name, nil, nil)
         guard let list = unsafe list.map({ OpaquePointer($0) }) else { return false }
         defer { unsafe martlet_names_free(list) }
-        let wanted = unsafe matchesServerName ? tls.pointee.serverName : .empty
+        let wanted = unsafe !checked.isEmpty ? checked : matchesServerName ? tls.pointee.serverName : .empty
+        let address = checked.isEmpty ? nil : SocketAddress(numeric: checked)
         for i in unsafe 0..<martlet_sk_name_count(list) {
             guard let name = unsafe martlet_sk_name(list, i) else { continue }
             var count = 0
@@ -111,6 +113,8 @@ package struct PeerCheck: BitwiseCopyable {
             let type = unsafe name.pointee.type
             if !wanted.isEmpty {
                 if type == GEN_DNS, PeerCheck.dnsName(bytes, covers: wanted) { return true }
+                if type == GEN_IPADD, let address, PeerCheck.address(bytes) == address { return true }
+                if type == GEN_URI, !checked.isEmpty, bytes.equals(checked) { return true }
                 continue
             }
             for j in 0..<names.count where names[j].type == type {

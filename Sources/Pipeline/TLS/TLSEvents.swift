@@ -42,6 +42,7 @@ extension Worker {
         else { return }
         let config = unsafe listener.assumingMemoryBound(to: ListenerConfig.self)
         unsafe countListener(config.pointee.stats, .downstreamCxTransportSocketConnectTimeout)
+        unsafe tls.pointee.hasTimedOut = true
         if let server = unsafe servers[connection.pointee.session], unsafe connection.pointee.role == .http1Downstream {
             return unsafe downstreamGone(server, connection, byPeer: false)
         }
@@ -52,11 +53,14 @@ extension Worker {
 
     /// TLS for a connection that is under way to a host: the handshake begins when it is there.
     func prepareTLS(
-        _ connection: UnsafeMutablePointer<Connection>, _ host: UnsafeMutablePointer<Host>, _ config: UnsafePointer<ClusterConfig>
+        _ connection: UnsafeMutablePointer<Connection>, _ host: UnsafeMutablePointer<Host>, _ config: UnsafePointer<ClusterConfig>,
+        _ identity: UpstreamIdentity
     ) -> Bool {
         guard let tls = unsafe openTLS(connection, slot: config.pointee.tlsSlot) else { return false }
         let hostName = unsafe host.pointee.config.hostname
-        let name = unsafe config.pointee.prefersHostName && !hostName.isEmpty ? hostName : config.pointee.serverName
+        var name = unsafe config.pointee.prefersHostName && !hostName.isEmpty ? hostName : config.pointee.serverName
+        if !identity.serverName.isEmpty { name = identity.serverName }
+        guard unsafe identity.checkedName.isEmpty || connections.check(tls, name: identity.checkedName) else { return false }
         unsafe connections.begin(tls, serverName: name, protocols: Worker.protocols(connection.pointee.role))
         unsafe connection.pointee.isShakingHands = true
         return true
@@ -213,13 +217,21 @@ extension Worker {
 
     private func tlsFailed(_ connection: UnsafeMutablePointer<Connection>, _ tls: UnsafeMutablePointer<TLSConnection>) {
         unsafe countFailed(tls)
-        if unsafe !listenerLogs(connection).isEmpty {
-            unsafe tls.pointee.failureText = failureTexts.intern(connections.tlsFailureText, else: "TLS_error")
-        }
         if unsafe connection.pointee.isShakingHands {
             unsafe handshakeFailed(connection)
         } else {
+            unsafe tls.pointee.failureText = failureTexts.intern(connections.tlsFailureText, else: "TLS_error")
             unsafe received(EPROTO, connection)
         }
+    }
+}
+
+extension Worker {
+    /// A client whose socket broke in the middle of its handshake: as Envoy words it, for logs.
+    func noteReset(_ connection: UnsafeMutablePointer<Connection>, _ error: Int32) {
+        guard let tls = unsafe connection.pointee.tls, unsafe tls.pointee.isHandshaking, unsafe connection.pointee.host.isNone
+        else { return }
+        connections.describe(brokenBy: error)
+        unsafe tls.pointee.failureText = failureTexts.intern(connections.tlsFailureText, else: "TLS_error")
     }
 }

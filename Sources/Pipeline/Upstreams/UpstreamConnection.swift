@@ -21,7 +21,7 @@ extension Worker {
     /// Starts to connect to a host, with a place from `takeConnection`; nil when no descriptor could be had.
     func connect(
         to host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>, role: ConnectionRole,
-        priority: Priority = .normal
+        priority: Priority = .normal, _ identity: UpstreamIdentity
     ) -> UnsafeMutablePointer<Connection>? {
         let config = unsafe cluster.pointee.config
         let address = unsafe host.pointee.config.address
@@ -56,7 +56,11 @@ extension Worker {
             return nil
         }
         unsafe connection.pointee.remote = address
-        if unsafe config.pointee.tlsSlot != noTLS, unsafe !prepareTLS(connection, host, config) {
+        var isPrepared = unsafe config.pointee.tlsSlot == noTLS || prepareTLS(connection, host, config, identity)
+        if isPrepared, let proxy = unsafe config.pointee.proxyHeader {
+            isPrepared = unsafe queueProxyHeader(connection, identity.client, proxy)
+        }
+        if !isPrepared {
             unsafe giveConnection(cluster, priority)
             unsafe connections.close(connection)
             return nil

@@ -196,12 +196,7 @@ extension Worker {
         unsafe pins.pin(config.pointee.part)
         downstreamConnections &+= 1
         tellConnections()
-        let worker = unsafe config.pointee.workerStats[index]
-        unsafe countListener(config.pointee.stats, .downstreamCxTotal)
-        unsafe cells.gaugeAdd(config.pointee.stats &+ ListenerStat.downstreamCxActive.rawValue, 1)
-        cells.increment(worker &+ ListenerWorkerStat.downstreamCxTotal.rawValue)
-        cells.gaugeAdd(worker &+ ListenerWorkerStat.downstreamCxActive.rawValue, 1)
-        if unsafe config.pointee.inspects { return unsafe beginInspection(connection, config.pointee.inspector) }
+        if unsafe !config.pointee.listenerFilters.isEmpty { return unsafe beginInspection(connection, config) }
         if unsafe config.pointee.chains.isEmpty { return unsafe open(connection, config.onlyChain) }
         if let chain = unsafe findChain(connection, config, ConnectionFacts()) { return unsafe open(connection, chain) }
         unsafe countListener(config.pointee.stats, .noFilterChainMatch)
@@ -210,6 +205,7 @@ extension Worker {
 
     /// Its filter chain takes over.
     func open(_ connection: UnsafeMutablePointer<Connection>, _ config: UnsafePointer<FilterChainConfig>) {
+        unsafe countOpened(connection)
         if unsafe config.pointee.tlsSlot != noTLS, unsafe !beginTLS(connection, config) { return unsafe close(connection) }
         switch unsafe config.pointee.chain {
         case .tcpProxy(let proxy): unsafe tcpOpened(connection, proxy)
@@ -226,25 +222,40 @@ extension Worker {
         }
     }
 
+    /// As in Envoy, one that got no filter chain is no connection of the listener's.
+    private func countOpened(_ connection: UnsafeMutablePointer<Connection>) {
+        guard let config = unsafe listenerConfig(connection) else { return }
+        unsafe connection.pointee.isCounted = true
+        let worker = unsafe config.pointee.workerStats[index]
+        unsafe countListener(config.pointee.stats, .downstreamCxTotal)
+        unsafe cells.gaugeAdd(config.pointee.stats &+ ListenerStat.downstreamCxActive.rawValue, 1)
+        cells.increment(worker &+ ListenerWorkerStat.downstreamCxTotal.rawValue)
+        cells.gaugeAdd(worker &+ ListenerWorkerStat.downstreamCxActive.rawValue, 1)
+    }
+
+    private func countClosed(_ connection: UnsafeMutablePointer<Connection>, _ config: UnsafePointer<ListenerConfig>) {
+        guard unsafe connection.pointee.isCounted else { return }
+        let worker = unsafe config.pointee.workerStats[index]
+        unsafe countListener(config.pointee.stats, .downstreamCxDestroy)
+        unsafe cells.gaugeAdd(config.pointee.stats &+ ListenerStat.downstreamCxActive.rawValue, -1)
+        cells.gaugeAdd(worker &+ ListenerWorkerStat.downstreamCxActive.rawValue, -1)
+        unsafe cells.record(
+            config.pointee.stats &+ ListenerStat.downstreamCxLengthMs.rawValue,
+            (nowNs &- connection.pointee.openedNs) / 1_000_000)
+    }
+
     /// Closes a downstream or upstream connection and its accounts. The session must have been dealt with.
     func close(_ connection: UnsafeMutablePointer<Connection>) {
         guard unsafe !connection.pointee.isClosing else { return }
         unsafe timers.cancel(connection.timerNode)
         if unsafe connection.pointee.tls != nil { unsafe leaveTLS(connection) }
-        if unsafe !connection.pointee.inspection.isNone { unsafe endInspection(connection) }
-        if let listener = unsafe connection.pointee.listener {
-            let config = unsafe listener.assumingMemoryBound(to: ListenerConfig.self)
-            let worker = unsafe config.pointee.workerStats[index]
+        if let config = unsafe listenerConfig(connection) {
             unsafe logConnection(connection)
-            unsafe countListener(config.pointee.stats, .downstreamCxDestroy)
-            unsafe cells.gaugeAdd(config.pointee.stats &+ ListenerStat.downstreamCxActive.rawValue, -1)
-            cells.gaugeAdd(worker &+ ListenerWorkerStat.downstreamCxActive.rawValue, -1)
-            unsafe cells.record(
-                config.pointee.stats &+ ListenerStat.downstreamCxLengthMs.rawValue,
-                (nowNs &- connection.pointee.openedNs) / 1_000_000)
+            unsafe countClosed(connection, config)
             downstreamConnections &-= 1
             tellConnections()
             unsafe pins.unpin(connection.pointee.owner)
+            if unsafe !connection.pointee.inspection.isNone { unsafe endInspection(connection) }
             unsafe connection.pointee.listener = nil
         }
         unsafe connections.close(connection)

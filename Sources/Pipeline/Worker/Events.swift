@@ -23,6 +23,7 @@ extension Worker {
             if unsafe connection.pointee.tls != nil, unsafe !tlsEnded(connection) { return }
             unsafe received(end: connection)
         case .failed(let connection, let error):
+            unsafe noteReset(connection, error)
             if unsafe connection.pointee.isShakingHands { return unsafe handshakeBroken(connection, error) }
             unsafe received(error, connection)
         case .nothing: break
@@ -91,6 +92,7 @@ extension Worker {
         switch connections.connected(completion) {
         case .connected(let connection):
             unsafe connection.pointee.activeMs = nowMs
+            unsafe sendProxyHeader(connection)
             if unsafe connection.pointee.tls != nil { unsafe tlsConnected(connection) } else { unsafe established(connection) }
         case .failed(let connection, let error): unsafe connectFailed(connection, .refused(error))
         case .nothing: break

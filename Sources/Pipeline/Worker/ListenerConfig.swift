@@ -31,9 +31,11 @@ package struct ListenerConfig: BitwiseCopyable {
     /// The chain without a match: the one chain, or the default chain of several.
     package var only = FilterChainConfig()
     package var hasDefaultChain = true
-    /// The first bytes are read before a chain is chosen.
-    package var inspects = false
-    package var inspector = InspectorConfig()
+    /// What looks at a connection before a chain is chosen.
+    package var listenerFilters = FrozenArray<ListenerFilterConfig>()
+    /// `listener_filters_timeout`, in milliseconds; 0: none.
+    package var filtersTimeoutMs: UInt64 = 15_000
+    package var continuesOnTimeout = false
     package init() {}
 
     /// Of a listener with one chain.

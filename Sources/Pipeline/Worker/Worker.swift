@@ -134,22 +134,41 @@ public final class Worker {
 
     // HOT: per turn.
     package func turn() {
-        if !h2.due.isEmpty { pumpSessions() }
-        connections.flushAll()
-        while let connection = unsafe connections.takeFinished() { unsafe closeEither(connection) }
-        memory.buffers.publish()
-        connections.resumeStarved()
-        connections.resumeLater(nowMs: nowMs)
+        prepareTurn()
         ring.turn(timeoutNs: waitNs)
-        nowNs = Clock.monotonicNs()
-        nowMs = nowNs / 1_000_000
-        wall = 0
+        beginTurn(atNs: Clock.monotonicNs())
         let count = unsafe ring.take(completions, max: Worker.completionsPerTurn)
         var i = 0
         while i < count {
             unsafe run(completions[i])
             i &+= 1
         }
+        concludeTurn()
+    }
+
+    // The parts of a turn, for whoever is the kernel to a worker by hand: tests and the fuzzer.
+
+    /// Everything that this thread wants of the kernel is queued.
+    @inline(__always)
+    package func prepareTurn() {
+        if !h2.due.isEmpty { pumpSessions() }
+        connections.flushAll()
+        while let connection = unsafe connections.takeFinished() { unsafe closeEither(connection) }
+        memory.buffers.publish()
+        connections.resumeStarved()
+        connections.resumeLater(nowMs: nowMs)
+    }
+
+    @inline(__always)
+    package func beginTurn(atNs: UInt64) {
+        nowNs = atNs
+        nowMs = atNs / 1_000_000
+        wall = 0
+    }
+
+    /// What follows the completions.
+    @inline(__always)
+    package func concludeTurn() {
         _ = timers.advance(to: nowMs, limit: Worker.timersPerTurn) { token in fired(token) }
         if !producing.isEmpty { produceMore() }
         if !finishedCalls.isEmpty { deliverCalls() }
@@ -166,7 +185,7 @@ public final class Worker {
     }
 
     // HOT: per completion.
-    private func run(_ completion: Completion) {
+    package func run(_ completion: Completion) {
         switch Operation.of(completion.user_data) {
         case .receive: received(completion)
         case .send: sent(completion)

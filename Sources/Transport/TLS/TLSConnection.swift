@@ -18,6 +18,8 @@ package struct TLSConnection {
     package internal(set) var cipher = ByteQueue()
     /// Bytes at the front of the connection's `out` that `cipher` carries.
     var sealed = 0
+    /// Of `cipher`, what waits for the first answer: session tickets.
+    var ticketBytes = 0
     package internal(set) var isHandshaking = true
     /// `close_notify` is in `cipher`, or was.
     var saidClose = false
@@ -34,7 +36,14 @@ package struct TLSConnection {
     package var failureText = Bytes.empty
     /// Upstream: who waits for the handshake is told about this error.
     package var verdict = PeerVerdict()
+    /// Upstream: the name that the peer's certificate must be for, of this connection's own.
+    var checked: Block?
+    var checkedCount = 0
+    /// Downstream: the handshake took longer than it may.
+    package var hasTimedOut = false
     package var staple = StapleOutcome.notAsked
+
+    package var checkedName: Bytes { checked.map { unsafe Bytes(UnsafeRawPointer($0.base), checkedCount) } ?? .empty }
 
     init(
         handle: Handle, connection: Handle, config: UnsafePointer<TLSContextConfig>,

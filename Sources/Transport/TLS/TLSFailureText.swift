@@ -52,7 +52,9 @@ package struct TLSFailureText {
             } else if let reason = unsafe ERR_reason_error_string(error) {
                 add(upper: unsafe Bytes(UnsafeRawPointer(reason), min(strlen(reason), 64)))
             }
-            if !remark.isEmpty, martlet_err_reason(error) == SSL_R_CERTIFICATE_VERIFY_FAILED {
+            let reason = martlet_err_reason(error)
+            if reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE { add(":peer_did_not_provide_required_client_certificate") }
+            if !remark.isEmpty, reason == SSL_R_CERTIFICATE_VERIFY_FAILED {
                 add(":")
                 add(unsafe Bytes(UnsafeRawPointer(base) + remark.lowerBound, remark.count))
             }
@@ -89,6 +91,7 @@ package struct TLSFailureText {
         let theirs: Int32 =
             switch reason {
             case SSL_R_CERTIFICATE_VERIFY_FAILED: 125
+            case SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC: 139
             case SSL_R_PACKET_LENGTH_TOO_LONG, SSL_R_ENCRYPTED_LENGTH_TOO_LONG: 146
             case SSL_R_HTTP_REQUEST: 156
             case SSL_R_NO_SHARED_CIPHER: 184

@@ -41,6 +41,15 @@ extension Connections {
         return unsafe tls
     }
 
+    /// Before `begin`: the peer's certificate must be for this name. False: no memory.
+    package func check(_ tls: UnsafeMutablePointer<TLSConnection>, name: Bytes) -> Bool {
+        guard let block = memory.blocks.allocate(name.count) else { return false }
+        unsafe block.base.copyMemory(from: name.base, byteCount: name.count)
+        unsafe tls.pointee.checked = block
+        unsafe tls.pointee.checkedCount = name.count
+        return true
+    }
+
     /// Before the handshake of a client: what it asks for, and the session that it would go on with.
     package func begin(_ tls: UnsafeMutablePointer<TLSConnection>, serverName: Bytes, protocols: Bytes) {
         guard let ssl = unsafe tls.pointee.ssl else { return }
@@ -48,7 +57,8 @@ extension Connections {
         if unsafe !tls.pointee.config.pointee.hasProtocols, !protocols.isEmpty {
             unsafe SSL_set_alpn_protos(ssl, protocols.base, UInt32(truncatingIfNeeded: protocols.count))
         }
-        unsafe martlet_resume(ssl)
+        // A session that is resumed shows no certificate, and may have been made under another name.
+        if unsafe tls.pointee.checkedName.isEmpty { unsafe martlet_resume(ssl) }
     }
 
     /// Ciphertext that `handshake` and `open` read next. It stays the caller's and must stay as it is until they say `more`.
@@ -66,13 +76,28 @@ extension Connections {
         martlet_err_clear()
         unsafe sharedText.pointee.clear()
         let result = unsafe SSL_do_handshake(ssl)
-        if unsafe !tls.pointee.cipher.isEmpty { unsafe markDirty(connection) }
         if result == 1 {
             unsafe tls.pointee.isHandshaking = false
-            unsafe markDirty(connection)
+            if unsafe sendsTicketsLater(connection, tls) {
+                unsafe tls.pointee.ticketBytes = unsafe tls.pointee.cipher.count
+            } else {
+                unsafe markDirty(connection)
+            }
             return .established
         }
+        if unsafe !tls.pointee.cipher.isEmpty { unsafe markDirty(connection) }
         return unsafe progress(connection, tls, SSL_get_error(ssl, result))
+    }
+
+    /// What a server of TLS 1.3 has to send behind the handshake is tickets alone. They go with its first answer, as Envoy's
+    /// do: a segment and a send less, and nothing is written to a client that does not read.
+    private func sendsTicketsLater(
+        _ connection: UnsafeMutablePointer<Connection>, _ tls: UnsafeMutablePointer<TLSConnection>
+    ) -> Bool {
+        guard let ssl = unsafe tls.pointee.ssl, unsafe tls.pointee.config.pointee.isServer, unsafe SSL_version(ssl) >= TLS1_3_VERSION
+        else { return false }
+        return unsafe !connection.pointee.isDirty && connection.pointee.out.isEmpty && !connection.pointee.isEnding
+            && !connection.pointee.closesWhenSent
     }
 
     // HOT: per record.
@@ -86,7 +111,7 @@ extension Connections {
         martlet_err_clear()
         let result = unsafe SSL_read_ex(ssl, plain, capacity, &count)
         // Reading may have to write: key updates, alerts.
-        if unsafe tls.pointee.cipher.count != 0 { unsafe markDirty(connection) }
+        if unsafe tls.pointee.cipher.count != tls.pointee.ticketBytes { unsafe markDirty(connection) }
         if result == 1 {
             unsafe connection.pointee.bytesReceived &+= UInt64(truncatingIfNeeded: count)
             return .data(count)

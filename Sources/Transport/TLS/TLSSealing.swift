@@ -14,6 +14,7 @@ extension Connections {
     // HOT: per turn.
     /// Makes records of what waits. True when `cipher` holds something to send.
     mutating func seal(_ connection: UnsafeMutablePointer<Connection>, _ tls: UnsafeMutablePointer<TLSConnection>) -> Bool {
+        unsafe tls.pointee.ticketBytes = 0
         if unsafe !tls.pointee.isHandshaking, unsafe !tls.pointee.hasFailed {
             while unsafe tls.pointee.sealed < connection.pointee.out.count, unsafe tls.pointee.cipher.count < Connections.cipherMax {
                 guard unsafe sealRecord(connection, tls) else { break }
@@ -89,6 +90,7 @@ extension Connections {
     mutating func freeTLS(_ tls: UnsafeMutablePointer<TLSConnection>) {
         unsafe tls.pointee.cipher.removeAll(memory)
         unsafe tls.pointee.description?.release()
+        if let checked = unsafe tls.pointee.checked { memory.blocks.free(checked) }
         unsafe tlsSlab.free(tls.pointee.handle)
     }
 }

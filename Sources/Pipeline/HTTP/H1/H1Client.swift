@@ -17,6 +17,8 @@ struct H1Client {
     var nextIdle: Handle = .none
     var previousIdle: Handle = .none
     var isIdle = false
+    /// Whose requests it carries (`UpstreamIdentity`).
+    var key: UInt64 = 0
     var requests: UInt64 = 0
     /// Counted in `upstream_cx_http1_total`: not what was opened for a CONNECT, until a request takes it over.
     var isCountedHTTP1 = false
@@ -35,13 +37,15 @@ struct H1Client {
 extension Worker {
     /// The session of a new connection to a host.
     func openClient(
-        _ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>, _ priority: Priority, isTCP: Bool
+        _ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>, _ priority: Priority,
+        for stream: StreamPointer
     ) -> UnsafeMutablePointer<H1Client>? {
         guard let (handle, client) = unsafe clients.allocate() else {
             unsafe giveConnection(cluster, priority)
             return nil
         }
-        guard let connection = unsafe connect(to: host, cluster, role: .http1Upstream, priority: priority) else {
+        let identity = unsafe identity(stream, cluster.pointee.config)
+        guard let connection = unsafe connect(to: host, cluster, role: .http1Upstream, priority: priority, identity) else {
             clients.free(handle)
             return nil
         }
@@ -55,9 +59,10 @@ extension Worker {
             to: H1Client(
                 handle: handle, connection: connection.pointee.handle,
                 decoder: H1ResponseDecoder(options: options, requestMethod: .get)))
+        unsafe client.pointee.key = unsafe stream.pointee.poolKey
         unsafe connection.pointee.session = handle
         unsafe host.pointee.connectingCount &+= 1
-        if !isTCP {
+        if unsafe !stream.pointee.isTCP {
             unsafe client.pointee.isCountedHTTP1 = true
             unsafe count(config.pointee.stats, .upstreamCxHttp1Total)
         }
@@ -98,7 +103,11 @@ extension Worker {
 
     func http1ConnectFailed(_ connection: UnsafeMutablePointer<Connection>, _ failure: ConnectFailure) {
         let host = unsafe connection.pointee.host
-        if let client = unsafe clients[connection.pointee.session] { unsafe clients.free(client.pointee.handle) }
+        var key: UInt64 = 0
+        if let client = unsafe clients[connection.pointee.session] {
+            key = unsafe client.pointee.key
+            unsafe clients.free(client.pointee.handle)
+        }
         unsafe connection.pointee.session = .none
         if let host = unsafe hosts[host] { unsafe host.pointee.connectingCount &-= 1 }
         let reason: UpstreamFailure
@@ -108,7 +117,7 @@ extension Worker {
         case .handshake(let text): reason = .handshakeFailed(text)
         }
         // The stream stays counted on the host until it is told, so the host outlives this.
-        if let host = unsafe hosts[host] { unsafe failPending(host, reason) }
+        if let host = unsafe hosts[host] { unsafe failPending(host, reason, key) }
         unsafe upstreamConnectFailed(connection, failure)
     }
 
@@ -368,7 +377,8 @@ extension Worker {
         unsafe upstreamResponseHead(stream, facts, endStream: ends)
     }
 
-    /// 100, 102, 103: swallowed, but for a 100 that the client waits for.
+    /// 100, 102, 103: swallowed, but for a 100 that the client waits for. In HTTP/2 the final head may have been read when
+    /// this is told: the stream's response is not looked at.
     func interimResponse(_ stream: StreamPointer, _ status: UInt16) {
         // Envoy takes the first one for a response that has begun: its code is the request's.
         if unsafe !stream.pointee.sawInterim {

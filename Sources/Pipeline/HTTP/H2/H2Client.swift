@@ -11,9 +11,10 @@ import Wire
 extension Worker {
     /// A connection to a host, under way; nil: none could be had.
     func openHTTP2Client(
-        _ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>, _ priority: Priority
+        _ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>, _ priority: Priority, for stream: StreamPointer
     ) -> UnsafeMutablePointer<H2Session>? {
-        guard let connection = unsafe connect(to: host, cluster, role: .http2Upstream, priority: priority) else { return nil }
+        let identity = unsafe identity(stream, cluster.pointee.config)
+        guard let connection = unsafe connect(to: host, cluster, role: .http2Upstream, priority: priority, identity) else { return nil }
         let config = unsafe cluster.pointee.config
         guard let options = unsafe config.pointer(to: \.http2),
             let session = unsafe openSession(connection, options: options, isServer: false, stats: config.pointee.http2Stats)
@@ -22,6 +23,7 @@ extension Worker {
             return nil
         }
         unsafe session.pointee.pool.isConnecting = true
+        unsafe session.pointee.pool.key = unsafe stream.pointee.poolKey
         unsafe session.pointee.pool.streamsMax = unsafe min(options.pointee.concurrentStreamsMax, Worker.streamsBeforeSettings)
         unsafe host.pointee.http2ConnectingCount &+= 1
         unsafe count(config.pointee.stats, .upstreamCxHttp2Total)
@@ -49,7 +51,11 @@ extension Worker {
 
     func http2ConnectFailed(_ connection: UnsafeMutablePointer<Connection>, _ failure: ConnectFailure) {
         let host = unsafe connection.pointee.host
-        if let session = unsafe h2.sessions[connection.pointee.session] { unsafe closeSession(session) }
+        var key: UInt64 = 0
+        if let session = unsafe h2.sessions[connection.pointee.session] {
+            key = unsafe session.pointee.pool.key
+            unsafe closeSession(session)
+        }
         unsafe connection.pointee.session = .none
         if let host = unsafe hosts[host] { unsafe host.pointee.http2ConnectingCount &-= 1 }
         let reason: UpstreamFailure
@@ -59,7 +65,7 @@ extension Worker {
         case .handshake(let text): reason = .handshakeFailed(text)
         }
         // The streams stay counted on the host until they are told, so the host outlives this.
-        if let host = unsafe hosts[host] { unsafe failPending(host, reason, http2: true) }
+        if let host = unsafe hosts[host] { unsafe failPending(host, reason, key, http2: true) }
         unsafe upstreamConnectFailed(connection, failure)
     }
 

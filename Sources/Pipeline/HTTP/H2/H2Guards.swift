@@ -110,6 +110,8 @@ struct H2PoolState {
     var next = Handle.none
     var previous = Handle.none
     var isConnecting = false
+    /// Whose requests it carries (`UpstreamIdentity`).
+    var key: UInt64 = 0
     /// GOAWAY came, or it is worn out: no more requests.
     var isDraining = false
     var closeAtMs: UInt64 = 0

@@ -25,7 +25,7 @@ extension Worker {
     // HOT: per message.
     /// False: no connection has room, and the stream has to wait.
     func leaseHTTP2(_ stream: StreamPointer, _ host: UnsafeMutablePointer<Host>) -> Bool {
-        while let session = unsafe h2.sessions[host.pointee.http2Head] {
+        while let session = unsafe pooledSession(host, stream.pointee.poolKey) {
             guard unsafe hasRoom(session), let connection = unsafe connections.slab[session.pointee.connection],
                 unsafe !connection.pointee.sawEnd, unsafe !connection.pointee.isClosing
             else {
@@ -38,6 +38,31 @@ extension Worker {
         return false
     }
 
+    // HOT: per message.
+    @inline(__always)
+    private func pooledSession(_ host: UnsafeMutablePointer<Host>, _ key: UInt64) -> UnsafeMutablePointer<H2Session>? {
+        var session = unsafe h2.sessions[host.pointee.http2Head]
+        if key == 0 { return unsafe session }
+        var left = Worker.keyedSearchMax
+        while let pooled = unsafe session, unsafe pooled.pointee.pool.key != key {
+            left &-= 1
+            unsafe session = left == 0 ? nil : h2.sessions[pooled.pointee.pool.next]
+        }
+        return unsafe session
+    }
+
+    /// Of connections with keys: the stream for which one has to be opened; nil: one is under way that can take it.
+    private func unservedHTTP2(_ host: UnsafeMutablePointer<Host>) -> StreamPointer? {
+        guard let stream = unsafe lastUnserved(host, http2: true) else { return nil }
+        guard unsafe stream.pointee.poolKey != 0 else { return unsafe stream }
+        var waiting = unsafe streams[host.pointee.pendingHead]
+        while let other = unsafe waiting {
+            if unsafe other.pointee.hasOwnConnection && other.pointee.poolKey == stream.pointee.poolKey { return nil }
+            unsafe waiting = streams[other.pointee.nextPending]
+        }
+        return unsafe stream
+    }
+
     /// Opens a connection when those under way cannot take all that wait.
     func openHTTP2ForPending(
         _ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>, _ priority: Priority
@@ -46,11 +71,13 @@ extension Worker {
         var room = unsafe UInt64(config.pointee.http2.concurrentStreamsMax)
         if unsafe config.pointee.requestsPerConnectionMax != 0 { room = unsafe min(room, config.pointee.requestsPerConnectionMax) }
         let waiting = unsafe UInt64(host.pointee.pendingHTTP2Count)
-        guard waiting > 0, unsafe waiting > UInt64(host.pointee.http2ConnectingCount) &* room else { return }
+        guard waiting > 0, let stream = unsafe unservedHTTP2(host) else { return }
+        guard unsafe stream.pointee.poolKey != 0 || waiting > UInt64(host.pointee.http2ConnectingCount) &* room else { return }
         guard unsafe takePlace(host, cluster, priority) else { return }
-        if unsafe openHTTP2Client(host, cluster, priority) == nil {
+        unsafe stream.pointee.hasOwnConnection = true
+        if unsafe openHTTP2Client(host, cluster, priority, for: stream) == nil {
             unsafe count(config.pointee.stats, .upstreamCxConnectFail)
-            if unsafe host.pointee.connectionCount == 0 { unsafe failPending(host, .connectFailed(0), http2: true) }
+            if unsafe host.pointee.connectionCount == 0 { unsafe failPending(host, .connectFailed(0), stream.pointee.poolKey, http2: true) }
         }
     }
 
@@ -60,7 +87,7 @@ extension Worker {
         _ session: UnsafeMutablePointer<H2Session>, _ connection: UnsafeMutablePointer<Connection>, _ host: UnsafeMutablePointer<Host>
     ) {
         let handle = unsafe session.pointee.handle
-        while unsafe hasRoom(session), let stream = unsafe firstPending(host, http2: true) {
+        while unsafe hasRoom(session), let stream = unsafe firstPending(host, session.pointee.pool.key, http2: true) {
             unsafe dequeue(stream, host)
             if unsafe attach(stream, session, connection, host) { unsafe wearOut(session, host) }
             guard unsafe h2.sessions[handle] == session else { return }
@@ -147,7 +174,14 @@ extension Worker {
             }
             return
         }
+        let handle = unsafe session.pointee.handle
         unsafe readyHTTP2(session, connection, host)
+        guard unsafe h2.sessions[handle] == session, unsafe session.pointee.pool.key != 0, unsafe session.pointee.streamCount == 0,
+            unsafe unservedHTTP2(host) != nil, let cluster = unsafe cluster(of: host)
+        else { return }
+        // Somebody else waits for a place.
+        unsafe closeHTTP2Client(session, connection, byPeer: false)
+        unsafe openHTTP2ForPending(host, cluster, .normal)
     }
 
     // MARK: The end of a connection

@@ -68,8 +68,6 @@ extension Worker {
             return unsafe responseBrokeItsLength(stream)
         }
         unsafe entry.pointee.endsBehind = true
-        unsafe entry.pointee.trailers = unsafe stream.pointee.responseTrailers
-        unsafe stream.pointee.responseTrailers = nil
         if unsafe !stream.pointee.requestEnded { unsafe entry.pointee.resetsBehindEnd = true }
         unsafe wake(entry)
         return true
@@ -80,6 +78,9 @@ extension Worker {
     func http2DownstreamFinished(_ stream: StreamPointer) {
         guard let entry = unsafe downstreamEntry(stream) else { return }
         unsafe entry.pointee.stream = .none
+        // Behind the logs, which read them.
+        unsafe entry.pointee.trailers = unsafe stream.pointee.responseTrailers
+        unsafe stream.pointee.responseTrailers = nil
         let timeout = unsafe stream.pointee.http.pointee.streamIdleTimeoutMs
         if unsafe !entry.pointee.out.isEmpty, timeout != 0 { unsafe timers.arm(entry.flushTimerNode, at: nowMs &+ timeout) }
     }

@@ -1,0 +1,88 @@
+// `transport_socket` of a cluster: TLS, a PROXY header ahead of it, or neither.
+
+import EnvoyAPI
+import Pipeline
+import Primitives
+import Stats
+import Upstream
+import Wire
+
+struct ClusterTransportCompiler {
+    let compilation: Compilation
+    let part: PlanPart
+    let name: String
+    /// What the cluster's statistics are called by.
+    let statName: String
+    private var diagnostics: Diagnostics { compilation.diagnostics }
+
+    /// Nil: cleartext, or an error.
+    func compile(_ message: ClusterMessage, _ place: Place, _ config: inout ClusterConfig) -> TLSDraft? {
+        guard message.hasTransportSocket else { return nil }
+        return compile(message.transportSocket, place.at("transport_socket"), place.path, isInner: false, &config)
+    }
+
+    private func compile(
+        _ socket: Envoy_Config_Core_V3_TransportSocket, _ at: Place, _ key: String, isInner: Bool, _ config: inout ClusterConfig
+    ) -> TLSDraft? {
+        let inside = at.at("typed_config")
+        switch TransportSocket.read(socket, isDownstream: false, at, diagnostics) {
+        case .upstreamTLS(let context): return tls(context, inside, key, &config)
+        case .upstreamProxy(let message):
+            guard !isInner else {
+                diagnostics.error(at, "a PROXY header inside a PROXY header", expected: "raw_buffer or tls")
+                return nil
+            }
+            proxy(message, inside, &config)
+            return compile(message.transportSocket, inside.at("transport_socket"), key, isInner: true, &config)
+        case .cleartext, .downstreamTLS, .none: return nil
+        }
+    }
+
+    private func tls(
+        _ context: UpstreamTLSContext, _ place: Place, _ key: String, _ config: inout ClusterConfig
+    ) -> TLSDraft? {
+        let slot = part.slot(tls: compilation.environment.tlsSlots, key + " " + name)
+        let resolved = compilation.secrets.resolve(context, place)
+        let source = TLSSource(
+            context: .upstream(KeptMessage(resolved.message)), place: place, statPrefix: StatPrefix.cluster(statName), slot: slot,
+            owner: part, certificateNames: resolved.certificateNames, authorityName: resolved.authorityName)
+        config.tlsSlot = slot
+        config.serverName = part.arena.text(context.sni)
+        config.prefersHostName = context.autoHostSni
+        return compilation.tls.compile(source)
+    }
+
+    // MARK: The PROXY header
+
+    private func proxy(_ message: UpstreamProxyMessage, _ place: Place, _ config: inout ClusterConfig) {
+        var proxy = UpstreamProxyConfig()
+        proxy.isVersion2 = message.config.version == .v2
+        if message.config.hasPassThroughTlvs { proxy.passedOn = ProxyProtocolCompiler.types(message.config.passThroughTlvs) }
+        proxy.keyHasTLVs = message.tlvAsPoolKey
+        proxy.allowsUnspecified = message.allowUnspecifiedAddress
+        var added: [UInt8] = []
+        for (i, entry) in message.config.addedTlvs.enumerated() {
+            let at = place.at("config").at("added_tlvs", i)
+            diagnostics.unsupported(at, "envoy.config.core.v3.TlvEntry", ["format_string": entry.hasFormatString])
+            if entry.value.isEmpty, !entry.hasFormatString {
+                diagnostics.error(at, "Invalid TLV configuration: either 'value' or 'format_string' must be set")
+            }
+            let type = UInt8(truncatingIfNeeded: entry.type)
+            proxy.addedTypes.insert(type)
+            added += [type, UInt8(truncatingIfNeeded: entry.value.count >> 8), UInt8(truncatingIfNeeded: entry.value.count)]
+            added += entry.value
+        }
+        if added.count > 65_535 - 36 {
+            diagnostics.error(
+                place.at("config").at("added_tlvs"), "the TLVs do not fit into a PROXY header", found: "\(added.count) bytes",
+                expected: "at most \(65_535 - 36)")
+        }
+        if !proxy.isVersion2, !added.isEmpty || message.config.hasPassThroughTlvs {
+            diagnostics.warning(place.at("config").at("version"), "a header of version 1 has no TLVs: those that are configured are left out")
+        }
+        proxy.added = part.arena.text(added)
+        proxy.stats = part.scope(
+            compilation.stats, StatPrefix.cluster(statName) + "upstream.proxyprotocol.", UpstreamProxyStat.self).base
+        unsafe config.proxyHeader = unsafe part.arena.store(proxy)
+    }
+}

@@ -1,0 +1,95 @@
+// `%DYNAMIC_METADATA(…)%` and `%FILTER_STATE(…)%`, as far as there is something to put there: what `proxy_protocol` makes
+// of a header's TLVs. Dynamic metadata is the connection's, so that lines of HTTP streams have none, as in Envoy.
+
+import Primitives
+import Wire
+
+enum FormatMetadata {
+    /// Under which Envoy keeps TLVs as filter state.
+    private static let tlvState = "envoy.network.proxy_protocol.tlv"
+
+    /// `namespace[:key]`; deeper than that there is nothing.
+    static func dynamic(_ parts: ArraySlice<String>, _ arena: FrozenArena, _ piece: inout FormatPiece) {
+        let parts = Array(parts)
+        guard let namespace = parts.first, parts.count <= 2 else {
+            piece.op = .absent
+            return
+        }
+        piece.text = arena.text(namespace)
+        if parts.count == 2 { piece.alternate.name = arena.text(parts[1]) }
+    }
+
+    /// `name[:PLAIN|TYPED|FIELD[:field]]`
+    static func filterState(_ parts: [String], _ arena: FrozenArena, _ piece: inout FormatPiece) {
+        guard parts[0] == tlvState else {
+            piece.op = .absent
+            return
+        }
+        if parts.count > 2, parts[1] == "FIELD" { piece.alternate.name = arena.text(parts[2]) }
+    }
+}
+
+extension FormatWriter {
+    mutating func dynamicMetadata(_ piece: UnsafePointer<FormatPiece>, _ source: FormatSource) -> FormatValue {
+        guard unsafe source.tcp != nil, let proxy = unsafe source.inspection?.pointee.proxy, let config = unsafe proxy.config,
+            unsafe !config.pointee.isFilterState
+        else { return .missing }
+        // Envoy keeps the first of several TLVs of a type here, and the last one as filter state.
+        return unsafe tlvs(proxy.tlvs, config, namespace: piece.pointee.text, key: piece.pointee.alternate.name, last: false)
+    }
+
+    mutating func filterState(_ piece: UnsafePointer<FormatPiece>, _ source: FormatSource) -> FormatValue {
+        guard let proxy = unsafe source.inspection?.pointee.proxy, let config = unsafe proxy.config,
+            unsafe config.pointee.isFilterState
+        else { return .missing }
+        return unsafe tlvs(proxy.tlvs, config, namespace: nil, key: piece.pointee.alternate.name, last: true)
+    }
+
+    /// One value, or without a key the object of all.
+    private mutating func tlvs(
+        _ tlvs: Bytes, _ config: UnsafePointer<ProxyProtocolConfig>, namespace: Bytes?, key: Bytes, last: Bool
+    ) -> FormatValue {
+        let rules = unsafe config.pointee.rules
+        value.reset()
+        var isFirst = true
+        for i in 0..<rules.count {
+            let rule = rules[i]
+            if let namespace, !namespace.equals(rule.namespace) { continue }
+            if !key.isEmpty, !key.equals(rule.key) { continue }
+            guard let found = ProxyTLVs.find(rule.type, in: tlvs, last: last) else { continue }
+            if !key.isEmpty {
+                putText(found)
+                return .text(value.bytes)
+            }
+            value.put(isFirst ? UInt8(ascii: "{") : UInt8(ascii: ","))
+            isFirst = false
+            value.put(UInt8(ascii: "\""))
+            JSONString.write(rule.key, into: &value)
+            value.put("\":\"")
+            putString(found)
+            value.put(UInt8(ascii: "\""))
+        }
+        guard !isFirst else { return .missing }
+        value.put(UInt8(ascii: "}"))
+        return .json(value.bytes)
+    }
+
+    /// What is not UTF-8 becomes `!`, byte by byte, as in Envoy.
+    private mutating func putText(_ bytes: Bytes) {
+        var place = 0
+        while place < bytes.count {
+            let length = JSONString.lengthOfScalar(bytes, at: place)
+            if length == 0 { value.put(UInt8(ascii: "!")) } else { value.put(bytes.part(place, place &+ length)) }
+            place &+= max(length, 1)
+        }
+    }
+
+    private mutating func putString(_ bytes: Bytes) {
+        var place = 0
+        while place < bytes.count {
+            let length = JSONString.lengthOfScalar(bytes, at: place)
+            if length == 0 { value.put(UInt8(ascii: "!")) } else { JSONString.write(bytes.part(place, place &+ length), into: &value) }
+            place &+= max(length, 1)
+        }
+    }
+}

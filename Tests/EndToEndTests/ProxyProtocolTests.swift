@@ -1,0 +1,109 @@
+import TestSupport
+import Testing
+
+/// `proxy_protocol` of the running program: what the connection's log, its filter chain and its peers see of a header.
+@Suite(.serialized, .enabled(if: Binary.isThere, "\(Binary.whyNot)"))
+struct ProxyProtocolTests {
+    static let get = "GET / HTTP/1.1\r\nhost: h.test\r\n\r\n"
+    private static let direct = "type.googleapis.com/envoy.extensions.filters.network.direct_response.v3.Config"
+    static let filter = "type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol"
+
+    /// Of version 2, IPv4, from 1.2.3.4:1111 to 5.6.7.8:2222; a Latin-1 character for each byte.
+    static func header(_ values: [(UInt8, String)] = []) -> String {
+        let tlvs = values.map { "\(byte($0.0))\0\(byte(UInt8($0.1.unicodeScalars.count)))\($0.1)" }.joined()
+        let length = UInt8(12 + tlvs.unicodeScalars.count)
+        return "\r\n\r\n\0\r\nQUIT\n\u{21}\u{11}\0\(byte(length))\u{1}\u{2}\u{3}\u{4}\u{5}\u{6}\u{7}\u{8}\u{4}\u{57}\u{8}\u{ae}" + tlvs
+    }
+
+    private static func byte(_ value: UInt8) -> String { String(UnicodeScalar(value)) }
+
+    /// Chains of direct responses, by what their match says.
+    private func serve(_ chains: [(match: String, text: String)], more: String) throws -> Served {
+        try Served(Binary.martlet()) { port in
+            let all = chains.map {
+                "{filter_chain_match: {\($0.match)}, filters: [{name: d, typed_config: {\"@type\": \(ProxyProtocolTests.direct), response: {inline_string: \($0.text)}}}]}"
+            }
+            return """
+                static_resources:
+                  listeners:
+                  - address: {socket_address: {address: 127.0.0.1, port_value: \(port)}}
+                    stat_prefix: l
+                    filter_chains: [\(all.joined(separator: ", "))]
+                    \(more)
+                """
+        }
+    }
+
+    private func answer(_ served: Served, _ text: String) throws -> String {
+        var client = RawClient(steps: [.send(text), .awaitText("never")], methods: [])
+        client.answerLimitMs = 1_000
+        return String(wire: try client.run(port: served.listener).received)
+    }
+
+    @Test func theHeadersAddressesChooseTheChain() throws {
+        let served = try serve(
+            [
+                ("destination_port: 2222, direct_source_prefix_ranges: [{address_prefix: 127.0.0.1, prefix_len: 32}], source_prefix_ranges: [{address_prefix: 1.2.0.0, prefix_len: 16}]", "named"),
+                ("destination_port: 2222, direct_source_prefix_ranges: [{address_prefix: 127.0.0.1, prefix_len: 32}], source_ports: [7]", "seven"),
+                ("source_type: SAME_IP_OR_LOOPBACK", "local"), ("prefix_ranges: [{address_prefix: \"2001:db8::\", prefix_len: 32}]", "sixth"),
+            ], more: "listener_filters: [{name: p, typed_config: {\"@type\": \(ProxyProtocolTests.filter)}}]")
+        #expect(try answer(served, ProxyProtocolTests.header()) == "named")
+        #expect(try answer(served, "PROXY TCP4 9.9.9.9 5.6.7.8 7 2222\r\n") == "seven")
+        #expect(try answer(served, "PROXY UNKNOWN\r\n ") == "local")
+        #expect(try answer(served, "PROXY TCP6 2001:db8::7 2001:db8::8 7 1\r\n") == "sixth")
+        #expect(try answer(served, "PROXY TCP4 9.9.9.9 5.6.7.8 8 1\r\n") == "")
+        for (name, count) in [
+            ("listener.l.no_filter_chain_match", 1), ("listener.l.downstream_cx_total", 4), ("listener.l.downstream_cx_active", 0),
+            ("listener.l.downstream_pre_cx_active", 0), ("proxy_proto.versions.v1.found", 4), ("proxy_proto.versions.v2.found", 1),
+        ] { #expect(served.stat(name, becomes: count) == count, "\(name)") }
+    }
+
+    @Test func http2AndHTTP1AreToldApart() throws {
+        let served = try serve(
+            [("application_protocols: [h2c]", "two"), ("application_protocols: [http/1.1]", "one"), ("", "other")],
+            more: """
+                listener_filters:
+                    - {name: p, typed_config: {"@type": \(ProxyProtocolTests.filter), allow_requests_without_proxy_protocol: true}}
+                    - {name: envoy.filters.listener.http_inspector}
+                """)
+        #expect(try answer(served, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") == "two")
+        #expect(try answer(served, ProxyProtocolTests.get) == "one")
+        #expect(try answer(served, ProxyProtocolTests.header() + ProxyProtocolTests.get) == "one")
+        #expect(try answer(served, "hello world\r\n") == "other")
+        for (name, count) in [
+            ("http_inspector.http2_found", 1), ("http_inspector.http11_found", 2), ("http_inspector.http_not_found", 0),
+            ("http_inspector.http10_found", 1), ("proxy_proto.not_found_allowed", 3),
+        ] { #expect(served.stat(name, becomes: count) == count, "\(name)") }
+    }
+
+    @Test func valuesInTheConnectionsLog() throws {
+        let format = "%DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT% %DYNAMIC_METADATA(envoy.filters.listener.proxy_protocol)% %DYNAMIC_METADATA(envoy.filters.listener.proxy_protocol:auth)% %METADATA(DYNAMIC:aws:vpce):4% %METADATA(ROUTE:aws:vpce)%"
+        let directory = TemporaryDirectory()
+        let file = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
+        let served = try serve(
+            [("", "x")],
+            more: """
+                listener_filters:
+                    - {name: p, typed_config: {"@type": \(ProxyProtocolTests.filter), rules: [{tlv_type: 2, on_tlv_present: {key: auth}}, {tlv_type: 0xEA, on_tlv_present: {key: vpce, metadata_namespace: aws}}]}}
+                    access_log:
+                    - {name: a, typed_config: {"@type": \(file), path: \(directory.path)/text, log_format: {text_format_source: {inline_string: "\(format)\\n"}}}}
+                    - {name: a, typed_config: {"@type": \(file), path: \(directory.path)/json, log_format: {json_format: {all: "%DYNAMIC_METADATA(envoy.filters.listener.proxy_protocol)%", text: "a %DYNAMIC_METADATA(aws)%", none: "%DYNAMIC_METADATA(none)%"}}}}
+                """)
+        _ = try answer(served, ProxyProtocolTests.header([(2, "one"), (0xEA, "\u{1}vpce-1"), (2, "two")]))
+        _ = try answer(served, ProxyProtocolTests.header([(2, "\u{ff}\u{c3}\u{a4}\"")]))
+        var lines: [String] = []
+        _ = wait(upToMs: 12_000, everyMs: 20) {
+            lines = (Files.text(directory.path + "/text") ?? "").split(separator: "\n").map(String.init)
+            return lines.count == 2
+        }
+        #expect(lines == [
+            #"1.2.3.4:1111 5.6.7.8:2222 127.0.0.1 {"auth":"one"} one "# + "\u{1}vpc -",
+            #"1.2.3.4:1111 5.6.7.8:2222 127.0.0.1 {"auth":"!ä\""} !ä" - -"#,
+        ])
+        let json = (Files.text(directory.path + "/json") ?? "").split(separator: "\n").map(String.init)
+        #expect(json == [
+            #"{"all":{"auth":"one"},"none":null,"text":"a {\"vpce\":\"\\u0001vpce-1\"}"}"#,
+            #"{"all":{"auth":"!ä\""},"none":null,"text":"a -"}"#,
+        ])
+    }
+}
