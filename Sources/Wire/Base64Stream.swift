@@ -47,8 +47,8 @@ package struct Base64Decoder: BitwiseCopyable {
 
     package init() {}
 
-    /// No group is open.
-    package var isComplete: Bool { count == 0 }
+    /// Letters of a group that is not complete.
+    package var openCount: Int { Int(count) }
 
     /// Call before each piece: a padded group may stand at a piece's end only.
     package mutating func begin() { if count == 0 { padding = 0 } }

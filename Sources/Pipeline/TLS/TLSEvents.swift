@@ -42,6 +42,10 @@ extension Worker {
         else { return }
         let config = unsafe listener.assumingMemoryBound(to: ListenerConfig.self)
         unsafe countListener(config.pointee.stats, .downstreamCxTransportSocketConnectTimeout)
+        unsafe tls.pointee.hasTimedOut = true
+        if let server = unsafe servers[connection.pointee.session], unsafe connection.pointee.role == .http1Downstream {
+            return unsafe downstreamGone(server, connection, byPeer: false)
+        }
         unsafe received(ETIMEDOUT, connection)
     }
 
@@ -183,6 +187,13 @@ extension Worker {
         }
     }
 
+    /// The socket of an upstream breaks before its handshake is complete.
+    func handshakeBroken(_ connection: UnsafeMutablePointer<Connection>, _ error: Int32) {
+        connections.describe(brokenBy: error)
+        let text = connections.tlsFailureText
+        unsafe connectFailed(connection, .handshake(failureTexts.intern(text, else: "TLS_error")))
+    }
+
     private func handshakeFailed(_ connection: UnsafeMutablePointer<Connection>) {
         // For who waited it was connecting until now.
         let hasFailed = unsafe connection.pointee.tls?.pointee.hasFailed ?? false
@@ -209,7 +220,18 @@ extension Worker {
         if unsafe connection.pointee.isShakingHands {
             unsafe handshakeFailed(connection)
         } else {
+            unsafe tls.pointee.failureText = failureTexts.intern(connections.tlsFailureText, else: "TLS_error")
             unsafe received(EPROTO, connection)
         }
+    }
+}
+
+extension Worker {
+    /// A client whose socket broke in the middle of its handshake: as Envoy words it, for logs.
+    func noteReset(_ connection: UnsafeMutablePointer<Connection>, _ error: Int32) {
+        guard let tls = unsafe connection.pointee.tls, unsafe tls.pointee.isHandshaking, unsafe connection.pointee.host.isNone
+        else { return }
+        connections.describe(brokenBy: error)
+        unsafe tls.pointee.failureText = failureTexts.intern(connections.tlsFailureText, else: "TLS_error")
     }
 }

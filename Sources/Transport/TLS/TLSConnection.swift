@@ -32,11 +32,15 @@ package struct TLSConnection {
     package var timer: TimerNode
     /// What OpenSSL said when it failed.
     package internal(set) var failure = TLSFailure()
+    /// The same in words, where a log wants it; whoever sets it keeps it.
+    package var failureText = Bytes.empty
     /// Upstream: who waits for the handshake is told about this error.
     package var verdict = PeerVerdict()
     /// Upstream: the name that the peer's certificate must be for, of this connection's own.
     var checked: Block?
     var checkedCount = 0
+    /// Downstream: the handshake took longer than it may.
+    package var hasTimedOut = false
     package var staple = StapleOutcome.notAsked
 
     package var checkedName: Bytes { checked.map { unsafe Bytes(UnsafeRawPointer($0.base), checkedCount) } ?? .empty }

@@ -1,7 +1,7 @@
 import TestSupport
 
 extension Groups {
-    /// What the router, the connection manager and the gRPC filters do for gRPC.
+    /// What the router and the connection manager do for gRPC.
     static let grpc = Group(
         name: "grpc",
         listeners: [
