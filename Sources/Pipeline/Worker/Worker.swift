@@ -97,6 +97,9 @@ public final class Worker {
     var nextConnectAddress = 0
     let acceptTimer: UnsafeMutablePointer<TimerNode>
     private let completions: UnsafeMutablePointer<Completion>
+    /// Handshakes for which this turn had no room, oldest first, and how many more it has.
+    var waitingHandshakes = PlainArray<UInt64>(capacity: 64)
+    var handshakesLeft = Worker.handshakesPerTurn
     private var isStopped = false
 
     /// Call on the worker's own thread.
@@ -144,6 +147,8 @@ public final class Worker {
         nowNs = Clock.monotonicNs()
         nowMs = nowNs / 1_000_000
         wall = 0
+        handshakesLeft = Worker.handshakesPerTurn
+        if !waitingHandshakes.isEmpty { goOnWithHandshakes() }
         let count = unsafe ring.take(completions, max: Worker.completionsPerTurn)
         var i = 0
         while i < count {
@@ -158,7 +163,7 @@ public final class Worker {
 
     private var waitNs: Int64 {
         if !producing.isEmpty { return 1000 }
-        if !finishedCalls.isEmpty || !h2.due.isEmpty { return 1000 }
+        if !finishedCalls.isEmpty || !h2.due.isEmpty || !waitingHandshakes.isEmpty { return 1000 }
         let untilNext = min(timers.untilNext ?? .max, connections.untilLater(nowMs: nowMs) ?? .max)
         if untilNext == .max { return -1 }
         // A deadline in the past still lets the kernel run: a wait of one microsecond.
