@@ -22,9 +22,15 @@ extension Worker {
     /// With the newest context of a slot, whose part is pinned until `leaveTLS`.
     func openTLS(_ connection: UnsafeMutablePointer<Connection>, slot: UInt32) -> UnsafeMutablePointer<TLSConnection>? {
         guard let plan = unsafe currentPlan, unsafe Int(slot) < plan.pointee.tls.count,
-            let config = unsafe plan.pointee.tls[Int(slot)].config,
-            let tls = unsafe connections.openTLS(connection, config, thread: index)
+            let config = unsafe plan.pointee.tls[Int(slot)].config
         else { return nil }
+        guard unsafe !config.pointee.contexts.isEmpty else {
+            // Its secrets are not there yet.
+            let leaf = unsafe config.pointee.isServer ? TLSSocketFactoryStat.downstreamContextSecretsNotReady : .upstreamContextSecretsNotReady
+            unsafe cells.increment(config.pointee.factoryStats &+ leaf.rawValue)
+            return nil
+        }
+        guard let tls = unsafe connections.openTLS(connection, config, thread: index) else { return nil }
         unsafe pins.pin(config.pointee.part)
         return unsafe tls
     }
