@@ -58,9 +58,6 @@ package struct TLSFailureText {
                 add(":")
                 add(unsafe Bytes(UnsafeRawPointer(base) + remark.lowerBound, remark.count))
             }
-            if martlet_err_reason(error) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE {
-                add(":peer_did_not_provide_required_client_certificate")
-            }
         }
         add(":TLS_error_end")
     }
