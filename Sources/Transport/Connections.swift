@@ -198,6 +198,9 @@ package struct Connections {
         unsafe cancelReceive(connection)
     }
 
+    /// The reason to pause is gone; whoever wants more receives.
+    package func unpause(_ connection: UnsafeMutablePointer<Connection>) { unsafe connection.pointee.isPaused = false }
+
     private func cancelReceive(_ connection: UnsafeMutablePointer<Connection>) {
         guard unsafe connection.pointee.isReceiving, unsafe !connection.pointee.isCancellingReceive else { return }
         unsafe connection.pointee.isCancellingReceive = true

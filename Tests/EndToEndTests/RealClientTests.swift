@@ -86,6 +86,18 @@ struct RealClientTests {
         #expect(served.stat("http.h.downstream_cx_protocol_error", becomes: 0) == 0)
     }
 
+    /// Many more handshakes at once than a turn has room for: each comes through, and nobody waits for the last of them.
+    @Test(.enabled(if: Shell.has("h2load"), "h2load is not installed"))
+    func aBurstOfHandshakes() throws {
+        let served = try serve(tls: true)
+        let output = try Shell.run(
+            "h2load -n 600 -c 200 -m 1 https://127.0.0.1:\(served.listener)/r/1 2>&1", limitMs: 60_000).output
+        #expect(output.components(of: "600 succeeded, 0 failed, 0 errored, 0 timeout") == 1, "\(output)")
+        #expect(served.stat("listener.l.ssl.handshake", becomes: 200) == 200)
+        #expect(served.stat("listener.l.ssl.connection_error", becomes: 0) == 0)
+        #expect(served.stat("listener.l.downstream_cx_active", becomes: 0) == 0)
+    }
+
     @Test func opensslClient() throws {
         let served = try serve(tls: true)
         for (protocols, chosen) in [("h2,http/1.1", "h2"), ("http/1.1", "http/1.1")] {

@@ -97,6 +97,9 @@ public final class Worker {
     var nextConnectAddress = 0
     let acceptTimer: UnsafeMutablePointer<TimerNode>
     private let completions: UnsafeMutablePointer<Completion>
+    /// Handshakes for which this turn had no room, oldest first, and how many more it has.
+    var waitingHandshakes = PlainArray<UInt64>(capacity: 64)
+    var handshakesLeft = Worker.handshakesPerTurn
     private var isStopped = false
 
     /// Call on the worker's own thread.
@@ -137,6 +140,8 @@ public final class Worker {
         prepareTurn()
         ring.turn(timeoutNs: waitNs)
         beginTurn(atNs: Clock.monotonicNs())
+        handshakesLeft = Worker.handshakesPerTurn
+        if !waitingHandshakes.isEmpty { goOnWithHandshakes() }
         let count = unsafe ring.take(completions, max: Worker.completionsPerTurn)
         var i = 0
         while i < count {
@@ -177,7 +182,7 @@ public final class Worker {
 
     private var waitNs: Int64 {
         if !producing.isEmpty { return 1000 }
-        if !finishedCalls.isEmpty || !h2.due.isEmpty { return 1000 }
+        if !finishedCalls.isEmpty || !h2.due.isEmpty || !waitingHandshakes.isEmpty { return 1000 }
         let untilNext = min(timers.untilNext ?? .max, connections.untilLater(nowMs: nowMs) ?? .max)
         if untilNext == .max { return -1 }
         // A deadline in the past still lets the kernel run: a wait of one microsecond.

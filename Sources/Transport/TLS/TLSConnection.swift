@@ -21,6 +21,11 @@ package struct TLSConnection {
     /// Of `cipher`, what waits for the first answer: session tickets.
     var ticketBytes = 0
     package internal(set) var isHandshaking = true
+    /// Ciphertext that waits for the handshake's next turn, and whether it is in the worker's queue.
+    package var waiting = ByteQueue()
+    package var isWaiting = false
+    /// The peer's end came meanwhile.
+    package var endsBehind = false
     /// `close_notify` is in `cipher`, or was.
     var saidClose = false
     /// An error of the protocol: nothing but its alert is sent any more.

@@ -13,8 +13,8 @@ final class CaseRun {
     private let detour: UInt16?
     private var counters: [String: Int]
     private var logOffset = 0
-    /// What Envoy did when it was recorded: where it answered, the answer is waited for, however busy the machine is. A
-    /// case's own short limit is for what is not answered.
+    /// What Envoy did when it was recorded: where it answered, or closed, that is waited for, however busy the machine is.
+    /// A case's own short limits are for what is not answered, and not closed.
     private let recorded: Golden?
 
     init(_ proxy: ProxyUnderTest, detour: UInt16? = nil) {
@@ -81,13 +81,14 @@ final class CaseRun {
     private func talk(_ test: Case, port: UInt16) throws -> [RawClient.Outcome] {
         let results = Mutex<[Int: Result<RawClient.Outcome, any Error>]>([:])
         let firstHasBegun = Flag()
-        let isAnswered = recorded?.cases[test.name]?.isAnswered(test) ?? false
-        let limitMs = isAnswered ? max(test.answerLimitMs, CaseRun.patienceMs) : test.answerLimitMs
+        let before = recorded?.cases[test.name]
+        let answerLimitMs = before?.isAnswered(test) ?? false ? CaseRun.patienceMs : test.answerLimitMs
+        let closeLimitMs = before?.isEnded ?? false ? CaseRun.patienceMs : test.closeLimitMs
         let threads = test.clients.enumerated().map { index, client in
             BackgroundThread {
                 var raw = RawClient(steps: client.steps, methods: client.methods)
-                raw.closeLimitMs = test.closeLimitMs
-                raw.answerLimitMs = limitMs
+                raw.closeLimitMs = closeLimitMs
+                raw.answerLimitMs = answerLimitMs
                 if client.startAfterMs > 0 {
                     // Behind the first client's request, however late a busy machine lets that one begin.
                     _ = wait(upToMs: 4_000, everyMs: 5) { firstHasBegun.isRaised }

@@ -13,6 +13,12 @@ struct Golden {
             let answers = (outcome[.status] ?? []).count - interim - broken
             return answers > 0 && answers >= test.clients.reduce(0) { $0 + $1.methods.count }
         }
+
+        /// Every connection was closed by Envoy.
+        var isEnded: Bool {
+            let ends = outcome[.end] ?? []
+            return !ends.isEmpty && ends.allSatisfy { $0.hasSuffix(" by the proxy") }
+        }
     }
 
     var configuration: String
