@@ -34,7 +34,9 @@ struct ClusterDraft {
     /// With a hashing policy.
     var ring: StatScope<RingHashStat>?
     var maglev: StatScope<MaglevStat>?
-    var tls: TLSDraft?
+    var tls: [TLSDraft]
+    /// Of `transport_socket_matches`.
+    var matches: [StatScope<TransportSocketMatchStat>]
     /// With `track_remaining`.
     var remaining: (normal: StatScope<CircuitBreakerRemainingStat>?, high: StatScope<CircuitBreakerRemainingStat>?)
 }
@@ -102,7 +104,11 @@ struct ClusterCompiler {
         let maglev = config.policy == .maglev ? part.scope(compilation.stats, prefix + "maglev_lb.", MaglevStat.self) : nil
         return ClusterDraft(
             part: part, config: config, discovery: discovery, endpoints: endpoints, balancing: balancing,
-            statName: statName, ring: ring, maglev: maglev, tls: tls, remaining: remaining)
+            statName: statName, ring: ring, maglev: maglev, tls: tls,
+            matches: message.transportSocketMatches.map {
+                part.scope(compilation.stats, prefix + $0.name + ".", TransportSocketMatchStat.self)
+            },
+            remaining: remaining)
     }
 
     private func discovery(_ message: ClusterMessage, _ place: Place) -> ClusterDiscovery? {
@@ -223,7 +229,6 @@ struct ClusterCompiler {
         diagnostics.unsupported(
             place, "envoy.config.cluster.v3.Cluster",
             [
-                "transport_socket_matches": !message.transportSocketMatches.isEmpty,
                 "health_checks": !message.healthChecks.isEmpty,
                 "outlier_detection": message.hasOutlierDetection,
                 "filters": !message.filters.isEmpty,
