@@ -72,6 +72,8 @@ package struct ClusterConfig: BitwiseCopyable {
     package var setsServerName = false
     package var checksServerName = false
     package var serverNameHeader = Bytes.empty
+    /// ORIGINAL_DST; nil: hosts are listed.
+    package var originalDst: UnsafePointer<OriginalDstConfig>?
     /// Not every request may use every connection.
     package var hasKeyedConnections: Bool { hasProxyHeaders || setsServerName || checksServerName }
     // HTTP/1 towards the hosts.
