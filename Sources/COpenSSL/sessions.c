@@ -121,9 +121,11 @@ static int keep(SSL *ssl, SSL_SESSION *session) {
   unsigned count = 0;
   uint64_t id[4];
   uint64_t words[slot_words];
-  int bytes = i2d_SSL_SESSION(session, NULL);
-  if (!store || bytes <= 0 || (size_t)bytes > sizeof words) return 0;
+  // What a ticket of TLS 1.3 carries whole needs no place here; it is told of all the same.
+  if (!store || (SSL_version(ssl) >= TLS1_3_VERSION && !(SSL_get_options(ssl) & SSL_OP_NO_TICKET))) return 0;
   if (!identify(SSL_SESSION_get_id(session, &count), count, id)) return 0;
+  int bytes = i2d_SSL_SESSION(session, NULL);
+  if (bytes <= 0 || (size_t)bytes > sizeof words) return 0;
   unsigned char *end = (unsigned char *)words;
   i2d_SSL_SESSION(session, &end);
   // The place that was written longest ago, or an empty one, as far as the sequence tells.

@@ -7,6 +7,9 @@ package enum HTTPFilters {
     package static var all: [FilterExtension] {
         [
             BufferFactory.filterExtension,
+            GRPCHTTP1BridgeFactory.filterExtension,
+            GRPCStatsFactory.filterExtension,
+            GRPCWebFactory.filterExtension,
             HeaderMutationFactory.filterExtension,
             HealthCheckFactory.filterExtension,
             LocalRateLimitFactory.filterExtension,

@@ -38,11 +38,14 @@ public struct Slab<Value> {
     @usableFromInline let chunksMax: UInt32
     @usableFromInline var chunkCount: UInt32 = 0
     @usableFromInline var freeHead: UInt32 = .max
+    @usableFromInline let firstGeneration: UInt32
     /// Entries in use.
     public var count = 0
 
     /// `capacity`: the most entries that may be in use at once; address space only, memory comes with use.
-    @inlinable public init(capacity: Int) {
+    /// `firstGeneration`: that of entries which have never been used; a test begins short of the end.
+    @inlinable public init(capacity: Int, firstGeneration: UInt32 = 1) {
+        self.firstGeneration = firstGeneration
         chunksMax = UInt32(truncatingIfNeeded: (capacity + Int(Slab.chunkMask)) >> Int(Slab.chunkShift))
         unsafe chunks = .allocate(capacity: Int(chunksMax))
         unsafe chunks.initialize(repeating: nil, count: Int(chunksMax))
@@ -135,7 +138,7 @@ public struct Slab<Value> {
         let first = chunkCount << Slab.chunkShift
         chunkCount &+= 1
         for i in (0...Slab.chunkMask).reversed() {
-            unsafe chunk[Int(i)].generation = 1
+            unsafe chunk[Int(i)].generation = firstGeneration
             unsafe chunk[Int(i)].nextFree = freeHead
             freeHead = first &+ i
             unsafe martlet_poison(valuePointer(chunk + Int(i)), MemoryLayout<Value>.size)

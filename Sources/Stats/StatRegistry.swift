@@ -57,6 +57,39 @@ package final class StatRegistry {
         return StatScope(base: base, ref: ref)
     }
 
+    /// The table of a schema's scopes that workers name by themselves (`DynamicScopes`); made on first request, and there
+    /// for as long as the process. `seed`: a secret of the process.
+    package func dynamicScopes(_ schema: StatSchema, seed: UInt64) -> DynamicScopes {
+        if let found = dynamic.first(where: { $0.schema === schema }) { return found.scopes }
+        let bases = (0..<DynamicScopes.namesMax).map { _ in
+            ids.allocate(count: schema.leaves.count, writers: schema.writers)
+        }
+        let scopes = DynamicScopes(bases: bases, seed: seed)
+        dynamic.append(Dynamic(schema: schema, scopes: scopes))
+        return scopes
+    }
+
+    /// Scopes that workers have named since the last time are shown from here on.
+    func listDynamic() {
+        for at in dynamic.indices where dynamic[at].listed.count < dynamic[at].scopes.takenCount {
+            let schema = dynamic[at].schema
+            dynamic[at].scopes.forEach { place, prefix, base in
+                guard dynamic[at].listed.insert(place).inserted else { return }
+                let name = StatName(prefix)
+                let ref = insert(Record(prefix: name, schema: schema, base: base, uses: 1, generation: 0))
+                sorted.insert(ref, at: lowerBound(name, schema))
+            }
+        }
+    }
+
+    private struct Dynamic {
+        let schema: StatSchema
+        let scopes: DynamicScopes
+        var listed: Set<Int> = []
+    }
+
+    private var dynamic: [Dynamic] = []
+
     /// Gives up one use. The last one retires the scope: it is no longer shown; its cells stay until `recycle`.
     package func retire(_ ref: StatScopeRef) {
         guard var record = record(ref), record.uses > 0 else { return }
@@ -157,6 +190,7 @@ package final class StatRegistry {
 
     /// `/reset_counters`: every counter shows 0 from now on. Gauges, texts and histograms stay, as in Envoy.
     package func resetCounters() {
+        listDynamic()
         for entry in sorted {
             guard let record = record(entry) else { continue }
             for (leaf, descriptor) in record.schema.leaves.enumerated() {
@@ -178,6 +212,7 @@ package final class StatRegistry {
     /// `stats_flush_interval` has passed: histograms get a new interval and a new total. For many scopes take
     /// `HistogramFlush`, which does the same in slices.
     package func flushHistograms() {
+        listDynamic()
         var flush = HistogramFlush(self)
         _ = flush.step(self, scopesMax: .max)
     }

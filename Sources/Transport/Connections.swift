@@ -53,6 +53,7 @@ package struct Connections {
     let sharedText: UnsafeMutablePointer<TLSFailureText>
     /// Why the handshake that failed last did.
     package var tlsFailureText: Bytes { unsafe sharedText.pointee.bytes }
+    package func describe(brokenBy error: Int32) { unsafe sharedText.pointee.write(brokenBy: error) }
     private var dirty = PlainArray<UInt32>(capacity: 256)
     /// Connections with `closeWhenSent` whose bytes are out: the Pipeline closes them (`takeFinished`).
     private var finished = PlainArray<UInt64>(capacity: 16)

@@ -37,6 +37,8 @@ package struct ClusterConfig: BitwiseCopyable {
     package var slot: UInt32 = 0
     package var part: UInt32 = 0
     package var name = Bytes.empty
+    /// `cluster.<name>.`
+    package var statPrefix = Bytes.empty
     /// First statistic of `cluster.<name>.`.
     package var stats: UInt32 = 0
     package var policy = BalancingPolicy.roundRobin

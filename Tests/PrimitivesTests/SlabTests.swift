@@ -66,22 +66,33 @@ import Testing
     }
 
     /// After 2²⁴ uses of one slot the generation starts again at 1, never at 0, which names nothing.
-    @Test func generationsWrapPastZero() {
-        var slab = Slab<UInt8>(capacity: 1)
+    @Test func generationsWrapPastZero() throws {
+        var slab = Slab<UInt8>(capacity: 1, firstGeneration: 0xff_ff00)
         defer { slab.destroy() }
-        var seen = unsafe slab.allocate()?.handle ?? .none
-        // All but one slot of the first chunk stay taken, so that each round gets the same slot.
-        for _ in 0..<63 { _ = unsafe slab.allocate() }
-        var zeros = 0
-        var round = 0
-        while round < 1 << 24 {
-            slab.free(seen)
-            if let next = unsafe slab.allocate() { unsafe seen = next.handle }
-            if seen.generation == 0 { zeros &+= 1 }
-            round &+= 1
+        var generation: UInt32 = 0xff_ff00
+        var slot: UInt32?
+        for _ in 0..<600 {
+            let handle = try unsafe #require(slab.allocate()).handle
+            #expect(handle.slot == slot ?? handle.slot, "one slot all the time")
+            #expect(handle.generation == generation)
+            #expect(unsafe slab[handle] != nil)
+            slot = handle.slot
+            slab.free(handle)
+            #expect(unsafe slab[handle] == nil)
+            generation = generation == 0xff_ffff ? 1 : generation + 1
         }
-        #expect(zeros == 0 && seen.generation == 2)
-        #expect(unsafe slab[seen] != nil)
+        #expect(generation == 345, "past the end")
+    }
+
+    /// Every carry on the way there.
+    @Test(arguments: 1..<24) func generationsCountUp(bits: UInt32) throws {
+        var slab = Slab<UInt8>(capacity: 1, firstGeneration: 1 << bits - 1)
+        defer { slab.destroy() }
+        for generation in (1 << bits - 1)...(1 << bits + 1) as ClosedRange<UInt32> {
+            let handle = try unsafe #require(slab.allocate()).handle
+            #expect(handle.generation == generation)
+            slab.free(handle)
+        }
     }
 
     @Test func forEachSeesWhatIsInUseAndMayFreeIt() throws {

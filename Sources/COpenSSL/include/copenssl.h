@@ -25,6 +25,12 @@ typedef struct martlet_tls_io {
   int (*_Nullable write)(void *_Nullable context, const uint8_t *_Nonnull bytes, size_t count);
 } martlet_tls_io;
 
+// The calling thread keeps pieces of OpenSSL's memory for itself from now on, at most 4 MiB. For
+// threads that live as long as the process. 0: no memory.
+int martlet_openssl_keeps_memory(void);
+// Bytes that the calling thread keeps so.
+size_t martlet_openssl_kept_bytes(void);
+
 // An SSL object with a BIO over `io`; NULL: no memory.
 SSL *_Nullable martlet_tls_new(SSL_CTX *_Nonnull context, martlet_tls_io *_Nonnull io, int is_server);
 

@@ -32,6 +32,7 @@ struct ConnectionManagerCompiler {
         config.upgrades = arena.array(upgrades(message, place))
         config.suppressEnvoyHeaders = filters.router.suppressEnvoyHeaders
         config.strictHeaders = StrictHeaders(names: filters.router.strictCheckHeaders)
+        config.suppressesGRPCCodes = filters.router.suppressGrpcRequestFailureCodeStats
         config.respectExpectedTimeout = filters.router.respectExpectedRqTimeout
         if !filters.factories.isEmpty {
             let spec = FilterChainSpec(factories: filters.factories.map(\.factory))

@@ -93,6 +93,7 @@ struct HTTPFilterChainCompiler {
             bytes: bytes, name: name, statPrefix: StatPrefix.http(statPrefix),
             nodeCluster: compilation.bootstrap.node.cluster, seed: compilation.environment.seed, arena: part.arena,
             scope: { prefix, leaf in part.scope(erased: compilation.stats, prefix, leaf) },
+            dynamicScopes: { schema in compilation.stats.dynamicScopes(schema, seed: compilation.environment.seed) },
             cluster: { name in
                 guard compilation.clusterNames.contains(name) else {
                     compilation.diagnostics.error(

@@ -146,11 +146,12 @@ extension RouteCompiler {
         if action.hasMaxGrpcTimeout { config.grpcTimeoutMaxMs = action.maxGrpcTimeout.milliseconds }
         if action.hasGrpcTimeoutOffset { config.grpcTimeoutOffsetMs = action.grpcTimeoutOffset.milliseconds }
         guard action.hasMaxStreamDuration else { return }
+        config.usesStreamDuration = true
         let duration = action.maxStreamDuration
         if duration.hasMaxStreamDuration { config.streamDurationMaxMs = duration.maxStreamDuration.milliseconds }
-        if duration.hasGrpcTimeoutHeaderMax { config.grpcTimeoutMaxMs = duration.grpcTimeoutHeaderMax.milliseconds }
+        if duration.hasGrpcTimeoutHeaderMax { config.grpcDurationMaxMs = duration.grpcTimeoutHeaderMax.milliseconds }
         if duration.hasGrpcTimeoutHeaderOffset {
-            config.grpcTimeoutOffsetMs = duration.grpcTimeoutHeaderOffset.milliseconds
+            config.grpcDurationOffsetMs = duration.grpcTimeoutHeaderOffset.milliseconds
         }
     }
 

@@ -25,6 +25,7 @@ extension Worker {
         if let tls = unsafe connection.pointee.tls {
             info.downstreamTLS = unsafe connections.description(of: connection)
             info.downstreamFailure = unsafe tls.pointee.failureText
+            info.attemptedVersion = unsafe tls.pointee.attemptedVersion
             if unsafe tls.pointee.hasTimedOut { info.terminationDetails = Bytes("transport socket timeout was reached" as StaticString) }
         }
         info.version = unsafe protocolVersion(connection)

@@ -44,6 +44,8 @@ package struct FilterInput {
     package let arena: FrozenArena
     /// Makes a statistics scope that goes with the filter; its base.
     package let scope: (_ prefix: String, _ schema: any StatLeaf.Type) -> StatID
+    /// The process's table of scopes that workers name by themselves.
+    package let dynamicScopes: (_ schema: StatSchema) -> DynamicScopes
     /// The slot of a cluster that the filter calls; nil after an error that has been reported.
     package let cluster: (_ name: String) -> UInt32?
     /// A cluster's slot by name, for one that may be missing: nil when there is none now.
@@ -55,7 +57,8 @@ package struct FilterInput {
 
     package init(
         bytes: [UInt8], name: String, statPrefix: String, nodeCluster: String, seed: UInt64, arena: FrozenArena,
-        scope: @escaping (String, any StatLeaf.Type) -> StatID, cluster: @escaping (String) -> UInt32?,
+        scope: @escaping (String, any StatLeaf.Type) -> StatID,
+        dynamicScopes: @escaping (StatSchema) -> DynamicScopes, cluster: @escaping (String) -> UInt32?,
         clusterIfPresent: @escaping (String) -> UInt32?, runtime: @escaping (String) -> RuntimeCell?,
         onRelease: @escaping (@escaping () -> Void) -> Void
     ) {
@@ -66,6 +69,7 @@ package struct FilterInput {
         self.seed = seed
         self.arena = arena
         self.scope = scope
+        self.dynamicScopes = dynamicScopes
         self.cluster = cluster
         self.clusterIfPresent = clusterIfPresent
         self.runtime = runtime

@@ -7,7 +7,7 @@
 //
 // Order: requests pass the chain from first to last, responses from last to first. The terminal filter is the
 // Forwarder, or a filter that answers by itself (`worker.reply`). After `worker.reply`, `worker.recreate` or
-// `worker.resetStream` the stream may be gone: a filter returns at once, whatever its verdict.
+// `worker.downstreamOutOfMemory` the stream may be gone: a filter returns at once, whatever its verdict.
 
 import Primitives
 import Transport

@@ -22,12 +22,12 @@ package enum FormatOperator: UInt8, BitwiseCopyable {
     case startTime, emitTime
     case upstreamHost, upstreamHostName, upstreamHostNameWithoutPort, upstreamCluster, upstreamHostsAttempted
     case upstreamHostNamesAttempted, upstreamHostsAttemptedWithoutPort, upstreamHostNamesAttemptedWithoutPort
-    case upstreamFailureReason, upstreamAttempts, upstreamConnectionID, upstreamConnectionIDsAttempted
+    case upstreamFailureReason, downstreamFailureReason, upstreamAttempts, upstreamConnectionID, upstreamConnectionIDsAttempted
     case upstreamLocalAddress, upstreamRemoteAddress
     case downstreamRemoteAddress, downstreamDirectRemoteAddress, downstreamLocalAddress, downstreamDirectLocalAddress
     case downstreamTLS, upstreamTLS, downstreamCertificateTime, upstreamCertificateTime
     case dynamicMetadata, filterState
-    case ja3, ja4, downstreamFailureReason
+    case ja3, ja4
     case connectionID, streamID, uniqueID, serverName, routeName, routeResolutions, accessLogType
 }
 

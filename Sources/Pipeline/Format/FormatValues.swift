@@ -47,7 +47,7 @@ extension FormatWriter {
     /// From trailers or head, else what the HTTP status means; nil unless the request was gRPC.
     static func grpcCode(_ source: FormatSource) -> Int64? {
         guard let stream = unsafe source.stream,
-            let contentType = unsafe stream.pointee.request.value(of: .contentType), isGRPC(contentType)
+            let contentType = unsafe stream.pointee.request.value(of: .contentType), GRPCContent.isGRPC(contentType)
         else { return nil }
         if let trailers = unsafe stream.pointee.responseTrailers, let text = trailers.value(of: .grpcStatus) { return code(text) }
         if unsafe stream.pointee.hasResponseHead, let text = unsafe stream.pointee.response.value(of: .grpcStatus) { return code(text) }
@@ -57,12 +57,6 @@ extension FormatWriter {
 
     /// -1: no number.
     static func code(_ text: Bytes) -> Int64 { text.trimmed.decimal.flatMap { Int64(exactly: $0) } ?? -1 }
-
-    static func isGRPC(_ contentType: Bytes) -> Bool {
-        let grpc = Bytes("application/grpc")
-        guard contentType.hasPrefix(grpc) else { return false }
-        return contentType.count == grpc.count || contentType[grpc.count] == UInt8(ascii: "+")
-    }
 
     mutating func grpcStatus(_ source: FormatSource, _ form: GRPCStatus.Form) -> FormatValue {
         guard let code = FormatWriter.grpcCode(source) else { return .missing }

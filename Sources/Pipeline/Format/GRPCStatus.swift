@@ -1,6 +1,7 @@
 // The status codes of gRPC and their names (https://github.com/grpc/grpc/blob/master/doc/statuscodes.md).
 
 import Primitives
+import Wire
 
 package enum GRPCStatus {
     enum Form: UInt8 { case camel, snake, number }
@@ -26,6 +27,15 @@ package enum GRPCStatus {
     package static func code(named name: String) -> Int64? {
         for i in 0..<snakeNames.count where String(Bytes(snakeNames[i])) == name { return Int64(i) }
         return name == "CANCELED" ? 1 : nil
+    }
+
+    /// `grpc-status` is there, and is none that means an error of the server (5xx in HTTP's words).
+    static func isSuccess(_ head: MessageHead) -> Bool {
+        guard let code = head.value(of: .grpcStatus)?.decimal else { return false }
+        return switch code {
+        case 0, 1, 3, 5, 6, 7, 8, 9, 10, 11, 16: true
+        default: false
+        }
     }
 
     /// What a response without `grpc-status` means

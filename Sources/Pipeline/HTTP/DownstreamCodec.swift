@@ -53,7 +53,7 @@ extension Worker {
 
     /// Part of what had to be said may be queued already: nothing may follow it. Always false.
     @discardableResult
-    func downstreamOutOfMemory(_ stream: StreamPointer) -> Bool {
+    package func downstreamOutOfMemory(_ stream: StreamPointer) -> Bool {
         unsafe stream.pointee.flags.insert(.localReset)
         unsafe stream.pointee.details = Bytes("out_of_memory" as StaticString)
         if unsafe isHTTP2(stream) { unsafe http2ResetDownstream(stream) } else { unsafe http1OutOfMemory(stream) }

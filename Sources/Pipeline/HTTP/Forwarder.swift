@@ -53,6 +53,9 @@ extension Worker {
                 details: Bytes("cluster_not_found" as StaticString), flags: .noClusterFound)
         }
         unsafe stream.pointee.clusterSlot = slot
+        // Filters may have made a gRPC request of another one.
+        unsafe stream.pointee.isGRPCUpstream =
+            unsafe stream.pointee.request.value(of: .contentType).map { GRPCContent.isGRPC($0) } ?? false
         let hasHeaders = unsafe stream.pointee.request.hasAny(
             from: .xEnvoyMaxRetries, through: .xEnvoyHedgeOnPerTryTimeout)
         if hasHeaders, unsafe !stream.pointee.http.pointee.strictHeaders.isEmpty {
@@ -106,11 +109,11 @@ extension Worker {
     }
 
     /// Added to the clock it must not wrap around: 35 years.
-    private static let askedTimeoutMaxMs: UInt64 = 1 << 40
+    static let askedTimeoutMaxMs: UInt64 = 1 << 40
 
     // HOT: per message.
     private func setTimeouts(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>, hasHeaders: Bool) {
-        var timeout = unsafe route.pointee.timeoutMs
+        var timeout = unsafe routeTimeout(stream, route)
         if hasHeaders, let asked = unsafe stream.pointee.request.value(of: .xEnvoyUpstreamRqTimeoutMs) {
             if let ms = asked.decimal { timeout = min(ms, Worker.askedTimeoutMaxMs) }
             unsafe stream.pointee.request.remove(.xEnvoyUpstreamRqTimeoutMs)
@@ -140,9 +143,23 @@ extension Worker {
     }
 
     // HOT: per message.
+    /// The route's own, or the caller's `grpc-timeout` where the route looks at it. 0: none.
+    private func routeTimeout(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>) -> UInt64 {
+        if unsafe route.pointee.usesStreamDuration { return 0 }
+        guard unsafe stream.pointee.isGRPCUpstream, let most = unsafe route.pointee.grpcTimeoutMaxMs else {
+            return unsafe route.pointee.timeoutMs
+        }
+        var timeout = unsafe stream.pointee.request.value(of: .grpcTimeout).flatMap { GRPCTimeout.milliseconds($0) } ?? 0
+        timeout = min(timeout, Worker.askedTimeoutMaxMs)
+        // An offset that would leave nothing, which means "no limit", does not count.
+        let offset = unsafe route.pointee.grpcTimeoutOffsetMs
+        if offset < timeout { timeout &-= offset }
+        return most != 0 && (timeout == 0 || timeout > most) ? most : timeout
+    }
+
+    // HOT: per message.
     /// What is left for the try, as the upstream is told.
     func setExpectedTimeout(_ stream: StreamPointer, elapsedMs: UInt64) {
-        guard unsafe !stream.pointee.http.pointee.suppressEnvoyHeaders else { return }
         let timeout = unsafe stream.pointee.timeoutMs
         var expected = unsafe stream.pointee.perTryTimeoutMs
         if timeout != 0 {
@@ -151,8 +168,14 @@ extension Worker {
             expected = expected == 0 ? left : min(expected, left)
         }
         guard expected != 0 else { return }
-        var digits = DecimalText(expected)
-        unsafe stream.pointee.request.set(.xEnvoyExpectedRqTimeoutMs, digits.bytes())
+        if unsafe !stream.pointee.http.pointee.suppressEnvoyHeaders {
+            var digits = DecimalText(expected)
+            unsafe stream.pointee.request.set(.xEnvoyExpectedRqTimeoutMs, digits.bytes())
+        }
+        // The server's own deadline is to be no later than the try's.
+        if unsafe stream.pointee.isGRPCUpstream, let route = unsafe stream.pointee.route, unsafe route.pointee.grpcTimeoutMaxMs != nil {
+            unsafe setGRPCTimeout(stream, expected)
+        }
     }
 
     // HOT: per message.
@@ -256,6 +279,7 @@ extension Worker {
         }
         unsafe stream.pointee.flags.insert(.upstreamRequestTimeout)
         if unsafe stream.pointee.hasResponseHead {
+            unsafe hostVerdictIsError(stream)
             unsafe stream.pointee.details = Bytes("response_timeout" as StaticString)
             return unsafe resetDownstream(stream)
         }
@@ -314,6 +338,7 @@ extension Worker {
         if case .handshakeFailed(let reason) = failure { unsafe stream.pointee.transportFailure = reason }
         unsafe stream.pointee.flags.formUnion(outcome.flags)
         if unsafe stream.pointee.hasResponseHead {
+            unsafe hostVerdictIsError(stream)
             if let details = Worker.startedDetails(failure) { unsafe stream.pointee.details = Bytes(details) }
             return unsafe resetDownstream(stream)
         }

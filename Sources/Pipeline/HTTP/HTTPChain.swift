@@ -141,7 +141,10 @@ extension Worker {
     // HOT: per frame.
     package func responseData(_ stream: StreamPointer, _ part: Bytes, _ buffer: UInt16?, endStream: Bool) {
         unsafe stream.pointee.activeMs = nowMs
-        if endStream { unsafe stream.pointee.responseEnded = true }
+        if endStream {
+            unsafe stream.pointee.responseEnded = true
+            unsafe closeHostVerdict(stream)
+        }
         guard unsafe stream.pointee.hasFilters, unsafe !stream.pointee.bypassesFilters, let chain = unsafe filters(stream),
             unsafe chain.interest.contains(.responseBody) || !stream.pointee.responseHeadSent
         else {
@@ -164,6 +167,7 @@ extension Worker {
     package func responseEnded(_ stream: StreamPointer) {
         guard unsafe !stream.pointee.responseEnded else { return }
         unsafe stream.pointee.responseEnded = true
+        unsafe closeHostVerdict(stream)
         guard unsafe stream.pointee.hasFilters, unsafe !stream.pointee.bypassesFilters, let chain = unsafe filters(stream),
             unsafe !chain.interest.isDisjoint(with: [.responseBody, .responseTrailers]) || !stream.pointee.responseHeadSent
         else { return unsafe finishResponse(stream) }

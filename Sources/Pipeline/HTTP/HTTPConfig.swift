@@ -67,6 +67,8 @@ package struct HTTPConfig: BitwiseCopyable {
     /// `strict_check_headers` of the router.
     package var strictHeaders = StrictHeaders()
     package var respectExpectedTimeout = false
+    /// `suppress_grpc_request_failure_code_stats`
+    package var suppressesGRPCCodes = false
     /// What counts as internal; `hasInternalRanges` false: Envoy 1.40's default.
     package var internalRanges = FrozenArray<AddressRange>()
     package var hasInternalRanges = false

@@ -69,7 +69,12 @@ public struct HTTPStream {
     package var isConnect = false
     /// CONNECT that ends here (`connect_config`): the upstream connection carries what the client sends, no HTTP.
     package var isTCP = false
+    /// The client speaks gRPC: answers of ours are gRPC's.
     package var isGRPC = false
+    /// What goes to the upstream is gRPC.
+    package var isGRPCUpstream = false
+    /// The host's account of the request waits for `grpc-status` in the trailers.
+    package var successIsOpen = false
     package var expectsContinue = false
     package var isInternal = false
     package var isDestroyed = false

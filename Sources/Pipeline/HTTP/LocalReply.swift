@@ -88,7 +88,7 @@ extension Worker {
         let wanted = unsafe isDeadline ? 4 : UInt64(stream.pointee.localGRPCStatus)
         var code = DecimalText(wanted != 0 ? wanted : Worker.grpcStatus(status))
         unsafe stream.pointee.response.append(.grpcStatus, code.bytes())
-        if !message.isEmpty { unsafe appendPercentEncoded(&stream.pointee.response, message) }
+        if !message.isEmpty { unsafe appendGRPCMessage(message, to: &stream.pointee.response) }
         unsafe responseHead(stream, endStream: true)
     }
 
@@ -103,8 +103,8 @@ extension Worker {
         }
     }
 
-    /// gRPC over HTTP2, "Percent-Encoded": bytes outside 0x20–0x7e and `%` become `%XX`.
-    private func appendPercentEncoded(_ head: inout MessageHead, _ message: Bytes) {
+    /// `grpc-message`. gRPC over HTTP2, "Percent-Encoded": bytes outside 0x20–0x7e and `%` become `%XX`.
+    package func appendGRPCMessage(_ message: Bytes, to head: inout MessageHead) {
         guard let block = memory.blocks.allocate(message.count &* 3) else { return }
         let out = unsafe block.base.assumingMemoryBound(to: UInt8.self)
         let digits = Bytes("0123456789ABCDEF" as StaticString)
@@ -160,10 +160,15 @@ package struct DecimalText {
     private var digits: (UInt64, UInt64, UInt64) = (0, 0, 0)
     private var start = 24
 
-    package init(_ value: UInt64) {
+    /// `unit`: a letter behind the digits; 0: none.
+    package init(_ value: UInt64, unit: UInt8 = 0) {
         var rest = value
         unsafe withUnsafeMutableBytes(of: &digits) { bytes in
             var i = 24
+            if unit != 0 {
+                i = 23
+                unsafe bytes[i] = unit
+            }
             repeat {
                 i &-= 1
                 unsafe bytes[i] = 0x30 &+ UInt8(truncatingIfNeeded: rest % 10)

@@ -57,7 +57,7 @@ extension Worker {
         unsafe stream.pointee.random = random.next()
         unsafe requestID(stream)
         unsafe stream.pointee.isGRPC =
-            unsafe stream.pointee.request.value(of: .contentType).map { FormatWriter.isGRPC($0) } ?? false
+            unsafe stream.pointee.request.value(of: .contentType).map { GRPCContent.isGRPC($0) } ?? false
         unsafe chooseRoute(stream)
         guard unsafe beginFilters(stream) else { return unsafe resetDownstream(stream) }
         if unsafe http.pointee.logTimes.atStart { unsafe log(stream, .downstreamStart) }

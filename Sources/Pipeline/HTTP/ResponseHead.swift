@@ -20,11 +20,7 @@ extension Worker {
         // Response headers that tell about the host, whichever host says so.
         let canary = unsafe stream.pointee.response.value(of: .xEnvoyUpstreamCanary)
         unsafe countUpstreamStatus(stream, status, isCanary: canary?.equals(Bytes("true" as StaticString)) ?? false)
-        if status >= 500, let host = unsafe hosts[stream.pointee.host] {
-            unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqError.rawValue)
-        } else if let host = unsafe hosts[stream.pointee.host] {
-            unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqSuccess.rawValue)
-        }
+        unsafe countHostVerdict(stream, status, endStream: endStream)
         unsafe stream.pointee.details = Bytes("via_upstream" as StaticString)
         unsafe stream.pointee.responseLength = facts.length
         unsafe stream.pointee.responseIsChunked = facts.isChunked
@@ -54,6 +50,41 @@ extension Worker {
             unsafe applyMutations(route.pointee.mutations.response, stream, isRequest: false)
         }
         unsafe responseHead(stream, endStream: endStream && !isTunnel)
+    }
+
+    // HOT: per message.
+    /// Whether the host did well: by the status, and for gRPC by `grpc-status` too, which mostly comes in the trailers.
+    private func countHostVerdict(_ stream: StreamPointer, _ status: UInt16, endStream: Bool) {
+        guard let host = unsafe hosts[stream.pointee.host] else { return }
+        var isSuccess = status < 500
+        if isSuccess, unsafe stream.pointee.isGRPCUpstream {
+            if !endStream {
+                unsafe stream.pointee.successIsOpen = true
+                return
+            }
+            isSuccess = unsafe GRPCStatus.isSuccess(stream.pointee.response)
+        }
+        unsafe cells.increment(host.pointee.config.stats &+ (isSuccess ? HostStat.rqSuccess : .rqError).rawValue)
+    }
+
+    // HOT: per message.
+    /// The end of a gRPC response has come. Without trailers it has no status, which is an error.
+    func closeHostVerdict(_ stream: StreamPointer) {
+        guard unsafe stream.pointee.successIsOpen else { return }
+        unsafe stream.pointee.successIsOpen = false
+        guard let host = unsafe hosts[stream.pointee.host] else { return }
+        let isSuccess = unsafe stream.pointee.responseTrailers.map { GRPCStatus.isSuccess($0) } ?? false
+        unsafe cells.increment(host.pointee.config.stats &+ (isSuccess ? HostStat.rqSuccess : .rqError).rawValue)
+    }
+
+    /// A gRPC response was cut off behind its head.
+    func hostVerdictIsError(_ stream: StreamPointer) {
+        guard unsafe stream.pointee.successIsOpen else { return }
+        unsafe stream.pointee.successIsOpen = false
+        unsafe cells.increment(
+            stream.pointee.http.pointee.routerStats &+ RouterStat.rqResetAfterDownstreamResponseStarted.rawValue)
+        guard let host = unsafe hosts[stream.pointee.host] else { return }
+        unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqError.rawValue)
     }
 
     /// `include_attempt_count_in_response`.
@@ -167,13 +198,15 @@ extension Worker {
         guard unsafe !stream.pointee.isHealthCheck, let cluster = unsafe cluster(stream.pointee.clusterSlot) else { return }
         let stats = unsafe cluster.pointee.config.pointee.stats
         count(stats, .upstreamRqCompleted)
-        cells.count(stats &+ ClusterStat.responseCodes.rawValue, responseCode: status)
         let isInternal = unsafe stream.pointee.isInternal
+        let routeStats = unsafe stream.pointee.route?.pointee.stats ?? 0
+        if unsafe !stream.pointee.isGRPCUpstream || !stream.pointee.http.pointee.suppressesGRPCCodes {
+            cells.count(stats &+ ClusterStat.responseCodes.rawValue, responseCode: status)
+        }
         cells.count(
             stats &+ (isInternal ? ClusterStat.internalResponseCodes : .externalResponseCodes).rawValue,
             responseCode: status)
         if isCanary { cells.count(stats &+ ClusterStat.canaryResponseCodes.rawValue, responseCode: status) }
-        let routeStats = unsafe stream.pointee.route?.pointee.stats ?? 0
         if routeStats != 0 { cells.count(routeStats &+ VirtualClusterStat.responseCodes.rawValue, responseCode: status) }
         // From the end of the request on, over all tries.
         guard unsafe stream.pointee.requestEndNs != 0 else { return }

@@ -50,17 +50,40 @@ extension Worker {
 
     /// How long the whole stream may take, by route: `grpc-timeout` where the route reads it, else its own limit.
     private func setDuration(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>) {
-        var limit = unsafe route.pointee.streamDurationMaxMs
-        if let most = unsafe route.pointee.grpcTimeoutMaxMs, let text = unsafe stream.pointee.request.value(of: .grpcTimeout),
+        if let most = unsafe route.pointee.grpcDurationMaxMs, let text = unsafe stream.pointee.request.value(of: .grpcTimeout),
             let asked = GRPCTimeout.milliseconds(text)
         {
-            let offset = unsafe route.pointee.grpcTimeoutOffsetMs
-            let bounded = most != 0 && (asked > most || asked == 0) ? most : asked
-            limit = bounded > offset ? bounded &- offset : bounded
+            let offset = unsafe route.pointee.grpcDurationOffsetMs
+            let bounded = most != 0 && asked > most ? most : asked
+            // What is left of nothing has passed already.
+            return unsafe limitDuration(stream, bounded > offset ? bounded &- offset : 0, tellsUpstream: stream.pointee.isGRPC)
         }
-        guard let limit else { return }
-        unsafe stream.pointee.durationMaxAtMs = unsafe limit == 0 ? 0 : max(nowMs, stream.pointee.startNs / 1_000_000 &+ limit)
+        if let limit = unsafe route.pointee.streamDurationMaxMs {
+            if limit == 0 {
+                unsafe stream.pointee.durationMaxAtMs = 0
+            } else {
+                unsafe limitDuration(stream, limit, tellsUpstream: stream.pointee.isGRPC)
+            }
+            return
+        }
+        let limit = unsafe stream.pointee.http.pointee.streamDurationMaxMs
+        if limit != 0, unsafe route.pointee.usesStreamDuration {
+            unsafe limitDuration(stream, limit, tellsUpstream: stream.pointee.isGRPC)
+        }
+    }
+
+    private func limitDuration(_ stream: StreamPointer, _ limitMs: UInt64, tellsUpstream: Bool) {
+        if tellsUpstream { unsafe setGRPCTimeout(stream, limitMs) }
+        let limit = min(limitMs, Worker.askedTimeoutMaxMs)
+        unsafe stream.pointee.durationMaxAtMs = max(nowMs, stream.pointee.startNs / 1_000_000 &+ limit)
         unsafe armStreamTimer(stream)
+    }
+
+    /// What the upstream is told.
+    func setGRPCTimeout(_ stream: StreamPointer, _ milliseconds: UInt64) {
+        let (value, unit) = GRPCTimeout.text(milliseconds)
+        var digits = DecimalText(value, unit: unit)
+        unsafe stream.pointee.request.set(.grpcTimeout, digits.bytes())
     }
 
     /// A filter has changed what routes look at: match again before the request goes on.
@@ -211,6 +234,14 @@ extension Worker {
         }
         _ = unsafe chooseCluster(stream, route)
         return unsafe stream.pointee.chosen?.pointee.name
+    }
+
+    /// `cluster.<name>.` of the cluster that the stream's route leads to; nil where there is none.
+    package func routeClusterStatPrefix(_ stream: StreamPointer) -> Bytes? {
+        guard let route = unsafe stream.pointee.route, unsafe route.pointee.action == .forward,
+            let slot = unsafe chooseCluster(stream, route), let cluster = unsafe cluster(slot)
+        else { return nil }
+        return unsafe cluster.pointee.config.pointee.statPrefix
     }
 
     /// An address without its port, or the network that it is in with this many bits; good until the next format.

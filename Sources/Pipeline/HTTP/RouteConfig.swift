@@ -84,8 +84,14 @@ package struct RouteConfig: BitwiseCopyable {
     package var timeoutMs: UInt64 = 15_000
     package var idleTimeoutMs: UInt64?
     package var streamDurationMaxMs: UInt64?
+    /// `max_grpc_timeout`, `grpc_timeout_offset`: a gRPC request's timeout is what its `grpc-timeout` says.
     package var grpcTimeoutMaxMs: UInt64?
     package var grpcTimeoutOffsetMs: UInt64 = 0
+    /// `max_stream_duration` is there: `timeoutMs` and what stands beside it mean nothing.
+    package var usesStreamDuration = false
+    /// `grpc_timeout_header_max`, `grpc_timeout_header_offset`: the whole stream's, gRPC or not.
+    package var grpcDurationMaxMs: UInt64?
+    package var grpcDurationOffsetMs: UInt64 = 0
     /// `prefix_rewrite`, `regex_rewrite`; nil: none.
     package var prefixRewrite: Bytes?
     package var regexRewrite: UnsafePointer<RegexRewrite>?

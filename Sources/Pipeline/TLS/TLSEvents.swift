@@ -49,6 +49,9 @@ extension Worker {
         let config = unsafe listener.assumingMemoryBound(to: ListenerConfig.self)
         unsafe countListener(config.pointee.stats, .downstreamCxTransportSocketConnectTimeout)
         unsafe tls.pointee.hasTimedOut = true
+        if let server = unsafe servers[connection.pointee.session], unsafe connection.pointee.role == .http1Downstream {
+            return unsafe downstreamGone(server, connection, byPeer: false)
+        }
         unsafe received(ETIMEDOUT, connection)
     }
 
@@ -202,6 +205,13 @@ extension Worker {
         }
     }
 
+    /// The socket of an upstream breaks before its handshake is complete.
+    func handshakeBroken(_ connection: UnsafeMutablePointer<Connection>, _ error: Int32) {
+        connections.describe(brokenBy: error)
+        let text = connections.tlsFailureText
+        unsafe connectFailed(connection, .handshake(failureTexts.intern(text, else: "TLS_error")))
+    }
+
     private func handshakeFailed(_ connection: UnsafeMutablePointer<Connection>) {
         // For who waited it was connecting until now.
         let hasFailed = unsafe connection.pointee.tls?.pointee.hasFailed ?? false
@@ -239,13 +249,7 @@ extension Worker {
     func noteReset(_ connection: UnsafeMutablePointer<Connection>, _ error: Int32) {
         guard let tls = unsafe connection.pointee.tls, unsafe tls.pointee.isHandshaking, unsafe connection.pointee.host.isNone
         else { return }
-        formats.text.reset()
-        formats.text.put("TLS_error:|")
-        // The library number of the system's errors in Envoy's library, and errno.
-        formats.text.put(decimal: 2 << 24 | UInt64(UInt32(bitPattern: error)))
-        formats.text.put(":system_library:OPENSSL_internal:")
-        UpstreamErrors.put(error, into: &formats.text)
-        formats.text.put(":TLS_error_end")
-        unsafe tls.pointee.failureText = failureTexts.intern(formats.text.bytes, else: "TLS_error")
+        connections.describe(brokenBy: error)
+        unsafe tls.pointee.failureText = failureTexts.intern(connections.tlsFailureText, else: "TLS_error")
     }
 }

@@ -24,6 +24,7 @@ extension Worker {
             unsafe received(end: connection)
         case .failed(let connection, let error):
             unsafe noteReset(connection, error)
+            if unsafe connection.pointee.isShakingHands { return unsafe handshakeBroken(connection, error) }
             unsafe received(error, connection)
         case .nothing: break
         }
@@ -74,6 +75,7 @@ extension Worker {
             case .directResponse, .inspecting, .none: break
             }
         case .failed(let connection, let error):
+            if unsafe connection.pointee.isShakingHands { return unsafe handshakeBroken(connection, error) }
             switch unsafe connection.pointee.role {
             case .http1Downstream: unsafe http1DownstreamFailed(connection, error)
             case .http1Upstream: unsafe http1UpstreamSendFailed(connection, error)

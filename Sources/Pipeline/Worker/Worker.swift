@@ -140,16 +140,9 @@ public final class Worker {
 
     // HOT: per turn.
     package func turn() {
-        if !h2.due.isEmpty { pumpSessions() }
-        connections.flushAll()
-        while let connection = unsafe connections.takeFinished() { unsafe closeEither(connection) }
-        memory.buffers.publish()
-        connections.resumeStarved()
-        connections.resumeLater(nowMs: nowMs)
+        prepareTurn()
         ring.turn(timeoutNs: waitNs)
-        nowNs = Clock.monotonicNs()
-        nowMs = nowNs / 1_000_000
-        wall = 0
+        beginTurn(atNs: Clock.monotonicNs())
         handshakesLeft = Worker.handshakesPerTurn
         if !waitingHandshakes.isEmpty { goOnWithHandshakes() }
         let count = unsafe ring.take(completions, max: Worker.completionsPerTurn)
@@ -158,6 +151,32 @@ public final class Worker {
             unsafe run(completions[i])
             i &+= 1
         }
+        concludeTurn()
+    }
+
+    // The parts of a turn, for whoever is the kernel to a worker by hand: tests and the fuzzer.
+
+    /// Everything that this thread wants of the kernel is queued.
+    @inline(__always)
+    package func prepareTurn() {
+        if !h2.due.isEmpty { pumpSessions() }
+        connections.flushAll()
+        while let connection = unsafe connections.takeFinished() { unsafe closeEither(connection) }
+        memory.buffers.publish()
+        connections.resumeStarved()
+        connections.resumeLater(nowMs: nowMs)
+    }
+
+    @inline(__always)
+    package func beginTurn(atNs: UInt64) {
+        nowNs = atNs
+        nowMs = atNs / 1_000_000
+        wall = 0
+    }
+
+    /// What follows the completions.
+    @inline(__always)
+    package func concludeTurn() {
         _ = timers.advance(to: nowMs, limit: Worker.timersPerTurn) { token in fired(token) }
         if !producing.isEmpty { produceMore() }
         if !finishedCalls.isEmpty { deliverCalls() }
@@ -174,7 +193,7 @@ public final class Worker {
     }
 
     // HOT: per completion.
-    private func run(_ completion: Completion) {
+    package func run(_ completion: Completion) {
         switch Operation.of(completion.user_data) {
         case .receive: received(completion)
         case .send: sent(completion)

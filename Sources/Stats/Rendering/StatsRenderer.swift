@@ -14,6 +14,7 @@ package struct StatsRenderer: ~Copyable {
     package init(_ registry: StatRegistry, _ query: StatsQuery) {
         self.registry = registry
         registry.refresh()
+        registry.listDynamic()
         switch query.format {
         case .text: text = TextStats(registry, query)
         case .json: json = JSONStats(registry, query)

@@ -18,6 +18,8 @@ package struct TLSConnection {
     package internal(set) var cipher = ByteQueue()
     /// Bytes at the front of the connection's `out` that `cipher` carries.
     var sealed = 0
+    /// Of `cipher`, what waits for the first answer: session tickets.
+    var ticketBytes = 0
     package internal(set) var isHandshaking = true
     /// Lines for a key log.
     package var keyLines = ByteQueue()
@@ -37,13 +39,13 @@ package struct TLSConnection {
     package var timer: TimerNode
     /// What OpenSSL said when it failed.
     package internal(set) var failure = TLSFailure()
+    /// The same in words, where a log wants it; whoever sets it keeps it.
+    package var failureText = Bytes.empty
     /// Upstream: who waits for the handshake is told about this error.
     package var verdict = PeerVerdict()
     /// Upstream: the name that the peer's certificate must be for, of this connection's own.
     var checked: Block?
     var checkedCount = 0
-    /// Downstream: why it failed, for logs; lives as long as the worker.
-    package var failureText = Bytes.empty
     /// Downstream: the handshake took longer than it may.
     package var hasTimedOut = false
     package var staple = StapleOutcome.notAsked

@@ -47,7 +47,9 @@ package struct TLSFailureText {
             add("|")
             add(decimal: TLSFailureText.number(error))
             add(":SSL_routines:OPENSSL_internal:")
-            if let reason = unsafe ERR_reason_error_string(error) {
+            if let name = TLSFailureText.name(error) {
+                add(name)
+            } else if let reason = unsafe ERR_reason_error_string(error) {
                 add(upper: unsafe Bytes(UnsafeRawPointer(reason), min(strlen(reason), 64)))
             }
             let reason = martlet_err_reason(error)
@@ -60,6 +62,26 @@ package struct TLSFailureText {
         add(":TLS_error_end")
     }
 
+    /// An error of the socket: Envoy's library counts those of the system from 2 << 24.
+    package mutating func write(brokenBy error: Int32) {
+        clear()
+        add("TLS_error:|")
+        add(decimal: 2 << 24 | UInt32(truncatingIfNeeded: error))
+        add(":system_library:OPENSSL_internal:")
+        if let text = unsafe strerror(error) { add(unsafe Bytes(UnsafeRawPointer(text), min(strlen(text), 64))) }
+        add(":TLS_error_end")
+    }
+
+    /// Where Envoy's library has another name for the same.
+    private static func name(_ error: UInt) -> StaticString? {
+        switch martlet_err_reason(error) {
+        case SSL_R_NO_SUITABLE_KEY_SHARE: "NO_SHARED_GROUP"
+        case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM: "NO_COMMON_SIGNATURE_ALGORITHMS"
+        case SSL_R_PACKET_LENGTH_TOO_LONG: "ENCRYPTED_LENGTH_TOO_LONG"
+        default: nil
+        }
+    }
+
     /// Envoy's library counts its SSL errors from 16 << 24; alerts have the same numbers in both.
     private static func number(_ error: UInt) -> UInt32 {
         let reason = martlet_err_reason(error)
@@ -67,11 +89,14 @@ package struct TLSFailureText {
             switch reason {
             case SSL_R_CERTIFICATE_VERIFY_FAILED: 125
             case SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC: 139
+            case SSL_R_PACKET_LENGTH_TOO_LONG, SSL_R_ENCRYPTED_LENGTH_TOO_LONG: 146
             case SSL_R_HTTP_REQUEST: 156
             case SSL_R_NO_SHARED_CIPHER: 184
             case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: 192
             case SSL_R_UNSUPPORTED_PROTOCOL: 240
             case SSL_R_WRONG_VERSION_NUMBER: 247
+            case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM: 253
+            case SSL_R_NO_SUITABLE_KEY_SHARE: 266
             default: reason
             }
         return 16 << 24 | UInt32(truncatingIfNeeded: theirs)

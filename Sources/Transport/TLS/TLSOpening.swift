@@ -76,13 +76,28 @@ extension Connections {
         martlet_err_clear()
         unsafe sharedText.pointee.clear()
         let result = unsafe SSL_do_handshake(ssl)
-        if unsafe !tls.pointee.cipher.isEmpty { unsafe markDirty(connection) }
         if result == 1 {
             unsafe tls.pointee.isHandshaking = false
-            unsafe markDirty(connection)
+            if unsafe sendsTicketsLater(connection, tls) {
+                unsafe tls.pointee.ticketBytes = unsafe tls.pointee.cipher.count
+            } else {
+                unsafe markDirty(connection)
+            }
             return .established
         }
+        if unsafe !tls.pointee.cipher.isEmpty { unsafe markDirty(connection) }
         return unsafe progress(connection, tls, SSL_get_error(ssl, result))
+    }
+
+    /// What a server of TLS 1.3 has to send behind the handshake is tickets alone. They go with its first answer, as Envoy's
+    /// do: a segment and a send less, and nothing is written to a client that does not read.
+    private func sendsTicketsLater(
+        _ connection: UnsafeMutablePointer<Connection>, _ tls: UnsafeMutablePointer<TLSConnection>
+    ) -> Bool {
+        guard let ssl = unsafe tls.pointee.ssl, unsafe tls.pointee.config.pointee.isServer, unsafe SSL_version(ssl) >= TLS1_3_VERSION
+        else { return false }
+        return unsafe !connection.pointee.isDirty && connection.pointee.out.isEmpty && !connection.pointee.isEnding
+            && !connection.pointee.closesWhenSent
     }
 
     // HOT: per record.
@@ -96,7 +111,7 @@ extension Connections {
         martlet_err_clear()
         let result = unsafe SSL_read_ex(ssl, plain, capacity, &count)
         // Reading may have to write: key updates, alerts.
-        if unsafe tls.pointee.cipher.count != 0 { unsafe markDirty(connection) }
+        if unsafe tls.pointee.cipher.count != tls.pointee.ticketBytes { unsafe markDirty(connection) }
         if result == 1 {
             unsafe connection.pointee.bytesReceived &+= UInt64(truncatingIfNeeded: count)
             return .data(count)

@@ -14,6 +14,7 @@ extension Connections {
     // HOT: per turn.
     /// Makes records of what waits. True when `cipher` holds something to send.
     mutating func seal(_ connection: UnsafeMutablePointer<Connection>, _ tls: UnsafeMutablePointer<TLSConnection>) -> Bool {
+        unsafe tls.pointee.ticketBytes = 0
         if unsafe !tls.pointee.isHandshaking, unsafe !tls.pointee.hasFailed {
             while unsafe tls.pointee.sealed < connection.pointee.out.count, unsafe tls.pointee.cipher.count < Connections.cipherMax {
                 guard unsafe sealRecord(connection, tls) else { break }

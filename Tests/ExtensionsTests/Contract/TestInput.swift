@@ -24,7 +24,7 @@ final class TestInput {
                 scopes[prefix] = base
                 return base
             },
-            cluster: { _ in nil }, clusterIfPresent: { _ in nil }, runtime: { _ in nil },
+            dynamicScopes: { [self] schema in stats.dynamicScopes(schema, seed: 1) }, cluster: { _ in nil }, clusterIfPresent: { _ in nil }, runtime: { _ in nil },
             onRelease: { [self] body in atEnd.append(body) })
     }
 

@@ -5,7 +5,7 @@ import Primitives
 import Ring
 import TestSupport
 import Testing
-import Transport
+@testable import Transport
 
 private struct NoMemory: Error {}
 
@@ -186,6 +186,26 @@ private final class TLSTurns {
         // What was sent has left the queue, and is counted as plaintext.
         #expect(turns.turns { unsafe client.pointee.out.isEmpty && server.pointee.out.isEmpty })
         #expect(unsafe client.pointee.bytesSent == UInt64(up.count))
+        #expect(turns.failed.isEmpty)
+    }
+
+    /// Tickets of TLS 1.3 wait for the server's first bytes, as Envoy's do, and leave with an end too.
+    @Test(.enabled(if: Shell.has("openssl")), arguments: [true, false])
+    func ticketsGoWithTheFirstAnswer(answers: Bool) throws {
+        let turns = try TLSTurns()
+        let (a, b) = pair()
+        let server = try unsafe turns.open(a, turns.context(certificates()))
+        let client = try unsafe turns.open(b, turns.context(nil))
+        let (serverID, clientID) = unsafe (server.pointee.id, client.pointee.id)
+        #expect(turns.turns { turns.established.count == 2 })
+        unsafe turns.send(client, text(100))
+        #expect(turns.turns { turns.received[serverID]?.count == 100 })
+        for _ in 0..<3 { turns.turn() }
+        #expect(unsafe server.pointee.tls?.pointee.cipher.isEmpty == false, "they wait")
+        if answers { unsafe turns.send(server, text(50)) } else { unsafe turns.connections.closeWhenSent(server) }
+        #expect(turns.turns { answers ? turns.received[clientID]?.count == 50 : turns.ended.contains(clientID) })
+        let ssl = try unsafe #require(client.pointee.tls?.pointee.ssl)
+        #expect(unsafe SSL_SESSION_has_ticket(SSL_get_session(ssl)) == 1)
         #expect(turns.failed.isEmpty)
     }
 

@@ -204,6 +204,13 @@ extension Worker {
     func consumed(_ session: UnsafeMutablePointer<H2Session>, _ entry: UnsafeMutablePointer<H2Stream>?, _ id: Int32, _ bytes: Int) {
         if let entry = unsafe entry, unsafe entry.pointee.isPaused {
             unsafe entry.pointee.unconsumed &+= bytes
+            // Its own window stays as it is. The connection's is the other streams' too: a stream that waits must not stop them.
+            if unsafe session.pointee.lent &+ bytes <= session.pointee.lentMax {
+                unsafe session.pointee.lent &+= bytes
+                unsafe entry.pointee.lent &+= bytes
+                _ = unsafe nghttp2_session_consume_connection(session.pointee.codec, bytes)
+                unsafe markDue(session)
+            }
             return
         }
         _ = unsafe nghttp2_session_consume(session.pointee.codec, id, bytes)
@@ -220,12 +227,23 @@ extension Worker {
         guard unsafe entry.pointee.isPaused else { return false }
         unsafe entry.pointee.isPaused = false
         let bytes = unsafe entry.pointee.unconsumed
-        unsafe entry.pointee.unconsumed = 0
         if bytes > 0, let session = unsafe h2.sessions[entry.pointee.session] {
-            _ = unsafe nghttp2_session_consume(session.pointee.codec, entry.pointee.id, bytes)
+            unsafe giveBackConnectionWindow(session, entry)
+            _ = unsafe nghttp2_session_consume_stream(session.pointee.codec, entry.pointee.id, bytes)
             unsafe markDue(session)
         }
+        unsafe entry.pointee.unconsumed = 0
         return true
+    }
+
+    /// What a paused stream has kept of the connection's window is everybody's again.
+    func giveBackConnectionWindow(_ session: UnsafeMutablePointer<H2Session>, _ entry: UnsafeMutablePointer<H2Stream>) {
+        let kept = unsafe entry.pointee.unconsumed &- entry.pointee.lent
+        unsafe session.pointee.lent &-= entry.pointee.lent
+        unsafe entry.pointee.lent = 0
+        guard kept > 0 else { return }
+        _ = unsafe nghttp2_session_consume_connection(session.pointee.codec, kept)
+        unsafe markDue(session)
     }
 }
 

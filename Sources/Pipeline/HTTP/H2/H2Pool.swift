@@ -197,6 +197,7 @@ extension Worker {
         byPeer: Bool
     ) {
         unsafe session.pointee.isOver = true
+        let isProtocolError: Bool = if case .protocolError = failure { true } else { false }
         let handle = unsafe session.pointee.handle
         if let host = unsafe hosts[connection.pointee.host] { unsafe leavePool(session, host) }
         var isFirst = true
@@ -206,7 +207,9 @@ extension Worker {
             unsafe next = entry.pointee.next
             unsafe entry.pointee.isReset = true
             guard let stream = unsafe streams[entry.pointee.stream] else { continue }
-            if isFirst {
+            // Envoy resets each request for an error of the protocol, and closes what has none any more.
+            unsafe upstreamCounted(connection, isProtocolError ? .upstreamRqTxReset : .upstreamRqPendingFailureEject, 1)
+            if isFirst, !isProtocolError {
                 isFirst = false
                 unsafe upstreamCounted(connection, .upstreamCxDestroyWithActiveRq, 1)
                 unsafe upstreamCounted(
@@ -230,8 +233,11 @@ extension Worker {
             unsafe cells.record(
                 cluster.pointee.config.pointee.stats &+ ClusterStat.upstreamRqPerCx.rawValue, session.pointee.requests)
         }
+        // RFC 9113 §5.4.1: GOAWAY says why, where nghttp2 has written one.
+        let hasLastWords = unsafe session.pointee.isTerminated && !byPeer && !connection.pointee.out.isEmpty
         unsafe closeSession(session)
         unsafe connection.pointee.session = .none
+        if hasLastWords { return unsafe closeWhenSent(connection, stallMs: 0) }
         unsafe closeUpstream(connection, byPeer: byPeer)
     }
 

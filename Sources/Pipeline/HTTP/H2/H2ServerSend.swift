@@ -68,8 +68,6 @@ extension Worker {
             return unsafe responseBrokeItsLength(stream)
         }
         unsafe entry.pointee.endsBehind = true
-        unsafe entry.pointee.trailers = unsafe stream.pointee.responseTrailers
-        unsafe stream.pointee.responseTrailers = nil
         if unsafe !stream.pointee.requestEnded { unsafe entry.pointee.resetsBehindEnd = true }
         unsafe wake(entry)
         return true
@@ -80,6 +78,9 @@ extension Worker {
     func http2DownstreamFinished(_ stream: StreamPointer) {
         guard let entry = unsafe downstreamEntry(stream) else { return }
         unsafe entry.pointee.stream = .none
+        // Behind the logs, which read them.
+        unsafe entry.pointee.trailers = unsafe stream.pointee.responseTrailers
+        unsafe stream.pointee.responseTrailers = nil
         let timeout = unsafe stream.pointee.http.pointee.streamIdleTimeoutMs
         if unsafe !entry.pointee.out.isEmpty, timeout != 0 { unsafe timers.arm(entry.flushTimerNode, at: nowMs &+ timeout) }
     }
@@ -88,7 +89,11 @@ extension Worker {
     func http2ResetDownstream(_ stream: StreamPointer) {
         let stats = unsafe stream.pointee.http.pointee.stats
         count(stats, .downstreamRqTxReset)
-        if let entry = unsafe downstreamEntry(stream) { unsafe resetHTTP2(entry, H2Error.internalError) }
+        // Envoy counts every end of a stream without its answer among these too.
+        count(stats, .downstreamRqRxReset)
+        // RFC 9113 §8.5: the other side of a tunnel was reset.
+        let code = unsafe stream.pointee.isTunnel ? H2Error.connectError : H2Error.internalError
+        if let entry = unsafe downstreamEntry(stream) { unsafe resetHTTP2(entry, code) }
         unsafe endStream(stream, reset: true)
     }
 

@@ -42,6 +42,9 @@ struct H2Session {
     var isTerminated = false
     /// All is said; the connection closes with its last bytes, or when the peer does.
     var isOver = false
+    /// Bytes that wait at paused streams and that the connection's window has got back all the same, and how many may.
+    var lent = 0
+    var lentMax: Int { unsafe Int(options.pointee.connectionWindow) }
     var guards = H2Guards()
     var keepalive = H2Keepalive()
 
@@ -77,6 +80,8 @@ struct H2Stream {
     /// What comes is not consumed: the peer's window stays as it is.
     var isPaused = false
     var unconsumed = 0
+    /// How much of it the connection's window has got back already.
+    var lent = 0
     /// The final response head has come (upstream).
     var hasHead = false
     var sawEnd = false
@@ -208,11 +213,7 @@ extension Worker {
             if let next = unsafe h2.streams[entry.pointee.next] { unsafe next.pointee.previous = unsafe entry.pointee.previous }
             unsafe session.pointee.streamCount &-= 1
             if unsafe session.pointee.streamCount == 0 { unsafe session.pointee.idleSinceMs = nowMs }
-            // What a paused stream has kept of the connection's window is everybody's again.
-            if unsafe entry.pointee.unconsumed > 0 {
-                _ = unsafe nghttp2_session_consume_connection(session.pointee.codec, entry.pointee.unconsumed)
-                unsafe markDue(session)
-            }
+            unsafe giveBackConnectionWindow(session, entry)
             unsafe cells.gaugeAdd(session.pointee.stats &+ HTTP2CodecStat.streamsActive.rawValue, -1)
         }
         unsafe timers.cancel(entry.flushTimerNode)
