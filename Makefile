@@ -82,6 +82,9 @@ TSAN = --scratch-path .build-tsan --sanitize=thread -Xcc -fsanitize=thread
 UNSERVED = --skip OracleTests --skip CommandLineTests --skip ConfigurationErrorTests
 THREADED = ReloadUnderLoadTests|RobustnessTests|ShutdownTests|RemovedListenerTests|AccessLogTests|DNSTests|AdminTests|StormTests|HTTP2Tests|HTTP2FramesTests|TLSTests|TLSPeerTests|TLSUpstreamTests|TLSReloadTests
 
+# Swift's own backtracer hangs under them.
+sanitize-address sanitize-thread: export SWIFT_BACKTRACE = enable=no
+
 sanitize: sanitize-address sanitize-thread
 
 sanitize-address: setup

@@ -142,8 +142,12 @@ extension Worker {
         unsafe session.pointee.pool.streamsMax = unsafe min(session.pointee.options.pointee.concurrentStreamsMax, theirs)
         guard let connection = unsafe connections.slab[session.pointee.connection], let host = unsafe hosts[connection.pointee.host]
         else { return }
+        let handle = unsafe host.pointee.handle
         unsafe readyHTTP2(session, connection, host)
-        if let cluster = unsafe cluster(of: host) { unsafe openHTTP2ForPending(host, cluster, .normal) }
+        // A request that is told that it cannot be sent may end whatever it likes.
+        if let host = unsafe hosts[handle], let cluster = unsafe cluster(of: host) {
+            unsafe openHTTP2ForPending(host, cluster, .normal)
+        }
     }
 
     /// GOAWAY: no more requests here; nghttp2 closes the streams that the peer has not seen (REFUSED_STREAM).
@@ -160,10 +164,14 @@ extension Worker {
         guard let connection = unsafe connections.slab[session.pointee.connection], let host = unsafe hosts[connection.pointee.host]
         else { return }
         if unsafe session.pointee.pool.isDraining || session.pointee.isTerminated {
+            let handle = unsafe host.pointee.handle
             if unsafe session.pointee.streamCount == 0, unsafe !session.pointee.isTerminated {
                 unsafe closeHTTP2Client(session, connection, byPeer: false)
             }
-            if let cluster = unsafe cluster(of: host) { unsafe openHTTP2ForPending(host, cluster, .normal) }
+            // A host that no set lists any more has gone with its last connection.
+            if let host = unsafe hosts[handle], let cluster = unsafe cluster(of: host) {
+                unsafe openHTTP2ForPending(host, cluster, .normal)
+            }
             return
         }
         let handle = unsafe session.pointee.handle
