@@ -3,6 +3,6 @@ enum Groups {
     static let all: [Group] = [
         clusters, filters, formats, framing, grpc, grpcFilters, hashing, headers, internalRedirects, limits, listenerFilters,
         localReplies, mirroring, network,
-        routeOptions, routing, smuggling, timeouts, upstreamFaults,
+        routeOptions, routing, smuggling, timeouts, transcoding, upstreamFaults,
     ]
 }
