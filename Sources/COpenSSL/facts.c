@@ -196,3 +196,7 @@ void martlet_facts_free(martlet_facts *facts) {
   free((void *)facts->text);
   free(facts);
 }
+
+int martlet_md5(const uint8_t *bytes, size_t count, uint8_t digest[16]) {
+  return EVP_Digest(bytes, count, digest, NULL, EVP_md5(), NULL);
+}

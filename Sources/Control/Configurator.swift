@@ -336,6 +336,7 @@ package final class Configurator {
 
     /// By context.
     package var certificates: [TLSRecords] { tlsContexts.records }
+    package var dynamicSecrets: [DynamicSecret] { tlsContexts.secrets }
 
     /// Certificates whose files have changed are read again, every tick of main. A pair that does not belong together yet,
     /// or a file that is half written, leaves the old one serving: `failed` is told once for each state of the files.
@@ -349,7 +350,7 @@ package final class Configurator {
                 made = part
                 return part
             }
-            guard let draft = compiler.compile(old.source) else {
+            guard let draft = compiler.compile(old.source, waits: false) else {
                 made?.destroy(environment.stats, environment.clusterSlots)
                 failed(old.source.statPrefix, diagnostics.errors)
                 continue

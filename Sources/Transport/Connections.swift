@@ -53,6 +53,7 @@ package struct Connections {
     let sharedText: UnsafeMutablePointer<TLSFailureText>
     /// Why the handshake that failed last did.
     package var tlsFailureText: Bytes { unsafe sharedText.pointee.bytes }
+    package func describe(brokenBy error: Int32) { unsafe sharedText.pointee.write(brokenBy: error) }
     private var dirty = PlainArray<UInt32>(capacity: 256)
     /// Connections with `closeWhenSent` whose bytes are out: the Pipeline closes them (`takeFinished`).
     private var finished = PlainArray<UInt64>(capacity: 16)
@@ -196,6 +197,9 @@ package struct Connections {
         unsafe connection.pointee.isPaused = true
         unsafe cancelReceive(connection)
     }
+
+    /// The reason to pause is gone; whoever wants more receives.
+    package func unpause(_ connection: UnsafeMutablePointer<Connection>) { unsafe connection.pointee.isPaused = false }
 
     private func cancelReceive(_ connection: UnsafeMutablePointer<Connection>) {
         guard unsafe connection.pointee.isReceiving, unsafe !connection.pointee.isCancellingReceive else { return }
@@ -370,6 +374,9 @@ package struct Connections {
             if unsafe seal(connection, tls) {
                 // What is sealed is sent whole before an end: the end is in it.
                 unsafe send(connection, tls.pointee.cipher, endsBehind: tls.pointee.saidClose && connection.pointee.closesWhenSent)
+            } else if unsafe tls.pointee.isHandshaking && !tls.pointee.hasFailed && !connection.pointee.out.isEmpty {
+                // What waits for the handshake goes with it, and the close behind it.
+                return
             } else {
                 unsafe flushed(connection)
             }

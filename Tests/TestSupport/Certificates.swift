@@ -33,6 +33,26 @@ package final class Certificates: Sendable {
         }
     }
 
+    /// `NAME.pem`, which was good for a day of 2020, and its key.
+    package func expire(_ name: String) throws {
+        directory.write("[ca]\ndefault_ca=d\n[d]\ndatabase=dates\nserial=serial\nnew_certs_dir=.\ndefault_md=sha256\npolicy=p\nunique_subject=no\n[p]\ncommonName=supplied\n", to: "dates.conf")
+        directory.write("", to: "dates")
+        directory.write("5000\n", to: "serial")
+        try run("req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout \(name).key -out \(name).csr -subj '/CN=\(name)'")
+        try run(
+            "ca -batch -config dates.conf -keyfile ca.key -cert ca.pem -in \(name).csr -out \(name).pem -startdate 20200101000000Z -enddate 20200102000000Z -notext")
+    }
+
+    /// `crl.pem`, in which the certificate of a name stands.
+    package func revoke(_ name: String) throws {
+        directory.write(
+            "[ca]\ndefault_ca=d\n[d]\ndatabase=index\ncrlnumber=number\ndefault_md=sha256\ndefault_crl_days=9\n", to: "revoked.conf")
+        directory.write("", to: "index")
+        directory.write("01\n", to: "number")
+        try run("ca -config revoked.conf -keyfile ca.key -cert ca.pem -revoke \(name).pem")
+        try run("ca -config revoked.conf -keyfile ca.key -cert ca.pem -gencrl -out crl.pem")
+    }
+
     /// Runs `openssl` in the directory.
     @discardableResult
     package func run(_ command: String) throws -> String {

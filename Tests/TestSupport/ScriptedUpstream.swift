@@ -8,6 +8,8 @@ package final class ScriptedUpstream: Sendable {
         package var end = End.open
         /// Steps that could not be done, because the proxy had closed or the time was over.
         package var stuckAt: String?
+        /// Of a connection of HTTP/2: its frames, then the fields of each head.
+        package var frames: [String]?
     }
 
     package enum End: String, Sendable {
@@ -102,6 +104,7 @@ final class ScriptedConnection: Sendable {
     }
 
     func run() {
+        if case .http2(let script)? = steps.first { return speakHTTP2(script) }
         let deadline = Deadline(afterMs: 30_000)
         var consumed = 0
         var lastRequest = 0
@@ -128,10 +131,38 @@ final class ScriptedConnection: Sendable {
             case .reset: leave { socket.reset() }
             case .shutdownWrite: socket.shutDown(SHUT_WR)
             case .again: index = 0
+            case .http2: break
             }
         }
         _ = read(until: deadline) { _ in nil }
         leave { socket.close() }
+    }
+
+    private func speakHTTP2(_ script: [H2Step]) {
+        guard let peer = RawH2Client(accepted: socket) else { return leave { socket.close() } }
+        peer.tookFrame = { [weak self] in self?.keep($0) }
+        keep(peer)
+        if case .silent? = script.first {} else { peer.follow([.send([H2Frame(.settings)])]) }
+        let goesOn = peer.follow(script) { [finished] in finished.isRaised }
+        let deadline = Deadline(afterMs: 30_000)
+        while goesOn, peer.end == "open", !finished.isRaised, !deadline.passed {
+            peer.read(forMs: 10)
+        }
+        switch peer.end {
+        case "closed" where !finished.isRaised: ended(.closed)
+        case "reset" where !finished.isRaised: ended(.reset)
+        default: ended(.left)
+        }
+        peer.close()
+    }
+
+    private func keep(_ peer: RawH2Client) {
+        let lines = peer.words + peer.heads.map { head in
+            // The order of pseudo-fields has no meaning (RFC 9113 §8.3).
+            let pseudo = head.fields.filter { $0.name.hasPrefix(":") }.sorted { $0.name < $1.name }
+            return "\(head.stream): " + (pseudo + head.fields.filter { !$0.name.hasPrefix(":") }).map { "\($0.name): \($0.value)" }.joined(separator: " | ")
+        }
+        kept.withLock { $0.frames = lines }
     }
 
     private var isOpen: Bool { kept.withLock { $0.end == .open } }

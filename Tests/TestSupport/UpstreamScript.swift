@@ -16,6 +16,8 @@ package enum UpstreamStep: Sendable {
     case shutdownWrite
     /// Begins again at the first step.
     case again
+    /// Stands first and alone: the connection speaks HTTP/2.
+    case http2([H2Step])
 }
 
 /// One list of steps per connection; a connection beyond the last list gets the last one.

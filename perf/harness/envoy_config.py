@@ -12,6 +12,7 @@ _ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
 _TCP = "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
 _FILE_LOG = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
 _TLS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
+_HTTP = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _LIMIT = 1000000000
 
 LOG_FIELDS = {
@@ -33,10 +34,12 @@ def _address(port):
     return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
 
 
-def _cluster(name, port):
+def _cluster(name, port, http2=False):
     limits = {"max_connections": _LIMIT, "max_pending_requests": _LIMIT, "max_requests": _LIMIT, "max_retries": _LIMIT}
+    options = {"@type": _HTTP, "explicit_http_config": {"http2_protocol_options": {}}}
     return {
         "name": name,
+        **({"typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options}} if http2 else {}),
         "type": "STATIC",
         "connect_timeout": "1s",
         "lb_policy": "ROUND_ROBIN",
@@ -120,7 +123,7 @@ def _tls(spec):
 
 
 def bootstrap(spec, port, admin_port):
-    clusters = [_cluster("backend", spec.upstream)]
+    clusters = [_cluster("backend", spec.upstream, spec.http2_upstream)]
     if spec.routes:
         clusters.append(_cluster("decoy", 9))
     clusters += [_cluster(f"spare-{i}", 9) for i in range(spec.clusters - 1)]

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import time
 
-from .process import Failure, Process, Usage, free_port, http_get, machine_busy_us, wait_until
+from .process import Failure, Process, Usage, connects, free_port, http_get, machine_busy_us, wait_until
 
 # 16 request headers of 800 bytes with their line ends, `Host: perf.test` (sent by the load generator) included.
 REQUEST_HEADERS = [
@@ -39,8 +39,8 @@ class Bench:
         self.load_cpus = frozenset({1}) if os.cpu_count() > 1 else frozenset({0})
         self._directory = tempfile.TemporaryDirectory(prefix="martlet-perf-")
         self.directory = self._directory.name
-        self.http_port, self.echo_port, self.bulk_port = free_port(), free_port(), free_port()
-        self.backend = None
+        self.http_port, self.echo_port, self.bulk_port, self.http2_port = free_port(), free_port(), free_port(), free_port()
+        self.backend = self.http2_backend = None
         self.peers = []
         self.closed_loop = {}  # peer name: requests per second of the keepalive scenario, one per round
         self.stripped = {}     # peer name: size of its stripped binary
@@ -48,11 +48,15 @@ class Bench:
     def __enter__(self):
         argv = [os.path.join(self.tools, "backend")] + [str(p) for p in (self.http_port, self.echo_port, self.bulk_port)]
         self.backend = Process("backend", argv, self.load_cpus, self.directory)
+        self.http2_backend = Process("h2backend", [os.path.join(self.tools, "h2backend"), str(self.http2_port)], self.load_cpus,
+                                     self.directory)
         wait_until(self.backend, lambda: http_get(self.http_port, "/")[0] == 200, "ready")
+        wait_until(self.http2_backend, lambda: connects(self.http2_port), "ready")
         return self
 
     def __exit__(self, *_):
         self.backend.stop()
+        self.http2_backend.stop()
         self._directory.cleanup()
 
     def upstream_accepted(self):
@@ -128,7 +132,7 @@ def run(bench, peer, spec, arguments, unit_bytes=0, load_cpus=None, seconds=None
         with bench.load(instance.port, phase + arguments, load_cpus, secure=spec.tls or spec.http2) as load:
             await_ready(load)
             pids, accepted = process.pids(), bench.upstream_accepted()
-            ours = pids + [load.pid, bench.backend.pid]
+            ours = pids + [load.pid, bench.backend.pid, bench.http2_backend.pid]
             busy, ours_before, before, at = machine_busy_us(), Usage(ours), Usage(pids), time.monotonic()
             result = go_and_read(load)
             after, ours_after, wall = Usage(pids), Usage(ours), time.monotonic() - at

@@ -7,14 +7,13 @@ the scenario asks for them, bodies streamed and not spooled to disk, limits out 
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
 
 from . import envoy_config
-from .process import Failure, Process, free_port, http_get, wait_until
+from .process import Failure, Process, connects, free_port, http_get, wait_until
 
 
 @dataclass
@@ -28,6 +27,8 @@ class Spec:
     clusters: int = 1
     tls: str = ""               # "p256", "rsa2048": the listener's certificate, made for the run
     http2: bool = False         # downstream
+    http2_upstream: bool = False
+    grpc: bool = False          # the upstream's calls are gRPC
     workers: int = 1
     cpus: frozenset = frozenset({0})
     lean: bool = False
@@ -51,19 +52,11 @@ class Instance:
         if self.admin_port:
             return lambda: http_get(self.admin_port, "/ready")[0] == 200
         if spec.kind == "tcp" or spec.tls or spec.http2:
-            return lambda: _connects(self.port)
+            return lambda: connects(self.port)
         return lambda: http_get(self.port, "/")[0] == 200
 
     def wait_ready(self, spec, pause=0.01):
         wait_until(self.process, self.ready_question(spec), "ready", pause=pause)
-
-
-def _connects(port):
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-        return True
-    except OSError:
-        return False
 
 
 class Peer:
@@ -99,7 +92,7 @@ class Floor(Peer):
         self.binary = os.path.join(tools, "relay")
 
     def command(self, spec, port):
-        if spec.workers != 1 or spec.tls or spec.http2:
+        if spec.workers != 1 or spec.tls or spec.http2 or spec.http2_upstream:
             raise Failure("the floor has one thread and relays bytes")
         return [self.binary, str(port), str(spec.upstream)], {}
 
@@ -142,7 +135,7 @@ class HAProxy(Peer):
         config = (f"global\n    nbthread {spec.workers}\n    maxconn 9800\n{log}"
                   f"defaults\n    mode {mode}\n    timeout connect 5s\n    timeout client 60s\n    timeout server 60s\n"
                   f"frontend f\n    bind 127.0.0.1:{port}{bind}\n{edge}    default_backend b\n"
-                  f"backend b\n{http}    server s 127.0.0.1:{spec.upstream}\n")
+                  f"backend b\n{http}    server s 127.0.0.1:{spec.upstream}{' proto h2' if spec.http2_upstream else ''}\n")
         return [self.binary, "-db", "-f", self.write(spec, "haproxy.cfg", config)], options
 
 
@@ -173,6 +166,8 @@ class Nginx(Peer):
 
     @staticmethod
     def _http(spec, port):
+        if spec.http2_upstream and not spec.grpc:
+            raise Failure("nginx speaks HTTP/2 to upstreams for gRPC only")
         log = "    access_log off;\n"
         edge = ""
         if spec.edge:
@@ -207,8 +202,9 @@ class Nginx(Peer):
             f"    upstream backend {{\n        server 127.0.0.1:{spec.upstream};\n        keepalive 1024;\n"
             "        keepalive_requests 1000000000;\n    }\n"
             f"    server {{\n        listen 127.0.0.1:{port}{listen} backlog=4096;\n{tls}        location / {{\n"
-            "            proxy_pass http://backend;\n            proxy_http_version 1.1;\n"
-            "            proxy_set_header Connection \"\";\n            proxy_set_header Host $host;\n"
+            + ("            grpc_pass grpc://backend;\n" if spec.grpc else
+               "            proxy_pass http://backend;\n            proxy_http_version 1.1;\n"
+               "            proxy_set_header Connection \"\";\n            proxy_set_header Host $host;\n")
             + edge + "        }\n    }\n}\n")
 
 

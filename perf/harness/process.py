@@ -196,3 +196,11 @@ def wait_until(process, question, what, seconds=30, pause=0.01):
         process.check()
         time.sleep(pause)
     raise Failure(f"{process.name}: {what} not within {seconds} s: {process.last_words()}")
+
+
+def connects(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    except OSError:
+        return False

@@ -81,6 +81,10 @@ def _http(arguments, **spec):
     return lambda bench, peer, variant: run(bench, peer, Spec(upstream=bench.http_port, **spec), arguments)
 
 
+def _http2_upstream(arguments, **spec):
+    return lambda bench, peer, variant: run(bench, peer, Spec(upstream=bench.http2_port, http2_upstream=True, **spec), arguments)
+
+
 def _headers(bench, peer, variant):
     arguments = ["--conns", 64]
     for line in REQUEST_HEADERS:
@@ -180,17 +184,23 @@ def _handshake_floor(bench, key, resume):
 
 # ---- memory, start ----
 
-def _idle(bench, peer, variant):
-    instance = bench.start(peer, Spec(upstream=bench.http_port))
+def _idle(tls="", http2=False):
+    return lambda bench, peer, variant: _idle_sample(bench, peer, tls, http2)
+
+
+def _idle_sample(bench, peer, tls, http2):
+    instance = bench.start(peer, Spec(upstream=bench.http_port, tls=tls, http2=http2))
     count = bench.options.idle_connections
+    what = (["--tls"] if tls else []) + (["--http2"] if http2 else [])
+    secure = bool(what)
     with instance.process as process:
         # Warm first: buffers and pools that any load brings do not count as the connections' own.
-        with bench.load(instance.port, ["--conns", 64, "--seconds", 0.5, "--warmup", 0.5]) as load:
+        with bench.load(instance.port, ["--conns", 64, "--seconds", 0.5, "--warmup", 0.5] + what, secure=secure) as load:
             await_ready(load)
             warm = go_and_read(load)
         time.sleep(0.3)
         before = resident_kib(process.pids())
-        with bench.load(instance.port, ["--conns", count, "--mode", "idle"]) as load:
+        with bench.load(instance.port, ["--conns", count, "--mode", "idle"] + what, secure=secure) as load:
             await_ready(load)
             time.sleep(0.5)
             after = resident_kib(process.pids())
@@ -313,11 +323,20 @@ SCENARIOS = [
              _http(["--conns", 16, "--streams", 16], tls="p256", http2=True)),
     Scenario("http2", "HTTP/2 in cleartext, 16 connections of 16 streams, 100 B", "request", PROXIES,
              _http(["--conns", 16, "--streams", 16], http2=True)),
+    Scenario("http2_upstream", "HTTP/1.1 keep-alive, 64 connections, to an upstream of HTTP/2, 100 B", "request",
+             ("martlet", "haproxy", "envoy"), _http2_upstream(["--conns", 64])),
+    Scenario("grpc_unary", "gRPC, 16 connections of 16 calls, a message of 100 B each way", "call", PROXIES,
+             _http2_upstream(["--conns", 16, "--streams", 16, "--grpc", "unary"], http2=True, grpc=True)),
+    Scenario("grpc_stream", "gRPC, 16 connections of 16 streams, messages of 100 B there and back", "message", PROXIES,
+             _http2_upstream(["--conns", 16, "--streams", 16, "--grpc", "stream"], http2=True, grpc=True)),
     Scenario("handshake_p256", "TLS 1.3 handshake (P-256, X25519) and one request per connection; floor: OpenSSL alone",
              "connection", ALL, _handshake("p256")),
     Scenario("handshake_rsa", "The same with RSA-2048", "connection", ALL, _handshake("rsa2048")),
     Scenario("resumed", "Resumed TLS 1.3 handshake and one request per connection", "connection", ALL, _handshake("p256", True)),
-    Scenario("idle", "Resident memory per idle keep-alive connection", "connection", ALL, _idle, main="kib", rounds_max=3),
+    Scenario("idle", "Resident memory per idle keep-alive connection", "connection", ALL, _idle(), main="kib", rounds_max=3),
+    Scenario("idle_tls", "Resident memory per idle TLS connection", "connection", PROXIES, _idle("p256"), main="kib", rounds_max=3),
+    Scenario("idle_http2", "Resident memory per idle HTTP/2 connection, cleartext", "connection", PROXIES, _idle(http2=True),
+             main="kib", rounds_max=3),
     Scenario("clusters2000", "Resident memory per static cluster", "cluster", ENVOY_LIKE, _clusters, main="kib", rounds_max=3),
     Scenario("allocations", "Heap allocations, whole process, 2 workers, 100,000 requests as in `headers`", "request",
              ("martlet",), _allocations, main="per_request", rounds_max=3),

@@ -1,14 +1,18 @@
 /* The load generator for TLS and HTTP/2: one thread, epoll, OpenSSL, nghttp2.
  *
  *     secure --port P --conns C [--tls] [--http2] [--streams N] [--close] [--resume]
- *            [--mode http|idle] [--seconds S] [--warmup S] [--path PATH] [--expect small|BYTES]
+ *            [--grpc unary|stream] [--mode http|idle] [--seconds S] [--warmup S] [--path PATH]
+ *            [--expect small|BYTES]
  *
  * Talks to the script as `load` does: warms up, `ready`, waits for a line, runs, one line of JSON.
  * Closed loop: each connection (HTTP/2: each stream) sends its next request when the last is answered.
  * --close: one request per connection, so every request is a handshake; --resume offers the newest
  * session of the connection before it. Everything that a handshake's price depends on is fixed here:
  * TLS 1.3, X25519, TLS_AES_128_GCM_SHA256. A request counts when its status is 200 and every byte of
- * the body is the expected one. */
+ * the body is the expected one.
+ * --grpc: calls of a server that echoes messages of 100 bytes. `unary`: a call per message; `stream`:
+ * a call per stream, whose next message goes when the last is back, and each message counts. A call
+ * counts as good when it ends with grpc-status 0. */
 #include "common.h"
 #include "histogram.h"
 #include <fcntl.h>
@@ -18,14 +22,18 @@
 
 enum { connsMax = 10000, streamsMax = 256, inBytes = 65536, outMax = 65536, stallSeconds = 10 };
 enum State { stateClosed, stateConnecting, stateHandshake, stateOpen };
-enum Sort { errConnect, errHandshake, errReset, errHead, errStatus, errBody, errNotResumed, errStalled, sorts };
-static const char *sortNames[sorts] = {"connect", "handshake", "reset", "head", "status", "body", "not_resumed", "stalled"};
+enum Sort { errConnect, errHandshake, errReset, errHead, errStatus, errBody, errGRPC, errNotResumed, errStalled, sorts };
+static const char *sortNames[sorts] = {"connect", "handshake", "reset", "head", "status", "body", "grpc_status", "not_resumed", "stalled"};
 
 struct Stream {
     uint64_t since;
     uint64_t got;
     int status;
-    bool wrong;
+    int32_t id;
+    uint64_t asked;          /* gRPC: bytes of messages that may be sent by now; `put`: that have been */
+    uint64_t put;
+    bool ends;               /* gRPC: no further message */
+    bool wrong, isGood;
 };
 
 struct Conn {
@@ -51,7 +59,10 @@ static SSL_CTX *context;
 static struct sockaddr_in target;
 static struct Conn *conns;
 static unsigned connCount = 1, streamCount = 1, port;
-static bool useTLS, useHTTP2, closeEach, resume, idleMode;
+static bool useTLS, useHTTP2, closeEach, resume, idleMode, grpc, grpcStream;
+/* A gRPC message: five bytes of prefix, a hundred of payload; as a request and as its answer. */
+enum { messageBytes = 105 };
+static char message[messageBytes];
 static double seconds = 5, warmup = 1;
 static const char *path = "/", *expected = smallBody;
 static size_t expectedBytes = sizeof smallBody - 1;
@@ -195,7 +206,50 @@ static void readResponse(struct Conn *conn) {
 
 /* ---- HTTP/2 ---- */
 
+/* The messages of a call, as far as they may go; the end behind the last. */
+static ssize_t readMessages(nghttp2_session *h2, int32_t id, uint8_t *into, size_t room, uint32_t *flags, nghttp2_data_source *source, void *user) {
+    (void)h2, (void)id, (void)user;
+    struct Stream *stream = source->ptr;
+    size_t n = 0;
+    while (n < room && stream->put < stream->asked) into[n++] = (uint8_t)message[stream->put++ % messageBytes];
+    if (stream->put == stream->asked && stream->ends) *flags |= NGHTTP2_DATA_FLAG_EOF;
+    else if (!n) return NGHTTP2_ERR_DEFERRED;
+    return (ssize_t)n;
+}
+
+static void call(struct Conn *conn, struct Stream *stream) {
+#define TEXT(n, v) {(uint8_t *)(n), (uint8_t *)(v), sizeof(n) - 1, sizeof(v) - 1, NGHTTP2_NV_FLAG_NONE}
+    const nghttp2_nv fields[] = {
+        TEXT(":method", "POST"), useTLS ? (nghttp2_nv)TEXT(":scheme", "https") : (nghttp2_nv)TEXT(":scheme", "http"),
+        TEXT(":authority", "perf.test"), {(uint8_t *)":path", (uint8_t *)(uintptr_t)path, 5, strlen(path), NGHTTP2_NV_FLAG_NONE}, TEXT("te", "trailers"),
+        TEXT("content-type", "application/grpc"), TEXT("user-agent", "perf-load/1"),
+    };
+    memset(stream, 0, sizeof *stream);
+    stream->since = nowNs();
+    stream->asked = messageBytes;
+    stream->ends = !grpcStream;
+    conn->active++;
+    busy++;
+    const nghttp2_data_provider provider = {{.ptr = stream}, readMessages};
+    stream->id = nghttp2_submit_request(conn->h2, NULL, fields, sizeof fields / sizeof *fields, &provider, stream);
+    if (stream->id < 0) die("nghttp2_submit_request");
+}
+
+/* Of a stream of messages one more is back. */
+static void messageCame(struct Conn *conn, struct Stream *stream) {
+    uint64_t now = nowNs();
+    completed++;
+    bytesRead += messageBytes;
+    histogramAdd(&histogram, now - stream->since);
+    lastProgress = now;
+    stream->since = now;
+    if (issuing) stream->asked += messageBytes;
+    else stream->ends = true;
+    nghttp2_session_resume_data(conn->h2, stream->id);
+}
+
 static void submit(struct Conn *conn, struct Stream *stream) {
+    if (grpc) return call(conn, stream);
     static const char authority[] = "perf.test";
 #define FIELD(n, v, c) {(uint8_t *)(n), (uint8_t *)(v), sizeof(n) - 1, (c), NGHTTP2_NV_FLAG_NONE}
     const nghttp2_nv fields[] = {
@@ -215,13 +269,22 @@ static int onHeader(nghttp2_session *h2, const nghttp2_frame *frame, const uint8
     (void)flags, (void)user;
     struct Stream *stream = nghttp2_session_get_stream_user_data(h2, frame->hd.stream_id);
     if (stream && nameBytes == 7 && !memcmp(name, ":status", 7)) stream->status = valueBytes == 3 ? atoi((const char *)value) : -1;
+    if (stream && nameBytes == 11 && !memcmp(name, "grpc-status", 11)) stream->isGood = valueBytes == 1 && *value == '0';
     return 0;
 }
 
 static int onData(nghttp2_session *h2, uint8_t flags, int32_t id, const uint8_t *bytes, size_t n, void *user) {
-    (void)flags, (void)user;
+    (void)flags;
     struct Stream *stream = nghttp2_session_get_stream_user_data(h2, id);
     if (!stream) return 0;
+    if (grpc) {
+        for (size_t i = 0; i < n; i++) {
+            if ((char)bytes[i] != message[stream->got++ % messageBytes]) stream->wrong = true;
+            if (grpcStream && stream->got % messageBytes == 0) messageCame(user, stream);
+        }
+        if (stream->got > stream->asked) stream->wrong = true;
+        return 0;
+    }
     if (stream->got + n > expectedBytes || memcmp(bytes, expected + stream->got, n)) stream->wrong = true;
     stream->got += n;
     return 0;
@@ -234,8 +297,14 @@ static int onClose(nghttp2_session *h2, int32_t id, uint32_t code, void *user) {
     enum Sort sort = sorts;
     if (code) sort = errReset;
     else if (stream->status != 200) sort = errStatus;
-    else if (stream->wrong || stream->got != expectedBytes) sort = errBody;
-    if (sort == sorts) {
+    else if (stream->wrong || stream->got != (grpc ? stream->asked : expectedBytes)) sort = errBody;
+    else if (grpc && !stream->isGood) sort = errGRPC;
+    if (sort == sorts && grpcStream) {
+        /* Its messages have counted one by one. */
+        lastProgress = nowNs();
+        conn->active--;
+        busy--;
+    } else if (sort == sorts) {
         answered(conn, stream->since);
     } else {
         if (sort == errStatus && !firstBadStatus) firstBadStatus = stream->status;
@@ -477,6 +546,7 @@ int main(int argc, char **argv) {
         else if (!strcmp(name, "--warmup")) warmup = atof(value);
         else if (!strcmp(name, "--path")) path = value;
         else if (!strcmp(name, "--expect")) expect = value;
+        else if (!strcmp(name, "--grpc")) grpc = useHTTP2 = true, grpcStream = !strcmp(value, "stream");
         else if (!strcmp(name, "--mode")) idleMode = !strcmp(value, "idle");
         else die("unknown option %s", name);
     }
@@ -487,6 +557,9 @@ int main(int argc, char **argv) {
         if (expectedBytes > inBytes - 4096) die("bodies have at most %d bytes", inBytes - 4096);
         expected = patternMake(expectedBytes);
     }
+    message[4] = messageBytes - 5;
+    for (int i = 5; i < messageBytes; i++) message[i] = (char)(i * 31);
+    if (grpc) expectedBytes = messageBytes;
     signal(SIGPIPE, SIG_IGN);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     requestBytes = (size_t)snprintf(request, sizeof request,

@@ -70,7 +70,7 @@ enum ConfigDumpCommand {
     private static func resourceSteps(
         _ context: AdminContext, _ resource: String, _ paths: [[String]], _ filter: RegexFilter?, withEndpoints: Bool
     ) throws(Refusal) -> [DumpStep] {
-        var lists = [DumpLists.clusters, DumpLists.listeners, DumpLists.routes, DumpLists.secrets]
+        var lists = [DumpLists.clusters, DumpLists.listeners, DumpLists.routes, DumpLists.secrets, DumpLists.activeSecrets, DumpLists.warmingSecrets]
         if withEndpoints { lists.append(DumpLists.endpoints) }
         guard let list = lists.first(where: { $0.field == resource }) else {
             if DumpLists.alwaysEmpty.contains(resource)
@@ -147,11 +147,15 @@ struct DumpElement {
 
     func members(_ writer: inout JSONWriter, _ item: DumpItem) {
         if list.hasName, shows("name") { writer.member("name", item.name) }
+        if list.hasVersion {
+            if shows("version_info"), !item.versionInfo.isEmpty { writer.member("version_info", item.versionInfo) }
+            if shows("last_updated") { writer.member("last_updated", TimestampText.render(item.updatedNs)) }
+        }
         if shows(list.inner) {
             writer.key(list.inner)
             writer.raw(
                 json.text(any: "type.googleapis.com/" + list.type, item.bytes, level: writer.level, mask: innerMask))
         }
-        if list.hasTime, shows("last_updated") { writer.member("last_updated", TimestampText.render(item.updatedNs)) }
+        if list.hasTime, !list.hasVersion, shows("last_updated") { writer.member("last_updated", TimestampText.render(item.updatedNs)) }
     }
 }

@@ -17,9 +17,11 @@ struct DumpList {
     let type: String
     let hasTime: Bool
     var hasName = false
+    /// A version too, and it and the time stand before the resource.
+    var hasVersion = false
 
     /// The fields that an element has.
-    var fields: [String] { (hasName ? ["name"] : []) + [inner] + (hasTime ? ["last_updated"] : []) }
+    var fields: [String] { (hasName ? ["name"] : []) + [inner] + (hasTime ? ["last_updated"] : []) + (hasVersion ? ["version_info"] : []) }
 }
 
 struct DumpItem {
@@ -27,6 +29,7 @@ struct DumpItem {
     /// The resource in protobuf's wire format.
     let bytes: [UInt8]
     let updatedNs: UInt64
+    var versionInfo = ""
 }
 
 enum DumpLists {
@@ -47,11 +50,17 @@ enum DumpLists {
         section: "SecretsConfigDump", field: "static_secrets", element: "StaticSecret", inner: "secret",
         type: "envoy.extensions.transport_sockets.tls.v3.Secret", hasTime: false, hasName: true)
 
+    static let activeSecrets = DumpList(
+        section: "SecretsConfigDump", field: "dynamic_active_secrets", element: "DynamicSecret", inner: "secret",
+        type: "envoy.extensions.transport_sockets.tls.v3.Secret", hasTime: true, hasName: true, hasVersion: true)
+    static let warmingSecrets = DumpList(
+        section: "SecretsConfigDump", field: "dynamic_warming_secrets", element: "DynamicSecret", inner: "secret",
+        type: "envoy.extensions.transport_sockets.tls.v3.Secret", hasTime: true, hasName: true, hasVersion: true)
+
     /// Fields that a dump may have and ours never fills: what they would hold comes from a control plane.
     static let alwaysEmpty: Set<String> = [
         "dynamic_active_clusters", "dynamic_warming_clusters", "dynamic_listeners", "dynamic_route_configs",
-        "inline_scoped_route_configs", "dynamic_scoped_route_configs", "dynamic_active_secrets",
-        "dynamic_warming_secrets",
+        "inline_scoped_route_configs", "dynamic_scoped_route_configs",
     ]
     /// The same, shown only when endpoints are asked for.
     static let alwaysEmptyEndpoints = "dynamic_endpoint_configs"
@@ -82,6 +91,10 @@ struct DumpSource {
             let secrets = configurator.document?.secrets ?? []
             count = secrets.count
             items = { i in [DumpItem(secrets[i].name, secrets[i], 0)] }
+        case DumpLists.activeSecrets.field, DumpLists.warmingSecrets.field:
+            let secrets = configurator.dynamicSecrets.filter { $0.isActive == (list.field == DumpLists.activeSecrets.field) }
+            count = secrets.count
+            items = { i in [DumpItem(name: secrets[i].name, bytes: secrets[i].bytes, updatedNs: secrets[i].updatedNs, versionInfo: secrets[i].versionInfo)] }
         default:
             let listeners = configurator.listeners
             count = listeners.count

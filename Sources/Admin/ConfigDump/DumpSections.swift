@@ -16,10 +16,10 @@ struct DumpSections {
         var steps: [DumpStep] = []
         if let bootstrap = bootstrapSteps(configs) { steps += bootstrap }
         let lists = [DumpLists.clusters] + (withEndpoints ? [DumpLists.endpoints] : []) + [DumpLists.listeners]
-        for list in lists { steps += listSteps(list, configs) }
+        for list in lists { steps += listSteps([list], configs) }
         if paths.isEmpty { steps.append(emptySection("ScopedRoutesConfigDump", configs)) }
-        steps += listSteps(DumpLists.routes, configs)
-        steps += listSteps(DumpLists.secrets, configs)
+        steps += listSteps([DumpLists.routes], configs)
+        steps += listSteps([DumpLists.secrets, DumpLists.activeSecrets, DumpLists.warmingSecrets], configs)
         if steps.isEmpty { return nil }
         return [.once { $0.open("{") }] + steps + [
             .once { json in
@@ -45,24 +45,24 @@ struct DumpSections {
 
     // MARK: Lists
 
-    private func listSteps(_ list: DumpList, _ configs: LazyArray) -> [DumpStep] {
-        guard paths.allSatisfy({ $0 == [list.field] }) else { return [] }
-        let source = DumpSource(list, context.configurator)
-        let printer = DumpElement(list, [])
-        let array = LazyArray(list.field)
-        return [
-            .once { json in begin(list.section, configs, &json) },
-            .each(source.count) { json, i in
-                for item in source.items(i) where filter.accepts(item.name) {
-                    array.element(&json)
-                    json.object { printer.members(&$0, item) }
-                }
-            },
-            .once { json in
-                array.close(&json)
-                json.close("}")
-            },
-        ]
+    /// `lists`: those of one section.
+    private func listSteps(_ lists: [DumpList], _ configs: LazyArray) -> [DumpStep] {
+        guard let section = lists.first?.section, paths.allSatisfy({ path in lists.contains { path == [$0.field] } }) else { return [] }
+        var steps: [DumpStep] = [.once { json in begin(section, configs, &json) }]
+        for list in lists where paths.isEmpty || paths.contains([list.field]) {
+            let source = DumpSource(list, context.configurator)
+            let printer = DumpElement(list, [])
+            let array = LazyArray(list.field)
+            steps.append(
+                .each(source.count) { json, i in
+                    for item in source.items(i) where filter.accepts(item.name) {
+                        array.element(&json)
+                        json.object { printer.members(&$0, item) }
+                    }
+                })
+            steps.append(.once { json in array.close(&json) })
+        }
+        return steps + [.once { json in json.close("}") }]
     }
 
     // MARK: Bootstrap

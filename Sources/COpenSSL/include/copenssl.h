@@ -173,6 +173,8 @@ static inline void martlet_ctx_partial_chains(SSL_CTX *_Nonnull c) {
   X509_STORE_set_flags(SSL_CTX_get_cert_store(c), X509_V_FLAG_PARTIAL_CHAIN);
 }
 // SHA-256 of the certificate, or of its public key. 0: failed.
+// 1, or 0 where the library does not have the digest.
+int martlet_md5(const uint8_t *_Nonnull bytes, size_t count, uint8_t digest[_Nonnull 16]);
 int martlet_x509_digest(const X509 *_Nonnull certificate, uint8_t digest[_Nonnull 32]);
 int martlet_x509_key_digest(X509 *_Nonnull certificate, uint8_t digest[_Nonnull 32]);
 int martlet_sha256(const uint8_t *_Nonnull bytes, size_t count, uint8_t digest[_Nonnull 32]);

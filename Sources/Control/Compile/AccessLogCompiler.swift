@@ -76,7 +76,7 @@ struct AccessLogCompiler {
         }
         switch kind {
         case .file:
-            guard let file = try? FileAccessLog(serializedBytes: bytes) else { return nil }
+            guard let file: FileAccessLog = decode(bytes, at) else { return nil }
             guard !file.path.isEmpty else {
                 diagnostics.error(
                     at.at("path"), "Proto constraint validation failed (FileAccessLogValidationError.Path: value length must be at least 1 characters)",
@@ -85,14 +85,21 @@ struct AccessLogCompiler {
             }
             return config(.file(file.path), fileFormat(file, at), at.at("path"))
         case .output:
-            guard let stream = try? StdoutAccessLog(serializedBytes: bytes) else { return nil }
+            guard let stream: StdoutAccessLog = decode(bytes, at) else { return nil }
             let format = stream.accessLogFormat == nil ? defaultFormat() : formats.compile(stream.logFormat, at.at("log_format"))
             return config(.output, format, at)
         case .error:
-            guard let stream = try? StderrAccessLog(serializedBytes: bytes) else { return nil }
+            guard let stream: StderrAccessLog = decode(bytes, at) else { return nil }
             let format = stream.accessLogFormat == nil ? defaultFormat() : formats.compile(stream.logFormat, at.at("log_format"))
             return config(.error, format, at)
         }
+    }
+
+    /// What was read before can only be nested deeper than protobuf goes: a `json_format`.
+    private func decode<M: Message>(_ bytes: [UInt8], _ place: Place) -> M? {
+        if let message = try? M(serializedBytes: bytes) { return message }
+        diagnostics.error(place, "\(M.protoMessageName) is nested too deep", expected: "at most 100 messages inside each other")
+        return nil
     }
 
     private var formats: SubstitutionFormatCompiler {

@@ -56,7 +56,7 @@ struct ListenerFiltersCompiler {
             switch kind {
             case .tlsInspector:
                 inspectsTLS = true
-                compiled = tlsInspector((try? TLSInspectorMessage(serializedBytes: bytes)) ?? TLSInspectorMessage(), at)
+                compiled = tlsInspector((try? TLSInspectorMessage(serializedBytes: bytes)) ?? TLSInspectorMessage())
             case .httpInspector:
                 compiled = .httpInspector(part.scope(compilation.stats, "http_inspector.", HTTPInspectorStat.self).base)
             case .proxyProtocol:
@@ -75,7 +75,7 @@ struct ListenerFiltersCompiler {
             filters.append(ListenerFilterConfig(proxyProtocol(ProxyProtocolMessage(), place)))
         }
         if !inspectsTLS, message.filterChains.contains(where: { asksHello($0.filterChainMatch) }) {
-            filters.append(ListenerFilterConfig(tlsInspector(TLSInspectorMessage(), place)))
+            filters.append(ListenerFilterConfig(tlsInspector(TLSInspectorMessage())))
             diagnostics.warning(
                 place.at("listener_filters"),
                 "filter chain match rules require TLS Listener filter, but it isn't configured: tls_inspector is added",
@@ -93,14 +93,10 @@ struct ListenerFiltersCompiler {
 
     // MARK: Each filter
 
-    private func tlsInspector(_ message: TLSInspectorMessage, _ place: Place) -> ListenerFilter {
-        diagnostics.unsupported(
-            place.at("typed_config"), "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
-            [
-                "enable_ja3_fingerprinting": message.enableJa3Fingerprinting.value,
-                "enable_ja4_fingerprinting": message.enableJa4Fingerprinting.value,
-            ])
+    private func tlsInspector(_ message: TLSInspectorMessage) -> ListenerFilter {
         var config = TLSInspectorConfig()
+        config.makesJA3 = message.enableJa3Fingerprinting.value
+        config.makesJA4 = message.enableJa4Fingerprinting.value
         config.stats = part.scope(compilation.stats, "tls_inspector.", TLSInspectorStat.self).base
         config.closesOnError = message.closeConnectionOnClientHelloParsingErrors
         if message.hasMaxClientHelloSize { config.helloMax = Int(message.maxClientHelloSize.value) }

@@ -11,12 +11,14 @@ final class LiveTLS {
     let source: TLSSource
     let part: PlanPart
     let records: TLSRecords
+    let secrets: [DynamicSecret]
     let config: UnsafePointer<TLSContextConfig>
 
     init(_ draft: TLSDraft, number: (PlanPart) -> Void) {
         source = draft.source
         part = draft.part
         records = draft.records
+        secrets = draft.secrets
         number(part)
         var config = draft.config
         config.part = part.id
@@ -29,6 +31,12 @@ struct LiveTLSContexts {
     private(set) var bySlot: [UInt32: LiveTLS] = [:]
 
     var records: [TLSRecords] { bySlot.keys.sorted().compactMap { bySlot[$0]?.records } }
+
+    /// Out of files, one for each name.
+    var secrets: [DynamicSecret] {
+        var seen: Set<String> = []
+        return bySlot.keys.sorted().flatMap { bySlot[$0]?.secrets ?? [] }.filter { seen.insert($0.name).inserted }
+    }
 
     /// The context of a listener or cluster that is published now. `owner`: whose part keeps the slot. Gives back what
     /// had the slot before.

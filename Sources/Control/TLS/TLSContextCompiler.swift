@@ -24,8 +24,19 @@ struct TLSSource {
     /// Whose part it belongs to.
     let owner: PlanPart
     /// Of secrets.
-    let certificateNames: [String]
-    let authorityName: String
+    private(set) var certificateNames: [String]
+    private(set) var authorityName: String
+
+    mutating func name(_ certificates: [String], _ authority: String) {
+        certificateNames = certificates
+        authorityName = authority
+    }
+}
+
+extension ResolvedContext {
+    fileprivate init(message: Message, _ source: TLSSource) {
+        self.init(message: message, certificateNames: source.certificateNames, authorityName: source.authorityName)
+    }
 }
 
 /// A context that is compiled but has no number yet.
@@ -34,6 +45,10 @@ struct TLSDraft {
     let part: PlanPart
     let config: TLSContextConfig
     let records: TLSRecords
+    /// Out of files, as they are now.
+    let secrets: [DynamicSecret]
+    /// Every secret is there.
+    let isReady: Bool
 }
 
 struct TLSContextCompiler {
@@ -41,18 +56,40 @@ struct TLSContextCompiler {
     let diagnostics: Diagnostics
     let makePart: (String) -> PlanPart
 
-    /// Nil after an error.
-    func compile(_ source: TLSSource) -> TLSDraft? {
+    /// Nil after an error. `waits`: a secret of a file that is not there yet leaves a context that refuses every connection
+    /// until the file has it.
+    func compile(_ source: TLSSource, waits: Bool = true) -> TLSDraft? {
         let part = makePart(source.statPrefix)
         let before = diagnostics.errors.count
         var config = TLSContextConfig()
         let settings: TLSSettings?
+        let files = FileSecrets(environment, part, diagnostics, waits: waits)
+        var shown = source
         switch source.context {
         case .downstream(let kept):
-            settings = downstream(kept.message, source.place, part)
+            var message = kept.message
+            if FileSecrets.areIn(message) {
+                let resolved = files.substitution.resolve(ResolvedContext(message: message, source), source.place)
+                message = resolved.message
+                shown.name(resolved.certificateNames, resolved.authorityName)
+            }
+            settings = files.isReady && diagnostics.errors.count == before ? downstream(message, source.place, part) : nil
         case .upstream(let kept):
             config.isServer = false
-            settings = upstream(kept.message, source.place, part)
+            var message = kept.message
+            if FileSecrets.areIn(message.commonTlsContext) {
+                let resolved = files.substitution.resolve(ResolvedContext(message: message, source), source.place)
+                message = resolved.message
+                shown.name(resolved.certificateNames, resolved.authorityName)
+            }
+            settings = files.isReady && diagnostics.errors.count == before ? upstream(message, source.place, part) : nil
+        }
+        let statistics = TLSStatistics(environment: environment, part: part, prefix: source.statPrefix + "ssl.")
+        if !files.isReady, diagnostics.errors.count == before {
+            statistics.fill(&config)
+            config.factoryStats = statistics.factory(source).base
+            return TLSDraft(
+                source: source, part: part, config: config, records: TLSRecords(), secrets: files.secrets, isReady: false)
         }
         guard let settings, diagnostics.errors.count == before else { return nil }
         do throws(TLSContextFactory.Failure) {
@@ -63,10 +100,14 @@ struct TLSContextCompiler {
         }
         config.hasProtocols = !settings.protocols.isEmpty
         if let check = unsafe settings.validation?.check { config.validates = unsafe check.pointee.checksSomething }
-        TLSStatistics(environment: environment, part: part, prefix: source.statPrefix + "ssl.").fill(&config)
+        statistics.fill(&config)
         let records = records(settings)
-        TLSStatistics(environment: environment, part: part, prefix: source.statPrefix + "ssl.").expirations(records, source)
-        return TLSDraft(source: source, part: part, config: config, records: records)
+        statistics.expirations(records, shown)
+        let factory = statistics.factory(source)
+        config.factoryStats = factory.base
+        if !files.secrets.isEmpty { environment.stats.mainCells.increment(factory[.sslContextUpdateBySds]) }
+        return TLSDraft(
+            source: source, part: part, config: config, records: records, secrets: files.secrets, isReady: true)
     }
 
     private func records(_ settings: TLSSettings) -> TLSRecords {

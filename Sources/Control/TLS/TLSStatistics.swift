@@ -51,8 +51,11 @@ struct TLSStatistics {
             let scope = part.scope(environment.stats, prefix + "certificate." + name + ".", CertificateStat.self)
             environment.stats.mainCells.set(scope[.expirationUnixTimeSeconds], UInt64(clamping: seconds))
         }
+    }
+
+    func factory(_ source: TLSSource) -> StatScope<TLSSocketFactoryStat> {
         let isServer = if case .downstream = source.context { true } else { false }
-        _ = part.scope(
+        return part.scope(
             environment.stats, source.statPrefix + (isServer ? "server_ssl_socket_factory." : "client_ssl_socket_factory."),
             TLSSocketFactoryStat.self)
     }

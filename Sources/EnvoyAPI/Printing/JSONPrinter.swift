@@ -2,14 +2,16 @@
 struct JSONPrinter {
     private let schema: Schema
     private let isSecret: MessageJSON.IsSecret
+    private let redacts: Bool
     private var level: Int
     /// Inside a field that is secret as a whole: strings and bytes at any depth are hidden.
     private var isHidden = false
     private(set) var text = ""
 
-    init(_ schema: Schema, _ isSecret: @escaping MessageJSON.IsSecret, level: Int) {
+    init(_ schema: Schema, _ isSecret: @escaping MessageJSON.IsSecret, redacts: Bool, level: Int) {
         self.schema = schema
         self.isSecret = isSecret
+        self.redacts = redacts
         self.level = level
     }
 
@@ -61,7 +63,7 @@ struct JSONPrinter {
             members.append { printer in
                 printer.key(schema.name)
                 let wasHidden = printer.isHidden
-                printer.isHidden = wasHidden || schema.isSecret || printer.isSecret(known.name, schema.name)
+                printer.isHidden = wasHidden || printer.redacts && (schema.isSecret || printer.isSecret(known.name, schema.name))
                 printer.value(field.value, schema.kind)
                 printer.isHidden = wasHidden
             }

@@ -2,16 +2,18 @@
 /// numbers as strings, `Any` expanded with its `@type` first, durations as `0.250s`.
 package struct MessageJSON: Sendable {
     /// Full message name and field name → is the value a secret? Such a value prints as "[redacted]". Fields that `Protos/`
-    /// marks `(martlet.secret)` are redacted always.
+    /// marks `(martlet.secret)` are redacted always, but where the text is nobody's to see (`redacts`: tests read it back).
     package typealias IsSecret = @Sendable (_ message: String, _ field: String) -> Bool
 
     static let redacted = "[redacted]"
 
     private let schema: Schema
     private let isSecret: IsSecret
+    private let redacts: Bool
 
-    package init(isSecret: @escaping IsSecret = { _, _ in false }) {
+    package init(redacts: Bool = true, isSecret: @escaping IsSecret = { _, _ in false }) {
         schema = .shared
+        self.redacts = redacts
         self.isSecret = isSecret
     }
 
@@ -24,7 +26,7 @@ package struct MessageJSON: Sendable {
     package func text(_ typeName: String, _ bytes: [UInt8], level: Int = 0, mask: FieldMask? = nil) -> String {
         var decoder = TreeDecoder(schema)
         guard let type = schema.index(typeName), let tree = try? decoder.message(type, bytes) else { return "{}" }
-        var printer = JSONPrinter(schema, isSecret, level: level)
+        var printer = JSONPrinter(schema, isSecret, redacts: redacts, level: level)
         printer.message(mask?.trimmed(tree, schema) ?? tree)
         return printer.text
     }
@@ -33,7 +35,7 @@ package struct MessageJSON: Sendable {
     package func text(any typeURL: String, _ bytes: [UInt8], level: Int = 0, mask: FieldMask? = nil) -> String {
         var decoder = TreeDecoder(schema)
         let name = typeURL.split(separator: "/").last ?? ""
-        var printer = JSONPrinter(schema, isSecret, level: level)
+        var printer = JSONPrinter(schema, isSecret, redacts: redacts, level: level)
         if let type = schema.index(name), let tree = try? decoder.message(type, bytes) {
             let shown = mask?.trimmed(tree, schema) ?? tree
             printer.any(TreeAny(mark: .nowhere, url: typeURL, content: .message(shown)))

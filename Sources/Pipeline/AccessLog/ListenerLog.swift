@@ -22,6 +22,12 @@ extension Worker {
         info.bytesReceived = unsafe connection.pointee.bytesReceived
         info.bytesSent = unsafe connection.pointee.bytesSent
         info.flags = unsafe ResponseFlags(rawValue: connection.pointee.logFlags)
+        if let tls = unsafe connection.pointee.tls {
+            info.downstreamTLS = unsafe connections.description(of: connection)
+            info.downstreamFailure = unsafe tls.pointee.failureText
+            info.attemptedVersion = unsafe tls.pointee.attemptedVersion
+            if unsafe tls.pointee.hasTimedOut { info.terminationDetails = Bytes("transport socket timeout was reached" as StaticString) }
+        }
         info.version = unsafe protocolVersion(connection)
         info.connectionID = unsafe connection.pointee.id
         unsafe learnAddresses(connection)

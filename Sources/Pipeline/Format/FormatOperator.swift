@@ -22,11 +22,12 @@ package enum FormatOperator: UInt8, BitwiseCopyable {
     case startTime, emitTime
     case upstreamHost, upstreamHostName, upstreamHostNameWithoutPort, upstreamCluster, upstreamHostsAttempted
     case upstreamHostNamesAttempted, upstreamHostsAttemptedWithoutPort, upstreamHostNamesAttemptedWithoutPort
-    case upstreamFailureReason, upstreamAttempts, upstreamConnectionID, upstreamConnectionIDsAttempted
+    case upstreamFailureReason, downstreamFailureReason, upstreamAttempts, upstreamConnectionID, upstreamConnectionIDsAttempted
     case upstreamLocalAddress, upstreamRemoteAddress
     case downstreamRemoteAddress, downstreamDirectRemoteAddress, downstreamLocalAddress, downstreamDirectLocalAddress
     case downstreamTLS, upstreamTLS, downstreamCertificateTime, upstreamCertificateTime
     case dynamicMetadata, filterState
+    case ja3, ja4
     case connectionID, streamID, uniqueID, serverName, routeName, routeResolutions, accessLogType
 }
 
@@ -129,6 +130,8 @@ extension FormatOperator {
         "UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT": .upstreamHostNamesAttemptedWithoutPort,
         "UPSTREAM_CLUSTER": .upstreamCluster, "UPSTREAM_CLUSTER_RAW": .upstreamCluster,
         "UPSTREAM_TRANSPORT_FAILURE_REASON": .upstreamFailureReason,
+        "DOWNSTREAM_TRANSPORT_FAILURE_REASON": .downstreamFailureReason,
+        "TLS_JA3_FINGERPRINT": .ja3, "TLS_JA4_FINGERPRINT": .ja4,
         "UPSTREAM_REQUEST_ATTEMPT_COUNT": .upstreamAttempts, "UPSTREAM_CONNECTION_ID": .upstreamConnectionID,
         "UPSTREAM_CONNECTION_IDS_ATTEMPTED": .upstreamConnectionIDsAttempted,
         "CONNECTION_ID": .connectionID, "STREAM_ID": .streamID, "UNIQUE_ID": .uniqueID,
@@ -143,8 +146,7 @@ extension FormatOperator {
             "ROUTE_RESOLUTION_TIME_US", "TRACE_ID", "SPAN_ID", "FILTER_CHAIN_NAME", "VIRTUAL_CLUSTER_NAME",
             "DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID", "DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID",
             "UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID", "DOWNSTREAM_LOCAL_CLOSE_REASON",
-            "DOWNSTREAM_DETECTED_CLOSE_TYPE", "DOWNSTREAM_TRANSPORT_FAILURE_REASON", "UPSTREAM_DETECTED_CLOSE_TYPE",
-            "UPSTREAM_LOCAL_CLOSE_REASON", "TLS_JA3_FINGERPRINT", "TLS_JA4_FINGERPRINT",
+            "DOWNSTREAM_DETECTED_CLOSE_TYPE", "UPSTREAM_DETECTED_CLOSE_TYPE", "UPSTREAM_LOCAL_CLOSE_REASON",
         ]
     }()
 

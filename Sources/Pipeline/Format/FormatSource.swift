@@ -24,6 +24,9 @@ package struct TCPLogInfo {
     package var upstreamErrno: Int32 = 0
     package var transportFailure = Bytes.empty
     package var downstreamTLS: TLSDescription?
+    /// Of a handshake that is not complete: why it failed, and the version's name.
+    package var downstreamFailure = Bytes.empty
+    package var attemptedVersion = Bytes.empty
     package var upstreamTLS: TLSDescription?
     package var upstreamConnectTimedOut = false
     package var attempts: UInt16 = 0

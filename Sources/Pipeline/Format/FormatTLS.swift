@@ -50,6 +50,26 @@ extension FormatSource {
 }
 
 extension FormatWriter {
+    mutating func fingerprint(_ source: FormatSource, isJA4: Bool) -> FormatValue {
+        guard let inspection = unsafe source.inspection else { return .missing }
+        value.reset()
+        unsafe inspection.pointee.fingerprints.write(isJA4: isJA4, into: &value)
+        return .present(value.bytes)
+    }
+
+    static func text(_ bytes: Bytes?) -> FormatValue {
+        guard let bytes, !bytes.isEmpty else { return .missing }
+        return .text(bytes)
+    }
+
+    /// Of a handshake that did not come to its end only the version is known.
+    func downstreamTLS(_ source: FormatSource, _ piece: UnsafePointer<FormatPiece>) -> FormatValue {
+        if source.downstreamTLS == nil, unsafe piece.pointee.option == UInt8(martlet_fact_version) {
+            return FormatWriter.text(unsafe source.tcp?.pointee.attemptedVersion)
+        }
+        return unsafe tls(source.downstreamTLS, piece)
+    }
+
     func tls(_ description: TLSDescription?, _ piece: UnsafePointer<FormatPiece>) -> FormatValue {
         guard let description else { return .missing }
         return .present(description[unsafe Int(piece.pointee.option)])

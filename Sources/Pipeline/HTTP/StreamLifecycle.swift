@@ -256,7 +256,8 @@ extension Worker {
     func headersTimedOut(_ stream: StreamPointer) {
         unsafe count(stream.pointee.http.pointee.stats, .downstreamRqHeaderTimeout)
         unsafe countRequest(stream)
-        unsafe stream.pointee.closesDownstream = true
+        // Of HTTP/2 only the stream is late.
+        if unsafe !isHTTP2(stream) { unsafe stream.pointee.closesDownstream = true }
         unsafe reply(
             stream, status: 408, body: Bytes("request header timeout" as StaticString),
             details: Bytes("request_header_timeout" as StaticString), flags: [])

@@ -19,6 +19,7 @@ package struct Inspection {
     var name: Block?
     var nameCount = 0
     var facts = ConnectionFacts()
+    var fingerprints = HelloDigests()
     var proxy = ProxyInspection()
     /// The addresses of the socket itself, where a filter has set others; family `none`: they are the connection's.
     var directRemote = SocketAddress()

@@ -26,6 +26,8 @@ package struct TLSInspectorConfig: BitwiseCopyable {
     package var stats: UInt32 = 0
     package var helloMax = 16_384
     package var closesOnError = false
+    package var makesJA3 = false
+    package var makesJA4 = false
     package init() {}
 }
 

@@ -1,5 +1,6 @@
 // `original_dst`: where a connection was meant to go before the kernel redirected it to us (REDIRECT and DNAT of netfilter).
 
+import CLiburing
 import Glibc
 import Primitives
 import Transport

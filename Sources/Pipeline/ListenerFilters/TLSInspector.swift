@@ -28,6 +28,7 @@ extension Worker {
             unsafe keepName(inspection, name)
             unsafe inspection.pointee.facts.transportProtocol = Bytes("tls" as StaticString)
             unsafe inspection.pointee.facts.protocols = protocols
+            if inspector.makesJA3 || inspector.makesJA4 { unsafe fingerprint(inspection, inspector, message) }
         }
         return .next
     }

@@ -43,6 +43,7 @@ extension Worker {
         info.flags = unsafe session.pointee.flags
         info.upstreamErrno = unsafe session.pointee.upstreamErrno
         info.transportFailure = unsafe session.pointee.transportFailure
+        info.downstreamFailure = unsafe downstream.pointee.tls?.pointee.failureText ?? .empty
         info.downstreamTLS = unsafe connections.description(of: downstream)
         info.upstreamTLS = unsafe connections.slab[session.pointee.upstream].flatMap { unsafe connections.description(of: $0) }
         info.upstreamConnectTimedOut = unsafe session.pointee.connectTimedOut

@@ -12,8 +12,18 @@ enum PeerRemarks {
         let depth = unsafe X509_STORE_CTX_get_error_depth(store)
         unsafe text.pointee.add(decimal: UInt32(truncatingIfNeeded: max(depth, 0)))
         unsafe text.pointee.add(":_")
-        if let reason = unsafe X509_verify_cert_error_string(Int(X509_STORE_CTX_get_error(store))) {
-            unsafe text.pointee.add(Bytes(UnsafeRawPointer(reason), strlen(reason)))
+        let error = unsafe X509_STORE_CTX_get_error(store)
+        switch error {
+        // Envoy's library writes these without a hyphen.
+        case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT: unsafe text.pointee.add("self_signed_certificate")
+        case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN: unsafe text.pointee.add("self_signed_certificate_in_certificate_chain")
+        default:
+            if error == X509_V_ERR_CERT_REVOKED {
+                unsafe text.pointee.add("certificate_revocation_check_against_provided_CRLs_failed:_")
+            }
+            if let reason = unsafe X509_verify_cert_error_string(Int(error)) {
+                unsafe text.pointee.add(Bytes(UnsafeRawPointer(reason), strlen(reason)))
+            }
         }
         unsafe text.pointee.endRemark()
     }

@@ -22,9 +22,15 @@ extension Worker {
     /// With the newest context of a slot, whose part is pinned until `leaveTLS`.
     func openTLS(_ connection: UnsafeMutablePointer<Connection>, slot: UInt32) -> UnsafeMutablePointer<TLSConnection>? {
         guard let plan = unsafe currentPlan, unsafe Int(slot) < plan.pointee.tls.count,
-            let config = unsafe plan.pointee.tls[Int(slot)].config,
-            let tls = unsafe connections.openTLS(connection, config, thread: index)
+            let config = unsafe plan.pointee.tls[Int(slot)].config
         else { return nil }
+        guard unsafe !config.pointee.contexts.isEmpty else {
+            // Its secrets are not there yet.
+            let leaf = unsafe config.pointee.isServer ? TLSSocketFactoryStat.downstreamContextSecretsNotReady : .upstreamContextSecretsNotReady
+            unsafe cells.increment(config.pointee.factoryStats &+ leaf.rawValue)
+            return nil
+        }
+        guard let tls = unsafe connections.openTLS(connection, config, thread: index) else { return nil }
         unsafe pins.pin(config.pointee.part)
         return unsafe tls
     }
@@ -42,6 +48,10 @@ extension Worker {
         else { return }
         let config = unsafe listener.assumingMemoryBound(to: ListenerConfig.self)
         unsafe countListener(config.pointee.stats, .downstreamCxTransportSocketConnectTimeout)
+        unsafe tls.pointee.hasTimedOut = true
+        if let server = unsafe servers[connection.pointee.session], unsafe connection.pointee.role == .http1Downstream {
+            return unsafe downstreamGone(server, connection, byPeer: false)
+        }
         unsafe received(ETIMEDOUT, connection)
     }
 
@@ -89,6 +99,7 @@ extension Worker {
         let before = unsafe connection.pointee.bytesReceived &- UInt64(truncatingIfNeeded: bytes)
         // Counted again as plaintext.
         unsafe connection.pointee.bytesReceived &-= UInt64(truncatingIfNeeded: bytes)
+        if unsafe mustWait(tls) { return unsafe keep(connection, tls, position, count, bytes) }
         var left = bytes
         var i = 0
         while i < count {
@@ -111,6 +122,10 @@ extension Worker {
     /// Bytes that were kept until a chain was there.
     func take(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes) {
         if let tls = unsafe connection.pointee.tls {
+            if unsafe mustWait(tls) {
+                if unsafe !tls.pointee.waiting.append(copying: bytes, memory) { return unsafe close(connection) }
+                return unsafe wait(connection, tls)
+            }
             unsafe connections.feed(tls, bytes)
             unsafe tlsAdvance(connection.pointee.handle, connection, tls)
         } else {
@@ -120,15 +135,16 @@ extension Worker {
     }
 
     @inline(__always)
-    private func isOpen(_ handle: Handle, _ connection: UnsafeMutablePointer<Connection>) -> Bool {
+    func isOpen(_ handle: Handle, _ connection: UnsafeMutablePointer<Connection>) -> Bool {
         unsafe connections.slab[handle] != nil && !connection.pointee.isClosing
     }
 
     /// As far as what was fed reaches.
-    private func tlsAdvance(
+    func tlsAdvance(
         _ handle: Handle, _ connection: UnsafeMutablePointer<Connection>, _ tls: UnsafeMutablePointer<TLSConnection>
     ) {
         if unsafe tls.pointee.isHandshaking {
+            handshakesLeft &-= 1
             switch unsafe connections.handshake(connection, tls) {
             case .established: unsafe tlsEstablished(connection, tls)
             case .failed: return unsafe tlsFailed(connection, tls)
@@ -162,6 +178,10 @@ extension Worker {
     /// The end of the socket. False: a handshake that is not complete ends as a failure.
     func tlsEnded(_ connection: UnsafeMutablePointer<Connection>) -> Bool {
         guard let tls = unsafe connection.pointee.tls, unsafe tls.pointee.isHandshaking else { return true }
+        if unsafe tls.pointee.isWaiting {
+            unsafe tls.pointee.endsBehind = true
+            return false
+        }
         if unsafe connection.pointee.isShakingHands {
             unsafe handshakeFailed(connection)
         } else {
@@ -181,6 +201,13 @@ extension Worker {
         } else {
             unsafe httpNegotiated(connection, tls)
         }
+    }
+
+    /// The socket of an upstream breaks before its handshake is complete.
+    func handshakeBroken(_ connection: UnsafeMutablePointer<Connection>, _ error: Int32) {
+        connections.describe(brokenBy: error)
+        let text = connections.tlsFailureText
+        unsafe connectFailed(connection, .handshake(failureTexts.intern(text, else: "TLS_error")))
     }
 
     private func handshakeFailed(_ connection: UnsafeMutablePointer<Connection>) {
@@ -209,7 +236,18 @@ extension Worker {
         if unsafe connection.pointee.isShakingHands {
             unsafe handshakeFailed(connection)
         } else {
+            unsafe tls.pointee.failureText = failureTexts.intern(connections.tlsFailureText, else: "TLS_error")
             unsafe received(EPROTO, connection)
         }
+    }
+}
+
+extension Worker {
+    /// A client whose socket broke in the middle of its handshake: as Envoy words it, for logs.
+    func noteReset(_ connection: UnsafeMutablePointer<Connection>, _ error: Int32) {
+        guard let tls = unsafe connection.pointee.tls, unsafe tls.pointee.isHandshaking, unsafe connection.pointee.host.isNone
+        else { return }
+        connections.describe(brokenBy: error)
+        unsafe tls.pointee.failureText = failureTexts.intern(connections.tlsFailureText, else: "TLS_error")
     }
 }

@@ -22,7 +22,10 @@ extension Worker {
             unsafe connection.pointee.activeMs = nowMs
             if unsafe connection.pointee.tls != nil, unsafe !tlsEnded(connection) { return }
             unsafe received(end: connection)
-        case .failed(let connection, let error): unsafe received(error, connection)
+        case .failed(let connection, let error):
+            unsafe noteReset(connection, error)
+            if unsafe connection.pointee.isShakingHands { return unsafe handshakeBroken(connection, error) }
+            unsafe received(error, connection)
         case .nothing: break
         }
     }
@@ -72,6 +75,7 @@ extension Worker {
             case .directResponse, .inspecting, .none: break
             }
         case .failed(let connection, let error):
+            if unsafe connection.pointee.isShakingHands { return unsafe handshakeBroken(connection, error) }
             switch unsafe connection.pointee.role {
             case .http1Downstream: unsafe http1DownstreamFailed(connection, error)
             case .http1Upstream: unsafe http1UpstreamSendFailed(connection, error)

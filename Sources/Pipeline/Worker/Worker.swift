@@ -97,6 +97,9 @@ public final class Worker {
     var nextConnectAddress = 0
     let acceptTimer: UnsafeMutablePointer<TimerNode>
     private let completions: UnsafeMutablePointer<Completion>
+    /// Handshakes for which this turn had no room, oldest first, and how many more it has.
+    var waitingHandshakes = PlainArray<UInt64>(capacity: 64)
+    var handshakesLeft = Worker.handshakesPerTurn
     private var isStopped = false
 
     /// Call on the worker's own thread.
@@ -134,22 +137,43 @@ public final class Worker {
 
     // HOT: per turn.
     package func turn() {
-        if !h2.due.isEmpty { pumpSessions() }
-        connections.flushAll()
-        while let connection = unsafe connections.takeFinished() { unsafe closeEither(connection) }
-        memory.buffers.publish()
-        connections.resumeStarved()
-        connections.resumeLater(nowMs: nowMs)
+        prepareTurn()
         ring.turn(timeoutNs: waitNs)
-        nowNs = Clock.monotonicNs()
-        nowMs = nowNs / 1_000_000
-        wall = 0
+        beginTurn(atNs: Clock.monotonicNs())
+        handshakesLeft = Worker.handshakesPerTurn
+        if !waitingHandshakes.isEmpty { goOnWithHandshakes() }
         let count = unsafe ring.take(completions, max: Worker.completionsPerTurn)
         var i = 0
         while i < count {
             unsafe run(completions[i])
             i &+= 1
         }
+        concludeTurn()
+    }
+
+    // The parts of a turn, for whoever is the kernel to a worker by hand: tests and the fuzzer.
+
+    /// Everything that this thread wants of the kernel is queued.
+    @inline(__always)
+    package func prepareTurn() {
+        if !h2.due.isEmpty { pumpSessions() }
+        connections.flushAll()
+        while let connection = unsafe connections.takeFinished() { unsafe closeEither(connection) }
+        memory.buffers.publish()
+        connections.resumeStarved()
+        connections.resumeLater(nowMs: nowMs)
+    }
+
+    @inline(__always)
+    package func beginTurn(atNs: UInt64) {
+        nowNs = atNs
+        nowMs = atNs / 1_000_000
+        wall = 0
+    }
+
+    /// What follows the completions.
+    @inline(__always)
+    package func concludeTurn() {
         _ = timers.advance(to: nowMs, limit: Worker.timersPerTurn) { token in fired(token) }
         if !producing.isEmpty { produceMore() }
         if !finishedCalls.isEmpty { deliverCalls() }
@@ -158,7 +182,7 @@ public final class Worker {
 
     private var waitNs: Int64 {
         if !producing.isEmpty { return 1000 }
-        if !finishedCalls.isEmpty || !h2.due.isEmpty { return 1000 }
+        if !finishedCalls.isEmpty || !h2.due.isEmpty || !waitingHandshakes.isEmpty { return 1000 }
         let untilNext = min(timers.untilNext ?? .max, connections.untilLater(nowMs: nowMs) ?? .max)
         if untilNext == .max { return -1 }
         // A deadline in the past still lets the kernel run: a wait of one microsecond.
@@ -166,7 +190,7 @@ public final class Worker {
     }
 
     // HOT: per completion.
-    private func run(_ completion: Completion) {
+    package func run(_ completion: Completion) {
         switch Operation.of(completion.user_data) {
         case .receive: received(completion)
         case .send: sent(completion)

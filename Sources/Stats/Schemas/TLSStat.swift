@@ -27,7 +27,7 @@ package enum TLSStat: UInt32, StatLeaf {
 package enum TLSSocketFactoryStat: UInt32, StatLeaf {
     case downstreamContextSecretsNotReady, sslContextUpdateBySds, upstreamContextSecretsNotReady
 
-    package static let schema = StatSchema(TLSSocketFactoryStat.self, writers: .main)
+    package static let schema = StatSchema(TLSSocketFactoryStat.self, writers: .workers)
 
     package var descriptor: StatDescriptor {
         switch self {

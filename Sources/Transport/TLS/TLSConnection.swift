@@ -21,6 +21,11 @@ package struct TLSConnection {
     /// Of `cipher`, what waits for the first answer: session tickets.
     var ticketBytes = 0
     package internal(set) var isHandshaking = true
+    /// Ciphertext that waits for the handshake's next turn, and whether it is in the worker's queue.
+    package var waiting = ByteQueue()
+    package var isWaiting = false
+    /// The peer's end came meanwhile.
+    package var endsBehind = false
     /// `close_notify` is in `cipher`, or was.
     var saidClose = false
     /// An error of the protocol: nothing but its alert is sent any more.
@@ -32,11 +37,15 @@ package struct TLSConnection {
     package var timer: TimerNode
     /// What OpenSSL said when it failed.
     package internal(set) var failure = TLSFailure()
+    /// The same in words, where a log wants it; whoever sets it keeps it.
+    package var failureText = Bytes.empty
     /// Upstream: who waits for the handshake is told about this error.
     package var verdict = PeerVerdict()
     /// Upstream: the name that the peer's certificate must be for, of this connection's own.
     var checked: Block?
     var checkedCount = 0
+    /// Downstream: the handshake took longer than it may.
+    package var hasTimedOut = false
     package var staple = StapleOutcome.notAsked
 
     package var checkedName: Bytes { checked.map { unsafe Bytes(UnsafeRawPointer($0.base), checkedCount) } ?? .empty }

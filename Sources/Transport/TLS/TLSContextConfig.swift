@@ -28,6 +28,8 @@ package struct TLSContextConfig: BitwiseCopyable {
     package var hasProtocols = false
     /// The `SSL_CTX` of each thread, as bit patterns: the first of its set.
     package var contexts = FrozenArray<UInt>()
+    /// First statistic of the socket factory's (`TLSSocketFactoryStat`).
+    package var factoryStats: UInt32 = 0
     /// First statistic of `listener.<address>.ssl.` or `cluster.<name>.ssl.` (`TLSStat`).
     package var stats: UInt32 = 0
     package var versions = FrozenArray<NegotiatedStat>()

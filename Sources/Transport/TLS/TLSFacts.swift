@@ -17,6 +17,19 @@ package struct TLSFacts: BitwiseCopyable {
 }
 
 extension TLSConnection {
+    /// The version's name while the handshake is not complete: as in Envoy's library TLSv1.2 until one has been agreed on.
+    package var attemptedVersion: Bytes {
+        guard let ssl = unsafe ssl, unsafe hasHello(ssl), !failure.isOfVersion else {
+            return Bytes("TLSv1.2" as StaticString)
+        }
+        switch unsafe SSL_version(ssl) {
+        case TLS1_VERSION: return Bytes("TLSv1" as StaticString)
+        case TLS1_1_VERSION: return Bytes("TLSv1.1" as StaticString)
+        case TLS1_3_VERSION: return Bytes("TLSv1.3" as StaticString)
+        default: return Bytes("TLSv1.2" as StaticString)
+        }
+    }
+
     /// After the handshake, and while the connection is open.
     package var facts: TLSFacts {
         var facts = TLSFacts()
@@ -28,6 +41,15 @@ extension TLSConnection {
         facts.hasPeerCertificate = unsafe SSL_get0_peer_certificate(ssl) != nil
         facts.signature = unsafe martlet_peer_signature(ssl)
         return facts
+    }
+
+    /// A client's hello has been read: its random bytes are there.
+    private func hasHello(_ ssl: OpaquePointer) -> Bool {
+        unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 32) { random in
+            guard unsafe SSL_get_client_random(ssl, random.baseAddress, 32) == 32 else { return false }
+            for i in 0..<32 where unsafe random[i] != 0 { return true }
+            return false
+        }
     }
 
     /// The protocol that ALPN has chosen; empty: none.

@@ -13,6 +13,8 @@ package struct TLSFailure: BitwiseCopyable {
     /// One of them is an error of its own, and not another's verdict on a certificate.
     package private(set) var isConnectionError = false
     package private(set) var isMissingCertificate = false
+    /// There was none that both sides know.
+    package private(set) var isOfVersion = false
 
     init() {}
 
@@ -27,6 +29,7 @@ package struct TLSFailure: BitwiseCopyable {
                     failure.isMissingCertificate = true
                     sawCounted = true
                 case SSL_R_CERTIFICATE_VERIFY_FAILED: sawCounted = true
+                case SSL_R_UNSUPPORTED_PROTOCOL: failure.isOfVersion = true
                 default: break
                 }
             }

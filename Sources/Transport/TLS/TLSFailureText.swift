@@ -47,15 +47,39 @@ package struct TLSFailureText {
             add("|")
             add(decimal: TLSFailureText.number(error))
             add(":SSL_routines:OPENSSL_internal:")
-            if let reason = unsafe ERR_reason_error_string(error) {
+            if let name = TLSFailureText.name(error) {
+                add(name)
+            } else if let reason = unsafe ERR_reason_error_string(error) {
                 add(upper: unsafe Bytes(UnsafeRawPointer(reason), min(strlen(reason), 64)))
             }
-            if !remark.isEmpty, martlet_err_reason(error) == SSL_R_CERTIFICATE_VERIFY_FAILED {
+            let reason = martlet_err_reason(error)
+            if reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE { add(":peer_did_not_provide_required_client_certificate") }
+            if !remark.isEmpty, reason == SSL_R_CERTIFICATE_VERIFY_FAILED {
                 add(":")
                 add(unsafe Bytes(UnsafeRawPointer(base) + remark.lowerBound, remark.count))
             }
         }
         add(":TLS_error_end")
+    }
+
+    /// An error of the socket: Envoy's library counts those of the system from 2 << 24.
+    package mutating func write(brokenBy error: Int32) {
+        clear()
+        add("TLS_error:|")
+        add(decimal: 2 << 24 | UInt32(truncatingIfNeeded: error))
+        add(":system_library:OPENSSL_internal:")
+        if let text = unsafe strerror(error) { add(unsafe Bytes(UnsafeRawPointer(text), min(strlen(text), 64))) }
+        add(":TLS_error_end")
+    }
+
+    /// Where Envoy's library has another name for the same.
+    private static func name(_ error: UInt) -> StaticString? {
+        switch martlet_err_reason(error) {
+        case SSL_R_NO_SUITABLE_KEY_SHARE: "NO_SHARED_GROUP"
+        case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM: "NO_COMMON_SIGNATURE_ALGORITHMS"
+        case SSL_R_PACKET_LENGTH_TOO_LONG: "ENCRYPTED_LENGTH_TOO_LONG"
+        default: nil
+        }
     }
 
     /// Envoy's library counts its SSL errors from 16 << 24; alerts have the same numbers in both.
@@ -64,11 +88,15 @@ package struct TLSFailureText {
         let theirs: Int32 =
             switch reason {
             case SSL_R_CERTIFICATE_VERIFY_FAILED: 125
+            case SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC: 139
+            case SSL_R_PACKET_LENGTH_TOO_LONG, SSL_R_ENCRYPTED_LENGTH_TOO_LONG: 146
             case SSL_R_HTTP_REQUEST: 156
             case SSL_R_NO_SHARED_CIPHER: 184
             case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: 192
             case SSL_R_UNSUPPORTED_PROTOCOL: 240
             case SSL_R_WRONG_VERSION_NUMBER: 247
+            case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM: 253
+            case SSL_R_NO_SUITABLE_KEY_SHARE: 266
             default: reason
             }
         return 16 << 24 | UInt32(truncatingIfNeeded: theirs)

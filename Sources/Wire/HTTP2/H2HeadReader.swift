@@ -124,8 +124,10 @@ package struct H2HeadReader {
             unsafe (base + written).update(from: value.base, count: value.count)
             written &+= value.count
             at = head.index(of: .cookie, from: index &+ 1)
-            if index != first { head.remove(at: index) }
+            head.remove(at: index)
         }
-        head.setValue(at: first, span)
+        // Behind the others, as Envoy has it.
+        let name = head.store(Bytes("cookie" as StaticString))
+        head.append(name: name, value: span, id: .cookie)
     }
 }

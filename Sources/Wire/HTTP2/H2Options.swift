@@ -53,7 +53,6 @@ package enum H2Error {
     package static let internalError: UInt32 = 2
     package static let flowControlError: UInt32 = 3
     package static let refusedStream: UInt32 = 7
-    package static let cancel: UInt32 = 8
     package static let connectError: UInt32 = 10
     package static let enhanceYourCalm: UInt32 = 11
 }

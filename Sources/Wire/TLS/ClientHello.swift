@@ -20,8 +20,11 @@ package enum ClientHello {
     private static let recordHeader = 5
 
     /// `bytes`: the connection's first bytes. `scratch` has room for `max` bytes.
+    /// What does not lie in the first `max` bytes behind the first record's header is not looked at, so that the answer is
+    /// the same in whatever pieces they come.
     package static func read(_ bytes: Bytes, max: Int, scratch: UnsafeMutablePointer<UInt8>) -> ClientHello {
         guard bytes.count > 0 else { return .needMore }
+        let bytes = bytes.prefix(max + recordHeader)
         // RFC 8446 §5.1: a handshake record, of any version whose major number is 3.
         guard bytes[0] == 22 else { return .notTLS }
         if bytes.count > 1, bytes[1] != 3 { return .notTLS }
@@ -33,8 +36,8 @@ package enum ClientHello {
             let length = Int(bytes[place + 3]) << 8 | Int(bytes[place + 4])
             guard length > 0, length <= 16_384 + 256 else { return .malformed }
             let from = place + recordHeader
+            // With a header for each record, all of them together are no more than `max`.
             let available = min(length, bytes.count - from)
-            guard filled + available <= max else { return .tooLarge }
             if available > 0 {
                 unsafe (scratch + filled).update(from: bytes.base + from, count: available)
                 filled += available

@@ -119,4 +119,86 @@ import TestSupport
         }
         #expect(lines(pair + ", tls_certificate_sds_secret_configs: [{name: a, sds_config: {ads: {}}}]").contains { $0.contains("sds_config") })
     }
+
+    @Test func halfACertificateIsNamed() throws {
+        func one(_ fields: String) -> [String] { lines("tls_certificates: [{\(fields)}]") }
+        let chain = "certificate_chain: {filename: \(certificates.chain("a"))}"
+        #expect(one("private_key: {filename: \(certificates.key("a"))}").first?.contains("certificate chain not set") == true)
+        #expect(one(chain).first?.contains("Failed to load incomplete private key from \(certificates.chain("a"))") == true)
+        let both = one("\(chain), pkcs12: {inline_string: x}")
+        #expect(both.first?.contains("Certificate configuration can't have both pkcs12 and certificate_chain") == true, "\(both)")
+        try certificates.run("req -x509 -newkey rsa:1024 -nodes -keyout weak.key -out weak.pem -days 3 -subj /CN=weak")
+        let weak = one("certificate_chain: {filename: \(certificates.chain("weak"))}, private_key: {filename: \(certificates.key("weak"))}")
+        #expect(weak.count == 1 && weak[0].contains("only RSA certificates with 2048-bit or larger keys are supported"), "\(weak)")
+        // A container with its authority.
+        try certificates.run("pkcs12 -export -in a.pem -inkey a.key -certfile ca.pem -out whole.p12 -passout pass:")
+        #expect(one("pkcs12: {filename: \(certificates.directory.path)/whole.p12}").isEmpty)
+        // What has expired is served, and said.
+        try certificates.expire("old")
+        #expect(one("certificate_chain: {filename: \(certificates.chain("old"))}, private_key: {filename: \(certificates.key("old"))}").isEmpty)
+    }
+
+    @Test func staplesAreTried() throws {
+        let staple = "tls_certificates: [\(pair("a", "a").replacing(text: "private_key", by: "ocsp_staple: {inline_string: nonsense}, private_key"))]"
+        let nonsense = lines(staple)
+        #expect(nonsense.count == 1 && nonsense[0].contains("OCSP response of <inline> cannot be used"), "\(nonsense)")
+        let required = lines("tls_certificates: [\(pair("a", "a"))]", more: "ocsp_staple_policy: MUST_STAPLE")
+        #expect(required.count == 1 && required[0].contains("Required OCSP response is missing from TLS context"), "\(required)")
+        // RFC 7633: a certificate that asks for a staple itself.
+        certificates.directory.write("subjectAltName=DNS:m.test\ntlsfeature=status_request\n", to: "must.ext")
+        try certificates.run("req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout must.key -out must.csr -subj /CN=must")
+        try certificates.run("x509 -req -in must.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out must.pem -days 20 -extfile must.ext")
+        let must = lines("tls_certificates: [\(pair("must", "must"))]")
+        #expect(must.count == 1 && must[0].contains("OCSP response is required for must-staple certificate"), "\(must)")
+    }
+
+    @Test func ticketKeysAreTaken() {
+        let key = { (letter: String) in "{inline_string: \(String(repeating: letter, count: 80))}" }
+        let pair = "tls_certificates: [\(pair("a", "a"))]"
+        #expect(lines(pair, more: "session_ticket_keys: {keys: [\(key("a")), \(key("b"))]}").isEmpty)
+        let many = lines(pair, more: "session_ticket_keys: {keys: [\((0..<9).map { _ in key("c") }.joined(separator: ", "))]}")
+        #expect(many.count == 1 && many[0].contains("more than 8 session ticket keys"), "\(many)")
+        #expect(lines(pair + ", tls_params: {signature_algorithms: [ecdsa_secp256r1_sha256]}").isEmpty)
+    }
+
+    @Test func whatChecksNothingIsRefused() {
+        let pair = "tls_certificates: [\(pair("a", "a"))]"
+        let trust = "trusted_ca: {filename: \(certificates.authority)}"
+        let expired = lines(pair + ", validation_context: {allow_expired_certificate: true}", more: "require_client_certificate: true")
+        #expect(expired.count == 1 && expired[0].contains("Certificate validity period is always ignored without trusted CA"), "\(expired)")
+        #expect(
+            lines(pair + ", validation_context: {\(trust), match_subject_alt_names: [{exact: a}, {prefix: b}]}", more: "require_client_certificate: true")
+                .isEmpty)
+    }
+
+    @Test func aRevocationListNeedsAnAuthority() throws {
+        try certificates.revoke("b")
+        let pair = "tls_certificates: [\(pair("a", "a"))]"
+        let found = lines(pair + ", validation_context: {crl: {filename: \(certificates.directory.path)/crl.pem}}", more: "require_client_certificate: true")
+        #expect(found.count == 1 && found[0].contains("a CRL without trusted_ca is never looked at"), "\(found)")
+    }
+
+    @Test func aSecretIsJoinedWithTheDefaults() {
+        let trust = "{name: trust, validation_context: {trusted_ca: {filename: \(certificates.authority)}}}"
+        let pair = "tls_certificates: [\(pair("a", "a"))]"
+        // Names without an authority are refused: the secret brings it.
+        let combined = "combined_validation_context: {default_validation_context: {match_typed_subject_alt_names: [{san_type: DNS, matcher: {exact: a}}]}, validation_context_sds_secret_config: {name: NAME}}"
+        #expect(lines(pair + ", " + combined.replacing(text: "NAME", by: "trust"), more: "require_client_certificate: true", secrets: trust).isEmpty)
+        let missing = lines(pair + ", " + combined.replacing(text: "NAME", by: "trusst"), more: "require_client_certificate: true", secrets: trust)
+        #expect(missing.contains { $0.contains("Unknown static certificate validation context: trusst") }, "\(missing)")
+        let twice = lines(pair, secrets: trust + ", " + trust)
+        #expect(twice.count == 1 && twice[0].contains("Duplicate static Secret secret name trust"), "\(twice)")
+    }
+
+    @Test func whatAClientShowsIsChecked() {
+        func upstream(_ fields: String) -> [String] {
+            validationLines(
+                "static_resources: {clusters: [{name: c, transport_socket: {name: envoy.transport_sockets.tls, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext, \(fields)}}}]}")
+        }
+        #expect(upstream("common_tls_context: {tls_certificates: [\(pair("a", "a"))], alpn_protocols: [h2]}").isEmpty)
+        let two = upstream("common_tls_context: {tls_certificates: [\(pair("a", "a")), \(pair("b", "b"))]}")
+        #expect(two.contains { $0.contains("Multiple TLS certificates are not supported for client contexts") }, "\(two)")
+        let blind = upstream("sni: a, auto_sni_san_validation: true")
+        #expect(blind.count == 1 && blind[0].contains("'auto_sni_san_validation' was configured without a validation context"), "\(blind)")
+    }
 }

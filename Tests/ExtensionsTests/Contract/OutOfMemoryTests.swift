@@ -92,9 +92,9 @@ import Transport
             }
             for room in stride(from: 0, through: withBody ? 96 << 10 : 40 << 10, by: withBody ? 2048 : 512) {
                 memory.allocatedBytesMax = base + room
-                check("room for \(room) bytes", try exchange(upToMs: 100))
+                check("room for \(room) bytes", try exchange(upToMs: 5_000))
             }
-            for turn in 1...24 { check("full from turn \(turn) on", try exchange(upToMs: 100, fullFromTurn: turn)) }
+            for turn in 1...24 { check("full from turn \(turn) on", try exchange(upToMs: 5_000, fullFromTurn: turn)) }
             #expect(outcomes.isSuperset(of: [" true", "HTTP/1.1 200 false"]), "\(outcomes)")
             let (text, _) = try exchange(upToMs: 2_000)
             #expect(text.hasSuffix("5\r\nhello\r\n0\r\n\r\n"), "\(text)")

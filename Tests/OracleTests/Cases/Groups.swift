@@ -1,8 +1,8 @@
 /// Every group, one file each.
 enum Groups {
     static let all: [Group] = [
-        clusters, filters, formats, framing, grpc, grpcFilters, hashing, headers, internalRedirects, limits, listenerFilters,
-        localReplies, mirroring, network,
-        routeOptions, routing, smuggling, timeouts, transcoding, upstreamFaults,
+        clusters, filters, formats, framing, grpc, grpcFilters, hashing, headers, http2, http2Upstream, internalRedirects,
+        limits, listenerFilters, localReplies, mirroring, network, routeOptions, routing, smuggling, timeouts, tls,
+        transcoding, upstreamFaults,
     ]
 }

@@ -12,7 +12,11 @@ struct Case: Sendable {
     /// `area.what_it_shows`.
     let name: String
     var listener = "main"
-    var clients: [Client]
+    var clients: [Client] = []
+    /// A client of HTTP/2 instead of `clients`.
+    var frames: [H2Step] = []
+    /// Options of `openssl s_client` instead of `clients`; nil: no such client.
+    var tls: TLSTalk?
     /// Scripts by upstream name; an upstream without one answers each request with its default reply.
     var upstreams: [String: UpstreamScript] = [:]
     /// What is not compared, because it depends on timing here.
@@ -29,12 +33,15 @@ struct Case: Sendable {
     var answerLimitMs = 8_000
 
     /// Without methods there are no messages, only bytes.
-    var speaksHTTP: Bool { clients.contains { !$0.methods.isEmpty } }
+    var speaksHTTP: Bool { clients.contains { !$0.methods.isEmpty } || !frames.isEmpty || tls != nil }
 
     var area: String { String(name.prefix { $0 != "." }) }
 
     /// Everything that decides the outcome on our side; a golden of another input is out of date.
-    var input: String { fingerprint("\(listener)\(clients)\(upstreams.sorted { $0.key < $1.key })".utf8) }
+    var input: String {
+        let more = (frames.isEmpty ? "" : "\(frames)") + (tls.map { "\($0)" } ?? "")
+        return fingerprint(("\(listener)\(clients)\(upstreams.sorted { $0.key < $1.key })" + more).utf8)
+    }
 }
 
 extension Case {
@@ -52,6 +59,20 @@ extension Case {
     private static func firstMethod(in steps: [RawClient.Step]) -> String {
         for case .send(let text) in steps { return String(text.prefix { $0 != " " }) }
         return "GET"
+    }
+
+    /// One client of HTTP/2.
+    init(_ name: String, frames: [H2Step], on listener: String = "main") {
+        self.name = name
+        self.listener = listener
+        self.frames = frames
+    }
+
+    /// One client of TLS.
+    init(_ name: String, tls: TLSTalk, on listener: String = "main") {
+        self.name = name
+        self.listener = listener
+        self.tls = tls
     }
 
     func upstream(_ script: UpstreamScript, named name: String = "a") -> Case {

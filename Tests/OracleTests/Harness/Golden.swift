@@ -5,6 +5,20 @@ struct Golden {
     struct Entry {
         var input: String
         var outcome: Outcome
+
+        /// Each request of the case got an answer, and all of it.
+        func isAnswered(_ test: Case) -> Bool {
+            let interim = (outcome[.status] ?? []).count { $0.contains(": HTTP/1.1 1") }
+            let broken = (outcome[.body] ?? []).count { $0.contains(", incomplete): ") }
+            let answers = (outcome[.status] ?? []).count - interim - broken
+            return answers > 0 && answers >= test.clients.reduce(0) { $0 + $1.methods.count }
+        }
+
+        /// Every connection was closed by Envoy.
+        var isEnded: Bool {
+            let ends = outcome[.end] ?? []
+            return !ends.isEmpty && ends.allSatisfy { $0.hasSuffix(" by the proxy") }
+        }
     }
 
     var configuration: String

@@ -26,6 +26,8 @@ struct Group: Sendable {
         var router = ""
         /// `log_format` of the access log.
         var logFormat = "{text_format_source: {inline_string: \"\(Group.accessLogFormat)\\n\"}}"
+        /// YAML fields of the `FilterChain`, besides its filters.
+        var chain = ""
         /// YAML list of network filters instead of the `HttpConnectionManager`.
         var networkFilter = ""
     }
@@ -143,6 +145,7 @@ extension Group.Listener {
                 "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
             """.indented(8)
         text += router.indented(12)
+        text += chain.indented(4)
         return text
     }
 }

@@ -57,6 +57,10 @@ final class ProxyUnderTest {
 
         var text = group.template.replacing(text: "{{dir}}", by: directory.path)
         for (name, port) in ports { text = text.replacing(text: "{{\(name)}}", by: "\(port)") }
+        if text.contains("{{certs}}") {
+            if let problem = OracleCertificates.shared.problem { throw NotReady(description: problem) }
+            text = text.replacing(text: "{{certs}}", by: OracleCertificates.shared.directory)
+        }
         let file = directory.write(text, to: "bootstrap.yaml")
         process = try ChildProcess(binary, ProxyUnderTest.arguments(kind, binary: binary, file: file))
 

@@ -1,7 +1,7 @@
 import CNghttp2
 import Glibc
 
-/// A client that sends exactly the frames it is told and says what came back, one word a frame: `HEAD1(200)`,
+/// A client (or the server's end of a connection) that sends exactly the frames it is told and says what came back, one word a frame: `HEAD1(200)`,
 /// `DATA1+(6)` (`+`: the end of the stream), `RST1(8)`, `GOAWAY(1,2)` (last stream, code), `PING`.
 @safe
 package final class RawH2Client {
@@ -10,21 +10,68 @@ package final class RawH2Client {
     package private(set) var heads: [(stream: UInt32, fields: [(name: String, value: String)])] = []
     package private(set) var end = "open"
     package private(set) var body: [UInt32: [UInt8]] = [:]
+    package var tookFrame: (RawH2Client) -> Void = { _ in }
     /// Answers SETTINGS.
     package var acknowledges = true
     private let socket: Descriptor
     private var buffer: [UInt8] = []
+    /// Bytes of the client's preface that are still to come, at the server's end.
+    private var preface = 0
+    /// RFC 9113 §3.4: a server's first frame is SETTINGS; until then it acknowledges nothing.
+    package private(set) var hasBegun = true
     private var inflater: OpaquePointer?
 
-    package init(port: UInt16, preface: Bool = true) throws {
-        socket = try Sockets.connect(port: port)
-        unsafe _ = nghttp2_hd_inflate_new(&inflater)
+    package convenience init(port: UInt16, preface: Bool = true) throws {
+        self.init(socket: try Sockets.connect(port: port))
         guard preface else { return }
         // Nothing may stand in front of the preface, and the peer may speak first.
         acknowledges = false
         send(H2Frame.preface + H2Frame(.settings).bytes)
         acknowledges = true
         if frames.contains(where: { $0.type == 4 && $0.flags & H2Frame.acknowledged == 0 }) { acknowledge() }
+    }
+
+    private init(socket: Descriptor) {
+        self.socket = socket
+        unsafe _ = nghttp2_hd_inflate_new(&inflater)
+    }
+
+    /// The server's end of a connection: reads the preface, and says nothing. nil: none came.
+    package init?(accepted socket: Descriptor, within limitMs: Int = 5_000) {
+        self.socket = socket
+        preface = H2Frame.preface.count
+        acknowledges = false
+        hasBegun = false
+        unsafe _ = nghttp2_hd_inflate_new(&inflater)
+        let deadline = Deadline(afterMs: limitMs)
+        while preface > 0, end == "open" {
+            guard Sockets.ready(socket, for: Sockets.readable, until: deadline) != 0 else { return nil }
+            receive()
+        }
+        guard preface == 0 else { return nil }
+    }
+
+    /// A server has sent its SETTINGS.
+    package func begun() {
+        guard !hasBegun else { return }
+        hasBegun = true
+        acknowledges = true
+        if frames.contains(where: { $0.type == 4 && $0.flags & H2Frame.acknowledged == 0 }) { acknowledge() }
+    }
+
+    /// Ends with RST.
+    package func abort() { socket.reset() }
+
+    /// Sends over and over what the peer takes, and reads nothing meanwhile.
+    package func flood(_ bytes: [UInt8], forMs limit: Int) {
+        let deadline = Deadline(afterMs: limit)
+        var sent = 0
+        while !deadline.passed {
+            guard Sockets.ready(socket, for: Sockets.writable, until: deadline) != 0 else { return }
+            let count = Sockets.send(bytes, from: sent, on: socket)
+            if count < 0 { return }
+            sent = (sent + count) % bytes.count
+        }
     }
 
     private func acknowledge() {
@@ -69,6 +116,11 @@ package final class RawH2Client {
         switch Sockets.receive(socket) {
         case .bytes(let bytes):
             buffer += bytes
+            if preface > 0 {
+                guard buffer.count >= preface else { return }
+                buffer.removeFirst(preface)
+                preface = 0
+            }
             let (new, count) = H2Frame.parse(buffer)
             buffer.removeFirst(count)
             for frame in new { take(frame) }
@@ -80,6 +132,7 @@ package final class RawH2Client {
 
     private func take(_ frame: H2Frame) {
         frames.append(frame)
+        defer { tookFrame(self) }
         switch frame.type {
         case 0: body[frame.stream, default: []] += frame.payload
         case 1: heads.append((frame.stream, inflate(frame.payload)))

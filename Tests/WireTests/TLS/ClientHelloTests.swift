@@ -55,6 +55,13 @@ import Wire
         for count in 0..<hello.count { #expect(read(Array(hello.prefix(count))) == .needMore, "\(count)") }
     }
 
+    /// So many records that their headers alone are too much: no more is made of them when they come at once.
+    @Test func piecesChangeNothing() {
+        let hello = message(name("server.test") + alpn).flatMap { record([$0]) }
+        for count in 300..<hello.count { #expect(read(Array(hello.prefix(count)), max: 200) == .tooLarge, "\(count)") }
+        #expect(read(hello, max: 200) == .tooLarge)
+    }
+
     /// One handshake message in records of every size.
     @Test func aHelloMayComeInManyRecords() {
         let hello = message(name("server.test") + alpn)

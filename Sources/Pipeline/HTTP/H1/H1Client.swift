@@ -356,6 +356,7 @@ extension Worker {
     private func clientHead(_ client: UnsafeMutablePointer<H1Client>, _ stream: StreamPointer) {
         let status = unsafe stream.pointee.response.status
         if status < 200, unsafe status != 101 || !client.pointee.decoder.isTunnel {
+            unsafe stream.pointee.response.reset()
             unsafe interimResponse(stream, status)
             return
         }
@@ -376,7 +377,8 @@ extension Worker {
         unsafe upstreamResponseHead(stream, facts, endStream: ends)
     }
 
-    /// 100, 102, 103: swallowed, but for a 100 that the client waits for.
+    /// 100, 102, 103: swallowed, but for a 100 that the client waits for. In HTTP/2 the final head may have been read when
+    /// this is told: the stream's response is not looked at.
     func interimResponse(_ stream: StreamPointer, _ status: UInt16) {
         // Envoy takes the first one for a response that has begun: its code is the request's.
         if unsafe !stream.pointee.sawInterim {
@@ -387,7 +389,6 @@ extension Worker {
             unsafe stream.pointee.expectsContinue = false
             guard unsafe sendContinue(stream) else { return }
         }
-        unsafe stream.pointee.response.reset()
     }
 
     private func responseBody(

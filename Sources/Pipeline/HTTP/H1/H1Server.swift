@@ -334,7 +334,10 @@ extension Worker {
     }
 
     /// The client is gone: what it asked for is cancelled.
-    func downstreamGone(_ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>) {
+    /// `byPeer`: false where we have given it up.
+    func downstreamGone(
+        _ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>, byPeer: Bool = true
+    ) {
         let stats = unsafe server.pointee.http.pointee.stats
         if let stream = unsafe streams[server.pointee.stream] {
             if unsafe stream.pointee.requestHeadDone || stream.pointee.request.textBytes > 0 {
@@ -350,7 +353,7 @@ extension Worker {
                 unsafe discardStream(stream)
             }
         }
-        count(stats, .downstreamCxDestroyRemote)
+        count(stats, byPeer ? .downstreamCxDestroyRemote : .downstreamCxDestroyLocal)
         unsafe closeServer(server, connection)
     }
 

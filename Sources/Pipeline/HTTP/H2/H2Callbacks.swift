@@ -110,6 +110,8 @@ extension Worker {
             return Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
         }
         if isRequest {
+            // Envoy counts those of clients only, and as they begin.
+            unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.trailers.rawValue)
             unsafe stream.pointee.requestTrailers?.destroy()
             unsafe stream.pointee.requestTrailers = head
         } else {
@@ -166,8 +168,6 @@ extension Worker {
             unsafe stream.pointee.responseLength = unsafe session.pointee.reader.contentLength
             unsafe note(session, .head, entry.pointee.handle, endStream: endStream)
         case .trailers:
-            // Envoy counts those of clients only.
-            if unsafe session.pointee.isServer { unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.trailers.rawValue) }
             unsafe note(session, .trailers, entry.pointee.handle, endStream: true)
         }
         unsafe session.pointee.readerStream = .none

@@ -201,11 +201,14 @@ extension Worker {
 
     /// A response head beyond the limits; nghttp2 resets its stream.
     func responseHeadRefused(_ session: UnsafeMutablePointer<H2Session>, _ entry: UnsafeMutablePointer<H2Stream>, _ code: UInt32) {
-        unsafe entry.pointee.fault = .headerField
         switch H2HeadReader.Verdict(rawValue: UInt8(truncatingIfNeeded: code)) ?? .malformed {
-        case .tooLarge: unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.headerListSizeTooLarge.rawValue)
-        case .tooMany: unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.headerOverflow.rawValue)
-        case .underscore, .malformed, .accepted: break
+        case .tooLarge:
+            unsafe entry.pointee.fault = .tooLarge
+            unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.headerListSizeTooLarge.rawValue)
+        case .tooMany:
+            unsafe entry.pointee.fault = .tooMany
+            unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.headerOverflow.rawValue)
+        case .underscore, .malformed, .accepted: unsafe entry.pointee.fault = .headerField
         }
         if let stream = unsafe streams[entry.pointee.stream] { unsafe stream.pointee.responseTrailers?.destroy() }
         if let stream = unsafe streams[entry.pointee.stream] { unsafe stream.pointee.responseTrailers = nil }
@@ -222,7 +225,8 @@ extension Worker {
         unsafe entry.pointee.stream = .none
         if unsafe !entry.pointee.sawEnd || !entry.pointee.endsBehind, unsafe !entry.pointee.isReset {
             if let cluster = unsafe cluster(of: host) { unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqTxReset) }
-            unsafe resetHTTP2(entry, entry.pointee.sawEnd ? H2Error.noError : H2Error.cancel)
+            // INTERNAL_ERROR whatever the reason, as Envoy.
+            unsafe resetHTTP2(entry, H2Error.internalError)
         }
     }
 
@@ -231,10 +235,16 @@ extension Worker {
         unsafe entry.pointee.isReset = true
         let handle = unsafe session.pointee.handle
         if let stream = unsafe streams[entry.pointee.stream] {
-            let failure: UpstreamFailure = unsafe entry.pointee.fault != .none
-                ? .protocolError : code == H2Error.refusedStream ? .refused : .remoteReset
-            if case .remoteReset = failure, let connection = unsafe connections.slab[session.pointee.connection] {
-                unsafe upstreamCounted(connection, .upstreamRqRxReset, 1)
+            // A head beyond our limits is no breach: Envoy takes it for a reset of the host's.
+            let fault = unsafe entry.pointee.fault
+            let isBreach = fault == .none ? code == H2Error.protocolError : fault != .tooLarge && fault != .tooMany
+            let failure: UpstreamFailure = isBreach ? .protocolError : code == H2Error.refusedStream ? .refused : .remoteReset
+            if let connection = unsafe connections.slab[session.pointee.connection] {
+                switch failure {
+                case .remoteReset: unsafe upstreamCounted(connection, .upstreamRqRxReset, 1)
+                case .protocolError: unsafe upstreamCounted(connection, .upstreamRqTxReset, 1)
+                default: break
+                }
             }
             unsafe upstreamReset(stream, failure)
         }

@@ -142,8 +142,12 @@ extension Worker {
         unsafe session.pointee.pool.streamsMax = unsafe min(session.pointee.options.pointee.concurrentStreamsMax, theirs)
         guard let connection = unsafe connections.slab[session.pointee.connection], let host = unsafe hosts[connection.pointee.host]
         else { return }
+        let handle = unsafe host.pointee.handle
         unsafe readyHTTP2(session, connection, host)
-        if let cluster = unsafe cluster(of: host) { unsafe openHTTP2ForPending(host, cluster, .normal) }
+        // A request that is told that it cannot be sent may end whatever it likes.
+        if let host = unsafe hosts[handle], let cluster = unsafe cluster(of: host) {
+            unsafe openHTTP2ForPending(host, cluster, .normal)
+        }
     }
 
     /// GOAWAY: no more requests here; nghttp2 closes the streams that the peer has not seen (REFUSED_STREAM).
@@ -160,10 +164,14 @@ extension Worker {
         guard let connection = unsafe connections.slab[session.pointee.connection], let host = unsafe hosts[connection.pointee.host]
         else { return }
         if unsafe session.pointee.pool.isDraining || session.pointee.isTerminated {
+            let handle = unsafe host.pointee.handle
             if unsafe session.pointee.streamCount == 0, unsafe !session.pointee.isTerminated {
                 unsafe closeHTTP2Client(session, connection, byPeer: false)
             }
-            if let cluster = unsafe cluster(of: host) { unsafe openHTTP2ForPending(host, cluster, .normal) }
+            // A host that no set lists any more has gone with its last connection.
+            if let host = unsafe hosts[handle], let cluster = unsafe cluster(of: host) {
+                unsafe openHTTP2ForPending(host, cluster, .normal)
+            }
             return
         }
         let handle = unsafe session.pointee.handle
@@ -197,6 +205,7 @@ extension Worker {
         byPeer: Bool
     ) {
         unsafe session.pointee.isOver = true
+        let isProtocolError: Bool = if case .protocolError = failure { true } else { false }
         let handle = unsafe session.pointee.handle
         if let host = unsafe hosts[connection.pointee.host] { unsafe leavePool(session, host) }
         var isFirst = true
@@ -206,7 +215,9 @@ extension Worker {
             unsafe next = entry.pointee.next
             unsafe entry.pointee.isReset = true
             guard let stream = unsafe streams[entry.pointee.stream] else { continue }
-            if isFirst {
+            // Envoy resets each request for an error of the protocol, and closes what has none any more.
+            unsafe upstreamCounted(connection, isProtocolError ? .upstreamRqTxReset : .upstreamRqPendingFailureEject, 1)
+            if isFirst, !isProtocolError {
                 isFirst = false
                 unsafe upstreamCounted(connection, .upstreamCxDestroyWithActiveRq, 1)
                 unsafe upstreamCounted(
@@ -230,8 +241,11 @@ extension Worker {
             unsafe cells.record(
                 cluster.pointee.config.pointee.stats &+ ClusterStat.upstreamRqPerCx.rawValue, session.pointee.requests)
         }
+        // RFC 9113 §5.4.1: GOAWAY says why, where nghttp2 has written one.
+        let hasLastWords = unsafe session.pointee.isTerminated && !byPeer && !connection.pointee.out.isEmpty
         unsafe closeSession(session)
         unsafe connection.pointee.session = .none
+        if hasLastWords { return unsafe closeWhenSent(connection, stallMs: 0) }
         unsafe closeUpstream(connection, byPeer: byPeer)
     }
 

@@ -149,7 +149,9 @@ extension Worker {
         if let stream = unsafe streams[entry.pointee.stream] {
             let stats = unsafe stream.pointee.http.pointee.stats
             let fault = unsafe entry.pointee.fault
-            if wasReset, fault == .none {
+            if wasReset, fault == .none, code == H2Error.noError {
+                // As Envoy: a request that its client takes back without an error has no flag and no details.
+            } else if wasReset, fault == .none {
                 unsafe stream.pointee.flags.insert(.downstreamRemoteReset)
                 unsafe stream.pointee.details = Bytes(
                     code == H2Error.refusedStream ? "http2.remote_refuse" : "http2.remote_reset" as StaticString)

@@ -114,8 +114,9 @@ extension Worker {
             return unsafe closeHTTP2Server(session, connection, sendsRest: false)
         case .keepaliveTimeout:
             unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.keepaliveTimeout.rawValue)
-            unsafe countActive(session, stats)
-            unsafe endRequests(session, .downstreamConnectionTermination, Bytes("http2_ping_timeout" as StaticString))
+            unsafe countActive(session, stats, asRemote: true)
+            unsafe endRequests(
+                session, .downstreamConnectionTermination, Bytes("downstream_local_disconnect(http2_ping_timeout)" as StaticString))
             count(stats, .downstreamCxDestroyLocal)
             return unsafe closeHTTP2Server(session, connection, sendsRest: false)
         case .drained: break
@@ -124,10 +125,11 @@ extension Worker {
     }
 
     /// We end a connection that has requests under way.
-    private func countActive(_ session: UnsafeMutablePointer<H2Session>, _ stats: UInt32) {
+    /// `asRemote`: Envoy lays it to the client that was given up.
+    private func countActive(_ session: UnsafeMutablePointer<H2Session>, _ stats: UInt32, asRemote: Bool = false) {
         guard unsafe hasRequests(session) else { return }
         count(stats, .downstreamCxDestroyActiveRq)
-        count(stats, .downstreamCxDestroyLocalActiveRq)
+        count(stats, asRemote ? .downstreamCxDestroyRemoteActiveRq : .downstreamCxDestroyLocalActiveRq)
     }
 
     private func hasRequests(_ session: UnsafeMutablePointer<H2Session>) -> Bool {

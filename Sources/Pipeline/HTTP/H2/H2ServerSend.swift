@@ -89,7 +89,11 @@ extension Worker {
     func http2ResetDownstream(_ stream: StreamPointer) {
         let stats = unsafe stream.pointee.http.pointee.stats
         count(stats, .downstreamRqTxReset)
-        if let entry = unsafe downstreamEntry(stream) { unsafe resetHTTP2(entry, H2Error.internalError) }
+        // Envoy counts every end of a stream without its answer among these too.
+        count(stats, .downstreamRqRxReset)
+        // RFC 9113 §8.5: the other side of a tunnel was reset.
+        let code = unsafe stream.pointee.isTunnel ? H2Error.connectError : H2Error.internalError
+        if let entry = unsafe downstreamEntry(stream) { unsafe resetHTTP2(entry, code) }
         unsafe endStream(stream, reset: true)
     }
 

@@ -57,3 +57,10 @@ struct H2Worker {
         return unsafe code == 0 ? codec : nil
     }
 }
+
+extension Worker {
+    /// What HTTP/2 holds of this worker, for tests.
+    package var http2Holdings: (sessions: Int, streams: Int, heapBytes: Int) {
+        (h2.sessions.count, h2.streams.count, unsafe h2.heap.map { unsafe Int($0.pointee.live) } ?? 0)
+    }
+}

@@ -1,0 +1,1 @@
+../../../FuzzTargets/H2Fuzz/Invariants.swift

@@ -1,0 +1,1 @@
+../../FuzzTargets/ProxyHeaderFuzz/Invariants.swift

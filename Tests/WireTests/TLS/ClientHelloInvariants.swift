@@ -1,0 +1,1 @@
+../../FuzzTargets/ClientHelloFuzz/Invariants.swift
