@@ -32,6 +32,24 @@ package enum GRPCStatus {
         }
     }
 
+    /// What a code is in HTTP's words.
+    package static func httpStatus(_ code: Int64) -> UInt16 {
+        switch code {
+        case 0: 200
+        case 1: 499
+        case 3, 9, 11: 400
+        case 4: 504
+        case 5: 404
+        case 6, 10: 409
+        case 7: 403
+        case 8: 429
+        case 12: 501
+        case 14: 503
+        case 16: 401
+        default: 500
+        }
+    }
+
     /// What a response without `grpc-status` means
     /// (https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md).
     package static func code(httpStatus: UInt16) -> Int64 {
