@@ -16,6 +16,7 @@ enum ClientHelloInvariants {
         let most = [64, 300, 1_024, 16_384][Int(input[0] & 3)]
         let bytes = input.from(1)
         let whole = outcome(bytes, most)
+        if whole != outcome(bytes, most, before: 255) { fatalError("it depends on what the scratch memory held") }
         let step = max(1, bytes.count / 64)
         var decided: Outcome?
         for count in 0..<bytes.count where count < 16 || count % step == 0 {
@@ -27,8 +28,9 @@ enum ClientHelloInvariants {
     }
 
     /// With memory of its own, so that not a byte beyond either is there.
-    private static func outcome(_ bytes: Bytes, _ most: Int) -> Outcome {
+    private static func outcome(_ bytes: Bytes, _ most: Int, before: UInt8 = 0) -> Outcome {
         let scratch = UnsafeMutablePointer<UInt8>.allocate(capacity: most)
+        unsafe scratch.initialize(repeating: before, count: most)
         let copy = UnsafeMutablePointer<UInt8>.allocate(capacity: max(bytes.count, 1))
         defer {
             unsafe scratch.deallocate()
