@@ -238,6 +238,24 @@ struct HTTP2LifeTests {
         #expect(serving.stat("http2.streams_active", becomes: 0) == 0)
     }
 
+    // MARK: Which protocol it is
+
+    /// A request whose first bytes could be the preface's is one of HTTP/1, however they are cut.
+    @Test func aMethodThatBeginsAsThePrefaceIsHTTP1() throws {
+        let serving = try HTTP2Serving()
+        for cut in 1...6 {
+            let text = "PRI * FTP/1.1\r\nhost: h\r\n\r\n"
+            let request = cut <= 2 ? "PROPFIND /direct HTTP/1.1\r\nhost: h\r\n\r\n" : text
+            var client = RawClient(
+                steps: [.send(String(request.prefix(cut))), .pause(ms: 60), .send(String(request.dropFirst(cut)))], methods: ["PROPFIND"])
+            client.closeLimitMs = 0
+            let answer = try client.run(port: serving.listener).responses.last
+            #expect(answer?.status == (cut <= 2 ? 200 : 400), "cut at \(cut)")
+        }
+        #expect(serving.stat("http.h.downstream_cx_http1_total", becomes: 6) == 6)
+        #expect(serving.stat("http.h.downstream_cx_http2_total", becomes: 0) == 0)
+    }
+
     // MARK: Upstreams that cannot be had
 
     @Test func anAddressThatCannotBeBoundIsAFailedConnection() throws {

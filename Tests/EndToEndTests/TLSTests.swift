@@ -12,6 +12,30 @@ struct TLSTests {
         try certificates.issue("server", names: "DNS:localhost,DNS:server.test,IP:127.0.0.1")
     }
 
+    /// `key_log`: what somebody needs to read captured packets, of the addresses that are asked for only.
+    @Test func keysAreLogged() throws {
+        let directory = TemporaryDirectory()
+        let all = try TLSServed(certificates, context: "key_log: {path: \(directory.path)/all, remote_address_range: [{address_prefix: 127.0.0.0, prefix_len: 8}]}")
+        let none = try TLSServed(certificates, context: "key_log: {path: \(directory.path)/none, local_address_range: [{address_prefix: 10.0.0.0, prefix_len: 8}]}")
+        for served in [all, none] {
+            _ = try served.client("-tls1_3")
+            _ = try served.client("-tls1_2 -keylogfile \(directory.path)/theirs")
+        }
+        var lines: [String] = []
+        _ = wait(upToMs: 12_000, everyMs: 50) {
+            lines = (Files.text(directory.path + "/all") ?? "").textLines
+            return lines.count >= 6
+        }
+        #expect(Set(lines.map { $0.split(separator: " ")[0] }) == [
+            "CLIENT_RANDOM", "SERVER_HANDSHAKE_TRAFFIC_SECRET", "CLIENT_HANDSHAKE_TRAFFIC_SECRET", "EXPORTER_SECRET",
+            "SERVER_TRAFFIC_SECRET_0", "CLIENT_TRAFFIC_SECRET_0",
+        ])
+        // The client knows the same secret.
+        let theirs = (Files.text(directory.path + "/theirs") ?? "").textLines.filter { $0.hasPrefix("CLIENT_RANDOM") }
+        #expect(theirs.count == 2 && lines.contains(theirs[0]))
+        #expect((Files.text(directory.path + "/none") ?? "").isEmpty)
+    }
+
     @Test func aRequestIsAnswered() throws {
         let tls = try TLSServed(certificates)
         let answer = try tls.curl("/xfcc")

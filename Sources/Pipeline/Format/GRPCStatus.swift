@@ -23,12 +23,6 @@ package enum GRPCStatus {
         return Bytes(form == .camel ? camelNames[Int(code)] : snakeNames[Int(code)])
     }
 
-    /// By its name in a filter's configuration: `NOT_FOUND`.
-    package static func code(named name: String) -> Int64? {
-        for i in 0..<snakeNames.count where String(Bytes(snakeNames[i])) == name { return Int64(i) }
-        return name == "CANCELED" ? 1 : nil
-    }
-
     /// `grpc-status` is there, and is none that means an error of the server (5xx in HTTP's words).
     static func isSuccess(_ head: MessageHead) -> Bool {
         guard let code = head.value(of: .grpcStatus)?.decimal else { return false }

@@ -12,7 +12,7 @@ extension Worker {
         _ stream: StreamPointer, _ cluster: UnsafeMutablePointer<Cluster>, _ host: UnsafeMutablePointer<Host>
     ) {
         unsafe stream.pointee.wantsHTTP2 = unsafe choosesHTTP2(stream, cluster)
-        unsafe stream.pointee.poolKey = unsafe poolKey(stream, cluster)
+        unsafe stream.pointee.poolKey = unsafe poolKey(stream, cluster, host)
         unsafe stream.pointee.hasOwnConnection = false
         if unsafe stream.pointee.wantsHTTP2 {
             if unsafe leaseHTTP2(stream, host) { return }
