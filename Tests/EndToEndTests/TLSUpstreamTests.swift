@@ -114,6 +114,21 @@ struct TLSUpstreamTests {
         ] { #expect(served.stat("cluster.c." + name, becomes: count) == count, "\(name)") }
     }
 
+    /// A PROXY header goes in the clear before the handshake, whichever way the server has to take it apart.
+    @Test(arguments: ["V1", "V2"]) func aProxyHeaderGoesBeforeTheHandshake(version: String) throws {
+        let filter = "listener_filters: [{name: p, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol}}]"
+        let server = try Served(try Binary.martlet()) { port in
+            TLSServed.yaml(certificates, port: port).replacing(text: "stat_prefix: tls", by: "stat_prefix: tls\n    \(filter)")
+        }
+        let inner = "{name: envoy.transport_sockets.tls, typed_config: {\(TLSUpstreamTests.type), sni: server.test, common_tls_context: {\(trust)}}}"
+        let socket = "transport_socket: {name: p, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport, config: {version: \(version)}, transport_socket: \(inner)}}"
+        let served = try Served(try Binary.martlet()) { Served.http($0, clusters: [Served.cluster([server.listener], more: socket)]) }
+        for _ in 0..<2 { #expect(try served.get().status == 200) }
+        #expect(served.stat("cluster.c.ssl.handshake", becomes: 1) == 1 || served.stat("cluster.c.ssl.handshake", becomes: 2) == 2)
+        #expect((server.stat("listener.tls.ssl.handshake", becomes: 1) ?? 0) >= 1)
+        #expect(server.stat("listener.tls.ssl.connection_error", becomes: 0) == 0)
+    }
+
     @Test func weShowACertificate() throws {
         let server = try TLSServed(certificates, context: trust, more: "require_client_certificate: true")
         let pair = "tls_certificates: [{certificate_chain: {filename: \(certificates.chain("client"))}, private_key: {filename: \(certificates.key("client"))}}]"
