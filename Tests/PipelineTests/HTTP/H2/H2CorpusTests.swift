@@ -14,10 +14,10 @@ import Testing
 
     /// POST from a client of HTTP/2; an upstream of HTTP/2 whose SETTINGS, interim head and final head come in one piece.
     /// The final head was lost: it had been read when the interim one was told.
-    @Test(arguments: [8, 12] as [UInt8]) func anInterimHeadAndTheFinalOneInOnePiece(interim: UInt8) throws {
+    @Test func anInterimHeadAndTheFinalOneInOnePiece() throws {
         let post: [UInt8] = [0x11, 1, 1, 1]
         let turn: UInt8 = 11
-        let heads: [UInt8] = [4, 1, 1, 1, interim, 0x11, 1, 1, 7]
+        let heads: [UInt8] = [4, 1, 1, 1, 8, 0x11, 1, 1, 7]
         let input = [FedVariant.http2Upstream.rawValue, 0] + post + [turn, 0x1c] + heads + [turn]
         let fed = try FedWorker()
         input.withBytes { H2Invariants.check(fed, $0) }
