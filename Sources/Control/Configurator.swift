@@ -369,7 +369,7 @@ package final class Configurator {
         var config = live.draft.config
         config.part = part.id
         unsafe live.config = unsafe part.arena.store(config)
-        if let draft = live.draft.tls { finish(draft, owner: part) }
+        for draft in live.draft.tls { finish(draft, owner: part) }
         beginHosts(live, replacing: old)
     }
 

@@ -72,7 +72,21 @@ extension Configurator {
         if let old = live.hosts { publisher.retire(old) }
         live.hosts = part
         live.hostConfigs = owned
+        countTransports(owned.filter { !before.contains($0.address) }, live)
         count(live, changed: !HostSetOrder.isSame(before, owned.map(\.address)))
+    }
+
+    /// As in Envoy a new host counts with the socket that it was given.
+    private func countTransports(_ hosts: [HostConfig], _ live: LiveCluster) {
+        let cells = environment.stats.mainCells
+        for host in hosts {
+            let match = Int(host.transportMatch)
+            if match > 0, match <= live.draft.matches.count {
+                cells.increment(live.draft.matches[match - 1][.totalMatchCount])
+            } else {
+                cells.increment(live.control[.defaultTotalMatchCount])
+            }
+        }
     }
 
     /// Every endpoint's hosts in order; an address that two endpoints of a priority share counts once.
@@ -91,6 +105,7 @@ extension Configurator {
                 host.isHealthy = endpoint.health != .unhealthy
                 host.isDegraded = endpoint.health == .degraded
                 host.isLogical = isLogical
+                host.transportMatch = endpoint.transportMatch
                 configs.append(host)
             }
         }

@@ -1,13 +1,13 @@
 import Glibc
 
 /// Reads a whole file, without Foundation.
-enum FileBytes {
-    struct Failure: Error {
-        let reason: String
+package enum FileBytes {
+    package struct Failure: Error {
+        package let reason: String
     }
 
     /// A configuration beyond `limit` bytes is a mistake of its own.
-    static func read(_ path: String, limit: Int) throws(Failure) -> [UInt8] {
+    package static func read(_ path: String, limit: Int) throws(Failure) -> [UInt8] {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw failure() }
         defer { _ = close(descriptor) }

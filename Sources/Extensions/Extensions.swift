@@ -11,6 +11,7 @@ package enum HTTPFilters {
             GRPCStatsFactory.filterExtension,
             GRPCWebFactory.filterExtension,
             HeaderMutationFactory.filterExtension,
+            TranscoderFactory.filterExtension,
             HealthCheckFactory.filterExtension,
             LocalRateLimitFactory.filterExtension,
         ]

@@ -44,3 +44,25 @@ extension SocketAddress {
         }
     }
 }
+
+extension SocketAddress {
+    /// `1.2.3.4:80`, `[::1]:80`, in text of unknown origin; nil when it is none.
+    public init?(hostAndPort text: Bytes) {
+        var colon = text.count &- 1
+        while colon >= 0, text[colon] != UInt8(ascii: ":") { colon &-= 1 }
+        guard colon > 0, colon &+ 1 < text.count, text.count &- colon <= 6 else { return nil }
+        var port: UInt32 = 0
+        for i in (colon &+ 1)..<text.count {
+            let digit = text[i] &- UInt8(ascii: "0")
+            guard digit < 10 else { return nil }
+            port = port &* 10 &+ UInt32(digit)
+        }
+        guard port <= 65_535 else { return nil }
+        var host = text.prefix(colon)
+        let isBracketed = host.count > 2 && host[0] == UInt8(ascii: "[") && host[host.count &- 1] == UInt8(ascii: "]")
+        if isBracketed { host = host.part(1, host.count &- 1) }
+        guard var address = SocketAddress(numeric: host), (address.family == .ipv6) == isBracketed else { return nil }
+        address.port = UInt16(truncatingIfNeeded: port)
+        self = address
+    }
+}

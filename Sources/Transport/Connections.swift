@@ -374,6 +374,9 @@ package struct Connections {
             if unsafe seal(connection, tls) {
                 // What is sealed is sent whole before an end: the end is in it.
                 unsafe send(connection, tls.pointee.cipher, endsBehind: tls.pointee.saidClose && connection.pointee.closesWhenSent)
+            } else if unsafe tls.pointee.isHandshaking && !tls.pointee.hasFailed && !connection.pointee.out.isEmpty {
+                // What waits for the handshake goes with it, and the close behind it.
+                return
             } else {
                 unsafe flushed(connection)
             }

@@ -19,6 +19,9 @@ package struct Cluster {
     package var isRemoved = false
     /// Hosts that were made for it and have not been freed.
     package var liveHosts = 0
+    /// Of an ORIGINAL_DST cluster, and when they are looked through next, in milliseconds; 0: there are none.
+    package var originals: OriginalHosts?
+    package var sweepMs: UInt64 = 0
 
     package init(config: UnsafePointer<ClusterConfig>, set: UnsafePointer<HostSet>) {
         unsafe self.config = unsafe config
@@ -34,6 +37,7 @@ package struct Cluster {
         }
         unsafe balancers.destroy()
         hosts.destroy()
+        originals?.destroy()
     }
 
     package var hostCount: Int { hosts.count }

@@ -65,20 +65,19 @@ package struct ClusterConfig: BitwiseCopyable {
     package var tcpKeepaliveIntervalS: UInt32 = 0
     package var hasTCPKeepalive = false
     package var bindAddress = SocketAddress()
-    /// The TLS context towards its hosts (`Plan.tls`); `.max`: cleartext.
-    package var tlsSlot = UInt32.max
-    /// What is asked for in every handshake; empty: nothing.
-    package var serverName = Bytes.empty
-    /// A host's own name goes before it, where it has one.
-    package var prefersHostName = false
-    /// The PROXY header of each connection; nil: none.
-    package var proxyHeader: UnsafePointer<UpstreamProxyConfig>?
+    /// `transport_socket`, and for hosts whose metadata say so those of `transport_socket_matches`.
+    package var transport = ClusterTransport()
+    package var transportMatches = FrozenArray<ClusterTransport>()
+    /// One of them begins with a PROXY header.
+    package var hasProxyHeaders = false
     /// `auto_sni` and `auto_san_validation`: each request's own server name, out of its host or of this header.
     package var setsServerName = false
     package var checksServerName = false
     package var serverNameHeader = Bytes.empty
+    /// ORIGINAL_DST; nil: hosts are listed.
+    package var originalDst: UnsafePointer<OriginalDstConfig>?
     /// Not every request may use every connection.
-    package var hasKeyedConnections: Bool { unsafe proxyHeader != nil || setsServerName || checksServerName }
+    package var hasKeyedConnections: Bool { hasProxyHeaders || setsServerName || checksServerName }
     // HTTP/1 towards the hosts.
     package var headersMax: UInt32 = 100
     package var headBytesMax: Int = 80 << 10
@@ -90,6 +89,26 @@ package struct ClusterConfig: BitwiseCopyable {
     package var http2 = H2Options()
     /// First statistic of `cluster.<name>.http2.`
     package var http2Stats: UInt32 = 0
+    package init() {}
+
+    /// How this host is reached.
+    package func transport(of host: HostConfig) -> ClusterTransport {
+        let match = Int(host.transportMatch)
+        return match > 0 && match <= transportMatches.count ? transportMatches[match - 1] : transport
+    }
+}
+
+/// What lies between the socket and the protocol of a connection to a host.
+@safe
+package struct ClusterTransport: BitwiseCopyable {
+    /// The TLS context towards its hosts (`Plan.tls`); `.max`: cleartext.
+    package var tlsSlot = UInt32.max
+    /// What is asked for in every handshake; empty: nothing.
+    package var serverName = Bytes.empty
+    /// A host's own name goes before it, where it has one.
+    package var prefersHostName = false
+    /// The PROXY header of each connection; nil: none.
+    package var proxyHeader: UnsafePointer<UpstreamProxyConfig>?
     package init() {}
 }
 
@@ -104,6 +123,8 @@ package struct HostConfig: BitwiseCopyable {
     package var isDegraded = false
     /// LOGICAL_DNS: the host stays the same when its address changes.
     package var isLogical = false
+    /// Which of `transport_socket_matches`, counted from 1; 0: none of them.
+    package var transportMatch: UInt32 = 0
     /// First of the host's statistics (`cx_active`, `rq_total`, …).
     package var stats: UInt32 = 0
     package init() {}

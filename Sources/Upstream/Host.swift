@@ -33,6 +33,9 @@ package struct Host {
     /// Connections that were counted as HTTP/1 when they were opened and then went to a CONNECT: as many may carry HTTP
     /// without being counted again.
     package var countedHTTP1: UInt32 = 0
+    /// Of an ORIGINAL_DST cluster: the next one of its bucket, and whether anybody has asked for it since the last look.
+    package var nextOriginal: Handle = .none
+    package var isUsed = false
     /// No longer in the host set: no new requests, idle connections closed.
     package var isRemoved = false
 

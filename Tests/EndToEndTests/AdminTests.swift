@@ -326,3 +326,21 @@ struct AdminTests {
         }
     }
 }
+
+/// Histograms as summaries: Envoy's labels, of the last interval.
+@Suite(.serialized, .enabled(if: Binary.isThere, "\(Binary.whyNot)"))
+struct PrometheusSummaryTests {
+    @Test func histogramsAreSummaries() throws {
+        let upstream = try LoadUpstream("c")
+        defer { upstream.stop() }
+        let served = try Served(try Binary.martlet()) { Served.http($0, clusters: [Served.cluster([upstream.port])]) }
+        #expect(try served.get().status == 200)
+        let answer = try #require(served.admin.request("GET", "/stats/prometheus?histogram_buckets=summary"))
+        let lines = String(wire: answer.body).textLines
+        #expect(lines.contains("# TYPE envoy_cluster_upstream_cx_connect_ms summary"))
+        let quantiles = lines.filter { $0.hasPrefix("envoy_cluster_upstream_cx_connect_ms{envoy_cluster_name=\"c\",quantile=") }
+            .compactMap { $0.split(separator: "\"").dropFirst(3).first.map(String.init) }
+        #expect(quantiles == ["0", "0.25", "0.5", "0.75", "0.9", "0.95", "0.99", "0.995", "0.999", "1"], "\(quantiles)")
+        #expect(!lines.contains { $0.contains("_bucket{") })
+    }
+}

@@ -1,3 +1,4 @@
+import Glibc
 import TestSupport
 import Testing
 
@@ -9,6 +10,30 @@ struct TLSTests {
     init() throws {
         certificates = try Certificates()
         try certificates.issue("server", names: "DNS:localhost,DNS:server.test,IP:127.0.0.1")
+    }
+
+    /// `key_log`: what somebody needs to read captured packets, of the addresses that are asked for only.
+    @Test func keysAreLogged() throws {
+        let directory = TemporaryDirectory()
+        let all = try TLSServed(certificates, context: "key_log: {path: \(directory.path)/all, remote_address_range: [{address_prefix: 127.0.0.0, prefix_len: 8}]}")
+        let none = try TLSServed(certificates, context: "key_log: {path: \(directory.path)/none, local_address_range: [{address_prefix: 10.0.0.0, prefix_len: 8}]}")
+        for served in [all, none] {
+            _ = try served.client("-tls1_3")
+            _ = try served.client("-tls1_2 -keylogfile \(directory.path)/theirs")
+        }
+        var lines: [String] = []
+        _ = wait(upToMs: 12_000, everyMs: 50) {
+            lines = (Files.text(directory.path + "/all") ?? "").textLines
+            return lines.count >= 6
+        }
+        #expect(Set(lines.map { $0.split(separator: " ")[0] }) == [
+            "CLIENT_RANDOM", "SERVER_HANDSHAKE_TRAFFIC_SECRET", "CLIENT_HANDSHAKE_TRAFFIC_SECRET", "EXPORTER_SECRET",
+            "SERVER_TRAFFIC_SECRET_0", "CLIENT_TRAFFIC_SECRET_0",
+        ])
+        // The client knows the same secret.
+        let theirs = (Files.text(directory.path + "/theirs") ?? "").textLines.filter { $0.hasPrefix("CLIENT_RANDOM") }
+        #expect(theirs.count == 2 && lines.contains(theirs[0]))
+        #expect((Files.text(directory.path + "/none") ?? "").isEmpty)
     }
 
     @Test func aRequestIsAnswered() throws {
@@ -204,5 +229,90 @@ extension TLSTests {
         #expect(served.stat("http.h.downstream_cx_http1_total", becomes: 1) == 1)
         #expect(served.stat("http.h.downstream_cx_ssl_total", becomes: 2) == 2)
         #expect(served.stat("http.h.downstream_cx_ssl_active", becomes: 0) == 0)
+    }
+}
+
+extension TLSTests {
+    /// What `/certs` says of each context is what `openssl` says of the files.
+    @Test func theCertificatesAreListed() throws {
+        try certificates.issue("addressed", names: "IP:10.1.2.3,IP:2001:db8::7,URI:spiffe://a/b,DNS:x.test")
+        let tls = try TLSServed(
+            certificates, context: "validation_context: {trusted_ca: {filename: \(certificates.authority)}}", pair: "addressed")
+        let answer = try #require(tls.served.admin.request("GET", "/certs"))
+        let listed = try JSON(parsing: String(wire: answer.body))["certificates"]?.array?.first
+        let leaf = try #require(listed?["cert_chain"]?.array?.first)
+        #expect(leaf["path"]?.string == certificates.chain("addressed"))
+        let serial = try certificates.run("x509 -in addressed.pem -noout -serial").lowercased()
+        #expect("serial=\(leaf["serial_number"]?.string ?? "")\n" == serial)
+        let names = (leaf["subject_alt_names"]?.array ?? []).flatMap { $0.members ?? [] }.map { "\($0.name)=\($0.value.string ?? "")" }
+        #expect(names.sorted() == ["dns=x.test", "ip_address=10.1.2.3", "ip_address=2001:db8::7", "uri=spiffe://a/b"])
+        #expect(leaf["days_until_expiration"]?.string == "19" || leaf["days_until_expiration"]?.string == "20", "\(leaf)")
+        let authority = try #require(listed?["ca_cert"]?.array?.first)
+        #expect(authority["path"]?.string == certificates.authority)
+        #expect(authority["valid_from"]?.string?.hasSuffix("Z") == true)
+    }
+
+    @Test func aClientsDatesAreTold() throws {
+        try certificates.issue("client", names: "URI:spiffe://acme/client")
+        let yaml = { (port: UInt16) in
+            TLSServed.yaml(
+                certificates, port: port, context: "validation_context: {trusted_ca: {filename: \(certificates.authority)}}"
+            ).replacing(text: "%DOWNSTREAM_TLS_VERSION%", by: "%DOWNSTREAM_PEER_CERT_V_START(%Y-%m-%d)% %DOWNSTREAM_PEER_CERT_V_END(%Y-%m-%d)%")
+        }
+        let served = try Served(try Binary.martlet(), yaml: yaml)
+        func told(_ options: String) throws -> String {
+            try Shell.run("curl -sS -i -m 10 --cacert \(certificates.authority) \(options) https://localhost:\(served.listener)/xfcc").output
+        }
+        func date(_ field: String) throws -> String {
+            try Shell.run("date -u -d \"$(openssl x509 -in \(certificates.chain("client")) -noout -\(field) | cut -d= -f2)\" +%Y-%m-%d").output
+                .filter { !$0.isNewline }
+        }
+        let dates = try "tls: \(date("startdate")) \(date("enddate")) spiffe://acme/client"
+        #expect(try told(TLSServed.pair(certificates, "client")).contains(dates), "\(dates)")
+        let nobody = try told("")
+        #expect(nobody.contains("tls:   \r\n"), "\(nobody)")
+    }
+
+    private func plain(_ filter: String) throws -> Served {
+        let pair = "{certificate_chain: {filename: \(certificates.chain("server"))}, private_key: {filename: \(certificates.key("server"))}}"
+        return try Served(try Binary.martlet()) { port in
+            """
+            static_resources:
+              listeners:
+              - address: {socket_address: {address: 127.0.0.1, port_value: \(port)}}
+                stat_prefix: tls
+                filter_chains:
+                - filters: [\(filter)]
+                  transport_socket: {name: tls, typed_config: {"@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext, common_tls_context: {tls_certificates: [\(pair)]}}}
+              - name: other
+                address: {socket_address: {address: 127.0.0.1, port_value: \(Ports.free())}}
+                filter_chains: [{filters: [{name: envoy.filters.network.echo}]}]
+            """
+        }
+    }
+
+    @Test func echoAndDirectResponseGoThroughTLS() throws {
+        let echo = try plain("{name: envoy.filters.network.echo}")
+        let text = String(repeating: "0123456789", count: 20_000)
+        certificates.directory.write(text, to: "text")
+        let answer = try Shell.run(
+            "(cat \(certificates.directory.path)/text; sleep 0.5) | openssl s_client -connect 127.0.0.1:\(echo.listener) -quiet -no_ign_eof 2>/dev/null | md5sum").output
+        #expect(try answer == Shell.run("md5sum < \(certificates.directory.path)/text").output)
+        let direct = try plain("{name: d, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.network.direct_response.v3.Config, response: {inline_string: \"go away\"}}}")
+        let told = try Shell.run("(sleep 0.4) | openssl s_client -connect 127.0.0.1:\(direct.listener) -quiet -no_ign_eof 2>/dev/null").output
+        #expect(told == "go away")
+    }
+
+    /// The context goes with its listener.
+    @Test func aRemovedListenersContextGoes() throws {
+        let served = try plain("{name: envoy.filters.network.echo}")
+        #expect(served.admin.request("GET", "/certs").map { String(wire: $0.body).contains("server.pem") } == true)
+        let text = try #require(Files.text(served.file))
+        let start = try #require(text.range(ofLast: "  - name: other"))
+        Files.write(
+            Array(("static_resources:\n  listeners:\n" + text[start.lowerBound...]).utf8), to: served.file)
+        served.process.signal(SIGHUP)
+        #expect(wait(upToMs: 5_000) { served.admin.request("GET", "/certs").map { String(wire: $0.body).contains("server.pem") } == false })
+        #expect(served.stat("martlet.plan.parts_retiring", becomes: 0) == 0)
     }
 }

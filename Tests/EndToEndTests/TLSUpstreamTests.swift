@@ -77,6 +77,43 @@ struct TLSUpstreamTests {
         #expect(served.stat("cluster.c.upstream_cx_connect_timeout", becomes: 1) == 1)
     }
 
+    /// `transport_socket_matches`: the metadata of an endpoint say how it is reached.
+    @Test func eachEndpointHasItsSocket() throws {
+        let secure = try TLSServed(certificates)
+        let plain = try LoadUpstream("plain")
+        defer { plain.stop() }
+        func endpoint(_ port: UInt16, _ metadata: String) -> String {
+            "{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: \(port)}}}\(metadata)}"
+        }
+        let socket = "{name: envoy.transport_sockets.tls, typed_config: {\(TLSUpstreamTests.type), sni: server.test, auto_sni_san_validation: true, common_tls_context: {\(trust)}}}"
+        let served = try Served(try Binary.martlet()) { port in
+            Served.http(
+                port,
+                clusters: [
+                    """
+                      - name: c
+                        connect_timeout: 1s
+                        transport_socket_matches:
+                        - {name: secure, match: {mode: tls, version: 2}, transport_socket: \(socket)}
+                        - {name: unused, match: {mode: other}, transport_socket: {name: raw_buffer}}
+                        load_assignment:
+                          cluster_name: c
+                          endpoints:
+                          - metadata: {filter_metadata: {envoy.transport_socket_match: {version: 2}}}
+                            lb_endpoints:
+                            - \(endpoint(secure.port, ", metadata: {filter_metadata: {envoy.transport_socket_match: {mode: tls}}}"))
+                            - \(endpoint(plain.port, ", metadata: {filter_metadata: {envoy.transport_socket_match: {mode: tls, version: 3}}}"))
+                    """
+                ])
+        }
+        for _ in 0..<6 { #expect(try served.get().status == 200) }
+        #expect(secure.stat("handshake", becomes: 1) == 1)
+        for (name, count) in [
+            ("ssl.handshake", 1), ("secure.total_match_count", 1), ("unused.total_match_count", 0), ("default.total_match_count", 1),
+            ("upstream_cx_total", 2), ("upstream_rq_200", 6),
+        ] { #expect(served.stat("cluster.c." + name, becomes: count) == count, "\(name)") }
+    }
+
     @Test func weShowACertificate() throws {
         let server = try TLSServed(certificates, context: trust, more: "require_client_certificate: true")
         let pair = "tls_certificates: [{certificate_chain: {filename: \(certificates.chain("client"))}, private_key: {filename: \(certificates.key("client"))}}]"

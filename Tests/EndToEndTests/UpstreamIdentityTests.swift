@@ -52,14 +52,14 @@ struct UpstreamIdentityTests {
     }
 
     /// `proxy`: what is put around the transport socket; nil: nothing. `more` continues the cluster.
-    private func front(_ port: UInt16, proxy: String?, tls: Bool, http2: Bool, more: String = "") throws -> Served {
+    private func front(_ port: UInt16, proxy: String?, tls: Bool, http2: Bool, more: String = "", route: String = "") throws -> Served {
         let inner = tls ? self.tls : "{name: r, typed_config: {\"@type\": \(UpstreamIdentityTests.types)transport_sockets.raw_buffer.v3.RawBuffer}}"
         let socket = proxy.map {
             "{name: p, typed_config: {\"@type\": \(UpstreamIdentityTests.types)transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport, config: {\($0)}, transport_socket: \(inner)}}"
         } ?? inner
         let protocols = http2 ? "http2_protocol_options: {}, " : ""
         return try Served(Binary.martlet()) { own in
-            Served.http(own, clusters: [Served.cluster([port], more: protocols + "transport_socket: \(socket)" + (more.isEmpty ? "" : ", " + more))])
+            Served.http(own, route: route, clusters: [Served.cluster([port], more: protocols + "transport_socket: \(socket)" + (more.isEmpty ? "" : ", " + more))])
                 .replacing(
                     text: "    filter_chains:",
                     by: "    listener_filters: [{name: p, typed_config: {\"@type\": \(ProxyProtocolTests.filter), allow_requests_without_proxy_protocol: true, pass_through_tlvs: {match_type: INCLUDE_ALL}}}]\n    filter_chains:")
@@ -93,6 +93,21 @@ struct UpstreamIdentityTests {
             #expect(served.stat("cluster.c.upstream_cx_total", becomes: 2) == 2)
             #expect(served.stat("cluster.c.upstream_rq_200", becomes: 5) == 5)
         }
+    }
+
+    /// A mirrored request is nobody's: its connection says `LOCAL`, and is not the client's.
+    @Test(arguments: [false, true])
+    func ourOwnConnectionsAreApart(http2: Bool) throws {
+        let back = try back(proxy: true, tls: false)
+        let served = try front(
+            back.listener, proxy: "version: V2", tls: false, http2: http2, route: "request_mirror_policies: [{cluster: c}]")
+        for _ in 0..<3 {
+            let heard = try ask(served, ProxyProtocolTests.header(), ["host: a", "host: b", "host: c"])
+            #expect(heard.count == 3 && heard.allSatisfy { $0.hasPrefix("1.2.3.4:1111 ") }, "\(heard)")
+        }
+        #expect(served.stat("cluster.c.upstream_rq_200", becomes: 18) == 18)
+        #expect((back.stat("proxy_proto.versions.v2.found", becomes: 2) ?? 0) >= 2)
+        #expect(served.stat("cluster.c.upstream_rq_pending_active", becomes: 0) == 0)
     }
 
     /// An idle connection of somebody else's gives its place.

@@ -26,6 +26,18 @@ import Testing
         #expect(try ConfigReader.read([ConfigReader.Input(yaml: printed, name: "")]).bootstrap == document.bootstrap)
     }
 
+    /// Packed numbers come as protobuf's own writer packs them.
+    @Test func packedNumbers() throws {
+        let yaml = "{match: {prefix: a}, buckets: [0.5, 1, 25]}"
+        let read = try ConfigReader.read(
+            Envoy_Config_Metrics_V3_HistogramBucketSettings.self, [ConfigReader.Input(yaml: yaml, name: "")])
+        #expect(read.message.buckets == [0.5, 1, 25])
+        let bytes: [UInt8] = try read.message.serializedBytes()
+        let again = try ConfigReader.read(
+            Envoy_Config_Metrics_V3_HistogramBucketSettings.self, [ConfigReader.Input(bytes, name: "", format: .binary)])
+        #expect(again.message == read.message)
+    }
+
     @Test func constraintsWithoutPositions() throws {
         var cluster = Cluster()
         cluster.connectTimeout.seconds = 1

@@ -23,6 +23,12 @@ import Testing
             ])
     }
 
+    @Test(arguments: [256, 257]) func charactersAtMost(count: Int) {
+        let template = "/" + String(repeating: "a", count: count - 1)
+        let found = said(Envoy_Extensions_Path_Match_UriTemplate_V3_UriTemplateMatchConfig.self, "{path_template: \(template)}")
+        #expect(found == (count == 256 ? [] : ["1:17: error: path_template: value length must be at most 256 characters"]))
+    }
+
     @Test func requiredOneof() {
         #expect(said(Envoy_Config_Core_V3_Address.self, "{}") == [
             "1:1: error: field: \"address\", reason: is required"

@@ -113,6 +113,16 @@ import Testing
         #expect(MessageJSON().text("envoy.config.core.v3.Pipe", [0xff]) == "{}")
     }
 
+    /// A message with a form of its own in JSON stands in `value` (ProtoJSON's rule).
+    @Test func anyWithAWellKnownType() throws {
+        let text = "{name: a, typed_config: {\"@type\": type.googleapis.com/google.protobuf.Duration, value: 1.5s}}"
+        let read = try ConfigReader.read(
+            Envoy_Config_Core_V3_TypedExtensionConfig.self, [ConfigReader.Input(yaml: text, name: "")])
+        #expect(
+            MessageJSON().text(read.message)
+                == "{\n \"name\": \"a\",\n \"typed_config\": {\n  \"@type\": \"type.googleapis.com/google.protobuf.Duration\",\n  \"value\": \"1.500s\"\n }\n}")
+    }
+
     @Test func errorsAsJSON() {
         let error = ConfigError(
             file: "a\"b.yaml", line: 3, column: 4, path: "x[0].y", message: "m", found: "f", expected: nil, suggestion: "s")

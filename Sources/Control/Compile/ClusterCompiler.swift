@@ -34,7 +34,9 @@ struct ClusterDraft {
     /// With a hashing policy.
     var ring: StatScope<RingHashStat>?
     var maglev: StatScope<MaglevStat>?
-    var tls: TLSDraft?
+    var tls: [TLSDraft]
+    /// Of `transport_socket_matches`.
+    var matches: [StatScope<TransportSocketMatchStat>]
     /// With `track_remaining`.
     var remaining: (normal: StatScope<CircuitBreakerRemainingStat>?, high: StatScope<CircuitBreakerRemainingStat>?)
 }
@@ -79,6 +81,7 @@ struct ClusterCompiler {
                 place, "Cannot use hostname for consistent hashing loadbalancing for cluster of type: 'envoy.cluster.static'",
                 suggestion: "give the endpoints a 'hash_key' in their 'envoy.lb' metadata")
         }
+        if message.type == .originalDst { unsafe config.originalDst = unsafe part.arena.store(originalDst(message, place, part, statName)) }
         HTTPUpstreamCompiler(diagnostics: diagnostics, arena: part.arena).compile(message, place, &config)
         if config.upstreamProtocol != .http1 {
             config.http2Stats = part.scope(
@@ -103,7 +106,31 @@ struct ClusterCompiler {
         let maglev = config.policy == .maglev ? part.scope(compilation.stats, prefix + "maglev_lb.", MaglevStat.self) : nil
         return ClusterDraft(
             part: part, config: config, discovery: discovery, endpoints: endpoints, balancing: balancing,
-            statName: statName, ring: ring, maglev: maglev, tls: tls, remaining: remaining)
+            statName: statName, ring: ring, maglev: maglev, tls: tls,
+            matches: message.transportSocketMatches.map {
+                part.scope(compilation.stats, prefix + $0.name + ".", TransportSocketMatchStat.self)
+            },
+            remaining: remaining)
+    }
+
+    private func originalDst(
+        _ message: ClusterMessage, _ place: Place, _ part: PlanPart, _ statName: String
+    ) -> OriginalDstConfig {
+        var config = OriginalDstConfig()
+        config.hostStats = part.scope(compilation.stats, StatPrefix.cluster(statName) + "host.original_dst.", HostStat.self).base
+        if message.hasCleanupInterval { config.cleanupMs = max(message.cleanupInterval.milliseconds, 1) }
+        guard case .originalDstLbConfig(let options) = message.lbConfig else { return config }
+        let at = place.at("original_dst_lb_config")
+        diagnostics.unsupported(
+            at, "envoy.config.cluster.v3.Cluster.OriginalDstLbConfig", ["metadata_key": options.hasMetadataKey])
+        if options.useHTTPHeader {
+            let name = options.httpHeaderName.isEmpty ? "x-envoy-original-dst-host" : options.httpHeaderName.lowercased()
+            config.header = part.arena.text(name)
+        } else if !options.httpHeaderName.isEmpty {
+            diagnostics.error(at, "ORIGINAL_DST cluster: invalid config http_header_name=\(options.httpHeaderName) and use_http_header=false")
+        }
+        if options.hasUpstreamPortOverride { config.port = UInt16(truncatingIfNeeded: options.upstreamPortOverride.value) }
+        return config
     }
 
     private func discovery(_ message: ClusterMessage, _ place: Place) -> ClusterDiscovery? {
@@ -120,8 +147,18 @@ struct ClusterCompiler {
                 suggestion: "endpoint discovery is not supported by Martlet yet")
             return nil
         case .type(.originalDst):
-            diagnostics.error(place.at("type"), "ORIGINAL_DST clusters are not supported by Martlet yet")
-            return nil
+            if message.lbPolicy != .clusterProvided {
+                diagnostics.error(
+                    place.at("lb_policy"),
+                    "cluster: LB policy \(message.lbPolicy.envoyName) is not valid for Cluster type ORIGINAL_DST. Only 'CLUSTER_PROVIDED' is allowed with cluster type 'ORIGINAL_DST'",
+                    expected: "lb_policy: CLUSTER_PROVIDED")
+            }
+            if message.hasLoadAssignment {
+                diagnostics.error(
+                    place.at("load_assignment"), "ORIGINAL_DST clusters must have no load assignment configured",
+                    expected: "no load_assignment: hosts are what connections were meant for")
+            }
+            return .fixed
         case .type(.UNRECOGNIZED): return nil
         case .clusterType(let type): return custom(type, place.at("cluster_type"))
         }
@@ -224,7 +261,6 @@ struct ClusterCompiler {
         diagnostics.unsupported(
             place, "envoy.config.cluster.v3.Cluster",
             [
-                "transport_socket_matches": !message.transportSocketMatches.isEmpty,
                 "health_checks": !message.healthChecks.isEmpty,
                 "outlier_detection": message.hasOutlierDetection,
                 "filters": !message.filters.isEmpty,
@@ -234,5 +270,21 @@ struct ClusterCompiler {
                 "preconnect_policy": message.hasPreconnectPolicy,
                 "connection_pool_per_downstream_connection": message.connectionPoolPerDownstreamConnection,
             ])
+    }
+}
+
+extension ClusterMessage.LbPolicy {
+    /// As it is written in a configuration.
+    fileprivate var envoyName: String {
+        switch self {
+        case .roundRobin: "ROUND_ROBIN"
+        case .leastRequest: "LEAST_REQUEST"
+        case .ringHash: "RING_HASH"
+        case .random: "RANDOM"
+        case .maglev: "MAGLEV"
+        case .clusterProvided: "CLUSTER_PROVIDED"
+        case .loadBalancingPolicyConfig: "LOAD_BALANCING_POLICY_CONFIG"
+        case .UNRECOGNIZED(let number): "\(number)"
+        }
     }
 }

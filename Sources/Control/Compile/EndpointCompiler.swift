@@ -11,6 +11,8 @@ struct EndpointSpec {
     var hostname: Bytes
     /// `envoy.lb` metadata `hash_key`; empty: none.
     var hashKey = Bytes.empty
+    /// The first of `transport_socket_matches` that its metadata fulfil, counted from 1; 0: none.
+    var transportMatch: UInt32 = 0
     var weight: UInt32
     var priority: UInt32
     var health: Health
@@ -44,6 +46,7 @@ struct EndpointCompiler {
                 endpoints.append(
                     EndpointSpec(
                         location: location, hostname: part.arena.text(hostname), hashKey: part.arena.text(hashKey),
+                        transportMatch: transportMatch(cluster, endpoint.metadata, locality.metadata),
                         weight: endpoint.hasLoadBalancingWeight ? endpoint.loadBalancingWeight.value : 1,
                         priority: locality.priority, health: health(endpoint.healthStatus),
                         locality: UInt32(i)))
@@ -51,6 +54,20 @@ struct EndpointCompiler {
         }
         checkPriorities(message, place)
         return endpoints
+    }
+
+    /// Every field that a match names has to have its value in the metadata of the endpoint, or else of its locality.
+    private func transportMatch(
+        _ cluster: ClusterMessage, _ endpoint: Envoy_Config_Core_V3_Metadata, _ locality: Envoy_Config_Core_V3_Metadata
+    ) -> UInt32 {
+        let key = "envoy.transport_socket_match"
+        guard !cluster.transportSocketMatches.isEmpty else { return 0 }
+        let own = endpoint.filterMetadata[key]?.fields ?? [:]
+        let shared = locality.filterMetadata[key]?.fields ?? [:]
+        let found = cluster.transportSocketMatches.firstIndex { match in
+            match.match.fields.allSatisfy { (own[$0.key] ?? shared[$0.key]) == $0.value }
+        }
+        return found.map { UInt32($0 + 1) } ?? 0
     }
 
     private func location(_ host: EndpointMessage, _ resolves: Bool, _ place: Place) -> HostLocation? {

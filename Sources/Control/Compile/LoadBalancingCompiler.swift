@@ -17,7 +17,7 @@ struct LoadBalancingCompiler {
         case .random: config.policy = .random
         case .ringHash: config.policy = .ringHash
         case .maglev: config.policy = .maglev
-        case .clusterProvided: refuse("CLUSTER_PROVIDED", place.at("lb_policy"))
+        case .clusterProvided: if message.type != .originalDst { refuse("CLUSTER_PROVIDED", place.at("lb_policy")) }
         case .loadBalancingPolicyConfig:
             diagnostics.error(
                 place.at("lb_policy"), "cluster: field load_balancing_policy need to be set")

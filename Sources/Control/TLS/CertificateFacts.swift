@@ -1,6 +1,8 @@
 // What is asked of a certificate at load time: its names, the sort of its key, its end.
 
 import COpenSSL
+import Primitives
+import Pipeline
 
 extension CertificateFacts {
     init?(_ der: [UInt8]) {
@@ -34,11 +36,8 @@ extension CertificateFacts {
     }
 
     private static func addressText(_ base: UnsafePointer<UInt8>, _ count: Int) -> String {
-        let bytes = (0..<count).map { unsafe base[$0] }
-        if count == 4 { return bytes.map { String($0) }.joined(separator: ".") }
-        guard count == 16 else { return "" }
-        return stride(from: 0, to: 16, by: 2).map { String(UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1]), radix: 16) }
-            .joined(separator: ":")
+        guard let address = unsafe PeerCheck.address(Bytes(UnsafeRawPointer(base), count)) else { return "" }
+        return unsafe String(unsafeUninitializedCapacity: 48) { unsafe address.writeIP($0.baseAddress.unsafelyUnwrapped) }
     }
 
     private static func commonName(_ certificate: OpaquePointer) -> String? {

@@ -15,14 +15,35 @@ struct ClusterTransportCompiler {
     let statName: String
     private var diagnostics: Diagnostics { compilation.diagnostics }
 
-    /// Nil: cleartext, or an error.
-    func compile(_ message: ClusterMessage, _ place: Place, _ config: inout ClusterConfig) -> TLSDraft? {
-        guard message.hasTransportSocket else { return nil }
-        return compile(message.transportSocket, place.at("transport_socket"), place.path, isInner: false, &config)
+    func compile(_ message: ClusterMessage, _ place: Place, _ config: inout ClusterConfig) -> [TLSDraft] {
+        var drafts: [TLSDraft] = []
+        if message.hasTransportSocket {
+            let at = place.at("transport_socket")
+            if let draft = compile(message.transportSocket, at, place.path, isInner: false, &config.transport) { drafts.append(draft) }
+        }
+        var names: Set<String> = []
+        config.transportMatches = part.arena.array(
+            message.transportSocketMatches.enumerated().map { i, match in
+                let at = place.at("transport_socket_matches", i)
+                if !names.insert(match.name).inserted {
+                    diagnostics.error(at.at("name"), "duplicated transport socket match name in transport_socket_matches: \(match.name)")
+                }
+                var transport = ClusterTransport()
+                if match.hasTransportSocket,
+                    let draft = compile(match.transportSocket, at.at("transport_socket"), at.path, isInner: false, &transport)
+                {
+                    drafts.append(draft)
+                }
+                return transport
+            })
+        config.hasProxyHeaders = unsafe config.transport.proxyHeader != nil
+        for i in 0..<config.transportMatches.count where unsafe config.transportMatches[i].proxyHeader != nil { config.hasProxyHeaders = true }
+        return drafts
     }
 
+    /// Nil: cleartext, or an error.
     private func compile(
-        _ socket: Envoy_Config_Core_V3_TransportSocket, _ at: Place, _ key: String, isInner: Bool, _ config: inout ClusterConfig
+        _ socket: Envoy_Config_Core_V3_TransportSocket, _ at: Place, _ key: String, isInner: Bool, _ config: inout ClusterTransport
     ) -> TLSDraft? {
         let inside = at.at("typed_config")
         switch TransportSocket.read(socket, isDownstream: false, at, diagnostics) {
@@ -39,7 +60,7 @@ struct ClusterTransportCompiler {
     }
 
     private func tls(
-        _ context: UpstreamTLSContext, _ place: Place, _ key: String, _ config: inout ClusterConfig
+        _ context: UpstreamTLSContext, _ place: Place, _ key: String, _ config: inout ClusterTransport
     ) -> TLSDraft? {
         let slot = part.slot(tls: compilation.environment.tlsSlots, key + " " + name)
         let resolved = compilation.secrets.resolve(context, place)
@@ -54,7 +75,7 @@ struct ClusterTransportCompiler {
 
     // MARK: The PROXY header
 
-    private func proxy(_ message: UpstreamProxyMessage, _ place: Place, _ config: inout ClusterConfig) {
+    private func proxy(_ message: UpstreamProxyMessage, _ place: Place, _ config: inout ClusterTransport) {
         var proxy = UpstreamProxyConfig()
         proxy.isVersion2 = message.config.version == .v2
         if message.config.hasPassThroughTlvs { proxy.passedOn = ProxyProtocolCompiler.types(message.config.passThroughTlvs) }

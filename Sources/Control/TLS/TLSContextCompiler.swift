@@ -99,6 +99,7 @@ struct TLSContextCompiler {
             return nil
         }
         config.hasProtocols = !settings.protocols.isEmpty
+        if let keyLog = settings.keyLog { unsafe config.keyLog = unsafe UnsafeRawPointer(part.arena.store(keyLog)) }
         if let check = unsafe settings.validation?.check { config.validates = unsafe check.pointee.checksSomething }
         statistics.fill(&config)
         let records = records(settings)
@@ -191,7 +192,6 @@ struct TLSContextCompiler {
                 "tls_certificate_provider_instance": message.hasTlsCertificateProviderInstance,
                 "custom_tls_certificate_selector": message.hasCustomTlsCertificateSelector,
                 "custom_handshaker": message.hasCustomHandshaker,
-                "key_log": message.hasKeyLog,
             ])
         let parameters = TLSParameters(message.tlsParams, isServer: isServer, place.at("tls_params"), diagnostics)
         let reader = CertificateReader(part: part, diagnostics: diagnostics)
@@ -204,12 +204,34 @@ struct TLSContextCompiler {
         settings.signatures = parameters.signatures
         settings.certificates = certificates
         settings.protocols = protocols(message.alpnProtocols, place)
+        if message.hasKeyLog { settings.keyLog = keyLog(message.keyLog, place.at("key_log"), part) }
         if case .validationContext(let context) = message.validationContextType {
             let compiler = PeerValidationCompiler(
                 part: part, diagnostics: diagnostics, matchesServerName: matchesServerName)
             settings.validation = compiler.compile(context, place.at("validation_context"))
         }
         return settings
+    }
+
+    private func keyLog(
+        _ message: Envoy_Extensions_TransportSockets_Tls_V3_TlsKeyLog, _ place: Place, _ part: PlanPart
+    ) -> TLSKeyLog? {
+        func ranges(_ messages: [Envoy_Config_Core_V3_CidrRange], _ field: StaticString) -> FrozenArray<AddressRange> {
+            part.arena.array(
+                messages.enumerated().compactMap { i, message in
+                    AddressCompiler.range(message, place.at(field, i), diagnostics).map { AddressRange(address: $0.0, prefixBits: $0.1) }
+                })
+        }
+        do throws(LogSinks.OpenFailure) {
+            let lease = try environment.logSinks.lease(.file(message.path))
+            part.own(lease)
+            return TLSKeyLog(
+                queue: lease.queue, locals: ranges(message.localAddressRange, "local_address_range"),
+                remotes: ranges(message.remoteAddressRange, "remote_address_range"))
+        } catch {
+            diagnostics.error(place.at("path"), error.message)
+            return nil
+        }
     }
 
     private func resumption(

@@ -125,6 +125,7 @@ struct TLSContextFactory {
         }
         for index in set { isGood = unsafe use(settings.certificates[index], context) && isGood }
         if let validation = settings.validation { isGood = unsafe verify(validation, context) && isGood }
+        if settings.keyLog != nil { unsafe SSL_CTX_set_keylog_callback(context, TLSKeyLog.callback) }
         isGood = unsafe resume(context) && isGood
         guard isGood else { throw Failure(reason: OpenSSLErrors.taken()) }
     }

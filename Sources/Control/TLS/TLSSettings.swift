@@ -34,6 +34,8 @@ struct TLSSettings {
     var prefersClientCiphers = false
     var allowsRenegotiation = false
     var validation: PeerValidation?
+    /// `key_log`.
+    var keyLog: TLSKeyLog?
     /// A client without a certificate is refused.
     var requiresCertificate = false
     var staplePolicy = StaplePolicy.lenient

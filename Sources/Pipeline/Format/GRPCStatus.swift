@@ -23,18 +23,30 @@ package enum GRPCStatus {
         return Bytes(form == .camel ? camelNames[Int(code)] : snakeNames[Int(code)])
     }
 
-    /// By its name in a filter's configuration: `NOT_FOUND`.
-    package static func code(named name: String) -> Int64? {
-        for i in 0..<snakeNames.count where String(Bytes(snakeNames[i])) == name { return Int64(i) }
-        return name == "CANCELED" ? 1 : nil
-    }
-
     /// `grpc-status` is there, and is none that means an error of the server (5xx in HTTP's words).
     static func isSuccess(_ head: MessageHead) -> Bool {
         guard let code = head.value(of: .grpcStatus)?.decimal else { return false }
         return switch code {
         case 0, 1, 3, 5, 6, 7, 8, 9, 10, 11, 16: true
         default: false
+        }
+    }
+
+    /// What a code is in HTTP's words.
+    package static func httpStatus(_ code: Int64) -> UInt16 {
+        switch code {
+        case 0: 200
+        case 1: 499
+        case 3, 9, 11: 400
+        case 4: 504
+        case 5: 404
+        case 6, 10: 409
+        case 7: 403
+        case 8: 429
+        case 12: 501
+        case 14: 503
+        case 16: 401
+        default: 500
         }
     }
 

@@ -118,7 +118,7 @@ extension Worker {
     }
 
     /// What the chain keeps of a body at most.
-    func bufferLimit(_ direction: FilterDirection, _ stream: StreamPointer) -> Int {
+    package func bufferLimit(_ direction: FilterDirection, _ stream: StreamPointer) -> Int {
         if direction == .response { return unsafe stream.pointee.http.pointee.bufferLimit }
         if let own = unsafe stream.pointee.requestBufferMax { return own }
         return unsafe stream.pointee.route?.pointee.bufferLimit ?? stream.pointee.http.pointee.bufferLimit

@@ -73,6 +73,8 @@ extension Worker {
             }
         }
         unsafe stream.pointee.responseLength = hasBody ? UInt64(body.count) : nil
+        // A response that this one replaces may have been another way.
+        unsafe stream.pointee.responseIsChunked = false
         let handle = unsafe stream.pointee.handle
         unsafe responseHead(stream, endStream: !hasBody)
         guard hasBody, let stream = unsafe streams[handle], unsafe !stream.pointee.isDestroyed else { return }

@@ -12,7 +12,7 @@ extension Worker {
         _ stream: StreamPointer, _ cluster: UnsafeMutablePointer<Cluster>, _ host: UnsafeMutablePointer<Host>
     ) {
         unsafe stream.pointee.wantsHTTP2 = unsafe choosesHTTP2(stream, cluster)
-        unsafe stream.pointee.poolKey = unsafe poolKey(stream, cluster)
+        unsafe stream.pointee.poolKey = unsafe poolKey(stream, cluster, host)
         unsafe stream.pointee.hasOwnConnection = false
         if unsafe stream.pointee.wantsHTTP2 {
             if unsafe leaseHTTP2(stream, host) { return }
@@ -38,7 +38,6 @@ extension Worker {
     @inline(__always)
     private func idleClient(_ host: UnsafeMutablePointer<Host>, _ key: UInt64) -> UnsafeMutablePointer<H1Client>? {
         var client = unsafe clients[host.pointee.idleHead]
-        if key == 0 { return unsafe client }
         var left = Worker.keyedSearchMax
         while let idle = unsafe client, unsafe idle.pointee.key != key {
             left &-= 1
@@ -83,11 +82,16 @@ extension Worker {
         }
     }
 
+    func hasKeyedConnections(_ host: UnsafeMutablePointer<Host>) -> Bool {
+        unsafe host.pointee.cluster.pointee.config.pointee.hasKeyedConnections
+    }
+
     /// The newest of the streams that wait for whom no connection is under way.
     func lastUnserved(_ host: UnsafeMutablePointer<Host>, http2: Bool) -> StreamPointer? {
+        let isKeyed = unsafe hasKeyedConnections(host)
         var stream = unsafe streams[host.pointee.pendingTail]
         while let waiting = unsafe stream,
-            unsafe waiting.pointee.wantsHTTP2 != http2 || (waiting.pointee.hasOwnConnection && waiting.pointee.poolKey != 0)
+            unsafe waiting.pointee.wantsHTTP2 != http2 || (isKeyed && waiting.pointee.hasOwnConnection)
         {
             unsafe stream = streams[waiting.pointee.previousPending]
         }
@@ -159,7 +163,7 @@ extension Worker {
             unsafe closeClient(client, connection, byPeer: false)
             return
         }
-        if unsafe client.pointee.key != 0, unsafe lastUnserved(host, http2: false) != nil, let cluster = unsafe cluster(of: host) {
+        if unsafe hasKeyedConnections(host), unsafe lastUnserved(host, http2: false) != nil, let cluster = unsafe cluster(of: host) {
             // Somebody else waits for a place.
             let priority = unsafe connection.pointee.isHigh ? Priority.high : .normal
             unsafe closeClient(client, connection, byPeer: false)

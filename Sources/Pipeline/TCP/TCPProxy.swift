@@ -80,7 +80,8 @@ extension Worker {
             count(stats, .upstreamCxOverflow)
             return unsafe endTCP(session, .upstreamOverflow)
         }
-        let host = unsafe cluster.pointee.choose(slab: hosts, random: &random, hash: hash(session, cluster))
+        let original = unsafe cluster.pointee.config.pointee.originalDst.map { unsafe originalHost(session.pointee.downstream, cluster, $0) }
+        let host = unsafe original ?? cluster.pointee.choose(slab: hosts, random: &random, hash: hash(session, cluster))
         if unsafe cluster.pointee.choseInPanic { count(stats, .lbHealthyPanic) }
         guard let host = unsafe host else {
             unsafe giveConnection(cluster, .normal)

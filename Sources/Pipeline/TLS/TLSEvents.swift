@@ -59,12 +59,12 @@ extension Worker {
 
     /// TLS for a connection that is under way to a host: the handshake begins when it is there.
     func prepareTLS(
-        _ connection: UnsafeMutablePointer<Connection>, _ host: UnsafeMutablePointer<Host>, _ config: UnsafePointer<ClusterConfig>,
+        _ connection: UnsafeMutablePointer<Connection>, _ host: UnsafeMutablePointer<Host>, _ transport: ClusterTransport,
         _ identity: UpstreamIdentity
     ) -> Bool {
-        guard let tls = unsafe openTLS(connection, slot: config.pointee.tlsSlot) else { return false }
+        guard let tls = unsafe openTLS(connection, slot: transport.tlsSlot) else { return false }
         let hostName = unsafe host.pointee.config.hostname
-        var name = unsafe config.pointee.prefersHostName && !hostName.isEmpty ? hostName : config.pointee.serverName
+        var name = transport.prefersHostName && !hostName.isEmpty ? hostName : transport.serverName
         if !identity.serverName.isEmpty { name = identity.serverName }
         guard unsafe identity.checkedName.isEmpty || connections.check(tls, name: identity.checkedName) else { return false }
         unsafe connections.begin(tls, serverName: name, protocols: Worker.protocols(connection.pointee.role))
@@ -145,7 +145,9 @@ extension Worker {
     ) {
         if unsafe tls.pointee.isHandshaking {
             handshakesLeft &-= 1
-            switch unsafe connections.handshake(connection, tls) {
+            let progress = unsafe connections.handshake(connection, tls)
+            if unsafe !tls.pointee.keyLines.isEmpty { unsafe writeKeyLines(connection, tls) }
+            switch progress {
             case .established: unsafe tlsEstablished(connection, tls)
             case .failed: return unsafe tlsFailed(connection, tls)
             case .ended: return unsafe received(end: connection)

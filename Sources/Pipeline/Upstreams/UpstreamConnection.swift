@@ -56,8 +56,9 @@ extension Worker {
             return nil
         }
         unsafe connection.pointee.remote = address
-        var isPrepared = unsafe config.pointee.tlsSlot == noTLS || prepareTLS(connection, host, config, identity)
-        if isPrepared, let proxy = unsafe config.pointee.proxyHeader {
+        let transport = unsafe config.pointee.transport(of: host.pointee.config)
+        var isPrepared = unsafe transport.tlsSlot == noTLS || prepareTLS(connection, host, transport, identity)
+        if isPrepared, let proxy = unsafe transport.proxyHeader {
             isPrepared = unsafe queueProxyHeader(connection, identity.client, proxy)
         }
         if !isPrepared {

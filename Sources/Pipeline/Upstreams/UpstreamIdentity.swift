@@ -24,14 +24,17 @@ extension Worker {
     // HOT: per message.
     /// 0: anybody's.
     @inline(__always)
-    func poolKey(_ stream: StreamPointer, _ cluster: UnsafeMutablePointer<Cluster>) -> UInt64 {
+    func poolKey(_ stream: StreamPointer, _ cluster: UnsafeMutablePointer<Cluster>, _ host: UnsafeMutablePointer<Host>) -> UInt64 {
         guard unsafe cluster.pointee.config.pointee.hasKeyedConnections else { return 0 }
-        return unsafe key(of: identity(stream, cluster.pointee.config), cluster.pointee.config)
+        let transport = unsafe cluster.pointee.config.pointee.transport(of: host.pointee.config)
+        return unsafe key(of: identity(stream, cluster.pointee.config, transport), transport)
     }
 
-    func identity(_ stream: StreamPointer, _ config: UnsafePointer<ClusterConfig>) -> UpstreamIdentity {
+    func identity(
+        _ stream: StreamPointer, _ config: UnsafePointer<ClusterConfig>, _ transport: ClusterTransport
+    ) -> UpstreamIdentity {
         var identity = UpstreamIdentity()
-        if unsafe config.pointee.proxyHeader != nil, let client = unsafe connections.slab[stream.pointee.downstream] {
+        if unsafe transport.proxyHeader != nil, let client = unsafe connections.slab[stream.pointee.downstream] {
             let isNamed = unsafe inspections[client.pointee.inspection].map { unsafe $0.pointee.proxy.config != nil } ?? false
             if unsafe isNamed || stream.pointee.http.pointee.addsProxyState { identity.client = unsafe stream.pointee.downstream }
         }
@@ -53,14 +56,14 @@ extension Worker {
         return name.count <= 255 ? name : .empty
     }
 
-    private func key(of identity: UpstreamIdentity, _ config: UnsafePointer<ClusterConfig>) -> UInt64 {
+    private func key(of identity: UpstreamIdentity, _ transport: ClusterTransport) -> UInt64 {
         formats.text.reset()
         if let client = unsafe connections.slab[identity.client] {
             unsafe learnAddresses(client)
             unsafe formats.text.put(client.pointee.remote)
             formats.text.put(UInt8(ascii: " "))
             unsafe formats.text.put(client.pointee.local)
-            if let proxy = unsafe config.pointee.proxyHeader, unsafe proxy.pointee.keyHasTLVs {
+            if let proxy = unsafe transport.proxyHeader, unsafe proxy.pointee.keyHasTLVs {
                 unsafe eachPassedTLV(client, proxy) { formats.text.put($0) }
             }
         }
@@ -95,7 +98,9 @@ extension Worker {
 
     /// The connection is there: its header goes out, in the clear, before TLS and before anything of its machine.
     func sendProxyHeader(_ connection: UnsafeMutablePointer<Connection>) {
-        guard let config = unsafe clusterConfig(connection)?.pointee.config.pointee.proxyHeader else { return }
+        guard let host = unsafe hosts[connection.pointee.host], let cluster = unsafe cluster(of: host),
+            let config = unsafe cluster.pointee.config.pointee.transport(of: host.pointee.config).proxyHeader
+        else { return }
         if unsafe connection.pointee.aheadBytes == 0 {
             // One of our own: a mirrored request, a filter's call.
             let ends = unsafe (SocketAddress(localOf: connection.pointee.descriptor), connection.pointee.remote)

@@ -96,6 +96,7 @@ public final class Worker {
     let connectAddresses: UnsafeMutablePointer<sockaddr_un>
     var nextConnectAddress = 0
     let acceptTimer: UnsafeMutablePointer<TimerNode>
+    let hostTimer: UnsafeMutablePointer<TimerNode>
     private let completions: UnsafeMutablePointer<Completion>
     /// Handshakes for which this turn had no room, oldest first, and how many more it has.
     var waitingHandshakes = PlainArray<UInt64>(capacity: 64)
@@ -124,6 +125,8 @@ public final class Worker {
         unsafe connectAddresses = .allocate(capacity: Worker.connectAddressCount)
         unsafe acceptTimer = .allocate(capacity: 1)
         unsafe acceptTimer.initialize(to: TimerNode(token: Operation.acceptTimer.token(.none)))
+        unsafe hostTimer = .allocate(capacity: 1)
+        unsafe hostTimer.initialize(to: TimerNode(token: Operation.hostTimer.token(.none)))
         unsafe completions = .allocate(capacity: Worker.completionsPerTurn)
     }
 
@@ -196,7 +199,7 @@ public final class Worker {
         case .send: sent(completion)
         case .accept: accepted(completion)
         case .connect: connected(completion)
-        case .message, .none, .close, .cancel, .timer, .streamTimer, .acceptTimer, .codecTimer, .handshakeTimer: break
+        case .message, .none, .close, .cancel, .timer, .streamTimer, .acceptTimer, .codecTimer, .handshakeTimer, .hostTimer: break
         case .poll, .read, .other: completedOther(completion)
         }
     }
@@ -213,6 +216,7 @@ public final class Worker {
         case .streamTimer: streamTimedOut(Handle(raw: token))
         case .acceptTimer: acceptTimerFired()
         case .handshakeTimer: handshakeTimedOut(Handle(raw: token))
+        case .hostTimer: sweepOriginalHosts()
         case .codecTimer: codecTimedOut(Handle(raw: token))
         case .other: onTimer?(token)
         default: break

@@ -136,6 +136,7 @@ extension Worker {
             unsafe host.pointee.isRemoved = true
             unsafe hostRemoved(host.pointee.handle)
         }
+        unsafe removeOriginalHosts(cluster) { _ in true }
         unsafe cluster.pointee.isRemoved = true
         unsafe freeIfUnused(cluster)
     }

@@ -50,12 +50,12 @@ enum DefaultTags {
             if name.equals(scratch.word(2), "user_agent") { scratch.add(name, "http_user_agent", word: 3) }
             if name.equals(scratch.word(2), "fault") { scratch.add(name, "fault_downstream_cluster", word: 3) }
         }
-        oneWord(name, &scratch, "http_conn_manager_prefix")
         // `http.<prefix>.rds.<route config>.<leaf>`: the route configuration may have dots.
         if scratch.wordCount >= 5, name.equals(scratch.word(2), "rds") {
             let value = scratch.word(3).lowerBound..<scratch.word(scratch.wordCount - 2).upperBound
             scratch.add(name, "rds_route_config", removed: value.lowerBound..<value.upperBound + 1, value: value)
         }
+        oneWord(name, &scratch, "http_conn_manager_prefix")
     }
 
     private static func listener(_ name: Span<UInt8>, _ scratch: inout TagScratch) {

@@ -21,6 +21,8 @@ package struct TLSConnection {
     /// Of `cipher`, what waits for the first answer: session tickets.
     var ticketBytes = 0
     package internal(set) var isHandshaking = true
+    /// Lines for a key log.
+    package var keyLines = ByteQueue()
     /// Ciphertext that waits for the handshake's next turn, and whether it is in the worker's queue.
     package var waiting = ByteQueue()
     package var isWaiting = false
@@ -73,6 +75,12 @@ package struct PeerVerdict: BitwiseCopyable {
 }
 
 extension UnsafeMutablePointer where Pointee == TLSConnection {
+    /// One line without its end; lost where there is no memory.
+    package func keep(keyLine line: Bytes) {
+        let memory = unsafe pointee.memory.pointee
+        if unsafe pointee.keyLines.append(copying: line, memory) { _ = unsafe pointee.keyLines.append(copying: Bytes("\n" as StaticString), memory) }
+    }
+
     @inline(__always)
     var ioPointer: UnsafeMutablePointer<martlet_tls_io> {
         unsafe (UnsafeMutableRawPointer(self) + MemoryLayout<TLSConnection>.offset(of: \.io).unsafelyUnwrapped)

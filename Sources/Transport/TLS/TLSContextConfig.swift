@@ -28,6 +28,8 @@ package struct TLSContextConfig: BitwiseCopyable {
     package var hasProtocols = false
     /// The `SSL_CTX` of each thread, as bit patterns: the first of its set.
     package var contexts = FrozenArray<UInt>()
+    /// The Pipeline's `TLSKeyLog`; nil: keys are nobody's to see.
+    package var keyLog: UnsafeRawPointer?
     /// First statistic of the socket factory's (`TLSSocketFactoryStat`).
     package var factoryStats: UInt32 = 0
     /// First statistic of `listener.<address>.ssl.` or `cluster.<name>.ssl.` (`TLSStat`).

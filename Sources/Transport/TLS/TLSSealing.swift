@@ -90,6 +90,7 @@ extension Connections {
     mutating func freeTLS(_ tls: UnsafeMutablePointer<TLSConnection>) {
         unsafe tls.pointee.cipher.removeAll(memory)
         unsafe tls.pointee.waiting.removeAll(memory)
+        unsafe tls.pointee.keyLines.removeAll(memory)
         unsafe tls.pointee.description?.release()
         if let checked = unsafe tls.pointee.checked { memory.blocks.free(checked) }
         unsafe tlsSlab.free(tls.pointee.handle)

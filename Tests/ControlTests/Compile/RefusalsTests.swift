@@ -180,7 +180,7 @@ import Testing
         ("lb_policy: ROUND_ROBIN\n    round_robin_lb_config: {slow_start_config: {slow_start_window: 1s}}", "'slow_start_config'"),
         ("lb_policy: CLUSTER_PROVIDED", "lb_policy CLUSTER_PROVIDED is not supported by Martlet yet"),
         ("lb_policy: LOAD_BALANCING_POLICY_CONFIG", "cluster: field load_balancing_policy need to be set"),
-        ("type: ORIGINAL_DST\n    lb_policy: CLUSTER_PROVIDED", "ORIGINAL_DST clusters are not supported by Martlet yet"),
+        ("type: ORIGINAL_DST\n    lb_policy: ROUND_ROBIN", "LB policy ROUND_ROBIN is not valid for Cluster type ORIGINAL_DST"),
         ("type: STATIC\n    lb_policy: RING_HASH\n    common_lb_config: {consistent_hashing_lb_config: {use_hostname_for_hashing: true}}", "Cannot use hostname for consistent hashing loadbalancing for cluster of type: 'envoy.cluster.static'"),
     ]) func aClusterIsRefused(fields: String, text: String) {
         let found = lines(cluster: fields)

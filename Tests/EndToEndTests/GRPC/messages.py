@@ -44,7 +44,7 @@ METHODS = {
 _TYPES = {"int32": 5, "bool": 8, "string": 9, "bytes": 12}
 
 
-def _file():
+def descriptor_file():
     file = descriptor_pb2.FileDescriptorProto(name="martlet/test.proto", package=PACKAGE, syntax="proto3")
     for name, fields in SHAPES.items():
         message = file.message_type.add(name=name)
@@ -64,7 +64,7 @@ def _file():
 
 
 _pool = descriptor_pool.DescriptorPool()
-_pool.Add(_file())
+_pool.Add(descriptor_file())
 
 for _name in SHAPES:
     globals()[_name] = message_factory.GetMessageClass(_pool.FindMessageTypeByName(f"{PACKAGE}.{_name}"))

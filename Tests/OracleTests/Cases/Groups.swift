@@ -3,6 +3,6 @@ enum Groups {
     static let all: [Group] = [
         clusters, filters, formats, framing, grpc, grpcFilters, hashing, headers, http2, http2Upstream, internalRedirects,
         limits, listenerFilters, localReplies, mirroring, network, routeOptions, routing, smuggling, timeouts, tls,
-        upstreamFaults,
+        transcoding, upstreamFaults,
     ]
 }

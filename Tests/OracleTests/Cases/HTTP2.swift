@@ -39,6 +39,8 @@ extension Groups {
             direct_response: {status: 200, body: {inline_string: "hello"}}
           - match: {prefix: /short}
             route: {cluster: \(cluster), timeout: 0.3s}
+          - match: {prefix: /patient}
+            route: {cluster: \(cluster), timeout: 2s, retry_policy: {retry_on: "reset", num_retries: 1, per_try_idle_timeout: 0.15s, retry_back_off: {base_interval: 0.001s}}}
           - match: {prefix: /refused}
             route: {cluster: refused}
           - match: {prefix: /up}
@@ -110,6 +112,12 @@ extension Groups {
         ], on: "websocket", [
             .readHead, .send("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"), .readText("ping"), .send("pong"), .delay(ms: 400),
         ]),
+        h2("websocket_with_early_bytes", [
+            .send([.head(1, [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"), (":path", "/up"), (":authority", "a")], flags: 4), data("ping")]),
+            .awaitWord("DATA1"), .pause(ms: 50), .send([resets(8)]), .pause(ms: 100),
+        ], on: "websocket", [
+            .readHead, .delay(ms: 50), .send("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"), .readText("ping"), .send("pong"), .delay(ms: 400),
+        ]),
         h2("websocket_refused", [
             .send([.head(1, [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"), (":path", "/up"), (":authority", "a")], flags: 4)]),
             .awaitHead(1), .pause(ms: 50),
@@ -133,8 +141,8 @@ extension Groups {
            [.readHead, .delay(ms: 400)]),
         h2("reset_of_one_of_two", [.send([ask("/up"), ask("/up", on: 3)]), .pause(ms: 100), .send([resets(8)]), .awaitEnd(3)],
            [.readHead, .delay(ms: 300), .send(reply("200 OK")), .delay(ms: 200)]),
-        h2("client_closes", [.send([ask("/up")]), .pause(ms: 100), .close], [.readHead, .delay(ms: 300)]),
-        h2("client_aborts", [.send([ask("/up")]), .pause(ms: 100), .reset], [.readHead, .delay(ms: 300)]),
+        h2("client_closes", [.send([ask("/up")]), .pause(ms: 250), .close], [.readHead, .delay(ms: 500)]),
+        h2("client_aborts", [.send([ask("/up")]), .pause(ms: 250), .reset], [.readHead, .delay(ms: 300)]),
         h2("client_closes_within_the_answer", [.send([ask("/up")]), .awaitWord("DATA1"), .close],
            [.readHead, .send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello"), .delay(ms: 400)]),
         h2("client_closes_without_request", [.pause(ms: 50), .close]),
@@ -154,6 +162,9 @@ extension Groups {
         h2("route_timeout", [.send([ask("/short")]), .awaitEnd(1)], [.readHead, .delay(ms: 900)]),
         h2("route_timeout_within_the_answer", [.send([ask("/short")]), .awaitEnd(1)],
            [.readHead, .send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello"), .delay(ms: 900)]),
+        h2("idle_tries", [.send([ask("/patient")]), .awaitEnd(1)], [.readHead, .delay(ms: 900)]).with { $0.ignoring = [.log, .upstream] },
+        h2("idle_try_within_the_answer", [.send([ask("/patient")]), .awaitEnd(1)],
+           [.readHead, .send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello"), .delay(ms: 100), .send("wor"), .delay(ms: 900)]),
         h2("stream_idle_timeout", [.send([ask("/up")]), .awaitEnd(1)], on: "idle_stream", [.readHead, .delay(ms: 900)]),
         h2("stream_idle_timeout_within_the_answer", [.send([ask("/up")]), .awaitEnd(1)], on: "idle_stream",
            [.readHead, .send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello"), .delay(ms: 900)]),

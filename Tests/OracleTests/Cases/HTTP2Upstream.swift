@@ -51,7 +51,7 @@ extension Groups {
           - match: {prefix: /short}
             route: {cluster: \(cluster), timeout: 0.3s}
           - match: {prefix: /patient}
-            route: {cluster: \(cluster), timeout: 0.3s, retry_policy: {retry_on: "reset", per_try_idle_timeout: 0.15s}}
+            route: {cluster: \(cluster), timeout: 2s, retry_policy: {retry_on: "reset", num_retries: 1, per_try_idle_timeout: 0.15s}}
           - match: {prefix: /retry}
             route: {cluster: \(cluster), retry_policy: {retry_on: "5xx,refused-stream,connect-failure,reset", num_retries: 2, retry_back_off: {base_interval: 0.001s}}}
           - match: {prefix: /refused}
@@ -140,6 +140,9 @@ extension Groups {
         bridge("websocket", steps: [
             .send(request("GET /up", "connection: upgrade\r\nupgrade: websocket\r\n")), .awaitText("\r\n\r\n"), .send("ping"), .awaitText("pong"), .close,
         ], on: "websocket", [.send([H2Frame(.settings, [0, 8, 0, 0, 0, 1])]), .awaitHead(1), .send([status("200")]), .awaitWord("DATA1"), .send([data("pong")]), .pause(ms: 100)]),
+        bridge("websocket_with_early_bytes", steps: [
+            .send(request("GET /up", "connection: upgrade\r\nupgrade: websocket\r\n") + "ping"), .awaitText("pong"), .close,
+        ], on: "websocket", [.send([H2Frame(.settings, [0, 8, 0, 0, 0, 1])]), .awaitHead(1), .pause(ms: 50), .send([status("200")]), .awaitWord("DATA1"), .send([data("pong")]), .pause(ms: 100)]),
         bridge("websocket_refused", steps: [.send(request("GET /up", "connection: upgrade\r\nupgrade: websocket\r\n"))], on: "websocket",
                [.awaitHead(1), .send([status("403", [("content-length", "2")]), data("no", ends: true)])]),
         bridge("websocket_between_http2", [

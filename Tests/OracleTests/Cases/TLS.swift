@@ -31,6 +31,10 @@ extension Groups {
             tlsListener("tls_no_resumption", more: "disable_stateless_session_resumption: true\n    disable_stateful_session_resumption: true"),
             tlsListener("tls_client_first", more: "prefer_client_ciphers: true"),
             tlsListener("tls_by_name", fields: "listener_filters: [{name: envoy.filters.listener.tls_inspector, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector}}]", match: "server_names: [server.test, \"*.wild.test\"]"),
+            tlsListener("tls_other_name", common: sanContext("{san_type: OTHER_NAME, oid: 1.3.6.1.4.1.311.20.2.3, matcher: {exact: me@a.test}}"), more: "require_client_certificate: true"),
+            tlsListener("tls_other_oid", common: sanContext("{san_type: OTHER_NAME, oid: 1.2.3.4, matcher: {exact: me@a.test}}"), more: "require_client_certificate: true"),
+            tlsListener("tls_small_hello", fields: "listener_filters: [{name: envoy.filters.listener.tls_inspector, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector, max_client_hello_size: 256}}]", match: "server_names: [server.test]"),
+            tlsListener("tls_strict_hello", fields: "listener_filters: [{name: envoy.filters.listener.tls_inspector, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector, close_connection_on_client_hello_parsing_errors: true}}]", match: "server_names: [server.test]"),
             tlsListener("tls_slow", chain: "transport_socket_connect_timeout: 0.3s"),
             upstreamListener("to_trusted", "trusted"), upstreamListener("to_untrusted", "untrusted"), upstreamListener("to_named", "named"),
             upstreamListener("to_misnamed", "misnamed"), upstreamListener("to_mutual", "mutual"), upstreamListener("to_stranger", "stranger"),
@@ -198,6 +202,8 @@ extension Groups {
         ask("mail_that_matches", fixed + " " + showing("addressed"), on: "tls_mail"),
         ask("names_shown_with_addresses", fixed + " " + showing("addressed"), on: "tls_uri"),
         ask("no_names_at_all", fixed + " " + showing("expired"), on: "tls_uri"),
+        ask("other_name_that_matches", fixed + " " + showing("othername"), on: "tls_other_name"),
+        ask("other_name_of_another_oid", fixed + " " + showing("othername"), on: "tls_other_oid"),
         ask("any_name_that_matches", fixed + " " + showing("client"), on: "tls_any_name"),
         ask("any_name_that_does_not", fixed + " " + showing("addressed"), on: "tls_any_name"),
         ask("hash_that_does_not_match", fixed + " " + showing("client"), on: "tls_hash"),
@@ -215,6 +221,13 @@ extension Groups {
             .with { $0.answerLimitMs = 500; $0.resetIsClose = true },
         Case("tls.half_a_hello", steps: [.send("\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}"), .pause(ms: 50), .close], on: "tls", methods: [])
             .with { $0.answerLimitMs = 500 },
+        ask("hello_too_large", fixed + " -servername server.test -alpn " + (0..<30).map { "protocol-\($0)" }.joined(separator: ","), on: "tls_small_hello"),
+        ask("hello_that_fits", fixed + " -servername server.test", on: "tls_strict_hello"),
+        Case("tls.inspected_not_tls", steps: [.send("GET / HTTP/1.1\r\nhost: h\r\n\r\n"), .pause(ms: 100)], on: "tls_by_name", methods: [])
+            .with { $0.answerLimitMs = 500; $0.resetIsClose = true },
+        Case("tls.inspected_strictly", steps: [.send("\u{16}\u{3}\u{1}\u{0}\u{5}hello"), .pause(ms: 100)], on: "tls_strict_hello", methods: [])
+            .with { $0.answerLimitMs = 500; $0.resetIsClose = true },
+        Case("tls.inspected_and_gone", steps: [.send("\u{16}\u{3}\u{1}"), .pause(ms: 50), .close], on: "tls_by_name", methods: []).with { $0.answerLimitMs = 500 },
         Case("tls.nothing", steps: [.pause(ms: 50), .close], on: "tls", methods: []).with { $0.answerLimitMs = 500 },
         Case("tls.slow_handshake", steps: [.send("\u{16}\u{3}\u{1}"), .pause(ms: 700)], on: "tls_slow", methods: [])
             .with { $0.answerLimitMs = 900; $0.resetIsClose = true },

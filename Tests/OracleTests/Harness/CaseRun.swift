@@ -127,7 +127,7 @@ final class CaseRun {
     /// Counts of bytes and turns, which depend on how reads fell, and what no request moves.
     private static let uninteresting = [
         "bytes_total", "_ms", "flow_control_", "_flush_", "lb_", "membership_", "update_", "assignment_", "warming", "drain_close_",
-        "upstream_cx_rx", "upstream_cx_tx",
+        "upstream_cx_rx", "upstream_cx_tx", "transcoder_",
     ]
 
     private func snapshot() -> [String: Int] {

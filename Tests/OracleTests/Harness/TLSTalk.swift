@@ -59,6 +59,7 @@ final class OracleCertificates: Sendable {
             try certificates.issue("client", names: "URI:spiffe://acme/client,DNS:client.test")
             try certificates.issue("stranger", names: "URI:spiffe://acme/stranger")
             try certificates.issue("addressed", names: "IP:10.1.2.3,IP:2001:db8::7,email:a@b.test")
+            try certificates.issue("othername", names: "otherName:1.3.6.1.4.1.311.20.2.3;UTF8:me@a.test")
             try certificates.issue("revoked", names: "DNS:revoked.test")
             try certificates.run(
                 "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout self.key -out self.pem -days 3 -subj /CN=self")

@@ -40,6 +40,8 @@ final class FormatBench {
     }
 
     private func write(_ text: String, _ source: FormatSource) throws -> String {
-        String(writer.write(try FormatCompiler.compile(text, in: arena), source))
+        var compiler = FormatCompiler(in: arena)
+        compiler.allowsRequestWithoutQuery = true
+        return String(writer.write(try compiler.compile(text), source))
     }
 }

@@ -2,6 +2,7 @@ import Glibc
 import Pipeline
 import Primitives
 import Testing
+import Wire
 
 /// Operators whose values depend on the clock, the machine or the process, over a stream that is filled in by hand. The
 /// others are compared with Envoy's (OracleTests, group formats).
@@ -96,6 +97,14 @@ import Testing
         var name = [CChar](repeating: 0, count: 256)
         unsafe gethostname(&name, 255)
         #expect(try bench.write("%HOSTNAME%") == String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
+    }
+
+    @Test func aTargetWithoutItsQuery() throws {
+        let bench = try FormatBench()
+        #expect(try bench.write("%REQ_WITHOUT_QUERY(:PATH)%") == "-")
+        unsafe bench.stream.pointee.request.path = unsafe bench.stream.pointee.request.store(Bytes("/a/b?c=d?e" as StaticString))
+        unsafe bench.stream.pointee.request.append(name: Bytes("x-b" as StaticString), value: Bytes("plain" as StaticString))
+        #expect(try bench.write("%REQ_WITHOUT_QUERY(:PATH)% %REQ_WITHOUT_QUERY(X-A?:PATH):3% %REQ_WITHOUT_QUERY(X-B)%") == "/a/b /a/ plain")
     }
 
     @Test func bytesOfAConnection() throws {

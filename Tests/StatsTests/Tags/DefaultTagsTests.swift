@@ -29,6 +29,14 @@ import Testing
             "vhost.v.h.route.myroute.upstream_rq_2xx",
             #"vhost_h_route_myroute_upstream_rq_xx{envoy_response_code_class="2",envoy_virtual_host="v"}"#
         ),
+        (
+            "vhost.v.route.pre.upstream_rq_503",
+            #"vhost_route_upstream_rq{envoy_response_code="503",envoy_virtual_host="v",envoy_route="pre"}"#
+        ),
+        (
+            "http.p.rds.r.x.config_reload",
+            #"http_rds_config_reload{envoy_rds_route_config="r.x",envoy_http_conn_manager_prefix="p"}"#
+        ),
         ("server.live", "server_live{}"),
         ("server.worker_1.watchdog_miss", #"server_worker_watchdog_miss{envoy_worker_id="1"}"#),
         ("server.main_thread.watchdog_miss", "server_main_thread_watchdog_miss{}"),
@@ -74,6 +82,10 @@ import Testing
         (
             "127.0.0.1_80.ssl.ciphers.TLS_AES_256_GCM_SHA384",
             #"ssl_ciphers{envoy_ssl_cipher="TLS_AES_256_GCM_SHA384",envoy_listener_address="127.0.0.1_80"}"#
+        ),
+        (
+            "127.0.0.1_80.ssl.sigalgs.ecdsa_secp256r1_sha256",
+            #"ssl_sigalgs{envoy_ssl_sigalg="ecdsa_secp256r1_sha256",envoy_listener_address="127.0.0.1_80"}"#
         ),
         (
             "127.0.0.1_80.ssl.versions.TLSv1.3",

@@ -44,7 +44,7 @@ extension Worker {
             unsafe giveConnection(cluster, priority)
             return nil
         }
-        let identity = unsafe identity(stream, cluster.pointee.config)
+        let identity = unsafe identity(stream, cluster.pointee.config, cluster.pointee.config.pointee.transport(of: host.pointee.config))
         guard let connection = unsafe connect(to: host, cluster, role: .http1Upstream, priority: priority, identity) else {
             clients.free(handle)
             return nil

@@ -13,7 +13,7 @@ extension Worker {
     func openHTTP2Client(
         _ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>, _ priority: Priority, for stream: StreamPointer
     ) -> UnsafeMutablePointer<H2Session>? {
-        let identity = unsafe identity(stream, cluster.pointee.config)
+        let identity = unsafe identity(stream, cluster.pointee.config, cluster.pointee.config.pointee.transport(of: host.pointee.config))
         guard let connection = unsafe connect(to: host, cluster, role: .http2Upstream, priority: priority, identity) else { return nil }
         let config = unsafe cluster.pointee.config
         guard let options = unsafe config.pointer(to: \.http2),

@@ -42,7 +42,6 @@ extension Worker {
     @inline(__always)
     private func pooledSession(_ host: UnsafeMutablePointer<Host>, _ key: UInt64) -> UnsafeMutablePointer<H2Session>? {
         var session = unsafe h2.sessions[host.pointee.http2Head]
-        if key == 0 { return unsafe session }
         var left = Worker.keyedSearchMax
         while let pooled = unsafe session, unsafe pooled.pointee.pool.key != key {
             left &-= 1
@@ -54,7 +53,7 @@ extension Worker {
     /// Of connections with keys: the stream for which one has to be opened; nil: one is under way that can take it.
     private func unservedHTTP2(_ host: UnsafeMutablePointer<Host>) -> StreamPointer? {
         guard let stream = unsafe lastUnserved(host, http2: true) else { return nil }
-        guard unsafe stream.pointee.poolKey != 0 else { return unsafe stream }
+        guard unsafe hasKeyedConnections(host) else { return unsafe stream }
         var waiting = unsafe streams[host.pointee.pendingHead]
         while let other = unsafe waiting {
             if unsafe other.pointee.hasOwnConnection && other.pointee.poolKey == stream.pointee.poolKey { return nil }
@@ -72,7 +71,7 @@ extension Worker {
         if unsafe config.pointee.requestsPerConnectionMax != 0 { room = unsafe min(room, config.pointee.requestsPerConnectionMax) }
         let waiting = unsafe UInt64(host.pointee.pendingHTTP2Count)
         guard waiting > 0, let stream = unsafe unservedHTTP2(host) else { return }
-        guard unsafe stream.pointee.poolKey != 0 || waiting > UInt64(host.pointee.http2ConnectingCount) &* room else { return }
+        guard unsafe hasKeyedConnections(host) || waiting > UInt64(host.pointee.http2ConnectingCount) &* room else { return }
         guard unsafe takePlace(host, cluster, priority) else { return }
         unsafe stream.pointee.hasOwnConnection = true
         if unsafe openHTTP2Client(host, cluster, priority, for: stream) == nil {
@@ -142,8 +141,12 @@ extension Worker {
         unsafe session.pointee.pool.streamsMax = unsafe min(session.pointee.options.pointee.concurrentStreamsMax, theirs)
         guard let connection = unsafe connections.slab[session.pointee.connection], let host = unsafe hosts[connection.pointee.host]
         else { return }
+        let handle = unsafe host.pointee.handle
         unsafe readyHTTP2(session, connection, host)
-        if let cluster = unsafe cluster(of: host) { unsafe openHTTP2ForPending(host, cluster, .normal) }
+        // A request that is told that it cannot be sent may end whatever it likes.
+        if let host = unsafe hosts[handle], let cluster = unsafe cluster(of: host) {
+            unsafe openHTTP2ForPending(host, cluster, .normal)
+        }
     }
 
     /// GOAWAY: no more requests here; nghttp2 closes the streams that the peer has not seen (REFUSED_STREAM).
@@ -160,15 +163,19 @@ extension Worker {
         guard let connection = unsafe connections.slab[session.pointee.connection], let host = unsafe hosts[connection.pointee.host]
         else { return }
         if unsafe session.pointee.pool.isDraining || session.pointee.isTerminated {
+            let handle = unsafe host.pointee.handle
             if unsafe session.pointee.streamCount == 0, unsafe !session.pointee.isTerminated {
                 unsafe closeHTTP2Client(session, connection, byPeer: false)
             }
-            if let cluster = unsafe cluster(of: host) { unsafe openHTTP2ForPending(host, cluster, .normal) }
+            // A host that no set lists any more has gone with its last connection.
+            if let host = unsafe hosts[handle], let cluster = unsafe cluster(of: host) {
+                unsafe openHTTP2ForPending(host, cluster, .normal)
+            }
             return
         }
         let handle = unsafe session.pointee.handle
         unsafe readyHTTP2(session, connection, host)
-        guard unsafe h2.sessions[handle] == session, unsafe session.pointee.pool.key != 0, unsafe session.pointee.streamCount == 0,
+        guard unsafe h2.sessions[handle] == session, unsafe hasKeyedConnections(host), unsafe session.pointee.streamCount == 0,
             unsafe unservedHTTP2(host) != nil, let cluster = unsafe cluster(of: host)
         else { return }
         // Somebody else waits for a place.

@@ -321,6 +321,7 @@ extension Worker {
     // HOT: per message.
     /// The host of a try; a retry avoids those that were tried where the policy says so.
     func chooseHost(_ stream: StreamPointer, _ cluster: UnsafeMutablePointer<Cluster>) -> UnsafeMutablePointer<Host>? {
+        if let original = unsafe cluster.pointee.config.pointee.originalDst { return unsafe originalHost(stream, cluster, original) }
         var hash: UInt64?
         if let route = unsafe stream.pointee.route, unsafe !route.pointee.hashRules.isEmpty,
             unsafe cluster.pointee.config.pointee.policy.isHashing
