@@ -9,7 +9,7 @@ import Transport
 
 extension Worker {
     /// Steps of handshakes in one turn (`docs/limits.md`).
-    static let handshakesPerTurn = 4
+    static let handshakesPerTurn = 16
 
     // HOT: per completion.
     @inline(__always)
