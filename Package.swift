@@ -20,6 +20,10 @@ let common: [SwiftSetting] =
     : plain
 /// For what runs at start, on reload and when an operator asks: small before fast.
 let small: [SwiftSetting] = common + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
+// The static runtime asks for every symbol to be exported: 4 MB of names that nobody looks up.
+let exportingNothing: [LinkerSetting] = [
+    .unsafeFlags(["-Xlinker", "--no-export-dynamic"], .when(configuration: .release))
+]
 let linking: [LinkerSetting] = counted ? [.unsafeFlags(["-profile-generate"])] : []
 
 /// Data-plane targets: class fields that only their own thread touches are not tracked dynamically. What has to be
@@ -87,7 +91,7 @@ let package = Package(
             dependencies: [
                 "Admin", "Control", "Extensions", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            swiftSettings: common, linkerSettings: linking),
+            swiftSettings: common, linkerSettings: linking + exportingNothing),
 
         // Tests.
         .target(name: "TestSupport", dependencies: ["CNghttp2"], path: "Tests/TestSupport", exclude: ["Protos"], swiftSettings: plain),

@@ -13,17 +13,20 @@ static int context_store = -1;
 static int context_sessions = -1;
 static EVP_CIPHER *ticket_cipher;
 
-// What is fetched by name costs a locked search each time: once for the process.
 __attribute__((constructor)) static void prepare(void) {
   context_keys = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
   context_store = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
   context_sessions = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-  ticket_cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
 }
 
 static uint32_t load(const uint32_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
 
-martlet_ticket_keys *martlet_ticket_keys_new(void) { return calloc(1, sizeof(martlet_ticket_keys)); }
+martlet_ticket_keys *martlet_ticket_keys_new(void) {
+  // What is fetched by name costs a locked search each time: once for the process, and not where nothing has TLS (the
+  // library's tables are 3 MB of memory). On main, before any worker sees the keys.
+  if (!ticket_cipher) ticket_cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
+  return calloc(1, sizeof(martlet_ticket_keys));
+}
 
 void martlet_ticket_keys_free(martlet_ticket_keys *keys) {
   OPENSSL_cleanse(keys, sizeof *keys);
