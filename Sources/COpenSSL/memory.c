@@ -69,6 +69,7 @@ static void *take_again(void *piece, size_t bytes, const char *file, int line) {
     give(piece, file, line);
     return NULL;
   }
+  if (!lists) return realloc(piece, bytes);
   size_t before = malloc_usable_size(piece);
   if (bytes <= before) return piece;
   void *larger = take(bytes, file, line);
@@ -79,10 +80,13 @@ static void *take_again(void *piece, size_t bytes, const char *file, int line) {
 }
 
 // Ahead of every other constructor: once OpenSSL has taken memory it stays with malloc.
-__attribute__((constructor(101))) static void install(void) { CRYPTO_set_mem_functions(take, take_again, give); }
+static int is_installed;
+__attribute__((constructor(101))) static void install(void) {
+  is_installed = CRYPTO_set_mem_functions(take, take_again, give);
+}
 
 int martlet_openssl_keeps_memory(void) {
-  if (!lists) lists = calloc(1, sizeof *lists);
+  if (!lists && is_installed) lists = calloc(1, sizeof *lists);
   return lists != NULL;
 }
 

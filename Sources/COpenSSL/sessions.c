@@ -124,7 +124,8 @@ static int keep(SSL *ssl, SSL_SESSION *session) {
   unsigned count = 0;
   uint64_t id[4];
   uint64_t words[slot_words];
-  // What a ticket of TLS 1.3 carries whole needs no place here; it is told of all the same.
+  // What a ticket of TLS 1.3 carries whole needs no place here; it is told of all the same. (Early data, which we do not
+  // take, would make tickets stateful too.)
   if (!store || (SSL_version(ssl) >= TLS1_3_VERSION && !(SSL_get_options(ssl) & SSL_OP_NO_TICKET))) return 0;
   if (!identify(SSL_SESSION_get_id(session, &count), count, id)) return 0;
   int bytes = i2d_SSL_SESSION(session, NULL);
@@ -141,8 +142,10 @@ static int keep(SSL *ssl, SSL_SESSION *session) {
     if (!(sequence & 1) && sequence < least) place = slot, least = sequence;
   }
   if (!place || !atomic_compare_exchange_strong_explicit(
-                    &place->sequence, &least, least + 1, memory_order_acquire, memory_order_relaxed))
+                    &place->sequence, &least, least + 1, memory_order_acquire, memory_order_relaxed)) {
+    OPENSSL_cleanse(words, sizeof words);
     return 0;
+  }
   atomic_thread_fence(memory_order_release);
   __atomic_store_n(&place->count, (uint32_t)bytes, __ATOMIC_RELAXED);
   relaxed_copy_in(place->id, id, 4);
@@ -176,7 +179,10 @@ static SSL_SESSION *look_up(SSL *ssl, const unsigned char *bytes, int length, in
   if ((before & 1) || count == 0 || count > sizeof words) return NULL;
   relaxed_copy_out(words, slot->words, ((size_t)count + 7) / 8);
   atomic_thread_fence(memory_order_acquire);
-  if (atomic_load_explicit(&slot->sequence, memory_order_relaxed) != before) return NULL;
+  if (atomic_load_explicit(&slot->sequence, memory_order_relaxed) != before) {
+    OPENSSL_cleanse(words, sizeof words);
+    return NULL;
+  }
   const unsigned char *start = (const unsigned char *)words;
   SSL_SESSION *session = d2i_SSL_SESSION(NULL, &start, (long)count);
   OPENSSL_cleanse(words, sizeof words);

@@ -49,7 +49,7 @@ final class WorkerThread: @unchecked Sendable {
 
     private func main() {
         unsafe martlet_thread_name("wrk:worker_\(index)")
-        if martlet_separates_objects() == 0 { _ = martlet_openssl_keeps_memory() }
+        if martlet_poisons() == 0 { _ = martlet_openssl_keeps_memory() }
         if pins { _ = martlet_thread_pin(UInt32(truncatingIfNeeded: index)) }
         do throws(RingError) {
             var options = WorkerOptions()

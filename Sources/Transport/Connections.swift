@@ -59,6 +59,8 @@ package struct Connections {
     private var finished = PlainArray<UInt64>(capacity: 16)
     private var nextID: UInt64 = 1
     private var starved = PlainArray<UInt64>(capacity: 64)
+    /// Whose receive has ended with bytes.
+    private var again = PlainArray<UInt64>(capacity: 64)
     /// How long `receiveLater` waits.
     private static let laterMs: UInt64 = 2
     private var later = PlainArray<UInt64>(capacity: 64)
@@ -92,6 +94,7 @@ package struct Connections {
         unsafe sharedText.deallocate()
         dirty.destroy()
         starved.destroy()
+        again.destroy()
         later.destroy()
         finished.destroy()
         unsafe vectors.deallocate()
@@ -160,6 +163,7 @@ package struct Connections {
     /// arming and cancelling a receive for them would be work for nothing. Who reads the bytes goes on with `receive`,
     /// or with `receiveLater` where the end may come first.
     package mutating func receiveOnce(_ connection: UnsafeMutablePointer<Connection>) {
+        guard unsafe !connection.pointee.isReceiving, unsafe !connection.pointee.sawEnd, unsafe !connection.pointee.isClosing else { return }
         unsafe connection.pointee.isReceiving = true
         unsafe connection.pointee.receivesOnce = true
         unsafe connection.pointee.inFlight &+= 1
@@ -235,8 +239,7 @@ package struct Connections {
                 unsafe connection.pointee.receivesOnce = false
             } else if !completion.more {
                 // Behind this turn: these bytes may pause it, and a receive takes another turn's worth at once.
-                if mustWaitForBuffers { starvations &+= 1 }
-                unsafe receiveNextTurn(connection)
+                unsafe again.append(connection.pointee.handle.raw)
             }
             return unsafe .data(connection, position: claimed.position, count: claimed.count, bytes: Int(result))
         }
@@ -249,7 +252,10 @@ package struct Connections {
             return unsafe isNews ? .ended(connection) : .nothing
         case ENOBUFS:
             starvations &+= 1
-            unsafe receiveNextTurn(connection)
+            if unsafe !connection.pointee.isStarved {
+                unsafe connection.pointee.isStarved = true
+                unsafe starved.append(connection.pointee.handle.raw)
+            }
             return .nothing
         case ECANCELED:
             // Cancelled to push back; resumed in the meantime, perhaps.
@@ -267,12 +273,6 @@ package struct Connections {
         return unsafe recv(connection.pointee.descriptor, &byte, 1, Int32(truncatingIfNeeded: Int(MSG_PEEK) | Int(MSG_DONTWAIT))) > 0
     }
 
-    private mutating func receiveNextTurn(_ connection: UnsafeMutablePointer<Connection>) {
-        guard unsafe !connection.pointee.isStarved else { return }
-        unsafe connection.pointee.isStarved = true
-        unsafe starved.append(connection.pointee.handle.raw)
-    }
-
     private mutating func rearm(_ connection: UnsafeMutablePointer<Connection>) {
         guard unsafe !connection.pointee.isReceiving else { return }
         unsafe receive(connection)
@@ -288,8 +288,14 @@ package struct Connections {
 
     private var mustWaitForBuffers: Bool { memory.buffers.free < memory.buffers.count / 4 }
 
-    /// Connections that found no buffer receive again, once a quarter of the buffers is back (hysteresis).
+    /// Connections whose receive has ended receive again; those that found no buffer, once a quarter of the buffers is back
+    /// (hysteresis).
     package mutating func resumeStarved() {
+        for i in 0..<again.count {
+            guard let connection = unsafe slab[Handle(raw: again[i])], unsafe !connection.pointee.isPaused else { continue }
+            unsafe receive(connection)
+        }
+        again.removeAll()
         guard !starved.isEmpty, !mustWaitForBuffers else { return }
         let waiting = min(starved.count, memory.buffers.free)
         for i in 0..<waiting {

@@ -31,7 +31,9 @@ extension Worker {
             isWhole = unsafe tls.pointee.waiting.append(copying: Bytes(UnsafeRawPointer(memory.buffers.base(id)), n), memory) && isWhole
             memory.buffers.release(id)
         }
-        guard isWhole else { return unsafe received(ENOMEM, connection) }
+        guard isWhole else {
+            return unsafe connection.pointee.isShakingHands ? handshakeBroken(connection, ENOMEM) : received(ENOMEM, connection)
+        }
         unsafe wait(connection, tls)
     }
 

@@ -150,18 +150,24 @@ extension Worker {
             switch progress {
             case .established: unsafe tlsEstablished(connection, tls)
             case .failed: return unsafe tlsFailed(connection, tls)
-            case .ended: return unsafe received(end: connection)
+            case .ended: return unsafe tlsSaidClose(connection, tls)
             case .more, .data: return
             }
         }
         while unsafe isOpen(handle, connection) {
             switch unsafe connections.open(connection, tls, into: plaintext, capacity: Connections.recordMax) {
             case .data(let count): unsafe tlsData(connection, Bytes(UnsafeRawPointer(plaintext), count))
-            case .ended: return unsafe received(end: connection)
+            case .ended: return unsafe tlsSaidClose(connection, tls)
             case .failed: return unsafe tlsFailed(connection, tls)
             case .more, .established: return
             }
         }
+    }
+
+    /// The end is told once, though the socket's may have come already.
+    private func tlsSaidClose(_ connection: UnsafeMutablePointer<Connection>, _ tls: UnsafeMutablePointer<TLSConnection>) {
+        unsafe tls.pointee.endsBehind = false
+        unsafe received(end: connection)
     }
 
     // HOT: per record.

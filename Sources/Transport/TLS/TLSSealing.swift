@@ -75,8 +75,10 @@ extension Connections {
             if unsafe !tls.pointee.hasFailed, isWhole { unsafe sayClose(tls) }
             let descriptor = unsafe connection.pointee.descriptor
             let flags = martlet_send_now_flags()
+            // A piece that does not go whole is the last one: no record may have a gap.
+            var goes = true
             unsafe tls.pointee.cipher.forEach { bytes in
-                if !bytes.isEmpty { _ = unsafe Glibc.send(descriptor, bytes.base, bytes.count, flags) }
+                if goes, !bytes.isEmpty { goes = unsafe Glibc.send(descriptor, bytes.base, bytes.count, flags) == bytes.count }
             }
         }
         guard let ssl = unsafe tls.pointee.ssl else { return }
