@@ -259,7 +259,7 @@ package struct Connections {
             return .nothing
         case ECANCELED:
             // Cancelled to push back; resumed in the meantime, perhaps.
-            if unsafe !connection.pointee.isPaused { unsafe rearm(connection) }
+            if unsafe !connection.pointee.isPaused { unsafe receive(connection) }
             return .nothing
         default:
             unsafe connection.pointee.sawEnd = true
@@ -271,11 +271,6 @@ package struct Connections {
     package func hasUnread(_ connection: UnsafeMutablePointer<Connection>) -> Bool {
         var byte: UInt8 = 0
         return unsafe recv(connection.pointee.descriptor, &byte, 1, Int32(truncatingIfNeeded: Int(MSG_PEEK) | Int(MSG_DONTWAIT))) > 0
-    }
-
-    private mutating func rearm(_ connection: UnsafeMutablePointer<Connection>) {
-        guard unsafe !connection.pointee.isReceiving else { return }
-        unsafe receive(connection)
     }
 
     private func drop(_ claimed: (position: UInt16, count: Int)) {

@@ -244,11 +244,6 @@ package enum UpstreamErrors {
     /// `delayed_connect_error:_Connection_refused`: spaces are underscores, because details are one word.
     package static func write(_ error: Int32, into output: inout TextBuffer) {
         output.put("delayed_connect_error:_")
-        put(error, into: &output)
-    }
-
-    /// `Connection_refused`
-    static func put(_ error: Int32, into output: inout TextBuffer) {
         guard let text = unsafe strerror(error) else { return }
         for i in unsafe 0..<strlen(text) {
             let byte = unsafe UInt8(bitPattern: text[i])

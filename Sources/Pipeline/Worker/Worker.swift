@@ -143,8 +143,6 @@ public final class Worker {
         prepareTurn()
         ring.turn(timeoutNs: waitNs)
         beginTurn(atNs: Clock.monotonicNs())
-        handshakesLeft = Worker.handshakesPerTurn
-        if !waitingHandshakes.isEmpty { goOnWithHandshakes() }
         let count = unsafe ring.take(completions, max: Worker.completionsPerTurn)
         var i = 0
         while i < count {
@@ -172,6 +170,8 @@ public final class Worker {
         nowNs = atNs
         nowMs = atNs / 1_000_000
         wall = 0
+        handshakesLeft = Worker.handshakesPerTurn
+        if !waitingHandshakes.isEmpty { goOnWithHandshakes() }
     }
 
     /// What follows the completions.
