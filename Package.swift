@@ -85,7 +85,9 @@ let package = Package(
         .target(
             name: "Control",
             dependencies: ["EnvoyAPI", "Matching", "Pipeline", "CAres", "COpenSSL"], swiftSettings: small),
-        .target(name: "Admin", dependencies: ["Control", "Pipeline", "Stats"], swiftSettings: small),
+        // The admin's console: files that browsers read, embedded.
+        .target(name: "CConsole", exclude: ["web"]),
+        .target(name: "Admin", dependencies: ["CConsole", "Control", "Pipeline", "Stats"], swiftSettings: small),
         .executableTarget(
             name: "martlet",
             dependencies: [

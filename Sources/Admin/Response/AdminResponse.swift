@@ -4,6 +4,9 @@ package struct AdminResponse {
     package var status: UInt16
     package var contentType: String
     package var body: BodySource
+    package var cacheControl = "no-cache, max-age=0"
+    /// Besides the type, `cache-control` and `x-content-type-options`.
+    package var headers: [(name: String, value: String)] = []
 
     package static let text = "text/plain; charset=UTF-8"
     /// What answers have that carry an error of a JSON command.
