@@ -130,6 +130,8 @@ package final class Configurator {
     /// Addresses with open listening sockets.
     package var openAddressCount: Int { sockets.count }
     package private(set) var warnings: [ConfigError] = []
+    /// What explainers of configurations that are not served look at.
+    private var explained: [Compilation] = []
 
     package init(
         stats: StatRegistry, filters: FilterRegistry, workers: Int, publisher: PlanPublisher,
@@ -158,6 +160,15 @@ package final class Configurator {
         warnings = document.warnings + compilation.diagnostics.warnings
         compilation.discard()
         if !compilation.diagnostics.errors.isEmpty { throw ConfigErrors(compilation.diagnostics.sortedErrors) }
+    }
+
+    /// Compiled and not served: for who asks what it would do with a request. Valid as long as this configurator is.
+    package func explainer(_ document: ConfigDocument) throws(ConfigErrors) -> RouteExplainer {
+        let compilation = Compilation(environment, node.applied(to: document))
+        let result = compile(compilation)
+        if !compilation.diagnostics.errors.isEmpty { throw ConfigErrors(compilation.diagnostics.sortedErrors) }
+        explained.append(compilation)
+        return RouteExplainer(listeners: result.listeners, clusters: result.clusters)
     }
 
     private struct Result {
