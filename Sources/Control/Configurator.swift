@@ -306,6 +306,7 @@ package final class Configurator {
     }
 
     private func open(_ live: LiveListener) throws(ListenError) {
+        guard live.draft.binds else { return }
         for address in live.draft.addresses {
             live.draft.part.sockets.append(try sockets.acquire(address, backlog: live.draft.backlog))
         }
@@ -320,16 +321,20 @@ package final class Configurator {
         let slot = environment.listenerSlots.acquire(live.draft.key)
         part.onDestroy { [environment] in environment.listenerSlots.release(slot) }
         config.slot = slot
-        config.addresses = part.arena.array(
+        config.addresses = live.draft.binds ? boundAddresses(part) : part.arena.array(live.draft.addresses.map(ListenAddress.init(without:)))
+        live.addresses = live.draft.binds ? part.sockets.map(\.bound) : live.draft.addresses
+        for draft in live.draft.tls { finish(draft, owner: part) }
+        unsafe live.config = unsafe part.arena.store(config)
+    }
+
+    private func boundAddresses(_ part: PlanPart) -> FrozenArray<ListenAddress> {
+        part.arena.array(
             part.sockets.map { group in
                 var address = ListenAddress()
                 address.address = group.bound
                 address.sockets = part.arena.array(group.descriptors)
                 return address
             })
-        live.addresses = part.sockets.map(\.bound)
-        for draft in live.draft.tls { finish(draft, owner: part) }
-        unsafe live.config = unsafe part.arena.store(config)
     }
 
     /// A context stays as long as its owner's part, whose connections may still ask for it.
@@ -471,6 +476,7 @@ package final class Configurator {
                 if live.isStopped { return nil }
                 return unsafe live.config.map { unsafe ListenerSlot(part: live.draft.part.id, config: $0) }
             })
+        plan.indexListeners(arena)
         let bySlot = Dictionary(
             clusters.compactMap { live in unsafe live.config.map { unsafe ($0.pointee.slot, live) } }, uniquingKeysWith: { a, _ in a })
         if let any = clusters.first, let config = unsafe any.config, let set = unsafe any.set {

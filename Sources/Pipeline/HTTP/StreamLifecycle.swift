@@ -85,6 +85,7 @@ extension Worker {
         else { return nil }
         unsafe pins.pin(new.pointee.part)
         unsafe pins.unpin(old.pointee.part)
+        unsafe moveBalance(from: old, to: new)
         unsafe connection.pointee.owner = unsafe new.pointee.part
         unsafe connection.pointee.listener = unsafe UnsafeRawPointer(new)
         if unsafe old.pointee.stats != new.pointee.stats {

@@ -199,6 +199,8 @@ public final class Worker {
         case .receive: received(completion)
         case .send: sent(completion)
         case .accept: accepted(completion)
+        case .handover: handedOver(completion)
+        case .handoverFailed: handoverFailed(completion)
         case .connect: connected(completion)
         case .message, .none, .close, .cancel, .timer, .streamTimer, .acceptTimer, .codecTimer, .handshakeTimer, .hostTimer: break
         case .poll, .read, .other: completedOther(completion)
