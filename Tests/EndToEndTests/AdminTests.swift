@@ -225,10 +225,10 @@ struct AdminTests {
     /// Gracefully: responses say so at once, listeners stop after `--drain-time-s`.
     @Test
     func listenersDrainGracefully() throws {
-        let peer = try start(["--drain-time-s", "1"])
+        let peer = try start(["--drain-time-s", "4"])
         #expect(peer.ask("POST", "/drain_listeners?graceful")?.body == "OK\n")
         #expect(
-            wait(upToMs: 800) {
+            wait(upToMs: 3_000) {
                 peer.get("/", from: peer.fixture.inbound)?.header("connection") == "close"
             })
         #expect(wait(upToMs: 4_000) { (try? Sockets.connect(port: peer.fixture.inbound)) == nil })
