@@ -110,6 +110,9 @@ package final class Configurator {
     package private(set) var clusters: [LiveCluster] = []
     package private(set) var document: ServedDocument?
     package private(set) var adminLogs: AdminLogs?
+    /// As the first configuration said.
+    package private(set) var statistics = StatisticsConfig()
+    private var statisticsHash: ContentHash?
     package var node = NodeOverrides()
     /// What is served now: its overrides survive a new configuration.
     package var runtime = RuntimeValues() { didSet { environment.runtime.adopt(runtime) } }
@@ -175,6 +178,8 @@ package final class Configurator {
         var listeners: [LiveListener] = []
         var clusters: [LiveCluster] = []
         var adminLogs: AdminLogs?
+        var statistics = StatisticsConfig()
+        var statisticsHash = ContentHash()
     }
 
     private func compile(_ compilation: Compilation) -> Result {
@@ -182,6 +187,14 @@ package final class Configurator {
         compileClusters(compilation, &result)
         compileListeners(compilation, &result)
         result.adminLogs = AdminLogCompiler(compilation: compilation).compile()
+        let statistics = StatisticsCompiler(compilation: compilation)
+        result.statistics = statistics.compile()
+        result.statisticsHash = statistics.hash
+        if let statisticsHash, statisticsHash != result.statisticsHash {
+            compilation.diagnostics.warning(
+                Place.root.at("stats_config"), "how statistics are named, kept and sent is read when the process starts",
+                suggestion: "restart for it to change")
+        }
         return result
     }
 
@@ -280,6 +293,11 @@ package final class Configurator {
             adminLogs = result.adminLogs
         } else {
             result.adminLogs?.part.destroy(environment.stats, environment.clusterSlots)
+        }
+        if statisticsHash == nil {
+            statistics = result.statistics
+            statistics.apply(to: environment.stats)
+            statisticsHash = result.statisticsHash
         }
         self.document = ServedDocument(document)
         let old = Dictionary(clusters.map { ($0.name, $0) }, uniquingKeysWith: { a, _ in a })
