@@ -85,7 +85,7 @@ let package = Package(
             name: "Extensions", dependencies: ["Pipeline", "Matching", "EnvoyAPI", "CMartlet"], swiftSettings: dataPlane),
         .target(
             name: "Control",
-dependencies: ["EnvoyAPI", "Matching", "Pipeline", "CAres", "CECMA", "COpenSSL"], swiftSettings: small),
+            dependencies: ["EnvoyAPI", "Matching", "Pipeline", "CAres", "CECMA", "COpenSSL"], swiftSettings: small),
         // The admin's console: files that browsers read, embedded.
         .target(name: "CConsole", exclude: ["web"]),
         .target(name: "Admin", dependencies: ["CConsole", "Control", "Pipeline", "Stats"], swiftSettings: small),
@@ -101,7 +101,7 @@ dependencies: ["EnvoyAPI", "Matching", "Pipeline", "CAres", "CECMA", "COpenSSL"]
         tests("Primitives", ["CMartlet"]), tests("Stats"), tests("Ring"), tests("Wire", ["CNghttp2", "TestSupport"]), tests("Transport", ["TestSupport", "COpenSSL"]), tests("Routing"),
         tests("Upstream"), tests("Pipeline", ["TestSupport", "CLiburing", "CNghttp2"]), tests("EnvoyAPI", ["CEnvoyAPI"], exclude: ["check_descriptors.py"]),
         tests("Extensions", ["Pipeline", "TestSupport", "Control"]), tests("Control", ["Extensions", "TestSupport"], exclude: ["Compile/mistakes.txt"]), tests("Matching"),
-        tests("Admin"),
+        tests("Admin", ["TestSupport"], exclude: ["Console/scripts"]),
         .testTarget(name: "EndToEndTests", dependencies: ["TestSupport"], exclude: ["GRPC"], swiftSettings: plain),
         .testTarget(
             name: "OracleTests", dependencies: ["TestSupport"], exclude: ["Golden"], swiftSettings: plain),

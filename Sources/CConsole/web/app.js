@@ -3,6 +3,7 @@
 import { h, replace, setText } from "./dom.js";
 import { count, duration } from "./format.js";
 import { History } from "./history.js";
+import { listenerNames } from "./model.js";
 import { findings } from "./rules.js";
 import { Problems } from "./problems.js";
 import { Poll, configuration } from "./poll.js";
@@ -19,7 +20,7 @@ const baselineMs = 10000;
 const savedKey = "martlet-problems";
 
 /// What pages read.
-const context = { history: new History(), problems: loadProblems(), current: null, configuration: null, events: [] };
+const context = { history: new History(), problems: loadProblems(), current: null, configuration: null, listenerNames: new Map() };
 const snapshots = [];
 let configurationVersion = null;
 
@@ -72,6 +73,7 @@ async function received(snapshot) {
     configurationVersion = snapshot.data.plan;
     try {
       context.configuration = await configuration();
+      context.listenerNames = listenerNames(context.configuration.dump, context.configuration.listeners);
       page.show();
     } catch (error) {
       configurationVersion = null;

@@ -1,13 +1,13 @@
-// Numbers and times as people read them: always with their unit.
+// Numbers and times as people read them: always with their unit, which stays on their line (U+00A0).
 
 const oneDigit = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 const noDigit = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
 export function number(value) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
-  if (value >= 1e9) return oneDigit.format(value / 1e9) + " G";
-  if (value >= 1e6) return oneDigit.format(value / 1e6) + " M";
-  if (value >= 1e5) return oneDigit.format(value / 1e3) + " k";
+  if (value >= 1e9) return oneDigit.format(value / 1e9) + "\u00a0G";
+  if (value >= 1e6) return oneDigit.format(value / 1e6) + "\u00a0M";
+  if (value >= 1e5) return oneDigit.format(value / 1e3) + "\u00a0k";
   return value >= 100 || Number.isInteger(value) ? noDigit.format(value) : oneDigit.format(value);
 }
 
@@ -22,15 +22,15 @@ export function rate(value) {
 export function percent(share) {
   if (share === null || share === undefined || Number.isNaN(share)) return "–";
   const value = share * 100;
-  if (value > 0 && value < 0.1) return "< 0.1 %";
-  return (value >= 10 ? noDigit : oneDigit).format(value) + " %";
+  if (value > 0 && value < 0.1) return "<\u00a00.1\u00a0%";
+  return (value >= 10 ? noDigit : oneDigit).format(value) + "\u00a0%";
 }
 
 export function milliseconds(value) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
-  if (value >= 60000) return oneDigit.format(value / 60000) + " min";
-  if (value >= 1000) return oneDigit.format(value / 1000) + " s";
-  return (value >= 100 ? noDigit : oneDigit).format(value) + " ms";
+  if (value >= 60000) return oneDigit.format(value / 60000) + "\u00a0min";
+  if (value >= 1000) return oneDigit.format(value / 1000) + "\u00a0s";
+  return (value >= 100 ? noDigit : oneDigit).format(value) + "\u00a0ms";
 }
 
 export function bytes(value) {
@@ -41,7 +41,7 @@ export function bytes(value) {
     value /= 1024;
     unit += 1;
   }
-  return (unit === 0 || value >= 100 ? noDigit : oneDigit).format(value) + " " + units[unit];
+  return (unit === 0 || value >= 100 ? noDigit : oneDigit).format(value) + "\u00a0" + units[unit];
 }
 
 export function byteRate(value) {
@@ -56,9 +56,9 @@ export function duration(seconds) {
   for (const [unit, size] of parts) {
     const count = Math.floor(left / size);
     left -= count * size;
-    if (count > 0) words.push(`${count} ${unit}`);
+    if (count > 0) words.push(`${count}\u00a0${unit}`);
   }
-  return words.length === 0 ? "0 s" : words.slice(0, 2).join(" ");
+  return words.length === 0 ? "0\u00a0s" : words.slice(0, 2).join(" ");
 }
 
 /// `12:03:10`, with the day before it when that is another one.

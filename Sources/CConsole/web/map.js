@@ -19,7 +19,7 @@ export class FlowMap {
       },
     });
     this.links = svg("svg", { class: "links", "aria-hidden": "true" });
-    this.columns = h("div", { style: null, class: "map" });
+    this.columns = h("div", { class: "map" });
     const legend = ["healthy", "degraded", "ejected", "unhealthy"].map((health) => [healthMark(health), ` ${health}  `]);
     this.element = h("div", {}, h("div", { class: "toolbar" }, this.search, h("span", { class: "hint" }, legend)), this.columns);
     new ResizeObserver(() => this.draw()).observe(this.columns);

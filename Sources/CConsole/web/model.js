@@ -1,6 +1,6 @@
 // From the admin's answers to one snapshot, and from two snapshots to rates. Pure.
 
-import { split } from "./names.js";
+import { sanitized, split } from "./names.js";
 
 /// `answers`: `data` (/console/data), `stats` and `histograms` (/stats), `clusters` (/clusters), `at` (ms).
 export function snapshot(answers) {
@@ -63,6 +63,19 @@ export function address(message) {
   if (!socket) return message?.pipe?.path ?? "?";
   const host = socket.address.includes(":") ? `[${socket.address}]` : socket.address;
   return `${host}:${socket.port_value ?? 0}`;
+}
+
+/// Listeners by the name that their statistics have: `stat_prefix`, or the address.
+export function listenerNames(dump, listeners) {
+  const names = new Map();
+  const all = (field) => (dump?.configs ?? []).flatMap((section) => section[field] ?? []);
+  const messages = [...all("static_listeners").map((one) => one.listener), ...all("dynamic_listeners").map((one) => one.active_state?.listener)];
+  for (const message of messages.filter(Boolean)) {
+    const bound = listeners.find((one) => one.name === message.name)?.local_address ?? message.address;
+    const place = bound ? address(bound) : "";
+    names.set(sanitized(message.stat_prefix || place), message.name || place);
+  }
+  return names;
 }
 
 const failures = {

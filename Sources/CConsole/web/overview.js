@@ -7,6 +7,7 @@ import { sanitized } from "./names.js";
 
 /// Rows of a table that are shown at once.
 const rowsMax = 100;
+const sparkTitle = "Last 2 min";
 
 export class Overview {
   constructor(context) {
@@ -26,7 +27,7 @@ export class Overview {
         { name: "5xx", key: "share5xx", class: "c5" }, { name: "4xx", key: "share4xx", class: "c4" },
       ], percent, { floor: 0.05 }),
       load: new Plot("Connections", [
-        { name: "open", key: "connections", class: "c2" }, { name: "requests under way", key: "active", class: "p90" },
+        { name: "open", key: "connections", class: "c2" }, { name: "requests under way", key: "active", class: "p50" },
       ], number, { floor: 2 }),
     };
     this.scope = h("select", { id: "scope", onchange: (event) => this.choose(event.target.value) });
@@ -65,7 +66,7 @@ export class Overview {
   }
 
   fillScope(current) {
-    const listeners = [...current.subjects.listener.keys()].filter((name) => name !== "admin").sort();
+    const listeners = this.listeners(current);
     const keys = JSON.stringify([listeners, current.clusters.map((one) => [one.name, one.hosts.map((host) => host.address)])]);
     if (keys === this.optionKeys && this.scope.value === this.key) return;
     this.optionKeys = keys;
@@ -73,7 +74,7 @@ export class Overview {
     const shown = current.clusters.slice(0, rowsMax);
     replace(this.scope,
       option("total", "all traffic"),
-      h("optgroup", { label: "Listeners" }, listeners.slice(0, rowsMax).map((name) => option("listener:" + name, name))),
+      h("optgroup", { label: "Listeners" }, listeners.slice(0, rowsMax).map(({ subject, name }) => option("listener:" + subject, name))),
       h("optgroup", { label: "Clusters" }, shown.map((one) => option("cluster:" + one.name, one.name))),
       h("optgroup", { label: "Hosts" }, shown.flatMap((one) =>
         one.hosts.slice(0, 20).map((host) => option(`host:${one.name}|${host.address}`, `${one.name} · ${host.address}`)))));
@@ -99,12 +100,20 @@ export class Overview {
     replace(this.tiles, shown.map(([name, value, mark]) => h("div", { class: "tile " + (mark ?? "") }, h("dt", {}, name), h("dd", {}, value ?? "–"))));
   }
 
+  /// Those of the configuration, and any other that counts something (removed, and draining).
+  listeners(current) {
+    const names = new Map(this.context.listenerNames);
+    for (const subject of current.subjects.listener.keys()) if (!names.has(subject)) names.set(subject, subject);
+    names.delete("admin");
+    return [...names].map(([subject, name]) => ({ subject, name })).sort((a, b) => a.name.localeCompare(b.name));
+  }
+
   // Tables
 
   table(title, columns, rows, left) {
     return h("section", { class: "panel" }, h("h2", {}, title),
       h("div", { class: "scroller", tabindex: 0, role: "region", "aria-label": title }, h("table", {},
-        h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows))),
+        h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col", class: name === sparkTitle ? "sparkhead" : null }, name)))), h("tbody", {}, rows))),
       left > 0 && h("p", { class: "hint" }, `${left} more have less traffic: the search on the statistics page finds them.`));
   }
 
@@ -128,14 +137,14 @@ export class Overview {
 
   listenerTable(current) {
     const { history } = this.context;
-    const names = [...current.subjects.listener.keys()].filter((name) => name !== "admin").sort();
-    const rows = names.slice(0, rowsMax).map((name) => {
-      const points = history.get("listener:" + name);
+    const names = this.listeners(current);
+    const rows = names.slice(0, rowsMax).map(({ subject, name }) => {
+      const points = history.get("listener:" + subject);
       const point = points[points.length - 1];
-      return h("tr", {}, this.chooser("listener:" + name, name), this.cells(point, points), h("td", {}, whole(point?.connections ?? 0)));
+      return h("tr", {}, this.chooser("listener:" + subject, name), this.cells(point, points), h("td", {}, whole(point?.connections ?? 0)));
     });
     if (rows.length === 0) return null;
-    return this.table("Listeners", ["Listener", "Last 2 min", "Requests", "5xx", "Connections"], rows, names.length - rows.length);
+    return this.table("Listeners", ["Listener", sparkTitle, "Requests", "5xx", "Connections"], rows, names.length - rows.length);
   }
 
   clusterTable(current) {
@@ -151,7 +160,7 @@ export class Overview {
         h("td", {}, h("span", { class: "hosts" }, one.hosts.slice(0, 24).map((host) => healthMark(host.health, `${host.address}: ${host.why || host.health}`))), ` ${good} of ${one.hosts.length}`));
     });
     if (rows.length === 0) return null;
-    return this.table("Clusters", ["Cluster", "Last 2 min", "Requests", "5xx", "p50", "p99", "Healthy hosts"], rows, sorted.length - rows.length);
+    return this.table("Clusters", ["Cluster", sparkTitle, "Requests", "5xx", "p50", "p99", "Healthy hosts"], rows, sorted.length - rows.length);
   }
 
   /// The hosts of the cluster that is shown.
@@ -166,6 +175,6 @@ export class Overview {
         this.cells(points[points.length - 1], points), h("td", {}, whole(host.stats.cx_active ?? 0)),
         h("td", {}, whole(host.stats.cx_connect_fail ?? 0)), h("td", {}, String(host.weight)), h("td", {}, host.zone || "–"));
     });
-    return this.table(`Hosts of ${name}`, ["Host", "Last 2 min", "Requests", "Errors", "Connections", "Connect failures", "Weight", "Zone"], rows, status.hosts.length - rows.length);
+    return this.table(`Hosts of ${name}`, ["Host", sparkTitle, "Requests", "Errors", "Connections", "Connect failures", "Weight", "Zone"], rows, status.hosts.length - rows.length);
   }
 }

@@ -2,7 +2,7 @@
 // keyboard. Colours are classes of the style sheet.
 
 import { h, replace, setText, svg } from "./dom.js";
-import { time } from "./format.js";
+import { duration, time } from "./format.js";
 
 const height = 150;
 const margin = { left: 46, right: 8, top: 8, bottom: 20 };
@@ -69,10 +69,16 @@ export class Plot {
     return this.points.filter((point) => point.at >= last - this.windowMs);
   }
 
+  /// What the axis shows: as long as there is something to see, a minute at least, the chosen time at most.
+  get spanMs() {
+    const [first, last] = [this.points[0]?.at ?? 0, this.points[this.points.length - 1]?.at ?? 0];
+    return Math.min(this.windowMs, Math.max(60000, Math.ceil((last - first) / 30000) * 30000));
+  }
+
   x(at) {
     const last = this.points[this.points.length - 1]?.at ?? 0;
     const width = this.width - margin.left - margin.right;
-    return margin.left + width * (1 - (last - at) / this.windowMs);
+    return margin.left + width * (1 - (last - at) / this.spanMs);
   }
 
   draw() {
@@ -103,17 +109,16 @@ export class Plot {
 
   grid(top, y) {
     const steps = [0, 0.5, 1].map((share) => share * top);
-    const minutes = Math.round(this.windowMs / 60000);
     return [
       steps.map((value) => svg("line", { class: "grid", x1: margin.left, x2: this.width - margin.right, y1: y(value), y2: y(value) })),
       steps.map((value) => svg("text", { class: "axis", x: margin.left - 6, y: y(value) + 4, "text-anchor": "end" }, this.format(value))),
-      svg("text", { class: "axis", x: margin.left, y: height - 4 }, `${minutes} min ago`),
+      svg("text", { class: "axis", x: margin.left, y: height - 4 }, `${duration(this.spanMs / 1000)} ago`),
       svg("text", { class: "axis", x: this.width - margin.right, y: height - 4, "text-anchor": "end" }, "now"),
     ];
   }
 
   marks() {
-    const first = (this.points[this.points.length - 1]?.at ?? 0) - this.windowMs;
+    const first = (this.points[this.points.length - 1]?.at ?? 0) - this.spanMs;
     return this.versions.filter((one) => !one.isFirst && one.at >= first).map((one) => {
       const x = this.x(one.at);
       return svg("g", { class: "version" },
@@ -163,7 +168,7 @@ export function sparkline(points, key, className) {
   const tall = 22;
   const values = points.slice(-60).map((point) => point[key] ?? 0);
   const top = Math.max(1e-9, ...values);
-  const step = width / Math.max(1, 59);
+  const step = width / Math.max(9, values.length - 1);
   const from = width - (values.length - 1) * step;
   const d = values.map((value, i) => `${i ? "L" : "M"}${(from + i * step).toFixed(1)} ${(tall - 2 - (value / top) * (tall - 4)).toFixed(1)}`).join("");
   return svg("svg", { class: "spark", viewBox: `0 0 ${width} ${tall}`, "aria-hidden": "true" }, svg("path", { class: "line " + className, d }));

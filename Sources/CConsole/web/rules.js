@@ -86,7 +86,7 @@ export const rules = {
   overflows: (c) => c.clusters(({ subject, stats }) => {
     const lost = stats.rate("upstream_rq_pending_overflow") + stats.rate("upstream_rq_retry_overflow");
     if (lost <= 0) return [];
-    return [finding("cluster", subject, "bad", `${rate(lost)} are refused by circuit breakers`, "Flag UO in the access log. Raise the threshold or add hosts.")];
+    return [finding("cluster", subject, "bad", `circuit breakers refuse requests or retries (${rate(lost)})`, "Flag UO in the access log. Raise the threshold or add hosts.")];
   }),
 
   panic: (c) => c.clusters(({ subject, stats }) => {
@@ -111,19 +111,19 @@ export const rules = {
   noCluster: (c) => c.each("http", ({ subject, stats }) => {
     const lost = stats.rate("no_cluster");
     if (lost <= 0) return [];
-    return [finding("manager", subject, "bad", `${rate(lost)} go to a cluster that does not exist`, "cluster_header names a cluster that the configuration has not (flag NC).")];
+    return [finding("manager", subject, "bad", `requests go to a cluster that does not exist (${rate(lost)})`, "cluster_header names a cluster that the configuration has not (flag NC).")];
   }),
 
   refusedConnections: (c) => c.each("listener", ({ subject, stats }) => {
     const lost = ["downstream_cx_overflow", "downstream_cx_overload_reject", "downstream_global_cx_overflow"].reduce((sum, leaf) => sum + stats.rate(leaf), 0);
     if (lost <= 0) return [];
-    return [finding("listener", subject, "bad", `${rate(lost)} connections are refused`, "A limit of connections is reached: docs/limits.md.")];
+    return [finding("listener", subject, "bad", `connections are refused (${rate(lost)})`, "A limit of connections is reached: docs/limits.md.")];
   }),
 
   noFilterChain: (c) => c.each("listener", ({ subject, stats }) => {
     const lost = stats.rate("no_filter_chain_match");
     if (lost <= 0) return [];
-    return [finding("listener", subject, "warn", `${rate(lost)} connections match no filter chain`, "They are closed. Their server name, address or protocol is in no filter_chain_match.")];
+    return [finding("listener", subject, "warn", `connections match no filter chain (${rate(lost)})`, "They are closed. Their server name, address or protocol is in no filter_chain_match.")];
   }),
 
   acceptPaused: (c) => c.each("listener", ({ subject, stats }) =>

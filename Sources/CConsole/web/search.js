@@ -16,12 +16,13 @@ export class Statistics {
       type: "search", class: "searchbox", placeholder: "timeout, retry, payments 5xx, handshake …", "aria-label": "Search statistics by name or meaning",
       autocomplete: "off", spellcheck: "false", oninput: () => this.later(),
     });
-    this.used = h("input", { type: "checkbox", checked: true, onchange: () => this.later() });
+    this.used = h("input", { type: "checkbox", onchange: () => this.later() });
     this.hint = h("p", { class: "hint", role: "status" });
     this.results = h("div", { class: "results" });
+    this.panel = h("section", { class: "panel" }, this.results);
     this.element = h("div", {}, h("h2", {}, "Statistics"),
       h("div", { class: "toolbar" }, this.box, h("label", {}, this.used, " only what has counted something")), this.hint,
-      h("section", { class: "panel" }, this.results));
+      this.panel);
     this.last = null;
     this.round = 0;
   }
@@ -47,6 +48,7 @@ export class Statistics {
   async ask() {
     const text = this.box.value.trim();
     if (text === "" || !this.entries) {
+      this.panel.hidden = false;
       replace(this.results, placeholder("Type what you look for: a part of a name, or a word of what it means."));
       this.hint.textContent = "";
       return;
@@ -60,6 +62,7 @@ export class Statistics {
       const { stats } = await answer.json();
       if (round === this.round) this.found(stats, text);
     } catch (error) {
+      this.panel.hidden = false;
       replace(this.results, h("p", { class: "bad" }, error.message));
     }
     this.isAsking = false;
@@ -78,6 +81,7 @@ export class Statistics {
     this.last = { at, values: new Map(rows.map((row) => [row.name, row.value])) };
     this.hint.textContent = rows.length === 0 ? "Nothing found." + (this.used.checked ? " Perhaps what has not counted anything yet: take the tick away." : "")
       : rows.length > rowsMax ? `${whole(rows.length)} statistics, the first ${rowsMax} of them.` : `${whole(rows.length)} ${rows.length === 1 ? "statistic" : "statistics"}.`;
+    this.panel.hidden = rows.length === 0;
     replace(this.results, rows.slice(0, rowsMax).map((row) => this.row(row, text, before, at)));
   }
 
@@ -101,7 +105,7 @@ function withUnit(value, unit) {
     case "bytes": return bytes(value);
     case "ms": return milliseconds(value);
     case "s": return duration(value);
-    case "": case undefined: return whole(value);
+    case "-": case undefined: return whole(value);
     default: return `${whole(value)} ${unit}`;
   }
 }

@@ -13,12 +13,14 @@ export class Try {
     this.fields = {
       listener: h("select", { id: "try-listener" }),
       method: h("select", { id: "try-method" }, methods.map(option)),
-      scheme: h("select", { id: "try-scheme" }, ["http", "https"].map(option)),
+      scheme: h("select", { id: "try-scheme", onchange: () => this.showTLS() }, ["http", "https"].map(option)),
+      sni: h("input", { id: "try-sni", placeholder: "the authority", autocomplete: "off", spellcheck: "false" }),
+      alpn: h("select", { id: "try-alpn" }, h("option", { value: "" }, "none"), ["h2", "http/1.1"].map(option)),
       authority: h("input", { id: "try-authority", placeholder: "example.com", autocomplete: "off", spellcheck: "false" }),
       path: h("input", { id: "try-path", value: "/", autocomplete: "off", spellcheck: "false" }),
       headers: h("textarea", { id: "try-headers", placeholder: "x-version: canary\ncookie: a=b", spellcheck: "false" }),
     };
-    const names = { listener: "Listener", method: "Method", scheme: "Scheme", authority: "Authority (host)", path: "Path and query", headers: "Headers, one a line" };
+    const names = { listener: "Listener", method: "Method", scheme: "Scheme", sni: "Server name (SNI)", alpn: "Offers (ALPN)", authority: "Authority (host)", path: "Path and query", headers: "Headers, one a line" };
     const rows = Object.entries(this.fields).flatMap(([name, field]) => [h("label", { for: "try-" + name }, names[name]), field]);
     this.answer = h("div", { "aria-live": "polite" });
     const form = h("form", { class: "form", onsubmit: (event) => {
@@ -26,6 +28,16 @@ export class Try {
       this.submit();
     } }, rows, h("div", { class: "buttons" }, h("button", { class: "strong" }, "Explain"), h("span", { class: "hint" }, "Nothing is sent to a host.")));
     this.element = h("div", {}, h("h2", {}, "Try a request"), form, this.answer);
+    this.showTLS();
+  }
+
+  /// What only a TLS client has.
+  showTLS() {
+    for (const field of [this.fields.sni, this.fields.alpn]) {
+      field.hidden = this.fields.scheme.value !== "https";
+      const label = this.element.querySelector(`label[for="${field.id}"]`);
+      label.hidden = field.hidden;
+    }
   }
 
   show() {
@@ -39,7 +51,13 @@ export class Try {
 
   query() {
     const query = new URLSearchParams();
-    for (const name of ["listener", "method", "scheme", "authority", "path"]) query.append(name, this.fields[name].value.trim());
+    for (const name of ["listener", "method", "authority", "path"]) query.append(name, this.fields[name].value.trim());
+    if (this.fields.scheme.value === "https") {
+      query.append("tls", "true");
+      query.append("sni", this.fields.sni.value.trim() || this.fields.authority.value.trim().replace(/:\d+$/, ""));
+    }
+    const alpn = this.fields.alpn.value;
+    if (alpn !== "") query.append("alpn", alpn);
     for (const line of this.fields.headers.value.split("\n")) if (line.trim() !== "") query.append("header", line.trim());
     // The admin takes a plus as a plus.
     return query.toString().replaceAll("+", "%20");
@@ -63,19 +81,34 @@ export class Try {
   }
 }
 
-const stops = ["listener", "filter_chain", "virtual_host", "route", "cluster", "host"];
+const stops = ["listener", "filter_chain", "virtual_host", "route", "cluster"];
+const good = ["forward", "tcp_proxy", "redirect", "direct_response", "echo"];
 
-/// The way in one line, then everything that the answer says.
+/// What comes of it, the way in one line, then everything that the answer says, a panel for each step.
 export function explanation(answer) {
-  const way = stops.filter((name) => answer[name] !== undefined && answer[name] !== null).map((name) => [name, brief(answer[name])]);
+  const way = stops.filter((name) => answer[name] !== undefined && answer[name] !== null).map((name) => [name, stopText(name, answer[name])]);
   const line = way.flatMap(([name, text], i) => [
     i > 0 && h("span", { class: "arrow", "aria-hidden": "true" }, "→"), h("span", { class: "stop" }, h("small", {}, words(name)), text),
   ]);
-  return [h("div", { class: "answer-line" }, line), h("div", { class: "steps" }, tree(answer))];
+  const panels = Object.entries(answer).filter(([, value]) => typeof value === "object" && value !== null);
+  return [outcome(answer), h("div", { class: "answer-line" }, line),
+    h("div", { class: "steps" }, panels.map(([name, value]) => h("section", { class: "panel" }, h("h3", {}, words(name)), facts(value))))];
+}
+
+function outcome(answer) {
+  const { outcome, because, status, response_flags: flags, location } = answer;
+  if (outcome === undefined) return null;
+  const more = [status && `status ${status}`, flags && `response flags ${flags}`, location && `location ${location}`].filter(Boolean);
+  return h("p", { class: "outcome-line " + (good.includes(outcome) ? "fine" : "bad") },
+    h("strong", {}, words(outcome)), because && `: ${because}`, more.length > 0 && ` (${more.join(", ")})`);
+}
+
+function stopText(name, value) {
+  return (name === "route" && value.match) || brief(value);
 }
 
 function brief(value) {
-  if (typeof value !== "object") return String(value);
+  if (typeof value !== "object" || value === null) return String(value);
   return String(value.name ?? value.address ?? value.match ?? Object.values(value).find((one) => typeof one !== "object") ?? "");
 }
 
@@ -84,15 +117,23 @@ export function words(key) {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-/// Any JSON as nested lists: short ones open, long ones folded.
-export function tree(value) {
-  if (Array.isArray(value)) {
-    return h("ol", {}, value.map((one) => h("li", {}, typeof one === "object" && one !== null ? [h("span", { class: "key" }, brief(one)), h("div", { class: "steps" }, tree(one))] : String(one))));
-  }
-  return h("ul", {}, Object.entries(value).map(([key, one]) => {
-    if (one === null || typeof one !== "object") return h("li", {}, h("span", { class: "key" }, words(key)), String(one));
-    const amount = Array.isArray(one) ? one.length : Object.keys(one).length;
-    const label = [h("span", { class: "key" }, words(key)), Array.isArray(one) ? `${amount}` : brief(one)];
-    return h("li", {}, h("details", { open: amount <= 8 }, h("summary", {}, label), h("div", { class: "steps" }, tree(one))));
-  }));
+/// Any JSON: names and values; a list of small things a line each, the first of them strong.
+export function facts(value) {
+  if (Array.isArray(value)) return h("ul", { class: "facts-list" }, value.map((one) => h("li", {}, line(one))));
+  return h("dl", { class: "facts-table" }, Object.entries(value).map(([key, one]) => [
+    h("dt", {}, words(key)), h("dd", {}, one === null || typeof one !== "object" ? String(one) : folded(one)),
+  ]));
+}
+
+function line(value) {
+  if (value === null || typeof value !== "object") return String(value);
+  const entries = Object.values(value);
+  if (entries.some((one) => typeof one === "object" && one !== null)) return facts(value);
+  return [h("b", {}, String(entries[0])), entries.length > 1 && h("span", {}, " " + entries.slice(1).map(String).join(" · "))];
+}
+
+function folded(value) {
+  const amount = Array.isArray(value) ? value.length : Object.keys(value).length;
+  if (amount === 0) return "none";
+  return amount <= 12 ? facts(value) : h("details", {}, h("summary", {}, `${amount}`), facts(value));
 }

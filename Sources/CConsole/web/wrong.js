@@ -26,14 +26,20 @@ export class Wrong {
     replace(this.now, open.length > 0 ? open.map((problem) => this.card(problem, current.at)) : this.allIsWell());
     const over = problems.over.slice(0, 10);
     replace(this.past, over.length > 0 && [h("h2", {}, "Over"), h("ul", { class: "plain" }, over.map((one) => h("li", {},
-      h("strong", {}, title(one)), `: ${one.phrase}; from ${time(one.since, current.at)} to ${time(one.until, current.at)}`)))]);
+      h("strong", {}, this.named(one)), `: ${one.phrase}; from ${time(one.since, current.at)} to ${time(one.until, current.at)}`)))]);
+  }
+
+  /// Listeners are known by their names, not by what their statistics are called.
+  named(problem) {
+    const name = problem.kind === "listener" ? this.context.listenerNames.get(problem.subject) : null;
+    return title(name ? { ...problem, subject: name } : problem);
   }
 
   card(problem, now) {
     const link = { cluster: `#overview/cluster:${problem.subject}`, listener: `#overview/listener:${problem.subject}` }[problem.kind];
     return h("article", { class: "card " + problem.severity },
       h("p", { class: "sentence" }, h("span", { class: "badge", "aria-hidden": "true" }, problem.severity === "bad" ? "!" : "?"),
-        h("strong", {}, problem.title), `: ${problem.what}; `, h("span", { class: "began" }, problem.began), "."),
+        h("strong", {}, this.named(problem)), `: ${problem.what}; `, h("span", { class: "began" }, problem.began), "."),
       problem.advice.map((line) => h("p", { class: "advice" }, line)),
       h("p", { class: "hint" }, `For ${duration((now - problem.since) / 1000)}. `,
         link && h("a", { href: link }, "Show its traffic"), link && " · ", h("a", { href: "#changes" }, "What changed")));
