@@ -110,6 +110,9 @@ package final class Configurator {
     package private(set) var clusters: [LiveCluster] = []
     package private(set) var document: ServedDocument?
     package private(set) var adminLogs: AdminLogs?
+    /// As the first configuration said.
+    package private(set) var statistics = StatisticsConfig()
+    private var statisticsHash: ContentHash?
     package var node = NodeOverrides()
     /// What is served now: its overrides survive a new configuration.
     package var runtime = RuntimeValues() { didSet { environment.runtime.adopt(runtime) } }
@@ -130,6 +133,8 @@ package final class Configurator {
     /// Addresses with open listening sockets.
     package var openAddressCount: Int { sockets.count }
     package private(set) var warnings: [ConfigError] = []
+    /// What explainers of configurations that are not served look at.
+    private var explained: [Compilation] = []
 
     package init(
         stats: StatRegistry, filters: FilterRegistry, workers: Int, publisher: PlanPublisher,
@@ -160,10 +165,21 @@ package final class Configurator {
         if !compilation.diagnostics.errors.isEmpty { throw ConfigErrors(compilation.diagnostics.sortedErrors) }
     }
 
+    /// Compiled and not served: for who asks what it would do with a request. Valid as long as this configurator is.
+    package func explainer(_ document: ConfigDocument) throws(ConfigErrors) -> RouteExplainer {
+        let compilation = Compilation(environment, node.applied(to: document))
+        let result = compile(compilation)
+        if !compilation.diagnostics.errors.isEmpty { throw ConfigErrors(compilation.diagnostics.sortedErrors) }
+        explained.append(compilation)
+        return RouteExplainer(listeners: result.listeners, clusters: result.clusters)
+    }
+
     private struct Result {
         var listeners: [LiveListener] = []
         var clusters: [LiveCluster] = []
         var adminLogs: AdminLogs?
+        var statistics = StatisticsConfig()
+        var statisticsHash = ContentHash()
     }
 
     private func compile(_ compilation: Compilation) -> Result {
@@ -171,6 +187,14 @@ package final class Configurator {
         compileClusters(compilation, &result)
         compileListeners(compilation, &result)
         result.adminLogs = AdminLogCompiler(compilation: compilation).compile()
+        let statistics = StatisticsCompiler(compilation: compilation)
+        result.statistics = statistics.compile()
+        result.statisticsHash = statistics.hash
+        if let statisticsHash, statisticsHash != result.statisticsHash {
+            compilation.diagnostics.warning(
+                Place.root.at("stats_config"), "how statistics are named, kept and sent is read when the process starts",
+                suggestion: "restart for it to change")
+        }
         return result
     }
 
@@ -270,6 +294,11 @@ package final class Configurator {
         } else {
             result.adminLogs?.part.destroy(environment.stats, environment.clusterSlots)
         }
+        if statisticsHash == nil {
+            statistics = result.statistics
+            statistics.apply(to: environment.stats)
+            statisticsHash = result.statisticsHash
+        }
         self.document = ServedDocument(document)
         let old = Dictionary(clusters.map { ($0.name, $0) }, uniquingKeysWith: { a, _ in a })
         let added = result.clusters.filter { live in unsafe live.config == nil }
@@ -295,6 +324,7 @@ package final class Configurator {
     }
 
     private func open(_ live: LiveListener) throws(ListenError) {
+        guard live.draft.binds else { return }
         for address in live.draft.addresses {
             live.draft.part.sockets.append(try sockets.acquire(address, backlog: live.draft.backlog))
         }
@@ -309,16 +339,20 @@ package final class Configurator {
         let slot = environment.listenerSlots.acquire(live.draft.key)
         part.onDestroy { [environment] in environment.listenerSlots.release(slot) }
         config.slot = slot
-        config.addresses = part.arena.array(
+        config.addresses = live.draft.binds ? boundAddresses(part) : part.arena.array(live.draft.addresses.map(ListenAddress.init(without:)))
+        live.addresses = live.draft.binds ? part.sockets.map(\.bound) : live.draft.addresses
+        for draft in live.draft.tls { finish(draft, owner: part) }
+        unsafe live.config = unsafe part.arena.store(config)
+    }
+
+    private func boundAddresses(_ part: PlanPart) -> FrozenArray<ListenAddress> {
+        part.arena.array(
             part.sockets.map { group in
                 var address = ListenAddress()
                 address.address = group.bound
                 address.sockets = part.arena.array(group.descriptors)
                 return address
             })
-        live.addresses = part.sockets.map(\.bound)
-        for draft in live.draft.tls { finish(draft, owner: part) }
-        unsafe live.config = unsafe part.arena.store(config)
     }
 
     /// A context stays as long as its owner's part, whose connections may still ask for it.
@@ -460,6 +494,7 @@ package final class Configurator {
                 if live.isStopped { return nil }
                 return unsafe live.config.map { unsafe ListenerSlot(part: live.draft.part.id, config: $0) }
             })
+        plan.indexListeners(arena)
         let bySlot = Dictionary(
             clusters.compactMap { live in unsafe live.config.map { unsafe ($0.pointee.slot, live) } }, uniquingKeysWith: { a, _ in a })
         if let any = clusters.first, let config = unsafe any.config, let set = unsafe any.set {

@@ -60,6 +60,7 @@ public struct Connection {
     public var logFlags: UInt32 = 0
     /// When bytes last moved, in milliseconds of the worker's clock.
     public var activeMs: UInt64 = 0
+    package internal(set) var buffered = BufferedBytes()
     public var remote = SocketAddress()
     public var local = SocketAddress()
 
@@ -98,7 +99,7 @@ public struct Connection {
 /// What a completion or a timer is about: the top byte of its token.
 public enum Operation: UInt8 {
     case none, accept, receive, send, connect, close, cancel, timer, message, poll, read, streamTimer, acceptTimer,
-        codecTimer, handshakeTimer, hostTimer, other
+        codecTimer, handshakeTimer, hostTimer, handover, handoverFailed, other
 
     @inline(__always)
     public func token(_ handle: Handle) -> UInt64 { UInt64(rawValue) << 56 | handle.raw }

@@ -10,6 +10,7 @@ package enum CommandTable {
         SmallCommands.contention,
         CPUProfileCommands.cpuProfiler,
         DrainListenersCommand.command,
+        ExplainCommand.command,
         HealthCheckCommands.fail,
         HealthCheckCommands.ok,
         ProfilingCommands.heapDump,

@@ -62,9 +62,8 @@ package enum ProfileTexts {
         var seen = Set<UInt64>()
         for stack in profile.stacks {
             for (depth, address) in stack.frames.enumerated() {
-                // The tool itself takes one off from all but the first.
-                let place = CodeMap.place(address, depth)
-                if seen.insert(place).inserted {
+                // Some versions of the tool look a return address up as it is, some take one off first.
+                for place in Set([address, CodeMap.place(address, depth)]) where seen.insert(place).inserted {
                     put("0x\(hex(place, digits: 16)) \(code.name(address, depth: depth))\n")
                 }
             }
