@@ -4,11 +4,14 @@ package struct AdminResponse {
     package var status: UInt16
     package var contentType: String
     package var body: BodySource
+    /// Beside those that every answer has.
+    package var headers: [(name: String, value: String)] = []
 
     package static let text = "text/plain; charset=UTF-8"
     /// What answers have that carry an error of a JSON command.
     package static let plainText = "text/plain"
     package static let json = "application/json"
+    package static let binary = "application/octet-stream"
     package static let html = "text/html; charset=UTF-8"
 
     package init(status: UInt16 = 200, contentType: String = AdminResponse.text, body: BodySource) {
