@@ -53,6 +53,7 @@ let package = Package(
         .target(name: "CMartlet"),
         .target(name: "CLiburing", linkerSettings: [.linkedLibrary("uring")]),
         .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
+        .target(name: "CECMA"),
         .target(name: "CYAML", linkerSettings: [.linkedLibrary("yaml")]),
         .target(name: "CAres", linkerSettings: [.linkedLibrary("cares")]),
         .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
@@ -84,7 +85,7 @@ let package = Package(
             name: "Extensions", dependencies: ["Pipeline", "Matching", "EnvoyAPI", "CMartlet"], swiftSettings: dataPlane),
         .target(
             name: "Control",
-            dependencies: ["EnvoyAPI", "Matching", "Pipeline", "CAres", "COpenSSL"], swiftSettings: small),
+            dependencies: ["EnvoyAPI", "Matching", "Pipeline", "CAres", "CECMA", "COpenSSL"], swiftSettings: small),
         .target(name: "Admin", dependencies: ["Control", "Pipeline", "Stats"], swiftSettings: small),
         .executableTarget(
             name: "martlet",

@@ -112,6 +112,9 @@ package final class Configurator {
     package private(set) var clusters: [LiveCluster] = []
     package private(set) var document: ServedDocument?
     package private(set) var adminLogs: AdminLogs?
+    /// As the first configuration said.
+    package private(set) var statistics = StatisticsConfig()
+    private var statisticsHash: ContentHash?
     package var node = NodeOverrides()
     /// What is served now: its overrides survive a new configuration.
     package var runtime = RuntimeValues() { didSet { environment.runtime.adopt(runtime) } }
@@ -132,6 +135,8 @@ package final class Configurator {
     /// Addresses with open listening sockets.
     package var openAddressCount: Int { sockets.count }
     package private(set) var warnings: [ConfigError] = []
+    /// What explainers of configurations that are not served look at.
+    private var explained: [Compilation] = []
 
     package init(
         stats: StatRegistry, filters: FilterRegistry, workers: Int, publisher: PlanPublisher,
@@ -162,10 +167,21 @@ package final class Configurator {
         if !compilation.diagnostics.errors.isEmpty { throw ConfigErrors(compilation.diagnostics.sortedErrors) }
     }
 
+    /// Compiled and not served: for who asks what it would do with a request. Valid as long as this configurator is.
+    package func explainer(_ document: ConfigDocument) throws(ConfigErrors) -> RouteExplainer {
+        let compilation = Compilation(environment, node.applied(to: document))
+        let result = compile(compilation)
+        if !compilation.diagnostics.errors.isEmpty { throw ConfigErrors(compilation.diagnostics.sortedErrors) }
+        explained.append(compilation)
+        return RouteExplainer(listeners: result.listeners, clusters: result.clusters)
+    }
+
     private struct Result {
         var listeners: [LiveListener] = []
         var clusters: [LiveCluster] = []
         var adminLogs: AdminLogs?
+        var statistics = StatisticsConfig()
+        var statisticsHash = ContentHash()
     }
 
     private func compile(_ compilation: Compilation) -> Result {
@@ -173,6 +189,14 @@ package final class Configurator {
         compileClusters(compilation, &result)
         compileListeners(compilation, &result)
         result.adminLogs = AdminLogCompiler(compilation: compilation).compile()
+        let statistics = StatisticsCompiler(compilation: compilation)
+        result.statistics = statistics.compile()
+        result.statisticsHash = statistics.hash
+        if let statisticsHash, statisticsHash != result.statisticsHash {
+            compilation.diagnostics.warning(
+                Place.root.at("stats_config"), "how statistics are named, kept and sent is read when the process starts",
+                suggestion: "restart for it to change")
+        }
         return result
     }
 
@@ -271,6 +295,11 @@ package final class Configurator {
             adminLogs = result.adminLogs
         } else {
             result.adminLogs?.part.destroy(environment.stats, environment.clusterSlots)
+        }
+        if statisticsHash == nil {
+            statistics = result.statistics
+            statistics.apply(to: environment.stats)
+            statisticsHash = result.statisticsHash
         }
         self.document = ServedDocument(document)
         let old = Dictionary(clusters.map { ($0.name, $0) }, uniquingKeysWith: { a, _ in a })

@@ -42,7 +42,6 @@ package final class Server {
     private static let tickMs: UInt64 = 50
     /// How long the end of the process waits for access logs that nobody reads.
     private static let logFlushLimitMs = 2000
-    private static let histogramFlushMs: UInt64 = 5000
 
     package let options: ServerOptions
     package let stats: StatRegistry
@@ -55,7 +54,8 @@ package final class Server {
     private let signals: Int32
     private let signalBytes = UnsafeMutableRawPointer.allocate(byteCount: 128, alignment: 8)
     private let tick = UnsafeMutablePointer<TimerNode>.allocate(capacity: 1)
-    private var flushAtMs: UInt64 = 0
+    /// There from `start` on.
+    package private(set) var statisticsFlush: StatisticsFlush?
     private var drainDeadlineMs: UInt64 = 0
     package private(set) var isDraining = false
     private var socketsAreClosed = false
@@ -133,6 +133,11 @@ package final class Server {
         publisher.wake = { [unowned self] in wakeWorkers() }
         configurationApplied()
         refreshStatistics()
+        if let reactor = configurator.dns {
+            statisticsFlush = StatisticsFlush(stats, configurator.statistics, reactor) { [unowned self] in
+                refreshStatistics()
+            }
+        }
     }
 
     private func configurationApplied() {
@@ -212,6 +217,7 @@ package final class Server {
         unsafe main.timers.arm(tick, at: main.nowMs + Server.tickMs)
         if options.watches, let path = options.configPath { watch = FileWatch(path) }
         readSignals()
+        statisticsFlush?.start()
         martlet_release_spare_memory()
         main.run()
         for thread in threads { thread.mailbox.stop() }
@@ -313,11 +319,6 @@ package final class Server {
         let retired = stats.retiredScopes()
         if !retired.isEmpty { stats.recycle(retired) }
         countParts()
-        if main.nowMs >= flushAtMs {
-            flushAtMs = main.nowMs + Server.histogramFlushMs
-            stats.flushHistograms()
-            refreshStatistics()
-        }
         statistics.stopped(listeners: listenerDrain.ticked(nowMs: main.nowMs))
         configurator.endDrains(nowMs: main.nowMs)
         statistics.draining(listeners: configurator.draining.removedCount)

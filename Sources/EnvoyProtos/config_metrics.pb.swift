@@ -47,12 +47,22 @@ public nonisolated struct Envoy_Config_Metrics_V3_StatsConfig: Sendable {
 
   public var histogramBucketSettings: [Envoy_Config_Metrics_V3_HistogramBucketSettings] = []
 
+  public var allowDefaultTagOverrides: SwiftProtobuf.Google_Protobuf_BoolValue {
+    get {_allowDefaultTagOverrides ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
+    set {_allowDefaultTagOverrides = newValue}
+  }
+  /// Returns true if `allowDefaultTagOverrides` has been explicitly set.
+  public var hasAllowDefaultTagOverrides: Bool {self._allowDefaultTagOverrides != nil}
+  /// Clears the value of `allowDefaultTagOverrides`. Subsequent reads from it will return its default value.
+  public mutating func clearAllowDefaultTagOverrides() {self._allowDefaultTagOverrides = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
   fileprivate var _useAllDefaultTags: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
   fileprivate var _statsMatcher: Envoy_Config_Metrics_V3_StatsMatcher? = nil
+  fileprivate var _allowDefaultTagOverrides: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
 }
 
 public nonisolated struct Envoy_Config_Metrics_V3_StatsMatcher: Sendable {
@@ -173,7 +183,7 @@ fileprivate nonisolated let _protobuf_package = "envoy.config.metrics.v3"
 
 nonisolated extension Envoy_Config_Metrics_V3_StatsConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".StatsConfig"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}stats_tags\0\u{3}use_all_default_tags\0\u{3}stats_matcher\0\u{3}histogram_bucket_settings\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}stats_tags\0\u{3}use_all_default_tags\0\u{3}stats_matcher\0\u{3}histogram_bucket_settings\0\u{3}allow_default_tag_overrides\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -185,6 +195,7 @@ nonisolated extension Envoy_Config_Metrics_V3_StatsConfig: SwiftProtobuf.Message
       case 2: try { try decoder.decodeSingularMessageField(value: &self._useAllDefaultTags) }()
       case 3: try { try decoder.decodeSingularMessageField(value: &self._statsMatcher) }()
       case 4: try { try decoder.decodeRepeatedMessageField(value: &self.histogramBucketSettings) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._allowDefaultTagOverrides) }()
       default: break
       }
     }
@@ -207,6 +218,9 @@ nonisolated extension Envoy_Config_Metrics_V3_StatsConfig: SwiftProtobuf.Message
     if !self.histogramBucketSettings.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.histogramBucketSettings, fieldNumber: 4)
     }
+    try { if let v = self._allowDefaultTagOverrides {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -215,6 +229,7 @@ nonisolated extension Envoy_Config_Metrics_V3_StatsConfig: SwiftProtobuf.Message
     if lhs._useAllDefaultTags != rhs._useAllDefaultTags {return false}
     if lhs._statsMatcher != rhs._statsMatcher {return false}
     if lhs.histogramBucketSettings != rhs.histogramBucketSettings {return false}
+    if lhs._allowDefaultTagOverrides != rhs._allowDefaultTagOverrides {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

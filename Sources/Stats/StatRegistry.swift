@@ -11,6 +11,8 @@ package final class StatRegistry {
         /// How many owners asked for this scope (two listeners with one `stat_prefix` share its counters).
         var uses: UInt32
         var generation: UInt32
+        /// What `stats_matcher` keeps out of every output.
+        var rejected = RejectedLeaves()
     }
 
     /// Slot and generation, so that an output in progress notices a scope that was recycled between two slices.
@@ -32,11 +34,22 @@ package final class StatRegistry {
     /// How names become tags, and which buckets histograms show: set once at start, from `stats_config`.
     package var tags = TagExtraction()
     package var buckets = HistogramBuckets()
+    /// `stats_config.stats_matcher`: true for the full names that are kept. Nil: all.
+    private(set) var accepts: ((Span<UInt8>) -> Bool)?
     /// Called before values are shown: for gauges that are worked out from something else.
     package var refresh: () -> Void = {}
 
     package init(workers: Int) {
         threads = (0...workers).map { _ in CellPages() }
+    }
+
+    /// Statistics whose full names `accepts` does not like are in no output from here on.
+    package func accept(_ accepts: ((Span<UInt8>) -> Bool)?) {
+        self.accepts = accepts
+        for at in records.indices {
+            guard let record = records[at] else { continue }
+            records[at]?.rejected = RejectedLeaves(record, accepts)
+        }
     }
 
     package var workerCount: Int { threads.count - 1 }
@@ -255,6 +268,7 @@ package final class StatRegistry {
         var record = record
         nextGeneration &+= 1
         record.generation = nextGeneration
+        record.rejected = RejectedLeaves(record, accepts)
         if let slot = freeSlots.popLast() {
             records[Int(slot)] = record
             return StatScopeRef(slot: slot, generation: record.generation)

@@ -60,6 +60,7 @@ public struct Connection {
     public var logFlags: UInt32 = 0
     /// When bytes last moved, in milliseconds of the worker's clock.
     public var activeMs: UInt64 = 0
+    package internal(set) var buffered = BufferedBytes()
     public var remote = SocketAddress()
     public var local = SocketAddress()
 

@@ -156,7 +156,7 @@ struct IdentityOptions: ParsableArguments {
         return node
     }
 
-    func tags() -> [(tag: String, value: String)] {
+    func tags() -> [TagExtraction.Custom] {
         statsTag.map { text in
             let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             guard parts.count == 2 else { fail("error: misformatted stats-tag '\(text)'") }
@@ -167,7 +167,7 @@ struct IdentityOptions: ParsableArguments {
             guard !parts[1].contains(".") else {
                 fail("error: misformatted stats-tag '\(text)' contains invalid char in '\(parts[1])'")
             }
-            return (parts[0], parts[1])
+            return TagExtraction.Custom(parts[0], .fixed(parts[1]))
         }
     }
 }

@@ -20,7 +20,7 @@ struct Serving {
         let config = command.config
         do throws(ServerError) {
             let server = try Server(options, filters: FilterRegistry(BuiltInFilters.all), log: log)
-            server.stats.tags.fixed = command.identity.tags()
+            server.stats.tags.commandLine = command.identity.tags()
             server.configurator.node = command.identity.node
             try start(server)
             if config.mode == .init_only { exit(0) }

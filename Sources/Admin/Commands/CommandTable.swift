@@ -10,6 +10,7 @@ package enum CommandTable {
         SmallCommands.contention,
         ProfilingCommands.cpuProfiler,
         DrainListenersCommand.command,
+        ExplainCommand.command,
         HealthCheckCommands.fail,
         HealthCheckCommands.ok,
         ProfilingCommands.heapDump,

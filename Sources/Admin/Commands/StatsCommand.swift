@@ -56,7 +56,9 @@ enum StatsCommand {
             return AdminResponse(error.text, status: 400)
         }
         context.server.refreshStatistics()
-        let body = StatsBody(context.stats, query)
+        let flush = context.server.statisticsFlush
+        if flush?.isForAdmin == true { flush?.begin() }
+        let body = StatsBody(context.stats, query, after: flush)
         if asPage { return AdminResponse(contentType: AdminResponse.html, body: StatsPage(body)) }
         return AdminResponse(
             contentType: format == .json ? AdminResponse.json : AdminResponse.text, body: body)
@@ -124,14 +126,20 @@ enum StatsCommand {
     }
 }
 
-/// The renderer as a body: one slice per piece.
+/// The renderer as a body: one slice per piece. Nothing yet while the flush runs that the request has begun
+/// (`stats_flush_on_admin`).
 final class StatsBody: BodySource {
     private var renderer: StatsRenderer
+    private let flush: StatisticsFlush?
 
-    init(_ stats: StatRegistry, _ query: StatsQuery) { renderer = StatsRenderer(stats, query) }
+    init(_ stats: StatRegistry, _ query: StatsQuery, after flush: StatisticsFlush? = nil) {
+        renderer = StatsRenderer(stats, query)
+        self.flush = flush?.isForAdmin == true ? flush : nil
+    }
 
     override func next(_ out: inout [UInt8]) -> Bool {
-        renderer.next(maxBytes: BodySource.pieceBytes) { slice in
+        if flush?.isRunning == true { return true }
+        return renderer.next(maxBytes: BodySource.pieceBytes) { slice in
             unsafe slice.withUnsafeBufferPointer { unsafe out.append(contentsOf: $0) }
         }
     }

@@ -48,6 +48,7 @@ struct ListenerCompiler {
         if message.hasPerConnectionBufferLimitBytes {
             config.bufferLimit = Int(message.perConnectionBufferLimitBytes.value)
         }
+        config.drainsWithHealth = message.drainType != .modifyOnly
         balance(message, key, part, place, &config)
         let statName = message.statPrefix.isEmpty ? addresses.first.map { "\($0)" } ?? key : message.statPrefix
         config.stats = part.scope(compilation.stats, StatPrefix.listener(statName), ListenerStat.self).base
@@ -118,11 +119,6 @@ struct ListenerCompiler {
     }
 
     private func refuseUnsupported(_ message: ListenerMessage, _ place: Place) {
-        if message.drainType == .modifyOnly {
-            diagnostics.warning(
-                place.at("drain_type"),
-                "MODIFY_ONLY is not looked at: the listener also drains when the server fails its health checks")
-        }
         diagnostics.unsupported(
             place, "envoy.config.listener.v3.Listener",
             [

@@ -66,6 +66,7 @@ extension Worker {
             unsafe gauge(server.pointee.http.pointee.stats, .downstreamCxHttp1Active, -1)
             unsafe gauge(http.pointee.stats, .downstreamCxActive, 1)
             unsafe gauge(http.pointee.stats, .downstreamCxHttp1Active, 1)
+            unsafe showBuffered(connection, http)
             if unsafe connection.pointee.tls != nil {
                 unsafe gauge(server.pointee.http.pointee.stats, .downstreamCxSslActive, -1)
                 unsafe gauge(http.pointee.stats, .downstreamCxSslActive, 1)

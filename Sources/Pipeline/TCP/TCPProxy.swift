@@ -37,6 +37,9 @@ extension Worker {
         unsafe connection.pointee.session = handle
         unsafe connection.pointee.config = unsafe UnsafeRawPointer(config)
         unsafe countTCP(config.pointee.stats, .downstreamCxTotal)
+        unsafe connections.showBuffered(
+            connection, rx: config.pointee.stats &+ TCPProxyStat.downstreamCxRxBytesBuffered.rawValue,
+            tx: config.pointee.stats &+ TCPProxyStat.downstreamCxTxBytesBuffered.rawValue)
         // At its end the socket may not know its peer any more.
         if unsafe !config.pointee.accessLogs.isEmpty { unsafe learnAddresses(connection) }
         if unsafe config.pointee.logIntervalMs != 0 {

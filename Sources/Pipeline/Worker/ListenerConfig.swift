@@ -27,6 +27,8 @@ package struct ListenerConfig: BitwiseCopyable {
     /// First statistic of `listener.<address>.worker_N.`, by worker.
     package var workerStats = FrozenArray<UInt32>()
     package var bufferLimit = 1 << 20
+    /// Its connections close behind their responses while the process fails health checks; not with `MODIFY_ONLY`.
+    package var drainsWithHealth = true
     package var accessLogs = FrozenArray<AccessLogConfig>()
     /// Chains with a match; empty: `only` takes every connection.
     package var chains = FrozenArray<FilterChainConfig>()

@@ -116,6 +116,7 @@ public final class Worker {
             buffers: try ProvidedBuffers(
                 ring: ring, count: options.receiveBuffers, size: options.receiveBufferBytes))
         connections = Connections(ring: ring, memory: memory, capacity: options.connectionsMax)
+        connections.cells = cells
         nowNs = Clock.monotonicNs()
         nowMs = nowNs / 1_000_000
         timers = TimerWheel(now: nowMs)

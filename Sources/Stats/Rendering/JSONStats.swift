@@ -63,7 +63,7 @@ struct JSONStats {
             }
         case .textReadout:
             let text = registry.text(id)
-            guard registry.isVisible(record, descriptor, isUsed: text != nil),
+            guard registry.isVisible(record, position.item, isUsed: text != nil),
                 isWanted(record, descriptor, .none, isUsed: text != nil)
             else { return }
             beginEntry(&out)
@@ -72,7 +72,7 @@ struct JSONStats {
         case .histogram:
             let merged = registry.histograms[id]
             let isWritten = merged != nil || registry.isWritten(histogram: id)
-            guard registry.isVisible(record, descriptor, isUsed: isWritten),
+            guard registry.isVisible(record, position.item, isUsed: isWritten),
                 isWanted(record, descriptor, .none, isUsed: merged != nil)
             else { return }
             beginHistogram(&out)

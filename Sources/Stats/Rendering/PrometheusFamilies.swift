@@ -21,6 +21,7 @@ struct PrometheusFamilies {
     /// Where the last statistic's labels stand: most of a scope's statistics have the same.
     private var lastLabels: Range<UInt32> = 0..<0
     private var scratch = TagScratch()
+    private var scratchLabels: [UInt8] = []
     private var name: [UInt8] = []
     /// Histograms whose buckets are not the standard ones.
     private var bounds: [StatID: [Double]] = [:]
@@ -47,12 +48,14 @@ struct PrometheusFamilies {
         let name = self.name
         if let filter, !filter(name.span) { return }
         registry.tags.extract(name.span, &scratch)
+        scratchLabels.removeAll(keepingCapacity: true)
+        PrometheusNames.labels(scratch, into: &scratchLabels)
         let entry = Entry(labels: storedLabels(), value: value)
         if let index = byName[scratch.extracted] {
             families[index].entries.append(entry)
         } else {
             byName[scratch.extracted] = families.count
-            families.append(Family(extracted: scratch.extracted, name: scratch.family, entries: [entry]))
+            families.append(Family(extracted: scratch.extracted, name: PrometheusNames.family(scratch.extracted), entries: [entry]))
         }
         if item.descriptor.kind == .histogram, !registry.buckets.settings.isEmpty {
             bounds[StatID(truncatingIfNeeded: value)] = registry.buckets.upperBounds(name.span)
@@ -67,9 +70,9 @@ struct PrometheusFamilies {
 
     private mutating func storedLabels() -> Range<UInt32> {
         let last = labelStore[Int(lastLabels.lowerBound)..<Int(lastLabels.upperBound)]
-        if !last.elementsEqual(scratch.labels) {
+        if !last.elementsEqual(scratchLabels) {
             let start = UInt32(labelStore.count)
-            labelStore += scratch.labels
+            labelStore += scratchLabels
             lastLabels = start..<UInt32(labelStore.count)
         }
         return lastLabels

@@ -100,7 +100,7 @@ struct PrometheusStats {
                 let id = record.base + item.leaf
                 let isMerged = registry.histograms[id] != nil
                 let isWritten = isMerged || registry.isWritten(histogram: id)
-                guard query.usedOnly ? isMerged : registry.isVisible(record, item.descriptor, isUsed: isWritten) else {
+                guard isMerged || !query.usedOnly, registry.isVisible(record, item, isUsed: isWritten) else {
                     continue
                 }
                 families.add(registry, record, item, .none, query.filter, value: UInt64(id))
@@ -111,7 +111,7 @@ struct PrometheusStats {
     private func isShown(
         _ registry: StatRegistry, _ record: StatRegistry.Record, _ item: StatSchema.Item, isUsed: Bool
     ) -> Bool {
-        isUsed || (!query.usedOnly && registry.isVisible(record, item.descriptor, isUsed: false))
+        (isUsed || !query.usedOnly) && registry.isVisible(record, item, isUsed: isUsed)
     }
 
     // MARK: writing
@@ -135,9 +135,9 @@ struct PrometheusStats {
             out.append(entry.value)
             out.append("\n")
         case .texts:
-            var scratch = TagScratch()
-            scratch.addLabel("text_value", registry.text(StatID(entry.value)) ?? "")
-            writeName(family, labels, "", scratch.labels, &out)
+            var label: [UInt8] = []
+            PrometheusNames.append("text_value".utf8, (registry.text(StatID(entry.value)) ?? "").utf8, to: &label)
+            writeName(family, labels, "", label, &out)
             out.append("0\n")
         case .histograms:
             writeHistogram(registry, family, entry, labels, &out)

@@ -45,7 +45,7 @@ struct TextStats {
             }
         case .textReadout:
             let text = registry.text(id)
-            guard registry.isVisible(record, descriptor, isUsed: text != nil) else { return }
+            guard registry.isVisible(record, position.item, isUsed: text != nil) else { return }
             if query.usedOnly && text == nil { return }
             guard writeName(record, descriptor, .none, &out) else { return }
             out.append(": \"")
@@ -54,7 +54,7 @@ struct TextStats {
         case .histogram:
             let merged = registry.histograms[id]
             let isWritten = merged != nil || registry.isWritten(histogram: id)
-            guard registry.isVisible(record, descriptor, isUsed: isWritten) else { return }
+            guard registry.isVisible(record, position.item, isUsed: isWritten) else { return }
             if query.usedOnly && merged == nil { return }
             let mark = out.count
             guard writeName(record, descriptor, .none, &out) else { return }
