@@ -2,7 +2,7 @@
 
 package enum CommandTable {
     static let commands: [AdminCommand] = [
-        HomePage.command,
+        ConsoleFiles.home,
         ProfilingCommands.allocProfiler,
         CertsCommand.command,
         ClustersCommand.command,
@@ -40,6 +40,9 @@ package enum CommandTable {
         RecentLookups.disable,
         RecentLookups.enable,
     ]
+
+    /// What Envoy has not: answered like the others, and not in `/help`, which tools read.
+    static let own: [AdminCommand] = [HomePage.command, ConsoleData.command] + ConsoleFiles.files
 
     package static let help: String = {
         var text = "admin commands are:\n"
