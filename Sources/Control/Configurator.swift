@@ -70,6 +70,8 @@ package final class LiveCluster {
     var hadHosts = false
     /// Breakers that have been seen open, a bit each.
     var openedBreakers: UInt8 = 0
+    /// Of an ORIGINAL_DST cluster: the hosts that its gauges showed last.
+    var shownAddresses: Set<String> = []
     var resolution: ClusterResolution?
 
     init(_ draft: ClusterDraft, _ message: ClusterMessage, _ control: StatScope<ClusterControlStat>) {

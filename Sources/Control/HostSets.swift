@@ -59,6 +59,7 @@ extension Configurator {
         let owned = configs.map { config in
             var config = config
             config.hostname = part.arena.text([UInt8](config.hostname))
+            config.proxyTLVs = part.arena.text([UInt8](config.proxyTLVs))
             config.hashKey = part.arena.text([UInt8](config.hashKey))
             config.stats = part.scope(environment.stats, scopeName(live, config), HostStat.self).base
             return config
@@ -108,6 +109,7 @@ extension Configurator {
                 host.isDegraded = endpoint.health == .degraded
                 host.isLogical = isLogical
                 host.transportMatch = endpoint.transportMatch
+                host.proxyTLVs = endpoint.proxyTLVs
                 configs.append(host)
             }
         }

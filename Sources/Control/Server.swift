@@ -61,6 +61,9 @@ package final class Server {
     private var socketsAreClosed = false
     package private(set) var failsHealthChecks = false
     package let log: Log
+    package let profiler = CPUProfiler()
+    /// Whoever waits for something that another thread or the time brings.
+    package var onTick: (() -> Void)?
     private let statistics: ProcessStatistics
     private let listenerDrain: ListenerDrain
     package var runtime: RuntimeValues {
@@ -80,6 +83,8 @@ package final class Server {
         self.options = options
         self.log = log
         signals = martlet_signals()
+        martlet_profile_prepare()
+        _ = unsafe martlet_thread_enter("main_thread")
         stats = StatRegistry(workers: options.concurrency)
         let mailboxes = (0..<options.concurrency).map { _ in Mailbox() }
         publisher = PlanPublisher(mailboxes: mailboxes)
@@ -331,6 +336,8 @@ package final class Server {
     private func ticked() {
         unsafe main.timers.arm(tick, at: main.nowMs + Server.tickMs)
         publisher.collect()
+        profiler.ticked()
+        onTick?()
         SessionResumption.rotateWhenDue()
         reloadCertificates()
         configurator.logSinks.publish(stats.mainCells, filesystemScope)

@@ -8,7 +8,7 @@ package enum CommandTable {
         ClustersCommand.command,
         ConfigDumpCommand.command,
         SmallCommands.contention,
-        ProfilingCommands.cpuProfiler,
+        CPUProfileCommands.cpuProfiler,
         DrainListenersCommand.command,
         ExplainCommand.command,
         HealthCheckCommands.fail,
@@ -23,6 +23,9 @@ package enum CommandTable {
         MemoryCommand.command,
         MemoryCommand.allocator,
         ProfilingCommands.peakHeapDump,
+        CPUProfileCommands.profile,
+        FlamePage.script,
+        FlamePage.style,
         SmallCommands.quit,
         ReadyCommand.command,
         SmallCommands.reopenLogs,
@@ -43,7 +46,7 @@ package enum CommandTable {
 
     package static let help: String = {
         var text = "admin commands are:\n"
-        for command in commands {
+        for command in commands where !command.isOwn {
             text += "  \(command.path)\(command.mutates ? " (POST)" : ""): \(command.help)\n"
             for parameter in command.parameters {
                 text += "      \(parameter.name): \(parameter.help)"

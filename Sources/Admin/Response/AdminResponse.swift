@@ -12,6 +12,7 @@ package struct AdminResponse {
     /// What answers have that carry an error of a JSON command.
     package static let plainText = "text/plain"
     package static let json = "application/json"
+    package static let binary = "application/octet-stream"
     package static let html = "text/html; charset=UTF-8"
 
     package init(status: UInt16 = 200, contentType: String = AdminResponse.text, body: BodySource) {

@@ -10,6 +10,8 @@ final class AdminFilter: HTTPFilter {
     private final class Exchange {
         var form: [UInt8] = []
         var body: BodySource?
+        /// The stream whose body cannot go on yet.
+        var waiting: Handle?
     }
 
     /// A form is a few parameters. `docs/limits.md` §admin.
@@ -86,11 +88,24 @@ final class AdminFilter: HTTPFilter {
     }
 
     override func produce(_ worker: Worker, _ stream: StreamPointer) -> ProduceVerdict {
-        guard let body = unsafe exchange(stream)?.body else { return .finished }
+        guard let exchange = unsafe exchange(stream), let body = exchange.body else { return .finished }
+        if body.isWaiting {
+            exchange.waiting = unsafe stream.pointee.handle
+            return .waiting
+        }
         piece.removeAll(keepingCapacity: true)
         let more = body.next(&piece)
         piece.withBytes { unsafe worker.sendProduced(stream, $0) }
         return more ? .more : .finished
+    }
+
+    /// Each tick of main's: bodies that can go on do.
+    func ticked(_ worker: Worker) {
+        for exchange in exchanges {
+            guard let exchange, let stream = exchange.waiting, exchange.body?.isWaiting == false else { continue }
+            exchange.waiting = nil
+            worker.resumeProducing(stream)
+        }
     }
 
     // MARK: Exchanges
@@ -119,11 +134,18 @@ final class AdminFilter: HTTPFilter {
 
 final class AdminFilterFactory: HTTPFilterFactory {
     private let handler: AdminHandler
+    private weak var filter: AdminFilter?
 
     init(_ handler: AdminHandler) {
         self.handler = handler
         super.init(name: "admin")
     }
 
-    override func make(_ worker: Worker) -> HTTPFilter { AdminFilter(handler) }
+    override func make(_ worker: Worker) -> HTTPFilter {
+        let filter = AdminFilter(handler)
+        self.filter = filter
+        return filter
+    }
+
+    func ticked(_ worker: Worker) { filter?.ticked(worker) }
 }
