@@ -25,7 +25,7 @@ struct TracerCompiler {
         case OpenTelemetryConfig.protoMessageName:
             if let decoded = try? OpenTelemetryConfig(serializedBytes: message.typedConfig.bytes) { config = openTelemetry(decoded, at) }
         case ZipkinConfig.protoMessageName:
-            diagnostics.error(at, "'\(type)' is not supported by Martlet yet", expected: OpenTelemetryConfig.protoMessageName)
+            if let decoded = try? ZipkinConfig(serializedBytes: message.typedConfig.bytes) { config = zipkin(decoded, at) }
         default:
             diagnostics.error(
                 place, "Didn't find a registered implementation for '\(message.name)' with type URL: '\(type)'",

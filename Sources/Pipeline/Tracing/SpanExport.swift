@@ -89,17 +89,27 @@ extension Worker {
     }
 
     private func encode(_ span: SpanScratch, _ config: UnsafePointer<TracerConfig>, _ out: inout TextBuffer, isFirst: Bool) {
-        OTLP.encode(span, into: &out)
+        switch unsafe config.pointee.payload {
+        case .otlpGRPC, .otlpHTTP: OTLP.encode(span, into: &out)
+        case .zipkinJSON:
+            if !isFirst { out.put(UInt8(ascii: ",")) }
+            unsafe Zipkin.encodeJSON(span, config, into: &out)
+        case .zipkinProto: unsafe Zipkin.encodeProto(span, config, into: &out)
+        }
     }
 
     private func drop(_ config: UnsafePointer<TracerConfig>, _ spans: UInt64) {
-        unsafe cells.add(config.pointee.stats &+ OpenTelemetryStat.spansDropped.rawValue, spans)
+        unsafe count(config, .spansDropped, .spansDropped, spans)
+    }
+
+    private func count(_ config: UnsafePointer<TracerConfig>, _ otel: OpenTelemetryStat, _ zipkin: ZipkinStat, _ n: UInt64 = 1) {
+        unsafe cells.add(config.pointee.stats &+ (config.pointee.isZipkin ? zipkin.rawValue : otel.rawValue), n)
     }
 
     func traceTimerFired(_ handle: Handle) {
         let number = Int(truncatingIfNeeded: handle.raw)
         guard number < tracing.tracers.count, let buffer = tracing.tracers[number], buffer.count > 0 else { return }
-        unsafe cells.increment(buffer.config.pointee.stats &+ OpenTelemetryStat.timerFlushed.rawValue)
+        unsafe count(buffer.config, .timerFlushed, .timerFlushed)
         flush(buffer)
     }
 
@@ -109,7 +119,7 @@ extension Worker {
         unsafe timers.cancel(buffer.timer)
         let count = UInt64(buffer.count)
         if unsafe send(buffer, config) {
-            unsafe cells.add(config.pointee.stats &+ OpenTelemetryStat.spansSent.rawValue, count)
+            unsafe self.count(config, .spansSent, .spansSent, count)
         } else {
             unsafe drop(config, count)
         }
@@ -141,6 +151,13 @@ extension Worker {
 
     private func write(_ buffer: SpanBuffer, _ config: UnsafePointer<TracerConfig>, _ body: inout ByteQueue) -> Bool {
         guard let scratch = tracing.scratch else { return false }
+        switch unsafe config.pointee.payload {
+        case .otlpGRPC, .otlpHTTP: break
+        case .zipkinProto: return body.append(copying: buffer.spans.bytes, memory)
+        case .zipkinJSON:
+            return body.append(copying: Bytes("[" as StaticString), memory)
+                && body.append(copying: buffer.spans.bytes, memory) && body.append(copying: Bytes("]" as StaticString), memory)
+        }
         unsafe OTLP.request(
             resource: config.pointee.resource, scope: config.pointee.scope, spans: buffer.spans.bytes,
             framed: config.pointee.payload == .otlpGRPC, &scratch.encoded)
@@ -158,6 +175,10 @@ extension Worker {
         case .zipkinJSON:
             unsafe call.pointee.request.append(.contentType, Bytes("application/json" as StaticString))
         }
+        if let timeout = unsafe config.pointee.requestTimeout?.value.integer {
+            var digits = DecimalText(timeout)
+            unsafe call.pointee.request.append(.xEnvoyUpstreamRqTimeoutMs, digits.bytes())
+        }
         if unsafe !config.pointee.userAgent.isEmpty { unsafe call.pointee.request.append(.userAgent, config.pointee.userAgent) }
         unsafe applyMutations(config.pointee.headers, to: call.requestHead, call, isRequest: true)
         unsafe append(call, .xForwardedFor, text(ip: config.pointee.address, bits: nil), separator: ",")
@@ -168,5 +189,8 @@ extension Worker {
         let number = Int(tracer) - 1
         guard number >= 0, number < tracing.tracers.count, let buffer = tracing.tracers[number] else { return }
         buffer.requests -= 1
+        guard unsafe buffer.config.pointee.isZipkin else { return }
+        let stat: ZipkinStat = status == 0 ? .reportsFailed : status == 202 ? .reportsSent : .reportsDropped
+        unsafe cells.increment(buffer.config.pointee.stats &+ stat.rawValue)
     }
 }

@@ -29,6 +29,8 @@ package final class SpanScratch {
     private(set) var tags = PlainArray<SpanTag>(capacity: 64)
     private(set) var events = PlainArray<SpanEvent>(capacity: 8)
     var context = SpanContext()
+    /// The trace's id has 64 bits (Zipkin).
+    var hasShortTrace = false
     var kind = SpanKind.server
     var tracestate = Bytes.empty
     /// Nanoseconds since 1970.

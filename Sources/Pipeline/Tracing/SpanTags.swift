@@ -21,7 +21,8 @@ extension Worker {
         let config = unsafe trace.pointee.config
         span.reset()
         span.context = unsafe trace.pointee.context
-        unsafe span.kind = config.pointee.spawnsUpstream || !config.pointee.isEgress ? .server : .client
+        span.hasShortTrace = unsafe trace.pointee.isShort
+        unsafe span.kind = trace.pointee.isServer ? .server : .client
         unsafe span.tracestate = stream.pointee.request.text(trace.pointee.tracestate)
         let toWall = wallNs &- nowNs
         span.startNs = unsafe stream.pointee.startNs &+ toWall
@@ -43,9 +44,11 @@ extension Worker {
         let told = unsafe stream.pointee.request.text(trace.pointee.toldOperation)
         let operation = unsafe told.isEmpty ? trace.pointee.operation : told
         let isEgress = unsafe trace.pointee.config.pointee.isEgress
+        let isZipkin = unsafe trace.pointee.tracer.pointee.isZipkin
         let host = unsafe stream.pointee.request.text(stream.pointee.request.authority)
         span.setName { text in
             if !operation.isEmpty { return text.put(operation) }
+            if isZipkin { return text.put(host) }
             text.put(isEgress ? "egress " : "ingress" as StaticString)
             if isEgress { text.put(host) }
         }
@@ -98,11 +101,14 @@ extension Worker {
         let cluster = unsafe tracedCluster(stream)
         span.reset()
         unsafe span.context = trace.pointee.attempt
+        span.hasShortTrace = unsafe trace.pointee.isShort
         span.kind = .client
         unsafe span.tracestate = stream.pointee.request.text(trace.pointee.tracestate)
         let toWall = wallNs &- nowNs
         span.startNs = unsafe trace.pointee.attemptStartNs &+ toWall
-        span.endNs = nowNs &+ toWall
+        // The client may take its time with the rest.
+        let endNs = unsafe stream.pointee.upstreamEndNs
+        span.endNs = unsafe (endNs >= trace.pointee.attemptStartNs ? endNs : nowNs) &+ toWall
         span.setName { text in
             text.put("router ")
             if let cluster = unsafe cluster { unsafe text.put(cluster.pointee.name) }

@@ -77,6 +77,13 @@ package struct TraceState {
     }
 }
 
+extension TraceState {
+    /// The request's span is the server's side of a call: the proxy is a hop of its own, or the call comes in.
+    var isServer: Bool {
+        unsafe config.pointee.spawnsUpstream || tracer.pointee.splitsSpans || !config.pointee.isEgress
+    }
+}
+
 /// What a worker keeps for tracing.
 struct TracingWorker {
     var traces = Slab<TraceState>(capacity: 1 << 20)

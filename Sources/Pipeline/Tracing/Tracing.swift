@@ -18,35 +18,34 @@ extension Worker {
         guard let tracer = unsafe config.pointee.tracer,
             let connection = unsafe connections.slab[stream.pointee.downstream]
         else { return }
-        var tracestate = Span32()
-        guard let context = unsafe startContext(stream, tracer, &tracestate) else { return }
-        guard let (handle, trace) = unsafe tracing.traces.allocate() else { return }
         let part = unsafe stream.pointee.pinnedPart != .max ? stream.pointee.pinnedPart : connection.pointee.owner
-        unsafe trace.initialize(to: TraceState(config: config, tracer: tracer, part: part, context: context))
-        unsafe trace.pointee.tracestate = tracestate
+        var state = unsafe TraceState(config: config, tracer: tracer, part: part, context: SpanContext())
+        // What the caller says of its trace cannot be read: the request has no span (Envoy).
+        guard unsafe tracer.pointee.isZipkin ? startZipkin(stream, &state) : startW3C(stream, &state) else { return }
+        guard let (handle, trace) = unsafe tracing.traces.allocate() else { return }
+        unsafe trace.initialize(to: state)
         unsafe stream.pointee.trace = handle
         unsafe nameOperation(stream, trace)
     }
 
-    /// Nil: what the caller says of its trace cannot be read, and the request has no span (Envoy).
-    private func startContext(
-        _ stream: StreamPointer, _ tracer: UnsafePointer<TracerConfig>, _ tracestate: inout Span32
-    ) -> SpanContext? {
+    private func startW3C(_ stream: StreamPointer, _ trace: inout TraceState) -> Bool {
+        let tracer = unsafe trace.tracer
         let isTraced = unsafe stream.pointee.traceReason != .notTraceable
         guard let text = unsafe stream.pointee.request.value(of: .traceparent) else {
-            return unsafe freshContext(tracer, isTraced: isTraced)
+            trace.context = unsafe freshContext(tracer, isTraced: isTraced)
+            return true
         }
-        guard let caller = W3CTraceContext.parse(text) else { return nil }
-        var context = caller
-        context.parent = caller.span
-        context.hasParent = true
-        context.span = random.next()
-        context.isSampled = unsafe samples(tracer, context, caller: caller, isTraced: isTraced)
+        guard let caller = W3CTraceContext.parse(text) else { return false }
+        trace.context = caller
+        trace.context.parent = caller.span
+        trace.context.hasParent = true
+        trace.context.span = random.next()
+        trace.context.isSampled = unsafe samples(tracer, trace.context, caller: caller, isTraced: isTraced)
         unsafe joinTracestate(stream)
         if let at = unsafe stream.pointee.request.index(of: .tracestate) {
-            tracestate = unsafe stream.pointee.request.field(at).value
+            trace.tracestate = unsafe stream.pointee.request.field(at).value
         }
-        return context
+        return true
     }
 
     private func freshContext(_ tracer: UnsafePointer<TracerConfig>, isTraced: Bool) -> SpanContext {
@@ -137,7 +136,10 @@ extension Worker {
     func traceAttempt(_ stream: StreamPointer) {
         guard let trace = unsafe tracing.traces[stream.pointee.trace] else { return }
         var context = unsafe trace.pointee.context
-        if unsafe trace.pointee.config.pointee.spawnsUpstream {
+        if unsafe trace.pointee.hasAttempt {
+            // The same try on another connection, after a keep-alive race.
+            context = unsafe trace.pointee.attempt
+        } else if unsafe trace.pointee.config.pointee.spawnsUpstream {
             context.parent = context.span
             context.hasParent = true
             context.span = random.next()
@@ -149,7 +151,11 @@ extension Worker {
             unsafe trace.pointee.attemptFlags = []
             unsafe trace.pointee.attemptFailure = .empty
         }
-        unsafe inject(context, trace.pointee.tracestate, stream)
+        if unsafe trace.pointee.tracer.pointee.isZipkin {
+            unsafe injectB3(context, trace, stream)
+        } else {
+            unsafe inject(context, trace.pointee.tracestate, stream)
+        }
     }
 
     private func inject(_ context: SpanContext, _ tracestate: Span32, _ stream: StreamPointer) {
@@ -160,12 +166,9 @@ extension Worker {
         unsafe setText(.tracestate, tracestate, stream)
     }
 
-    /// The first field with this id gets a value that lies in the head's text; a new one where there is none.
-    private func setText(_ id: HeaderID, _ value: Span32, _ stream: StreamPointer) {
-        if let at = unsafe stream.pointee.request.index(of: id) {
-            unsafe stream.pointee.request.setValue(at: at, value)
-            return
-        }
+    /// The field goes to the end of the head, where Envoy puts it.
+    func setText(_ id: HeaderID, _ value: Span32, _ stream: StreamPointer) {
+        unsafe stream.pointee.request.remove(id)
         let name = unsafe stream.pointee.request.store(Bytes(id.name))
         guard unsafe stream.pointee.request.fits else { return }
         unsafe stream.pointee.request.append(name: name, value: value, id: id)
