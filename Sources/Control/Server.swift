@@ -23,6 +23,8 @@ package struct ServerOptions {
     /// What a field is that Martlet does not know, in the bootstrap.
     package var unknownFields = ConfigError.Severity.error
     /// `--drain-time-s` and `--drain-strategy`.
+    /// What this build calls itself.
+    package var version = ""
     package var drain = DrainOptions()
     /// First digits of the commit, as `server.version` shows them.
     package var versionHash: UInt64 = 0
@@ -91,6 +93,7 @@ package final class Server {
         configurator = Configurator(
             stats: stats, filters: filters, workers: options.concurrency, publisher: publisher,
             logFlushIntervalMs: options.logFlushIntervalMs)
+        configurator.version = options.version
         configurator.draining.options = options.drain
         statistics = ProcessStatistics(stats)
         listenerDrain = ListenerDrain(configurator)

@@ -64,6 +64,7 @@ struct Serving {
         options.logFlushIntervalMs = process.fileFlushIntervalMsec
         options.drain.timeMs = min(process.drainTimeS, UInt64(UInt32.max)) * 1000
         options.drain.isGradual = process.drainStrategy == .gradual
+        options.version = Version.text
         options.versionHash = UInt64(Version.text.prefix(6), radix: 16) ?? 0
         return options
     }
