@@ -86,7 +86,7 @@ let package = Package(
         .target(
             name: "Control",
             dependencies: ["EnvoyAPI", "Matching", "Pipeline", "CAres", "CECMA", "COpenSSL"], swiftSettings: small),
-        .target(name: "Admin", dependencies: ["Control", "Pipeline", "Stats"], swiftSettings: small),
+        .target(name: "Admin", dependencies: ["Control", "Pipeline", "Stats", "CMartlet"], swiftSettings: small),
         .executableTarget(
             name: "martlet",
             dependencies: [
