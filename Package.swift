@@ -88,7 +88,7 @@ let package = Package(
             dependencies: ["EnvoyAPI", "Matching", "Pipeline", "CAres", "CECMA", "COpenSSL"], swiftSettings: small),
         // The admin's console: files that browsers read, embedded.
         .target(name: "CConsole", exclude: ["web"]),
-        .target(name: "Admin", dependencies: ["CConsole", "Control", "Pipeline", "Stats"], swiftSettings: small),
+        .target(name: "Admin", dependencies: ["CConsole", "CMartlet", "Control", "Pipeline", "Stats"], swiftSettings: small),
         .executableTarget(
             name: "martlet",
             dependencies: [
