@@ -100,7 +100,7 @@ let package = Package(
         tests("Upstream"), tests("Pipeline", ["TestSupport", "CLiburing", "CNghttp2"]), tests("EnvoyAPI", ["CEnvoyAPI"], exclude: ["check_descriptors.py"]),
         tests("Extensions", ["Pipeline", "TestSupport", "Control"]), tests("Control", ["Extensions", "TestSupport"], exclude: ["Compile/mistakes.txt"]), tests("Matching"),
         tests("Admin"),
-        .testTarget(name: "EndToEndTests", dependencies: ["TestSupport"], exclude: ["GRPC"], swiftSettings: plain),
+        .testTarget(name: "EndToEndTests", dependencies: ["TestSupport"], exclude: ["GRPC", "Metrics"], swiftSettings: plain),
         .testTarget(
             name: "OracleTests", dependencies: ["TestSupport"], exclude: ["Golden"], swiftSettings: plain),
     ]

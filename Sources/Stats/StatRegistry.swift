@@ -21,6 +21,11 @@ package final class StatRegistry {
     /// Workers first, main last.
     private let threads: [CellPages]
     private(set) var records: [Record?] = []
+    /// By slot; 0 once the scope is retired.
+    private var liveGenerations: [UInt32] = []
+    /// Scopes retired so far.
+    private(set) var retireCount = 0
+    let prometheus = PrometheusIndex()
     private var freeSlots: [UInt32] = []
     /// Live scopes in byte order of their prefixes.
     private(set) var sorted: [Entry] = []
@@ -113,6 +118,8 @@ package final class StatRegistry {
         assert(sorted[place] == ref, "invariant: every live scope is in the sorted list")
         sorted.remove(at: place)
         retired.append(ref)
+        liveGenerations[Int(ref.slot)] = 0
+        retireCount += 1
     }
 
     /// Retired scopes so far; hand it to `recycle` after the workers have become quiescent.
@@ -232,6 +239,11 @@ package final class StatRegistry {
 
     // MARK: inside
 
+    /// Neither retired nor recycled.
+    func isLive(_ ref: StatScopeRef) -> Bool {
+        Int(ref.slot) < liveGenerations.count && liveGenerations[Int(ref.slot)] == ref.generation
+    }
+
     func record(_ ref: StatScopeRef) -> Record? {
         guard Int(ref.slot) < records.count, let record = records[Int(ref.slot)] else { return nil }
         return record.generation == ref.generation ? record : nil
@@ -263,12 +275,19 @@ package final class StatRegistry {
         nextGeneration &+= 1
         record.generation = nextGeneration
         record.rejected = RejectedLeaves(record, accepts)
-        if let slot = freeSlots.popLast() {
+        let slot: UInt32
+        if let free = freeSlots.popLast() {
+            slot = free
             records[Int(slot)] = record
-            return StatScopeRef(slot: slot, generation: record.generation)
+            liveGenerations[Int(slot)] = record.generation
+        } else {
+            slot = UInt32(records.count)
+            records.append(record)
+            liveGenerations.append(record.generation)
         }
-        records.append(record)
-        return StatScopeRef(slot: UInt32(records.count - 1), generation: record.generation)
+        let ref = StatScopeRef(slot: slot, generation: record.generation)
+        prometheus.made(ref)
+        return ref
     }
 
     /// Scopes with equal prefixes are ordered by the name of their schema.
@@ -298,5 +317,6 @@ package final class StatRegistry {
         codeBaseline[id] = nil
         texts[id] = nil
         histograms.forget(id)
+        prometheus.forget(id)
     }
 }

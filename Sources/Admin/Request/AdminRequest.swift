@@ -7,6 +7,8 @@ package struct AdminRequest {
     package var pathAndQuery: String
     package var query: QueryParameters
     package var body: [UInt8]
+    /// `accept`, all of it.
+    package var accept = ""
 
     /// `target`: path and query as the client sent them. `contentType`: of the body.
     package init(method: String, target: String, contentType: String = "", body: [UInt8] = []) {

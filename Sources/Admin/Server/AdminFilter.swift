@@ -61,10 +61,11 @@ final class AdminFilter: HTTPFilter {
     private func answer(_ worker: Worker, _ stream: StreamPointer) {
         guard let exchange = unsafe exchange(stream) else { return }
         func text(_ id: HeaderID) -> String { unsafe stream.pointee.request.value(of: id).map { String($0) } ?? "" }
-        let request = unsafe AdminRequest(
+        var request = unsafe AdminRequest(
             method: String(stream.pointee.request.text(stream.pointee.request.methodText)),
             target: String(stream.pointee.request.text(stream.pointee.request.path)),
             contentType: text(.contentType), body: exchange.form)
+        request.accept = text(.accept)
         let response = handler.answer(request)
         exchange.body = response.body
         Array(response.contentType.utf8).withBytes { type in
