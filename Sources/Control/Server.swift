@@ -42,6 +42,8 @@ package final class Server {
     private static let tickMs: UInt64 = 50
     /// How long the end of the process waits for access logs that nobody reads.
     private static let logFlushLimitMs = 2000
+    /// How long it waits for a sink of statistics.
+    private static let sinkFlushLimitMs = 500
 
     package let options: ServerOptions
     package let stats: StatRegistry
@@ -134,7 +136,8 @@ package final class Server {
         configurationApplied()
         refreshStatistics()
         if let reactor = configurator.dns {
-            statisticsFlush = StatisticsFlush(stats, configurator.statistics, reactor) { [unowned self] in
+            let sinks = configurator.statistics.sinks.map { StatsSink.make($0, configurator, stats, reactor) }
+            statisticsFlush = StatisticsFlush(stats, configurator.statistics, sinks, reactor) { [unowned self] in
                 refreshStatistics()
             }
         }
@@ -229,6 +232,7 @@ package final class Server {
         if workersAreStarted {
             for thread in threads { thread.join() }
         }
+        statisticsFlush?.finish(limitMs: Server.sinkFlushLimitMs)
         configurator.logSinks.finish(limitMs: Server.logFlushLimitMs)
         log.write(.info, "main", "exiting")
         return exitStatus

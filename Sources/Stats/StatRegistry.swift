@@ -26,6 +26,8 @@ package final class StatRegistry {
     /// Scopes retired so far.
     private(set) var retireCount = 0
     let prometheus = PrometheusIndex()
+    /// There once something is sent to sinks.
+    var latch: StatLatch?
     private var freeSlots: [UInt32] = []
     /// Live scopes in byte order of their prefixes.
     private(set) var sorted: [Entry] = []
@@ -198,6 +200,17 @@ package final class StatRegistry {
         return counts
     }
 
+    /// What `resetCounters` took off a line of response codes.
+    func codeOffset(_ id: StatID, _ suffix: NameSuffix) -> UInt64 {
+        guard let before = codeBaseline[id] else { return 0 }
+        switch suffix {
+        case .code(let code): return before[code] ?? 0
+        case .codeClass(let codeClass): return before.reduce(0) { $1.key / 100 == codeClass ? $0 &+ $1.value : $0 }
+        case .completed: return before.values.reduce(0, &+)
+        case .unknown, .none: return before[ResponseCodeBlock.unknownCode] ?? 0
+        }
+    }
+
     /// Every thread's block of a histogram, for the merge.
     func forEachBlock(_ id: StatID, _ body: (HistogramBlock) -> Void) {
         for thread in threads {
@@ -318,5 +331,6 @@ package final class StatRegistry {
         texts[id] = nil
         histograms.forget(id)
         prometheus.forget(id)
+        latch?.forget(id)
     }
 }

@@ -207,6 +207,8 @@ final class PrometheusIndex {
         let bare = PrometheusEntry(
             scope: scope, id: record.base + item.leaf, labels: 0, code: code, kind: kind, isAlways: isAlways)
         name.setName(record.prefix, item.descriptor.name, bare.suffix)
+        // A second reference, not a copy: the span must not hold the whole of self.
+        let name = self.name
         if let accepts = registry.accepts, !accepts(name.span) { return }
         registry.tags.extract(name.span, &scratch)
         let entry = PrometheusEntry(
