@@ -102,7 +102,7 @@ let package = Package(
         tests("Upstream", ["TestSupport"]), tests("Pipeline", ["TestSupport", "CLiburing", "CNghttp2"]), tests("EnvoyAPI", ["CEnvoyAPI"], exclude: ["check_descriptors.py"]),
         tests("Extensions", ["Pipeline", "TestSupport", "Control"]), tests("Control", ["Extensions", "TestSupport", "CMartlet"], exclude: ["Compile/mistakes.txt"]), tests("Matching"),
         tests("Admin", ["TestSupport"], exclude: ["Console/scripts"]),
-        .testTarget(name: "EndToEndTests", dependencies: ["TestSupport"], exclude: ["GRPC"], swiftSettings: plain),
+        .testTarget(name: "EndToEndTests", dependencies: ["TestSupport"], exclude: ["GRPC", "Metrics"], swiftSettings: plain),
         .testTarget(
             name: "OracleTests", dependencies: ["TestSupport"], exclude: ["Golden"], swiftSettings: plain),
     ]

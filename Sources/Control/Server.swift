@@ -47,6 +47,8 @@ package final class Server {
     private static let tickMs: UInt64 = 50
     /// How long the end of the process waits for access logs that nobody reads.
     private static let logFlushLimitMs = 2000
+    /// How long it waits for a sink of statistics.
+    private static let sinkFlushLimitMs = 500
 
     package let options: ServerOptions
     package let stats: StatRegistry
@@ -166,7 +168,8 @@ package final class Server {
             .applied, options.configPath ?? "", version: publisher.version, changes: configurator.changes)
         refreshStatistics()
         if let reactor = configurator.dns {
-            statisticsFlush = StatisticsFlush(stats, configurator.statistics, reactor) { [unowned self] in
+            let sinks = configurator.statistics.sinks.map { StatsSink.make($0, configurator, stats, reactor) }
+            statisticsFlush = StatisticsFlush(stats, configurator.statistics, sinks, reactor) { [unowned self] in
                 refreshStatistics()
             }
         }
@@ -276,6 +279,7 @@ package final class Server {
             for thread in threads { thread.join() }
         }
         watchdog?.stop()
+        statisticsFlush?.finish(limitMs: Server.sinkFlushLimitMs)
         configurator.logSinks.finish(limitMs: Server.logFlushLimitMs)
         log.write(.info, "main", "exiting")
         return exitStatus
