@@ -1,9 +1,13 @@
 // What configuration says of a `tcp_proxy` filter, frozen.
 
 import Primitives
+import Upstream
 
+@safe
 package struct WeightedCluster: BitwiseCopyable {
     package var slot: UInt32
+    /// What is asked of hosts' metadata; nil: nothing.
+    package var metadataMatch: UnsafePointer<MetadataCriteria>?
     /// Sum of the weights up to and including this one.
     package var cumulativeWeight: UInt64
     package init(slot: UInt32, cumulativeWeight: UInt64) {
