@@ -31,7 +31,7 @@ extension Groups {
               - {keys: [env]}
               - {keys: [env, v], fallback_policy: KEYS_SUBSET, fallback_keys_subset: [env]}
               - {keys: [v], fallback_policy: NO_FALLBACK}
-              - {keys: [solo], fallback_policy: DEFAULT_SUBSET}
+              - {keys: [solo], single_host_per_subset: true, fallback_policy: DEFAULT_SUBSET}
             """),
         ("order", """
             lb_subset_config:
