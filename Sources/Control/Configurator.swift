@@ -66,7 +66,11 @@ package final class LiveCluster {
     /// Nanoseconds since 1970.
     package let updatedNs = Clock.wallNs()
     /// Hosts of the cluster that this one replaces, until its own names are answered for.
-    var borrowed: [HostConfig]?
+    var borrowed: [KnownHost]?
+    var hostMetadata: [SubsetMetadata] = []
+    /// By the names of their statistics.
+    var hostConnections: [String: WeakConnections] = [:]
+    var subsetNames: Set<[[UInt8]]> = []
     var hadHosts = false
     /// Breakers that have been seen open, a bit each.
     var openedBreakers: UInt8 = 0
