@@ -32,6 +32,7 @@ extension FormatWriter {
         case .localReplyBody: .text(source.localReplyBody)
         case .serverName: unsafe serverName(piece, source)
         case .dynamicMetadata: unsafe dynamicMetadata(piece, source).cut(piece.pointee.length)
+        case .grpcCounts: unsafe grpcCounts(source, asText: piece.pointee.option == 1).cut(piece.pointee.length)
         case .filterState: unsafe filterState(piece, source).cut(piece.pointee.length)
         case .routeName: unsafe .present(source.stream?.pointee.route?.pointee.name ?? .empty)
         case .virtualCluster: unsafe .present(source.stream?.pointee.virtualCluster?.pointee.name ?? .empty)
