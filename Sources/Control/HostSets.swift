@@ -42,8 +42,10 @@ extension Configurator {
         guard live.borrowed != nil || !HostSetOrder.isSame(live.addresses[endpoint], addresses) else { return false }
         live.borrowed = nil
         live.addresses[endpoint] = addresses
+        let before = live.hostConfigs.map(\.address)
         buildHosts(live)
         publishSoon()
+        onHosts(live.name, before, live.hostConfigs.map(\.address))
         return true
     }
 
