@@ -33,6 +33,7 @@ extension FormatWriter {
         case .serverName: unsafe serverName(piece, source)
         case .dynamicMetadata: unsafe dynamicMetadata(piece, source).cut(piece.pointee.length)
         case .configMetadata: unsafe configMetadata(piece, source).cut(piece.pointee.length)
+        case .grpcCounts: unsafe grpcCounts(source, asText: piece.pointee.option == 1).cut(piece.pointee.length)
         case .filterState: unsafe filterState(piece, source).cut(piece.pointee.length)
         case .routeName: unsafe .present(source.stream?.pointee.route?.pointee.name ?? .empty)
         case .virtualCluster: source.isTry ? .missing : unsafe .present(source.stream?.pointee.virtualCluster?.pointee.name ?? .empty)

@@ -122,6 +122,9 @@ public struct HTTPStream {
     /// Body that the filters have let go and that waits for an upstream connection.
     package var waitingBody = ByteQueue()
 
+    /// What `grpc_stats` leaves for the log (`emit_filter_state`).
+    package var grpcCounts = GRPCCounts()
+
     // Filters.
     package var hasFilters = false
     /// The filters' gates and states.
