@@ -77,6 +77,7 @@ package final class Server {
             statistics.runtime(newValue)
         }
     }
+    package private(set) var events = ServerEvents()
     private let filesystemScope: StatScope<FilesystemStat>
     private let planScope: StatScope<PlanStat>
     private var watch: FileWatch?
@@ -118,6 +119,7 @@ package final class Server {
             throw .ring(error)
         }
         configurator.dns = DNSReactor(main, stats)
+        configurator.onHosts = { [unowned self] in hostsChanged($0, $1, $2) }
         stats.refresh = { [unowned configurator] in configurator.refreshBreakerGauges() }
         threads = mailboxes.enumerated().map { i, mailbox in
             unsafe WorkerThread(
@@ -157,6 +159,8 @@ package final class Server {
         }
         publisher.wake = { [unowned self] in wakeWorkers() }
         configurationApplied()
+        events.add(
+            .applied, options.configPath ?? "", version: publisher.version, changes: configurator.changes)
         refreshStatistics()
         if let reactor = configurator.dns {
             statisticsFlush = StatisticsFlush(stats, configurator.statistics, reactor) { [unowned self] in
@@ -308,9 +312,21 @@ package final class Server {
 
     /// `/healthcheck/fail` and `/healthcheck/ok`.
     package func failHealthChecks(_ failing: Bool) {
+        events.add(
+            failing ? .healthChecksFail : .healthChecksPass, failing ? "/healthcheck/fail" : "/healthcheck/ok",
+            version: publisher.version)
+        setHealthChecksFailing(failing)
+    }
+
+    private func setHealthChecksFailing(_ failing: Bool) {
         failsHealthChecks = failing
         ServerHealth.shared.setFailing(failing || isDraining)
         refreshStatistics()
+    }
+
+    /// `/runtime_modify` has set `runtime`.
+    package func runtimeModified(_ assignments: [String]) {
+        events.add(.runtime, "/runtime_modify", version: publisher.version, lines: assignments)
     }
 
     /// `/drain_listeners`.
@@ -318,11 +334,13 @@ package final class Server {
         let stopped = listenerDrain.begin(
             inboundOnly: inboundOnly, graceful: graceful, skipsExit: skipsExit, nowMs: main.nowMs)
         statistics.stopped(listeners: stopped)
+        events.add(.listenersDrained, "/drain_listeners", version: publisher.version)
     }
 
     private func beginDrain(_ why: String) {
         isDraining = true
-        failHealthChecks(true)
+        events.add(.draining, why, version: publisher.version)
+        setHealthChecksFailing(true)
         drainDeadlineMs = main.nowMs + options.shutdownGraceS * 1000
         log.write(
             .info, "main",
@@ -380,6 +398,13 @@ package final class Server {
         }
     }
 
+    private func hostsChanged(_ cluster: String, _ before: [SocketAddress], _ now: [SocketAddress]) {
+        // Published a moment later: the next plan has them.
+        events.add(
+            .hosts, cluster, version: publisher.version + 1,
+            lines: now.filter { !before.contains($0) }.map { "+ \($0)" } + before.filter { !now.contains($0) }.map { "- \($0)" })
+    }
+
     // MARK: Reload
 
     /// Reads the bootstrap again. A wrong one is refused with its errors, and the old plan serves on.
@@ -402,6 +427,8 @@ package final class Server {
             try configurator.apply(document)
             logWarnings()
             configurationApplied()
+            events.add(
+                .applied, path, version: publisher.version, changes: configurator.changes, lines: configurator.changes.lines)
             stats.mainCells.increment(planScope[.reloadsApplied])
             log.write(.info, "config", "\(path): applied")
             martlet_release_spare_memory()
@@ -410,6 +437,7 @@ package final class Server {
             case .config(let errors): refuse(errors, path)
             case .listen(let error):
                 stats.mainCells.increment(planScope[.reloadsRefused])
+                events.add(.refused, path, version: publisher.version, lines: [error.text])
                 log.write(.error, "config", "\(path): refused, the old configuration serves on: \(error.text)")
             }
         }
@@ -418,9 +446,12 @@ package final class Server {
     private func reloadCertificates() {
         configurator.reloadCertificates { owner in
             stats.mainCells.increment(planScope[.certificatesRenewed])
+            events.add(.certificates, owner + "ssl", version: publisher.version)
             log.write(.info, "config", "\(owner)ssl: certificates read again")
         } failed: { owner, errors in
             stats.mainCells.increment(planScope[.certificatesRefused])
+            events.add(
+                .certificatesRefused, owner + "ssl", version: publisher.version, lines: errors.map(\.description))
             for error in errors {
                 let found = error.found.map { ": \($0)" } ?? ""
                 log.write(.error, "config", "\(owner)ssl: the old certificates serve on: \(error.message)\(found)")
@@ -430,6 +461,7 @@ package final class Server {
 
     private func refuse(_ errors: ConfigErrors, _ path: String) {
         stats.mainCells.increment(planScope[.reloadsRefused])
+        events.add(.refused, path, version: publisher.version, lines: errors.errors.map(\.description))
         log.write(.error, "config", "\(path): refused, the old configuration serves on")
         for error in errors.errors { log.write(.error, "config", error.description) }
     }

@@ -4,7 +4,8 @@ package struct AdminResponse {
     package var status: UInt16
     package var contentType: String
     package var body: BodySource
-    /// Beside those that every answer has.
+    package var cacheControl = "no-cache, max-age=0"
+    /// Besides the type, `cache-control` and `x-content-type-options`.
     package var headers: [(name: String, value: String)] = []
 
     package static let text = "text/plain; charset=UTF-8"

@@ -63,10 +63,13 @@ final class AdminFilter: HTTPFilter {
     private func answer(_ worker: Worker, _ stream: StreamPointer) {
         guard let exchange = unsafe exchange(stream) else { return }
         func text(_ id: HeaderID) -> String { unsafe stream.pointee.request.value(of: id).map { String($0) } ?? "" }
-        let request = unsafe AdminRequest(
+        var request = unsafe AdminRequest(
             method: String(stream.pointee.request.text(stream.pointee.request.methodText)),
             target: String(stream.pointee.request.text(stream.pointee.request.path)),
             contentType: text(.contentType), body: exchange.form)
+        request.host = text(.host)
+        request.origin = text(.origin)
+        request.ifNoneMatch = unsafe stream.pointee.request.value(named: Bytes("if-none-match" as StaticString)).map { String($0) } ?? ""
         let response = handler.answer(request)
         exchange.body = response.body
         Array(response.contentType.utf8).withBytes { type in
@@ -74,7 +77,7 @@ final class AdminFilter: HTTPFilter {
                 stream, from: self, status: response.status, details: Bytes("admin_filter_response" as StaticString)
             ) { head in
                 head.append(.contentType, type)
-                head.append(.cacheControl, Bytes("no-cache, max-age=0" as StaticString))
+                response.cacheControl.withBytes { head.append(.cacheControl, $0) }
                 head.append(
                     name: Bytes("x-content-type-options" as StaticString), value: Bytes("nosniff" as StaticString))
                 for (name, value) in response.headers {
