@@ -160,6 +160,11 @@ package final class Configurator {
         }
     }
 
+    package var version: String {
+        get { environment.version }
+        set { environment.version = newValue }
+    }
+
     package var filterRegistrations: [FilterExtension] { environment.filters.all }
     package var logSinks: LogSinks { environment.logSinks }
 

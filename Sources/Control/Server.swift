@@ -23,6 +23,8 @@ package struct ServerOptions {
     /// What a field is that Martlet does not know, in the bootstrap.
     package var unknownFields = ConfigError.Severity.error
     /// `--drain-time-s` and `--drain-strategy`.
+    /// What this build calls itself.
+    package var version = ""
     package var drain = DrainOptions()
     /// First digits of the commit, as `server.version` shows them.
     package var versionHash: UInt64 = 0
@@ -45,6 +47,8 @@ package final class Server {
     private static let tickMs: UInt64 = 50
     /// How long the end of the process waits for access logs that nobody reads.
     private static let logFlushLimitMs = 2000
+    /// How long it waits for a sink of statistics.
+    private static let sinkFlushLimitMs = 500
 
     package let options: ServerOptions
     package let stats: StatRegistry
@@ -102,6 +106,7 @@ package final class Server {
         configurator = Configurator(
             stats: stats, filters: filters, workers: options.concurrency, publisher: publisher,
             logFlushIntervalMs: options.logFlushIntervalMs)
+        configurator.version = options.version
         configurator.draining.options = options.drain
         statistics = ProcessStatistics(stats)
         listenerDrain = ListenerDrain(configurator)
@@ -163,7 +168,8 @@ package final class Server {
             .applied, options.configPath ?? "", version: publisher.version, changes: configurator.changes)
         refreshStatistics()
         if let reactor = configurator.dns {
-            statisticsFlush = StatisticsFlush(stats, configurator.statistics, reactor) { [unowned self] in
+            let sinks = configurator.statistics.sinks.map { StatsSink.make($0, configurator, stats, reactor) }
+            statisticsFlush = StatisticsFlush(stats, configurator.statistics, sinks, reactor) { [unowned self] in
                 refreshStatistics()
             }
         }
@@ -273,6 +279,7 @@ package final class Server {
             for thread in threads { thread.join() }
         }
         watchdog?.stop()
+        statisticsFlush?.finish(limitMs: Server.sinkFlushLimitMs)
         configurator.logSinks.finish(limitMs: Server.logFlushLimitMs)
         log.write(.info, "main", "exiting")
         return exitStatus

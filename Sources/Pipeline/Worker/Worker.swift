@@ -72,6 +72,7 @@ public final class Worker {
     var servers = Slab<H1Server>(capacity: 1 << 20)
     var clients = Slab<H1Client>(capacity: 1 << 20)
     var h2 = H2Worker()
+    var tracing = TracingWorker()
     /// Instances of filter chains, by the chain's number.
     var chains: [WorkerFilterChain?] = []
     /// Streams whose filter makes the next piece of its response in the next turn.
@@ -206,7 +207,7 @@ public final class Worker {
         case .handover: handedOver(completion)
         case .handoverFailed: handoverFailed(completion)
         case .connect: connected(completion)
-        case .message, .none, .close, .cancel, .timer, .streamTimer, .acceptTimer, .codecTimer, .handshakeTimer, .hostTimer: break
+        case .message, .none, .close, .cancel, .timer, .streamTimer, .acceptTimer, .codecTimer, .handshakeTimer, .hostTimer, .traceTimer: break
         case .poll, .read, .other: completedOther(completion)
         }
     }
@@ -224,6 +225,7 @@ public final class Worker {
         case .acceptTimer: acceptTimerFired()
         case .handshakeTimer: handshakeTimedOut(Handle(raw: token))
         case .hostTimer: sweepOriginalHosts()
+        case .traceTimer: traceTimerFired(Handle(raw: token))
         case .codecTimer: codecTimedOut(Handle(raw: token))
         case .other: onTimer?(token)
         default: break
