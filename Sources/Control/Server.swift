@@ -63,6 +63,9 @@ package final class Server {
     private var socketsAreClosed = false
     package private(set) var failsHealthChecks = false
     package let log: Log
+    package let profiler = CPUProfiler()
+    /// Whoever waits for something that another thread or the time brings.
+    package var onTick: (() -> Void)?
     private let statistics: ProcessStatistics
     private let listenerDrain: ListenerDrain
     package var runtime: RuntimeValues {
@@ -72,6 +75,7 @@ package final class Server {
             statistics.runtime(newValue)
         }
     }
+    package private(set) var events = ServerEvents()
     private let filesystemScope: StatScope<FilesystemStat>
     private let planScope: StatScope<PlanStat>
     private var watch: FileWatch?
@@ -81,6 +85,8 @@ package final class Server {
         self.options = options
         self.log = log
         signals = martlet_signals()
+        martlet_profile_prepare()
+        _ = unsafe martlet_thread_enter("main_thread")
         stats = StatRegistry(workers: options.concurrency)
         let mailboxes = (0..<options.concurrency).map { _ in Mailbox() }
         publisher = PlanPublisher(mailboxes: mailboxes)
@@ -104,6 +110,7 @@ package final class Server {
             throw .ring(error)
         }
         configurator.dns = DNSReactor(main, stats)
+        configurator.onHosts = { [unowned self] in hostsChanged($0, $1, $2) }
         stats.refresh = { [unowned configurator] in configurator.refreshBreakerGauges() }
         threads = mailboxes.enumerated().map { i, mailbox in
             unsafe WorkerThread(
@@ -134,6 +141,8 @@ package final class Server {
         }
         publisher.wake = { [unowned self] in wakeWorkers() }
         configurationApplied()
+        events.add(
+            .applied, options.configPath ?? "", version: publisher.version, changes: configurator.changes)
         refreshStatistics()
         if let reactor = configurator.dns {
             let sinks = configurator.statistics.sinks.map { StatsSink.make($0, configurator, stats, reactor) }
@@ -272,9 +281,21 @@ package final class Server {
 
     /// `/healthcheck/fail` and `/healthcheck/ok`.
     package func failHealthChecks(_ failing: Bool) {
+        events.add(
+            failing ? .healthChecksFail : .healthChecksPass, failing ? "/healthcheck/fail" : "/healthcheck/ok",
+            version: publisher.version)
+        setHealthChecksFailing(failing)
+    }
+
+    private func setHealthChecksFailing(_ failing: Bool) {
         failsHealthChecks = failing
         ServerHealth.shared.setFailing(failing || isDraining)
         refreshStatistics()
+    }
+
+    /// `/runtime_modify` has set `runtime`.
+    package func runtimeModified(_ assignments: [String]) {
+        events.add(.runtime, "/runtime_modify", version: publisher.version, lines: assignments)
     }
 
     /// `/drain_listeners`.
@@ -282,11 +303,13 @@ package final class Server {
         let stopped = listenerDrain.begin(
             inboundOnly: inboundOnly, graceful: graceful, skipsExit: skipsExit, nowMs: main.nowMs)
         statistics.stopped(listeners: stopped)
+        events.add(.listenersDrained, "/drain_listeners", version: publisher.version)
     }
 
     private func beginDrain(_ why: String) {
         isDraining = true
-        failHealthChecks(true)
+        events.add(.draining, why, version: publisher.version)
+        setHealthChecksFailing(true)
         drainDeadlineMs = main.nowMs + options.shutdownGraceS * 1000
         log.write(
             .info, "main",
@@ -317,6 +340,8 @@ package final class Server {
     private func ticked() {
         unsafe main.timers.arm(tick, at: main.nowMs + Server.tickMs)
         publisher.collect()
+        profiler.ticked()
+        onTick?()
         SessionResumption.rotateWhenDue()
         reloadCertificates()
         configurator.logSinks.publish(stats.mainCells, filesystemScope)
@@ -338,6 +363,13 @@ package final class Server {
             if open > 0 { log.write(.warning, "main", "grace period over: closing \(open) connections") }
             main.stop()
         }
+    }
+
+    private func hostsChanged(_ cluster: String, _ before: [SocketAddress], _ now: [SocketAddress]) {
+        // Published a moment later: the next plan has them.
+        events.add(
+            .hosts, cluster, version: publisher.version + 1,
+            lines: now.filter { !before.contains($0) }.map { "+ \($0)" } + before.filter { !now.contains($0) }.map { "- \($0)" })
     }
 
     // MARK: Reload
@@ -362,6 +394,8 @@ package final class Server {
             try configurator.apply(document)
             logWarnings()
             configurationApplied()
+            events.add(
+                .applied, path, version: publisher.version, changes: configurator.changes, lines: configurator.changes.lines)
             stats.mainCells.increment(planScope[.reloadsApplied])
             log.write(.info, "config", "\(path): applied")
             martlet_release_spare_memory()
@@ -370,6 +404,7 @@ package final class Server {
             case .config(let errors): refuse(errors, path)
             case .listen(let error):
                 stats.mainCells.increment(planScope[.reloadsRefused])
+                events.add(.refused, path, version: publisher.version, lines: [error.text])
                 log.write(.error, "config", "\(path): refused, the old configuration serves on: \(error.text)")
             }
         }
@@ -378,9 +413,12 @@ package final class Server {
     private func reloadCertificates() {
         configurator.reloadCertificates { owner in
             stats.mainCells.increment(planScope[.certificatesRenewed])
+            events.add(.certificates, owner + "ssl", version: publisher.version)
             log.write(.info, "config", "\(owner)ssl: certificates read again")
         } failed: { owner, errors in
             stats.mainCells.increment(planScope[.certificatesRefused])
+            events.add(
+                .certificatesRefused, owner + "ssl", version: publisher.version, lines: errors.map(\.description))
             for error in errors {
                 let found = error.found.map { ": \($0)" } ?? ""
                 log.write(.error, "config", "\(owner)ssl: the old certificates serve on: \(error.message)\(found)")
@@ -390,6 +428,7 @@ package final class Server {
 
     private func refuse(_ errors: ConfigErrors, _ path: String) {
         stats.mainCells.increment(planScope[.reloadsRefused])
+        events.add(.refused, path, version: publisher.version, lines: errors.errors.map(\.description))
         log.write(.error, "config", "\(path): refused, the old configuration serves on")
         for error in errors.errors { log.write(.error, "config", error.description) }
     }

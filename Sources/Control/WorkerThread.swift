@@ -49,6 +49,8 @@ final class WorkerThread: @unchecked Sendable {
 
     private func main() {
         unsafe martlet_thread_name("wrk:worker_\(index)")
+        _ = unsafe martlet_thread_enter("worker_\(index)")
+        defer { martlet_thread_leave() }
         if martlet_poisons() == 0 { _ = martlet_openssl_keeps_memory() }
         if pins { _ = martlet_thread_pin(UInt32(truncatingIfNeeded: index)) }
         do throws(RingError) {

@@ -180,6 +180,12 @@ package final class StatRegistry {
         return (UInt64(max(sum, 0)), used & GaugeCell.usedBit != 0)
     }
 
+    /// One worker's share of a counter or a gauge.
+    package func share(_ id: StatID, isGauge: Bool, worker: Int) -> Int64 {
+        let raw = threads[worker].raw(id)
+        return isGauge ? GaugeCell.value(raw) : Int64(bitPattern: raw)
+    }
+
     /// Counts per response code, sorted by code. A code stays in the list when `resetCounters` has set it to 0.
     package func responseCodes(_ id: StatID) -> [(code: UInt16, count: UInt64)] {
         var counts: [(code: UInt16, count: UInt64)] = []

@@ -8,6 +8,7 @@ import CLiburing
 import Glibc
 import Primitives
 import Ring
+import Stats
 
 @safe
 package enum ReceiveEvent {
@@ -68,6 +69,8 @@ package struct Connections {
     private let vectors: UnsafeMutablePointer<iovec>
     private let messages: UnsafeMutablePointer<msghdr>
     private var nextMessage = 0
+    /// The worker's statistics; nil: nobody keeps any (tests).
+    package var cells: StatCells?
     /// Times that a receive found no buffer.
     package private(set) var starvations: UInt64 = 0
 
@@ -150,7 +153,7 @@ package struct Connections {
         unsafe connection.pointee.isPaused = false
         // One that was armed for its first bytes only goes on behind them.
         unsafe connection.pointee.receivesOnce = false
-        guard unsafe !connection.pointee.isReceiving, unsafe !connection.pointee.sawEnd, unsafe !connection.pointee.isClosing else { return }
+        guard unsafe mayReceive(connection) else { return }
         unsafe connection.pointee.isReceiving = true
         unsafe connection.pointee.inFlight &+= 1
         unsafe martlet_prep_recv_multishot(
@@ -163,7 +166,7 @@ package struct Connections {
     /// arming and cancelling a receive for them would be work for nothing. Who reads the bytes goes on with `receive`,
     /// or with `receiveLater` where the end may come first.
     package mutating func receiveOnce(_ connection: UnsafeMutablePointer<Connection>) {
-        guard unsafe !connection.pointee.isReceiving, unsafe !connection.pointee.sawEnd, unsafe !connection.pointee.isClosing else { return }
+        guard unsafe mayReceive(connection) else { return }
         unsafe connection.pointee.isReceiving = true
         unsafe connection.pointee.receivesOnce = true
         unsafe connection.pointee.inFlight &+= 1
@@ -202,8 +205,20 @@ package struct Connections {
         unsafe cancelReceive(connection)
     }
 
-    /// The reason to pause is gone; whoever wants more receives.
-    package func unpause(_ connection: UnsafeMutablePointer<Connection>) { unsafe connection.pointee.isPaused = false }
+    @inline(__always)
+    private func mayReceive(_ connection: UnsafeMutablePointer<Connection>) -> Bool {
+        unsafe !connection.pointee.isReceiving && !connection.pointee.sawEnd && !connection.pointee.isClosing
+            && !connection.pointee.isHeld
+    }
+
+    /// Nothing is received until `letGo`.
+    package mutating func hold(_ connection: UnsafeMutablePointer<Connection>) {
+        unsafe connection.pointee.isHeld = true
+        unsafe cancelReceive(connection)
+    }
+
+    /// What waited is read; whoever wants more receives.
+    package func letGo(_ connection: UnsafeMutablePointer<Connection>) { unsafe connection.pointee.isHeld = false }
 
     private func cancelReceive(_ connection: UnsafeMutablePointer<Connection>) {
         guard unsafe connection.pointee.isReceiving, unsafe !connection.pointee.isCancellingReceive else { return }
@@ -235,6 +250,7 @@ package struct Connections {
         }
         if result > 0 {
             unsafe connection.pointee.bytesReceived &+= UInt64(result)
+            if unsafe connection.pointee.tls == nil { unsafe noteRead(connection, Int(result)) }
             if unsafe connection.pointee.receivesOnce {
                 unsafe connection.pointee.receivesOnce = false
             } else if !completion.more {
@@ -370,7 +386,12 @@ package struct Connections {
     }
 
     private mutating func flush(_ connection: UnsafeMutablePointer<Connection>) {
-        guard unsafe !connection.pointee.isSending, unsafe connection.pointee.isConnected, unsafe !connection.pointee.isClosing else { return }
+        guard unsafe !connection.pointee.isSending, unsafe connection.pointee.isConnected, unsafe !connection.pointee.isClosing else {
+            // More has been queued behind a send that waits for the peer.
+            if unsafe connection.pointee.isSending { unsafe noteWaiting(connection, connection.pointee.out.count) }
+            return
+        }
+        if unsafe connection.pointee.out.count > Connections.shownInFlight { unsafe noteWaiting(connection, connection.pointee.out.count) }
         if let tls = unsafe connection.pointee.tls {
             if unsafe seal(connection, tls) {
                 // What is sealed is sent whole before an end: the end is in it.
@@ -455,6 +476,7 @@ package struct Connections {
         }
         unsafe connection.pointee.bytesSent &+= UInt64(count)
         if count > 0 { unsafe connection.pointee.out.consume(count, memory) }
+        unsafe noteWaiting(connection, connection.pointee.out.count)
         if unsafe !connection.pointee.out.isEmpty || connection.pointee.isEnding || connection.pointee.closesWhenSent {
             unsafe markDirty(connection)
         }
@@ -467,6 +489,7 @@ package struct Connections {
     package mutating func close(_ connection: UnsafeMutablePointer<Connection>) {
         guard unsafe !connection.pointee.isClosing else { return }
         unsafe connection.pointee.isClosing = true
+        unsafe hideBuffered(connection)
         if let tls = unsafe connection.pointee.tls { unsafe endTLS(connection, tls) }
         unsafe cancelReceive(connection)
         if unsafe connection.pointee.isSending || connection.pointee.isConnecting {

@@ -11,7 +11,8 @@ struct MartletCommand: ParsableCommand {
         commandName: "martlet",
         abstract: "An edge and sidecar proxy that takes Envoy's configuration.",
         discussion: "Without -c, a demonstration is served on 127.0.0.1:10000, with its admin on 127.0.0.1:9901.",
-        version: "martlet  version: \(Version.text)")
+        version: "martlet  version: \(Version.text)",
+        subcommands: [RouteCommand.self, TopCommand.self])
 
     @OptionGroup(title: "Configuration") var config: ConfigOptions
     @OptionGroup(title: "Threads and life") var process: ProcessOptions

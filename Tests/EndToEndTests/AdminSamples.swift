@@ -827,9 +827,10 @@ enum AdminSamples {
                 FieldMask bogus could not be successfully applied to any configs.
                 """#),
         AdminSample(
-            method: "POST", target: "/cpuprofiler?enable=y", status: 500,
+            method: "POST", target: "/cpuprofiler?enable=y&foo=1", status: 400,
             body: #"""
-                failure to start the profiler
+                ?enable=<y|n>
+
                 """#),
         AdminSample(
             method: "POST", target: "/heapprofiler?enable=y", status: 501,

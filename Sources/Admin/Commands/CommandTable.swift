@@ -2,14 +2,15 @@
 
 package enum CommandTable {
     static let commands: [AdminCommand] = [
-        HomePage.command,
+        ConsoleFiles.home,
         ProfilingCommands.allocProfiler,
         CertsCommand.command,
         ClustersCommand.command,
         ConfigDumpCommand.command,
         SmallCommands.contention,
-        ProfilingCommands.cpuProfiler,
+        CPUProfileCommands.cpuProfiler,
         DrainListenersCommand.command,
+        ExplainCommand.command,
         HealthCheckCommands.fail,
         HealthCheckCommands.ok,
         ProfilingCommands.heapDump,
@@ -22,6 +23,9 @@ package enum CommandTable {
         MemoryCommand.command,
         MemoryCommand.allocator,
         ProfilingCommands.peakHeapDump,
+        CPUProfileCommands.profile,
+        FlamePage.script,
+        FlamePage.style,
         SmallCommands.quit,
         ReadyCommand.command,
         SmallCommands.reopenLogs,
@@ -37,9 +41,12 @@ package enum CommandTable {
         RecentLookups.enable,
     ]
 
+    /// What Envoy has not: answered like the others, and not in `/help`, which tools read.
+    static let own: [AdminCommand] = [HomePage.command, ConsoleData.command] + ConsoleFiles.files
+
     package static let help: String = {
         var text = "admin commands are:\n"
-        for command in commands {
+        for command in commands where !command.isOwn {
             text += "  \(command.path)\(command.mutates ? " (POST)" : ""): \(command.help)\n"
             for parameter in command.parameters {
                 text += "      \(parameter.name): \(parameter.help)"

@@ -1,4 +1,4 @@
-// Profilers: this build has none, and says so as an Envoy that was built without them does.
+// Allocation profiles: this build has none, and says so as an Envoy that was built without them does.
 
 enum ProfilingCommands {
     private static let switches = AdminCommand.Kind.choice(["y", "n"])
@@ -11,15 +11,6 @@ enum ProfilingCommands {
         return enable
             ? AdminResponse("The current build does not support allocation profiler", status: 501)
             : AdminResponse("Allocation profiler is not started", status: 400)
-    }
-
-    static let cpuProfiler = AdminCommand(
-        "/cpuprofiler", "enable/disable the CPU profiler", mutates: true,
-        [.init("enable", "enables the CPU profiler", switches)]
-    ) { _, request in
-        guard let enable = chosen(request) else { return usage }
-        // Switching off what is not on is no error.
-        return enable ? AdminResponse("failure to start the profiler", status: 500) : .ok
     }
 
     static let heapProfiler = AdminCommand(

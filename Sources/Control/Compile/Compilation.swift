@@ -14,6 +14,7 @@ package final class CompileEnvironment {
     let clusterSlots = SlotTable()
     let listenerSlots = SlotTable()
     let tlsSlots = SlotTable()
+    let balances: ListenerBalances
     package let runtime = RuntimeTable()
     package let logSinks: LogSinks
 
@@ -21,6 +22,7 @@ package final class CompileEnvironment {
         self.stats = stats
         self.filters = filters
         self.workers = workers
+        balances = ListenerBalances(workers: workers)
         // Main writes logs too: its admin listener has one.
         logSinks = LogSinks(writers: workers + 1, flushIntervalMs: logFlushIntervalMs)
     }

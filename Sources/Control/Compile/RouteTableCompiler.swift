@@ -52,6 +52,7 @@ struct RouteTableCompiler {
             config.name = arena.text(host.name)
             config.mutations = HeaderMutationCompiler.combine(
                 [hostMutations, tableMutations], mostSpecificWins: message.mostSpecificHeaderMutationsWins, arena)
+            config.virtualClusters = VirtualClusterCompiler(compilation: compilation, part: part).compile(host, hostPlace)
             hosts.append(config)
             var hostSpec = VirtualHostSpec(name: host.name, domains: host.domains, routes: [])
             switch host.requireTls {
@@ -109,7 +110,6 @@ struct RouteTableCompiler {
         diagnostics.unsupported(
             place, "envoy.config.route.v3.VirtualHost",
             [
-                "virtual_clusters": !message.virtualClusters.isEmpty,
                 "retry_policy_typed_config": message.hasRetryPolicyTypedConfig,
                 "hedge_policy": message.hasHedgePolicy,
                 "include_is_timeout_retry_header": message.includeIsTimeoutRetryHeader,

@@ -34,6 +34,7 @@ extension FormatWriter {
         case .dynamicMetadata: unsafe dynamicMetadata(piece, source).cut(piece.pointee.length)
         case .filterState: unsafe filterState(piece, source).cut(piece.pointee.length)
         case .routeName: unsafe .present(source.stream?.pointee.route?.pointee.name ?? .empty)
+        case .virtualCluster: unsafe .present(source.stream?.pointee.virtualCluster?.pointee.name ?? .empty)
         case .routeResolutions: unsafe .number(source.stream?.pointee.routeResult == nil ? 0 : 1)
         case .accessLogType: .text(Bytes(source.logType.name))
         case .connectionID: .number(source.connectionID)

@@ -28,7 +28,7 @@ package enum FormatOperator: UInt8, BitwiseCopyable {
     case downstreamTLS, upstreamTLS, downstreamCertificateTime, upstreamCertificateTime
     case dynamicMetadata, filterState
     case ja3, ja4
-    case connectionID, streamID, uniqueID, serverName, routeName, routeResolutions, accessLogType
+    case connectionID, streamID, uniqueID, serverName, routeName, virtualCluster, routeResolutions, accessLogType
 }
 
 /// What may stand behind an operator's name.
@@ -135,7 +135,7 @@ extension FormatOperator {
         "UPSTREAM_REQUEST_ATTEMPT_COUNT": .upstreamAttempts, "UPSTREAM_CONNECTION_ID": .upstreamConnectionID,
         "UPSTREAM_CONNECTION_IDS_ATTEMPTED": .upstreamConnectionIDsAttempted,
         "CONNECTION_ID": .connectionID, "STREAM_ID": .streamID, "UNIQUE_ID": .uniqueID,
-        "ROUTE_NAME": .routeName, "ROUTE_RESOLUTION_COUNT": .routeResolutions, "ACCESS_LOG_TYPE": .accessLogType,
+        "VIRTUAL_CLUSTER_NAME": .virtualCluster, "ROUTE_NAME": .routeName, "ROUTE_RESOLUTION_COUNT": .routeResolutions, "ACCESS_LOG_TYPE": .accessLogType,
         "HOSTNAME": .literal,
     ]
 
@@ -143,7 +143,7 @@ extension FormatOperator {
     private static let unfilled: Set<String> = {
         [
             "ROUNDTRIP_DURATION", "DOWNSTREAM_HANDSHAKE_DURATION", "UPSTREAM_CONNECTION_POOL_READY_DURATION",
-            "ROUTE_RESOLUTION_TIME_US", "TRACE_ID", "SPAN_ID", "FILTER_CHAIN_NAME", "VIRTUAL_CLUSTER_NAME",
+            "ROUTE_RESOLUTION_TIME_US", "TRACE_ID", "SPAN_ID", "FILTER_CHAIN_NAME",
             "DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID", "DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID",
             "UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID", "DOWNSTREAM_LOCAL_CLOSE_REASON",
             "DOWNSTREAM_DETECTED_CLOSE_TYPE", "UPSTREAM_DETECTED_CLOSE_TYPE", "UPSTREAM_LOCAL_CLOSE_REASON",

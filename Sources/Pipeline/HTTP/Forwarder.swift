@@ -53,6 +53,7 @@ extension Worker {
                 details: Bytes("cluster_not_found" as StaticString), flags: .noClusterFound)
         }
         unsafe stream.pointee.clusterSlot = slot
+        unsafe chooseVirtualCluster(stream, route)
         // Filters may have made a gRPC request of another one.
         unsafe stream.pointee.isGRPCUpstream =
             unsafe stream.pointee.request.value(of: .contentType).map { GRPCContent.isGRPC($0) } ?? false

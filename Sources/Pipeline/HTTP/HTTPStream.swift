@@ -28,6 +28,7 @@ public struct HTTPStream {
     /// The cluster that was chosen.
     package var clusterSlot = RouteConfig.noSlot
     package var chosen: UnsafePointer<RouteCluster>?
+    package var virtualCluster: UnsafePointer<VirtualClusterConfig>?
     package var random: UInt64 = 0
 
     // Forwarder.

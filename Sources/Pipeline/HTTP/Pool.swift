@@ -281,6 +281,7 @@ extension Worker {
         }
         unsafe stream.pointee.upstream = .none
         unsafe client.pointee.stream = .none
+        unsafe connection.pointee.isAboveHigh = false
         let isReusable =
             unsafe client.pointee.responseDone && client.pointee.requestSent && !client.pointee.mustClose
             && !connection.pointee.sawEnd && !host.pointee.isRemoved && !isWornOut(client, cluster)

@@ -161,9 +161,8 @@ extension Worker {
     /// The client is asked to go elsewhere with its next request.
     private func drainClose(_ stream: StreamPointer) {
         guard unsafe !stream.pointee.closesDownstream, unsafe !stream.pointee.isTunnel else { return }
-        if drain == .none, !ServerHealth.shared.isFailing {
-            guard let connection = unsafe connections.slab[stream.pointee.downstream], unsafe discourages(connection.pointee.owner)
-            else { return }
+        if drain == .none {
+            guard let connection = unsafe connections.slab[stream.pointee.downstream], unsafe discourages(connection) else { return }
         }
         unsafe stream.pointee.closesDownstream = true
         if drain == .none { unsafe count(stream.pointee.http.pointee.stats, .downstreamCxDrainClose) }
@@ -185,14 +184,6 @@ extension Worker {
     }
 
     // HOT: per message.
-    /// A statistic of the route's own (`stat_prefix`).
-    @inline(__always)
-    func countRoute(_ stream: StreamPointer, _ leaf: VirtualClusterStat) {
-        guard let route = unsafe stream.pointee.route, unsafe route.pointee.stats != 0 else { return }
-        unsafe cells.increment(route.pointee.stats &+ leaf.rawValue)
-    }
-
-    // HOT: per message.
     /// Health checks of this proxy that are passed on (filter health_check) say nothing of the traffic.
     func countUpstreamStatus(_ stream: StreamPointer, _ status: UInt16, isCanary: Bool = false) {
         guard unsafe !stream.pointee.isHealthCheck, let cluster = unsafe cluster(stream.pointee.clusterSlot) else { return }
@@ -208,11 +199,14 @@ extension Worker {
             responseCode: status)
         if isCanary { cells.count(stats &+ ClusterStat.canaryResponseCodes.rawValue, responseCode: status) }
         if routeStats != 0 { cells.count(routeStats &+ VirtualClusterStat.responseCodes.rawValue, responseCode: status) }
+        let virtualStats = unsafe stream.pointee.virtualCluster?.pointee.stats ?? 0
+        if virtualStats != 0 { cells.count(virtualStats &+ VirtualClusterStat.responseCodes.rawValue, responseCode: status) }
         // From the end of the request on, over all tries.
         guard unsafe stream.pointee.requestEndNs != 0 else { return }
         let elapsed = unsafe (nowNs &- stream.pointee.requestEndNs) / 1_000_000
         cells.record(stats &+ ClusterStat.upstreamRqTime.rawValue, elapsed)
         if routeStats != 0 { cells.record(routeStats &+ VirtualClusterStat.upstreamRqTime.rawValue, elapsed) }
+        if virtualStats != 0 { cells.record(virtualStats &+ VirtualClusterStat.upstreamRqTime.rawValue, elapsed) }
         cells.record(
             stats &+ (isInternal ? ClusterStat.internalUpstreamRqTime : .externalUpstreamRqTime).rawValue, elapsed)
         if isCanary { cells.record(stats &+ ClusterStat.canaryUpstreamRqTime.rawValue, elapsed) }

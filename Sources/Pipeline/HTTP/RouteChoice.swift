@@ -25,6 +25,7 @@ extension Worker {
         unsafe stream.pointee.routeResult = result
         unsafe stream.pointee.route = unsafe result.outcome == .route ? routes.pointee.routes.pointer(Int(result.flatIndex)) : nil
         unsafe stream.pointee.chosen = nil
+        unsafe stream.pointee.virtualCluster = nil
         if let route = unsafe stream.pointee.route {
             // Before the filters: an entry has configurations for them.
             if unsafe route.pointee.clusterChoice == .weighted { unsafe chooseEntry(stream, route) }

@@ -159,6 +159,8 @@ package struct VirtualHostConfig: BitwiseCopyable {
     package var name = Bytes.empty
     /// Mutations for replies that match the virtual host but no route.
     package var mutations = HeaderMutations()
+    /// Nil: none.
+    package var virtualClusters: VirtualClusters?
     package init() {}
 }
 

@@ -66,6 +66,7 @@ extension Worker {
             unsafe gauge(server.pointee.http.pointee.stats, .downstreamCxHttp1Active, -1)
             unsafe gauge(http.pointee.stats, .downstreamCxActive, 1)
             unsafe gauge(http.pointee.stats, .downstreamCxHttp1Active, 1)
+            unsafe showBuffered(connection, http)
             if unsafe connection.pointee.tls != nil {
                 unsafe gauge(server.pointee.http.pointee.stats, .downstreamCxSslActive, -1)
                 unsafe gauge(http.pointee.stats, .downstreamCxSslActive, 1)
@@ -84,6 +85,7 @@ extension Worker {
         else { return nil }
         unsafe pins.pin(new.pointee.part)
         unsafe pins.unpin(old.pointee.part)
+        unsafe moveBalance(from: old, to: new)
         unsafe connection.pointee.owner = unsafe new.pointee.part
         unsafe connection.pointee.listener = unsafe UnsafeRawPointer(new)
         if unsafe old.pointee.stats != new.pointee.stats {

@@ -60,15 +60,34 @@ extension Worker {
         if unsafe isHTTP2Upstream(stream) {
             guard let entry = unsafe h2.streams[stream.pointee.upstreamCodec], unsafe queueHTTP2(entry, part, buffer) else { return false }
             waiting = unsafe entry.pointee.out.count
-            if unsafe waiting > upstreamLimit(stream) { unsafe entry.pointee.isAboveHigh = true }
+            if unsafe waiting > upstreamLimit(stream) { unsafe backedUp(&entry.pointee.isAboveHigh, stream) }
         } else {
             guard unsafe queue(part, buffer, on: upstream, chunked: stream.pointee.requestIsChunked && !stream.pointee.isTunnel)
             else { return false }
             waiting = unsafe upstream.pointee.out.count
+            if unsafe waiting > upstreamLimit(stream) { unsafe backedUp(&upstream.pointee.isAboveHigh, stream) }
         }
         unsafe countUpstreamBody(stream, part.count)
         if unsafe waiting > upstreamLimit(stream) { unsafe pauseDownstream(stream) }
         return true
+    }
+
+    /// The upstream takes the request more slowly than the client sends it.
+    func backedUp(_ isAboveHigh: inout Bool, _ stream: StreamPointer) {
+        guard !isAboveHigh else { return }
+        isAboveHigh = true
+        unsafe countFlow(stream, .upstreamFlowControlBackedUpTotal)
+    }
+
+    func drained(_ isAboveHigh: inout Bool, _ stream: StreamPointer) {
+        guard isAboveHigh else { return }
+        isAboveHigh = false
+        unsafe countFlow(stream, .upstreamFlowControlDrainedTotal)
+    }
+
+    private func countFlow(_ stream: StreamPointer, _ leaf: ClusterStat) {
+        guard let cluster = unsafe hosts[stream.pointee.host].flatMap({ unsafe cluster(of: $0) }) else { return }
+        unsafe count(cluster.pointee.config.pointee.stats, leaf)
     }
 
     func countUpstreamBody(_ stream: StreamPointer, _ bytes: Int) {

@@ -37,6 +37,9 @@ extension Worker {
         unsafe connection.pointee.session = handle
         unsafe connection.pointee.config = unsafe UnsafeRawPointer(config)
         unsafe countTCP(config.pointee.stats, .downstreamCxTotal)
+        unsafe connections.showBuffered(
+            connection, rx: config.pointee.stats &+ TCPProxyStat.downstreamCxRxBytesBuffered.rawValue,
+            tx: config.pointee.stats &+ TCPProxyStat.downstreamCxTxBytesBuffered.rawValue)
         // At its end the socket may not know its peer any more.
         if unsafe !config.pointee.accessLogs.isEmpty { unsafe learnAddresses(connection) }
         if unsafe config.pointee.logIntervalMs != 0 {
@@ -89,6 +92,7 @@ extension Worker {
             return unsafe endTCP(session, .noHealthyUpstream)
         }
         unsafe session.pointee.attempts &+= 1
+        if unsafe config.pointee.addsTLVs && session.pointee.attempts == 1 { unsafe addProxyTLVs(session) }
         // As in Envoy an attempt that the cluster had no room for counts among the others, and sets no flag of its own.
         guard breakers?.take(.pendingRequests, .normal, thread: index) != false else {
             unsafe giveConnection(cluster, .normal)

@@ -59,7 +59,7 @@ extension Worker {
         let transport = unsafe config.pointee.transport(of: host.pointee.config)
         var isPrepared = unsafe transport.tlsSlot == noTLS || prepareTLS(connection, host, transport, identity)
         if isPrepared, let proxy = unsafe transport.proxyHeader {
-            isPrepared = unsafe queueProxyHeader(connection, identity.client, proxy)
+            isPrepared = unsafe queueProxyHeader(connection, identity.client, host, proxy)
         }
         if !isPrepared {
             unsafe giveConnection(cluster, priority)
@@ -72,6 +72,9 @@ extension Worker {
         unsafe timers.arm(connection.timerNode, at: nowMs &+ config.pointee.connectTimeoutMs)
         unsafe host.pointee.connectionCount &+= 1
         unsafe count(config.pointee.stats, .upstreamCxTotal)
+        unsafe connections.showBuffered(
+            connection, rx: config.pointee.stats &+ ClusterStat.upstreamCxRxBytesBuffered.rawValue,
+            tx: config.pointee.stats &+ ClusterStat.upstreamCxTxBytesBuffered.rawValue)
         unsafe gauge(config.pointee.stats, .upstreamCxActive, 1)
         unsafe cells.increment(host.pointee.config.stats &+ HostStat.cxTotal.rawValue)
         unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.cxActive.rawValue, 1)

@@ -35,9 +35,10 @@ extension Worker {
         return nil
     }
 
-    /// Whether a response on a connection of this part says `Connection: close`.
-    func discourages(_ part: PartID) -> Bool {
-        guard let entry = draining(part) else { return false }
+    /// Whether a response on this connection says `Connection: close` while the process serves on.
+    func discourages(_ connection: UnsafeMutablePointer<Connection>) -> Bool {
+        if ServerHealth.shared.isFailing, unsafe listenerConfig(connection)?.pointee.drainsWithHealth ?? true { return true }
+        guard let entry = unsafe draining(connection.pointee.owner) else { return false }
         return entry.discourages(nowMs: nowMs) { random.below($0) }
     }
 

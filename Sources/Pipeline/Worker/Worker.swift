@@ -116,6 +116,7 @@ public final class Worker {
             buffers: try ProvidedBuffers(
                 ring: ring, count: options.receiveBuffers, size: options.receiveBufferBytes))
         connections = Connections(ring: ring, memory: memory, capacity: options.connectionsMax)
+        connections.cells = cells
         nowNs = Clock.monotonicNs()
         nowMs = nowNs / 1_000_000
         timers = TimerWheel(now: nowMs)
@@ -198,6 +199,8 @@ public final class Worker {
         case .receive: received(completion)
         case .send: sent(completion)
         case .accept: accepted(completion)
+        case .handover: handedOver(completion)
+        case .handoverFailed: handoverFailed(completion)
         case .connect: connected(completion)
         case .message, .none, .close, .cancel, .timer, .streamTimer, .acceptTimer, .codecTimer, .handshakeTimer, .hostTimer: break
         case .poll, .read, .other: completedOther(completion)

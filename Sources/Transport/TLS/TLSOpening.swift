@@ -114,6 +114,7 @@ extension Connections {
         if unsafe tls.pointee.cipher.count != tls.pointee.ticketBytes { unsafe markDirty(connection) }
         if result == 1 {
             unsafe connection.pointee.bytesReceived &+= UInt64(truncatingIfNeeded: count)
+            unsafe noteRead(connection, count)
             return .data(count)
         }
         return unsafe progress(connection, tls, SSL_get_error(ssl, result))

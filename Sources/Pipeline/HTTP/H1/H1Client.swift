@@ -214,7 +214,11 @@ extension Worker {
         } else {
             unsafe connection.pointee.out.append(moving: &stream.pointee.waitingBody)
         }
-        unsafe resumeDownstreamReading(stream)
+        if unsafe connection.pointee.out.count > upstreamLimit(stream) {
+            unsafe backedUp(&connection.pointee.isAboveHigh, stream)
+        } else {
+            unsafe resumeDownstreamReading(stream)
+        }
         return true
     }
 
@@ -280,6 +284,9 @@ extension Worker {
         guard let client = unsafe clients[connection.pointee.session], let stream = unsafe streams[client.pointee.stream] else { return }
         unsafe stream.pointee.activeMs = nowMs
         unsafe stream.pointee.upstreamBytesSent = unsafe connection.pointee.bytesSent &- stream.pointee.upstreamSentBefore
+        if unsafe connection.pointee.isAboveHigh, unsafe connection.pointee.out.count <= upstreamLimit(stream) / 2 {
+            unsafe drained(&connection.pointee.isAboveHigh, stream)
+        }
         if unsafe isDownstreamPaused(stream), unsafe connection.pointee.out.count <= upstreamLimit(stream) / 2 {
             unsafe resumeDownstreamReading(stream)
         }

@@ -45,6 +45,7 @@ extension Worker {
         let stats = unsafe http.pointee.stats
         count(stats, .downstreamCxTotal)
         gauge(stats, .downstreamCxActive, 1)
+        unsafe showBuffered(connection, http)
         if unsafe connection.pointee.tls != nil {
             count(stats, .downstreamCxSslTotal)
             gauge(stats, .downstreamCxSslActive, 1)
@@ -52,6 +53,13 @@ extension Worker {
         guard unsafe http.pointee.codec == .http2 else { return unsafe http1Opened(connection, http) }
         unsafe http2Opened(connection, http)
         unsafe connections.receive(connection)
+    }
+
+    func showBuffered(_ connection: UnsafeMutablePointer<Connection>, _ http: UnsafePointer<HTTPConfig>) {
+        let stats = unsafe http.pointee.stats
+        unsafe connections.showBuffered(
+            connection, rx: stats &+ HTTPConnectionManagerStat.downstreamCxRxBytesBuffered.rawValue,
+            tx: stats &+ HTTPConnectionManagerStat.downstreamCxTxBytesBuffered.rawValue)
     }
 
     private func http1Opened(_ connection: UnsafeMutablePointer<Connection>, _ http: UnsafePointer<HTTPConfig>) {

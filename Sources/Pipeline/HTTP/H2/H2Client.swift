@@ -128,7 +128,7 @@ extension Worker {
             unsafe countUpstreamBody(stream, stream.pointee.waitingBody.count)
             unsafe entry.pointee.out.append(moving: &stream.pointee.waitingBody)
             if unsafe entry.pointee.out.count > upstreamLimit(stream) {
-                unsafe entry.pointee.isAboveHigh = true
+                unsafe backedUp(&entry.pointee.isAboveHigh, stream)
             } else {
                 unsafe resumeDownstreamReading(stream)
             }

@@ -126,7 +126,7 @@ extension Worker {
         guard unsafe entry.pointee.isAboveHigh, let stream = unsafe streams[entry.pointee.stream],
             unsafe entry.pointee.out.count <= upstreamLimit(stream) / 2
         else { return }
-        unsafe entry.pointee.isAboveHigh = false
+        unsafe drained(&entry.pointee.isAboveHigh, stream)
         unsafe stream.pointee.activeMs = nowMs
         unsafe resumeDownstreamReading(stream)
     }

@@ -80,6 +80,7 @@ extension Worker {
             unsafe gauge(old.pointee.stats, .downstreamCxHttp2Active, -1)
             unsafe gauge(new.pointee.stats, .downstreamCxActive, 1)
             unsafe gauge(new.pointee.stats, .downstreamCxHttp2Active, 1)
+            unsafe showBuffered(connection, new)
             if unsafe connection.pointee.tls != nil {
                 unsafe gauge(old.pointee.stats, .downstreamCxSslActive, -1)
                 unsafe gauge(new.pointee.stats, .downstreamCxSslActive, 1)

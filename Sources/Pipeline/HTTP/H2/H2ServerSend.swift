@@ -118,9 +118,8 @@ extension Worker {
             let session = unsafe h2.sessions[entry.pointee.session], unsafe session.pointee.drain.phase == .serving
         else { return }
         if closes { return unsafe drainHTTP2(session) }
-        if drain == .none, !ServerHealth.shared.isFailing {
-            guard let connection = unsafe connections.slab[session.pointee.connection], unsafe discourages(connection.pointee.owner)
-            else { return }
+        if drain == .none {
+            guard let connection = unsafe connections.slab[session.pointee.connection], unsafe discourages(connection) else { return }
         }
         unsafe count(stream.pointee.http.pointee.stats, .downstreamCxDrainClose)
         unsafe drainHTTP2(session)
