@@ -93,6 +93,8 @@ final class StatsPage: BodySource {
 
     init(_ text: BodySource) { self.text = text }
 
+    override var isWaiting: Bool { text.isWaiting }
+
     override func next(_ out: inout [UInt8]) -> Bool {
         if !hasBegun {
             hasBegun = true
