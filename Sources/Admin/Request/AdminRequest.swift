@@ -7,6 +7,7 @@ package struct AdminRequest {
     package var pathAndQuery: String
     package var query: QueryParameters
     package var body: [UInt8]
+    /// The authority that was asked, with its port.
     package var host = ""
     package var origin = ""
     package var ifNoneMatch = ""
@@ -27,9 +28,10 @@ package struct AdminRequest {
 
     /// A browser sends it for a page of another site. Clients that are no browsers send no `origin`.
     package var isFromAnotherSite: Bool {
-        guard !origin.isEmpty else { return false }
-        let scheme = origin.hasPrefix("http://") ? 7 : origin.hasPrefix("https://") ? 8 : origin.count
-        return origin.dropFirst(scheme) != host
+        if origin.isEmpty { return false }
+        // `null` is a page that does not say where it is from.
+        guard let scheme = ["http://", "https://"].first(where: { origin.hasPrefix($0) }) else { return true }
+        return origin.dropFirst(scheme.count) != host
     }
 
     private static func mergingSlashes(_ path: Substring) -> String {

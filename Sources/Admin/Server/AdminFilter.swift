@@ -67,7 +67,7 @@ final class AdminFilter: HTTPFilter {
             method: String(stream.pointee.request.text(stream.pointee.request.methodText)),
             target: String(stream.pointee.request.text(stream.pointee.request.path)),
             contentType: text(.contentType), body: exchange.form)
-        request.host = text(.host)
+        request.host = unsafe String(stream.pointee.request.text(stream.pointee.request.authority))
         request.origin = text(.origin)
         request.ifNoneMatch = unsafe stream.pointee.request.value(named: Bytes("if-none-match" as StaticString)).map { String($0) } ?? ""
         let response = handler.answer(request)
