@@ -11,6 +11,8 @@ package struct AdminRequest {
     package var host = ""
     package var origin = ""
     package var ifNoneMatch = ""
+    /// `accept`, all of it.
+    package var accept = ""
 
     /// `target`: path and query as the client sent them. `contentType`: of the body.
     package init(method: String, target: String, contentType: String = "", body: [UInt8] = []) {
