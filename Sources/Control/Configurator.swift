@@ -22,6 +22,7 @@ struct KeptMessage<Message: SwiftProtobuf.Message> {
     }
 
     var message: Message { (try? Message(serializedBytes: wire)) ?? Message() }
+    var count: Int { wire.count }
 }
 
 /// The bootstrap that is served, but for its listeners and clusters: those are with `LiveListener` and `LiveCluster`.
@@ -54,6 +55,7 @@ package final class LiveCluster {
     package let name: String
     private let kept: KeptMessage<ClusterMessage>
     package var message: ClusterMessage { kept.message }
+    var messageBytes: Int { kept.count }
     let control: StatScope<ClusterControlStat>
     package internal(set) var hosts: PlanPart?
     package internal(set) var hostConfigs: [HostConfig] = []
@@ -68,6 +70,8 @@ package final class LiveCluster {
     var hadHosts = false
     /// Breakers that have been seen open, a bit each.
     var openedBreakers: UInt8 = 0
+    /// Of an ORIGINAL_DST cluster: the hosts that its gauges showed last.
+    var shownAddresses: Set<String> = []
     var resolution: ClusterResolution?
 
     init(_ draft: ClusterDraft, _ message: ClusterMessage, _ control: StatScope<ClusterControlStat>) {
@@ -87,6 +91,7 @@ package final class LiveListener {
     let draft: ListenerDraft
     private let kept: KeptMessage<ListenerMessage>
     package var message: ListenerMessage { kept.message }
+    var messageBytes: Int { kept.count }
     var config: UnsafePointer<ListenerConfig>?
     package internal(set) var addresses: [SocketAddress] = []
     /// Nanoseconds since 1970.
@@ -113,6 +118,8 @@ package final class Configurator {
     /// As the first configuration said.
     package private(set) var statistics = StatisticsConfig()
     private var statisticsHash: ContentHash?
+    /// Read when the process starts.
+    package private(set) var watchdogs: WatchdogConfigs?
     package var node = NodeOverrides()
     /// What is served now: its overrides survive a new configuration.
     package var runtime = RuntimeValues() { didSet { environment.runtime.adopt(runtime) } }
@@ -129,6 +136,8 @@ package final class Configurator {
     /// Every cluster of the first configuration has been looked up once, or could not be: workers may start.
     package private(set) var isWarm = false
     package var onWarm: () -> Void = {}
+    /// A name was answered for with other addresses: the cluster, its hosts before and now.
+    var onHosts: (String, [SocketAddress], [SocketAddress]) -> Void = { _, _, _ in }
     let publisher: PlanPublisher
     /// Addresses with open listening sockets.
     package var openAddressCount: Int { sockets.count }
@@ -185,6 +194,7 @@ package final class Configurator {
         var adminLogs: AdminLogs?
         var statistics = StatisticsConfig()
         var statisticsHash = ContentHash()
+        var watchdogs = WatchdogConfigs()
     }
 
     private func compile(_ compilation: Compilation) -> Result {
@@ -195,6 +205,7 @@ package final class Configurator {
         let statistics = StatisticsCompiler(compilation: compilation)
         result.statistics = statistics.compile()
         result.statisticsHash = statistics.hash
+        result.watchdogs = WatchdogCompiler(compilation: compilation).compile()
         if let statisticsHash, statisticsHash != result.statisticsHash {
             compilation.diagnostics.warning(
                 Place.root.at("stats_config"), "how statistics are named, kept and sent is read when the process starts",
@@ -299,6 +310,7 @@ package final class Configurator {
         } else {
             result.adminLogs?.part.destroy(environment.stats, environment.clusterSlots)
         }
+        if watchdogs == nil { watchdogs = result.watchdogs }
         if statisticsHash == nil {
             statistics = result.statistics
             statistics.apply(to: environment.stats)
@@ -309,8 +321,7 @@ package final class Configurator {
         let added = result.clusters.filter { live in unsafe live.config == nil }
         for live in added { finish(live, replacing: old[live.name]) }
         for live in result.listeners where unsafe live.config == nil { finish(live) }
-        changes.listeners = ConfigChanges.Count(listeners, result.listeners, key: \.draft.key)
-        changes.clusters = ConfigChanges.Count(clusters, result.clusters, key: \.name)
+        noteChanges(result)
         retireOld(result)
         listeners = result.listeners
         clusters = result.clusters
@@ -417,6 +428,22 @@ package final class Configurator {
         isWarm = true
         publishIfDue()
         onWarm()
+    }
+
+    private func noteChanges(_ result: Result) {
+        changes = ConfigChanges()
+        var lines: [String] = []
+        func add(_ kind: String, _ name: String, _ new: [String]) {
+            lines += new.prefix(ConfigDiff.linesMax).map { "\(kind) \(name): \($0)" }
+        }
+        let linesMax = ServerEvents.linesMax
+        changes.listeners = ConfigChanges.Count(listeners, result.listeners, key: \.draft.key) { old, new in
+            if lines.count < linesMax { add("listener", new.name, ConfigDiff.lines(old.message, new.message, bytes: new.messageBytes)) }
+        }
+        changes.clusters = ConfigChanges.Count(clusters, result.clusters, key: \.name) { old, new in
+            if lines.count < linesMax { add("cluster", new.name, ConfigDiff.lines(old.message, new.message, bytes: new.messageBytes)) }
+        }
+        changes.lines = lines
     }
 
     private func retireOld(_ result: Result) {

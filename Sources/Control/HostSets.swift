@@ -42,8 +42,10 @@ extension Configurator {
         guard live.borrowed != nil || !HostSetOrder.isSame(live.addresses[endpoint], addresses) else { return false }
         live.borrowed = nil
         live.addresses[endpoint] = addresses
+        let before = live.hostConfigs.map(\.address)
         buildHosts(live)
         publishSoon()
+        onHosts(live.name, before, live.hostConfigs.map(\.address))
         return true
     }
 
@@ -57,6 +59,7 @@ extension Configurator {
         let owned = configs.map { config in
             var config = config
             config.hostname = part.arena.text([UInt8](config.hostname))
+            config.proxyTLVs = part.arena.text([UInt8](config.proxyTLVs))
             config.hashKey = part.arena.text([UInt8](config.hashKey))
             config.stats = part.scope(environment.stats, scopeName(live, config), HostStat.self).base
             return config
@@ -106,6 +109,7 @@ extension Configurator {
                 host.isDegraded = endpoint.health == .degraded
                 host.isLogical = isLogical
                 host.transportMatch = endpoint.transportMatch
+                host.proxyTLVs = endpoint.proxyTLVs
                 configs.append(host)
             }
         }

@@ -75,6 +75,9 @@ public struct Connection {
     /// The receive in flight is the only one: its bytes do not arm the next.
     public internal(set) var receivesOnce = false
     public internal(set) var isPaused = false
+    /// Bytes that have come wait for their turn (a handshake's): nothing is received, whoever asks for it. Not the same as
+    /// `isPaused`, which is the flow control of whoever reads the connection.
+    package internal(set) var isHeld = false
     public internal(set) var isStarved = false
     public internal(set) var isSending = false
     public internal(set) var isDirty = false

@@ -127,6 +127,8 @@ package struct HostConfig: BitwiseCopyable {
     package var isLogical = false
     /// Which of `transport_socket_matches`, counted from 1; 0: none of them.
     package var transportMatch: UInt32 = 0
+    /// TLVs of its own in PROXY headers, as on the wire: its metadata's `PerHostConfig`.
+    package var proxyTLVs = Bytes.empty
     /// First of the host's statistics (`cx_active`, `rq_total`, …).
     package var stats: UInt32 = 0
     package init() {}

@@ -62,6 +62,8 @@ struct Serving {
         options.shutdownGraceS = process.shutdownGraceS
         options.pinsWorkers = process.cpusetThreads
         options.logFlushIntervalMs = process.fileFlushIntervalMsec
+        options.countsLockWaits = process.enableMutexTracing
+        options.heapSampleBytes = process.sampleHeapBytes
         options.drain.timeMs = min(process.drainTimeS, UInt64(UInt32.max)) * 1000
         options.drain.isGradual = process.drainStrategy == .gradual
         options.version = Version.text

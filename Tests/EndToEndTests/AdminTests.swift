@@ -244,7 +244,7 @@ struct AdminTests {
     @Test
     func theHomePageListsEveryCommand() throws {
         let peer = try start()
-        let page = try #require(peer.ask("GET", "/"))
+        let page = try #require(peer.ask("GET", "/commands"))
         #expect(page.type == "text/html; charset=UTF-8")
         let help = try #require(peer.ask("GET", "/help")).body.textLines
         for line in help where line.hasPrefix("  /") && !line.hasPrefix("  /:") {

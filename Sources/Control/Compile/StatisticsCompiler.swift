@@ -8,11 +8,13 @@ import Stats
 struct StatisticsCompiler {
     let bootstrap: Bootstrap
     let diagnostics: Diagnostics
+    private let clusterNames: Set<String>
     private let place = Place.root.at("stats_config")
 
     init(compilation: Compilation) {
         bootstrap = compilation.bootstrap
         diagnostics = compilation.diagnostics
+        clusterNames = compilation.clusterNames
     }
 
     /// Of all that is read here.
@@ -20,6 +22,7 @@ struct StatisticsCompiler {
         var hash = ContentHash()
         hash.add(bootstrap.statsConfig)
         hash.add(bootstrap.statsFlushInterval)
+        for sink in bootstrap.statsSinks { hash.add(sink) }
         return hash
     }
 
@@ -36,6 +39,8 @@ struct StatisticsCompiler {
             else { continue }
             config.buckets.settings.append(({ matchers.matches($0) }, setting.buckets.sorted()))
         }
+        config.sinks = StatsSinkCompiler(bootstrap: bootstrap, diagnostics: diagnostics, clusterNames: clusterNames)
+            .compile()
         return config
     }
 

@@ -1,6 +1,14 @@
 // What the bootstrap says of statistics, compiled. Taken when the process starts: a reload does not change it.
 
+import Primitives
 import Stats
+
+/// One of `stats_sinks`.
+enum SinkSpec {
+    /// `bytesMax` 0: a datagram per line.
+    case datagrams(StatsdFormat, SocketAddress, bytesMax: Int, prefix: String)
+    case stream(cluster: String, prefix: String)
+}
 
 package struct StatisticsConfig {
     var defaults = DefaultTags.Choice.all
@@ -12,6 +20,8 @@ package struct StatisticsConfig {
     package var flushIntervalMs: UInt64 = 5000
     /// `stats_flush_on_admin`: no timer, `/stats` flushes.
     package var flushesOnAdmin = false
+    /// `stats_sinks`
+    var sinks: [SinkSpec] = []
 
     func apply(to stats: StatRegistry) {
         stats.tags.defaults = defaults

@@ -63,6 +63,7 @@ extension Worker {
         unsafe inspection.pointee.pending.removeAll(memory)
         if let block = unsafe inspection.pointee.name { memory.blocks.free(block) }
         if let block = unsafe inspection.pointee.proxy.block { memory.blocks.free(block) }
+        if let block = unsafe inspection.pointee.proxy.madeBlock { memory.blocks.free(block) }
         unsafe inspections.free(connection.pointee.inspection)
         unsafe connection.pointee.inspection = .none
     }

@@ -103,6 +103,7 @@ public final class Worker {
     var waitingHandshakes = PlainArray<UInt64>(capacity: 64)
     var handshakesLeft = Worker.handshakesPerTurn
     private var isStopped = false
+    private var turnCount: UInt64 = 0
 
     /// Call on the worker's own thread.
     package init(options: WorkerOptions, mailbox: Mailbox, cells: StatCells) throws(RingError) {
@@ -143,7 +144,10 @@ public final class Worker {
     // HOT: per turn.
     package func turn() {
         prepareTurn()
+        turnCount &+= 2
+        mailbox.isAt(turn: turnCount)
         ring.turn(timeoutNs: waitNs)
+        mailbox.isAt(turn: turnCount &+ 1)
         beginTurn(atNs: Clock.monotonicNs())
         let count = unsafe ring.take(completions, max: Worker.completionsPerTurn)
         var i = 0

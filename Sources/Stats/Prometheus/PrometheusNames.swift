@@ -28,6 +28,28 @@ enum PrometheusNames {
         labels.append(UInt8(ascii: "\""))
     }
 
+    /// The labels' names and values, these without their escapes.
+    static func forEach(_ labels: ArraySlice<UInt8>, _ body: (_ name: ArraySlice<UInt8>, _ value: [UInt8]) -> Void) {
+        var at = labels.startIndex
+        while at < labels.endIndex {
+            guard let mark = labels[at...].firstIndex(of: UInt8(ascii: "=")) else { return }
+            let name = labels[at..<mark]
+            var value: [UInt8] = []
+            at = mark + 2
+            while at < labels.endIndex, labels[at] != UInt8(ascii: "\"") {
+                if labels[at] == UInt8(ascii: "\\"), at + 1 < labels.endIndex {
+                    at += 1
+                    value.append(labels[at] == UInt8(ascii: "n") ? UInt8(ascii: "\n") : labels[at])
+                } else {
+                    value.append(labels[at])
+                }
+                at += 1
+            }
+            body(name, value)
+            at += 2
+        }
+    }
+
     /// Letters, digits and `_` stay.
     static func name(_ byte: UInt8) -> UInt8 {
         switch byte {
