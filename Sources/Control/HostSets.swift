@@ -42,8 +42,10 @@ extension Configurator {
         guard live.borrowed != nil || !HostSetOrder.isSame(live.addresses[endpoint], addresses) else { return false }
         live.borrowed = nil
         live.addresses[endpoint] = addresses
+        let before = live.hostConfigs.map(\.address)
         buildHosts(live)
         publishSoon()
+        onHosts(live.name, before, live.hostConfigs.map(\.address))
         return true
     }
 
@@ -61,6 +63,7 @@ extension Configurator {
         let owned = known.map { host in
             var config = host.config
             config.hostname = part.arena.text([UInt8](config.hostname))
+            config.proxyTLVs = part.arena.text([UInt8](config.proxyTLVs))
             config.hashKey = part.arena.text([UInt8](config.hashKey))
             let name = scopeName(live, config)
             config.metadata = host.shown?.frozen(part.arena)
@@ -118,6 +121,7 @@ extension Configurator {
                 host.isDegraded = endpoint.health == .degraded
                 host.isLogical = isLogical
                 host.transportMatch = endpoint.transportMatch
+                host.proxyTLVs = endpoint.proxyTLVs
                 host.locality = endpoint.locality
                 host.localityWeight = endpoint.localityWeight
                 hosts.append(KnownHost(config: host, metadata: endpoint.metadata, shown: endpoint.shown))

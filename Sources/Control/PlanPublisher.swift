@@ -63,6 +63,9 @@ package final class PlanPublisher {
         wake()
     }
 
+    /// By worker: the plan that it runs.
+    package var adoptedVersions: [UInt64] { mailboxes.map(\.adopted) }
+
     /// Every worker runs the newest plan.
     package var isAdopted: Bool { mailboxes.allSatisfy { $0.adopted == version } }
 

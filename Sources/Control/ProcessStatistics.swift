@@ -111,30 +111,3 @@ final class ProcessStatistics {
         cells.set(server[.totalConnections], connections)
     }
 }
-
-/// How a configuration differs from the one before.
-struct ConfigChanges {
-    struct Count {
-        var added = 0
-        var modified = 0
-        var removed = 0
-
-        init() {}
-
-        init<Live: AnyObject>(_ old: [Live], _ new: [Live], key: (Live) -> String) {
-            let before = Dictionary(old.map { (key($0), $0) }, uniquingKeysWith: { first, _ in first })
-            let after = Set(new.map(key))
-            for live in new {
-                guard let kept = before[key(live)] else {
-                    added += 1
-                    continue
-                }
-                if kept !== live { modified += 1 }
-            }
-            removed = before.keys.filter { !after.contains($0) }.count
-        }
-    }
-
-    var listeners = Count()
-    var clusters = Count()
-}

@@ -23,9 +23,14 @@ package struct ServerOptions {
     /// What a field is that Martlet does not know, in the bootstrap.
     package var unknownFields = ConfigError.Severity.error
     /// `--drain-time-s` and `--drain-strategy`.
+    /// What this build calls itself.
+    package var version = ""
     package var drain = DrainOptions()
     /// First digits of the commit, as `server.version` shows them.
     package var versionHash: UInt64 = 0
+    /// `--enable-mutex-tracing`, `--sample-heap-bytes`.
+    package var countsLockWaits = false
+    package var heapSampleBytes: UInt64?
     package var logFlushIntervalMs: UInt64 = 10_000
     package init(concurrency: Int) { self.concurrency = concurrency }
 }
@@ -42,7 +47,8 @@ package final class Server {
     private static let tickMs: UInt64 = 50
     /// How long the end of the process waits for access logs that nobody reads.
     private static let logFlushLimitMs = 2000
-    private static let histogramFlushMs: UInt64 = 5000
+    /// How long it waits for a sink of statistics.
+    private static let sinkFlushLimitMs = 500
 
     package let options: ServerOptions
     package let stats: StatRegistry
@@ -55,12 +61,17 @@ package final class Server {
     private let signals: Int32
     private let signalBytes = UnsafeMutableRawPointer.allocate(byteCount: 128, alignment: 8)
     private let tick = UnsafeMutablePointer<TimerNode>.allocate(capacity: 1)
-    private var flushAtMs: UInt64 = 0
+    /// There from `start` on.
+    package private(set) var statisticsFlush: StatisticsFlush?
     private var drainDeadlineMs: UInt64 = 0
     package private(set) var isDraining = false
     private var socketsAreClosed = false
     package private(set) var failsHealthChecks = false
     package let log: Log
+    package let profiler = CPUProfiler()
+    package let allocationProfiler = AllocationProfiler()
+    /// Whoever waits for something that another thread or the time brings.
+    package var onTick: (() -> Void)?
     private let statistics: ProcessStatistics
     private let listenerDrain: ListenerDrain
     package var runtime: RuntimeValues {
@@ -70,21 +81,32 @@ package final class Server {
             statistics.runtime(newValue)
         }
     }
+    package private(set) var events = ServerEvents()
     private let filesystemScope: StatScope<FilesystemStat>
     private let planScope: StatScope<PlanStat>
     private var watch: FileWatch?
+    private let mainNumber: Int32
+    private var watchdog: Watchdog?
+    private var watchdogStatistics: WatchdogStatistics?
 
     /// Reads nothing and serves nothing yet. Signals are blocked from here on, so call it before any thread starts.
     package init(_ options: ServerOptions, filters: FilterRegistry, log: Log) throws(ServerError) {
         self.options = options
         self.log = log
         signals = martlet_signals()
+        martlet_profile_prepare()
+        mainNumber = unsafe martlet_thread_enter("main_thread")
+        if options.countsLockWaits, martlet_locks_prepare() < 0 {
+            log.write(.warning, "main", "--enable-mutex-tracing: no call of a lock was found to stand in front of")
+        }
+        if let bytes = options.heapSampleBytes { Server.profileHeap(allocationProfiler, bytes, log) }
         stats = StatRegistry(workers: options.concurrency)
         let mailboxes = (0..<options.concurrency).map { _ in Mailbox() }
         publisher = PlanPublisher(mailboxes: mailboxes)
         configurator = Configurator(
             stats: stats, filters: filters, workers: options.concurrency, publisher: publisher,
             logFlushIntervalMs: options.logFlushIntervalMs)
+        configurator.version = options.version
         configurator.draining.options = options.drain
         statistics = ProcessStatistics(stats)
         listenerDrain = ListenerDrain(configurator)
@@ -102,11 +124,21 @@ package final class Server {
             throw .ring(error)
         }
         configurator.dns = DNSReactor(main, stats)
+        configurator.onHosts = { [unowned self] in hostsChanged($0, $1, $2) }
         stats.refresh = { [unowned configurator] in configurator.refreshBreakerGauges() }
         threads = mailboxes.enumerated().map { i, mailbox in
             unsafe WorkerThread(
                 index: i, mailbox: mailbox, cells: stats.cells(worker: i), pins: options.pinsWorkers,
                 callConfig: callConfig)
+        }
+    }
+
+    private static func profileHeap(_ profiler: AllocationProfiler, _ bytes: UInt64, _ log: Log) {
+        let range = AllocationProfiler.intervals
+        do throws(AllocationProfiler.Failure) {
+            try profiler.start(.heap, interval: min(max(bytes, range.lowerBound), range.upperBound))
+        } catch {
+            log.write(.warning, "main", "--sample-heap-bytes: allocations cannot be sampled in this build")
         }
     }
 
@@ -132,7 +164,15 @@ package final class Server {
         }
         publisher.wake = { [unowned self] in wakeWorkers() }
         configurationApplied()
+        events.add(
+            .applied, options.configPath ?? "", version: publisher.version, changes: configurator.changes)
         refreshStatistics()
+        if let reactor = configurator.dns {
+            let sinks = configurator.statistics.sinks.map { StatsSink.make($0, configurator, stats, reactor) }
+            statisticsFlush = StatisticsFlush(stats, configurator.statistics, sinks, reactor) { [unowned self] in
+                refreshStatistics()
+            }
+        }
     }
 
     private func configurationApplied() {
@@ -153,6 +193,7 @@ package final class Server {
 
     private func startThreads() throws(RingError) {
         for thread in threads { try thread.start() }
+        startWatchdog()
         workersAreStarted = true
         statistics.workersStarted(afterNs: Clock.monotonicNs() - startedNs)
         countParts()
@@ -168,6 +209,19 @@ package final class Server {
             exitStatus = 1
             main.stop()
         }
+    }
+
+    private func startWatchdog() {
+        let configs = configurator.watchdogs ?? WatchdogConfigs()
+        let main = WatchedThread("main_thread", number: mainNumber) { [mainMailbox] in mainMailbox.turn }
+        let workers = threads.map { thread in
+            WatchedThread("worker_\(thread.index)", number: thread.number) { [mailbox = thread.mailbox] in mailbox.turn }
+        }
+        let watchdog = Watchdog(
+            [WatchedGroup("main_thread", [main], configs.main), WatchedGroup("workers", workers, configs.workers)], log)
+        self.watchdog = watchdog
+        watchdogStatistics = WatchdogStatistics(stats, watchdog, [main], workers, configs)
+        watchdog.start()
     }
 
     package private(set) var workersAreStarted = false
@@ -212,6 +266,7 @@ package final class Server {
         unsafe main.timers.arm(tick, at: main.nowMs + Server.tickMs)
         if options.watches, let path = options.configPath { watch = FileWatch(path) }
         readSignals()
+        statisticsFlush?.start()
         martlet_release_spare_memory()
         main.run()
         for thread in threads { thread.mailbox.stop() }
@@ -223,6 +278,8 @@ package final class Server {
         if workersAreStarted {
             for thread in threads { thread.join() }
         }
+        watchdog?.stop()
+        statisticsFlush?.finish(limitMs: Server.sinkFlushLimitMs)
         configurator.logSinks.finish(limitMs: Server.logFlushLimitMs)
         log.write(.info, "main", "exiting")
         return exitStatus
@@ -262,9 +319,21 @@ package final class Server {
 
     /// `/healthcheck/fail` and `/healthcheck/ok`.
     package func failHealthChecks(_ failing: Bool) {
+        events.add(
+            failing ? .healthChecksFail : .healthChecksPass, failing ? "/healthcheck/fail" : "/healthcheck/ok",
+            version: publisher.version)
+        setHealthChecksFailing(failing)
+    }
+
+    private func setHealthChecksFailing(_ failing: Bool) {
         failsHealthChecks = failing
         ServerHealth.shared.setFailing(failing || isDraining)
         refreshStatistics()
+    }
+
+    /// `/runtime_modify` has set `runtime`.
+    package func runtimeModified(_ assignments: [String]) {
+        events.add(.runtime, "/runtime_modify", version: publisher.version, lines: assignments)
     }
 
     /// `/drain_listeners`.
@@ -272,11 +341,13 @@ package final class Server {
         let stopped = listenerDrain.begin(
             inboundOnly: inboundOnly, graceful: graceful, skipsExit: skipsExit, nowMs: main.nowMs)
         statistics.stopped(listeners: stopped)
+        events.add(.listenersDrained, "/drain_listeners", version: publisher.version)
     }
 
     private func beginDrain(_ why: String) {
         isDraining = true
-        failHealthChecks(true)
+        events.add(.draining, why, version: publisher.version)
+        setHealthChecksFailing(true)
         drainDeadlineMs = main.nowMs + options.shutdownGraceS * 1000
         log.write(
             .info, "main",
@@ -307,17 +378,16 @@ package final class Server {
     private func ticked() {
         unsafe main.timers.arm(tick, at: main.nowMs + Server.tickMs)
         publisher.collect()
+        profiler.ticked()
+        allocationProfiler.ticked()
+        watchdogStatistics?.publish()
+        onTick?()
         SessionResumption.rotateWhenDue()
         reloadCertificates()
         configurator.logSinks.publish(stats.mainCells, filesystemScope)
         let retired = stats.retiredScopes()
         if !retired.isEmpty { stats.recycle(retired) }
         countParts()
-        if main.nowMs >= flushAtMs {
-            flushAtMs = main.nowMs + Server.histogramFlushMs
-            stats.flushHistograms()
-            refreshStatistics()
-        }
         statistics.stopped(listeners: listenerDrain.ticked(nowMs: main.nowMs))
         configurator.endDrains(nowMs: main.nowMs)
         statistics.draining(listeners: configurator.draining.removedCount)
@@ -333,6 +403,13 @@ package final class Server {
             if open > 0 { log.write(.warning, "main", "grace period over: closing \(open) connections") }
             main.stop()
         }
+    }
+
+    private func hostsChanged(_ cluster: String, _ before: [SocketAddress], _ now: [SocketAddress]) {
+        // Published a moment later: the next plan has them.
+        events.add(
+            .hosts, cluster, version: publisher.version + 1,
+            lines: now.filter { !before.contains($0) }.map { "+ \($0)" } + before.filter { !now.contains($0) }.map { "- \($0)" })
     }
 
     // MARK: Reload
@@ -357,6 +434,8 @@ package final class Server {
             try configurator.apply(document)
             logWarnings()
             configurationApplied()
+            events.add(
+                .applied, path, version: publisher.version, changes: configurator.changes, lines: configurator.changes.lines)
             stats.mainCells.increment(planScope[.reloadsApplied])
             log.write(.info, "config", "\(path): applied")
             martlet_release_spare_memory()
@@ -365,6 +444,7 @@ package final class Server {
             case .config(let errors): refuse(errors, path)
             case .listen(let error):
                 stats.mainCells.increment(planScope[.reloadsRefused])
+                events.add(.refused, path, version: publisher.version, lines: [error.text])
                 log.write(.error, "config", "\(path): refused, the old configuration serves on: \(error.text)")
             }
         }
@@ -373,9 +453,12 @@ package final class Server {
     private func reloadCertificates() {
         configurator.reloadCertificates { owner in
             stats.mainCells.increment(planScope[.certificatesRenewed])
+            events.add(.certificates, owner + "ssl", version: publisher.version)
             log.write(.info, "config", "\(owner)ssl: certificates read again")
         } failed: { owner, errors in
             stats.mainCells.increment(planScope[.certificatesRefused])
+            events.add(
+                .certificatesRefused, owner + "ssl", version: publisher.version, lines: errors.map(\.description))
             for error in errors {
                 let found = error.found.map { ": \($0)" } ?? ""
                 log.write(.error, "config", "\(owner)ssl: the old certificates serve on: \(error.message)\(found)")
@@ -385,6 +468,7 @@ package final class Server {
 
     private func refuse(_ errors: ConfigErrors, _ path: String) {
         stats.mainCells.increment(planScope[.reloadsRefused])
+        events.add(.refused, path, version: publisher.version, lines: errors.errors.map(\.description))
         log.write(.error, "config", "\(path): refused, the old configuration serves on")
         for error in errors.errors { log.write(.error, "config", error.description) }
     }

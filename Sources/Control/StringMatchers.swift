@@ -1,4 +1,5 @@
-// A list of `envoy.type.matcher.v3.StringMatcher`, any of which may match: what admin's `allow_paths` means.
+// A list of `envoy.type.matcher.v3.StringMatcher`, any of which may match: what admin's `allow_paths` and
+// `stats_config.stats_matcher` mean.
 
 import EnvoyAPI
 import Primitives
@@ -6,7 +7,7 @@ import Routing
 
 package final class StringMatchers {
     private enum Rule {
-        case exact(String), prefix(String), suffix(String), contains(String)
+        case exact([UInt8]), prefix([UInt8]), suffix([UInt8]), contains([UInt8])
         case regex(RegexProgram)
     }
 
@@ -17,13 +18,13 @@ package final class StringMatchers {
     /// Throws RE2's words about a wrong pattern.
     package init(_ messages: [StringMatcher]) throws(RegexProgram.Invalid) {
         for message in messages {
-            let folded = { (text: String) in message.ignoreCase ? text.lowercased() : text }
             let rule: Rule
             switch message.matchPattern {
-            case .exact(let text): rule = .exact(folded(text))
-            case .prefix(let text): rule = .prefix(folded(text))
-            case .suffix(let text): rule = .suffix(folded(text))
-            case .contains(let text): rule = .contains(folded(text))
+            case .exact(let text): rule = .exact(Array(text.utf8))
+            case .prefix(let text): rule = .prefix(Array(text.utf8))
+            case .suffix(let text): rule = .suffix(Array(text.utf8))
+            case .contains(let text):
+                rule = .contains(text.utf8.map { message.ignoreCase ? Bytes.lower($0) : $0 })
             case .safeRegex(let regex): rule = .regex(try RegexProgram(regex.regex))
             default: continue
             }
@@ -37,15 +38,26 @@ package final class StringMatchers {
 
     package var isEmpty: Bool { rules.isEmpty }
 
-    package func matches(_ text: String) -> Bool {
+    package func matches(_ text: String) -> Bool { text.withBytes { matches($0) } }
+
+    package func matches(_ text: Bytes) -> Bool {
         rules.contains { rule, ignoresCase in
-            let subject = ignoresCase ? text.lowercased() : text
             switch rule {
-            case .exact(let wanted): return subject == wanted
-            case .prefix(let wanted): return subject.hasPrefix(wanted)
-            case .suffix(let wanted): return subject.hasSuffix(wanted)
-            case .contains(let wanted): return subject.contains(wanted)
-            case .regex(let program): return text.withBytes { program.matches($0) }
+            case .exact(let wanted):
+                wanted.withBytes { ignoresCase ? text.equalsIgnoringCase($0) : text.equals($0) }
+            case .prefix(let wanted):
+                wanted.withBytes { ignoresCase ? text.hasPrefixIgnoringCase($0) : text.hasPrefix($0) }
+            case .suffix(let wanted):
+                wanted.withBytes { ignoresCase ? text.hasSuffixIgnoringCase($0) : text.hasSuffix($0) }
+            case .contains(let wanted):
+                if ignoresCase {
+                    Array(text).map(Bytes.lower).withBytes { folded in
+                        wanted.withBytes { folded.firstIndex(of: $0) } != nil
+                    }
+                } else {
+                    wanted.withBytes { text.firstIndex(of: $0) } != nil
+                }
+            case .regex(let program): program.matches(text)
             }
         }
     }

@@ -71,6 +71,11 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_Bootstrap: @unchecked Sendab
   /// Clears the value of `deferredStatOptions`. Subsequent reads from it will return its default value.
   public mutating func clearDeferredStatOptions() {_uniqueStorage()._deferredStatOptions = nil}
 
+  public var statsSinks: [Envoy_Config_Metrics_V3_StatsSink] {
+    get {_storage._statsSinks}
+    set {_uniqueStorage()._statsSinks = newValue}
+  }
+
   public var statsConfig: Envoy_Config_Metrics_V3_StatsConfig {
     get {_storage._statsConfig ?? Envoy_Config_Metrics_V3_StatsConfig()}
     set {_uniqueStorage()._statsConfig = newValue}
@@ -826,7 +831,7 @@ fileprivate nonisolated let _protobuf_package = "envoy.config.bootstrap.v3"
 
 nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Bootstrap"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{3}static_resources\0\u{4}\u{2}cluster_manager\0\u{3}flags_path\0\u{4}\u{2}stats_flush_interval\0\u{1}watchdog\0\u{1}tracing\0\u{2}\u{3}admin\0\u{3}stats_config\0\u{4}\u{3}enable_dispatcher_stats\0\u{3}layered_runtime\0\u{3}header_prefix\0\u{3}stats_server_version_override\0\u{3}use_tcp_for_dns_lookups\0\u{3}bootstrap_extensions\0\u{4}\u{3}default_socket_interface\0\u{3}certificate_provider_instances\0\u{3}node_context_params\0\u{1}watchdogs\0\u{4}\u{2}stats_flush_on_admin\0\u{4}\u{2}typed_dns_resolver_config\0\u{3}inline_headers\0\u{3}perf_tracing_file_path\0\u{3}default_regex_engine\0\u{3}xds_delegate_extension\0\u{3}xds_config_tracker_extension\0\u{3}listener_manager\0\u{3}application_log_config\0\u{3}deferred_stat_options\0\u{3}grpc_async_client_manager_config\0\u{3}memory_allocator_manager\0\u{3}stats_eviction_interval\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{3}static_resources\0\u{4}\u{2}cluster_manager\0\u{3}flags_path\0\u{3}stats_sinks\0\u{3}stats_flush_interval\0\u{1}watchdog\0\u{1}tracing\0\u{2}\u{3}admin\0\u{3}stats_config\0\u{4}\u{3}enable_dispatcher_stats\0\u{3}layered_runtime\0\u{3}header_prefix\0\u{3}stats_server_version_override\0\u{3}use_tcp_for_dns_lookups\0\u{3}bootstrap_extensions\0\u{4}\u{3}default_socket_interface\0\u{3}certificate_provider_instances\0\u{3}node_context_params\0\u{1}watchdogs\0\u{4}\u{2}stats_flush_on_admin\0\u{4}\u{2}typed_dns_resolver_config\0\u{3}inline_headers\0\u{3}perf_tracing_file_path\0\u{3}default_regex_engine\0\u{3}xds_delegate_extension\0\u{3}xds_config_tracker_extension\0\u{3}listener_manager\0\u{3}application_log_config\0\u{3}deferred_stat_options\0\u{3}grpc_async_client_manager_config\0\u{3}memory_allocator_manager\0\u{3}stats_eviction_interval\0")
 
   fileprivate class _StorageClass {
     var _node: Envoy_Config_Core_V3_Node? = nil
@@ -835,6 +840,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message
     var _clusterManager: Envoy_Config_Bootstrap_V3_ClusterManager? = nil
     var _flagsPath: String = String()
     var _deferredStatOptions: Envoy_Config_Bootstrap_V3_Bootstrap.DeferredStatOptions? = nil
+    var _statsSinks: [Envoy_Config_Metrics_V3_StatsSink] = []
     var _statsConfig: Envoy_Config_Metrics_V3_StatsConfig? = nil
     var _statsFlushInterval: SwiftProtobuf.Google_Protobuf_Duration? = nil
     var _statsFlush: Envoy_Config_Bootstrap_V3_Bootstrap.OneOf_StatsFlush?
@@ -877,6 +883,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message
       _clusterManager = source._clusterManager
       _flagsPath = source._flagsPath
       _deferredStatOptions = source._deferredStatOptions
+      _statsSinks = source._statsSinks
       _statsConfig = source._statsConfig
       _statsFlushInterval = source._statsFlushInterval
       _statsFlush = source._statsFlush
@@ -925,6 +932,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message
         case 2: try { try decoder.decodeSingularMessageField(value: &_storage._staticResources) }()
         case 4: try { try decoder.decodeSingularMessageField(value: &_storage._clusterManager) }()
         case 5: try { try decoder.decodeSingularStringField(value: &_storage._flagsPath) }()
+        case 6: try { try decoder.decodeRepeatedMessageField(value: &_storage._statsSinks) }()
         case 7: try { try decoder.decodeSingularMessageField(value: &_storage._statsFlushInterval) }()
         case 8: try { try decoder.decodeSingularMessageField(value: &_storage._watchdog) }()
         case 9: try { try decoder.decodeSingularMessageField(value: &_storage._tracing) }()
@@ -995,6 +1003,9 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message
       } }()
       if !_storage._flagsPath.isEmpty {
         try visitor.visitSingularStringField(value: _storage._flagsPath, fieldNumber: 5)
+      }
+      if !_storage._statsSinks.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._statsSinks, fieldNumber: 6)
       }
       try { if let v = _storage._statsFlushInterval {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
@@ -1095,6 +1106,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message
         if _storage._clusterManager != rhs_storage._clusterManager {return false}
         if _storage._flagsPath != rhs_storage._flagsPath {return false}
         if _storage._deferredStatOptions != rhs_storage._deferredStatOptions {return false}
+        if _storage._statsSinks != rhs_storage._statsSinks {return false}
         if _storage._statsConfig != rhs_storage._statsConfig {return false}
         if _storage._statsFlushInterval != rhs_storage._statsFlushInterval {return false}
         if _storage._statsFlush != rhs_storage._statsFlush {return false}

@@ -1454,6 +1454,18 @@ public nonisolated struct Envoy_Config_Core_V3_ProxyProtocolConfig: Sendable {
   fileprivate var _passThroughTlvs: Envoy_Config_Core_V3_ProxyProtocolPassThroughTLVs? = nil
 }
 
+public nonisolated struct Envoy_Config_Core_V3_PerHostConfig: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var addedTlvs: [Envoy_Config_Core_V3_TlvEntry] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
 public nonisolated struct Envoy_Config_Core_V3_DnsResolverOptions: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -3293,6 +3305,36 @@ nonisolated extension Envoy_Config_Core_V3_ProxyProtocolConfig: SwiftProtobuf.Me
 
 nonisolated extension Envoy_Config_Core_V3_ProxyProtocolConfig.Version: SwiftProtobuf._ProtoNameProviding {
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0V1\0\u{1}V2\0")
+}
+
+nonisolated extension Envoy_Config_Core_V3_PerHostConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PerHostConfig"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}added_tlvs\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.addedTlvs) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.addedTlvs.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.addedTlvs, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Config_Core_V3_PerHostConfig, rhs: Envoy_Config_Core_V3_PerHostConfig) -> Bool {
+    if lhs.addedTlvs != rhs.addedTlvs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
 }
 
 nonisolated extension Envoy_Config_Core_V3_DnsResolverOptions: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {

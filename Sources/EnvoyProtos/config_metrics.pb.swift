@@ -20,6 +20,107 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
+public nonisolated struct Envoy_Config_Metrics_V3_StatsSink: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var name: String = String()
+
+  public var configType: Envoy_Config_Metrics_V3_StatsSink.OneOf_ConfigType? = nil
+
+  public var typedConfig: SwiftProtobuf.Google_Protobuf_Any {
+    get {
+      if case .typedConfig(let v)? = configType {return v}
+      return SwiftProtobuf.Google_Protobuf_Any()
+    }
+    set {configType = .typedConfig(newValue)}
+  }
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public nonisolated enum OneOf_ConfigType: Equatable, Sendable {
+    case typedConfig(SwiftProtobuf.Google_Protobuf_Any)
+
+  }
+
+  public init() {}
+}
+
+public nonisolated struct Envoy_Config_Metrics_V3_StatsdSink: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var statsdSpecifier: Envoy_Config_Metrics_V3_StatsdSink.OneOf_StatsdSpecifier? = nil
+
+  public var address: Envoy_Config_Core_V3_Address {
+    get {
+      if case .address(let v)? = statsdSpecifier {return v}
+      return Envoy_Config_Core_V3_Address()
+    }
+    set {statsdSpecifier = .address(newValue)}
+  }
+
+  public var tcpClusterName: String {
+    get {
+      if case .tcpClusterName(let v)? = statsdSpecifier {return v}
+      return String()
+    }
+    set {statsdSpecifier = .tcpClusterName(newValue)}
+  }
+
+  public var prefix: String = String()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public nonisolated enum OneOf_StatsdSpecifier: Equatable, Sendable {
+    case address(Envoy_Config_Core_V3_Address)
+    case tcpClusterName(String)
+
+  }
+
+  public init() {}
+}
+
+public nonisolated struct Envoy_Config_Metrics_V3_DogStatsdSink: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var dogStatsdSpecifier: Envoy_Config_Metrics_V3_DogStatsdSink.OneOf_DogStatsdSpecifier? = nil
+
+  public var address: Envoy_Config_Core_V3_Address {
+    get {
+      if case .address(let v)? = dogStatsdSpecifier {return v}
+      return Envoy_Config_Core_V3_Address()
+    }
+    set {dogStatsdSpecifier = .address(newValue)}
+  }
+
+  public var prefix: String = String()
+
+  public var maxBytesPerDatagram: SwiftProtobuf.Google_Protobuf_UInt64Value {
+    get {_maxBytesPerDatagram ?? SwiftProtobuf.Google_Protobuf_UInt64Value()}
+    set {_maxBytesPerDatagram = newValue}
+  }
+  /// Returns true if `maxBytesPerDatagram` has been explicitly set.
+  public var hasMaxBytesPerDatagram: Bool {self._maxBytesPerDatagram != nil}
+  /// Clears the value of `maxBytesPerDatagram`. Subsequent reads from it will return its default value.
+  public mutating func clearMaxBytesPerDatagram() {self._maxBytesPerDatagram = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public nonisolated enum OneOf_DogStatsdSpecifier: Equatable, Sendable {
+    case address(Envoy_Config_Core_V3_Address)
+
+  }
+
+  public init() {}
+
+  fileprivate var _maxBytesPerDatagram: SwiftProtobuf.Google_Protobuf_UInt64Value? = nil
+}
+
 public nonisolated struct Envoy_Config_Metrics_V3_StatsConfig: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -47,12 +148,22 @@ public nonisolated struct Envoy_Config_Metrics_V3_StatsConfig: Sendable {
 
   public var histogramBucketSettings: [Envoy_Config_Metrics_V3_HistogramBucketSettings] = []
 
+  public var allowDefaultTagOverrides: SwiftProtobuf.Google_Protobuf_BoolValue {
+    get {_allowDefaultTagOverrides ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
+    set {_allowDefaultTagOverrides = newValue}
+  }
+  /// Returns true if `allowDefaultTagOverrides` has been explicitly set.
+  public var hasAllowDefaultTagOverrides: Bool {self._allowDefaultTagOverrides != nil}
+  /// Clears the value of `allowDefaultTagOverrides`. Subsequent reads from it will return its default value.
+  public mutating func clearAllowDefaultTagOverrides() {self._allowDefaultTagOverrides = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
   fileprivate var _useAllDefaultTags: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
   fileprivate var _statsMatcher: Envoy_Config_Metrics_V3_StatsMatcher? = nil
+  fileprivate var _allowDefaultTagOverrides: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
 }
 
 public nonisolated struct Envoy_Config_Metrics_V3_StatsMatcher: Sendable {
@@ -171,9 +282,183 @@ public nonisolated struct Envoy_Config_Metrics_V3_HistogramBucketSettings: Senda
 
 fileprivate nonisolated let _protobuf_package = "envoy.config.metrics.v3"
 
+nonisolated extension Envoy_Config_Metrics_V3_StatsSink: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".StatsSink"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{4}\u{2}typed_config\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 3: try {
+        var v: SwiftProtobuf.Google_Protobuf_Any?
+        var hadOneofValue = false
+        if let current = self.configType {
+          hadOneofValue = true
+          if case .typedConfig(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.configType = .typedConfig(v)
+        }
+      }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    try { if case .typedConfig(let v)? = self.configType {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Config_Metrics_V3_StatsSink, rhs: Envoy_Config_Metrics_V3_StatsSink) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.configType != rhs.configType {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Config_Metrics_V3_StatsdSink: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".StatsdSink"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}address\0\u{3}tcp_cluster_name\0\u{1}prefix\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try {
+        var v: Envoy_Config_Core_V3_Address?
+        var hadOneofValue = false
+        if let current = self.statsdSpecifier {
+          hadOneofValue = true
+          if case .address(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.statsdSpecifier = .address(v)
+        }
+      }()
+      case 2: try {
+        var v: String?
+        try decoder.decodeSingularStringField(value: &v)
+        if let v = v {
+          if self.statsdSpecifier != nil {try decoder.handleConflictingOneOf()}
+          self.statsdSpecifier = .tcpClusterName(v)
+        }
+      }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.prefix) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    switch self.statsdSpecifier {
+    case .address?: try {
+      guard case .address(let v)? = self.statsdSpecifier else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    }()
+    case .tcpClusterName?: try {
+      guard case .tcpClusterName(let v)? = self.statsdSpecifier else { preconditionFailure() }
+      try visitor.visitSingularStringField(value: v, fieldNumber: 2)
+    }()
+    case nil: break
+    }
+    if !self.prefix.isEmpty {
+      try visitor.visitSingularStringField(value: self.prefix, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Config_Metrics_V3_StatsdSink, rhs: Envoy_Config_Metrics_V3_StatsdSink) -> Bool {
+    if lhs.statsdSpecifier != rhs.statsdSpecifier {return false}
+    if lhs.prefix != rhs.prefix {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Config_Metrics_V3_DogStatsdSink: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".DogStatsdSink"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}address\0\u{2}\u{2}prefix\0\u{3}max_bytes_per_datagram\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try {
+        var v: Envoy_Config_Core_V3_Address?
+        var hadOneofValue = false
+        if let current = self.dogStatsdSpecifier {
+          hadOneofValue = true
+          if case .address(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.dogStatsdSpecifier = .address(v)
+        }
+      }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.prefix) }()
+      case 4: try { try decoder.decodeSingularMessageField(value: &self._maxBytesPerDatagram) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if case .address(let v)? = self.dogStatsdSpecifier {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.prefix.isEmpty {
+      try visitor.visitSingularStringField(value: self.prefix, fieldNumber: 3)
+    }
+    try { if let v = self._maxBytesPerDatagram {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Config_Metrics_V3_DogStatsdSink, rhs: Envoy_Config_Metrics_V3_DogStatsdSink) -> Bool {
+    if lhs.dogStatsdSpecifier != rhs.dogStatsdSpecifier {return false}
+    if lhs.prefix != rhs.prefix {return false}
+    if lhs._maxBytesPerDatagram != rhs._maxBytesPerDatagram {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension Envoy_Config_Metrics_V3_StatsConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".StatsConfig"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}stats_tags\0\u{3}use_all_default_tags\0\u{3}stats_matcher\0\u{3}histogram_bucket_settings\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}stats_tags\0\u{3}use_all_default_tags\0\u{3}stats_matcher\0\u{3}histogram_bucket_settings\0\u{3}allow_default_tag_overrides\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -185,6 +470,7 @@ nonisolated extension Envoy_Config_Metrics_V3_StatsConfig: SwiftProtobuf.Message
       case 2: try { try decoder.decodeSingularMessageField(value: &self._useAllDefaultTags) }()
       case 3: try { try decoder.decodeSingularMessageField(value: &self._statsMatcher) }()
       case 4: try { try decoder.decodeRepeatedMessageField(value: &self.histogramBucketSettings) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._allowDefaultTagOverrides) }()
       default: break
       }
     }
@@ -207,6 +493,9 @@ nonisolated extension Envoy_Config_Metrics_V3_StatsConfig: SwiftProtobuf.Message
     if !self.histogramBucketSettings.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.histogramBucketSettings, fieldNumber: 4)
     }
+    try { if let v = self._allowDefaultTagOverrides {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -215,6 +504,7 @@ nonisolated extension Envoy_Config_Metrics_V3_StatsConfig: SwiftProtobuf.Message
     if lhs._useAllDefaultTags != rhs._useAllDefaultTags {return false}
     if lhs._statsMatcher != rhs._statsMatcher {return false}
     if lhs.histogramBucketSettings != rhs.histogramBucketSettings {return false}
+    if lhs._allowDefaultTagOverrides != rhs._allowDefaultTagOverrides {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

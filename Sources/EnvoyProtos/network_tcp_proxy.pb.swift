@@ -20,6 +20,44 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
+public nonisolated enum Envoy_Extensions_Filters_Network_TcpProxy_V3_ProxyProtocolTlvMergePolicy: SwiftProtobuf.Enum, Swift.CaseIterable {
+  public typealias RawValue = Int
+  case addIfAbsent // = 0
+  case overwriteByTypeIfExistsOrAdd // = 1
+  case appendIfExistsOrAdd // = 2
+  case UNRECOGNIZED(Int)
+
+  public init() {
+    self = .addIfAbsent
+  }
+
+  public init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .addIfAbsent
+    case 1: self = .overwriteByTypeIfExistsOrAdd
+    case 2: self = .appendIfExistsOrAdd
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  public var rawValue: Int {
+    switch self {
+    case .addIfAbsent: return 0
+    case .overwriteByTypeIfExistsOrAdd: return 1
+    case .appendIfExistsOrAdd: return 2
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  public static let allCases: [Envoy_Extensions_Filters_Network_TcpProxy_V3_ProxyProtocolTlvMergePolicy] = [
+    .addIfAbsent,
+    .overwriteByTypeIfExistsOrAdd,
+    .appendIfExistsOrAdd,
+  ]
+
+}
+
 public nonisolated enum Envoy_Extensions_Filters_Network_TcpProxy_V3_UpstreamConnectMode: SwiftProtobuf.Enum, Swift.CaseIterable {
   public typealias RawValue = Int
   case immediate // = 0
@@ -224,6 +262,11 @@ public nonisolated struct Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy:
   /// Clears the value of `maxEarlyDataBytes`. Subsequent reads from it will return its default value.
   public mutating func clearMaxEarlyDataBytes() {_uniqueStorage()._maxEarlyDataBytes = nil}
 
+  public var proxyProtocolTlvMergePolicy: Envoy_Extensions_Filters_Network_TcpProxy_V3_ProxyProtocolTlvMergePolicy {
+    get {_storage._proxyProtocolTlvMergePolicy}
+    set {_uniqueStorage()._proxyProtocolTlvMergePolicy = newValue}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_ClusterSpecifier: Equatable, Sendable {
@@ -338,13 +381,17 @@ public nonisolated struct Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy:
 
 fileprivate nonisolated let _protobuf_package = "envoy.extensions.filters.network.tcp_proxy.v3"
 
+nonisolated extension Envoy_Extensions_Filters_Network_TcpProxy_V3_ProxyProtocolTlvMergePolicy: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0ADD_IF_ABSENT\0\u{1}OVERWRITE_BY_TYPE_IF_EXISTS_OR_ADD\0\u{1}APPEND_IF_EXISTS_OR_ADD\0")
+}
+
 nonisolated extension Envoy_Extensions_Filters_Network_TcpProxy_V3_UpstreamConnectMode: SwiftProtobuf._ProtoNameProviding {
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0IMMEDIATE\0\u{1}ON_DOWNSTREAM_DATA\0\u{1}ON_DOWNSTREAM_TLS_HANDSHAKE\0")
 }
 
 nonisolated extension Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".TcpProxy"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}stat_prefix\0\u{1}cluster\0\u{3}downstream_idle_timeout\0\u{3}upstream_idle_timeout\0\u{3}access_log\0\u{4}\u{2}max_connect_attempts\0\u{3}idle_timeout\0\u{3}metadata_match\0\u{3}weighted_clusters\0\u{3}hash_policy\0\u{3}tunneling_config\0\u{3}max_downstream_connection_duration\0\u{4}\u{2}access_log_flush_interval\0\u{3}flush_access_log_on_connected\0\u{3}access_log_options\0\u{3}backoff_options\0\u{3}proxy_protocol_tlvs\0\u{3}max_downstream_connection_duration_jitter_percentage\0\u{3}upstream_connect_mode\0\u{3}max_early_data_bytes\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}stat_prefix\0\u{1}cluster\0\u{3}downstream_idle_timeout\0\u{3}upstream_idle_timeout\0\u{3}access_log\0\u{4}\u{2}max_connect_attempts\0\u{3}idle_timeout\0\u{3}metadata_match\0\u{3}weighted_clusters\0\u{3}hash_policy\0\u{3}tunneling_config\0\u{3}max_downstream_connection_duration\0\u{4}\u{2}access_log_flush_interval\0\u{3}flush_access_log_on_connected\0\u{3}access_log_options\0\u{3}backoff_options\0\u{3}proxy_protocol_tlvs\0\u{3}max_downstream_connection_duration_jitter_percentage\0\u{3}upstream_connect_mode\0\u{3}max_early_data_bytes\0\u{3}proxy_protocol_tlv_merge_policy\0")
 
   fileprivate class _StorageClass {
     var _statPrefix: String = String()
@@ -366,6 +413,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy: Swi
     var _proxyProtocolTlvs: [Envoy_Config_Core_V3_TlvEntry] = []
     var _upstreamConnectMode: Envoy_Extensions_Filters_Network_TcpProxy_V3_UpstreamConnectMode = .immediate
     var _maxEarlyDataBytes: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
+    var _proxyProtocolTlvMergePolicy: Envoy_Extensions_Filters_Network_TcpProxy_V3_ProxyProtocolTlvMergePolicy = .addIfAbsent
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -395,6 +443,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy: Swi
       _proxyProtocolTlvs = source._proxyProtocolTlvs
       _upstreamConnectMode = source._upstreamConnectMode
       _maxEarlyDataBytes = source._maxEarlyDataBytes
+      _proxyProtocolTlvMergePolicy = source._proxyProtocolTlvMergePolicy
     }
   }
 
@@ -452,6 +501,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy: Swi
         case 20: try { try decoder.decodeSingularMessageField(value: &_storage._maxDownstreamConnectionDurationJitterPercentage) }()
         case 21: try { try decoder.decodeSingularEnumField(value: &_storage._upstreamConnectMode) }()
         case 22: try { try decoder.decodeSingularMessageField(value: &_storage._maxEarlyDataBytes) }()
+        case 23: try { try decoder.decodeSingularEnumField(value: &_storage._proxyProtocolTlvMergePolicy) }()
         default: break
         }
       }
@@ -524,6 +574,9 @@ nonisolated extension Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy: Swi
       try { if let v = _storage._maxEarlyDataBytes {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 22)
       } }()
+      if _storage._proxyProtocolTlvMergePolicy != .addIfAbsent {
+        try visitor.visitSingularEnumField(value: _storage._proxyProtocolTlvMergePolicy, fieldNumber: 23)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -552,6 +605,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy: Swi
         if _storage._proxyProtocolTlvs != rhs_storage._proxyProtocolTlvs {return false}
         if _storage._upstreamConnectMode != rhs_storage._upstreamConnectMode {return false}
         if _storage._maxEarlyDataBytes != rhs_storage._maxEarlyDataBytes {return false}
+        if _storage._proxyProtocolTlvMergePolicy != rhs_storage._proxyProtocolTlvMergePolicy {return false}
         return true
       }
       if !storagesAreEqual {return false}

@@ -11,6 +11,8 @@ package final class StatRegistry {
         /// How many owners asked for this scope (two listeners with one `stat_prefix` share its counters).
         var uses: UInt32
         var generation: UInt32
+        /// What `stats_matcher` keeps out of every output.
+        var rejected = RejectedLeaves()
     }
 
     /// Slot and generation, so that an output in progress notices a scope that was recycled between two slices.
@@ -19,6 +21,13 @@ package final class StatRegistry {
     /// Workers first, main last.
     private let threads: [CellPages]
     private(set) var records: [Record?] = []
+    /// By slot; 0 once the scope is retired.
+    private var liveGenerations: [UInt32] = []
+    /// Scopes retired so far.
+    private(set) var retireCount = 0
+    let prometheus = PrometheusIndex()
+    /// There once something is sent to sinks.
+    var latch: StatLatch?
     private var freeSlots: [UInt32] = []
     /// Live scopes in byte order of their prefixes.
     private(set) var sorted: [Entry] = []
@@ -32,11 +41,22 @@ package final class StatRegistry {
     /// How names become tags, and which buckets histograms show: set once at start, from `stats_config`.
     package var tags = TagExtraction()
     package var buckets = HistogramBuckets()
+    /// `stats_config.stats_matcher`: true for the full names that are kept. Nil: all.
+    private(set) var accepts: ((Span<UInt8>) -> Bool)?
     /// Called before values are shown: for gauges that are worked out from something else.
     package var refresh: () -> Void = {}
 
     package init(workers: Int) {
         threads = (0...workers).map { _ in CellPages() }
+    }
+
+    /// Statistics whose full names `accepts` does not like are in no output from here on.
+    package func accept(_ accepts: ((Span<UInt8>) -> Bool)?) {
+        self.accepts = accepts
+        for at in records.indices {
+            guard let record = records[at] else { continue }
+            records[at]?.rejected = RejectedLeaves(record, accepts)
+        }
     }
 
     package var workerCount: Int { threads.count - 1 }
@@ -100,6 +120,8 @@ package final class StatRegistry {
         assert(sorted[place] == ref, "invariant: every live scope is in the sorted list")
         sorted.remove(at: place)
         retired.append(ref)
+        liveGenerations[Int(ref.slot)] = 0
+        retireCount += 1
     }
 
     /// Retired scopes so far; hand it to `recycle` after the workers have become quiescent.
@@ -158,6 +180,12 @@ package final class StatRegistry {
         return (UInt64(max(sum, 0)), used & GaugeCell.usedBit != 0)
     }
 
+    /// One worker's share of a counter or a gauge.
+    package func share(_ id: StatID, isGauge: Bool, worker: Int) -> Int64 {
+        let raw = threads[worker].raw(id)
+        return isGauge ? GaugeCell.value(raw) : Int64(bitPattern: raw)
+    }
+
     /// Counts per response code, sorted by code. A code stays in the list when `resetCounters` has set it to 0.
     package func responseCodes(_ id: StatID) -> [(code: UInt16, count: UInt64)] {
         var counts: [(code: UInt16, count: UInt64)] = []
@@ -176,6 +204,17 @@ package final class StatRegistry {
         }
         counts.sort { $0.code < $1.code }
         return counts
+    }
+
+    /// What `resetCounters` took off a line of response codes.
+    func codeOffset(_ id: StatID, _ suffix: NameSuffix) -> UInt64 {
+        guard let before = codeBaseline[id] else { return 0 }
+        switch suffix {
+        case .code(let code): return before[code] ?? 0
+        case .codeClass(let codeClass): return before.reduce(0) { $1.key / 100 == codeClass ? $0 &+ $1.value : $0 }
+        case .completed: return before.values.reduce(0, &+)
+        case .unknown, .none: return before[ResponseCodeBlock.unknownCode] ?? 0
+        }
     }
 
     /// Every thread's block of a histogram, for the merge.
@@ -219,6 +258,11 @@ package final class StatRegistry {
 
     // MARK: inside
 
+    /// Neither retired nor recycled.
+    func isLive(_ ref: StatScopeRef) -> Bool {
+        Int(ref.slot) < liveGenerations.count && liveGenerations[Int(ref.slot)] == ref.generation
+    }
+
     func record(_ ref: StatScopeRef) -> Record? {
         guard Int(ref.slot) < records.count, let record = records[Int(ref.slot)] else { return nil }
         return record.generation == ref.generation ? record : nil
@@ -249,12 +293,20 @@ package final class StatRegistry {
         var record = record
         nextGeneration &+= 1
         record.generation = nextGeneration
-        if let slot = freeSlots.popLast() {
+        record.rejected = RejectedLeaves(record, accepts)
+        let slot: UInt32
+        if let free = freeSlots.popLast() {
+            slot = free
             records[Int(slot)] = record
-            return StatScopeRef(slot: slot, generation: record.generation)
+            liveGenerations[Int(slot)] = record.generation
+        } else {
+            slot = UInt32(records.count)
+            records.append(record)
+            liveGenerations.append(record.generation)
         }
-        records.append(record)
-        return StatScopeRef(slot: UInt32(records.count - 1), generation: record.generation)
+        let ref = StatScopeRef(slot: slot, generation: record.generation)
+        prometheus.made(ref)
+        return ref
     }
 
     /// Scopes with equal prefixes are ordered by the name of their schema.
@@ -284,5 +336,7 @@ package final class StatRegistry {
         codeBaseline[id] = nil
         texts[id] = nil
         histograms.forget(id)
+        prometheus.forget(id)
+        latch?.forget(id)
     }
 }

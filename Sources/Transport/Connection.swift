@@ -75,6 +75,9 @@ public struct Connection {
     /// The receive in flight is the only one: its bytes do not arm the next.
     public internal(set) var receivesOnce = false
     public internal(set) var isPaused = false
+    /// Bytes that have come wait for their turn (a handshake's): nothing is received, whoever asks for it. Not the same as
+    /// `isPaused`, which is the flow control of whoever reads the connection.
+    package internal(set) var isHeld = false
     public internal(set) var isStarved = false
     public internal(set) var isSending = false
     public internal(set) var isDirty = false
@@ -99,7 +102,7 @@ public struct Connection {
 /// What a completion or a timer is about: the top byte of its token.
 public enum Operation: UInt8 {
     case none, accept, receive, send, connect, close, cancel, timer, message, poll, read, streamTimer, acceptTimer,
-        codecTimer, handshakeTimer, hostTimer, other
+        codecTimer, handshakeTimer, hostTimer, handover, handoverFailed, traceTimer, other
 
     @inline(__always)
     public func token(_ handle: Handle) -> UInt64 { UInt64(rawValue) << 56 | handle.raw }

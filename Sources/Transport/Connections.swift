@@ -153,7 +153,7 @@ package struct Connections {
         unsafe connection.pointee.isPaused = false
         // One that was armed for its first bytes only goes on behind them.
         unsafe connection.pointee.receivesOnce = false
-        guard unsafe !connection.pointee.isReceiving, unsafe !connection.pointee.sawEnd, unsafe !connection.pointee.isClosing else { return }
+        guard unsafe mayReceive(connection) else { return }
         unsafe connection.pointee.isReceiving = true
         unsafe connection.pointee.inFlight &+= 1
         unsafe martlet_prep_recv_multishot(
@@ -166,7 +166,7 @@ package struct Connections {
     /// arming and cancelling a receive for them would be work for nothing. Who reads the bytes goes on with `receive`,
     /// or with `receiveLater` where the end may come first.
     package mutating func receiveOnce(_ connection: UnsafeMutablePointer<Connection>) {
-        guard unsafe !connection.pointee.isReceiving, unsafe !connection.pointee.sawEnd, unsafe !connection.pointee.isClosing else { return }
+        guard unsafe mayReceive(connection) else { return }
         unsafe connection.pointee.isReceiving = true
         unsafe connection.pointee.receivesOnce = true
         unsafe connection.pointee.inFlight &+= 1
@@ -205,8 +205,20 @@ package struct Connections {
         unsafe cancelReceive(connection)
     }
 
-    /// The reason to pause is gone; whoever wants more receives.
-    package func unpause(_ connection: UnsafeMutablePointer<Connection>) { unsafe connection.pointee.isPaused = false }
+    @inline(__always)
+    private func mayReceive(_ connection: UnsafeMutablePointer<Connection>) -> Bool {
+        unsafe !connection.pointee.isReceiving && !connection.pointee.sawEnd && !connection.pointee.isClosing
+            && !connection.pointee.isHeld
+    }
+
+    /// Nothing is received until `letGo`.
+    package mutating func hold(_ connection: UnsafeMutablePointer<Connection>) {
+        unsafe connection.pointee.isHeld = true
+        unsafe cancelReceive(connection)
+    }
+
+    /// What waited is read; whoever wants more receives.
+    package func letGo(_ connection: UnsafeMutablePointer<Connection>) { unsafe connection.pointee.isHeld = false }
 
     private func cancelReceive(_ connection: UnsafeMutablePointer<Connection>) {
         guard unsafe connection.pointee.isReceiving, unsafe !connection.pointee.isCancellingReceive else { return }

@@ -99,6 +99,8 @@ package struct ClusterConfig: BitwiseCopyable {
     package var http2 = H2Options()
     /// First statistic of `cluster.<name>.http2.`
     package var http2Stats: UInt32 = 0
+    /// `alt_stat_name`, else the name.
+    package var observabilityName = Bytes.empty
     package init() {}
 
     var balancerOptions: BalancerOptions {
@@ -155,6 +157,8 @@ package struct HostConfig: BitwiseCopyable {
     package var addedMs: UInt64 = 0
     /// What all workers together have open to it, where `per_host_thresholds` limit that.
     package var connections: HostConnections?
+    /// TLVs of its own in PROXY headers, as on the wire: its metadata's `PerHostConfig`.
+    package var proxyTLVs = Bytes.empty
     /// First of the host's statistics (`cx_active`, `rq_total`, …).
     package var stats: UInt32 = 0
     package init() {}

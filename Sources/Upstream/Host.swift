@@ -35,6 +35,8 @@ package struct Host {
     package var countedHTTP1: UInt32 = 0
     /// Of an ORIGINAL_DST cluster: the next one of its bucket, and whether anybody has asked for it since the last look.
     package var nextOriginal: Handle = .none
+    /// Its place on the board; −1: it has none.
+    package var boardPlace = -1
     package var isUsed = false
     /// No longer in the host set: no new requests, idle connections closed.
     package var isRemoved = false

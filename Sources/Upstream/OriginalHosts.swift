@@ -10,10 +10,32 @@ package struct OriginalHosts {
     private static let bucketCount = 1024
     private let buckets: UnsafeMutablePointer<UInt64>
     package private(set) var count = 0
+    /// Free places on the board, a bit each.
+    private var free: (UInt64, UInt64, UInt64, UInt64) = (.max, .max, .max, .max)
 
     package init() {
         unsafe buckets = .allocate(capacity: OriginalHosts.bucketCount)
         unsafe buckets.initialize(repeating: Handle.none.raw, count: OriginalHosts.bucketCount)
+    }
+
+    /// A place on this worker's side of the board; nil: there is none left.
+    package mutating func takePlace() -> Int? {
+        func lowest(_ word: inout UInt64, _ base: Int) -> Int? {
+            guard word != 0 else { return nil }
+            defer { word &= word &- 1 }
+            return base &+ word.trailingZeroBitCount
+        }
+        return lowest(&free.0, 0) ?? lowest(&free.1, 64) ?? lowest(&free.2, 128) ?? lowest(&free.3, 192)
+    }
+
+    package mutating func givePlace(_ place: Int) {
+        let bit = UInt64(1) &<< UInt64(truncatingIfNeeded: place & 63)
+        switch place &>> 6 {
+        case 0: free.0 |= bit
+        case 1: free.1 |= bit
+        case 2: free.2 |= bit
+        default: free.3 |= bit
+        }
     }
 
     package func destroy() { unsafe buckets.deallocate() }
@@ -65,11 +87,16 @@ package struct OriginalHosts {
 package struct OriginalDstConfig: BitwiseCopyable {
     /// A request's header goes before the connection's address; empty: none.
     package var header = Bytes.empty
+    /// `metadata_key`: what the connection's dynamic metadata has there goes before both; empty: none.
+    package var metadataNamespace = Bytes.empty
+    package var metadataKey = Bytes.empty
     /// Takes the place of the address's port; 0: none.
     package var port: UInt16 = 0
     /// How long a host that nobody asks for stays at the least, in milliseconds.
     package var cleanupMs: UInt64 = 5_000
-    /// First of the statistics that all its hosts share.
+    /// First of the statistics that those of its hosts share that have no place on the board.
     package var hostStats: UInt32 = 0
+    /// What main is shown of the hosts. Nil: nothing (tests).
+    package var board: OriginalHostBoard?
     package init() {}
 }

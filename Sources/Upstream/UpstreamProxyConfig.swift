@@ -3,6 +3,17 @@
 import Primitives
 import Wire
 
+/// A TLV whose value is written for each header: the format is a `ProxyTLVFormat` of the Pipeline's, in the same memory.
+@safe
+package struct FormattedTLV: BitwiseCopyable {
+    package var type: UInt8
+    package var format: UnsafeRawPointer
+    package init(type: UInt8, format: UnsafeRawPointer) {
+        self.type = type
+        unsafe self.format = unsafe format
+    }
+}
+
 @safe
 package struct UpstreamProxyConfig: BitwiseCopyable {
     package var isVersion2 = false
@@ -10,6 +21,8 @@ package struct UpstreamProxyConfig: BitwiseCopyable {
     package var passedOn = ProxyTLVSet()
     /// TLVs that every header gets, as on the wire; of their types none is passed on.
     package var added = Bytes.empty
+    /// Those that are written anew for each, behind `added`.
+    package var formatted = FrozenArray<FormattedTLV>()
     package var addedTypes = ProxyTLVSet()
     /// Requests share a connection only where their headers' TLVs are the same.
     package var keyHasTLVs = false

@@ -11,7 +11,8 @@ struct MartletCommand: ParsableCommand {
         commandName: "martlet",
         abstract: "An edge and sidecar proxy that takes Envoy's configuration.",
         discussion: "Without -c, a demonstration is served on 127.0.0.1:10000, with its admin on 127.0.0.1:9901.",
-        version: "martlet  version: \(Version.text)")
+        version: "martlet  version: \(Version.text)",
+        subcommands: [RouteCommand.self, TopCommand.self])
 
     @OptionGroup(title: "Configuration") var config: ConfigOptions
     @OptionGroup(title: "Threads and life") var process: ProcessOptions
@@ -60,7 +61,7 @@ struct MartletCommand: ParsableCommand {
             ("parent_shutdown_time", "\"\(ignored.parentShutdownTimeS ?? 900)s\""),
             ("mode", "\"\(config.mode.shown)\""),
             ("disable_hot_restart", "true"),
-            ("enable_mutex_tracing", "\(ignored.enableMutexTracing)"),
+            ("enable_mutex_tracing", "\(process.enableMutexTracing)"),
             ("restart_epoch", "\(ignored.restartEpoch ?? 0)"),
             ("cpuset_threads", "\(process.cpusetThreads)"),
             ("reject_unknown_dynamic_fields", "\(ignored.rejectUnknownDynamicFields)"),

@@ -2,12 +2,16 @@
 
 import ArgumentParser
 
+/// Subcommands have their options to themselves: read as a whole, `-c` would go to the proxy's own.
+let arguments = Array(CommandLine.arguments.dropFirst())
+let named = MartletCommand.configuration.subcommands.first { $0.configuration.commandName == arguments.first }
+let type: any ParsableCommand.Type = named ?? MartletCommand.self
 do {
-    let command = try MartletCommand.parse()
+    var command = try type.parseAsRoot(named == nil ? arguments : Array(arguments.dropFirst()))
     try command.run()
 } catch {
     // Help and the version are no errors. A wrong option is exit status 1, as in Envoy, not the 64 of sysexits.
-    if MartletCommand.exitCode(for: error) == .success { MartletCommand.exit(withError: error) }
-    printError(MartletCommand.fullMessage(for: error))
-    MartletCommand.exit(withError: ExitCode(1))
+    if type.exitCode(for: error) == .success { type.exit(withError: error) }
+    printError(type.fullMessage(for: error))
+    type.exit(withError: ExitCode(1))
 }

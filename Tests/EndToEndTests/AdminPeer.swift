@@ -12,6 +12,8 @@ struct AdminFixture {
     let refused = Ports.free()
     /// Lines of the `admin` block.
     var extra: [String] = []
+    /// Blocks at the top level besides.
+    var blocks: [String] = []
     var moreClusters = 0
 
     var yaml: String {
@@ -25,7 +27,7 @@ struct AdminFixture {
               - {name: static, static_layer: {my_key: 10, other: {nested: "x"}, b: true}}
               - {name: admin, admin_layer: {}}
             """,
-        ]
+        ] + blocks
         bootstrap.listeners = [
             Bootstrap.http(
                 "http_l", at: Bootstrap.address(inbound),

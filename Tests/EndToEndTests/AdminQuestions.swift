@@ -30,13 +30,17 @@ enum AdminQuestions {
         ("GET", "/init_dump"), ("GET", "/init_dump?mask=listener"), ("POST", "/runtime_modify"),
         ("POST", "/runtime_modify?my_key=20&x=1"), ("POST", "/stats/recentlookups/enable"),
         ("POST", "/stats/recentlookups/clear"), ("POST", "/stats/recentlookups/disable"), ("POST", "/cpuprofiler"),
-        ("POST", "/cpuprofiler?enable=y"), ("POST", "/cpuprofiler?enable=n"), ("POST", "/heapprofiler?enable=y"),
+        ("POST", "/cpuprofiler?enable=x"), ("POST", "/cpuprofiler?enable=y&foo=1"), ("POST", "/cpuprofiler?enable=n"),
         ("POST", "/allocprofiler"), ("POST", "/allocprofiler?enable=n"), ("GET", "/stats?filter=*"),
         ("GET", "/stats?format=blah"), ("GET", "/stats?type=Foo"), ("GET", "/stats?type=counters"),
         ("GET", "/stats?type=&filter=server.dyn"), ("GET", "/stats?type=Counters&filter=server.dyn"),
         ("GET", "/stats?histogram_buckets=x"), ("GET", "/stats?histogram_buckets=prometheusnative"),
         ("GET", "/stats?format=prometheus&histogram_buckets=detailed"), ("GET", "/stats/prometheus?histogram_buckets=x"),
-        ("GET", "/stats/prometheus?filter=*"), ("GET", "/stats?filter=nothing"), ("GET", "/stats?filter=nothing&format=json"),
+        ("GET", "/stats/prometheus?filter=*"), ("GET", "/stats?hidden=x"), ("GET", "/stats?hidden=only"), ("GET", "/stats?hidden=include&filter=server.live"),
+        ("GET", "/stats?invert_filter"), ("GET", "/stats/prometheus?invert_filter"),
+        ("GET", "/stats?filter=server.live&histogram_buckets=none"), ("GET", "/stats?filter=server.live&filter=server.state"),
+        ("GET", "/stats?format=JSON"), ("GET", "/stats/prometheus?histogram_buckets=prometheusnative"),
+        ("GET", "/stats/prometheus?histogram_buckets=disjoint"), ("GET", "/stats?filter=nothing"), ("GET", "/stats?filter=nothing&format=json"),
         ("GET", "/stats?filter=server.live&format=json"), ("GET", "/stats/prometheus?filter=server.live"),
         ("GET", "/stats?filter=^(cluster_manager|runtime|listener_manager|main_thread|workers)"),
         ("GET", "/stats?usedonly&filter=^http.ingress.downstream_rq_(total|active|[1-5]xx)$"),
@@ -66,6 +70,19 @@ enum AdminQuestions {
         "/stats?usedonly&type=Gauges&filter=^(server|listener_manager|cluster_manager|runtime|thread_local)"]
 
     /// Statistics that Martlet has and Envoy has not.
+    /// Commands that Envoy has not, in the list of commands.
+    private static let commands = ["/explain"]
+
+    /// The list of commands without ours and their parameters.
+    static func withoutOurs(_ body: String) -> String {
+        guard body.contains("admin commands are:\n") else { return body }
+        var isOurs = false
+        return body.split(separator: "\n", omittingEmptySubsequences: false).filter { line in
+            if line.hasPrefix("  /") { isOurs = commands.contains { line.hasPrefix("  \($0): ") || line.hasPrefix("  \($0) (POST): ") } }
+            return !isOurs || !line.hasPrefix("  ")
+        }.joined(separator: "\n")
+    }
+
     static func isOurs(_ name: String) -> Bool {
         name.contains("accept_paused") || name.contains("martlet.plan.") || name.contains("martlet_plan_")
             || name.contains("filesystem.write_dropped")

@@ -827,14 +827,15 @@ enum AdminSamples {
                 FieldMask bogus could not be successfully applied to any configs.
                 """#),
         AdminSample(
-            method: "POST", target: "/cpuprofiler?enable=y", status: 500,
+            method: "POST", target: "/cpuprofiler?enable=y&foo=1", status: 400,
             body: #"""
-                failure to start the profiler
+                ?enable=<y|n>
+
                 """#),
         AdminSample(
-            method: "POST", target: "/heapprofiler?enable=y", status: 501,
+            method: "POST", target: "/allocprofiler?enable=n", status: 400,
             body: #"""
-                The current build does not support heap profiler
+                Allocation profiler is not started
                 """#),
         AdminSample(
             method: "POST", target: "/stats/recentlookups/clear", status: 200,

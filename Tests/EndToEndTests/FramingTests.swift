@@ -63,7 +63,7 @@ struct FramingTests {
             _ = Sockets.send("GET / HTTP/1.1\r\nhost: h\r\n\r\n".wire, from: 0, on: socket)
             sleep(ms: 50)
         }
-        #expect(Sockets.ready(sockets[1], for: Sockets.readable, until: Deadline(afterMs: 3_000)) != 0)
+        #expect(Sockets.ready(sockets[1], for: Sockets.readable, until: Deadline(afterMs: patienceMs)) != 0)
         guard case .bytes(let bytes) = Sockets.receive(sockets[1]) else {
             Issue.record("no answer")
             return

@@ -94,7 +94,7 @@ struct PoolTests {
         #expect(stats["cluster.c.circuit_breakers.default.remaining_cx"] == 1024 - active)
         var statuses: [String: Int] = [:]
         for socket in open {
-            guard Sockets.ready(socket, for: Sockets.readable, until: Deadline(afterMs: 4_000)) != 0,
+            guard Sockets.ready(socket, for: Sockets.readable, until: Deadline(afterMs: patienceMs)) != 0,
                 case .bytes(let bytes) = Sockets.receive(socket)
             else { continue }
             statuses[String(decoding: bytes.prefix(12), as: UTF8.self), default: 0] += 1
@@ -123,7 +123,7 @@ struct PoolTests {
         let sockets = try (0..<5).map { _ in try Sockets.connect(port: served.listener) }
         for socket in sockets { _ = Sockets.send("GET / HTTP/1.1\r\nhost: h\r\n\r\n".wire, from: 0, on: socket) }
         for socket in sockets {
-            #expect(Sockets.ready(socket, for: Sockets.readable, until: Deadline(afterMs: 2_000)) != 0)
+            #expect(Sockets.ready(socket, for: Sockets.readable, until: Deadline(afterMs: patienceMs)) != 0)
             if case .bytes(let bytes) = Sockets.receive(socket) { #expect(String(decoding: bytes.prefix(12), as: UTF8.self) == "HTTP/1.1 200") }
         }
         #expect(served.stat("cluster.c.upstream_cx_total", becomes: 1) == 1)
@@ -148,7 +148,7 @@ struct PoolTests {
             sleep(ms: 50)
         }
         for socket in sockets {
-            #expect(Sockets.ready(socket, for: Sockets.readable, until: Deadline(afterMs: 3_000)) != 0)
+            #expect(Sockets.ready(socket, for: Sockets.readable, until: Deadline(afterMs: patienceMs)) != 0)
             guard case .bytes(let bytes) = Sockets.receive(socket) else { continue }
             let text = String(decoding: bytes, as: UTF8.self)
             #expect(text.hasPrefix("HTTP/1.1 200") && text.hasSuffix("\r\n\r\nok"), "\(text)")

@@ -188,7 +188,7 @@ extension Array where Element == UInt8 {
     }
 }
 
-private enum Clients {
+enum Clients {
     static let hasPythonH2 = (try? Shell.run("python3 -c 'import h2.connection'"))?.status == 0
     static let browser = ["chromium", "chromium-browser", "google-chrome"].first { Shell.has($0) }
 }

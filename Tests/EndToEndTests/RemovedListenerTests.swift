@@ -140,7 +140,7 @@ struct RemovedListenerTests {
 
     private func receives(_ text: String, on socket: Descriptor) -> Bool {
         var got: [UInt8] = []
-        let deadline = Deadline(afterMs: 3_000)
+        let deadline = Deadline(afterMs: patienceMs)
         while got.index(of: text.wire) == nil {
             guard Sockets.ready(socket, for: Sockets.readable, until: deadline) != 0, case .bytes(let bytes) = Sockets.receive(socket)
             else { return false }

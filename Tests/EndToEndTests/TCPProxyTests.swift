@@ -211,7 +211,7 @@ struct TCPProxyTests {
         _ = Sockets.send("go".wire, from: 0, on: socket)
         #expect(served.stat("cluster.c.upstream_flow_control_paused_reading_total", becomes: 1) ?? 0 > 0)
         var received = 0
-        let deadline = Deadline(afterMs: 8_000)
+        let deadline = Deadline(afterMs: patienceMs)
         while received < text.utf8.count, Sockets.ready(socket, for: Sockets.readable, until: deadline) != 0 {
             guard case .bytes(let part) = Sockets.receive(socket) else { break }
             received += part.count

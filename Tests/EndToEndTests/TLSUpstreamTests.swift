@@ -34,6 +34,20 @@ struct TLSUpstreamTests {
         #expect(server.stat("handshake", becomes: 1) == 1)
     }
 
+    /// More handshakes towards an upstream at once than a turn has room for: those that wait say their hello later.
+    @Test func aBurstOfHandshakes() throws {
+        let server = try TLSServed(certificates)
+        let served = try front(server.port, "sni: server.test, common_tls_context: {\(trust)}")
+        for round in 1...2 {
+            let sockets = try (0..<100).map { _ in try Sockets.connect(port: served.listener) }
+            let request = Array("GET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n".utf8)
+            for socket in sockets { #expect(Sockets.send(request, from: 0, on: socket) == request.count) }
+            for socket in sockets { #expect(RawText.all(socket, sending: "").hasPrefix("HTTP/1.1 200 OK")) }
+            #expect(served.stat("cluster.c.upstream_rq_200", becomes: 100 * round) == 100 * round)
+        }
+        #expect(served.stat("cluster.c.upstream_cx_connect_fail", becomes: 0) == 0)
+    }
+
     @Test func aWildcardCoversOneLabel() throws {
         let server = try TLSServed(certificates)
         for (name, status) in [("a.wild.test", 200), ("a.b.wild.test", 503), ("elsewhere.test", 503)] {

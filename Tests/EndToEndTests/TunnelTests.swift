@@ -44,7 +44,7 @@ struct TunnelTests {
         defer { upstream.stop() }
         let socket = try Sockets.connect(port: served.listener)
         _ = Sockets.send(TunnelTests.ask.wire, from: 0, on: socket)
-        #expect(Sockets.ready(socket, for: Sockets.readable, until: Deadline(afterMs: 2_000)) != 0)
+        #expect(Sockets.ready(socket, for: Sockets.readable, until: Deadline(afterMs: patienceMs)) != 0)
         #expect(served.stat("http.h.downstream_cx_upgrades_active", becomes: 1) == 1)
         _ = Sockets.send("ping".wire, from: 0, on: socket)
         switch how {
@@ -67,12 +67,12 @@ struct TunnelTests {
         }
         let socket = try Sockets.connect(port: served.listener)
         _ = Sockets.send(TunnelTests.ask.wire, from: 0, on: socket)
-        #expect(Sockets.ready(listener, for: Sockets.readable, until: Deadline(afterMs: 2_000)) != 0)
+        #expect(Sockets.ready(listener, for: Sockets.readable, until: Deadline(afterMs: patienceMs)) != 0)
         let upstream = try #require(Sockets.accept(listener))
-        #expect(Sockets.ready(upstream, for: Sockets.readable, until: Deadline(afterMs: 2_000)) != 0)
+        #expect(Sockets.ready(upstream, for: Sockets.readable, until: Deadline(afterMs: patienceMs)) != 0)
         _ = Sockets.receive(upstream)
         _ = Sockets.send(TunnelTests.accept.wire, from: 0, on: upstream)
-        #expect(Sockets.ready(socket, for: Sockets.readable, until: Deadline(afterMs: 2_000)) != 0)
+        #expect(Sockets.ready(socket, for: Sockets.readable, until: Deadline(afterMs: patienceMs)) != 0)
         let piece = [UInt8](repeating: 0x78, count: 65_536)
         let deadline = Deadline(afterMs: 3_000)
         var sent = 0

@@ -20,6 +20,7 @@ OURS_ALONE = ("google.protobuf.", "validate.", "martlet.")
 NOT_YET = 50071
 NEWER = 50072
 NEWER_MESSAGE = 50073
+NEWER_ENUM = 50074
 
 
 def public_pool():
@@ -82,7 +83,7 @@ def not_yet(message):
 
 
 def is_newer(thing, option=NEWER):
-    """Our option of a field or a message, read off the wire."""
+    """Our option of a field, a message or an enum, read off the wire."""
     return bytes(descriptor_tag(option, 0)) + b"\x01" in thing.options.SerializeToString()
 
 
@@ -187,8 +188,11 @@ def main(path):
             try:
                 other = theirs.FindEnumTypeByName(name)
             except KeyError:
-                differences.append(f"{name}: Envoy has no such enum")
+                if not is_newer(enum, NEWER_ENUM):
+                    differences.append(f"{name}: Envoy has no such enum")
                 continue
+            if is_newer(enum, NEWER_ENUM):
+                differences.append(f"{name}: said to be newer than the public descriptors, which have it")
             ours = {value.name: value.number for value in enum.value}
             public = {value.name: value.number for value in other.values}
             if ours != public:

@@ -32,7 +32,7 @@ package struct Admin: Sendable {
         return result
     }
 
-    private static func escaped(_ text: String) -> String {
+    package static func escaped(_ text: String) -> String {
         var result = ""
         for byte in text.utf8 {
             let scalar = Character(Unicode.Scalar(byte))

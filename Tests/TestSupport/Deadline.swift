@@ -32,9 +32,13 @@ package func sleep(ms milliseconds: Int) {
 /// A sanitized program is several times slower: who waits for it has more patience.
 package let patienceFactor = Environment["MARTLET_SANITIZED"] == nil ? 1 : 4
 
-/// Asks again and again, each `everyMs`, until the answer is yes or the time is over.
+/// A busy machine can stand still for seconds: what must come is waited for at least this long.
+package let patienceMs = 15_000
+
+/// Asks again and again, each `everyMs`, until the answer is yes or the time is over. Limits of a second and more say
+/// "soon", not when: they are never shorter than `patienceMs`.
 package func wait(upToMs limit: Int, everyMs interval: Int = 5, until condition: () -> Bool) -> Bool {
-    let deadline = Deadline(afterMs: limit * patienceFactor)
+    let deadline = Deadline(afterMs: (limit < 1_000 ? limit : max(limit, patienceMs)) * patienceFactor)
     while true {
         if condition() { return true }
         if deadline.passed { return false }

@@ -194,6 +194,40 @@ private final class Turns {
         #expect(turns.turns { turns.connections.slab.count == 0 })
     }
 
+    /// Bytes that wait for their turn hold a connection whatever its reader asks for; its flow control is kept apart.
+    @Test func aHeldConnectionReceivesNothingWhoeverAsks() throws {
+        let turns = try Turns()
+        let (near, far) = socketPair()
+        defer { close(far) }
+        let connection = try unsafe #require(turns.connections.adopt(descriptor: near, role: .echo, nowNs: 1))
+        let name = unsafe connection.pointee.handle.raw
+        unsafe turns.connections.receive(connection)
+        turns.turn()
+        unsafe turns.connections.hold(connection)
+        turn3(turns)
+        #expect(fill(far, [1, 2, 3]))
+        unsafe turns.connections.receive(connection)
+        unsafe turns.connections.receiveOnce(connection)
+        turn3(turns)
+        #expect(turns.received[name] == nil)
+        // Its reader pauses it and goes on while it is held: neither ends the hold, nor does its end lift a pause.
+        unsafe turns.connections.pause(connection)
+        unsafe turns.connections.letGo(connection)
+        turn3(turns)
+        #expect(unsafe connection.pointee.isPaused)
+        #expect(turns.received[name] == nil)
+        unsafe turns.connections.hold(connection)
+        unsafe turns.connections.receive(connection)
+        #expect(unsafe !connection.pointee.isPaused)
+        turn3(turns)
+        #expect(turns.received[name] == nil)
+        unsafe turns.connections.letGo(connection)
+        unsafe turns.connections.receive(connection)
+        #expect(turns.turns { turns.received[name] == [1, 2, 3] })
+        unsafe turns.connections.close(connection)
+        #expect(turns.turns { turns.connections.slab.count == 0 })
+    }
+
     /// A receive that took the last buffer is over; what it brought pauses its connection: no turn brings more.
     @Test func aPauseHoldsThoughTheReceiveHadEnded() throws {
         let turns = try Turns(buffers: 16, size: 256)

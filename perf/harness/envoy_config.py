@@ -27,6 +27,7 @@ LOG_FIELDS = {
     "duration_ms": "%DURATION%",
     "upstream": "%UPSTREAM_HOST%",
     "user_agent": "%REQ(USER-AGENT)%",
+    "authority": "%REQ(:AUTHORITY)%",
 }
 
 
@@ -98,7 +99,7 @@ def _http_filter(spec):
         "route_config": {"name": "perf", "virtual_hosts": [host]},
         "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
     }
-    if spec.edge:
+    if spec.log or spec.edge:
         log = {"@type": _FILE_LOG, "path": spec.log_path, "log_format": {"json_format": LOG_FIELDS}}
         manager["access_log"] = [{"name": "envoy.access_loggers.file", "typed_config": log}]
     if spec.lean:

@@ -159,7 +159,7 @@ def run(bench, peer, spec, arguments, unit_bytes=0, load_cpus=None, seconds=None
         "upstream_connections": accepted,
         "foreign_cpus": max(0.0, foreign / 1e6 / wall),
     }
-    if spec.edge and peer.name != "floor":
+    if (spec.log or spec.edge) and peer.name != "floor":
         sample["errors"].update(_check_log(spec.log_path, result["requests"]))
     return sample
 

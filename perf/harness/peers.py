@@ -21,7 +21,8 @@ class Spec:
     """What a scenario wants from a peer."""
     kind: str = "http"          # or "tcp"
     upstream: int = 0           # port of the backend
-    edge: bool = False          # JSON access log and one header set each way
+    log: bool = False           # JSON access log of 12 fields
+    edge: bool = False          # the same, and one header set each way
     routes: int = 0             # entries of the route table; 0: one that matches all
     routes_tested: tuple = ()   # those that lead to the backend
     clusters: int = 1
@@ -113,18 +114,21 @@ class HAProxy(Peer):
     def command(self, spec, port):
         log, edge = "", ""
         options = {}
-        if spec.edge:
+        if spec.log or spec.edge:
             # HAProxy writes no files itself; a raw log to stdout, redirected, is its shortest way to one.
             options["stdout"] = open(spec.log_path, "wb")
             log = "    log stdout format raw local0 info\n"
             fields = [("start_time", "%tr"), ("client", "%ci:%cp"), ("method", "%HM"), ("path", "%HP"),
                       ("protocol", "%HV"), ("status", "%ST"), ("bytes_received", "%U"), ("bytes_sent", "%B"),
-                      ("duration_ms", "%Ta"), ("upstream", "%si:%sp"), ("user_agent", "%[capture.req.hdr(0)]")]
+                      ("duration_ms", "%Ta"), ("upstream", "%si:%sp"), ("user_agent", "%[capture.req.hdr(0)]"),
+                      ("authority", "%[capture.req.hdr(1)]")]
             text = ",".join(f'"{name}":"{value}"' for name, value in fields)
             edge = (f"    log global\n    log-format '{{{text}}}'\n"
                     "    http-request capture req.hdr(User-Agent) len 128\n"
-                    "    http-request set-header x-perf-edge martlet\n"
-                    "    http-response set-header x-perf-served martlet\n")
+                    "    http-request capture req.hdr(Host) len 128\n")
+        if spec.edge:
+            edge += ("    http-request set-header x-perf-edge martlet\n"
+                     "    http-response set-header x-perf-served martlet\n")
         bind = ""
         if spec.tls:
             bind = f" ssl crt {os.path.join(spec.certificates, spec.tls)}.both alpn {'h2' if spec.http2 else 'http/1.1'}"
@@ -170,16 +174,17 @@ class Nginx(Peer):
             raise Failure("nginx speaks HTTP/2 to upstreams for gRPC only")
         log = "    access_log off;\n"
         edge = ""
-        if spec.edge:
+        if spec.log or spec.edge:
             fields = [("start_time", "$time_iso8601"), ("client", "$remote_addr:$remote_port"),
                       ("method", "$request_method"), ("path", "$request_uri"), ("protocol", "$server_protocol"),
                       ("status", "$status"), ("bytes_received", "$request_length"), ("bytes_sent", "$bytes_sent"),
                       ("duration_ms", "$request_time"), ("upstream", "$upstream_addr"),
-                      ("user_agent", "$http_user_agent")]
+                      ("user_agent", "$http_user_agent"), ("authority", "$http_host")]
             text = ",".join(f'"{name}":"{value}"' for name, value in fields)
             # Buffered, as Envoy buffers its file logs.
             log = (f"    log_format perf escape=json '{{{text}}}';\n"
                    f"    access_log {spec.log_path} perf buffer=64k flush=1s;\n")
+        if spec.edge:
             edge = ("            proxy_set_header x-perf-edge martlet;\n"
                     "            add_header x-perf-served martlet;\n")
         # Bodies stay in memory and stream, as they do in the other proxies.

@@ -96,6 +96,10 @@ def _headers(bench, peer, variant):
     return run(bench, peer, Spec(upstream=bench.http_port, edge=True), arguments + ["--path", path])
 
 
+def _access_log(bench, peer, variant):
+    return run(bench, peer, Spec(upstream=bench.http_port, log=variant == "on"), ["--conns", 64])
+
+
 def _tcp_small(bench, peer, variant):
     return run(bench, peer, Spec(kind="tcp", upstream=bench.echo_port), ["--conns", 64, "--mode", "echo"])
 
@@ -303,6 +307,8 @@ SCENARIOS = [
     Scenario("keepalive", "Keep-alive, 64 connections, 100 B", "request", ALL, _http(["--conns", 64])),
     Scenario("headers", "16 request and 12 response headers (800 B each), JSON access log, a header set each way",
              "request", ALL, _headers),
+    Scenario("access_log", "Keep-alive without and with a JSON access log of 12 fields", "request", PROXIES, _access_log,
+             ("off", "on")),
     Scenario("newconn", "A connection per request, keep-alive upstream", "request", ALL, _http(["--conns", 64, "--close"])),
     Scenario("body100k", "100 KiB responses", "request", ALL,
              _http(["--conns", 64, "--path", "/size/102400", "--expect", 102400])),

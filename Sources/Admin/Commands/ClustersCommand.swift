@@ -28,7 +28,7 @@ enum ClustersCommand {
 /// A host's statistics in the order of `/clusters`.
 struct HostCounts {
     let stats: StatRegistry
-    let base: StatID
+    let host: HostView
 
     static let text: [HostStat] = [
         .cxActive, .cxConnectFail, .cxTotal, .rqActive, .rqError, .rqPendingActive, .rqSuccess, .rqTimeout, .rqTotal,
@@ -38,7 +38,12 @@ struct HostCounts {
 
     subscript(_ leaf: HostStat) -> UInt64 {
         let descriptor = leaf.descriptor
-        let id = base + leaf.rawValue
+        if !host.shares.isEmpty {
+            let isGauge = descriptor.kind == .gauge
+            let sum = host.shares.reduce(Int64(0)) { $0 &+ stats.share($1.stats + leaf.rawValue, isGauge: isGauge, worker: $1.worker) }
+            return UInt64(max(sum, 0))
+        }
+        let id = host.stats + leaf.rawValue
         return descriptor.kind == .gauge ? stats.gauge(id, .gauge).value : stats.counter(id)
     }
 }
@@ -65,7 +70,7 @@ private enum ClustersText {
     }
 
     private static func text(_ cluster: String, _ host: HostView, _ stats: StatRegistry) -> String {
-        let counts = HostCounts(stats: stats, base: host.stats)
+        let counts = HostCounts(stats: stats, host: host)
         let prefix = "\(cluster)::\(host.address)::"
         var text = ""
         for leaf in HostCounts.text { text += "\(prefix)\(leaf.descriptor.name)::\(counts[leaf])\n" }

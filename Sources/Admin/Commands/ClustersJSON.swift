@@ -43,7 +43,7 @@ final class ClustersJSON: JSONListBody {
 
     private func host(_ json: inout JSONWriter, _ host: HostView) {
         json.object("address") { $0.address(host.address) }
-        let counts = HostCounts(stats: stats, base: host.stats)
+        let counts = HostCounts(stats: stats, host: host)
         json.array("stats") { json in
             for leaf in HostCounts.counters { json.element { Self.metric(&$0, leaf, counts[leaf], isGauge: false) } }
             for leaf in HostCounts.gauges { json.element { Self.metric(&$0, leaf, counts[leaf], isGauge: true) } }

@@ -2,18 +2,19 @@
 
 package enum CommandTable {
     static let commands: [AdminCommand] = [
-        HomePage.command,
-        ProfilingCommands.allocProfiler,
+        ConsoleFiles.home,
+        AllocationProfileCommands.allocProfiler,
         CertsCommand.command,
         ClustersCommand.command,
         ConfigDumpCommand.command,
         SmallCommands.contention,
-        ProfilingCommands.cpuProfiler,
+        CPUProfileCommands.cpuProfiler,
         DrainListenersCommand.command,
+        ExplainCommand.command,
         HealthCheckCommands.fail,
         HealthCheckCommands.ok,
-        ProfilingCommands.heapDump,
-        ProfilingCommands.heapProfiler,
+        AllocationProfileCommands.heapDump,
+        AllocationProfileCommands.heapProfiler,
         HelpCommand.command,
         SmallCommands.hotRestartVersion,
         SmallCommands.initDump,
@@ -21,7 +22,10 @@ package enum CommandTable {
         LoggingCommand.command,
         MemoryCommand.command,
         MemoryCommand.allocator,
-        ProfilingCommands.peakHeapDump,
+        AllocationProfileCommands.peakHeapDump,
+        CPUProfileCommands.profile,
+        FlamePage.script,
+        FlamePage.style,
         SmallCommands.quit,
         ReadyCommand.command,
         SmallCommands.reopenLogs,
@@ -37,9 +41,12 @@ package enum CommandTable {
         RecentLookups.enable,
     ]
 
+    /// What Envoy has not: answered like the others, and not in `/help`, which tools read.
+    static let own: [AdminCommand] = [HomePage.command, ConsoleData.command] + ConsoleFiles.files
+
     package static let help: String = {
         var text = "admin commands are:\n"
-        for command in commands {
+        for command in commands where !command.isOwn {
             text += "  \(command.path)\(command.mutates ? " (POST)" : ""): \(command.help)\n"
             for parameter in command.parameters {
                 text += "      \(parameter.name): \(parameter.help)"

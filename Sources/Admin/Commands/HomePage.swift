@@ -1,11 +1,11 @@
-// `/`: every command with a link or a form, for who has a browser.
+// `/commands`: every command with a link or a form, as on Envoy's own page.
 
 enum HomePage {
-    static let command = AdminCommand("/", "Admin home page") { _, _ in
+    static let command = AdminCommand("/commands", "every command with a link or a form") { _, _ in
         AdminResponse(
             contentType: AdminResponse.html,
             body: PartsBody(count: CommandTable.commands.count + 1, end: "</main>\n</body>\n</html>\n") { i in
-                i == 0 ? head("Martlet admin") : row(CommandTable.commands[i - 1])
+                i == 0 ? head("Martlet admin") + "<p><a href='/'>console</a></p>\n" : row(CommandTable.commands[i - 1])
             })
     }
 

@@ -40,6 +40,7 @@ enum RuntimeCommands {
         guard context.server.runtime.modify(request.query.all) else {
             return AdminResponse("No admin layer specified", status: 503)
         }
+        context.server.runtimeModified(request.query.all.map { "\($0.name) = \($0.value)" })
         return .ok
     }
 }

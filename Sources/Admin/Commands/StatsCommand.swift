@@ -22,7 +22,7 @@ enum StatsCommand {
         switch request.query.nonEmpty("format") {
         case nil, "text": answer(context, request, .text)
         case "json": answer(context, request, .json)
-        case "prometheus": answer(context, request, .prometheus)
+        case "prometheus": answer(context, request, prometheusFormat(request))
         case "html", "active-html": answer(context, request, .text, asPage: true)
         default: AdminResponse("usage: /stats?format=(html|active-html|json|prometheus|text)\n\n", status: 400)
         }
@@ -38,7 +38,25 @@ enum StatsCommand {
             filter, invertFilter,
             .init("histogram_buckets", "Histogram bucket display mode", .choice(["cumulative", "summary"])),
         ]
-    ) { context, request in answer(context, request, .prometheus) }
+    ) { context, request in answer(context, request, prometheusFormat(request)) }
+
+    private static let protobuf = "application/vnd.google.protobuf"
+
+    /// The first of the two that the client names decides; its weights do not.
+    private static func prometheusFormat(_ request: AdminRequest) -> StatsQuery.Format {
+        for element in request.accept.split(separator: ",") {
+            var type = element.drop { $0 == " " || $0 == "\t" }
+            if let end = type.firstIndex(of: ";") {
+                // A space before the semicolon belongs to the type, as in Envoy.
+                type = type[..<end]
+            } else {
+                while type.last == " " || type.last == "\t" { type.removeLast() }
+            }
+            if type == protobuf { return .prometheusProtobuf }
+            if type == "text/plain" { return .prometheus }
+        }
+        return .prometheus
+    }
 
     private static let usedOnly = AdminCommand.Parameter(
         "usedonly", "Only include stats that have been written by system since restart", .flag)
@@ -56,10 +74,17 @@ enum StatsCommand {
             return AdminResponse(error.text, status: 400)
         }
         context.server.refreshStatistics()
-        let body = StatsBody(context.stats, query)
+        let flush = context.server.statisticsFlush
+        if flush?.isForAdmin == true { flush?.begin() }
+        let body = StatsBody(context.stats, query, after: flush)
         if asPage { return AdminResponse(contentType: AdminResponse.html, body: StatsPage(body)) }
-        return AdminResponse(
-            contentType: format == .json ? AdminResponse.json : AdminResponse.text, body: body)
+        let type =
+            switch format {
+            case .json: AdminResponse.json
+            case .prometheusProtobuf: protobuf + "; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+            case .text, .prometheus: AdminResponse.text
+            }
+        return AdminResponse(contentType: type, body: body)
     }
 
     private struct Refusal: Error { let text: String }
@@ -86,6 +111,15 @@ enum StatsCommand {
                 }
             }
         }
+        if query.filter == nil, parameters.has("invert_filter") {
+            throw Refusal(text: "invert_filter can only be used if filter is also provided")
+        }
+        switch parameters.nonEmpty("hidden") {
+        case nil, "include", "exclude": break
+        // Hidden are statistics that only the overload manager of an Envoy makes: none here.
+        case "only": query.filter = { _ in false }
+        default: throw Refusal(text: "usage: /stats?hidden=(include|only|exclude)\n\n")
+        }
         switch parameters.nonEmpty("type") {
         case nil, "All": query.types = .all
         case "Counters": query.types = .counters
@@ -107,31 +141,40 @@ enum StatsCommand {
         case "cumulative": buckets = .cumulative
         case "disjoint": buckets = .disjoint
         case "detailed": buckets = .detailed
-        case "summary": buckets = .summary
+        case "summary", "none": buckets = .summary
         case "prometheusnative":
-            throw Refusal(
-                text: format == .prometheus
-                    ? "unsupported prometheus histogram bucket mode"
-                    : "Invalid histogram_buckets type for non prometheus stats type")
+            switch format {
+            case .prometheusProtobuf: buckets = .native
+            case .prometheus:
+                throw Refusal(
+                    text: "unsupported prometheusnative histogram type when not using protobuf exposition format")
+            case .text, .json: throw Refusal(text: "Invalid histogram_buckets type for non prometheus stats type")
+            }
         default:
             throw Refusal(
                 text: "usage: /stats?histogram_buckets=(cumulative|disjoint|detailed|summary|prometheusnative)\n")
         }
-        if format == .prometheus, buckets == .disjoint || buckets == .detailed {
+        if format == .prometheus || format == .prometheusProtobuf, buckets == .disjoint || buckets == .detailed {
             throw Refusal(text: "unsupported prometheus histogram bucket mode")
         }
         return buckets
     }
 }
 
-/// The renderer as a body: one slice per piece.
+/// The renderer as a body: one slice per piece. Nothing yet while the flush runs that the request has begun
+/// (`stats_flush_on_admin`).
 final class StatsBody: BodySource {
     private var renderer: StatsRenderer
+    private let flush: StatisticsFlush?
 
-    init(_ stats: StatRegistry, _ query: StatsQuery) { renderer = StatsRenderer(stats, query) }
+    init(_ stats: StatRegistry, _ query: StatsQuery, after flush: StatisticsFlush? = nil) {
+        renderer = StatsRenderer(stats, query)
+        self.flush = flush?.isForAdmin == true ? flush : nil
+    }
 
     override func next(_ out: inout [UInt8]) -> Bool {
-        renderer.next(maxBytes: BodySource.pieceBytes) { slice in
+        if flush?.isRunning == true { return true }
+        return renderer.next(maxBytes: BodySource.pieceBytes) { slice in
             unsafe slice.withUnsafeBufferPointer { unsafe out.append(contentsOf: $0) }
         }
     }

@@ -7,6 +7,11 @@ package struct AdminRequest {
     package var pathAndQuery: String
     package var query: QueryParameters
     package var body: [UInt8]
+    package var host = ""
+    package var origin = ""
+    package var ifNoneMatch = ""
+    /// `accept`, all of it.
+    package var accept = ""
 
     /// `target`: path and query as the client sent them. `contentType`: of the body.
     package init(method: String, target: String, contentType: String = "", body: [UInt8] = []) {
@@ -20,6 +25,13 @@ package struct AdminRequest {
         if query.isEmpty, contentType == "application/x-www-form-urlencoded" {
             query = QueryParameters(String(decoding: body, as: UTF8.self)[...])
         }
+    }
+
+    /// A browser sends it for a page of another site. Clients that are no browsers send no `origin`.
+    package var isFromAnotherSite: Bool {
+        guard !origin.isEmpty else { return false }
+        let scheme = origin.hasPrefix("http://") ? 7 : origin.hasPrefix("https://") ? 8 : origin.count
+        return origin.dropFirst(scheme) != host
     }
 
     private static func mergingSlashes(_ path: Substring) -> String {

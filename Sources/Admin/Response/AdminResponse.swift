@@ -4,11 +4,15 @@ package struct AdminResponse {
     package var status: UInt16
     package var contentType: String
     package var body: BodySource
+    package var cacheControl = "no-cache, max-age=0"
+    /// Besides the type, `cache-control` and `x-content-type-options`.
+    package var headers: [(name: String, value: String)] = []
 
     package static let text = "text/plain; charset=UTF-8"
     /// What answers have that carry an error of a JSON command.
     package static let plainText = "text/plain"
     package static let json = "application/json"
+    package static let binary = "application/octet-stream"
     package static let html = "text/html; charset=UTF-8"
 
     package init(status: UInt16 = 200, contentType: String = AdminResponse.text, body: BodySource) {

@@ -4,6 +4,9 @@ package class BodySource {
     /// Appends the next piece, about `pieceBytes` long (nothing at all is allowed). False: that was the last one.
     package func next(_ out: inout [UInt8]) -> Bool { false }
 
+    /// Nothing can be said yet; looked at again at each tick of main's.
+    package var isWaiting: Bool { false }
+
     /// What a piece is meant to hold: one send, well within a millisecond of making.
     package static let pieceBytes = 32 * 1024
 

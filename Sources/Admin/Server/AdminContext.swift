@@ -9,6 +9,8 @@ package final class AdminContext {
     package let options: [(name: String, json: String)]
     /// `<commit>/<version>/<state>/<build>/<TLS library>`.
     package let version: String
+    /// `admin.profile_path`; empty: profiles are not written to any file.
+    package var profilePath = ""
     /// `/stats/recentlookups/enable`.
     var tracksLookups = false
 

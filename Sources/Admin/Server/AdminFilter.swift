@@ -10,6 +10,8 @@ final class AdminFilter: HTTPFilter {
     private final class Exchange {
         var form: [UInt8] = []
         var body: BodySource?
+        /// The stream whose body cannot go on yet.
+        var waiting: Handle?
     }
 
     /// A form is a few parameters. `docs/limits.md` §admin.
@@ -61,10 +63,14 @@ final class AdminFilter: HTTPFilter {
     private func answer(_ worker: Worker, _ stream: StreamPointer) {
         guard let exchange = unsafe exchange(stream) else { return }
         func text(_ id: HeaderID) -> String { unsafe stream.pointee.request.value(of: id).map { String($0) } ?? "" }
-        let request = unsafe AdminRequest(
+        var request = unsafe AdminRequest(
             method: String(stream.pointee.request.text(stream.pointee.request.methodText)),
             target: String(stream.pointee.request.text(stream.pointee.request.path)),
             contentType: text(.contentType), body: exchange.form)
+        request.host = text(.host)
+        request.origin = text(.origin)
+        request.ifNoneMatch = unsafe stream.pointee.request.value(named: Bytes("if-none-match" as StaticString)).map { String($0) } ?? ""
+        request.accept = text(.accept)
         let response = handler.answer(request)
         exchange.body = response.body
         Array(response.contentType.utf8).withBytes { type in
@@ -72,19 +78,35 @@ final class AdminFilter: HTTPFilter {
                 stream, from: self, status: response.status, details: Bytes("admin_filter_response" as StaticString)
             ) { head in
                 head.append(.contentType, type)
-                head.append(.cacheControl, Bytes("no-cache, max-age=0" as StaticString))
+                response.cacheControl.withBytes { head.append(.cacheControl, $0) }
                 head.append(
                     name: Bytes("x-content-type-options" as StaticString), value: Bytes("nosniff" as StaticString))
+                for (name, value) in response.headers {
+                    name.withBytes { name in value.withBytes { head.append(name: name, value: $0) } }
+                }
             }
         }
     }
 
     override func produce(_ worker: Worker, _ stream: StreamPointer) -> ProduceVerdict {
-        guard let body = unsafe exchange(stream)?.body else { return .finished }
+        guard let exchange = unsafe exchange(stream), let body = exchange.body else { return .finished }
+        if body.isWaiting {
+            exchange.waiting = unsafe stream.pointee.handle
+            return .waiting
+        }
         piece.removeAll(keepingCapacity: true)
         let more = body.next(&piece)
         piece.withBytes { unsafe worker.sendProduced(stream, $0) }
         return more ? .more : .finished
+    }
+
+    /// Each tick of main's: bodies that can go on do.
+    func ticked(_ worker: Worker) {
+        for exchange in exchanges {
+            guard let exchange, let stream = exchange.waiting, exchange.body?.isWaiting == false else { continue }
+            exchange.waiting = nil
+            worker.resumeProducing(stream)
+        }
     }
 
     // MARK: Exchanges
@@ -113,11 +135,18 @@ final class AdminFilter: HTTPFilter {
 
 final class AdminFilterFactory: HTTPFilterFactory {
     private let handler: AdminHandler
+    private weak var filter: AdminFilter?
 
     init(_ handler: AdminHandler) {
         self.handler = handler
         super.init(name: "admin")
     }
 
-    override func make(_ worker: Worker) -> HTTPFilter { AdminFilter(handler) }
+    override func make(_ worker: Worker) -> HTTPFilter {
+        let filter = AdminFilter(handler)
+        self.filter = filter
+        return filter
+    }
+
+    func ticked(_ worker: Worker) { filter?.ticked(worker) }
 }

@@ -10,7 +10,7 @@ package final class AdminHandler {
     package init(_ context: AdminContext, allowedPaths: StringMatchers = StringMatchers()) {
         self.context = context
         self.allowedPaths = allowedPaths
-        commands = Dictionary(CommandTable.commands.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
+        commands = Dictionary((CommandTable.commands + CommandTable.own).map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
     package func answer(_ request: AdminRequest) -> AdminResponse {
@@ -25,6 +25,9 @@ package final class AdminHandler {
                 .error, "admin",
                 "admin path \"\(request.path)\" mutates state, method=\(request.method) rather than POST")
             return AdminResponse("Method \(request.method) not allowed, POST required.", status: 405)
+        }
+        if command.mutates, request.isFromAnotherSite {
+            return AdminResponse("\(request.path) is not done for pages of \(request.origin).", status: 403)
         }
         context.server.log.write(.debug, "admin", "request complete: path: \(request.pathAndQuery)")
         return command.answer(context, request)

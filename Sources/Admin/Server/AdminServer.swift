@@ -30,8 +30,11 @@ package final class AdminServer {
             return
         }
         let context = AdminContext(server, options: options, version: version)
+        context.profilePath = document.bootstrap.admin.profilePath
         let handler = AdminHandler(context, allowedPaths: try AdminServer.allowedPaths(document))
-        let spec = FilterChainSpec(factories: [AdminFilterFactory(handler)])
+        let factory = AdminFilterFactory(handler)
+        let spec = FilterChainSpec(factories: [factory])
+        server.onTick = { [unowned server] in factory.ticked(server.main) }
         self.spec = spec
         let sockets: [Int32]
         do throws(ListenError) {

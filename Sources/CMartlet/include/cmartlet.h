@@ -3,11 +3,15 @@
 #include <stdint.h>
 #include <stddef.h>
 #include <string.h>
+#include "cmartlet_allocations.h"
 #include "cmartlet_atomics.h"
 #include "cmartlet_process.h"
+#include "cmartlet_profile.h"
 #include "cmartlet_sanitize.h"
 #include "cmartlet_scan.h"
 #include "cmartlet_signal.h"
+#include "cmartlet_symbols.h"
+#include "cmartlet_unwind.h"
 
 static inline uint64_t martlet_mix(uint64_t a, uint64_t b) {
   __uint128_t product = (__uint128_t)a * b;

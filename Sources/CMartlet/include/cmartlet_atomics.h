@@ -32,6 +32,9 @@ static inline uint64_t cmartlet_fetch_add(uint64_t *cell, uint64_t value) {
     return __atomic_fetch_add(cell, value, __ATOMIC_ACQ_REL);
 }
 
+// Between a store of one's own and a load of what another has stored, where each has to see the other's.
+static inline void cmartlet_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+
 // A published pointer: what it points to was written before, and is read after.
 static inline void *cmartlet_load_pointer_acquire(void *const *place) {
     return __atomic_load_n(place, __ATOMIC_ACQUIRE);

@@ -115,6 +115,7 @@ final class LogSink: @unchecked Sendable {  // words and queue are written by on
 
     private func serve() {
         unsafe martlet_thread_name("AccessLogFlush")
+        _ = unsafe martlet_thread_enter("AccessLogFlush")
         while true {
             let isLast = unsafe cmartlet_load_acquire(&words.pointee.finish) != 0
             let wanted = unsafe cmartlet_load_acquire(&words.pointee.reopen)
@@ -128,6 +129,7 @@ final class LogSink: @unchecked Sendable {  // words and queue are written by on
             let limit = isWritten ? intervalNs : min(intervalNs, LogSink.retryNs)
             if !queue.wait(nanoseconds: limit) { unsafe count(&words.pointee.byTimer) }
         }
+        martlet_thread_leave()
         unsafe cmartlet_store_release(&words.pointee.finished, 1)
     }
 

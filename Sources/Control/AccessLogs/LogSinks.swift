@@ -90,12 +90,14 @@ package final class LogSinks {
 
     /// Brings the statistics up to date.
     package func publish(_ cells: StatCells, _ scope: StatScope<FilesystemStat>) {
-        for sink in ending where sink.isFinished {
+        // Asked once each: a sink that finishes meanwhile is counted as finished in the next round.
+        let finished = ending.filter(\.isFinished)
+        for sink in finished {
             var counts = sink.counts
             counts.waitingBytes = 0
             past.add(counts)
         }
-        ending.removeAll(where: \.isFinished)
+        ending.removeAll { sink in finished.contains { $0 === sink } }
         var sum = past
         for sink in ending { sum.add(sink.counts) }
         for entry in entries.values { sum.add(entry.sink.counts) }

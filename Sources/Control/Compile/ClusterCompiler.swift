@@ -62,6 +62,7 @@ struct ClusterCompiler {
         let statName = message.altStatName.isEmpty ? message.name : message.altStatName
         var config = ClusterConfig()
         config.name = part.arena.text(message.name)
+        config.observabilityName = part.arena.text(statName)
         config.statPrefix = part.arena.text(StatPrefix.cluster(statName))
         config.slot = part.slot(compilation.environment.clusterSlots, message.name)
         config.stats = part.scope(compilation.stats, StatPrefix.cluster(statName), ClusterStat.self).base
@@ -125,16 +126,30 @@ struct ClusterCompiler {
             remaining: remaining)
     }
 
+    private func board(_ part: PlanPart, _ statName: String) -> OriginalHostBoard {
+        let prefix = StatPrefix.cluster(statName) + "host.original_dst."
+        let stats = (0..<OriginalHostBoard.placesMax).map {
+            part.scope(compilation.stats, "\(prefix)\($0).", HostStat.self).base
+        }
+        let owner = OriginalHostBoardOwner(OriginalHostBoard(workers: compilation.environment.workers, stats: part.arena.array(stats)))
+        part.own(owner)
+        return owner.board
+    }
+
     private func originalDst(
         _ message: ClusterMessage, _ place: Place, _ part: PlanPart, _ statName: String
     ) -> OriginalDstConfig {
         var config = OriginalDstConfig()
         config.hostStats = part.scope(compilation.stats, StatPrefix.cluster(statName) + "host.original_dst.", HostStat.self).base
+        config.board = board(part, statName)
         if message.hasCleanupInterval { config.cleanupMs = max(message.cleanupInterval.milliseconds, 1) }
         guard case .originalDstLbConfig(let options) = message.lbConfig else { return config }
         let at = place.at("original_dst_lb_config")
-        diagnostics.unsupported(
-            at, "envoy.config.cluster.v3.Cluster.OriginalDstLbConfig", ["metadata_key": options.hasMetadataKey])
+        // Metadata of a connection is never deeper than one key: a longer path leads nowhere.
+        if options.hasMetadataKey, options.metadataKey.path.count == 1, case .key(let key) = options.metadataKey.path[0].segment {
+            config.metadataNamespace = part.arena.text(options.metadataKey.key)
+            config.metadataKey = part.arena.text(key)
+        }
         if options.useHTTPHeader {
             let name = options.httpHeaderName.isEmpty ? "x-envoy-original-dst-host" : options.httpHeaderName.lowercased()
             config.header = part.arena.text(name)

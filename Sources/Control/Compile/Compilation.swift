@@ -14,13 +14,17 @@ package final class CompileEnvironment {
     let clusterSlots = SlotTable()
     let listenerSlots = SlotTable()
     let tlsSlots = SlotTable()
+    let balances: ListenerBalances
     package let runtime = RuntimeTable()
     package let logSinks: LogSinks
+    /// What this build calls itself.
+    package var version = ""
 
     package init(stats: StatRegistry, filters: FilterRegistry, workers: Int, logFlushIntervalMs: UInt64) {
         self.stats = stats
         self.filters = filters
         self.workers = workers
+        balances = ListenerBalances(workers: workers)
         // Main writes logs too: its admin listener has one.
         logSinks = LogSinks(writers: workers + 1, flushIntervalMs: logFlushIntervalMs)
     }
@@ -72,6 +76,7 @@ final class Compilation {
         var hash = ContentHash()
         hash.add(bootstrap.node.id)
         hash.add(bootstrap.node.cluster)
+        hash.add(bootstrap.node.locality.zone)
         for secret in bootstrap.staticResources.secrets { hash.add(secret) }
         return hash
     }()

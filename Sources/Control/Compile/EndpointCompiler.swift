@@ -13,6 +13,8 @@ struct EndpointSpec {
     var hashKey = Bytes.empty
     /// The first of `transport_socket_matches` that its metadata fulfil, counted from 1; 0: none.
     var transportMatch: UInt32 = 0
+    /// Of `PerHostConfig` in its metadata, as on the wire.
+    var proxyTLVs = Bytes.empty
     var weight: UInt32
     var priority: UInt32
     var health: Health
@@ -52,6 +54,8 @@ struct EndpointCompiler {
                     EndpointSpec(
                         location: location, hostname: part.arena.text(hostname), hashKey: part.arena.text(hashKey),
                         transportMatch: transportMatch(cluster, endpoint.metadata, locality.metadata),
+                        proxyTLVs: part.arena.text(
+                            ProxyProtocolCompiler.tlvs(ofHost: endpoint.metadata, below.at("metadata"), diagnostics)),
                         weight: endpoint.hasLoadBalancingWeight ? endpoint.loadBalancingWeight.value : 1,
                         priority: locality.priority, health: health(endpoint.healthStatus),
                         locality: localities.place(locality.locality),

@@ -15,6 +15,8 @@ struct ListenerDraft {
     var config: ListenerConfig
     var addresses: [SocketAddress]
     var backlog: Int32
+    /// `bind_to_port`; without, it has no sockets, and gets what other listeners hand over (`use_original_dst`).
+    var binds: Bool
     var tls: [TLSDraft]
     var place: Place
 }
@@ -42,10 +44,12 @@ struct ListenerCompiler {
         let addresses = addresses(message, place)
         var config = ListenerConfig()
         config.name = part.arena.text(key)
+        config.handsOff = message.useOriginalDst.value
         if message.hasPerConnectionBufferLimitBytes {
             config.bufferLimit = Int(message.perConnectionBufferLimitBytes.value)
         }
         config.drainsWithHealth = message.drainType != .modifyOnly
+        balance(message, key, part, place, &config)
         let statName = message.statPrefix.isEmpty ? addresses.first.map { "\($0)" } ?? key : message.statPrefix
         config.stats = part.scope(compilation.stats, StatPrefix.listener(statName), ListenerStat.self).base
         config.workerStats = part.arena.array(
@@ -56,14 +60,20 @@ struct ListenerCompiler {
             })
         let shown = addresses.first.map { "\($0)" } ?? message.name
         let tls = ListenerChainsCompiler(
-            compilation: compilation, part: part, key: key, statName: statName, shown: shown
+            compilation: compilation, part: part, key: key, statName: statName, shown: shown,
+            isEgress: message.trafficDirection == .outbound
         ).compile(message, place, &config)
         config.accessLogs = AccessLogCompiler(compilation: compilation, part: part).compile(message.accessLog, place)
         guard diagnostics.errors.count == before else { return nil }
         let backlog = message.hasTcpBacklogSize ? Int32(clamping: message.tcpBacklogSize.value) : 4096
         return ListenerDraft(
             key: key, name: message.name, part: part, config: config, addresses: addresses, backlog: backlog,
-            tls: tls, place: place)
+            binds: binds(message), tls: tls, place: place)
+    }
+
+    private func binds(_ message: ListenerMessage) -> Bool {
+        (!message.hasBindToPort || message.bindToPort.value)
+            && (!message.deprecatedV1.hasBindToPort || message.deprecatedV1.bindToPort.value)
     }
 
     private func addresses(_ message: ListenerMessage, _ place: Place) -> [SocketAddress] {
@@ -88,18 +98,35 @@ struct ListenerCompiler {
         return addresses
     }
 
+    /// Connections keep their place in the count when the listener changes, `exact_balance` going or coming included: a
+    /// worker may run the older configuration still when another hands it a connection.
+    private func balance(
+        _ message: ListenerMessage, _ key: String, _ part: PlanPart, _ place: Place, _ config: inout ListenerConfig
+    ) {
+        enum Balance { case none, exact, extend }
+        let balance: Balance =
+            switch message.connectionBalanceConfig.balanceType {
+            case .exactBalance: .exact
+            case .extendBalance: .extend
+            case nil: .none
+            }
+        diagnostics.unsupported(
+            place.at("connection_balance_config"), "envoy.config.listener.v3.Listener.ConnectionBalanceConfig",
+            ["extend_balance": balance == .extend])
+        config.isBalanced = balance == .exact
+        guard let owner = compilation.environment.balances.owner(key, makes: config.isBalanced) else { return }
+        part.own(owner)
+        config.balance = owner.cells
+    }
+
     private func refuseUnsupported(_ message: ListenerMessage, _ place: Place) {
         diagnostics.unsupported(
             place, "envoy.config.listener.v3.Listener",
             [
-                "use_original_dst": message.useOriginalDst.value,
                 "transparent": message.transparent.value,
                 "freebind": message.freebind.value,
                 "socket_options": !message.socketOptions.isEmpty,
                 "tcp_fast_open_queue_length": message.tcpFastOpenQueueLength.value > 0,
-                "connection_balance_config": message.hasConnectionBalanceConfig,
-                "bind_to_port": (message.hasBindToPort && !message.bindToPort.value)
-                    || (message.deprecatedV1.hasBindToPort && !message.deprecatedV1.bindToPort.value),
                 "enable_reuse_port": message.hasEnableReusePort && !message.enableReusePort.value,
                 "internal_listener": message.listenerSpecifier != nil,
                 "enable_mptcp": message.enableMptcp,

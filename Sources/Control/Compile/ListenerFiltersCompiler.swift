@@ -70,6 +70,8 @@ struct ListenerFiltersCompiler {
             }
             filters.append(config)
         }
+        // As in Envoy behind the listener's own, even where that is one of them.
+        if message.useOriginalDst.value { filters.append(ListenerFilterConfig(.originalDst)) }
         // The old way to ask for the filter; as in Envoy the first chain decides.
         if message.filterChains.first?.useProxyProto.value == true {
             filters.append(ListenerFilterConfig(proxyProtocol(ProxyProtocolMessage(), place)))

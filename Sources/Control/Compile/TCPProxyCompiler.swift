@@ -29,6 +29,16 @@ struct TCPProxyCompiler {
         if message.accessLogOptions.hasAccessLogFlushInterval, !message.accessLog.isEmpty {
             config.logIntervalMs = max(1, message.accessLogOptions.accessLogFlushInterval.milliseconds)
         }
+        let added = ProxyProtocolCompiler.added(message.proxyProtocolTlvs, place.at("proxy_protocol_tlvs"), part, diagnostics)
+        config.proxyTLVs = part.arena.text(added.fixed)
+        config.formattedTLVs = part.arena.array(added.formatted)
+        config.tlvTypes = added.types
+        config.tlvMerge =
+            switch message.proxyProtocolTlvMergePolicy {
+            case .overwriteByTypeIfExistsOrAdd: .overwrite
+            case .appendIfExistsOrAdd: .append
+            default: .addIfAbsent
+            }
         return unsafe part.arena.store(config)
     }
 
@@ -131,7 +141,6 @@ struct TCPProxyCompiler {
             place, "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
             [
                 "tunneling_config": message.hasTunnelingConfig,
-                "proxy_protocol_tlvs": !message.proxyProtocolTlvs.isEmpty,
             ])
     }
 }

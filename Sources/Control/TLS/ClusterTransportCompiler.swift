@@ -81,27 +81,13 @@ struct ClusterTransportCompiler {
         if message.config.hasPassThroughTlvs { proxy.passedOn = ProxyProtocolCompiler.types(message.config.passThroughTlvs) }
         proxy.keyHasTLVs = message.tlvAsPoolKey
         proxy.allowsUnspecified = message.allowUnspecifiedAddress
-        var added: [UInt8] = []
-        for (i, entry) in message.config.addedTlvs.enumerated() {
-            let at = place.at("config").at("added_tlvs", i)
-            diagnostics.unsupported(at, "envoy.config.core.v3.TlvEntry", ["format_string": entry.hasFormatString])
-            if entry.value.isEmpty, !entry.hasFormatString {
-                diagnostics.error(at, "Invalid TLV configuration: either 'value' or 'format_string' must be set")
-            }
-            let type = UInt8(truncatingIfNeeded: entry.type)
-            proxy.addedTypes.insert(type)
-            added += [type, UInt8(truncatingIfNeeded: entry.value.count >> 8), UInt8(truncatingIfNeeded: entry.value.count)]
-            added += entry.value
-        }
-        if added.count > 65_535 - 36 {
-            diagnostics.error(
-                place.at("config").at("added_tlvs"), "the TLVs do not fit into a PROXY header", found: "\(added.count) bytes",
-                expected: "at most \(65_535 - 36)")
-        }
-        if !proxy.isVersion2, !added.isEmpty || message.config.hasPassThroughTlvs {
+        let added = ProxyProtocolCompiler.added(message.config.addedTlvs, place.at("config").at("added_tlvs"), part, diagnostics)
+        if !proxy.isVersion2, !message.config.addedTlvs.isEmpty || message.config.hasPassThroughTlvs {
             diagnostics.warning(place.at("config").at("version"), "a header of version 1 has no TLVs: those that are configured are left out")
         }
-        proxy.added = part.arena.text(added)
+        proxy.added = part.arena.text(added.fixed)
+        proxy.formatted = part.arena.array(added.formatted)
+        proxy.addedTypes = added.types
         proxy.stats = part.scope(
             compilation.stats, StatPrefix.cluster(statName) + "upstream.proxyprotocol.", UpstreamProxyStat.self).base
         unsafe config.proxyHeader = unsafe part.arena.store(proxy)

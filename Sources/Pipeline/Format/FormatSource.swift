@@ -76,6 +76,8 @@ package struct FormatSource {
     var cluster: UnsafePointer<ClusterConfig>?
     /// What listener filters have found out; nil: there were none.
     var inspection: UnsafePointer<Inspection>?
+    /// Nil: the stream has no span.
+    var trace: UnsafePointer<TraceState>?
     /// The host that was chosen; nil: none.
     package var host: UnsafePointer<HostConfig>?
     /// The worker's time of this turn.
@@ -108,6 +110,7 @@ extension Worker {
     package func formatSource(_ stream: UnsafeMutablePointer<HTTPStream>) -> FormatSource {
         var source = unsafe FormatSource(stream: UnsafePointer(stream), nowNs: nowNs)
         if let host = unsafe hosts[stream.pointee.host] { unsafe source.host = unsafe UnsafePointer(host.hostConfig) }
+        if let trace = unsafe tracing.traces[stream.pointee.trace] { unsafe source.trace = unsafe UnsafePointer(trace) }
         if unsafe stream.pointee.isInspected { unsafe source.inspection = unsafe inspection(of: stream.pointee.downstream) }
         if unsafe stream.pointee.clusterSlot != RouteConfig.noSlot, let cluster = unsafe cluster(stream.pointee.clusterSlot) {
             unsafe source.cluster = unsafe cluster.pointee.config

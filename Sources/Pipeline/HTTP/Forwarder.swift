@@ -109,6 +109,7 @@ extension Worker {
                 unsafe setAuthority(stream, host.pointee.config.hostname)
             }
         }
+        if unsafe stream.pointee.trace != .none { unsafe traceAttempt(stream) }
         unsafe lease(stream, cluster, host)
     }
 
@@ -338,6 +339,10 @@ extension Worker {
         unsafe stream.pointee.tryFlags = Worker.outcome(failure).flags
         if case .connectFailed(let error) = failure { unsafe stream.pointee.upstreamErrno = error }
         if case .handshakeFailed(let reason) = failure { unsafe stream.pointee.transportFailure = reason }
+        if unsafe stream.pointee.trace != .none {
+            let outcome = Worker.outcome(failure)
+            unsafe noteAttempt(stream, failure: outcome.reason, flags: outcome.flags)
+        }
         if unsafe !stream.pointee.hasResponseHead, unsafe retriesReset(stream, failure, started: stream.pointee.requestHeadSent) {
             return
         }

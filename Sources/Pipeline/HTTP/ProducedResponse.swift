@@ -14,6 +14,8 @@ public enum ProduceVerdict: UInt8 {
     case more
     /// That was the last piece.
     case finished
+    /// There is nothing yet: `Worker.resumeProducing` says when.
+    case waiting
 }
 
 extension Worker {
@@ -58,9 +60,13 @@ extension Worker {
             unsafe stream.pointee.producer = 0
             return unsafe finishResponse(stream)
         }
+        if verdict == .waiting { return }
         // Else the next piece comes when the client has taken enough of this one.
         if unsafe !mustWaitForClient(stream) { producing.append(handle.raw) }
     }
+
+    /// The filter that said `.waiting` has something now.
+    package func resumeProducing(_ stream: Handle) { producing.append(stream.raw) }
 
     /// Top of a turn: streams whose queue was still short.
     func produceMore() {

@@ -59,8 +59,10 @@ extension Worker {
         unsafe stream.pointee.isGRPC =
             unsafe stream.pointee.request.value(of: .contentType).map { GRPCContent.isGRPC($0) } ?? false
         unsafe chooseRoute(stream)
+        if let tracing = unsafe http.pointee.tracing { unsafe decideTracing(stream, tracing) }
         guard unsafe beginFilters(stream) else { return unsafe resetDownstream(stream) }
         if unsafe http.pointee.logTimes.atStart { unsafe log(stream, .downstreamStart) }
+        if let tracing = unsafe http.pointee.tracing { unsafe startTrace(stream, tracing) }
         unsafe runRequestHead(stream, endStream: endStream && !stream.pointee.isUpgrade)
     }
 
@@ -138,23 +140,8 @@ extension Worker {
 
     private func normalise(_ stream: StreamPointer) -> Bool {
         let http = unsafe stream.pointee.http
-        if unsafe http.pointee.stripTrailingHostDot || http.pointee.stripPort != .none { unsafe stripHost(stream) }
-        // RFC 9112 §3.2: no form of a target has a fragment.
-        let path = unsafe stream.pointee.request.text(stream.pointee.request.path)
-        if path.firstIndex(of: 0x23) != nil { return unsafe refusePath(stream) }
-        guard unsafe http.pointee.normalizePath || http.pointee.mergeSlashes || http.pointee.escapedSlashes != .keep else {
-            return true
-        }
-        var options = PathOptions()
-        options.normalize = unsafe http.pointee.normalizePath
-        options.mergeSlashes = unsafe http.pointee.mergeSlashes
-        switch unsafe http.pointee.escapedSlashes {
-        case .keep: options.escapedSlashes = .keepUnchanged
-        case .reject: options.escapedSlashes = .rejectRequest
-        case .unescapeAndRedirect: options.escapedSlashes = .unescapeAndRedirect
-        case .unescapeAndForward: options.escapedSlashes = .unescapeAndForward
-        }
-        switch unsafe PathNormalizer.apply(options, to: &stream.pointee.request) {
+        unsafe HeadNormalizer.host(http, &stream.pointee.request, localPort: stream.pointee.localAddress.port)
+        switch unsafe HeadNormalizer.path(http, &stream.pointee.request) {
         case .unchanged, .changed: return true
         case .rejected: return unsafe refusePath(stream)
         case .redirect:
@@ -172,37 +159,6 @@ extension Worker {
         unsafe reply(
             stream, status: 400, body: .empty, details: Bytes("path_normalization_failed" as StaticString), flags: [])
         return false
-    }
-
-    private func stripHost(_ stream: StreamPointer) {
-        let http = unsafe stream.pointee.http
-        var host = unsafe stream.pointee.request.text(stream.pointee.request.authority)
-        let before = host.count
-        if unsafe http.pointee.stripPort != .none, let parsed = HostPort(host), let port = parsed.port {
-            let isMatching = unsafe port == stream.pointee.localAddress.port
-            if unsafe http.pointee.stripPort == .any || isMatching { host = parsed.host }
-        }
-        if unsafe http.pointee.stripTrailingHostDot {
-            if host.count > 1, host[host.count &- 1] == UInt8(ascii: ".") {
-                host = host.part(0, host.count &- 1)
-            } else if let parsed = HostPort(host), parsed.port != nil, parsed.host.count > 1,
-                parsed.host[parsed.host.count &- 1] == UInt8(ascii: ".")
-            {
-                return unsafe dropDot(stream, host, at: parsed.host.count &- 1)
-            }
-        }
-        guard host.count != before else { return }
-        unsafe setAuthority(stream, host)
-    }
-
-    /// The host's dot before its port.
-    private func dropDot(_ stream: StreamPointer, _ host: Bytes, at dot: Int) {
-        guard let (span, base) = unsafe stream.pointee.request.extend(host.count &- 1) else { return }
-        // Taken after `extend`, which may have moved the text.
-        let old = unsafe stream.pointee.request.text(stream.pointee.request.authority)
-        unsafe base.update(from: old.base, count: dot)
-        unsafe (base + dot).update(from: old.base + dot + 1, count: host.count &- dot &- 1)
-        unsafe stream.pointee.request.authority = span
     }
 
     /// The authority stands for the `host` field, which is no field of the head: the codec writes it.
@@ -244,6 +200,8 @@ extension Worker {
             unsafe !http.pointee.useRemoteAddress || http.pointee.preserveExternalRequestID || stream.pointee.isInternal
         {
             unsafe stream.pointee.requestID = unsafe stream.pointee.request.field(old).value
+            // Whether a request from outside is traced, is not for its sender to say.
+            if unsafe http.pointee.useRemoteAddress && !stream.pointee.isInternal { unsafe pack(.notTraceable, stream) }
             return
         }
         guard unsafe http.pointee.generateRequestID else { return }

@@ -137,6 +137,9 @@ package struct RouteConfig: BitwiseCopyable {
     package var includesHostRateLimits = false
     /// First statistic of `vhost.<v>.route.<stat_prefix>.`; 0: none.
     package var stats: UInt32 = 0
+    /// What it says beside the connection manager's `tracing`, and its `decorator`.
+    package var tracing: UnsafePointer<RouteTracing>?
+    package var decorator: UnsafePointer<RouteDecorator>?
     package init() {}
 }
 

@@ -85,6 +85,7 @@ extension Worker {
         else { return nil }
         unsafe pins.pin(new.pointee.part)
         unsafe pins.unpin(old.pointee.part)
+        unsafe moveBalance(from: old, to: new)
         unsafe connection.pointee.owner = unsafe new.pointee.part
         unsafe connection.pointee.listener = unsafe UnsafeRawPointer(new)
         if unsafe old.pointee.stats != new.pointee.stats {
@@ -154,6 +155,7 @@ extension Worker {
         }
         unsafe destroyFilters(stream)
         unsafe log(stream, .downstreamEnd)
+        if unsafe stream.pointee.trace != .none { unsafe endTrace(stream) }
         if reset {
             unsafe leaveDownstream(stream)
         } else {

@@ -14,6 +14,8 @@ package struct Inspection {
     var pending = ByteQueue()
     /// The filter whose turn it is, by its place.
     var turn = 0
+    /// It came from the listener of another address, and stays with this one.
+    var wasHandedOff = false
     /// It has nothing to do before there are this many bytes.
     var wanted = 1
     var name: Block?
@@ -61,11 +63,12 @@ extension Worker {
         unsafe inspection.pointee.pending.removeAll(memory)
         if let block = unsafe inspection.pointee.name { memory.blocks.free(block) }
         if let block = unsafe inspection.pointee.proxy.block { memory.blocks.free(block) }
+        if let block = unsafe inspection.pointee.proxy.madeBlock { memory.blocks.free(block) }
         unsafe inspections.free(connection.pointee.inspection)
         unsafe connection.pointee.inspection = .none
     }
 
-    private func listenerGauge(_ connection: UnsafeMutablePointer<Connection>, _ change: Int64) {
+    func listenerGauge(_ connection: UnsafeMutablePointer<Connection>, _ change: Int64) {
         guard let config = unsafe listenerConfig(connection) else { return }
         unsafe cells.gaugeAdd(config.pointee.stats &+ ListenerStat.downstreamPreCxActive.rawValue, change)
     }
@@ -99,7 +102,7 @@ extension Worker {
     }
 
     /// From the filter whose turn it is, as far as the bytes reach.
-    private func runListenerFilters(
+    func runListenerFilters(
         _ connection: UnsafeMutablePointer<Connection>, _ inspection: UnsafeMutablePointer<Inspection>,
         _ config: UnsafePointer<ListenerConfig>
     ) {
@@ -126,6 +129,7 @@ extension Worker {
             case .closed: return
             }
         }
+        if unsafe handOff(connection, inspection, from: config) { return }
         unsafe chooseChain(connection, inspection, config)
     }
 
@@ -176,6 +180,7 @@ extension Worker {
         else { return unsafe close(connection) }
         unsafe countListener(config.pointee.stats, .downstreamPreCxTimeout)
         guard unsafe config.pointee.continuesOnTimeout else { return unsafe close(connection) }
+        if unsafe handOff(connection, inspection, from: config) { return }
         unsafe chooseChain(connection, inspection, config)
     }
 

@@ -15,6 +15,11 @@ package struct ProxyInspection {
     var block: Block?
     var count = 0
 
+    /// What `tcp_proxy` has made of them for an upstream's header, instead of those that the filter passes on.
+    var madeBlock: Block?
+    var madeCount = 0
+    var made: Bytes? { madeBlock.map { unsafe Bytes(UnsafeRawPointer($0.base), madeCount) } }
+
     package var tlvs: Bytes { block.map { unsafe Bytes(UnsafeRawPointer($0.base), count) } ?? .empty }
 }
 

@@ -100,6 +100,7 @@ extension Worker {
             return unsafe endTCP(session, .noHealthyUpstream)
         }
         unsafe session.pointee.attempts &+= 1
+        if unsafe config.pointee.addsTLVs && session.pointee.attempts == 1 { unsafe addProxyTLVs(session) }
         // As in Envoy an attempt that the cluster had no room for counts among the others, and sets no flag of its own.
         guard breakers?.take(.pendingRequests, .normal, thread: index) != false else {
             unsafe giveConnection(cluster, .normal)

@@ -2,6 +2,7 @@
 
 import Primitives
 import Upstream
+import Wire
 
 @safe
 package struct WeightedCluster: BitwiseCopyable {
@@ -44,5 +45,15 @@ package struct TCPProxyConfig: BitwiseCopyable {
     package var logsConnected = false
     /// Milliseconds between the lines of a connection that goes on; 0: none.
     package var logIntervalMs: UInt64 = 0
+    /// `proxy_protocol_tlvs`: what the client's PROXY header is to have said, where an upstream gets one.
+    package var proxyTLVs = Bytes.empty
+    package var formattedTLVs = FrozenArray<FormattedTLV>()
+    package var tlvTypes = ProxyTLVSet()
+    package var tlvMerge = TLVMerge.addIfAbsent
     package init() {}
+
+    /// `proxy_protocol_tlv_merge_policy`: what becomes of the header that the client did send.
+    package enum TLVMerge: BitwiseCopyable { case addIfAbsent, overwrite, append }
+
+    var addsTLVs: Bool { !proxyTLVs.isEmpty || !formattedTLVs.isEmpty }
 }

@@ -38,7 +38,7 @@ extension Worker {
     }
 
     func wait(_ connection: UnsafeMutablePointer<Connection>, _ tls: UnsafeMutablePointer<TLSConnection>) {
-        unsafe connections.pause(connection)
+        unsafe connections.hold(connection)
         guard unsafe !tls.pointee.isWaiting else { return }
         unsafe tls.pointee.isWaiting = true
         unsafe waitingHandshakes.append(connection.pointee.handle.raw)
@@ -64,7 +64,9 @@ extension Worker {
         unsafe tls.pointee.isWaiting = false
         var waiting = unsafe tls.pointee.waiting
         unsafe tls.pointee.waiting = ByteQueue()
-        unsafe connections.unpause(connection)
+        unsafe connections.letGo(connection)
+        // One towards an upstream that has not said its hello yet.
+        if waiting.isEmpty { unsafe tlsAdvance(handle, connection, tls) }
         while let run = waiting.first, unsafe isOpen(handle, connection), unsafe !tls.pointee.hasFailed {
             unsafe connections.feed(tls, run)
             unsafe tlsAdvance(handle, connection, tls)

@@ -84,6 +84,7 @@ extension Worker {
     /// The socket is there: the client speaks first.
     func tlsConnected(_ connection: UnsafeMutablePointer<Connection>) {
         guard let tls = unsafe connection.pointee.tls else { return }
+        if handshakesLeft <= 0 { return unsafe wait(connection, tls) }
         unsafe connections.receive(connection)
         unsafe tlsAdvance(connection.pointee.handle, connection, tls)
     }

@@ -13,9 +13,9 @@ extension Worker {
     func originalHost(
         _ stream: StreamPointer, _ cluster: UnsafeMutablePointer<Cluster>, _ config: UnsafePointer<OriginalDstConfig>
     ) -> UnsafeMutablePointer<Host>? {
-        var address = SocketAddress()
+        var address = unsafe metadataHost(stream.pointee.downstream, cluster, config)
         let header = unsafe config.pointee.header
-        if !header.isEmpty, let value = unsafe stream.pointee.request.value(named: header) {
+        if address.family == .none, !header.isEmpty, let value = unsafe stream.pointee.request.value(named: header) {
             if let named = SocketAddress(hostAndPort: value) {
                 address = named
             } else {
@@ -29,7 +29,25 @@ extension Worker {
     func originalHost(
         _ client: Handle, _ cluster: UnsafeMutablePointer<Cluster>, _ config: UnsafePointer<OriginalDstConfig>
     ) -> UnsafeMutablePointer<Host>? {
-        unsafe originalHost(originalDestination(client), cluster, config)
+        let named = unsafe metadataHost(client, cluster, config)
+        return unsafe originalHost(named.family == .none ? originalDestination(client) : named, cluster, config)
+    }
+
+    /// What the connection's dynamic metadata says (`metadata_key`): a PROXY header's TLV, by the listener filter's rules.
+    private func metadataHost(
+        _ client: Handle, _ cluster: UnsafeMutablePointer<Cluster>, _ config: UnsafePointer<OriginalDstConfig>
+    ) -> SocketAddress {
+        guard unsafe !config.pointee.metadataKey.isEmpty, let inspection = unsafe inspection(of: client),
+            let proxy = unsafe inspection.pointee.proxy.config, unsafe !proxy.pointee.isFilterState
+        else { return SocketAddress() }
+        let rules = unsafe proxy.pointee.rules
+        for i in 0..<rules.count where unsafe rules[i].namespace.equals(config.pointee.metadataNamespace) && rules[i].key.equals(config.pointee.metadataKey) {
+            guard let value = unsafe ProxyTLVs.find(rules[i].type, in: inspection.pointee.proxy.tlvs, last: false) else { continue }
+            if let address = SocketAddress(hostAndPort: value) { return address }
+            unsafe count(cluster.pointee.config.pointee.stats, .originalDstHostInvalid)
+            break
+        }
+        return SocketAddress()
     }
 
     /// The local address of a client's connection, where a listener filter has restored it.
@@ -56,7 +74,16 @@ extension Worker {
         var own = HostConfig()
         own.address = address
         own.stats = unsafe config.pointee.hostStats
+        var place = -1
+        if let board = unsafe config.pointee.board, let taken = unsafe cluster.pointee.originals?.takePlace() {
+            place = taken
+            own.stats = board.stats[taken]
+            // It may have been another host's.
+            for leaf in HostStat.allCases { cells.clear(own.stats &+ leaf.rawValue) }
+            board.show(address, worker: index, place: taken)
+        }
         unsafe host.initialize(to: Host(handle: handle, config: own, cluster: cluster))
+        unsafe host.pointee.boardPlace = place
         unsafe host.pointee.isUsed = true
         unsafe cluster.pointee.liveHosts &+= 1
         unsafe cluster.pointee.originals?.insert(host)
@@ -89,7 +116,14 @@ extension Worker {
     func removeOriginalHosts(_ cluster: UnsafeMutablePointer<Cluster>, where leaves: (UnsafeMutablePointer<Host>) -> Bool) {
         guard var originals = unsafe cluster.pointee.originals else { return }
         var gone = PlainArray<UInt64>(capacity: 8)
+        let board = unsafe cluster.pointee.config.pointee.originalDst?.pointee.board
         unsafe originals.remove(hosts, where: leaves) { gone.append($0.raw) }
+        for i in 0..<gone.count {
+            guard let host = unsafe hosts[Handle(raw: gone[i])], unsafe host.pointee.boardPlace >= 0 else { continue }
+            unsafe board?.hide(worker: index, place: host.pointee.boardPlace)
+            unsafe originals.givePlace(host.pointee.boardPlace)
+            unsafe host.pointee.boardPlace = -1
+        }
         unsafe cluster.pointee.originals = originals
         for i in 0..<gone.count {
             guard let host = unsafe hosts[Handle(raw: gone[i])] else { continue }

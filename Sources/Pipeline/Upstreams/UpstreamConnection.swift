@@ -59,7 +59,7 @@ extension Worker {
         let transport = unsafe config.pointee.transport(of: host.pointee.config)
         var isPrepared = unsafe transport.tlsSlot == noTLS || prepareTLS(connection, host, transport, identity)
         if isPrepared, let proxy = unsafe transport.proxyHeader {
-            isPrepared = unsafe queueProxyHeader(connection, identity.client, proxy)
+            isPrepared = unsafe queueProxyHeader(connection, identity.client, host, proxy)
         }
         if !isPrepared {
             unsafe giveConnection(cluster, priority)

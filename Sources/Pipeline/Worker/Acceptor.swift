@@ -28,6 +28,8 @@ struct Acceptor: BitwiseCopyable {
     var removeMs: UInt64 = 0
     /// When to try again after the system had no descriptor or memory for us, in milliseconds; 0: not waiting.
     var retryMs: UInt64 = 0
+    /// When waiting for connections under way from other workers ends; 0: it has not begun.
+    var arrivalEndMs: UInt64 = 0
     /// Scratch of `adoptListeners`.
     var isListed = true
 }
@@ -52,6 +54,7 @@ extension Worker {
             acceptors[i].removeMs = nowMs &+ Worker.acceptTailMs
             armAcceptTimer(acceptors[i].removeMs)
         }
+        tellBalances()
         mailbox.accepts(on: acceptors.count)
     }
 
@@ -67,6 +70,7 @@ extension Worker {
             unsafe acceptor.config = unsafe listener.config
             acceptor.isListed = true
             acceptor.removeMs = 0
+            acceptor.arrivalEndMs = 0
             acceptors[i] = acceptor
             if acceptor.retryMs == 0 { armAccept(i) }
             return
@@ -99,7 +103,9 @@ extension Worker {
             if completion.result >= 0 { Glibc.close(completion.result) }
             return
         }
-        if completion.result >= 0 { opened(completion.result, acceptors[index]) }
+        if completion.result >= 0, !handOver(completion.result, acceptors[index]) {
+            opened(completion.result, acceptors[index])
+        }
         guard !completion.more else { return }
         acceptors[index].isArmed = false
         acceptors[index].isCancelling = false
@@ -146,7 +152,12 @@ extension Worker {
                 }
                 break
             }
+            if let cells = unsafe countedCells(acceptor.config) { cells.add(self.index) }
             opened(descriptor, acceptor)
+        }
+        guard leaveBalance(index) else {
+            acceptors[index].removeMs = nowMs &+ Worker.arrivalMs
+            return armAcceptTimer(acceptors[index].removeMs)
         }
         acceptors.swapRemove(index)
         mailbox.accepts(on: acceptors.count)
@@ -179,13 +190,15 @@ extension Worker {
         if drain != .none { mailbox.holds(connections: downstreamConnections) }
     }
 
-    private func armAcceptTimer(_ deadline: UInt64) { unsafe timers.armNoLater(acceptTimer, than: deadline) }
+    func armAcceptTimer(_ deadline: UInt64) { unsafe timers.armNoLater(acceptTimer, than: deadline) }
 
-    /// A new downstream connection: its filter chain takes over.
-    private func opened(_ descriptor: Int32, _ acceptor: Acceptor) {
+    /// A new downstream connection: its filter chain takes over. Where connections are balanced it is counted for us.
+    func opened(_ descriptor: Int32, _ acceptor: Acceptor) {
         let config = unsafe acceptor.config
+        let cells = unsafe countedCells(config)
         guard let connection = unsafe connections.adopt(descriptor: descriptor, role: .none, nowNs: nowNs) else {
             unsafe countListener(config.pointee.stats, .downstreamCxOverflow)
+            cells?.give(index)
             Glibc.close(descriptor)
             return
         }
@@ -195,6 +208,7 @@ extension Worker {
         unsafe connection.pointee.listener = unsafe UnsafeRawPointer(config)
         unsafe pins.pin(config.pointee.part)
         downstreamConnections &+= 1
+        cells?.hold(index)
         tellConnections()
         if unsafe !config.pointee.listenerFilters.isEmpty { return unsafe beginInspection(connection, config) }
         if unsafe config.pointee.chains.isEmpty { return unsafe open(connection, config.onlyChain) }
@@ -253,6 +267,7 @@ extension Worker {
             unsafe logConnection(connection)
             unsafe countClosed(connection, config)
             downstreamConnections &-= 1
+            if let cells = unsafe countedCells(config) { cells.letGo(index) }
             tellConnections()
             unsafe pins.unpin(connection.pointee.owner)
             if unsafe !connection.pointee.inspection.isNone { unsafe endInspection(connection) }

@@ -57,13 +57,21 @@ package struct ConnectionFacts {
 /// Envoy's order: at each step the chains that name the connection's value most exactly go on, and there is no way back.
 @safe
 package struct FilterChainSearch {
-    private enum Step: CaseIterable {
+    package enum Step: CaseIterable {
         case destinationPort, destination, serverName, transportProtocol, applicationProtocol, directSource, sourceType, source
         case sourcePort
     }
 
-    /// The chain's place; nil: none is for this connection.
-    package static func find(_ chains: FrozenArray<FilterChainConfig>, _ facts: ConnectionFacts) -> Int? {
+    /// Why a chain is not the connection's: at this step it does not take it, or another takes it more exactly.
+    package struct Loss {
+        package var step: Step
+        package var isMismatch: Bool
+    }
+
+    /// The chain's place; nil: none is for this connection. `lost` is told of each chain that drops out.
+    package static func find(
+        _ chains: FrozenArray<FilterChainConfig>, _ facts: ConnectionFacts, lost: (Int, Loss) -> Void = { _, _ in }
+    ) -> Int? {
         guard !chains.isEmpty else { return nil }
         return unsafe withUnsafeTemporaryAllocation(of: Int32.self, capacity: chains.count) { scores in
             unsafe scores.initialize(repeating: 0)
@@ -73,9 +81,13 @@ package struct FilterChainSearch {
                     let score = unsafe FilterChainSearch.score(chains.pointer(i).pointee.match, step, facts)
                     unsafe scores[i] = score
                     best = max(best, score)
+                    if score < 0 { lost(i, Loss(step: step, isMismatch: true)) }
                 }
                 if best < 0 { return nil }
-                for i in 0..<chains.count where unsafe scores[i] < best { unsafe scores[i] = -1 }
+                for i in 0..<chains.count where unsafe scores[i] >= 0 && scores[i] < best {
+                    unsafe scores[i] = -1
+                    lost(i, Loss(step: step, isMismatch: false))
+                }
             }
             for i in 0..<chains.count where unsafe scores[i] >= 0 { return i }
             return nil

@@ -8,6 +8,8 @@ package struct ListenAddress: BitwiseCopyable {
     /// One listening socket per worker, opened by main and kept across updates. A UNIX socket is the same for all.
     package var sockets = FrozenArray<Int32>()
     package init() {}
+    /// An address that nothing listens on.
+    package init(without socketOf: SocketAddress) { address = socketOf }
 }
 
 /// No TLS context.
@@ -38,6 +40,12 @@ package struct ListenerConfig: BitwiseCopyable {
     /// `listener_filters_timeout`, in milliseconds; 0: none.
     package var filtersTimeoutMs: UInt64 = 15_000
     package var continuesOnTimeout = false
+    /// Connections at each worker, where the listener has or has had `exact_balance`.
+    package var balance: BalanceCells?
+    /// `exact_balance`: a connection goes to the worker with the fewest.
+    package var isBalanced = false
+    /// `use_original_dst`: a connection whose address a listener filter has restored goes to that address's listener.
+    package var handsOff = false
     package init() {}
 
     /// Of a listener with one chain.

@@ -88,6 +88,11 @@ package struct Plan: BitwiseCopyable {
     /// Grows with every plan.
     package var version: UInt64 = 0
     package var listeners = FrozenArray<ListenerSlot>()
+    /// Every address of every listener, those without a socket of their own included, sorted; empty where no listener
+    /// hands connections to others.
+    package var listenerAddresses = FrozenArray<ListenerAddress>()
+    /// By slot, the place in `listeners`, −1: none; empty where the above is.
+    package var listenerPlaces = FrozenArray<Int>()
     /// By slot; an empty place has a nil-like part of `noPart`.
     package var clusters = FrozenArray<ClusterSlot>()
     package var clusterPresent = FrozenArray<Bool>()

@@ -34,7 +34,7 @@ extension Worker {
         for i in 0..<acceptors.count where acceptors[i].slot == slot && acceptors[i].removeMs == 0 {
             return unsafe acceptors[i].config
         }
-        return nil
+        return unsafe currentPlan?.pointee.unboundListener(slot)
     }
 
     /// This worker's instances of a chain, made when first asked for.

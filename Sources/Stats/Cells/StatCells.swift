@@ -41,6 +41,9 @@ import CMartlet
         unsafe cmartlet_store_relaxed(cell(id), value | GaugeCell.usedBit)
     }
 
+    /// Sets a counter or a gauge back: its name goes to another thing.
+    package func clear(_ id: StatID) { unsafe cmartlet_store_relaxed(cell(id), 0) }
+
     /// Records one sample, in the histogram's unit (`StatUnit`).
     ///
     /// The first sample of a histogram on this thread allocates its block, the first of a decade that decade.

@@ -22,21 +22,30 @@ extension StatRegistry {
         switch item.descriptor.kind {
         case .counter:
             let raw = rawCounter(id)
-            guard isVisible(record, item.descriptor, isUsed: raw != 0) else { return }
+            guard isVisible(record, item, isUsed: raw != 0) else { return }
             body(StatSample(suffix: .none, value: counter(id), isUsed: raw != 0))
         case .gauge, .gaugeMax:
             let (value, isUsed) = gauge(id, item.descriptor.kind)
-            guard isVisible(record, item.descriptor, isUsed: isUsed) else { return }
+            guard isVisible(record, item, isUsed: isUsed) else { return }
             body(StatSample(suffix: .none, value: value, isUsed: isUsed))
         case .responseCodes, .responseCodesWithCompleted:
-            forEachResponseCode(responseCodes(id), item.part, body)
+            guard let accepts, record.rejected.contains(item.leaf) else {
+                return forEachResponseCode(responseCodes(id), item.part, body)
+            }
+            // Codes make names of their own, each of which is judged.
+            var name: [UInt8] = []
+            forEachResponseCode(responseCodes(id), item.part) { sample in
+                name.setName(record.prefix, item.descriptor.name, sample.suffix)
+                if accepts(name.span) { body(sample) }
+            }
         case .histogram, .textReadout:
             break
         }
     }
 
-    func isVisible(_ record: Record, _ descriptor: StatDescriptor, isUsed: Bool) -> Bool {
-        switch descriptor.visibility {
+    func isVisible(_ record: Record, _ item: StatSchema.Item, isUsed: Bool) -> Bool {
+        if record.rejected.contains(item.leaf) { return false }
+        return switch item.descriptor.visibility {
         case .always: true
         case .whenUsed: isUsed
         case .whenOtherUsed(let leaf): isUsed || rawCounter(record.base + leaf) != 0

@@ -74,6 +74,14 @@ package final class StatSchema: Sendable {
         self.histograms = histograms.sorted { $0.sortKey < $1.sortKey }
     }
 
+    /// The line of a statistic that is one line. Nil: it is a family of response codes.
+    func item(_ leaf: UInt32) -> Item? {
+        for items in [scalars, texts, histograms] {
+            if let item = items.first(where: { $0.leaf == leaf && $0.part == .whole }) { return item }
+        }
+        return nil
+    }
+
     package func items(_ phase: StatPhase) -> [Item] {
         switch phase {
         case .texts: texts

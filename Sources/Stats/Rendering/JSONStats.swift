@@ -21,15 +21,17 @@ struct JSONStats {
         phases = StatPhase.allCases.filter(query.shows)
     }
 
-    /// Writes until the buffer holds `bytesMax` or more; false when all is written.
-    mutating func write(_ registry: StatRegistry, _ out: inout OutputBuffer, bytesMax: Int) -> Bool {
+    /// Writes until the buffer holds `bytesMax` or more, or the slice's time is over; false when all is written.
+    mutating func write(
+        _ registry: StatRegistry, _ out: inout OutputBuffer, bytesMax: Int, _ time: inout RenderingTime
+    ) -> Bool {
         if isEnded { return false }
         if !hasBegun {
             out.append("{\"stats\":[")
             hasBegun = true
         }
         walk?.resume(registry)
-        while out.count < bytesMax {
+        while out.count < bytesMax, !time.isOver() {
             if walk == nil {
                 guard let phase = phases.first else {
                     writeEnd(&out)
@@ -63,7 +65,7 @@ struct JSONStats {
             }
         case .textReadout:
             let text = registry.text(id)
-            guard registry.isVisible(record, descriptor, isUsed: text != nil),
+            guard registry.isVisible(record, position.item, isUsed: text != nil),
                 isWanted(record, descriptor, .none, isUsed: text != nil)
             else { return }
             beginEntry(&out)
@@ -72,7 +74,7 @@ struct JSONStats {
         case .histogram:
             let merged = registry.histograms[id]
             let isWritten = merged != nil || registry.isWritten(histogram: id)
-            guard registry.isVisible(record, descriptor, isUsed: isWritten),
+            guard registry.isVisible(record, position.item, isUsed: isWritten),
                 isWanted(record, descriptor, .none, isUsed: merged != nil)
             else { return }
             beginHistogram(&out)
@@ -103,7 +105,7 @@ struct JSONStats {
         } else {
             out.append(hasEntries ? ",{\"histograms\":" : "{\"histograms\":")
             switch query.buckets {
-            case .standard, .summary:
+            case .standard, .summary, .native:
                 out.append("{\"supported_quantiles\":")
                 writeQuantiles(&out)
                 out.append(",\"computed_quantiles\":[")
@@ -127,7 +129,7 @@ struct JSONStats {
         let interval = merged?.interval ?? HistogramStatistics()
         let cumulative = merged?.cumulative ?? HistogramStatistics()
         switch query.buckets {
-        case .standard, .summary:
+        case .standard, .summary, .native:
             out.append(",\"values\":")
             writeValues(interval, cumulative, &out)
         case .detailed:
@@ -201,7 +203,7 @@ struct JSONStats {
     private mutating func writeEnd(_ out: inout OutputBuffer) {
         if hasHistograms {
             switch query.buckets {
-            case .standard, .summary, .detailed: out.append("]}}")
+            case .standard, .summary, .native, .detailed: out.append("]}}")
             case .cumulative, .disjoint: out.append("]}")
             }
         }

@@ -2,6 +2,8 @@
 package struct StatsQuery {
     package enum Format: Sendable {
         case text, json, prometheus
+        /// Prometheus's messages, each behind its length.
+        case prometheusProtobuf
     }
 
     /// `type=`.
@@ -14,6 +16,8 @@ package struct StatsQuery {
         /// Nothing was asked for: quantiles in text and JSON, cumulative buckets in Prometheus.
         case standard
         case cumulative, disjoint, detailed, summary
+        /// Exponential buckets, in protobuf only.
+        case native
     }
 
     package var format: Format = .text

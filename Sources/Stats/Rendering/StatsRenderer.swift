@@ -18,7 +18,7 @@ package struct StatsRenderer: ~Copyable {
         switch query.format {
         case .text: text = TextStats(registry, query)
         case .json: json = JSONStats(registry, query)
-        case .prometheus: prometheus = PrometheusStats(registry, query)
+        case .prometheus, .prometheusProtobuf: prometheus = PrometheusStats(query)
         }
     }
 
@@ -26,10 +26,11 @@ package struct StatsRenderer: ~Copyable {
     /// when it was the last.
     package mutating func next(maxBytes: Int, _ sink: (Span<UInt8>) -> Void) -> Bool {
         buffer.truncate(to: 0)
+        var time = RenderingTime()
         let more =
-            text?.write(registry, &buffer, bytesMax: maxBytes)
-            ?? json?.write(registry, &buffer, bytesMax: maxBytes)
-            ?? prometheus?.write(registry, &buffer, bytesMax: maxBytes)
+            text?.write(registry, &buffer, bytesMax: maxBytes, &time)
+            ?? json?.write(registry, &buffer, bytesMax: maxBytes, &time)
+            ?? prometheus?.write(registry, &buffer, bytesMax: maxBytes, &time)
             ?? false
         if buffer.count > 0 { buffer.withBytes(sink) }
         return more

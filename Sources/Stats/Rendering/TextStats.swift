@@ -12,10 +12,12 @@ struct TextStats {
         phases = StatPhase.allCases.filter(query.shows)
     }
 
-    /// Writes lines until the buffer holds `bytesMax` or more; false when all is written.
-    mutating func write(_ registry: StatRegistry, _ out: inout OutputBuffer, bytesMax: Int) -> Bool {
+    /// Writes lines until the buffer holds `bytesMax` or more, or the slice's time is over; false when all is written.
+    mutating func write(
+        _ registry: StatRegistry, _ out: inout OutputBuffer, bytesMax: Int, _ time: inout RenderingTime
+    ) -> Bool {
         walk?.resume(registry)
-        while out.count < bytesMax {
+        while out.count < bytesMax, !time.isOver() {
             if walk == nil {
                 guard let phase = phases.first else { return false }
                 walk = StatWalk(scopes, phase)
@@ -45,7 +47,7 @@ struct TextStats {
             }
         case .textReadout:
             let text = registry.text(id)
-            guard registry.isVisible(record, descriptor, isUsed: text != nil) else { return }
+            guard registry.isVisible(record, position.item, isUsed: text != nil) else { return }
             if query.usedOnly && text == nil { return }
             guard writeName(record, descriptor, .none, &out) else { return }
             out.append(": \"")
@@ -54,7 +56,7 @@ struct TextStats {
         case .histogram:
             let merged = registry.histograms[id]
             let isWritten = merged != nil || registry.isWritten(histogram: id)
-            guard registry.isVisible(record, descriptor, isUsed: isWritten) else { return }
+            guard registry.isVisible(record, position.item, isUsed: isWritten) else { return }
             if query.usedOnly && merged == nil { return }
             let mark = out.count
             guard writeName(record, descriptor, .none, &out) else { return }
@@ -85,7 +87,7 @@ struct TextStats {
             return
         }
         switch query.buckets {
-        case .standard, .summary:
+        case .standard, .summary, .native:
             out.append(": ")
             writeSummary(merged, &out)
         case .cumulative:

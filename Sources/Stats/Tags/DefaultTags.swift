@@ -1,9 +1,9 @@
 /// Envoy's default tags, each matched by hand: they are fixed, and a regular expression per statistic and scrape would
 /// cost more than the rest of the output. Envoy's quirks are kept, because dashboards depend on them: names with dots
 /// give their first word as the value and the rest to the family's name.
-enum DefaultTags {
-    /// Tags that look at a name's last word.
-    static func fromTheEnd(_ name: Span<UInt8>, _ scratch: inout TagScratch) {
+package enum DefaultTags {
+    /// Tags that are looked for in any name.
+    static func unbound(_ name: Span<UInt8>, _ scratch: inout TagScratch) {
         let end = name.count
         // `_rq_200`: the code goes, with its underscore.
         if name.hasBytes(at: end - 7, "_rq_"), (1...3).allSatisfy({ isDigit(name[end - $0]) }) {
@@ -13,10 +13,17 @@ enum DefaultTags {
         if name.hasBytes(at: end - 7, "_rq_"), name.hasBytes(at: end - 2, "xx"), isDigit(name[end - 3]) {
             scratch.add(name, "response_code_class", removed: end - 3..<end - 2, value: end - 3..<end - 2)
         }
+        guard scratch.wordCount >= 2 else { return }
+        let first = scratch.word(0)
+        if name.equals(first, "listener"), !name.equals(scratch.word(1), "admin") {
+            worker(name, &scratch, word: lastWordOfAddress(name, scratch) + 1)
+        } else if name.equals(first, "server") || name.equals(first, "thread_local_cluster_manager") {
+            worker(name, &scratch, word: 1)
+        }
     }
 
     /// Tags that are bound to a name's first word.
-    static func fromTheStart(_ name: Span<UInt8>, _ scratch: inout TagScratch) {
+    static func bound(_ name: Span<UInt8>, _ scratch: inout TagScratch) {
         guard scratch.wordCount >= 2 else { return }
         let first = scratch.word(0)
         if name.equals(first, "cluster") {
@@ -27,8 +34,6 @@ enum DefaultTags {
             listener(name, &scratch)
         } else if name.equals(first, "vhost") {
             virtualHost(name, &scratch)
-        } else if name.equals(first, "server") || name.equals(first, "thread_local_cluster_manager") {
-            _ = worker(name, &scratch, word: 1)
         } else if let tag = simple(name, first) {
             oneWord(name, &scratch, tag)
         }
@@ -62,7 +67,6 @@ enum DefaultTags {
         // The admin listener's name is no address.
         let isAdmin = name.equals(scratch.word(1), "admin")
         let last = isAdmin ? 1 : lastWordOfAddress(name, scratch)
-        if !isAdmin { _ = worker(name, &scratch, word: last + 1) }
         if scratch.wordCount >= last + 4, name.equals(scratch.word(last + 1), "ssl") {
             tls(name, &scratch, word: last + 2)
         }
@@ -102,15 +106,14 @@ enum DefaultTags {
     }
 
     /// `worker_<n>.`: the number goes with its dot, `worker_` stays.
-    private static func worker(_ name: Span<UInt8>, _ scratch: inout TagScratch, word index: Int) -> Bool {
-        guard index < scratch.wordCount - 1 else { return false }
+    private static func worker(_ name: Span<UInt8>, _ scratch: inout TagScratch, word index: Int) {
+        guard index < scratch.wordCount - 1 else { return }
         let word = scratch.word(index)
         let digits = word.lowerBound + 7..<max(word.lowerBound + 7, word.upperBound)
         guard name.hasBytes(at: word.lowerBound, "worker_"), !digits.isEmpty,
             digits.allSatisfy({ isDigit(name[$0]) })
-        else { return false }
+        else { return }
         scratch.add(name, "worker_id", removed: digits.lowerBound..<digits.upperBound + 1, value: digits)
-        return true
     }
 
     /// `<word>.<value>.<leaf>`.

@@ -63,13 +63,15 @@ import Testing
     /// Recorded: a custom tag, two fixed ones and `histogram_bucket_settings`.
     @Test func customTagsAndBuckets() {
         let registry = StatRegistry(workers: 1)
-        registry.tags.fixed = [("fixed", "f\"x"), ("aaa", "1")]
         registry.tags.custom = [
-            .init(tag: "my.tag-x") { name in
-                // ^cluster\.((\w+)-\w+)\.
-                guard string(name).hasPrefix("cluster.foo-bar.") else { return nil }
-                return .init(removed: 8..<15, value: 8..<11)
-            }
+            .init("fixed", .fixed("f\"x")), .init("aaa", .fixed("1")),
+            .init(
+                "my.tag-x", firstWord: "cluster",
+                .match { name in
+                    // ^cluster\.((\w+)-\w+)\.
+                    guard string(name).hasPrefix("cluster.foo-bar.") else { return nil }
+                    return .init(removed: 8..<15, value: 8..<11)
+                }),
         ]
         registry.buckets.settings = [({ string($0).hasSuffix("rq_time") }, [1, 2.5, 1_000_000, 12_345_678])]
         let cluster = registry.scope("cluster.foo-bar.", ClusterStat.self)

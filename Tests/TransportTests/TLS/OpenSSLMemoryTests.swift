@@ -45,6 +45,26 @@ import Testing
             unsafe give(again)
             let many = unsafe (0..<1_000).map { _ in unsafe take(16_384) }
             for unsafe piece in unsafe many { unsafe give(piece) }
+            let kept = martlet_openssl_kept_bytes() - 6_144
+            #expect(kept <= 512 << 10 && kept > (512 << 10) - 24_576, "\(kept)")
+        }
+    }
+
+    /// A burst of one size leaves room for the others, and all of them together have an end too.
+    @Test func oneSizeDoesNotKeepOutTheOthers() {
+        onThread {
+            #expect(martlet_openssl_keeps_memory() == 1)
+            let large = unsafe (0..<400).map { _ in unsafe take(22_000) }
+            for unsafe piece in unsafe large { unsafe give(piece) }
+            let before = martlet_openssl_kept_bytes()
+            let small = unsafe (0..<200).map { _ in unsafe take(100) }
+            for unsafe piece in unsafe small { unsafe give(piece) }
+            #expect(martlet_openssl_kept_bytes() == before + 200 * 128)
+            // Every size to its own limit.
+            for size in stride(from: 64, through: 24_576, by: 64) {
+                let many = unsafe (0..<(600 << 10) / size).map { _ in unsafe take(size) }
+                for unsafe piece in unsafe many { unsafe give(piece) }
+            }
             let kept = martlet_openssl_kept_bytes()
             #expect(kept <= 4 << 20 && kept > (4 << 20) - 24_576, "\(kept)")
         }

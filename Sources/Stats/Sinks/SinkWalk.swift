@@ -1,0 +1,85 @@
+/// One flush to the sinks, in slices: every counter and gauge that has been written, every bin of the last interval of every
+/// histogram. Make it once the histograms are flushed and call `step` until it returns false.
+package struct SinkWalk {
+    private let scopes: [StatScopeRef]
+    private let wantsTags: Bool
+    private var at = 0
+    private var sample = SinkSample()
+
+    package init(_ registry: StatRegistry, wantsTags: Bool) {
+        if registry.latch == nil { registry.latch = StatLatch() }
+        registry.listDynamic()
+        scopes = registry.sorted
+        self.wantsTags = wantsTags
+    }
+
+    /// The next `scopesMax` scopes; false when none is left.
+    package mutating func step(
+        _ registry: StatRegistry, scopesMax: Int, _ emit: (borrowing SinkSample) -> Void
+    ) -> Bool {
+        let end = min(scopes.count, at + scopesMax)
+        while at < end {
+            if registry.isLive(scopes[at]), let record = registry.record(scopes[at]) { visit(registry, record, emit) }
+            at += 1
+        }
+        return at < scopes.count
+    }
+
+    private mutating func visit(
+        _ registry: StatRegistry, _ record: StatRegistry.Record, _ emit: (borrowing SinkSample) -> Void
+    ) {
+        for item in record.schema.scalars {
+            let id = record.base + item.leaf
+            registry.forEachSample(record, item) { found in
+                guard found.isUsed else { return }
+                switch item.descriptor.kind {
+                case .gauge, .gaugeMax: sample.value = .gauge(found.value)
+                case .counter: sample.value = .counter(registry.latched(id, registry.rawCounter(id)))
+                default: sample.value = .counter(registry.latched(id, found))
+                }
+                send(registry, record, item, found.suffix, emit)
+            }
+        }
+        for item in record.schema.histograms {
+            let id = record.base + item.leaf
+            guard let bins = registry.histograms[id]?.interval.bins, !bins.isEmpty,
+                registry.isVisible(record, item, isUsed: true)
+            else { continue }
+            for entry in bins {
+                sample.value = .timer(Self.value(entry.bin, item.descriptor.unit), count: entry.count)
+                send(registry, record, item, .none, emit)
+            }
+        }
+    }
+
+    /// The middle of a bin; below 100 it holds one whole number only. Microseconds are sent as milliseconds.
+    private static func value(_ bin: HistogramBin, _ unit: StatUnit) -> UInt64 {
+        let middle = bin.width > 1 ? bin.lowerBound + bin.width / 2 : bin.lowerBound
+        return UInt64(unit == .microseconds ? middle / 1000 : middle)
+    }
+
+    private mutating func send(
+        _ registry: StatRegistry, _ record: StatRegistry.Record, _ item: StatSchema.Item, _ suffix: NameSuffix,
+        _ emit: (borrowing SinkSample) -> Void
+    ) {
+        sample.name.setName(record.prefix, item.descriptor.name, suffix)
+        if wantsTags { sample.extract(registry.tags) }
+        emit(sample)
+    }
+}
+
+extension StatRegistry {
+    fileprivate func latched(_ id: StatID, _ raw: UInt64) -> UInt64 { latch?.delta(id, raw) ?? raw }
+
+    /// Response codes are numbered by what their names end in.
+    fileprivate func latched(_ id: StatID, _ sample: StatSample) -> UInt64 {
+        let mark: UInt16 =
+            switch sample.suffix {
+            case .code(let code), .codeClass(let code): code
+            case .completed: 10
+            case .unknown, .none: 11
+            }
+        // After `reset_counters` the value is smaller than what was sent.
+        return latch?.delta(id, code: mark, sample.value &+ codeOffset(id, sample.suffix)) ?? sample.value
+    }
+}
