@@ -88,7 +88,7 @@ let package = Package(
             dependencies: ["EnvoyAPI", "Matching", "Pipeline", "CAres", "CECMA", "COpenSSL"], swiftSettings: small),
         // The admin's console: files that browsers read, embedded.
         .target(name: "CConsole", exclude: ["web"]),
-        .target(name: "Admin", dependencies: ["CConsole", "Control", "Pipeline", "Stats"], swiftSettings: small),
+        .target(name: "Admin", dependencies: ["CConsole", "CMartlet", "Control", "Pipeline", "Stats"], swiftSettings: small),
         .executableTarget(
             name: "martlet",
             dependencies: [
@@ -99,7 +99,7 @@ let package = Package(
         // Tests.
         .target(name: "TestSupport", dependencies: ["CNghttp2"], path: "Tests/TestSupport", exclude: ["Protos"], swiftSettings: plain),
         tests("Primitives", ["CMartlet"]), tests("Stats"), tests("Ring"), tests("Wire", ["CNghttp2", "TestSupport"]), tests("Transport", ["TestSupport", "COpenSSL"]), tests("Routing"),
-        tests("Upstream"), tests("Pipeline", ["TestSupport", "CLiburing", "CNghttp2"]), tests("EnvoyAPI", ["CEnvoyAPI"], exclude: ["check_descriptors.py"]),
+        tests("Upstream", ["TestSupport"]), tests("Pipeline", ["TestSupport", "CLiburing", "CNghttp2"]), tests("EnvoyAPI", ["CEnvoyAPI"], exclude: ["check_descriptors.py"]),
         tests("Extensions", ["Pipeline", "TestSupport", "Control"]), tests("Control", ["Extensions", "TestSupport", "CMartlet"], exclude: ["Compile/mistakes.txt"]), tests("Matching"),
         tests("Admin", ["TestSupport"], exclude: ["Console/scripts"]),
         .testTarget(name: "EndToEndTests", dependencies: ["TestSupport"], exclude: ["GRPC", "Metrics"], swiftSettings: plain),

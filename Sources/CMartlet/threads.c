@@ -119,7 +119,7 @@ int32_t martlet_thread_enter(const char *name) {
     thread->stack_high = (uintptr_t)stack + bytes;
     thread->given = thread->wanted;
     thread->is_sampling = 0;
-    thread->bytes_left = 0;
+    thread->bytes_left = INT64_MIN;
     thread->random = ((uint64_t)(uintptr_t)thread ^ 0x9e3779b97f4a7c15ull) + thread->generation;
     __atomic_store_n(&thread->thread_id, (int32_t)syscall(SYS_gettid), __ATOMIC_RELEASE);
     martlet_this_thread = thread;
@@ -168,6 +168,11 @@ int32_t martlet_profile_start(uint64_t period_ns) {
     return -1;
   }
   pthread_mutex_lock(&lock);
+  if (period != 0) {
+    pthread_mutex_unlock(&lock);
+    errno = EBUSY;
+    return -1;
+  }
   martlet_list_modules();
   int refused = 0;
   for (int i = 0; i < martlet_threads_max; i++) martlet_samples_clear(&martlet_threads[i].cpu);
@@ -193,6 +198,10 @@ size_t martlet_profile_take(int32_t number, uint64_t *frames, uint32_t *weight) 
 }
 
 uint64_t martlet_profile_lost(int32_t number) { return __atomic_load_n(&martlet_threads[number].cpu.lost, __ATOMIC_RELAXED); }
+
+int32_t martlet_thread_kill(int32_t thread_id, int32_t number) {
+  return (int32_t)syscall(SYS_tgkill, getpid(), thread_id, number);
+}
 
 // MARK: One stack
 

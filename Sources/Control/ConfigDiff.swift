@@ -3,7 +3,7 @@
 import EnvoyAPI
 import SwiftProtobuf
 
-enum ConfigDiff {
+package enum ConfigDiff {
     /// Of one changed thing; what is beyond them is told as a number by `ServerEvent.lineCount`.
     static let linesMax = 20
     /// Printing a larger message twice would hold main for too long.
@@ -18,7 +18,7 @@ enum ConfigDiff {
     }
 
     /// Both as `MessageJSON` prints them.
-    static func lines(_ old: String, _ new: String) -> [String] {
+    package static func lines(_ old: String, _ new: String) -> [String] {
         let before = flat(old)
         let after = flat(new)
         let was = Dictionary(before, uniquingKeysWith: { first, _ in first })

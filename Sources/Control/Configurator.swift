@@ -118,6 +118,8 @@ package final class Configurator {
     /// As the first configuration said.
     package private(set) var statistics = StatisticsConfig()
     private var statisticsHash: ContentHash?
+    /// Read when the process starts.
+    package private(set) var watchdogs: WatchdogConfigs?
     package var node = NodeOverrides()
     /// What is served now: its overrides survive a new configuration.
     package var runtime = RuntimeValues() { didSet { environment.runtime.adopt(runtime) } }
@@ -157,6 +159,11 @@ package final class Configurator {
         }
     }
 
+    package var version: String {
+        get { environment.version }
+        set { environment.version = newValue }
+    }
+
     package var filterRegistrations: [FilterExtension] { environment.filters.all }
     package var logSinks: LogSinks { environment.logSinks }
 
@@ -187,6 +194,7 @@ package final class Configurator {
         var adminLogs: AdminLogs?
         var statistics = StatisticsConfig()
         var statisticsHash = ContentHash()
+        var watchdogs = WatchdogConfigs()
     }
 
     private func compile(_ compilation: Compilation) -> Result {
@@ -197,6 +205,7 @@ package final class Configurator {
         let statistics = StatisticsCompiler(compilation: compilation)
         result.statistics = statistics.compile()
         result.statisticsHash = statistics.hash
+        result.watchdogs = WatchdogCompiler(compilation: compilation).compile()
         if let statisticsHash, statisticsHash != result.statisticsHash {
             compilation.diagnostics.warning(
                 Place.root.at("stats_config"), "how statistics are named, kept and sent is read when the process starts",
@@ -301,6 +310,7 @@ package final class Configurator {
         } else {
             result.adminLogs?.part.destroy(environment.stats, environment.clusterSlots)
         }
+        if watchdogs == nil { watchdogs = result.watchdogs }
         if statisticsHash == nil {
             statistics = result.statistics
             statistics.apply(to: environment.stats)

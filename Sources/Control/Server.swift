@@ -23,9 +23,14 @@ package struct ServerOptions {
     /// What a field is that Martlet does not know, in the bootstrap.
     package var unknownFields = ConfigError.Severity.error
     /// `--drain-time-s` and `--drain-strategy`.
+    /// What this build calls itself.
+    package var version = ""
     package var drain = DrainOptions()
     /// First digits of the commit, as `server.version` shows them.
     package var versionHash: UInt64 = 0
+    /// `--enable-mutex-tracing`, `--sample-heap-bytes`.
+    package var countsLockWaits = false
+    package var heapSampleBytes: UInt64?
     package var logFlushIntervalMs: UInt64 = 10_000
     package init(concurrency: Int) { self.concurrency = concurrency }
 }
@@ -64,6 +69,7 @@ package final class Server {
     package private(set) var failsHealthChecks = false
     package let log: Log
     package let profiler = CPUProfiler()
+    package let allocationProfiler = AllocationProfiler()
     /// Whoever waits for something that another thread or the time brings.
     package var onTick: (() -> Void)?
     private let statistics: ProcessStatistics
@@ -79,6 +85,9 @@ package final class Server {
     private let filesystemScope: StatScope<FilesystemStat>
     private let planScope: StatScope<PlanStat>
     private var watch: FileWatch?
+    private let mainNumber: Int32
+    private var watchdog: Watchdog?
+    private var watchdogStatistics: WatchdogStatistics?
 
     /// Reads nothing and serves nothing yet. Signals are blocked from here on, so call it before any thread starts.
     package init(_ options: ServerOptions, filters: FilterRegistry, log: Log) throws(ServerError) {
@@ -86,13 +95,18 @@ package final class Server {
         self.log = log
         signals = martlet_signals()
         martlet_profile_prepare()
-        _ = unsafe martlet_thread_enter("main_thread")
+        mainNumber = unsafe martlet_thread_enter("main_thread")
+        if options.countsLockWaits, martlet_locks_prepare() < 0 {
+            log.write(.warning, "main", "--enable-mutex-tracing: no call of a lock was found to stand in front of")
+        }
+        if let bytes = options.heapSampleBytes { Server.profileHeap(allocationProfiler, bytes, log) }
         stats = StatRegistry(workers: options.concurrency)
         let mailboxes = (0..<options.concurrency).map { _ in Mailbox() }
         publisher = PlanPublisher(mailboxes: mailboxes)
         configurator = Configurator(
             stats: stats, filters: filters, workers: options.concurrency, publisher: publisher,
             logFlushIntervalMs: options.logFlushIntervalMs)
+        configurator.version = options.version
         configurator.draining.options = options.drain
         statistics = ProcessStatistics(stats)
         listenerDrain = ListenerDrain(configurator)
@@ -116,6 +130,15 @@ package final class Server {
             unsafe WorkerThread(
                 index: i, mailbox: mailbox, cells: stats.cells(worker: i), pins: options.pinsWorkers,
                 callConfig: callConfig)
+        }
+    }
+
+    private static func profileHeap(_ profiler: AllocationProfiler, _ bytes: UInt64, _ log: Log) {
+        let range = AllocationProfiler.intervals
+        do throws(AllocationProfiler.Failure) {
+            try profiler.start(.heap, interval: min(max(bytes, range.lowerBound), range.upperBound))
+        } catch {
+            log.write(.warning, "main", "--sample-heap-bytes: allocations cannot be sampled in this build")
         }
     }
 
@@ -170,6 +193,7 @@ package final class Server {
 
     private func startThreads() throws(RingError) {
         for thread in threads { try thread.start() }
+        startWatchdog()
         workersAreStarted = true
         statistics.workersStarted(afterNs: Clock.monotonicNs() - startedNs)
         countParts()
@@ -185,6 +209,19 @@ package final class Server {
             exitStatus = 1
             main.stop()
         }
+    }
+
+    private func startWatchdog() {
+        let configs = configurator.watchdogs ?? WatchdogConfigs()
+        let main = WatchedThread("main_thread", number: mainNumber) { [mainMailbox] in mainMailbox.turn }
+        let workers = threads.map { thread in
+            WatchedThread("worker_\(thread.index)", number: thread.number) { [mailbox = thread.mailbox] in mailbox.turn }
+        }
+        let watchdog = Watchdog(
+            [WatchedGroup("main_thread", [main], configs.main), WatchedGroup("workers", workers, configs.workers)], log)
+        self.watchdog = watchdog
+        watchdogStatistics = WatchdogStatistics(stats, watchdog, [main], workers, configs)
+        watchdog.start()
     }
 
     package private(set) var workersAreStarted = false
@@ -241,6 +278,7 @@ package final class Server {
         if workersAreStarted {
             for thread in threads { thread.join() }
         }
+        watchdog?.stop()
         statisticsFlush?.finish(limitMs: Server.sinkFlushLimitMs)
         configurator.logSinks.finish(limitMs: Server.logFlushLimitMs)
         log.write(.info, "main", "exiting")
@@ -341,6 +379,8 @@ package final class Server {
         unsafe main.timers.arm(tick, at: main.nowMs + Server.tickMs)
         publisher.collect()
         profiler.ticked()
+        allocationProfiler.ticked()
+        watchdogStatistics?.publish()
         onTick?()
         SessionResumption.rotateWhenDue()
         reloadCertificates()

@@ -21,6 +21,8 @@ final class WorkerThread: @unchecked Sendable {
     private let started = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
     private var error: RingError?
     private(set) var ringDescriptor: Int32 = -1
+    /// In the table of threads.
+    private(set) var number: Int32 = -1
     /// Kept beyond the thread's end: what a worker holds at the end of the process is not taken apart, and a leak checker
     /// is to find it reachable.
     private var worker: Worker?
@@ -49,7 +51,7 @@ final class WorkerThread: @unchecked Sendable {
 
     private func main() {
         unsafe martlet_thread_name("wrk:worker_\(index)")
-        _ = unsafe martlet_thread_enter("worker_\(index)")
+        number = unsafe martlet_thread_enter("worker_\(index)")
         defer { martlet_thread_leave() }
         if martlet_poisons() == 0 { _ = martlet_openssl_keeps_memory() }
         if pins { _ = martlet_thread_pin(UInt32(truncatingIfNeeded: index)) }

@@ -89,6 +89,8 @@ package struct ClusterConfig: BitwiseCopyable {
     package var http2 = H2Options()
     /// First statistic of `cluster.<name>.http2.`
     package var http2Stats: UInt32 = 0
+    /// `alt_stat_name`, else the name.
+    package var observabilityName = Bytes.empty
     package init() {}
 
     /// How this host is reached.

@@ -61,7 +61,7 @@ struct MartletCommand: ParsableCommand {
             ("parent_shutdown_time", "\"\(ignored.parentShutdownTimeS ?? 900)s\""),
             ("mode", "\"\(config.mode.shown)\""),
             ("disable_hot_restart", "true"),
-            ("enable_mutex_tracing", "\(ignored.enableMutexTracing)"),
+            ("enable_mutex_tracing", "\(process.enableMutexTracing)"),
             ("restart_epoch", "\(ignored.restartEpoch ?? 0)"),
             ("cpuset_threads", "\(process.cpusetThreads)"),
             ("reject_unknown_dynamic_fields", "\(ignored.rejectUnknownDynamicFields)"),

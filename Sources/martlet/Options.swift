@@ -94,6 +94,10 @@ struct ProcessOptions: ParsableArguments {
     var drainStrategy = DrainStrategy.gradual
     @Option(help: "Milliseconds after which access logs are written out.")
     var fileFlushIntervalMsec: UInt64 = 10_000
+    @Flag(help: "Count waits for locks: /contention.")
+    var enableMutexTracing = false
+    @Option(help: "Profile the heap from the start: one sample for so many bytes (/heap_dump).")
+    var sampleHeapBytes: UInt64?
     @Flag(help: "Let the kernel write a core file when the process crashes.")
     var enableCoreDump = false
 
@@ -216,7 +220,6 @@ struct IgnoredOptions: ParsableArguments {
     @Flag(help: "Unknown fields over xDS are ignored: nothing is read over xDS.") var ignoreUnknownDynamicFields = false
     @Flag(help: "Deprecated fields are not warned about.") var skipDeprecatedLogs = false
     @Option(help: "Extensions to disable.") var disableExtensions: String?
-    @Flag(help: "Locks are traced: there are none on a request's path.") var enableMutexTracing = false
     @Flag(help: "Log levels per source file.") var enableFineGrainLogging = false
     @Flag(help: "Stack traces in one log entry.") var logStacktraceSingleEntry = false
 
@@ -231,7 +234,7 @@ struct IgnoredOptions: ParsableArguments {
             ("--reject-unknown-dynamic-fields", rejectUnknownDynamicFields),
             ("--ignore-unknown-dynamic-fields", ignoreUnknownDynamicFields),
             ("--skip-deprecated-logs", skipDeprecatedLogs), ("--disable-extensions", disableExtensions != nil),
-            ("--enable-mutex-tracing", enableMutexTracing), ("--enable-fine-grain-logging", enableFineGrainLogging),
+            ("--enable-fine-grain-logging", enableFineGrainLogging),
             ("--log-stacktrace-single-entry", logStacktraceSingleEntry),
         ]
         for (name, isGiven) in given where isGiven {

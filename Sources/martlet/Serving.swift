@@ -62,8 +62,11 @@ struct Serving {
         options.shutdownGraceS = process.shutdownGraceS
         options.pinsWorkers = process.cpusetThreads
         options.logFlushIntervalMs = process.fileFlushIntervalMsec
+        options.countsLockWaits = process.enableMutexTracing
+        options.heapSampleBytes = process.sampleHeapBytes
         options.drain.timeMs = min(process.drainTimeS, UInt64(UInt32.max)) * 1000
         options.drain.isGradual = process.drainStrategy == .gradual
+        options.version = Version.text
         options.versionHash = UInt64(Version.text.prefix(6), radix: 16) ?? 0
         return options
     }

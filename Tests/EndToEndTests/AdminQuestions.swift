@@ -30,7 +30,7 @@ enum AdminQuestions {
         ("GET", "/init_dump"), ("GET", "/init_dump?mask=listener"), ("POST", "/runtime_modify"),
         ("POST", "/runtime_modify?my_key=20&x=1"), ("POST", "/stats/recentlookups/enable"),
         ("POST", "/stats/recentlookups/clear"), ("POST", "/stats/recentlookups/disable"), ("POST", "/cpuprofiler"),
-        ("POST", "/cpuprofiler?enable=x"), ("POST", "/cpuprofiler?enable=y&foo=1"), ("POST", "/cpuprofiler?enable=n"), ("POST", "/heapprofiler?enable=y"),
+        ("POST", "/cpuprofiler?enable=x"), ("POST", "/cpuprofiler?enable=y&foo=1"), ("POST", "/cpuprofiler?enable=n"),
         ("POST", "/allocprofiler"), ("POST", "/allocprofiler?enable=n"), ("GET", "/stats?filter=*"),
         ("GET", "/stats?format=blah"), ("GET", "/stats?type=Foo"), ("GET", "/stats?type=counters"),
         ("GET", "/stats?type=&filter=server.dyn"), ("GET", "/stats?type=Counters&filter=server.dyn"),

@@ -833,9 +833,9 @@ enum AdminSamples {
 
                 """#),
         AdminSample(
-            method: "POST", target: "/heapprofiler?enable=y", status: 501,
+            method: "POST", target: "/allocprofiler?enable=n", status: 400,
             body: #"""
-                The current build does not support heap profiler
+                Allocation profiler is not started
                 """#),
         AdminSample(
             method: "POST", target: "/stats/recentlookups/clear", status: 200,

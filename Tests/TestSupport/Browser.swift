@@ -30,8 +30,8 @@ package final class Browser {
                 "-c",
                 "exec \(program) --headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-background-networking --no-first-run --remote-debugging-pipe --user-data-dir=\(directory.path)/profile about:blank 3<>\(paths[0]) 4<>\(paths[1])",
             ])
-        commands = Descriptor(unsafe open(paths[0], O_RDWR | O_CLOEXEC))
-        answers = Descriptor(unsafe open(paths[1], O_RDWR | O_CLOEXEC))
+        commands = Descriptor(unsafe Glibc.open(paths[0], O_RDWR | O_CLOEXEC))
+        answers = Descriptor(unsafe Glibc.open(paths[1], O_RDWR | O_CLOEXEC))
         let target = try call("Target.createTarget", "{\"url\":\"about:blank\"}")["result"]?["targetId"]?.string ?? ""
         let attached = try call("Target.attachToTarget", "{\"targetId\":\"\(target)\",\"flatten\":true}")
         session = attached["result"]?["sessionId"]?.string ?? ""
@@ -68,7 +68,7 @@ package final class Browser {
     package func evaluate(_ script: String, becomes isWanted: (String) -> Bool, upToMs limit: Int = 15_000) throws -> String {
         let deadline = Deadline(afterMs: limit)
         var seen = try evaluate(script)
-        while !isWanted(seen), !deadline.isOver {
+        while !isWanted(seen), !deadline.passed {
             sleep(ms: 100)
             seen = try evaluate(script)
         }
@@ -84,7 +84,7 @@ package final class Browser {
         let message = Array("{\"id\":\(number),\"method\":\"\(method)\",\"params\":\(parameters)\(to)}".utf8) + [0]
         guard unsafe write(commands.raw, message, message.count) == message.count else { throw Failed(description: "the pipe is shut") }
         let deadline = Deadline(afterMs: 60_000)
-        while !deadline.isOver {
+        while !deadline.passed {
             guard let answer = try next(deadline) else { continue }
             if answer["id"]?.text() == "\(number)" { return answer }
             note(answer)
@@ -97,7 +97,7 @@ package final class Browser {
             if let end = received.firstIndex(of: 0) {
                 let text = String(decoding: received[..<end], as: UTF8.self)
                 received.removeFirst(end + 1)
-                return try? JSON.parse(text)
+                return try? JSON(parsing: text)
             }
             guard Sockets.ready(answers, for: POLLIN, until: deadline) != 0 else { return nil }
             var piece = [UInt8](repeating: 0, count: 65_536)

@@ -3,7 +3,7 @@
 package enum CommandTable {
     static let commands: [AdminCommand] = [
         ConsoleFiles.home,
-        ProfilingCommands.allocProfiler,
+        AllocationProfileCommands.allocProfiler,
         CertsCommand.command,
         ClustersCommand.command,
         ConfigDumpCommand.command,
@@ -13,8 +13,8 @@ package enum CommandTable {
         ExplainCommand.command,
         HealthCheckCommands.fail,
         HealthCheckCommands.ok,
-        ProfilingCommands.heapDump,
-        ProfilingCommands.heapProfiler,
+        AllocationProfileCommands.heapDump,
+        AllocationProfileCommands.heapProfiler,
         HelpCommand.command,
         SmallCommands.hotRestartVersion,
         SmallCommands.initDump,
@@ -22,7 +22,7 @@ package enum CommandTable {
         LoggingCommand.command,
         MemoryCommand.command,
         MemoryCommand.allocator,
-        ProfilingCommands.peakHeapDump,
+        AllocationProfileCommands.peakHeapDump,
         CPUProfileCommands.profile,
         FlamePage.script,
         FlamePage.style,

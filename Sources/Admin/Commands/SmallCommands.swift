@@ -1,12 +1,23 @@
 // Commands of a line or two.
 
+import CMartlet
 import Control
 import Stats
 
 enum SmallCommands {
-    static let contention = AdminCommand("/contention", "dump current Envoy mutex contention stats (if enabled)") { _, _ in
-        AdminResponse(
-            "Mutex contention tracing is not enabled. To enable, run Envoy with flag --enable-mutex-tracing.")
+    static let contention = AdminCommand("/contention", "dump current Envoy mutex contention stats (if enabled)") { context, _ in
+        guard context.server.options.countsLockWaits else {
+            return AdminResponse(
+                "Mutex contention tracing is not enabled. To enable, run Envoy with flag --enable-mutex-tracing.")
+        }
+        let waits = martlet_lock_waits_now()
+        var json = JSONWriter()
+        json.object { json in
+            json.member("num_contentions", long: waits.contentions)
+            json.member("current_wait_cycles", long: waits.last_cycles)
+            json.member("lifetime_wait_cycles", long: waits.cycles)
+        }
+        return AdminResponse(json.text + "\n", contentType: AdminResponse.json)
     }
 
     static let hotRestartVersion = AdminCommand(

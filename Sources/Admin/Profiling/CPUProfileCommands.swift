@@ -84,7 +84,7 @@ enum CPUProfileCommands {
     }
 
     private static func known(_ context: AdminContext, _ kind: Profile.Kind) -> Profile? {
-        kind == .cpu ? context.server.profiler.profile : nil
+        kind == .cpu ? context.server.profiler.profile : context.server.allocationProfiler.profile(kind)
     }
 
     /// Profiles from now on for some seconds; the client that goes away ends it.

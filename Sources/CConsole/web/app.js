@@ -17,12 +17,15 @@ import { Commands } from "./actions.js";
 
 /// Rules compare snapshots that lie so far apart: a single burst is no trend.
 const baselineMs = 10000;
+/// A dump of ten thousand clusters is long: it is asked for at most so often, however often names are answered for.
+const configurationMs = 10000;
 const savedKey = "martlet-problems";
 
 /// What pages read.
 const context = { history: new History(), problems: loadProblems(), current: null, configuration: null, listenerNames: new Map() };
 const snapshots = [];
 let configurationVersion = null;
+let configurationAt = -Infinity;
 
 const pages = {
   overview: ["Overview", Overview], map: ["Map", FlowMap], wrong: ["What is wrong", Wrong], changes: ["What changed", Changes],
@@ -69,8 +72,9 @@ async function received(snapshot) {
   saveProblems();
   showHeader(snapshot);
   page.show();
-  if (configurationVersion !== snapshot.data.plan) {
+  if (configurationVersion !== snapshot.data.plan && performance.now() - configurationAt >= configurationMs) {
     configurationVersion = snapshot.data.plan;
+    configurationAt = performance.now();
     try {
       context.configuration = await configuration();
       context.listenerNames = listenerNames(context.configuration.dump, context.configuration.listeners);

@@ -23,6 +23,9 @@ class Builder {
     this.status = clusters;
     this.columns = { listener: [], route: [], cluster: [], host: [] };
     this.edges = [];
+    /// By node: what follows it.
+    this.next = new Map();
+    this.used = new Set();
     this.known = new Map();
   }
 
@@ -37,7 +40,11 @@ class Builder {
   }
 
   edge(from, to) {
-    if (!this.edges.some(([a, b]) => a === from.id && b === to.id)) this.edges.push([from.id, to.id]);
+    const next = this.next.get(from.id) ?? new Set();
+    if (next.has(to.id)) return;
+    this.next.set(from.id, next.add(to.id));
+    this.used.add(to.id);
+    this.edges.push([from.id, to.id]);
   }
 
   listener(message, routes) {
@@ -93,10 +100,9 @@ class Builder {
   /// Also those that no route names.
   clusters() {
     for (const status of this.status) {
-      const cluster = this.node("cluster", status.name, { name: status.name, unused: true });
-      if (this.edges.some(([, to]) => to === cluster.id)) cluster.unused = false;
+      const cluster = this.node("cluster", status.name, { name: status.name });
       const good = status.hosts.filter((host) => host.health === "healthy").length;
-      cluster.notes = [status.hosts.length === 0 ? "no hosts" : `${good} of ${status.hosts.length} hosts healthy`, ...(cluster.unused ? ["no route names it"] : [])];
+      cluster.notes = [status.hosts.length === 0 ? "no hosts" : `${good} of ${status.hosts.length} hosts healthy`, ...(this.used.has(cluster.id) ? [] : ["no route names it"])];
       cluster.health = summary(status.hosts.map((host) => host.health));
       for (const host of status.hosts) {
         const node = this.node("host", `${status.name}|${host.address}`, {
@@ -105,7 +111,8 @@ class Builder {
         this.edge(cluster, node);
       }
     }
-    for (const node of this.columns.cluster) if (!this.status.some((status) => status.name === node.name)) Object.assign(node, { health: "bad", notes: ["does not exist"] });
+    const there = new Set(this.status.map((status) => status.name));
+    for (const node of this.columns.cluster) if (!there.has(node.name)) Object.assign(node, { health: "bad", notes: ["does not exist"] });
   }
 
   result() {
@@ -117,7 +124,7 @@ class Builder {
   /// What leads nowhere good is not good itself.
   inherit(kind) {
     for (const node of this.columns[kind]) {
-      const next = this.edges.filter(([from]) => from === node.id).map(([, to]) => this.known.get(to).health);
+      const next = [...(this.next.get(node.id) ?? [])].map((to) => this.known.get(to).health);
       if (next.length > 0) node.health = summary(next);
     }
   }
@@ -154,17 +161,22 @@ export function matchText(match) {
 
 /// Ids of a node and of all that leads to it or follows it.
 export function path(edges, id) {
-  const lit = new Set([id]);
-  const walk = (at, from, to) => {
+  return together(edges, [id]);
+}
+
+/// The same of several nodes.
+function together(edges, ids) {
+  const lit = new Set();
+  for (const [from, to] of [[0, 1], [1, 0]]) {
+    const next = new Map();
     for (const edge of edges) {
-      if (edge[from] === at && !lit.has(edge[to])) {
-        lit.add(edge[to]);
-        walk(edge[to], from, to);
-      }
+      if (!next.has(edge[from])) next.set(edge[from], []);
+      next.get(edge[from]).push(edge[to]);
     }
-  };
-  walk(id, 0, 1);
-  walk(id, 1, 0);
+    const seen = new Set(ids);
+    for (const at of seen) for (const other of next.get(at) ?? []) seen.add(other);
+    for (const one of seen) lit.add(one);
+  }
   return lit;
 }
 
@@ -172,12 +184,8 @@ export function path(edges, id) {
 export function filtered(whole, words) {
   const wanted = words.trim().toLowerCase();
   if (wanted === "") return whole;
-  const keep = new Set();
-  for (const node of Object.values(whole.columns).flat()) {
-    if ([node.name, ...node.notes].some((text) => text.toLowerCase().includes(wanted))) {
-      for (const id of path(whole.edges, node.id)) keep.add(id);
-    }
-  }
+  const found = Object.values(whole.columns).flat().filter((node) => [node.name, ...node.notes].some((text) => text.toLowerCase().includes(wanted)));
+  const keep = together(whole.edges, found.map((node) => node.id));
   const columns = Object.fromEntries(Object.entries(whole.columns).map(([kind, nodes]) => [kind, nodes.filter((node) => keep.has(node.id))]));
   return { columns, edges: whole.edges.filter(([from, to]) => keep.has(from) && keep.has(to)) };
 }

@@ -43,21 +43,21 @@ export class History {
     for (const subject of current.subjects.listener.keys()) {
       if (subject !== "admin") this.push("listener:" + subject, listener(previous, current, subject));
     }
+    const before = new Map(previous.clusters.map((one) => [one.name, one]));
     for (const status of current.clusters) {
       const subject = sanitized(status.observed);
       const point = cluster(previous, current, subject, this);
       if (point.requests > 0 || this.series.has("cluster:" + status.name)) this.push("cluster:" + status.name, point);
-      this.addHosts(previous, current, status);
+      this.addHosts(previous, current, status, before.get(status.name));
     }
   }
 
-  addHosts(previous, current, status) {
+  addHosts(previous, current, status, before) {
     const seconds = (current.at - previous.at) / 1000;
-    const before = previous.clusters.find((other) => other.name === status.name);
+    const old = new Map((before?.hosts ?? []).map((one) => [one.address, one]));
     for (const host of status.hosts) {
       const key = `host:${status.name}|${host.address}`;
-      const old = before?.hosts.find((other) => other.address === host.address);
-      const point = hostPoint(old, host, seconds, current.at);
+      const point = hostPoint(old.get(host.address), host, seconds, current.at);
       if (point.requests > 0 || this.series.has(key)) this.push(key, point);
     }
   }

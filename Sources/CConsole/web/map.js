@@ -35,6 +35,8 @@ export class FlowMap {
     this.shown = text;
     this.names = new Map(Object.values(this.graph.columns).flat().map((node) => [node.id, node.name]));
     if (this.chosen && !this.names.has(this.chosen)) this.chosen = null;
+    this.next = new Map();
+    for (const [from, to] of this.graph.edges) this.next.set(from, [...(this.next.get(from) ?? []), this.names.get(to)].slice(0, 5));
     const lit = this.chosen ? path(this.graph.edges, this.chosen) : new Set();
     this.columns.classList.toggle("choosing", this.chosen !== null);
     refill(this.columns, this.links, Object.entries(titles).map(([kind, title]) => this.column(kind, title, lit)));
@@ -50,8 +52,8 @@ export class FlowMap {
   }
 
   node(node, lit) {
-    const next = this.graph.edges.filter(([from]) => from === node.id).map(([, to]) => this.names.get(to));
-    const after = next.length > 4 ? [...next.slice(0, 4), `${next.length - 4} more`] : next;
+    const next = this.next.get(node.id) ?? [];
+    const after = next.length > 4 ? [...next.slice(0, 4), "…"] : next;
     return h("button", {
       class: `node ${node.health} ${lit.has(node.id) ? "lit" : ""}`, "data-key": node.id, "aria-pressed": String(this.chosen === node.id),
       onclick: () => {

@@ -8,6 +8,8 @@ export const quietMs = 12000;
 /// What began at most so long after a new configuration is said to have begun after it.
 export const closeMs = 120000;
 export const overMax = 20;
+/// Rates need two readings: what is found so soon after the page was opened was there already.
+export const settleMs = 15000;
 
 export class Problems {
   constructor(saved = null) {
@@ -23,13 +25,13 @@ export class Problems {
 
   /// `found`: of now.
   update(found, snapshot) {
-    const isFirst = this.openedAt === null;
     this.openedAt ??= snapshot.at;
+    const isSettling = snapshot.at - this.openedAt < settleMs;
     for (const one of found) {
       const key = `${one.rule}:${one.kind}:${one.subject}`;
       const known = this.open.get(key);
       const origin = known ?? {
-        since: one.since ?? snapshot.at, isOlder: isFirst && one.since === undefined,
+        since: one.since ?? (isSettling ? this.openedAt : snapshot.at), isOlder: isSettling && one.since === undefined,
         version: one.version ?? snapshot.data.plan, change: change(snapshot.data.events ?? [], one.since ?? snapshot.at),
       };
       this.open.set(key, { ...origin, ...pick(one), ...(one.since ? { since: one.since } : {}), seen: snapshot.at });
@@ -86,7 +88,7 @@ function change(events, at) {
 export function began(problem, now) {
   const { since, change, version, isOlder } = problem;
   const clock = time(since, now);
-  if (isOlder) return `began before ${clock}, when this page was opened (configuration version ${version})`;
+  if (isOlder) return `was there when this page was opened at ${clock} (configuration version ${version})`;
   if (change && since - change.at <= closeMs && since >= change.at) {
     const after = duration((since - change.at) / 1000);
     if (change.kind === "hosts") return `began ${clock}, ${after} after the hosts of ${change.subject} changed (version ${change.version})`;

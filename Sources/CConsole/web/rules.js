@@ -4,7 +4,7 @@
 // one sentence: "cluster payments: 2 of 5 hosts ejected, 503 rate 4 %". `since` and `version` only where the process itself
 // knows them; otherwise `problems.js` notes when a finding was first there.
 
-import { count, number, percent, rate, time } from "./format.js";
+import { count, percent, rate } from "./format.js";
 import { window } from "./model.js";
 import { sanitized } from "./names.js";
 
@@ -143,7 +143,7 @@ export const rules = {
     const last = reads[reads.length - 1];
     if (last?.kind !== "refused") return [];
     const more = last.lineCount > 1 ? ` (and ${count(last.lineCount - 1, "error")} more)` : "";
-    return [{ ...finding("process", "configuration", "bad", `refused at ${time(last.at, now.at)}; version ${last.version} serves on`, `${last.lines[0] ?? ""}${more}`), since: last.at, version: last.version }];
+    return [{ ...finding("process", "configuration", "bad", `the last reload was refused, version ${last.version} serves on`, `${last.lines[0] ?? ""}${more}`), since: last.at, version: last.version }];
   },
 
   workersBehind: ({ before, now }) => {

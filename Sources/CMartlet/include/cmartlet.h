@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <stddef.h>
 #include <string.h>
+#include "cmartlet_allocations.h"
 #include "cmartlet_atomics.h"
 #include "cmartlet_process.h"
 #include "cmartlet_profile.h"

@@ -38,18 +38,21 @@ int32_t martlet_threads_used(void);
 /// What the thread has used of the CPU, in nanoseconds; 0 where it is gone.
 uint64_t martlet_thread_cpu_ns(int32_t thread_id);
 
+/// A signal for one thread of this process.
+int32_t martlet_thread_kill(int32_t thread_id, int32_t number);
+
 // MARK: CPU samples
 
 /// Installs the handler, which ignores what nobody asked for. Once, before threads start.
 void martlet_profile_prepare(void);
 
 /// Samples every thread each `period_ns` of its CPU time, those too that come later. How many could not be given a timer,
-/// or -1 with `errno`: this processor's registers are not known here.
+/// or -1 with `errno`: one is running (EBUSY), this processor's registers are not known here (ENOTSUP).
 int32_t martlet_profile_start(uint64_t period_ns);
 void martlet_profile_stop(void);
 
 /// Takes the oldest sample out of a ring: its addresses, innermost first; `weight`: periods that it stands for. 0: none.
-/// Main only.
+/// For whoever started the profile.
 size_t martlet_profile_take(int32_t number, uint64_t *frames, uint32_t *weight);
 
 /// Samples for which a ring had no room, since the start.

@@ -59,6 +59,7 @@ struct ClusterCompiler {
         let statName = message.altStatName.isEmpty ? message.name : message.altStatName
         var config = ClusterConfig()
         config.name = part.arena.text(message.name)
+        config.observabilityName = part.arena.text(statName)
         config.statPrefix = part.arena.text(StatPrefix.cluster(statName))
         config.slot = part.slot(compilation.environment.clusterSlots, message.name)
         config.stats = part.scope(compilation.stats, StatPrefix.cluster(statName), ClusterStat.self).base

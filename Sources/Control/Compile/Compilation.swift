@@ -17,6 +17,8 @@ package final class CompileEnvironment {
     let balances: ListenerBalances
     package let runtime = RuntimeTable()
     package let logSinks: LogSinks
+    /// What this build calls itself.
+    package var version = ""
 
     package init(stats: StatRegistry, filters: FilterRegistry, workers: Int, logFlushIntervalMs: UInt64) {
         self.stats = stats
@@ -74,6 +76,7 @@ final class Compilation {
         var hash = ContentHash()
         hash.add(bootstrap.node.id)
         hash.add(bootstrap.node.cluster)
+        hash.add(bootstrap.node.locality.zone)
         for secret in bootstrap.staticResources.secrets { hash.add(secret) }
         return hash
     }()

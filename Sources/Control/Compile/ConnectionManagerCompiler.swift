@@ -6,11 +6,15 @@ import Primitives
 import Stats
 import Wire
 
+private typealias UUIDExtension = Envoy_Extensions_RequestId_Uuid_V3_UuidRequestIdConfig
+
 struct ConnectionManagerCompiler {
     let compilation: Compilation
     let part: PlanPart
     let statName: String
     let bufferLimit: Int
+    /// `traffic_direction` of the listener is OUTBOUND.
+    let isEgress: Bool
     private var diagnostics: Diagnostics { compilation.diagnostics }
     private var arena: FrozenArena { part.arena }
 
@@ -18,7 +22,7 @@ struct ConnectionManagerCompiler {
         refuseUnsupported(message, place)
         let filters = HTTPFilterChainCompiler(compilation: compilation, part: part, statPrefix: message.statPrefix)
             .compile(message.httpFilters, place)
-        let routes = unsafe RouteTableCompiler(compilation: compilation, part: part, filters: filters)
+        let routes = unsafe RouteTableCompiler(compilation: compilation, part: part, filters: filters, tracing: message.hasTracing ? message.tracing : nil)
             .compile(message.routeConfig, place.at("route_config"))
         guard let routes = unsafe routes else { return nil }
         var config = unsafe HTTPConfig(routes: routes)
@@ -48,6 +52,7 @@ struct ConnectionManagerCompiler {
         config.logTimes = logTimes(message, place)
         unsafe config.localReply = unsafe LocalReplyCompiler(compilation: compilation, part: part)
             .compile(message.localReplyConfig, place.at("local_reply_config"))
+        unsafe config.tracing = unsafe tracing(message, place)
         unsafe config.proxyStatus = unsafe proxyStatus(message, config.serverName)
         return unsafe arena.store(config)
     }
@@ -69,6 +74,13 @@ struct ConnectionManagerCompiler {
         times.atTunnel = options.flushLogOnTunnelSuccessfullyEstablished
         // Without a log there is nothing to write.
         return message.accessLog.isEmpty ? AccessLogTimes() : times
+    }
+
+    private func tracing(_ message: ConnectionManager, _ place: Place) -> UnsafePointer<TracingConfig>? {
+        let uuid = try? UUIDExtension(serializedBytes: message.requestIDExtension.typedConfig.value)
+        let byID = uuid.map { $0.hasUseRequestIDForTraceSampling ? $0.useRequestIDForTraceSampling.value : true } ?? true
+        return unsafe TracingCompiler(compilation: compilation, part: part)
+            .compile(message, isEgress: isEgress, samplesByRequestID: byID, place)
     }
 
     private func scopes(_ message: ConnectionManager, _ config: inout HTTPConfig) {
@@ -144,7 +156,7 @@ struct ConnectionManagerCompiler {
         config.preserveExternalRequestID = message.preserveExternalRequestID
         config.requestIDInResponse = message.alwaysSetRequestIDInResponse
         if message.hasRequestIDExtension,
-            let uuid = try? Envoy_Extensions_RequestId_Uuid_V3_UuidRequestIdConfig(
+            let uuid = try? UUIDExtension(
                 serializedBytes: message.requestIDExtension.typedConfig.value), uuid.hasPackTraceReason
         {
             config.packTraceReason = uuid.packTraceReason.value

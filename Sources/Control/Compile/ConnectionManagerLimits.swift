@@ -18,7 +18,6 @@ extension ConnectionManagerCompiler {
             place,
             "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
             [
-                "tracing": message.hasTracing,
                 "stream_flush_timeout": message.hasStreamFlushTimeout,
                 "original_ip_detection_extensions": !message.originalIpDetectionExtensions.isEmpty,
                 "early_header_mutation_extensions": !message.earlyHeaderMutationExtensions.isEmpty,

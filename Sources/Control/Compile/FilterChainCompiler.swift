@@ -10,6 +10,8 @@ struct FilterChainCompiler {
     /// What the listener's statistics are called by.
     let statName: String
     let bufferLimit: Int
+    /// `traffic_direction` of the listener is OUTBOUND.
+    let isEgress: Bool
     private var diagnostics: Diagnostics { compilation.diagnostics }
 
     private enum Filter: String {
@@ -82,7 +84,7 @@ struct FilterChainCompiler {
                 return .none
             }
             let compiler = ConnectionManagerCompiler(
-                compilation: compilation, part: part, statName: statName, bufferLimit: bufferLimit)
+                compilation: compilation, part: part, statName: statName, bufferLimit: bufferLimit, isEgress: isEgress)
             return unsafe compiler.compile(manager, at).map { unsafe .http($0) } ?? .none
         case .tcpProxy:
             guard let proxy: TCPProxyMessage = decode(bytes, at) else { return .none }

@@ -16,6 +16,7 @@ struct ListenerChainsCompiler {
     let statName: String
     /// What it is called in errors.
     let shown: String
+    let isEgress: Bool
     private var diagnostics: Diagnostics { compilation.diagnostics }
 
     func compile(_ message: ListenerMessage, _ place: Place, _ config: inout ListenerConfig) -> [TLSDraft] {
@@ -56,7 +57,7 @@ struct ListenerChainsCompiler {
     ) -> FilterChainConfig {
         var config = FilterChainConfig()
         config.name = part.arena.text(message.name)
-        let compiler = FilterChainCompiler(compilation: compilation, part: part, statName: statName, bufferLimit: bufferLimit)
+        let compiler = FilterChainCompiler(compilation: compilation, part: part, statName: statName, bufferLimit: bufferLimit, isEgress: isEgress)
         config.chain = compiler.compile(message, place)
         if let draft = tls(message, place) {
             config.tlsSlot = draft.source.slot

@@ -60,7 +60,8 @@ struct ListenerCompiler {
             })
         let shown = addresses.first.map { "\($0)" } ?? message.name
         let tls = ListenerChainsCompiler(
-            compilation: compilation, part: part, key: key, statName: statName, shown: shown
+            compilation: compilation, part: part, key: key, statName: statName, shown: shown,
+            isEgress: message.trafficDirection == .outbound
         ).compile(message, place, &config)
         config.accessLogs = AccessLogCompiler(compilation: compilation, part: part).compile(message.accessLog, place)
         guard diagnostics.errors.count == before else { return nil }

@@ -11,13 +11,13 @@ struct RouteCompiler {
     let part: PlanPart
     let filters: CompiledFilters
     let surroundings: RouteTableCompiler.Surroundings
+    /// The connection manager's.
+    var tracing: TracingMessage?
     var diagnostics: Diagnostics { compilation.diagnostics }
     var arena: FrozenArena { part.arena }
 
     /// Errors are collected; what is returned then is never used.
     func compile(_ message: RouteMessage, _ index: Int, _ place: Place) -> RouteConfig {
-        diagnostics.unsupported(
-            place, "envoy.config.route.v3.Route", ["tracing": message.hasTracing])
         var config = RouteConfig()
         config.name = arena.text(message.name)
         config.virtualHost = UInt32(surroundings.hostIndex)
@@ -46,6 +46,9 @@ struct RouteCompiler {
         config.bufferLimit = bufferLimit(message)
         config.includeAttemptCountInRequest = surroundings.host.includeRequestAttemptCount
         config.includeAttemptCountInResponse = surroundings.host.includeAttemptCountInResponse
+        let tracer = TracingCompiler(compilation: compilation, part: part)
+        unsafe config.tracing = unsafe tracer.route(message, tracing, place)
+        unsafe config.decorator = unsafe tracer.decorator(message)
         if !message.statPrefix.isEmpty {
             let prefix = StatPrefix.route(surroundings.host.name, statPrefix: message.statPrefix)
             config.stats = part.scope(compilation.stats, prefix, VirtualClusterStat.self).base

@@ -10,6 +10,8 @@ struct RouteTableCompiler {
     let compilation: Compilation
     let part: PlanPart
     let filters: CompiledFilters
+    /// The connection manager's.
+    var tracing: TracingMessage?
     private var diagnostics: Diagnostics { compilation.diagnostics }
     private var arena: FrozenArena { part.arena }
 
@@ -61,7 +63,7 @@ struct RouteTableCompiler {
             default: hostSpec.requireTLS = .none
             }
             let compiler = RouteCompiler(
-                compilation: compilation, part: part, filters: filters, surroundings: surroundings)
+                compilation: compilation, part: part, filters: filters, surroundings: surroundings, tracing: tracing)
             for (j, route) in host.routes.enumerated() {
                 let routePlace = hostPlace.at("routes", j)
                 hostSpec.routes.append(

@@ -56,7 +56,10 @@ package final class BackgroundWork: @unchecked Sendable {  // `result` is writte
     private func run() {
         unsafe martlet_thread_name(name)
         _ = unsafe martlet_thread_enter(name)
+        // Profiles are what it is for: it shall not be in them.
+        martlet_allocations_pause(1)
         bytes = work()
+        martlet_allocations_pause(0)
         martlet_thread_leave()
         unsafe Started.write(done)
         _ = unsafe cmartlet_fetch_add(BackgroundWork.running, .max)

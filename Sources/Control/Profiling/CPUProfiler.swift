@@ -1,6 +1,6 @@
 // The CPU profile of the process: each thread writes samples of itself (CMartlet, threads.c), main gathers them.
 //
-// Nothing runs and nothing is allocated while it is off. Main thread only.
+// Nothing runs and nothing is allocated while it is off. One thread's own; of all there are one can run at a time.
 
 import CMartlet
 import Glibc
@@ -40,7 +40,10 @@ package final class CPUProfiler {
         beganNs = Clock.monotonicNs()
         beganWallNs = Clock.wallNs()
         let refused = martlet_profile_start(1_000_000_000 / frequency)
-        if refused < 0 { throw .refused(errno) }
+        if refused < 0 {
+            if errno == EBUSY { throw .running }
+            throw .refused(errno)
+        }
         isRunning = true
         return Int(refused)
     }

@@ -69,8 +69,9 @@ extension FormatWriter {
         case .status: return node.compares(UInt64(source.responseCode))
         case .duration: return node.compares((source.duration(.duration) ?? 0) / 1_000_000)
         case .notHealthCheck: return unsafe source.stream?.pointee.isHealthCheck != true
-        // Nothing is traced without a tracer, and there is none yet.
-        case .traceable: return false
+        case .traceable:
+            guard let stream = unsafe source.stream, unsafe !stream.pointee.isHealthCheck else { return false }
+            return unsafe stream.pointee.traceReason != .notTraceable
         case .fraction:
             // As Envoy does it: the runtime's integer is a numerator above the configured denominator.
             let numerator = node.cell?.integer(default: node.value) ?? node.value

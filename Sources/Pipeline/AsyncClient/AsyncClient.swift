@@ -42,6 +42,7 @@ struct CallEnd: BitwiseCopyable {
     var place: UInt16
     var outcome: UInt8
     var failed: Bool
+    var tracer: UInt32
 }
 
 extension Worker {
@@ -169,6 +170,11 @@ extension Worker {
         let call = unsafe streams[Handle(raw: end.call)]
         if !end.failed, unsafe call == nil { return }
         defer { if let call = unsafe streams[Handle(raw: end.call)] { unsafe endCall(call) } }
+        if end.tracer != 0 {
+            let isAnswer = unsafe call.map { unsafe !$0.pointee.isLocalReply } ?? false
+            let status = unsafe call?.pointee.response.status ?? 0
+            return exportFinished(end.tracer, status: isAnswer && end.outcome == CallOutcome.response.rawValue ? status : 0)
+        }
         guard let owner = unsafe streams[Handle(raw: end.owner)], unsafe !owner.pointee.isDestroyed,
             unsafe owner.pointee.hasFilters, let chain = unsafe filters(owner), Int(end.place) < chain.filters.count
         else { return }

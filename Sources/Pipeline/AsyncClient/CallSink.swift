@@ -19,6 +19,8 @@ struct CallState {
     var isOver = false
     /// What a mirror pins: the part that configures it. `.max`: nothing.
     var part = PartID.max
+    /// Number of the tracer whose spans it carries, counted from 1; 0: none.
+    var tracer: UInt32 = 0
 
     init(owner: Handle, place: UInt16) {
         self.owner = owner
@@ -70,7 +72,7 @@ final class CallSink: HTTPFilter {
         unsafe worker.finishedCalls.append(
             CallEnd(
                 call: stream.pointee.handle.raw, owner: state.pointee.owner.raw, place: state.pointee.place,
-                outcome: outcome.rawValue, failed: failed))
+                outcome: outcome.rawValue, failed: failed, tracer: state.pointee.tracer))
     }
 }
 

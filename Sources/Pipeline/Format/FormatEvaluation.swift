@@ -40,6 +40,8 @@ extension FormatWriter {
         case .connectionID: .number(source.connectionID)
         case .streamID: streamID(source)
         case .uniqueID: uuid()
+        case .traceID: traceID(source)
+        case .spanID: spanID(source)
         case .downstreamTLS: unsafe downstreamTLS(source, piece)
         case .upstreamTLS: unsafe tls(source.upstreamTLS, piece)
         case .downstreamCertificateTime: unsafe certificateTime(source.downstreamTLS, piece)

@@ -29,6 +29,7 @@ package enum FormatOperator: UInt8, BitwiseCopyable {
     case dynamicMetadata, filterState
     case ja3, ja4
     case connectionID, streamID, uniqueID, serverName, routeName, virtualCluster, routeResolutions, accessLogType
+    case traceID, spanID
 }
 
 /// What may stand behind an operator's name.
@@ -136,14 +137,14 @@ extension FormatOperator {
         "UPSTREAM_CONNECTION_IDS_ATTEMPTED": .upstreamConnectionIDsAttempted,
         "CONNECTION_ID": .connectionID, "STREAM_ID": .streamID, "UNIQUE_ID": .uniqueID,
         "VIRTUAL_CLUSTER_NAME": .virtualCluster, "ROUTE_NAME": .routeName, "ROUTE_RESOLUTION_COUNT": .routeResolutions, "ACCESS_LOG_TYPE": .accessLogType,
-        "HOSTNAME": .literal,
+        "HOSTNAME": .literal, "TRACE_ID": .traceID, "SPAN_ID": .spanID,
     ]
 
     /// Operators whose features we do not have: they are what Envoy prints without them, `-`.
     private static let unfilled: Set<String> = {
         [
             "ROUNDTRIP_DURATION", "DOWNSTREAM_HANDSHAKE_DURATION", "UPSTREAM_CONNECTION_POOL_READY_DURATION",
-            "ROUTE_RESOLUTION_TIME_US", "TRACE_ID", "SPAN_ID", "FILTER_CHAIN_NAME",
+            "ROUTE_RESOLUTION_TIME_US", "FILTER_CHAIN_NAME",
             "DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID", "DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID",
             "UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID", "DOWNSTREAM_LOCAL_CLOSE_REASON",
             "DOWNSTREAM_DETECTED_CLOSE_TYPE", "UPSTREAM_DETECTED_CLOSE_TYPE", "UPSTREAM_LOCAL_CLOSE_REASON",

@@ -74,6 +74,8 @@ package struct FormatSource {
     package var clusterName = Bytes.empty
     /// What listener filters have found out; nil: there were none.
     var inspection: UnsafePointer<Inspection>?
+    /// Nil: the stream has no span.
+    var trace: UnsafePointer<TraceState>?
     /// The host that was chosen; nil: none.
     package var host: UnsafePointer<HostConfig>?
     /// The worker's time of this turn.
@@ -104,6 +106,7 @@ extension Worker {
     package func formatSource(_ stream: UnsafeMutablePointer<HTTPStream>) -> FormatSource {
         var source = unsafe FormatSource(stream: UnsafePointer(stream), nowNs: nowNs)
         if let host = unsafe hosts[stream.pointee.host] { unsafe source.host = unsafe UnsafePointer(host.hostConfig) }
+        if let trace = unsafe tracing.traces[stream.pointee.trace] { unsafe source.trace = unsafe UnsafePointer(trace) }
         if unsafe stream.pointee.isInspected { unsafe source.inspection = unsafe inspection(of: stream.pointee.downstream) }
         // An entry of a weighted list may take its cluster's name from a header.
         if let chosen = unsafe stream.pointee.chosen, unsafe !chosen.pointee.name.isEmpty {

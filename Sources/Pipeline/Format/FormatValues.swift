@@ -21,7 +21,7 @@ extension FormatWriter {
         return unsafe .text(Bytes(stream.pointee.wantsHTTP2 ? "HTTP/2" : "HTTP/1.1" as StaticString))
     }
 
-    private static func name(_ version: HTTPVersion) -> StaticString {
+    static func name(_ version: HTTPVersion) -> StaticString {
         switch version {
         case .http10: "HTTP/1.0"
         case .http11: "HTTP/1.1"
@@ -95,6 +95,22 @@ extension FormatWriter {
     mutating func streamID(_ source: FormatSource) -> FormatValue {
         guard let stream = unsafe source.stream else { return uuid() }
         return unsafe .optional(stream.pointee.request.value(of: .xRequestId))
+    }
+
+    /// Of the request's own span, whether or not it is recorded.
+    mutating func traceID(_ source: FormatSource) -> FormatValue {
+        guard let trace = unsafe source.trace else { return .missing }
+        value.reset()
+        if unsafe !trace.pointee.isShort { unsafe value.put(hex: trace.pointee.context.traceHigh, width: 16) }
+        unsafe value.put(hex: trace.pointee.context.traceLow, width: 16)
+        return .text(value.bytes)
+    }
+
+    mutating func spanID(_ source: FormatSource) -> FormatValue {
+        guard let trace = unsafe source.trace else { return .missing }
+        value.reset()
+        unsafe value.put(hex: trace.pointee.context.span, width: 16)
+        return .text(value.bytes)
     }
 
     /// A version 4 UUID (RFC 9562 §5.4).

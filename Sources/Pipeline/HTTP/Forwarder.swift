@@ -106,6 +106,7 @@ extension Worker {
                 unsafe setAuthority(stream, host.pointee.config.hostname)
             }
         }
+        if unsafe stream.pointee.trace != .none { unsafe traceAttempt(stream) }
         unsafe lease(stream, cluster, host)
     }
 
@@ -331,6 +332,10 @@ extension Worker {
     /// connection.
     func upstreamReset(_ stream: StreamPointer, _ failure: UpstreamFailure) {
         guard unsafe !stream.pointee.isDestroyed else { return }
+        if unsafe stream.pointee.trace != .none {
+            let outcome = Worker.outcome(failure)
+            unsafe noteAttempt(stream, failure: outcome.reason, flags: outcome.flags)
+        }
         if unsafe !stream.pointee.hasResponseHead, unsafe retriesReset(stream, failure, started: stream.pointee.requestHeadSent) {
             return
         }

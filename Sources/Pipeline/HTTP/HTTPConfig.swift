@@ -113,5 +113,8 @@ package struct HTTPConfig: BitwiseCopyable {
     /// `add_proxy_protocol_connection_state`.
     package var addsProxyState = true
 
+    /// `tracing`; nil: nothing is traced.
+    package var tracing: UnsafePointer<TracingConfig>?
+
     package init(routes: UnsafePointer<RouteTableConfig>) { unsafe self.routes = unsafe routes }
 }

@@ -213,6 +213,9 @@ public struct HTTPStream {
     package var connectionID: UInt64 = 0
     /// The path as it was before rewrites, for logs (`x-envoy-original-path`).
     package var requestID = Span32()
+    /// Its trace, where the listener traces; and why the request is traced.
+    package var trace = Handle.none
+    package var traceReason = TraceReason.notTraceable
 
     package init(handle: Handle, downstream: Handle, http: UnsafePointer<HTTPConfig>, request: MessageHead, response: MessageHead) {
         self.handle = handle

@@ -59,8 +59,10 @@ extension Worker {
         unsafe stream.pointee.isGRPC =
             unsafe stream.pointee.request.value(of: .contentType).map { GRPCContent.isGRPC($0) } ?? false
         unsafe chooseRoute(stream)
+        if let tracing = unsafe http.pointee.tracing { unsafe decideTracing(stream, tracing) }
         guard unsafe beginFilters(stream) else { return unsafe resetDownstream(stream) }
         if unsafe http.pointee.logTimes.atStart { unsafe log(stream, .downstreamStart) }
+        if let tracing = unsafe http.pointee.tracing { unsafe startTrace(stream, tracing) }
         unsafe runRequestHead(stream, endStream: endStream && !stream.pointee.isUpgrade)
     }
 
@@ -198,6 +200,8 @@ extension Worker {
             unsafe !http.pointee.useRemoteAddress || http.pointee.preserveExternalRequestID || stream.pointee.isInternal
         {
             unsafe stream.pointee.requestID = unsafe stream.pointee.request.field(old).value
+            // Whether a request from outside is traced, is not for its sender to say.
+            if unsafe http.pointee.useRemoteAddress && !stream.pointee.isInternal { unsafe pack(.notTraceable, stream) }
             return
         }
         guard unsafe http.pointee.generateRequestID else { return }

@@ -14,6 +14,7 @@ extension Worker {
         unsafe stream.pointee.upstreamFirstByteNs = nowNs
         unsafe stream.pointee.perTryTimeoutAtMs = 0
         unsafe stream.pointee.activeMs = nowMs
+        if unsafe stream.pointee.trace != .none { unsafe noteAttempt(stream, status: status) }
         if unsafe retriesResponse(stream, endStream: endStream) { return }
         if unsafe followsRedirect(stream) { return }
         unsafe RepeatedHeaders.join(stream.responseHead, isRequest: false)
@@ -131,6 +132,7 @@ extension Worker {
         {
             unsafe stream.pointee.response.set(.xRequestId, stream.pointee.request.text(stream.pointee.requestID))
         }
+        if unsafe stream.pointee.trace != .none { unsafe traceResponse(stream) }
         if let proxyStatus = unsafe http.pointee.proxyStatus { unsafe addProxyStatus(stream, proxyStatus) }
         if unsafe isHTTP2(stream) { return unsafe http2FinaliseResponse(stream) }
         // HTTP/1 cannot wait for the rest of a request that is answered already.

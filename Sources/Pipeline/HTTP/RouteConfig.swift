@@ -129,6 +129,9 @@ package struct RouteConfig: BitwiseCopyable {
     package var filterConfigs = FrozenArray<RouteFilterConfig>()
     /// First statistic of `vhost.<v>.route.<stat_prefix>.`; 0: none.
     package var stats: UInt32 = 0
+    /// What it says beside the connection manager's `tracing`, and its `decorator`.
+    package var tracing: UnsafePointer<RouteTracing>?
+    package var decorator: UnsafePointer<RouteDecorator>?
     package init() {}
 }
 

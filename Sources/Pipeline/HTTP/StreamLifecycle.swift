@@ -155,6 +155,7 @@ extension Worker {
         }
         unsafe destroyFilters(stream)
         unsafe log(stream, .downstreamEnd)
+        if unsafe stream.pointee.trace != .none { unsafe endTrace(stream) }
         if reset {
             unsafe leaveDownstream(stream)
         } else {

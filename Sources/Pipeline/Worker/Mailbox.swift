@@ -17,7 +17,8 @@ package struct Mailbox: @unchecked Sendable {
         var releasedWritten: UInt64 = 0
         var accepting: UInt64 = 0
         var connections: UInt64 = 0
-        var workerPadding: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+        var turn: UInt64 = 0
+        var workerPadding: (UInt64, UInt64, UInt64) = (0, 0, 0)
         var releasedRead: UInt64 = 0
         var stop: UInt64 = 0
     }
@@ -52,6 +53,9 @@ package struct Mailbox: @unchecked Sendable {
     /// Downstream connections that the worker holds, told while it drains.
     package var connections: UInt64 { unsafe cmartlet_load_acquire(&words.pointee.connections) }
 
+    /// Odd while the worker works, even while it waits in the kernel; another number at each change.
+    package var turn: UInt64 { unsafe cmartlet_load_relaxed(&words.pointee.turn) }
+
     package func stop() { unsafe cmartlet_store_release(&words.pointee.stop, 1) }
 
     /// Hands out the parts that the worker has let go of since the last call,
@@ -74,6 +78,10 @@ package struct Mailbox: @unchecked Sendable {
     package var plan: UnsafePointer<Plan>? {
         unsafe cmartlet_load_pointer_acquire(&words.pointee.plan).map { unsafe UnsafePointer($0.assumingMemoryBound(to: Plan.self)) }
     }
+
+    // HOT: per turn.
+    @inline(__always)
+    package func isAt(turn: UInt64) { unsafe cmartlet_store_relaxed(&words.pointee.turn, turn) }
 
     package func accepts(on sockets: Int) {
         unsafe cmartlet_store_release(&words.pointee.accepting, UInt64(truncatingIfNeeded: sockets))

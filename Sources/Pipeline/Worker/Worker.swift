@@ -72,6 +72,7 @@ public final class Worker {
     var servers = Slab<H1Server>(capacity: 1 << 20)
     var clients = Slab<H1Client>(capacity: 1 << 20)
     var h2 = H2Worker()
+    var tracing = TracingWorker()
     /// Instances of filter chains, by the chain's number.
     var chains: [WorkerFilterChain?] = []
     /// Streams whose filter makes the next piece of its response in the next turn.
@@ -102,6 +103,7 @@ public final class Worker {
     var waitingHandshakes = PlainArray<UInt64>(capacity: 64)
     var handshakesLeft = Worker.handshakesPerTurn
     private var isStopped = false
+    private var turnCount: UInt64 = 0
 
     /// Call on the worker's own thread.
     package init(options: WorkerOptions, mailbox: Mailbox, cells: StatCells) throws(RingError) {
@@ -142,7 +144,10 @@ public final class Worker {
     // HOT: per turn.
     package func turn() {
         prepareTurn()
+        turnCount &+= 2
+        mailbox.isAt(turn: turnCount)
         ring.turn(timeoutNs: waitNs)
+        mailbox.isAt(turn: turnCount &+ 1)
         beginTurn(atNs: Clock.monotonicNs())
         let count = unsafe ring.take(completions, max: Worker.completionsPerTurn)
         var i = 0
@@ -202,7 +207,7 @@ public final class Worker {
         case .handover: handedOver(completion)
         case .handoverFailed: handoverFailed(completion)
         case .connect: connected(completion)
-        case .message, .none, .close, .cancel, .timer, .streamTimer, .acceptTimer, .codecTimer, .handshakeTimer, .hostTimer: break
+        case .message, .none, .close, .cancel, .timer, .streamTimer, .acceptTimer, .codecTimer, .handshakeTimer, .hostTimer, .traceTimer: break
         case .poll, .read, .other: completedOther(completion)
         }
     }
@@ -220,6 +225,7 @@ public final class Worker {
         case .acceptTimer: acceptTimerFired()
         case .handshakeTimer: handshakeTimedOut(Handle(raw: token))
         case .hostTimer: sweepOriginalHosts()
+        case .traceTimer: traceTimerFired(Handle(raw: token))
         case .codecTimer: codecTimedOut(Handle(raw: token))
         case .other: onTimer?(token)
         default: break

@@ -50,3 +50,31 @@ package enum WatchdogStat: UInt32, StatLeaf {
         }
     }
 }
+
+/// `watchdog.profile_action.`
+package enum WatchdogProfileStat: UInt32, StatLeaf {
+    case attempted, successfullyCaptured
+
+    package static let schema = StatSchema(WatchdogProfileStat.self, writers: .main)
+
+    package var descriptor: StatDescriptor {
+        switch self {
+        case .attempted: .counter("attempted")
+        case .successfullyCaptured: .counter("successfully_captured")
+        }
+    }
+}
+
+/// `watchdog.backtrace_action.`
+package enum WatchdogBacktraceStat: UInt32, StatLeaf {
+    case backtracesFailed, backtracesLogged
+
+    package static let schema = StatSchema(WatchdogBacktraceStat.self, writers: .main)
+
+    package var descriptor: StatDescriptor {
+        switch self {
+        case .backtracesFailed: .counter("backtraces_failed")
+        case .backtracesLogged: .counter("backtraces_logged")
+        }
+    }
+}

@@ -35,9 +35,12 @@ struct TopText {
         let values = frame.sample.values
         let state = frame.sample.state
         let facts = [
-            "up \(TopText.duration(values["server.uptime"] ?? 0))", "configuration version \(values["martlet.plan.version"] ?? 0)",
-            "\(values["server.concurrency"] ?? 0) workers", TopText.bytes(Double(values["server.memory_physical_size"] ?? 0)),
-        ].joined(separator: "  ")
+            "up \(TopText.duration(values["server.uptime"] ?? 0))",
+            // Envoy has none.
+            values["martlet.plan.version"].map { "configuration version \($0)" },
+            values["server.concurrency"].map { "\($0) worker\($0 == 1 ? "" : "s")" },
+            TopText.bytes(Double(values["server.memory_physical_size"] ?? 0)),
+        ].compactMap { $0 }.joined(separator: "  ")
         let title = "martlet top  \(frame.address)  "
         let traffic = [
             "\(TopText.rate(frame.requests)) requests", "\(frame.connections) connections",

@@ -8,7 +8,7 @@ import Testing
         HealthCheckStat.schema, OutlierDetectionStat.schema, CircuitBreakerRemainingStat.schema,
         RequestResponseSizeStat.schema, TimeoutBudgetStat.schema, TCPProxyStat.schema, VirtualClusterStat.schema,
         TLSStat.schema, TLSSocketFactoryStat.schema, CertificateStat.schema, NamedCounterStat.schema,
-        ServerStat.schema, WatchdogStat.schema, ClusterManagerStat.schema, ThreadLocalClusterManagerStat.schema,
+        ServerStat.schema, WatchdogStat.schema, WatchdogProfileStat.schema, WatchdogBacktraceStat.schema, ClusterManagerStat.schema, ThreadLocalClusterManagerStat.schema,
         ListenerManagerStat.schema, SubscriptionStat.schema, ConfigReloadStat.schema, FilesystemStat.schema,
         RuntimeStat.schema, DNSStat.schema, OverloadStat.schema, OverloadActionStat.schema, HTTP1CodecStat.schema,
     ]

@@ -164,6 +164,7 @@ extension Worker {
         }
         gauge(stats, .downstreamRqActive, -1)
         unsafe log(stream, .downstreamEnd)
+        if unsafe stream.pointee.trace != .none { unsafe endTrace(stream) }
         unsafe stream.pointee.isCounted = false
         unsafe countRequest(stream)
         unsafe stream.pointee.startNs = nowNs
@@ -186,6 +187,7 @@ extension Worker {
         unsafe stream.pointee.waitingBody.removeAll(memory)
         // It is read a second time.
         unsafe stream.pointee.requestBodyBytes &+= UInt64(truncatingIfNeeded: body.count)
+        if let tracing = unsafe stream.pointee.http.pointee.tracing { unsafe startTrace(stream, tracing) }
         unsafe runAgain(stream, &body)
     }
 }

@@ -159,6 +159,7 @@ extension Worker {
     private func giveUpTry(_ stream: StreamPointer) {
         unsafe stream.pointee.perTryTimeoutAtMs = 0
         unsafe stream.pointee.retry.perTryIdleAtMs = 0
+        if unsafe stream.pointee.trace != .none { unsafe endAttempt(stream) }
         unsafe releaseUpstream(stream)
         unsafe stream.pointee.response.reset()
         unsafe stream.pointee.responseTrailers?.destroy()

@@ -4,7 +4,7 @@ import test from "node:test";
 import assert from "node:assert/strict";
 import { load, plain, shot } from "./support.mjs";
 
-const { Problems, quietMs } = await load("problems.js");
+const { Problems, quietMs, settleMs } = await load("problems.js");
 const { time } = await load("format.js");
 
 const clock = (seconds) => time(1_800_000_000_000 + seconds * 1000, 1_800_000_000_000 + seconds * 1000);
@@ -16,7 +16,7 @@ const text = (problem) => plain(`${problem.title}: ${problem.what}, ${problem.be
 test("findings of one subject become one sentence, since the first of them", () => {
   const problems = new Problems();
   const data = { events: [applied(-30, 41)] };
-  problems.update([], shot(0, { data }));
+  problems.update([], shot(-settleMs / 1000, { data }));
   problems.update([ejected], shot(2, { data }));
   problems.update([ejected, errors], shot(4, { data }));
   const [one, ...others] = problems.sentences(shot(4).at);
@@ -26,19 +26,20 @@ test("findings of one subject become one sentence, since the first of them", () 
   assert.deepEqual(others, []);
 });
 
-test("long after a change it began under that version; what the first look finds is older", () => {
+test("long after a change it began under that version; what the first looks find was there already", () => {
   const problems = new Problems();
   const data = { events: [applied(-1000, 41)] };
-  problems.update([ejected], shot(0, { data }));
-  problems.update([ejected, { ...errors, subject: "catalog" }], shot(2, { data }));
-  const [catalog, payments] = problems.sentences(shot(2).at);
-  assert.equal(text(catalog), `cluster catalog: 503 rate 4 %, began ${clock(2)} under configuration version 41`);
-  assert.equal(text(payments), `cluster payments: 2 of 5 hosts ejected, began before ${clock(0)}, when this page was opened (configuration version 41)`);
+  problems.update([], shot(0, { data }));
+  problems.update([ejected], shot(2, { data }));
+  problems.update([ejected, { ...errors, subject: "catalog" }], shot(40, { data }));
+  const [catalog, payments] = problems.sentences(shot(40).at);
+  assert.equal(text(catalog), `cluster catalog: 503 rate 4 %, began ${clock(40)} under configuration version 41`);
+  assert.equal(text(payments), `cluster payments: 2 of 5 hosts ejected, was there when this page was opened at ${clock(0)} (configuration version 41)`);
 });
 
 test("hosts that changed are named", () => {
   const problems = new Problems();
-  problems.update([], shot(0));
+  problems.update([], shot(-settleMs / 1000));
   problems.update([errors], shot(9, { data: { plan: 42, events: [{ ...applied(4, 42), kind: "hosts", subject: "payments" }] } }));
   assert.match(text(problems.sentences(shot(9).at)[0]), /5 s after the hosts of payments changed \(version 42\)$/);
 });
@@ -52,7 +53,7 @@ test("what the process knows is not guessed", () => {
 
 test("a problem that comes and goes is one; one that stays away is over", () => {
   const problems = new Problems();
-  problems.update([], shot(0));
+  problems.update([], shot(-settleMs / 1000));
   problems.update([errors], shot(2));
   problems.update([], shot(4));
   problems.update([errors], shot(6));
@@ -66,7 +67,7 @@ test("a problem that comes and goes is one; one that stays away is over", () => 
 
 test("a reload of the page forgets nothing", () => {
   const problems = new Problems();
-  problems.update([], shot(0));
+  problems.update([], shot(-settleMs / 1000));
   problems.update([errors], shot(2));
   const again = new Problems(JSON.parse(JSON.stringify(problems.saved())));
   again.update([errors], shot(20));

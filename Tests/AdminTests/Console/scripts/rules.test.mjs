@@ -95,7 +95,7 @@ const event = (kind, at, more = {}) => ({ kind, at, version: 40, subject: "envoy
 
 rule("reloadRefused", [
   [{}, {}, { data: { events: [event("applied", 1), event("refused", Date.parse("2027-01-15T08:00:00Z"), { lines: ["line 3: no such field"], lineCount: 2 })] } },
-    [`process configuration bad: refused at ${new Date("2027-01-15T08:00:00Z").toLocaleTimeString("en-GB")}; version 40 serves on`]],
+    ["process configuration bad: the last reload was refused, version 40 serves on"]],
 ], [[{}, {}, { data: { events: [event("refused", 1), event("applied", 2)] } }], [{}, {}, {}]]);
 
 rule("workersBehind", [[{}, {}, { data: { plan: 41, workers: [41, 40] } }, ["process workers bad: worker 1 still runs version 40"]]], [[{}, {}, { data: { plan: 41, workers: [41, 41] } }]]);

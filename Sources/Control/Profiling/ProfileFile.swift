@@ -1,20 +1,20 @@
-// `admin.profile_path`: the only file that a profile is written to. Blocks; on a thread of its own but for `canWrite`.
+// The file that a profile is written to: one that the configuration names. Blocks; on a thread of its own but for `canWrite`.
 
 import Glibc
 import Primitives
 
-enum ProfileFile {
+package enum ProfileFile {
     private static let mode: mode_t = 0o644
 
     /// Makes the file where there is none, as Envoy does when a profile begins.
-    static func canWrite(_ path: String) -> Bool {
+    package static func canWrite(_ path: String) -> Bool {
         let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, mode)
         guard descriptor >= 0 else { return false }
         close(descriptor)
         return true
     }
 
-    static func write(_ bytes: [UInt8], to path: String) -> Bool {
+    package static func write(_ bytes: [UInt8], to path: String) -> Bool {
         let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
         guard descriptor >= 0 else { return false }
         defer { close(descriptor) }

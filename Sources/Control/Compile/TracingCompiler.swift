@@ -1,0 +1,149 @@
+// `tracing` of a connection manager and of its routes. The providers are in `TracerCompiler`.
+
+import EnvoyAPI
+import Glibc
+import Pipeline
+import Primitives
+import Routing
+import Stats
+
+typealias TracingMessage = ConnectionManager.Tracing
+typealias CustomTagMessage = Envoy_Type_Tracing_V3_CustomTag
+
+struct TracingCompiler {
+    let compilation: Compilation
+    let part: PlanPart
+    private var diagnostics: Diagnostics { compilation.diagnostics }
+
+    /// Nil where nothing is traced. `place`: the connection manager's.
+    func compile(_ manager: ConnectionManager, isEgress: Bool, samplesByRequestID: Bool, _ place: Place) -> UnsafePointer<TracingConfig>? {
+        guard manager.hasTracing else { return nil }
+        let message = manager.tracing
+        let at = place.at("tracing")
+        var config = TracingConfig()
+        config.stats = part.scope(compilation.stats, StatPrefix.http(manager.statPrefix) + "tracing.", HTTPTracingStat.self).base
+        let runtime = compilation.runtime(part)
+        if message.hasClientSampling { config.client.standard = Fraction(UInt32(percent(message.clientSampling.value)), .hundred) }
+        if message.hasRandomSampling {
+            config.random.standard = Fraction(UInt32((percent(message.randomSampling.value) * 100).rounded()), .tenThousand)
+        }
+        if message.hasOverallSampling { config.overall.standard = Fraction(UInt32(percent(message.overallSampling.value)), .hundred) }
+        config.client.cell = runtime.cell("tracing.client_enabled")
+        config.random.cell = runtime.cell("tracing.random_sampling")
+        config.overall.cell = runtime.cell("tracing.global_enabled")
+        config.samplesByRequestID = samplesByRequestID
+        config.isVerbose = message.verbose
+        config.spawnsUpstream = message.spawnUpstreamSpan.value
+        config.isEgress = isEgress
+        if message.hasMaxPathTagLength { config.pathMax = Int(message.maxPathTagLength.value) }
+        config.tags = part.arena.array(message.customTags.enumerated().compactMap { tag($1, at.at("custom_tags", $0), nil) })
+        config.operation = format(message.operation, at.at("operation"))
+        config.upstreamOperation = format(message.upstreamOperation, at.at("upstream_operation"))
+        if message.hasProvider {
+            unsafe config.tracer = unsafe TracerCompiler(compilation: compilation, part: part)
+                .compile(message.provider, at.at("provider"))
+        }
+        return unsafe part.arena.store(config)
+    }
+
+    private func percent(_ value: Double) -> Double { min(max(value, 0), 100) }
+
+    private func format(_ text: String, _ place: Place) -> Format? {
+        text.isEmpty ? nil : Formats.compile(text, place, part, diagnostics)
+    }
+
+    // MARK: Routes
+
+    /// What one route says, and the manager's tags for it; nil where the manager's settings hold as they are.
+    func route(_ message: RouteMessage, _ manager: TracingMessage?, _ place: Place) -> UnsafePointer<RouteTracing>? {
+        guard let manager else {
+            // Checked all the same.
+            for (i, tag) in message.tracing.customTags.enumerated() { _ = self.tag(tag, place.at("tracing").at("custom_tags", i), message) }
+            return nil
+        }
+        let ofRoute = manager.customTags.contains { if case .route = $0.metadata.kind.kind { true } else { false } }
+        guard message.hasTracing || ofRoute else { return nil }
+        let at = place.at("tracing")
+        let tracing = message.tracing
+        var config = RouteTracing()
+        if message.hasTracing {
+            config.client = fraction(tracing.hasClientSampling, tracing.clientSampling, "tracing.client_enabled")
+            config.random = fraction(tracing.hasRandomSampling, tracing.randomSampling, "tracing.random_sampling")
+            config.overall = fraction(tracing.hasOverallSampling, tracing.overallSampling, "tracing.global_enabled")
+            config.operation = format(tracing.operation, at.at("operation"))
+            config.upstreamOperation = format(tracing.upstreamOperation, at.at("upstream_operation"))
+        }
+        var tags = tracing.customTags.enumerated().compactMap { tag($1, at.at("custom_tags", $0), message) }
+        let own = Set(tracing.customTags.map(\.tag))
+        tags += manager.customTags.filter { !own.contains($0.tag) }.compactMap { tag($0, at, message) }
+        config.tags = part.arena.array(tags)
+        return unsafe part.arena.store(config)
+    }
+
+    /// What a route does not say is everything, not the manager's share (Envoy).
+    private func fraction(_ has: Bool, _ message: Envoy_Type_V3_FractionalPercent, _ key: String) -> RuntimeFraction {
+        let standard =
+            has ? Fraction(message.numerator, RuntimeCompiler.denominator(message.denominator)) : Fraction(100, .hundred)
+        return RuntimeFraction(standard, cell: compilation.runtime(part).cell(key))
+    }
+
+    func decorator(_ message: RouteMessage) -> UnsafePointer<RouteDecorator>? {
+        guard message.hasDecorator else { return nil }
+        let decorator = message.decorator
+        return unsafe part.arena.store(
+            RouteDecorator(
+                operation: part.arena.text(decorator.operation),
+                propagates: decorator.hasPropagate ? decorator.propagate.value : true))
+    }
+
+    // MARK: Tags
+
+    /// Nil: the tag never says anything.
+    private func tag(_ message: CustomTagMessage, _ place: Place, _ route: RouteMessage?) -> TracingTag? {
+        let name = part.arena.text(message.tag)
+        var tag = TracingTag(name: name, kind: .literal)
+        switch message.type {
+        case .literal(let literal): tag.value = part.arena.text(literal.value)
+        case .environment(let variable):
+            tag.value = part.arena.text(unsafe getenv(variable.name).map { unsafe String(cString: $0) } ?? variable.defaultValue)
+        case .requestHeader(let header):
+            tag.kind = .header
+            tag.header = part.arena.text(header.name.lowercased())
+            tag.value = part.arena.text(header.defaultValue)
+        case .metadata(let metadata): tag.value = part.arena.text(value(metadata, route) ?? metadata.defaultValue)
+        case .value(let text):
+            tag.kind = .format
+            tag.format = Formats.compile(text, place.at("value"), part, diagnostics)
+        case .none: return nil
+        }
+        return tag
+    }
+
+    /// Of the route's metadata; that of requests, clusters and hosts is not kept where tags could read it.
+    private func value(_ tag: CustomTagMessage.Metadata, _ route: RouteMessage?) -> String? {
+        guard case .route = tag.kind.kind, let route, var fields = route.metadata.filterMetadata[tag.metadataKey.key]?.fields
+        else { return nil }
+        var value: Google_Protobuf_Value?
+        for (i, segment) in tag.metadataKey.path.enumerated() {
+            guard let next = fields[segment.key] else { return nil }
+            value = next
+            if i + 1 < tag.metadataKey.path.count { fields = next.structValue.fields }
+        }
+        guard let value else { return nil }
+        if case .stringValue(let text) = value.kind { return text }
+        if case .nullValue = value.kind { return nil }
+        return TracingCompiler.json(value)
+    }
+
+    static func json(_ value: Google_Protobuf_Value) -> String {
+        switch value.kind {
+        case .stringValue(let text): JSONText.quoted(text)
+        case .boolValue(let flag): flag ? "true" : "false"
+        case .numberValue(let number): number == number.rounded() && abs(number) < 1e15 ? "\(Int(number))" : "\(number)"
+        case .structValue(let fields):
+            "{" + fields.fields.sorted { $0.key < $1.key }.map { JSONText.quoted($0.key) + ":" + json($0.value) }.joined(separator: ",") + "}"
+        case .listValue(let list): "[" + list.values.map(json).joined(separator: ",") + "]"
+        case .nullValue, .none: "null"
+        }
+    }
+}

@@ -1,0 +1,65 @@
+// `envoy.tracers.zipkin`: collector, ids, propagation.
+
+import EnvoyAPI
+import Pipeline
+import Primitives
+import Stats
+
+extension TracerCompiler {
+    /// Nil after an error.
+    func zipkin(_ message: ZipkinConfig, _ place: Place) -> TracerConfig? {
+        var config = TracerConfig()
+        config.stats = part.scope(compilation.stats, "tracing.zipkin.", ZipkinStat.self).base
+        let runtime = compilation.runtime(part)
+        config.flushInterval = runtime.cell("tracing.zipkin.flush_interval_ms")
+        config.flushSpansMin = runtime.cell("tracing.zipkin.min_flush_spans")
+        config.requestTimeout = runtime.cell("tracing.zipkin.request_timeout")
+        config.spansMax = .max
+        config.service = arena.text(compilation.bootstrap.node.cluster)
+        config.has128BitIDs = message.traceID128Bit
+        config.sharesContext = message.hasSharedSpanContext ? message.sharedSpanContext.value : true
+        config.splitsSpans = message.splitSpansForRequest
+        config.usesW3C = message.traceContextOption == .useB3WithW3CPropagation
+        guard payload(message, place, &config) else { return nil }
+        return collector(message, place, &config) ? config : nil
+    }
+
+    private func payload(_ message: ZipkinConfig, _ place: Place, _ config: inout TracerConfig) -> Bool {
+        switch message.collectorEndpointVersion {
+        case .httpJson: config.payload = .zipkinJSON
+        case .httpProto: config.payload = .zipkinProto
+        default:
+            diagnostics.error(
+                place.at("collector_endpoint_version"), "collector_endpoint_version must be HTTP_JSON or HTTP_PROTO",
+                expected: "HTTP_JSON or HTTP_PROTO")
+            return false
+        }
+        return true
+    }
+
+    private func collector(_ message: ZipkinConfig, _ place: Place, _ config: inout TracerConfig) -> Bool {
+        if message.hasCollectorService {
+            let uri = message.collectorService.httpUri
+            let at = place.at("collector_service")
+            unsafe config.target = unsafe target(uri.cluster, timeoutMs: 5000, at.at("http_uri").at("cluster"))
+            let (host, path) = split(uri.uri, cluster: uri.cluster)
+            config.host = arena.text(host)
+            config.path = arena.text(path)
+            config.headers = HeaderMutationCompiler(compilation: compilation, part: part)
+                .additions(message.collectorService.requestHeadersToAdd, at, field: "request_headers_to_add")
+            return unsafe config.target != nil
+        }
+        guard !message.collectorCluster.isEmpty else {
+            diagnostics.error(place, "Either collector_cluster or collector_service must be specified")
+            return false
+        }
+        guard !message.collectorEndpoint.isEmpty else {
+            diagnostics.error(place, "collector_endpoint must be specified when using collector_cluster")
+            return false
+        }
+        unsafe config.target = unsafe target(message.collectorCluster, timeoutMs: 5000, place.at("collector_cluster"))
+        config.host = arena.text(message.collectorHostname.isEmpty ? message.collectorCluster : message.collectorHostname)
+        config.path = arena.text(message.collectorEndpoint)
+        return unsafe config.target != nil
+    }
+}

@@ -1,0 +1,197 @@
+// The spans of a stream: begun with the request, told to the upstream with each try, recorded at the end.
+//
+// `startTrace` (the head is here) → `traceAttempt` (a host was chosen) → `endAttempt` (the try is over) … → `endTrace`.
+// A stream whose listener does not trace takes one branch at the beginning and one at the end.
+
+import Primitives
+import Routing
+import Stats
+import Transport
+import Upstream
+import Wire
+
+extension Worker {
+    // MARK: The request's span
+
+    // HOT: per message.
+    func startTrace(_ stream: StreamPointer, _ config: UnsafePointer<TracingConfig>) {
+        guard let tracer = unsafe config.pointee.tracer,
+            let connection = unsafe connections.slab[stream.pointee.downstream]
+        else { return }
+        let part = unsafe stream.pointee.pinnedPart != .max ? stream.pointee.pinnedPart : connection.pointee.owner
+        var state = unsafe TraceState(config: config, tracer: tracer, part: part, context: SpanContext())
+        // What the caller says of its trace cannot be read: the request has no span (Envoy).
+        guard unsafe tracer.pointee.isZipkin ? startZipkin(stream, &state) : startW3C(stream, &state) else { return }
+        guard let (handle, trace) = unsafe tracing.traces.allocate() else { return }
+        unsafe trace.initialize(to: state)
+        unsafe stream.pointee.trace = handle
+        unsafe nameOperation(stream, trace)
+    }
+
+    private func startW3C(_ stream: StreamPointer, _ trace: inout TraceState) -> Bool {
+        let tracer = unsafe trace.tracer
+        let isTraced = unsafe stream.pointee.traceReason != .notTraceable
+        guard let text = unsafe stream.pointee.request.value(of: .traceparent) else {
+            trace.context = unsafe freshContext(tracer, isTraced: isTraced)
+            return true
+        }
+        guard let caller = W3CTraceContext.parse(text) else { return false }
+        trace.context = caller
+        trace.context.parent = caller.span
+        trace.context.hasParent = true
+        trace.context.span = random.next()
+        trace.context.isSampled = unsafe samples(tracer, trace.context, caller: caller, isTraced: isTraced)
+        unsafe joinTracestate(stream)
+        if let at = unsafe stream.pointee.request.index(of: .tracestate) {
+            trace.tracestate = unsafe stream.pointee.request.field(at).value
+        }
+        return true
+    }
+
+    private func freshContext(_ tracer: UnsafePointer<TracerConfig>, isTraced: Bool) -> SpanContext {
+        var context = SpanContext()
+        context.traceHigh = random.next()
+        context.traceLow = random.next()
+        context.span = random.next()
+        context.isSampled = unsafe samples(tracer, context, caller: nil, isTraced: isTraced)
+        return context
+    }
+
+    /// Whether the span is recorded. As Envoy does it: a sampler of one's own decides alone, without regard to the request's
+    /// reason; the caller's decision, and the sampler below `parent_based`, hold for traced requests only.
+    private func samples(
+        _ tracer: UnsafePointer<TracerConfig>, _ context: SpanContext, caller: SpanContext?, isTraced: Bool
+    ) -> Bool {
+        let sampler = unsafe tracer.pointee.sampler
+        if sampler.kind == .none || sampler.followsParent {
+            guard isTraced else { return false }
+            if let caller { return caller.isSampled }
+        }
+        switch sampler.kind {
+        case .none, .alwaysOn: return true
+        // The first eight bytes of the id, as a little-endian number (Envoy).
+        case .ratio: return sampler.fraction.holds(context.traceHigh.byteSwapped)
+        }
+    }
+
+    /// Fields of one name are one list (W3C Trace Context §3.3.1).
+    private func joinTracestate(_ stream: StreamPointer) {
+        guard let first = unsafe stream.pointee.request.index(of: .tracestate) else { return }
+        while let at = unsafe stream.pointee.request.index(of: .tracestate, from: first + 1) {
+            let value = unsafe stream.pointee.request.value(at)
+            unsafe append(stream, .tracestate, value, separator: ",")
+            unsafe stream.pointee.request.remove(at: at)
+        }
+    }
+
+    /// What the span is called: the route's decorator says so, or the neighbour in front of us.
+    private func nameOperation(_ stream: StreamPointer, _ trace: UnsafeMutablePointer<TraceState>) {
+        if let decorator = unsafe stream.pointee.route?.pointee.decorator {
+            unsafe trace.pointee.operation = unsafe decorator.pointee.operation
+            if unsafe decorator.pointee.propagates { unsafe trace.pointee.decorated = unsafe decorator.pointee.operation }
+        }
+        if unsafe trace.pointee.config.pointee.isEgress {
+            if unsafe !trace.pointee.decorated.isEmpty {
+                unsafe stream.pointee.request.set(.xEnvoyDecoratorOperation, trace.pointee.decorated)
+            }
+        } else if let at = unsafe stream.pointee.request.index(of: .xEnvoyDecoratorOperation) {
+            let told = unsafe stream.pointee.request.field(at).value
+            if !told.isEmpty {
+                unsafe trace.pointee.toldOperation = told
+                unsafe trace.pointee.decorated = .empty
+            }
+            unsafe stream.pointee.request.remove(.xEnvoyDecoratorOperation)
+        }
+    }
+
+    // HOT: per message.
+    /// The response's head goes out: which operation it was is told to the client, or by the server.
+    func traceResponse(_ stream: StreamPointer) {
+        guard let trace = unsafe tracing.traces[stream.pointee.trace] else { return }
+        if unsafe trace.pointee.config.pointee.isEgress {
+            guard let told = unsafe stream.pointee.response.value(of: .xEnvoyDecoratorOperation) else { return }
+            if !told.isEmpty { unsafe trace.pointee.toldOperation = unsafe stream.pointee.request.store(told) }
+            unsafe stream.pointee.response.remove(.xEnvoyDecoratorOperation)
+        } else if unsafe !trace.pointee.decorated.isEmpty {
+            unsafe stream.pointee.response.set(.xEnvoyDecoratorOperation, trace.pointee.decorated)
+        }
+    }
+
+    // HOT: per message.
+    /// The stream is over.
+    func endTrace(_ stream: StreamPointer) {
+        guard let trace = unsafe tracing.traces[stream.pointee.trace] else { return }
+        unsafe endAttempt(stream)
+        if unsafe trace.pointee.context.isSampled, unsafe trace.pointee.tracer.pointee.target != nil {
+            unsafe recordRequest(stream, trace)
+        }
+        unsafe tracing.traces.free(stream.pointee.trace)
+        unsafe stream.pointee.trace = .none
+    }
+
+    // MARK: The span of a try
+
+    // HOT: per message.
+    /// A host was chosen: the head says which span is the parent of what the server does.
+    func traceAttempt(_ stream: StreamPointer) {
+        guard let trace = unsafe tracing.traces[stream.pointee.trace] else { return }
+        var context = unsafe trace.pointee.context
+        if unsafe trace.pointee.hasAttempt {
+            // The same try on another connection, after a keep-alive race.
+            context = unsafe trace.pointee.attempt
+        } else if unsafe trace.pointee.config.pointee.spawnsUpstream {
+            context.parent = context.span
+            context.hasParent = true
+            context.span = random.next()
+            unsafe trace.pointee.hasAttempt = true
+            unsafe trace.pointee.attempt = context
+            unsafe trace.pointee.attemptStartNs = nowNs
+            unsafe trace.pointee.attemptNumber = unsafe stream.pointee.attempt
+            unsafe trace.pointee.attemptStatus = 0
+            unsafe trace.pointee.attemptFlags = []
+            unsafe trace.pointee.attemptFailure = .empty
+        }
+        if unsafe trace.pointee.tracer.pointee.isZipkin {
+            unsafe injectB3(context, trace, stream)
+        } else {
+            unsafe inject(context, trace.pointee.tracestate, stream)
+        }
+    }
+
+    private func inject(_ context: SpanContext, _ tracestate: Span32, _ stream: StreamPointer) {
+        guard let (span, base) = unsafe stream.pointee.request.extend(W3CTraceContext.length) else { return }
+        unsafe W3CTraceContext.write(context, base)
+        unsafe setText(.traceparent, span, stream)
+        // Envoy sends the field without a value too.
+        unsafe setText(.tracestate, tracestate, stream)
+    }
+
+    /// The field goes to the end of the head, where Envoy puts it.
+    func setText(_ id: HeaderID, _ value: Span32, _ stream: StreamPointer) {
+        unsafe stream.pointee.request.remove(id)
+        let name = unsafe stream.pointee.request.store(Bytes(id.name))
+        guard unsafe stream.pointee.request.fits else { return }
+        unsafe stream.pointee.request.append(name: name, value: value, id: id)
+    }
+
+    /// The server has answered the try.
+    func noteAttempt(_ stream: StreamPointer, status: UInt16) {
+        if let trace = unsafe tracing.traces[stream.pointee.trace] { unsafe trace.pointee.attemptStatus = status }
+    }
+
+    /// The try was reset.
+    func noteAttempt(_ stream: StreamPointer, failure: StaticString, flags: ResponseFlags) {
+        guard let trace = unsafe tracing.traces[stream.pointee.trace] else { return }
+        unsafe trace.pointee.attemptFailure = Bytes(failure)
+        unsafe trace.pointee.attemptFlags = flags
+    }
+
+    /// The try is over, whatever came of it.
+    func endAttempt(_ stream: StreamPointer) {
+        guard let trace = unsafe tracing.traces[stream.pointee.trace], unsafe trace.pointee.hasAttempt else { return }
+        unsafe trace.pointee.hasAttempt = false
+        if unsafe trace.pointee.attempt.isSampled, unsafe trace.pointee.tracer.pointee.target != nil {
+            unsafe recordAttempt(stream, trace)
+        }
+    }
+}
