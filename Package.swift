@@ -97,7 +97,7 @@ let package = Package(
             swiftSettings: common, linkerSettings: linking + exportingNothing),
 
         // Tests.
-        .target(name: "TestSupport", dependencies: ["CNghttp2"], path: "Tests/TestSupport", exclude: ["Protos"], swiftSettings: plain),
+        .target(name: "TestSupport", dependencies: ["CNghttp2"], path: "Tests/TestSupport", exclude: ["Collector", "Protos"], swiftSettings: plain),
         tests("Primitives", ["CMartlet"]), tests("Stats"), tests("Ring"), tests("Wire", ["CNghttp2", "TestSupport"]), tests("Transport", ["TestSupport", "COpenSSL"]), tests("Routing"),
         tests("Upstream", ["TestSupport"]), tests("Pipeline", ["TestSupport", "CLiburing", "CNghttp2"]), tests("EnvoyAPI", ["CEnvoyAPI"], exclude: ["check_descriptors.py"]),
         tests("Extensions", ["Pipeline", "TestSupport", "Control"]), tests("Control", ["Extensions", "TestSupport", "CMartlet"], exclude: ["Compile/mistakes.txt"]), tests("Matching"),

@@ -9,6 +9,7 @@ package struct AdminRequest {
     package var body: [UInt8]
     /// `accept`, all of it.
     package var accept = ""
+    /// The authority that was asked, with its port.
     package var host = ""
     package var origin = ""
     package var ifNoneMatch = ""
@@ -33,9 +34,10 @@ package struct AdminRequest {
     /// A browser sends it for a page of another site. Clients that are no browsers send no `origin`.
     package var isFromAnotherSite: Bool {
         if fetchSite == "cross-site" || fetchSite == "same-site" { return true }
-        guard !origin.isEmpty else { return false }
-        let scheme = origin.hasPrefix("http://") ? 7 : origin.hasPrefix("https://") ? 8 : origin.count
-        return origin.dropFirst(scheme) != host
+        if origin.isEmpty { return false }
+        // `null` is a page that does not say where it is from.
+        guard let scheme = ["http://", "https://"].first(where: { origin.hasPrefix($0) }) else { return true }
+        return origin.dropFirst(scheme.count) != host
     }
 
     /// RFC 6750 §2.1. As many steps for a wrong token as for the right one.

@@ -73,7 +73,7 @@ final class AdminFilter: HTTPFilter {
         }
         request.authorization = text(.authorization)
         request.fetchSite = text(named: "sec-fetch-site")
-        request.host = text(.host)
+        request.host = unsafe String(stream.pointee.request.text(stream.pointee.request.authority))
         request.origin = text(.origin)
         request.ifNoneMatch = unsafe stream.pointee.request.value(named: Bytes("if-none-match" as StaticString)).map { String($0) } ?? ""
         let response = handler.answer(request)

@@ -55,6 +55,7 @@ struct MirrorCompiler {
         var mirror = unsafe MirrorConfig(target: part.arena.store(target))
         if message.hasRuntimeFraction { mirror.fraction = compilation.runtime(part).fraction(message.runtimeFraction) }
         mirror.addsSuffix = !message.disableShadowHostSuffixAppend
+        if message.hasTraceSampled { mirror.isTraceSampled = message.traceSampled.value }
         mirror.hostRewrite = part.arena.text(message.hostRewriteLiteral)
         mirror.mutations = HeaderMutationCompiler(compilation: compilation, part: part)
             .steps(message.requestHeadersMutations, place, field: "request_headers_mutations")

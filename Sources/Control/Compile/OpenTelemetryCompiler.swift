@@ -24,13 +24,15 @@ extension TracerCompiler {
         config.flushSpansMin = runtime.cell("tracing.opentelemetry.min_flush_spans")
         if message.hasMaxCacheSize { config.spansMax = Int(message.maxCacheSize.value) }
         config.userAgent = arena.text("OTel-OTLP-Exporter-Envoy/" + compilation.environment.version)
-        if message.hasGrpcService, message.hasHTTPService {
+        guard message.hasGrpcService != message.hasHTTPService else {
             diagnostics.error(
-                place, "OpenTelemetry Tracer cannot have both gRPC and HTTP exporters configured. OpenTelemetry tracer will be disabled.",
+                place, "OpenTelemetry Tracer must have exactly one of gRPC, HTTP, or custom exporter configured.",
                 expected: "grpc_service or http_service")
-        } else if message.hasGrpcService {
+            return config
+        }
+        if message.hasGrpcService {
             grpc(message.grpcService, place.at("grpc_service"), &config)
-        } else if message.hasHTTPService {
+        } else {
             http(message.httpService, place.at("http_service"), &config)
         }
         resource(message, place, &config)
@@ -42,7 +44,7 @@ extension TracerCompiler {
         let service = message.envoyGrpc
         config.payload = .otlpGRPC
         let timeoutMs = message.hasTimeout ? message.timeout.milliseconds : 0
-        unsafe config.target = unsafe target(service.clusterName, timeoutMs: timeoutMs, place.at("envoy_grpc").at("cluster_name"))
+        unsafe config.target = unsafe target(service.clusterName, timeoutMs: timeoutMs, place.at("envoy_grpc").at("cluster_name"), missing: unknown(service.clusterName))
         config.path = arena.text("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
         config.host = arena.text(service.authority.isEmpty ? service.clusterName : service.authority)
         let headers = message.initialMetadata.map { header in
@@ -57,12 +59,19 @@ extension TracerCompiler {
     private func http(_ message: Envoy_Config_Core_V3_HttpService, _ place: Place, _ config: inout TracerConfig) {
         let uri = message.httpUri
         config.payload = .otlpHTTP
-        unsafe config.target = unsafe target(uri.cluster, timeoutMs: uri.timeout.milliseconds, place.at("http_uri").at("cluster"))
+        unsafe config.target = unsafe target(uri.cluster, timeoutMs: uri.timeout.milliseconds, place.at("http_uri").at("cluster"), missing: unknown(uri.cluster))
         let (host, path) = split(uri.uri, cluster: uri.cluster)
         config.host = arena.text(host)
         config.path = arena.text(path)
         config.headers = HeaderMutationCompiler(compilation: compilation, part: part)
             .additions(message.requestHeadersToAdd, place, field: "request_headers_to_add")
+    }
+
+    /// Envoy accepts it and never sends anything.
+    private func unknown(_ cluster: String) -> (Diagnostics, Place) -> Void {
+        { diagnostics, place in
+            diagnostics.warning(place, "envoy.tracers.opentelemetry: unknown cluster '\(cluster)': no span is sent")
+        }
     }
 
     // MARK: Resource

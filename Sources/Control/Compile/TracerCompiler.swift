@@ -42,14 +42,11 @@ struct TracerCompiler {
         return unsafe arena.store(config)
     }
 
-    /// Where requests to the collector go. Nil after an error.
-    func target(_ cluster: String, timeoutMs: UInt64, _ place: Place) -> UnsafePointer<RouteConfig>? {
-        guard compilation.clusterNames.contains(cluster) else {
-            diagnostics.error(
-                place, "unknown cluster '\(cluster)'", expected: "the name of a cluster",
-                suggestion: nearestName(cluster, compilation.clusterNames))
-            return nil
-        }
+    /// Where requests to the collector go. A cluster that is not there: `missing` says what that is.
+    func target(
+        _ cluster: String, timeoutMs: UInt64, _ place: Place, missing: (Diagnostics, Place) -> Void
+    ) -> UnsafePointer<RouteConfig> {
+        if !compilation.clusterNames.contains(cluster) { missing(diagnostics, place) }
         let slot = part.slot(compilation.environment.clusterSlots, cluster)
         return unsafe CallTarget.make(cluster: slot, name: cluster, timeoutMs: timeoutMs, in: arena)
     }

@@ -41,25 +41,30 @@ extension TracerCompiler {
         if message.hasCollectorService {
             let uri = message.collectorService.httpUri
             let at = place.at("collector_service")
-            unsafe config.target = unsafe target(uri.cluster, timeoutMs: 5000, at.at("http_uri").at("cluster"))
+            unsafe config.target = unsafe target(uri.cluster, timeoutMs: 5000, at.at("http_uri").at("cluster"), missing: unknown(uri.cluster))
             let (host, path) = split(uri.uri, cluster: uri.cluster)
             config.host = arena.text(host)
             config.path = arena.text(path)
             config.headers = HeaderMutationCompiler(compilation: compilation, part: part)
                 .additions(message.collectorService.requestHeadersToAdd, at, field: "request_headers_to_add")
-            return unsafe config.target != nil
+            return true
         }
-        guard !message.collectorCluster.isEmpty else {
-            diagnostics.error(place, "Either collector_cluster or collector_service must be specified")
+        guard !message.collectorCluster.isEmpty, !message.collectorEndpoint.isEmpty else {
+            diagnostics.error(
+                place, "collector_cluster and collector_endpoint must be specified when not using collector_service")
             return false
         }
-        guard !message.collectorEndpoint.isEmpty else {
-            diagnostics.error(place, "collector_endpoint must be specified when using collector_cluster")
-            return false
-        }
-        unsafe config.target = unsafe target(message.collectorCluster, timeoutMs: 5000, place.at("collector_cluster"))
+        unsafe config.target = unsafe target(message.collectorCluster, timeoutMs: 5000, place.at("collector_cluster"), missing: unknown(message.collectorCluster))
         config.host = arena.text(message.collectorHostname.isEmpty ? message.collectorCluster : message.collectorHostname)
         config.path = arena.text(message.collectorEndpoint)
-        return unsafe config.target != nil
+        return true
+    }
+
+    private func unknown(_ cluster: String) -> (Diagnostics, Place) -> Void {
+        { [names = compilation.clusterNames] diagnostics, place in
+            diagnostics.error(
+                place, "envoy.tracers.zipkin: unknown cluster '\(cluster)'", expected: "the name of a cluster",
+                suggestion: nearestName(cluster, names))
+        }
     }
 }

@@ -149,6 +149,7 @@ extension Worker {
         guard unsafe !call.pointee.isDestroyed else { return }
         unsafe call.pointee.isDestroyed = true
         activeCalls &-= 1
+        if unsafe call.pointee.trace != .none { unsafe endTrace(call) }
         unsafe releaseUpstream(call)
         if let state = unsafe callState(call) {
             unsafe unlink(call, state)

@@ -40,6 +40,10 @@ extension Worker {
         unsafe export(span, trace)
     }
 
+    /// gRPC's codes that are errors of the server's (OpenTelemetry's conventions), and those that Envoy's `error` means.
+    private static let grpcServerErrors: UInt64 = 1 << 2 | 1 << 4 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 15
+    private static let grpcErrors: UInt64 = grpcServerErrors | 1 << 8
+
     private func requestName(_ span: SpanScratch, _ stream: StreamPointer, _ trace: UnsafeMutablePointer<TraceState>) {
         let told = unsafe stream.pointee.request.text(trace.pointee.toldOperation)
         let operation = unsafe told.isEmpty ? trace.pointee.operation : told
@@ -89,7 +93,11 @@ extension Worker {
     private func grpcTags(_ span: SpanScratch, _ head: MessageHead) {
         if let status = head.value(of: .grpcStatus) {
             span.tag("grpc.status_code", status)
-            if let code = status.decimal, code != 0 { span.tag("error", "true") }
+            if let code = status.decimal, code != 0 {
+                let bit: UInt64 = code < 64 ? 1 << code : 0
+                if bit & Worker.grpcErrors != 0 { span.tag("error", "true") }
+                if span.kind == .client || bit & Worker.grpcServerErrors != 0 { span.isError = true }
+            }
         }
         if let message = head.value(named: Bytes("grpc-message" as StaticString)) { span.tag("grpc.message", message) }
     }
@@ -109,11 +117,8 @@ extension Worker {
         // The client may take its time with the rest.
         let endNs = unsafe stream.pointee.upstreamEndNs
         span.endNs = unsafe (endNs >= trace.pointee.attemptStartNs ? endNs : nowNs) &+ toWall
-        span.setName { text in
-            text.put("router ")
-            if let cluster = unsafe cluster { unsafe text.put(cluster.pointee.name) }
-            text.put(" egress")
-        }
+        let source = unsafe formatSource(stream)
+        unsafe attemptName(span, stream, trace, source, cluster)
         let attempt = unsafe UInt64(trace.pointee.attemptNumber)
         if attempt > 1 { span.tag("retry.count", number: attempt &- 1) }
         let failure = unsafe trace.pointee.attemptFailure
@@ -123,6 +128,7 @@ extension Worker {
         } else if unsafe stream.pointee.upstreamEndNs < trace.pointee.attemptStartNs {
             span.tag("canceled", "true")
         }
+        if unsafe trace.pointee.attemptStatus != 0 { unsafe grpcResponseTags(span, stream) }
         let isSent = unsafe stream.pointee.requestHeadSent
         span.tag("http.protocol", unsafe !isSent ? "-" : stream.pointee.wantsHTTP2 ? "HTTP/2" : "HTTP/1.1")
         if let host = unsafe hosts[stream.pointee.host] {
@@ -133,10 +139,27 @@ extension Worker {
             }
         }
         unsafe sharedTags(
-            span, stream, formatSource(stream), trace, cluster: cluster, status: trace.pointee.attemptStatus,
+            span, stream, source, trace, cluster: cluster, status: trace.pointee.attemptStatus,
             flags: trace.pointee.attemptFlags, isWhole: false)
-        if unsafe trace.pointee.attemptStatus != 0 { unsafe grpcResponseTags(span, stream) }
         unsafe export(span, trace)
+    }
+
+    private func attemptName(
+        _ span: SpanScratch, _ stream: StreamPointer, _ trace: UnsafeMutablePointer<TraceState>, _ source: FormatSource,
+        _ cluster: UnsafePointer<ClusterConfig>?
+    ) {
+        if unsafe trace.pointee.isMirror { return span.setName { $0.put("mirror") } }
+        let route = unsafe stream.pointee.route?.pointee.tracing
+        if let format = unsafe route?.pointee.upstreamOperation ?? trace.pointee.config.pointee.upstreamOperation {
+            let name = formats.write(format, source, missing: .empty)
+            return span.setName { $0.put(name) }
+        }
+        let name = unsafe cluster?.pointee.name ?? .empty
+        span.setName { text in
+            text.put("router ")
+            text.put(name)
+            text.put(" egress")
+        }
     }
 
     // MARK: Both
@@ -154,9 +177,10 @@ extension Worker {
         let start = span.text.count
         putFlags(flags, &span.text)
         span.tag(Bytes("response_flags" as StaticString), from: start)
-        if unsafe trace.pointee.config.pointee.isVerbose { unsafe events(span, stream, trace, isWhole: isWhole) }
+        if unsafe trace.pointee.config.pointee.isVerbose && !trace.pointee.isMirror { unsafe events(span, stream, trace, isWhole: isWhole) }
         if status == 0 || status >= 500 { span.tag("error", "true") }
-        span.isError = status >= 500
+        if status >= (span.kind == .client ? 400 : 500) { span.isError = true }
+        if unsafe trace.pointee.isMirror { return }
         let route = unsafe stream.pointee.route?.pointee.tracing
         unsafe customTags(span, stream, source, route?.pointee.tags ?? trace.pointee.config.pointee.tags)
     }

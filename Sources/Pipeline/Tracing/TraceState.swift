@@ -49,6 +49,8 @@ package struct TraceState {
     package var context: SpanContext
     /// The trace's id has 64 bits (Zipkin).
     var isShort = false
+    /// Of a mirrored request: its one span is the try's.
+    var isMirror = false
     /// The caller's `tracestate`, in the request head's text.
     var tracestate = Span32()
     /// Name of the span where it is not the default: the decorator's, or, in the request head's text, a neighbour's.

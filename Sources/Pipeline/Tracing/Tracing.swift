@@ -84,8 +84,13 @@ extension Worker {
         }
     }
 
-    /// What the span is called: the route's decorator says so, or the neighbour in front of us.
+    /// What the span is called: the neighbour in front of us says so, the configured format, or the route's decorator.
     private func nameOperation(_ stream: StreamPointer, _ trace: UnsafeMutablePointer<TraceState>) {
+        let route = unsafe stream.pointee.route?.pointee.tracing
+        if let format = unsafe route?.pointee.operation ?? trace.pointee.config.pointee.operation {
+            let name = unsafe formatted(format, stream)
+            unsafe trace.pointee.toldOperation = unsafe stream.pointee.request.store(name)
+        }
         if let decorator = unsafe stream.pointee.route?.pointee.decorator {
             unsafe trace.pointee.operation = unsafe decorator.pointee.operation
             if unsafe decorator.pointee.propagates { unsafe trace.pointee.decorated = unsafe decorator.pointee.operation }
@@ -122,7 +127,7 @@ extension Worker {
     func endTrace(_ stream: StreamPointer) {
         guard let trace = unsafe tracing.traces[stream.pointee.trace] else { return }
         unsafe endAttempt(stream)
-        if unsafe trace.pointee.context.isSampled, unsafe trace.pointee.tracer.pointee.target != nil {
+        if unsafe trace.pointee.context.isSampled && !trace.pointee.isMirror, unsafe trace.pointee.tracer.pointee.target != nil {
             unsafe recordRequest(stream, trace)
         }
         unsafe tracing.traces.free(stream.pointee.trace)
@@ -139,10 +144,8 @@ extension Worker {
         if unsafe trace.pointee.hasAttempt {
             // The same try on another connection, after a keep-alive race.
             context = unsafe trace.pointee.attempt
-        } else if unsafe trace.pointee.config.pointee.spawnsUpstream {
-            context.parent = context.span
-            context.hasParent = true
-            context.span = random.next()
+        } else if unsafe trace.pointee.config.pointee.spawnsUpstream || trace.pointee.isMirror {
+            if unsafe !trace.pointee.isMirror { adopt(&context) }
             unsafe trace.pointee.hasAttempt = true
             unsafe trace.pointee.attempt = context
             unsafe trace.pointee.attemptStartNs = nowNs
@@ -156,6 +159,28 @@ extension Worker {
         } else {
             unsafe inject(context, trace.pointee.tracestate, stream)
         }
+    }
+
+    /// The context of a child.
+    private func adopt(_ context: inout SpanContext) {
+        context.parent = context.span
+        context.hasParent = true
+        context.span = random.next()
+    }
+
+    /// A mirrored request has a span of its own below the request's.
+    func traceMirror(_ stream: StreamPointer, _ copy: StreamPointer, isSampled: Bool, part: UInt32) {
+        guard let trace = unsafe tracing.traces[stream.pointee.trace] else { return }
+        var state = unsafe TraceState(
+            config: trace.pointee.config, tracer: trace.pointee.tracer, part: part, context: trace.pointee.context)
+        adopt(&state.context)
+        if !isSampled { state.context.isSampled = false }
+        state.tracestate = unsafe trace.pointee.tracestate
+        state.isShort = unsafe trace.pointee.isShort
+        state.isMirror = true
+        guard let (handle, place) = unsafe tracing.traces.allocate() else { return }
+        unsafe place.initialize(to: state)
+        unsafe copy.pointee.trace = handle
     }
 
     private func inject(_ context: SpanContext, _ tracestate: Span32, _ stream: StreamPointer) {

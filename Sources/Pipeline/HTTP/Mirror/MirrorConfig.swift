@@ -13,6 +13,8 @@ package struct MirrorConfig: BitwiseCopyable {
     /// `host_rewrite_literal`; empty: none.
     package var hostRewrite = Bytes.empty
     package var mutations = FrozenArray<HeaderMutation>()
+    /// `trace_sampled`: false keeps its span from being recorded.
+    package var isTraceSampled = true
 
     package init(target: UnsafePointer<RouteConfig>) { unsafe self.target = unsafe target }
 }

@@ -46,6 +46,9 @@ extension Worker {
         }
         unsafe copy.pointee.requestLength = unsafe stream.pointee.requestLength
         unsafe copy.pointee.requestIsChunked = unsafe stream.pointee.requestIsChunked
+        if unsafe stream.pointee.trace != .none {
+            unsafe traceMirror(stream, copy, isSampled: mirror.pointee.isTraceSampled, part: connection.pointee.owner)
+        }
         let ends = unsafe stream.pointee.requestEndForwarded
         if ends {
             unsafe copy.pointee.requestEnded = true
