@@ -228,4 +228,27 @@ struct ConsoleInBrowserTests {
         let said = try browser.evaluate("document.getElementById('state').textContent", becomes: { $0 == "NO ANSWER" }, upToMs: 30_000)
         #expect(said == "NO ANSWER")
     }
+
+    /// Where commands need a token, the page asks for it and gives it.
+    @Test
+    func commandsWithAToken() throws {
+        let directory = TemporaryDirectory()
+        let token = directory.write("sesame\n", to: "token")
+        let admin = Admin(port: Ports.free())
+        let file = directory.write(Bootstrap(admin: admin.port, clusters: [Bootstrap.cluster("c", ports: [1])]).yaml, to: "martlet.yaml")
+        let process = try Binary.martlet().start(["-c", file, "--concurrency", "1", "--admin-token-file", token])
+        defer { process.kill() }
+        try #require(process.becomesReady(admin: admin.port), "\(process.output)")
+        let browser = try Browser()
+        try browser.open("http://127.0.0.1:\(admin.port)/#commands")
+        let asks = try browser.evaluate("document.querySelector('input[type=password]')?.closest('p').hidden", becomes: { $0 == "false" })
+        #expect(asks == "false")
+        _ = try browser.evaluate(
+            "(() => { const box = document.querySelector('input[type=password]'); box.value = 'sesame'; box.dispatchEvent(new Event('change')); })()")
+        let levels = try browser.evaluate("document.querySelector('.levels').textContent", becomes: { $0.contains("admin: ") })
+        #expect(levels.contains("admin: "))
+        _ = try browser.evaluate("[...document.querySelectorAll('main button')].find((one) => one.textContent === 'Fail').click()")
+        _ = try browser.evaluate("document.querySelector('#confirm button[value=yes]').click()")
+        #expect(wait(upToMs: 10_000) { !admin.isReady() })
+    }
 }

@@ -145,6 +145,6 @@ extension String {
             pieces.append(rest[..<range.lowerBound])
             rest = rest[range.upperBound...]
         }
-        return (pieces + [rest]).joined(separator: other[...])
+        return (pieces + [rest]).map { String($0) }.joined(separator: other)
     }
 }

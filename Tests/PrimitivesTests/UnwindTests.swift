@@ -25,7 +25,8 @@ struct UnwindTests {
     @Test
     func theProgramIsTheFirstModule() {
         let all = unsafe modules()
-        #expect(all.count > 3)
+        let count = unsafe all.count
+        #expect(count > 3)
         #expect(unsafe String(cString: all[0].path) == "/proc/self/exe")
         #expect(unsafe all.allSatisfy { unsafe $0.end > $0.start })
         #expect(unsafe all.contains { unsafe String(cString: $0.path).contains("libc.so") && $0.build_id_bytes == 20 })
@@ -86,7 +87,7 @@ struct UnwindTests {
         let addresses = (0..<600).map { UInt64($0 * 32) }
         var random = Random(state: 7)
         func look(_ bytes: [UInt8]) -> Int {
-            bytes.withUnsafeBufferPointer { buffer in
+            unsafe bytes.withUnsafeBufferPointer { buffer in
                 var file = unsafe martlet_symbol_file(bytes: buffer.baseAddress, count: buffer.count)
                 var symbols = unsafe [martlet_symbol](repeating: martlet_symbol(), count: addresses.count)
                 unsafe martlet_symbols_find(&file, addresses, addresses.count, &symbols)

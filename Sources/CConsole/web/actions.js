@@ -8,9 +8,12 @@ const levels = ["trace", "debug", "info", "warning", "error", "critical", "off"]
 export class Commands {
   constructor() {
     this.outcome = h("p", { class: "outcome", role: "status" });
+    /// Kept by this page alone, and shown once the admin has asked for it (`--admin-token-file`).
+    this.token = h("input", { type: "password", "aria-label": "Token for commands", placeholder: "token", autocomplete: "off", onchange: () => this.refresh() });
+    this.tokenLine = h("p", { class: "toolbar", hidden: true }, h("span", {}, "Commands need a token here: "), this.token);
     this.levels = h("div", { class: "levels mono" });
     this.runtime = h("div", { class: "mono" });
-    this.element = h("div", {}, h("h2", {}, "Commands"), this.outcome, h("div", { class: "actions" },
+    this.element = h("div", {}, h("h2", {}, "Commands"), this.outcome, this.tokenLine, h("div", { class: "actions" },
       this.health(), this.drain(), this.logging(), this.runtimeForm(), this.small()));
   }
 
@@ -80,7 +83,7 @@ export class Commands {
   async run(path, consequence) {
     if (!(await confirmed(`POST /${path.split("?")[0]}`, consequence))) return;
     try {
-      const answer = await ask(path, { method: "POST" });
+      const answer = await this.post(path);
       const text = (await answer.text()).trim();
       const first = text.split("\n")[0];
       this.outcome.className = "outcome " + (answer.ok ? "good" : "bad");
@@ -92,9 +95,17 @@ export class Commands {
     await this.refresh();
   }
 
+  async post(path) {
+    const token = this.token.value.trim();
+    const answer = await ask(path, { method: "POST", headers: token === "" ? {} : { authorization: `Bearer ${token}` } });
+    if (answer.status === 401) this.tokenLine.hidden = false;
+    return answer;
+  }
+
   async refresh() {
     try {
-      const logging = await ask("logging", { method: "POST" });
+      const logging = await this.post("logging");
+      if (!logging.ok) return;
       const lines = (await logging.text()).split("\n").slice(1).map((line) => line.trim()).filter(Boolean);
       replace(this.levels, lines.map((line) => h("div", {}, line)));
       const chosen = this.component.value;

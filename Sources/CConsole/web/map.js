@@ -46,7 +46,9 @@ export class FlowMap {
 
   column(kind, title, lit) {
     const nodes = this.graph.columns[kind];
-    const shown = nodes.slice(0, columnMax);
+    // Where not all have room, what is not well stands first.
+    const ranked = nodes.length > columnMax ? [...nodes].sort((a, b) => isWell(a) - isWell(b)) : nodes;
+    const shown = ranked.slice(0, columnMax);
     return h("section", { class: "column" }, h("h2", {}, `${title} (${nodes.length})`), shown.map((node) => this.node(node, lit)),
       nodes.length > shown.length && h("p", { class: "hint" }, `${nodes.length - shown.length} more: type a name above.`));
   }
@@ -82,4 +84,8 @@ export class FlowMap {
     });
     replace(this.links, lines.filter(Boolean));
   }
+}
+
+function isWell(node) {
+  return Number(node.health === "healthy" || node.health === "none");
 }

@@ -34,7 +34,7 @@ export const watched = [
   "^listener\\..*\\.(downstream_cx_(active|total|overflow|overload_reject)|downstream_global_cx_overflow|no_filter_chain_match|accept_paused" +
     "|ssl\\.(handshake|connection_error|fail_.*)|http\\..*\\.downstream_rq_[1-5]xx)$",
   "^tcp\\..*\\.downstream_cx_(total|rx_bytes_total|tx_bytes_total|no_route)$",
-  "^(server|listener_manager|cluster_manager|filesystem|martlet)\\.",
+  "^(server|listener_manager|cluster_manager|filesystem|martlet|tracing)\\.",
 ].join("|");
 
 export const watchedHistograms = "(downstream_rq_time|\\.upstream_rq_time)$";

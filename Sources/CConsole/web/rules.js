@@ -185,9 +185,15 @@ export const rules = {
     ["PRE_INITIALIZING", "INITIALIZING"].includes(now.data.state)
       ? [finding("process", "start", "warn", "not serving yet: names of clusters are looked up first", "Clusters of kind STRICT_DNS and LOGICAL_DNS wait for their first answer.")] : [],
 
+  threadsStuck: ({ before, now }) => grown(before, now, /^server\.(.+)\.watchdog_(?:mega_)?miss$/).map(([thread]) =>
+    finding("process", thread, "bad", "the thread did not answer its watchdog", "It was stuck in one turn: the log has its stack, the CPU profile says where time goes.")),
+
+  tracesDropped: ({ before, now }) => grown(before, now, /^tracing\.([^.]+)\.(?:spans_dropped|reports_dropped|reports_failed|reports_skipped_no_cluster)$/).map(([tracer, lost]) =>
+    finding("process", `tracing (${tracer})`, "warn", `${count(lost, "span or report", "spans or reports")} dropped`, "The collector does not answer, or is too slow. Requests are not held up by it.")),
+
   logsDropped: ({ before, now }) => {
-    const lost = (now.values.get("filesystem.write_dropped") ?? 0) - (before.values.get("filesystem.write_dropped") ?? 0);
-    if (lost <= 0) return [];
+    const lost = grown(before, now, /^(filesystem)\.write_dropped$/)[0]?.[1] ?? 0;
+    if (lost === 0) return [];
     return [finding("process", "access logs", "warn", `${count(lost, "line")} dropped`, "The disk is full or slower than the traffic. Requests are not held up by it.")];
   },
 };
@@ -213,6 +219,16 @@ export function findings(before, now) {
 
 function finding(kind, subject, severity, phrase, advice) {
   return { kind, subject, severity, phrase, advice };
+}
+
+/// What the first group of the pattern names, and by how much its statistics have grown together; those that have.
+function grown(before, now, pattern) {
+  const sums = new Map();
+  for (const [name, value] of now.values) {
+    const subject = pattern.exec(name)?.[1];
+    if (subject) sums.set(subject, (sums.get(subject) ?? 0) + Math.max(0, value - (before.values.get(name) ?? 0)));
+  }
+  return [...sums].filter(([, amount]) => amount > 0);
 }
 
 function responses(stats, prefix) {

@@ -116,6 +116,12 @@ rule("draining", [
 
 rule("notLive", [[{}, {}, { data: { state: "PRE_INITIALIZING" } }, ["process start warn: not serving yet: names of clusters are looked up first"]]], [[{}, {}, {}]]);
 
+rule("threadsStuck", [[{ "server.worker_0.watchdog_miss": 1 }, { "server.worker_0.watchdog_miss": 2, "server.main_thread.watchdog_miss": 0 }, {}, ["process worker_0 bad: the thread did not answer its watchdog"]]],
+  [[{ "server.worker_0.watchdog_miss": 1 }, { "server.worker_0.watchdog_miss": 1 }, {}]]);
+
+rule("tracesDropped", [[{}, { "tracing.zipkin.reports_failed": 2, "tracing.zipkin.spans_dropped": 1 }, {}, ["process tracing (zipkin) warn: 3 spans or reports dropped"]]],
+  [[{}, { "tracing.zipkin.spans_sent": 9 }, {}]]);
+
 rule("logsDropped", [[{}, { "filesystem.write_dropped": 3 }, {}, ["process access logs warn: 3 lines dropped"]]],
   [[{ "filesystem.write_dropped": 3 }, { "filesystem.write_dropped": 3 }, {}]]);
 
