@@ -25,7 +25,7 @@ package final class StatRegistry {
     private var liveGenerations: [UInt32] = []
     /// Scopes retired so far.
     private(set) var retireCount = 0
-    let prometheus = PrometheusIndex()
+    private var prometheus = PrometheusIndex()
     /// There once something is sent to sinks.
     var latch: StatLatch?
     private var freeSlots: [UInt32] = []
@@ -257,6 +257,12 @@ package final class StatRegistry {
     }
 
     // MARK: inside
+
+    /// For an answer that begins, which keeps it to its end.
+    func prometheusIndex() -> PrometheusIndex {
+        if prometheus.isStale(self) { prometheus = PrometheusIndex() }
+        return prometheus
+    }
 
     /// Neither retired nor recycled.
     func isLive(_ ref: StatScopeRef) -> Bool {

@@ -58,7 +58,8 @@ struct AdminAccessTests {
         }
         #expect(ask(peer.metrics, "POST", "/stats")?.status == 405)
         #expect(ask(peer.admin, "GET", "/certs")?.status == 200)
-        #expect(peer.admin.stats(matching: "^http.metrics.downstream_rq_2xx$") == ["http.metrics.downstream_rq_2xx": 3])
+        let counter = "http.metrics.downstream_rq_2xx"
+        #expect(wait(upToMs: 10_000) { peer.admin.stats(matching: "^\(counter)$") == [counter: 3] })
     }
 
     @Test func wrongOptionsAreRefused() throws {
@@ -122,7 +123,8 @@ struct AdminAccessTests {
         let long = "/stats?filter=" + String(repeating: "a", count: 200_000)
         let status = ask(peer.admin, "GET", long)?.status
         #expect(status == nil || status == 431 || status == 400)
-        #expect(ask(peer.admin, "GET", "/stats?filter=" + String(repeating: "(a%2B)*", count: 2_000))?.status == 200)
+        let groups = ask(peer.admin, "GET", "/stats?filter=" + String(repeating: "(a%2B)*", count: 2_000))?.status
+        #expect(groups == 200 || groups == 400)
         #expect(ask(peer.admin, "GET", "/stats?" + String(repeating: "a&", count: 20_000))?.status == 200)
         #expect(peer.process.exitStatus() == nil && peer.admin.isReady())
     }

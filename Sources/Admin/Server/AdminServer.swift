@@ -92,6 +92,7 @@ package final class AdminServer {
         unsafe http.filterChainSpec = unsafe UnsafeRawPointer(Unmanaged.passUnretained(spec).toOpaque())
         var listener = ListenerConfig()
         listener.part = UInt32(slots.count)
+        listener.slot = UInt32(slots.count)
         listener.name = arena.text(name)
         listener.stats = stats.scope("listener.\(name).", AdminListenerStat.self).base
         let main = stats.scope("listener.\(name).main_thread.", ListenerWorkerStat.self).base

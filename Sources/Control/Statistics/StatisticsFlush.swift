@@ -60,7 +60,9 @@ package final class StatisticsFlush {
     /// The process ends: a last flush, in one go.
     func finish(limitMs: Int) {
         guard !sinks.isEmpty else { return }
-        if !isRunning { begin() }
+        // One that is on its way has passed by what came meanwhile: another follows.
+        while isRunning { step() }
+        begin()
         while isRunning { step() }
         for sink in sinks { sink.finish(limitMs: limitMs) }
     }

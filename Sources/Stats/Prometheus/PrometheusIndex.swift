@@ -74,8 +74,6 @@ final class PrometheusIndex {
     }
 
     private func begin(_ registry: StatRegistry) {
-        // As many scopes went as there were: their labels would pile up.
-        if isBuilt, registry.retireCount - retiresAtBuild > max(1024, scopeCount) { forget() }
         if codedRetires != registry.retireCount {
             codedRetires = registry.retireCount
             let before = coded.prefix(codedAt).count { !registry.isLive($0.scope) }
@@ -89,15 +87,9 @@ final class PrometheusIndex {
         scopeCount = created.count
     }
 
-    private func forget() {
-        isBuilt = false
-        (created, createdAt, batch, batchAt, coded, codedAt) = ([], 0, [], 0, [], 0)
-        for section in Section.allCases {
-            families[section.rawValue] = []
-            byName[section.rawValue] = [:]
-        }
-        knownCodes = [:]
-        (labelStore, labelEnds) = ([], [0])
+    /// As many scopes went as there were: their labels would pile up. An answer on its way keeps its index.
+    func isStale(_ registry: StatRegistry) -> Bool {
+        isBuilt && registry.retireCount - retiresAtBuild > max(1024, scopeCount)
     }
 
     // MARK: scopes

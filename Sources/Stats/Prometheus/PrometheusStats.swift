@@ -3,6 +3,7 @@
 /// encoder of the format that was asked for. Time is looked at every few lines, whatever they cost.
 struct PrometheusStats {
     private let query: StatsQuery
+    private let index: PrometheusIndex
     private var sections: [PrometheusIndex.Section]
     private var isIndexed = false
     /// Families of the section at hand, as they were when it began.
@@ -14,8 +15,9 @@ struct PrometheusStats {
     private var encoder: PrometheusEncoder
     private var name: [UInt8] = []
 
-    init(_ query: StatsQuery) {
+    init(_ registry: StatRegistry, _ query: StatsQuery) {
         self.query = query
+        index = registry.prometheusIndex()
         sections = PrometheusIndex.Section.allCases.filter {
             switch $0 {
             case .counters: query.types == .all || query.types == .counters
@@ -31,7 +33,6 @@ struct PrometheusStats {
     mutating func write(
         _ registry: StatRegistry, _ out: inout OutputBuffer, bytesMax: Int, _ time: inout RenderingTime
     ) -> Bool {
-        let index = registry.prometheus
         if !isIndexed {
             guard index.update(registry, { time.isOver() }) else { return true }
             isIndexed = true
@@ -56,7 +57,7 @@ struct PrometheusStats {
             // A few dozen lines between two looks at the clock.
             let end = min(entries.count, nextEntry + 32)
             while nextEntry < end, out.count < bytesMax {
-                write(registry, index, entries[nextEntry], &out)
+                write(registry, entries[nextEntry], &out)
                 nextEntry += 1
             }
             if nextEntry == entries.count {
@@ -68,9 +69,7 @@ struct PrometheusStats {
         return true
     }
 
-    private mutating func write(
-        _ registry: StatRegistry, _ index: PrometheusIndex, _ entry: PrometheusEntry, _ out: inout OutputBuffer
-    ) {
+    private mutating func write(_ registry: StatRegistry, _ entry: PrometheusEntry, _ out: inout OutputBuffer) {
         guard registry.isLive(entry.scope), isWanted(registry, entry) else { return }
         switch entry.kind {
         case .counter, .gauge, .gaugeMax, .code, .codeClass, .completed, .unknown:

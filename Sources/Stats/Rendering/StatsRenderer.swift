@@ -18,7 +18,7 @@ package struct StatsRenderer: ~Copyable {
         switch query.format {
         case .text: text = TextStats(registry, query)
         case .json: json = JSONStats(registry, query)
-        case .prometheus, .prometheusProtobuf: prometheus = PrometheusStats(query)
+        case .prometheus, .prometheusProtobuf: prometheus = PrometheusStats(registry, query)
         }
     }
 

@@ -112,6 +112,27 @@ import Testing
         #expect(lines().filter { $0.contains("remaining_cx") } == [])
     }
 
+    /// So many scopes went that the index is made anew, in the middle of an answer that was begun with the old one.
+    @Test func anAnswerKeepsItsIndex() {
+        for i in 0..<40 { _ = registry.scope("cluster.stays\(i).", ClusterStat.self) }
+        _ = lines()
+        var query = StatsQuery()
+        query.format = .prometheus
+        var renderer = StatsRenderer(registry, query)
+        var bytes: [UInt8] = []
+        for _ in 0..<20 {
+            let more = renderer.next(maxBytes: 500) { span in for at in span.indices { bytes.append(span[at]) } }
+            #expect(more)
+        }
+        for round in 0..<1_500 { registry.retire(registry.scope("cluster.c\(round).", CircuitBreakerRemainingStat.self).ref) }
+        registry.recycle(registry.retiredScopes())
+        #expect(lines().contains { $0.hasPrefix("envoy_cluster_bind_errors{") })
+        while renderer.next(maxBytes: 500, { span in for at in span.indices { bytes.append(span[at]) } }) {}
+        let total = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+            .filter { $0.hasPrefix("envoy_cluster_upstream_rq_total{") }
+        #expect(total.count == 40)
+    }
+
     /// What the matcher rejects has no line, codes of responses included.
     @Test func rejectedOnesHaveNoLine() {
         registry.accept { !string($0).contains("2") && !string($0).hasSuffix("bind_errors") }
