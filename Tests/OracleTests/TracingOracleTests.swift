@@ -24,6 +24,10 @@ struct TracingOracleTests {
             description: "otlp, always_on",
             provider: TracedConfiguration.overGRPC + ", sampler: " + TracedConfiguration.sampler("always_on")),
         Setting(
+            description: "otlp, always_on, a hop",
+            provider: TracedConfiguration.overGRPC + ", sampler: " + TracedConfiguration.sampler("always_on"),
+            tracing: "spawn_upstream_span: true"),
+        Setting(
             description: "otlp, parent_based of a ratio",
             provider: TracedConfiguration.overGRPC + ", sampler: "
                 + TracedConfiguration.sampler(
@@ -32,7 +36,7 @@ struct TracingOracleTests {
         Setting(
             description: "otlp, a ratio",
             provider: TracedConfiguration.overGRPC + ", sampler: "
-                + TracedConfiguration.sampler("trace_id_ratio_based", "sampling_percentage: {numerator: 50}")),
+                + TracedConfiguration.sampler("trace_id_ratio_based", "sampling_percentage: {numerator: 100}")),
         Setting(description: "zipkin, shared", provider: TracedConfiguration.zipkin("collector_endpoint_version: HTTP_JSON")),
         Setting(
             description: "zipkin, egress, not shared",

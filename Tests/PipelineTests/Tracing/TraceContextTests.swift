@@ -11,7 +11,7 @@ struct TraceContextTests {
 
     private func write(_ count: Int, _ body: (UnsafeMutablePointer<UInt8>) -> Int) -> String {
         unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: count) { room in
-            let base = unsafe room.baseAddress!
+            let base = room.baseAddress!
             let count = unsafe body(base)
             return unsafe String(decoding: UnsafeBufferPointer(start: base, count: count), as: UTF8.self)
         }
@@ -21,7 +21,7 @@ struct TraceContextTests {
         let context = try #require(parse(parent))
         #expect(context.traceHigh == 0x0af7_6519_16cd_43dd && context.traceLow == 0x8448_eb21_1c80_319c)
         #expect(context.span == 0xb7ad_6b71_6920_3331 && context.isSampled)
-        let written = write(W3CTraceContext.length) { out in
+        let written = unsafe write(W3CTraceContext.length) { out in
             unsafe W3CTraceContext.write(context, out)
             return W3CTraceContext.length
         }
@@ -89,9 +89,11 @@ struct TraceContextTests {
         #expect(try b3([("b3", "zz")]) == nil && (try b3([("b3", "")])) == nil)
         var context = full.context
         context.isSampled = true
-        #expect(write(B3.lengthMax) { unsafe B3.write(context, isShort: false, $0) } == ids + "-1-00ad6b7169203331")
+        let long = unsafe write(B3.lengthMax) { unsafe B3.write(context, isShort: false, $0) }
+        #expect(long == ids + "-1-00ad6b7169203331")
         context.hasParent = false
-        #expect(write(B3.lengthMax) { unsafe B3.write(context, isShort: true, $0) } == "8448eb211c80319c-b7ad6b7169203331-1")
+        let short = unsafe write(B3.lengthMax) { unsafe B3.write(context, isShort: true, $0) }
+        #expect(short == "8448eb211c80319c-b7ad6b7169203331-1")
     }
 
     @Test func reasonsAreDigitsOfTheRequestID() {
