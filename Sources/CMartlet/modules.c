@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "modules.h"
 #include <link.h>
+#include <pthread.h>
 #include <string.h>
 
 struct martlet_module martlet_modules[martlet_modules_max];
@@ -58,7 +59,12 @@ static int add_module(struct dl_phdr_info *info, size_t size, void *unused) {
   return 0;
 }
 
-void martlet_list_modules(void) { dl_iterate_phdr(add_module, NULL); }
+void martlet_list_modules(void) {
+  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+  pthread_mutex_lock(&lock);
+  dl_iterate_phdr(add_module, NULL);
+  pthread_mutex_unlock(&lock);
+}
 
 martlet_module_facts martlet_module_facts_of(size_t number) {
   martlet_module_facts facts = {0};

@@ -25,8 +25,10 @@ struct work {
 static int is_protected(const struct dl_phdr_info *info, uintptr_t address) {
   for (int i = 0; i < info->dlpi_phnum; i++) {
     const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
-    uintptr_t start = info->dlpi_addr + segment->p_vaddr;
-    if (segment->p_type == PT_GNU_RELRO && address >= start && address < start + segment->p_memsz) return 1;
+    uintptr_t start = info->dlpi_addr + segment->p_vaddr, page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    // As the linker does: a last page that is shared with other data stays writable.
+    uintptr_t end = (start + segment->p_memsz) & ~(page - 1);
+    if (segment->p_type == PT_GNU_RELRO && address >= start && address < end) return 1;
   }
   return 0;
 }

@@ -10,8 +10,8 @@
 // Sizes up to 1 KiB in steps of 64 bytes, beyond that four to each doubling, up to 24 KiB: a handshake takes one of 22.
 enum { small_step = 64, small_count = 16, class_count = small_count + 18, largest = 24 << 10 };
 // What a thread keeps in all, and of one size (`docs/limits.md`): a burst of closes gives back hundreds of large pieces, and
-// they may not keep out the small ones, of which each handshake takes many.
-enum { kept_bytes_max = 4 << 20, kept_class_max = kept_bytes_max / 8 };
+// they may not keep out the small ones, of which each handshake takes many. Of the largest it is what 64 handshakes take.
+enum { kept_bytes_max = 4 << 20, kept_class_max = kept_bytes_max / 8 * 3 };
 
 struct lists {
   void *heads[class_count];

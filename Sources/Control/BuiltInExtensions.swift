@@ -18,6 +18,13 @@ package enum BuiltInExtensions {
     }
 
     private static let fixed: [BuiltInExtension] = [
+        extended("envoy.watchdog.abort_action", "envoy.guarddog_actions", "envoy.watchdog.v3.AbortActionConfig"),
+        extended(
+            "envoy.watchdog.backtrace_action", "envoy.guarddog_actions",
+            "envoy.extensions.watchdog.backtrace_action.v3.BacktraceActionConfig"),
+        extended(
+            "envoy.watchdog.profile_action", "envoy.guarddog_actions",
+            "envoy.extensions.watchdog.profile_action.v3.ProfileActionConfig"),
         extended("envoy.cluster.logical_dns", "envoy.clusters"),
         extended("envoy.cluster.static", "envoy.clusters"),
         extended("envoy.cluster.strict_dns", "envoy.clusters"),

@@ -66,7 +66,11 @@ package final class LiveCluster {
     /// Nanoseconds since 1970.
     package let updatedNs = Clock.wallNs()
     /// Hosts of the cluster that this one replaces, until its own names are answered for.
-    var borrowed: [HostConfig]?
+    var borrowed: [KnownHost]?
+    var hostMetadata: [SubsetMetadata] = []
+    /// By the names of their statistics.
+    var hostConnections: [String: WeakConnections] = [:]
+    var subsetNames: Set<[[UInt8]]> = []
     var hadHosts = false
     /// Breakers that have been seen open, a bit each.
     var openedBreakers: UInt8 = 0
@@ -120,6 +124,7 @@ package final class Configurator {
     private var statisticsHash: ContentHash?
     /// Read when the process starts.
     package private(set) var watchdogs: WatchdogConfigs?
+    private var watchdogsHash = ContentHash()
     package var node = NodeOverrides()
     /// What is served now: its overrides survive a new configuration.
     package var runtime = RuntimeValues() { didSet { environment.runtime.adopt(runtime) } }
@@ -195,6 +200,7 @@ package final class Configurator {
         var statistics = StatisticsConfig()
         var statisticsHash = ContentHash()
         var watchdogs = WatchdogConfigs()
+        var watchdogsHash = ContentHash()
     }
 
     private func compile(_ compilation: Compilation) -> Result {
@@ -205,7 +211,14 @@ package final class Configurator {
         let statistics = StatisticsCompiler(compilation: compilation)
         result.statistics = statistics.compile()
         result.statisticsHash = statistics.hash
-        result.watchdogs = WatchdogCompiler(compilation: compilation).compile()
+        let dogs = WatchdogCompiler(compilation: compilation)
+        result.watchdogs = dogs.compile()
+        result.watchdogsHash = dogs.hash
+        if watchdogs != nil, watchdogsHash != result.watchdogsHash {
+            compilation.diagnostics.warning(
+                Place.root.at("watchdogs"), "watchdogs are read when the process starts",
+                suggestion: "restart for it to change")
+        }
         if let statisticsHash, statisticsHash != result.statisticsHash {
             compilation.diagnostics.warning(
                 Place.root.at("stats_config"), "how statistics are named, kept and sent is read when the process starts",
@@ -310,7 +323,10 @@ package final class Configurator {
         } else {
             result.adminLogs?.part.destroy(environment.stats, environment.clusterSlots)
         }
-        if watchdogs == nil { watchdogs = result.watchdogs }
+        if watchdogs == nil {
+            watchdogs = result.watchdogs
+            watchdogsHash = result.watchdogsHash
+        }
         if statisticsHash == nil {
             statistics = result.statistics
             statistics.apply(to: environment.stats)

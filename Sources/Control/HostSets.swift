@@ -17,7 +17,7 @@ extension Configurator {
             }
         }
         if live.addresses.allSatisfy(\.isEmpty), let old, !old.hostConfigs.isEmpty {
-            live.borrowed = old.hostConfigs
+            live.borrowed = zip(old.hostConfigs, old.hostMetadata).map { KnownHost(config: $0, metadata: $1) }
         }
         buildHosts(live)
         guard let reactor = dns else { return }
@@ -55,26 +55,38 @@ extension Configurator {
         publisher.number(part)
         hostVersion += 1
         let before = live.hostConfigs.map(\.address)
-        let configs = live.borrowed ?? hosts(live)
-        let owned = configs.map { config in
-            var config = config
+        let known = live.borrowed ?? hosts(live)
+        // A host that was there before keeps its time.
+        let nowMs = Clock.monotonicNs() / 1_000_000
+        let since = live.draft.config.slowStart == nil ? [:] : Dictionary(
+            live.hostConfigs.map { (scopeName(live, $0), $0.addedMs) }, uniquingKeysWith: min)
+        let owned = known.map { host in
+            var config = host.config
             config.hostname = part.arena.text([UInt8](config.hostname))
             config.proxyTLVs = part.arena.text([UInt8](config.proxyTLVs))
             config.hashKey = part.arena.text([UInt8](config.hashKey))
-            config.stats = part.scope(environment.stats, scopeName(live, config), HostStat.self).base
+            let name = scopeName(live, config)
+            config.metadata = host.shown?.frozen(part.arena)
+            config.addedMs = live.draft.config.slowStart == nil ? 0 : since[name] ?? nowMs
+            config.connections = connections(name, live, part)
+            config.stats = part.scope(environment.stats, name, HostStat.self).base
             return config
         }
         let options = live.draft.balancing
         var set = HostSet.build(
             owned, overprovisioning: options.overprovisioning,
             panicThresholdPercent: options.panicThresholdPercent, policy: live.draft.config.policy,
-            hashing: live.draft.config.hashing, version: hostVersion, in: part.arena)
+            hashing: live.draft.config.hashing, weighsLocalities: options.weighsLocalities, subsets: options.subsets,
+            metadata: known.map(\.metadata), version: hostVersion, in: part.arena)
         set.part = part.id
         show(set.tableFacts, live.draft)
+        show(set.subsets, live)
         unsafe live.set = unsafe part.arena.store(set)
         if let old = live.hosts { publisher.retire(old) }
         live.hosts = part
+        live.hostConnections = live.hostConnections.filter { $0.value.owner != nil }
         live.hostConfigs = owned
+        live.hostMetadata = known.map(\.metadata)
         countTransports(owned.filter { !before.contains($0.address) }, live)
         count(live, changed: !HostSetOrder.isSame(before, owned.map(\.address)))
     }
@@ -93,10 +105,10 @@ extension Configurator {
     }
 
     /// Every endpoint's hosts in order; an address that two endpoints of a priority share counts once.
-    private func hosts(_ live: LiveCluster) -> [HostConfig] {
+    private func hosts(_ live: LiveCluster) -> [KnownHost] {
         var isLogical = false
         if case .logicalDNS = live.draft.discovery { isLogical = true }
-        var configs: [HostConfig] = []
+        var hosts: [KnownHost] = []
         for (endpoint, addresses) in zip(live.draft.endpoints, live.addresses) {
             for address in addresses {
                 var host = HostConfig()
@@ -110,10 +122,40 @@ extension Configurator {
                 host.isLogical = isLogical
                 host.transportMatch = endpoint.transportMatch
                 host.proxyTLVs = endpoint.proxyTLVs
-                configs.append(host)
+                host.locality = endpoint.locality
+                host.localityWeight = endpoint.localityWeight
+                hosts.append(KnownHost(config: host, metadata: endpoint.metadata, shown: endpoint.shown))
             }
         }
-        return configs
+        return hosts
+    }
+
+    /// One count for each host as long as some host set has it. Nil: nothing limits its connections.
+    private func connections(_ name: String, _ live: LiveCluster, _ part: PlanPart) -> HostConnections? {
+        let limits = live.limits
+        guard limits.normal.connectionsPerHost != nil || limits.high.connectionsPerHost != nil else { return nil }
+        let owner = live.hostConnections[name]?.owner ?? HostConnectionsOwner()
+        live.hostConnections[name] = WeakConnections(owner: owner)
+        part.own(owner)
+        return owner.connections
+    }
+
+    /// Subsets that are there now and were not, and the other way round.
+    private func show(_ table: SubsetTable, _ live: LiveCluster) {
+        guard live.draft.balancing.subsets != nil else { return }
+        let cells = environment.stats.mainCells
+        var names: Set<[[UInt8]]> = []
+        for i in 0..<Int(table.namedCount) {
+            let pairs = table.subsets[i].pairs
+            names.insert((0..<pairs.count).flatMap { [[UInt8](pairs[$0].name), [UInt8](pairs[$0].value)] })
+        }
+        // Envoy has a balancer, with subsets of its own, for each worker and for main.
+        let threads = UInt64(environment.workers + 1)
+        cells.add(live.control[.lbSubsetsCreated], UInt64(names.subtracting(live.subsetNames).count) * threads)
+        cells.add(live.control[.lbSubsetsRemoved], UInt64(live.subsetNames.subtracting(names).count) * threads)
+        cells.set(live.control[.lbSubsetsActive], UInt64(names.count) * threads)
+        if let subsets = live.draft.subsets { cells.set(subsets[.singleHostPerSubsetDuplicate], UInt64(table.duplicates)) }
+        live.subsetNames = names
     }
 
     /// A logical host is one host whatever its address.
@@ -155,4 +197,16 @@ enum HostSetOrder {
     static func isSame(_ a: [SocketAddress], _ b: [SocketAddress]) -> Bool {
         a.count == b.count && a.allSatisfy { b.contains($0) } && b.allSatisfy { a.contains($0) }
     }
+}
+
+/// A host as its endpoint makes it.
+struct KnownHost {
+    var config: HostConfig
+    var metadata: SubsetMetadata
+    /// Nil: of a cluster that is gone.
+    var shown: ShownMetadata?
+}
+
+struct WeakConnections {
+    weak var owner: HostConnectionsOwner?
 }

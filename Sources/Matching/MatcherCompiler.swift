@@ -7,7 +7,10 @@ import Routing
 /// Where a matcher stands in a configuration, and who is told what is wrong with it.
 package protocol MatcherPlace {
     func at(_ field: StaticString) -> Self
+    func at(_ field: StaticString, _ index: Int) -> Self
     func error(_ message: String)
+    /// `field`: a path below the place.
+    func error(in field: String, _ message: String)
 }
 
 package enum MatcherCompiler {

@@ -1,82 +1,144 @@
 // Chooses a host of one priority level: round robin, least request or random. One per worker and level, so that no
-// state is shared; with weights, the earliest-deadline-first schedule that Envoy uses.
+// state is shared; with weights, or while hosts are new (`SlowStart`), the earliest-deadline-first schedule that Envoy uses.
+// Where localities have weights a level is chosen from in two steps: the locality, then a host by a balancer of its own.
 
 import Glibc
 import Primitives
 
+/// What configuration says of a cluster's balancing.
+package struct BalancerOptions: BitwiseCopyable {
+    package var policy = BalancingPolicy.roundRobin
+    /// Least request: hosts compared per choice.
+    package var choiceCount: UInt32 = 2
+    /// Least request with weights: how much active requests weigh against a weight; 0: not at all. A runtime value goes first.
+    package var activeRequestBias = 1.0
+    package var activeRequestBiasCell: RuntimeCell?
+    /// Least request: every host is compared.
+    package var scansAll = false
+    /// Consistent hashing with bounded loads; 0: no bound.
+    package var balanceFactor: UInt32 = 0
+    package var slowStart: SlowStart?
+    package init() {}
+}
+
 @safe
 package struct Balancer {
-    /// A place in the weighted schedule.
-    private struct Turn: BitwiseCopyable {
-        var deadline: Double
-        var order: UInt64
-        var candidate: UInt32
-    }
-
     package let level: PriorityLevel
     private let hosts: FrozenArray<HostConfig>
-    private let policy: BalancingPolicy
-    private let choiceCount: UInt32
-    /// How much active requests weigh against a weight; 0: not at all.
-    private let activeRequestBias: Double
-    private let scansAll: Bool
+    private let options: BalancerOptions
+    private var policy: BalancingPolicy { options.policy }
     private var bounded: BoundedLoad?
     private var next: UInt64
-    private var now = 0.0
-    private var added: UInt64 = 0
-    /// A binary heap, used only when weights differ.
-    private var heap: PlainArray<Turn>
+    /// Candidates by place; nil: all have the same chance.
+    private var schedule: WeightedSchedule?
+    /// One balancer for each of the level's localities, and their turns.
+    private var localities: PlainArray<UnsafeMutablePointer<Balancer>>?
+    private var localitySchedule: WeightedSchedule?
 
     package init(
         level: PriorityLevel, hosts: FrozenArray<HostConfig>, policy: BalancingPolicy, choiceCount: UInt32,
         activeRequestBias: Double = 1, scansAll: Bool = false, balanceFactor: UInt32 = 0, random: inout Random
     ) {
-        bounded = policy.isHashing && balanceFactor > 0 ? BoundedLoad(balanceFactor, level) : nil
+        var options = BalancerOptions()
+        options.policy = policy
+        options.choiceCount = choiceCount
+        options.activeRequestBias = activeRequestBias
+        options.scansAll = scansAll
+        options.balanceFactor = balanceFactor
+        self.init(level: level, hosts: hosts, options, nowMs: 0, random: &random)
+    }
+
+    package init(
+        level: PriorityLevel, hosts: FrozenArray<HostConfig>, _ options: BalancerOptions, nowMs: UInt64, random: inout Random
+    ) {
         self.level = level
         self.hosts = hosts
-        self.policy = policy
-        self.choiceCount = max(choiceCount, 1)
-        self.activeRequestBias = activeRequestBias
-        self.scansAll = scansAll
+        self.options = options
+        let policy = options.policy
+        bounded = policy.isHashing && options.balanceFactor > 0 ? BoundedLoad(options.balanceFactor, level) : nil
         // Workers begin at different hosts, or the first host would get the first request of each.
         next = random.next() >> 1
-        heap = PlainArray(capacity: level.hasEqualWeights ? 1 : max(level.candidates.count, 1))
-        guard !level.hasEqualWeights, policy != .random, !policy.isHashing else { return }
-        for i in 0..<level.candidates.count {
-            push(Turn(deadline: 1 / weight(UInt32(i)), order: added, candidate: UInt32(i)))
-            added &+= 1
+        if !level.localities.isEmpty {
+            beginLocalities(nowMs, &random)
+            return
         }
+        guard policy == .roundRobin || policy == .leastRequest, !level.hasEqualWeights || hasNewHosts(nowMs) else { return }
+        var turns = WeightedSchedule(capacity: max(level.candidates.count, 1))
+        for i in 0..<level.candidates.count { turns.add(UInt32(i), weight: weight(UInt32(i), nowMs)) }
         var skip = level.candidates.isEmpty ? 0 : random.below(UInt64(level.candidates.count))
         while skip > 0 {
-            _ = scheduled { _ in 0 }
+            _ = turns.next { weight($0, nowMs) }
             skip -= 1
         }
+        schedule = turns
+    }
+
+    private mutating func beginLocalities(_ nowMs: UInt64, _ random: inout Random) {
+        let count = level.localities.count
+        var own = unsafe PlainArray<UnsafeMutablePointer<Balancer>>(capacity: count)
+        var turns = WeightedSchedule(capacity: count)
+        for i in 0..<count {
+            let balancer = UnsafeMutablePointer<Balancer>.allocate(capacity: 1)
+            unsafe balancer.initialize(to: Balancer(level: level.localities[i], hosts: hosts, options, nowMs: nowMs, random: &random))
+            unsafe own.append(balancer)
+            turns.add(UInt32(i), weight: level.localityWeights[i])
+        }
+        var skip = random.below(UInt64(count))
+        while skip > 0 {
+            _ = turns.next { level.localityWeights[Int($0)] }
+            skip -= 1
+        }
+        unsafe localities = unsafe own
+        localitySchedule = turns
     }
 
     package func destroy() {
-        heap.destroy()
+        schedule?.destroy()
+        localitySchedule?.destroy()
         bounded?.destroy()
+        guard let localities = unsafe localities else { return }
+        for i in unsafe 0..<localities.count {
+            unsafe localities[i].pointee.destroy()
+            unsafe localities[i].deallocate()
+        }
+        unsafe localities.destroy()
     }
 
-    private func weight(_ candidate: UInt32) -> Double {
-        Double(max(hosts[Int(level.candidates[Int(candidate)])].weight, 1))
+    private func hasNewHosts(_ nowMs: UInt64) -> Bool {
+        guard let slowStart = options.slowStart else { return false }
+        for i in 0..<level.candidates.count
+        where slowStart.isNew(addedMs: hosts[Int(level.candidates[i])].addedMs, nowMs: nowMs) { return true }
+        return false
+    }
+
+    /// Above 0.
+    private func weight(_ candidate: UInt32, _ nowMs: UInt64) -> Double {
+        let host = unsafe hosts.pointer(Int(level.candidates[Int(candidate)]))
+        let weight = unsafe Double(max(host.pointee.weight, 1))
+        guard let slowStart = options.slowStart, unsafe host.pointee.isHealthy, unsafe !host.pointee.isDegraded else { return weight }
+        return unsafe weight * slowStart.factor(addedMs: host.pointee.addedMs, nowMs: nowMs)
     }
 
     // HOT: per request.
     /// An index into the host set; nil when the level has no candidate. `active` gives a host's active requests.
     /// `hash`, `attempt`: for hashing policies, the request's hash and how many hosts were refused before.
     package mutating func choose(
-        random: inout Random, hash: UInt64 = 0, attempt: UInt32 = 0, active: (UInt32) -> UInt32
+        random: inout Random, hash: UInt64 = 0, attempt: UInt32 = 0, nowMs: UInt64 = 0, active: (UInt32) -> UInt32
     ) -> UInt32? {
+        if var turns = localitySchedule, let place = turns.next(weight: { level.localityWeights[Int($0)] }) {
+            localitySchedule = turns
+            return unsafe localities?[Int(place)].pointee.choose(
+                random: &random, hash: hash, attempt: attempt, nowMs: nowMs, active: active)
+        }
         let count = level.candidates.count
         guard count > 0 else { return nil }
-        if count == 1 { return level.candidates[0] }
         if policy.isHashing {
             let first = policy == .ringHash ? level.ring.choose(hash, attempt: attempt) : level.maglev.choose(hash, attempt: attempt)
             guard let first, bounded != nil else { return first }
             return bounded?.choose(first, hash: hash, active: active)
         }
-        if !level.hasEqualWeights, policy != .random { return scheduled(active) }
+        if count == 1 { return level.candidates[0] }
+        if schedule != nil { return scheduled(nowMs, active) }
         switch policy {
         case .roundRobin:
             next &+= 1
@@ -84,21 +146,27 @@ package struct Balancer {
         case .random, .ringHash, .maglev:
             return level.candidates[Int(random.below(UInt64(count)))]
         case .leastRequest:
-            if scansAll { return scan(&random, active) }
-            var best = level.candidates[Int(random.below(UInt64(count)))]
-            var bestActive = active(best)
-            var tries: UInt32 = 1
-            while tries < choiceCount {
-                let other = level.candidates[Int(random.below(UInt64(count)))]
-                let otherActive = active(other)
-                if otherActive < bestActive {
-                    best = other
-                    bestActive = otherActive
-                }
-                tries &+= 1
-            }
-            return best
+            if options.scansAll { return scan(&random, active) }
+            return compare(&random, active)
         }
+    }
+
+    /// The least busy of a few.
+    private func compare(_ random: inout Random, _ active: (UInt32) -> UInt32) -> UInt32? {
+        let count = UInt64(level.candidates.count)
+        var best = level.candidates[Int(random.below(count))]
+        var bestActive = active(best)
+        var tries: UInt32 = 1
+        while tries < options.choiceCount {
+            let other = level.candidates[Int(random.below(count))]
+            let otherActive = active(other)
+            if otherActive < bestActive {
+                best = other
+                bestActive = otherActive
+            }
+            tries &+= 1
+        }
+        return best
     }
 
     /// Every candidate is looked at: the least busy. Of several any one, each with the same chance (reservoir sampling).
@@ -123,53 +191,21 @@ package struct Balancer {
         return best
     }
 
-    /// The candidate whose turn it is; its next turn comes after 1/weight. Least request divides the weight by the
-    /// requests that are active, to the power of the bias, as Envoy does.
-    private mutating func scheduled(_ active: (UInt32) -> UInt32) -> UInt32? {
-        guard var turn = pop() else { return nil }
-        now = turn.deadline
-        let index = level.candidates[Int(turn.candidate)]
-        var weight = weight(turn.candidate)
-        if policy == .leastRequest {
-            let busy = Double(active(index)) + 1
-            weight /= activeRequestBias == 1 ? busy : pow(busy, activeRequestBias)
+    /// The candidate whose turn it is. Least request divides the weight by the requests that are active, to the power of
+    /// the bias, as Envoy does.
+    private mutating func scheduled(_ nowMs: UInt64, _ active: (UInt32) -> UInt32) -> UInt32? {
+        guard var turns = schedule else { return nil }
+        let place = turns.next { candidate in
+            var weight = weight(candidate, nowMs)
+            if policy == .leastRequest {
+                let busy = Double(active(level.candidates[Int(candidate)])) + 1
+                let bias = options.activeRequestBiasCell?.number(default: options.activeRequestBias) ?? options.activeRequestBias
+                weight /= bias == 1 ? busy : pow(busy, bias)
+            }
+            // A weight of 0 would never have its turn again.
+            return max(weight, Double.leastNormalMagnitude)
         }
-        turn.deadline = now + 1 / weight
-        turn.order = added
-        added &+= 1
-        push(turn)
-        return index
-    }
-
-    private func isBefore(_ a: Turn, _ b: Turn) -> Bool {
-        a.deadline < b.deadline || (a.deadline == b.deadline && a.order < b.order)
-    }
-
-    private mutating func push(_ turn: Turn) {
-        heap.append(turn)
-        var child = heap.count &- 1
-        while child > 0 {
-            let parent = (child &- 1) >> 1
-            guard isBefore(heap[child], heap[parent]) else { return }
-            (heap[child], heap[parent]) = (heap[parent], heap[child])
-            child = parent
-        }
-    }
-
-    private mutating func pop() -> Turn? {
-        guard !heap.isEmpty else { return nil }
-        let top = heap[0]
-        heap[0] = heap[heap.count &- 1]
-        _ = heap.popLast()
-        var parent = 0
-        while true {
-            let left = parent &* 2 &+ 1
-            guard left < heap.count else { return top }
-            let right = left &+ 1
-            let child = right < heap.count && isBefore(heap[right], heap[left]) ? right : left
-            guard isBefore(heap[child], heap[parent]) else { return top }
-            (heap[child], heap[parent]) = (heap[parent], heap[child])
-            parent = child
-        }
+        schedule = turns
+        return place.map { level.candidates[Int($0)] }
     }
 }

@@ -11,9 +11,17 @@ package struct Cluster {
     package private(set) var set: UnsafePointer<HostSet>
     /// Handles of the set's hosts, by index.
     private var hosts: PlainArray<UInt64>
-    private var balancers: PlainArray<UnsafeMutablePointer<Balancer>>
+    private var main: LevelBalancers?
+    /// By the set's subsets; nil: nobody has asked for it yet.
+    private var subsetStates: PlainArray<UnsafeMutablePointer<LevelBalancers>?>
     /// Whether the host that was chosen last came from a level in panic.
     package private(set) var choseInPanic = false
+    /// How it was found, where there are subsets.
+    package internal(set) var subsetOutcome = SubsetOutcome.none
+
+    /// Of all its hosts on this worker.
+    package var activeRequests: UInt32 = 0
+    package var connectionCount: UInt32 = 0
 
     /// No plan lists it any more, or another in its place.
     package var isRemoved = false
@@ -27,15 +35,12 @@ package struct Cluster {
         unsafe self.config = unsafe config
         unsafe self.set = unsafe set
         hosts = unsafe PlainArray(capacity: max(set.pointee.hosts.count, 1))
-        unsafe balancers = unsafe PlainArray(capacity: max(set.pointee.levels.count, 1))
+        unsafe subsetStates = PlainArray(capacity: 1)
     }
 
     package mutating func destroy() {
-        for i in unsafe 0..<balancers.count {
-            unsafe balancers[i].pointee.destroy()
-            unsafe balancers[i].deallocate()
-        }
-        unsafe balancers.destroy()
+        destroyBalancers()
+        unsafe subsetStates.destroy()
         hosts.destroy()
         originals?.destroy()
     }
@@ -48,7 +53,7 @@ package struct Cluster {
     /// `place`: where this cluster lies; its hosts point there. `moved` tells of each host's old and new part (`.max`: none), for the caller to pin.
     package mutating func adopt(
         _ new: UnsafePointer<HostSet>, at place: UnsafeMutablePointer<Cluster>, slab: inout Slab<Host>,
-        random: inout Random, moved: (_ from: UInt32, _ to: UInt32) -> Void, removed: (Handle) -> Void
+        random: inout Random, nowMs: UInt64 = 0, moved: (_ from: UInt32, _ to: UInt32) -> Void, removed: (Handle) -> Void
     ) {
         let part = unsafe new.pointee.part
         let old = hosts
@@ -92,52 +97,93 @@ package struct Cluster {
         old.destroy()
         hosts = next
         unsafe set = unsafe new
-        for i in unsafe 0..<balancers.count {
-            unsafe balancers[i].pointee.destroy()
-            unsafe balancers[i].deallocate()
+        destroyBalancers()
+        main = unsafe LevelBalancers(
+            new.pointee.levels, hosts: new.pointee.hosts, config.pointee.balancerOptions, nowMs: nowMs, random: &random)
+        for _ in unsafe 0..<new.pointee.subsets.subsets.count { unsafe subsetStates.append(nil) }
+    }
+
+    private mutating func destroyBalancers() {
+        main?.destroy()
+        main = nil
+        for i in unsafe 0..<subsetStates.count {
+            guard let state = unsafe subsetStates[i] else { continue }
+            unsafe state.pointee.destroy()
+            unsafe state.deallocate()
         }
-        unsafe balancers.removeAll()
-        for i in unsafe 0..<new.pointee.levels.count {
-            let balancer = UnsafeMutablePointer<Balancer>.allocate(capacity: 1)
-            unsafe balancer.initialize(
-                to: Balancer(
-                    level: new.pointee.levels[i], hosts: new.pointee.hosts, policy: config.pointee.policy,
-                    choiceCount: config.pointee.choiceCount, activeRequestBias: config.pointee.activeRequestBias,
-                    scansAll: config.pointee.scansAllHosts, balanceFactor: config.pointee.hashing.balanceFactor,
-                    random: &random))
-            unsafe balancers.append(balancer)
-        }
+        unsafe subsetStates.removeAll()
     }
 
     // HOT: per request.
     /// The host for the next request; nil when there is none that may serve. `hash`: what a hashing policy goes by, nil
     /// when the request has none; it chooses the level too, so that equal requests meet. `attempt`: hosts refused before.
+    /// `criteria`: what the route asks of hosts' metadata, for clusters with subsets.
     package mutating func choose(
-        slab: Slab<Host>, random: inout Random, hash: UInt64? = nil, attempt: UInt32 = 0
+        slab: Slab<Host>, random: inout Random, hash: UInt64? = nil, attempt: UInt32 = 0, nowMs: UInt64 = 0,
+        criteria: UnsafePointer<MetadataCriteria>? = nil
     ) -> UnsafeMutablePointer<Host>? {
-        var level = 0
+        choseInPanic = false
+        subsetOutcome = .none
         let isHashing = unsafe config.pointee.policy.isHashing
-        let hash = isHashing ? hash ?? random.next() : 0
-        if unsafe balancers.count > 1 {
-            var ticket = UInt32(truncatingIfNeeded: isHashing ? hash % 100 : random.below(100))
-            while unsafe level < balancers.count {
-                let load = unsafe balancers[level].pointee.level.load
-                if ticket < load { break }
-                ticket &-= load
-                level &+= 1
-            }
+        let ask = ClusterAsk(hash: isHashing ? hash ?? random.next() : 0, attempt: attempt, nowMs: nowMs)
+        if let rules = unsafe config.pointee.subsets {
+            return unsafe choose(rules, criteria, ask, slab, &random)
         }
-        guard unsafe level < balancers.count else { return nil }
         let hosts = hosts
-        choseInPanic = unsafe balancers[level].pointee.level.isPanicking
-        guard
-            let index = unsafe balancers[level].pointee.choose(
-                random: &random, hash: hash, attempt: attempt,
-                active: { index in
-                    unsafe slab[Handle(raw: hosts[Int(index)])]?.pointee.activeRequests ?? .max
-                })
+        let choice = main?.choose(random: &random, hash: ask.hash, attempt: ask.attempt, nowMs: ask.nowMs) { index in
+            unsafe slab[Handle(raw: hosts[Int(index)])]?.pointee.activeRequests ?? .max
+        }
+        choseInPanic = choice?.isPanicking ?? false
+        guard let index = choice?.host else { return nil }
+        return unsafe slab[Handle(raw: hosts[Int(index)])]
+    }
+
+    /// The host that the choice after the next one falls on, where that can be known: not by requests or their hashes, and
+    /// not with subsets.
+    package mutating func peek(slab: Slab<Host>, random: inout Random, nowMs: UInt64) -> UnsafeMutablePointer<Host>? {
+        let policy = unsafe config.pointee.policy
+        guard policy == .roundRobin || policy == .random, unsafe config.pointee.subsets == nil,
+            let index = main?.peek(random: &random, nowMs: nowMs)
         else { return nil }
         return unsafe slab[Handle(raw: hosts[Int(index)])]
     }
 
+    /// From the hosts of one subset; nil: it has none that may serve.
+    mutating func choose(
+        subset number: UInt32, _ ask: ClusterAsk, _ slab: Slab<Host>, _ random: inout Random
+    ) -> UnsafeMutablePointer<Host>? {
+        guard unsafe Int(number) < set.pointee.subsets.subsets.count, let balancers = unsafe subsetBalancers(number, ask.nowMs, &random)
+        else { return nil }
+        let hosts = hosts
+        let choice = unsafe balancers.pointee.choose(
+            random: &random, hash: ask.hash, attempt: ask.attempt, nowMs: ask.nowMs
+        ) { index in
+            unsafe slab[Handle(raw: hosts[Int(index)])]?.pointee.activeRequests ?? .max
+        }
+        choseInPanic = choseInPanic || choice.isPanicking
+        guard let index = choice.host else { return nil }
+        return unsafe slab[Handle(raw: hosts[Int(index)])]
+    }
+
+    /// Made with the first request for the subset.
+    private mutating func subsetBalancers(
+        _ number: UInt32, _ nowMs: UInt64, _ random: inout Random
+    ) -> UnsafeMutablePointer<LevelBalancers>? {
+        guard unsafe Int(number) < subsetStates.count else { return nil }
+        if let made = unsafe subsetStates[Int(number)] { return unsafe made }
+        let made = UnsafeMutablePointer<LevelBalancers>.allocate(capacity: 1)
+        unsafe made.initialize(
+            to: LevelBalancers(
+                set.pointee.subsets.subsets[Int(number)].levels, hosts: set.pointee.hosts, config.pointee.balancerOptions,
+                nowMs: nowMs, random: &random))
+        unsafe subsetStates[Int(number)] = unsafe made
+        return unsafe made
+    }
+}
+
+/// What decides a choice besides the cluster's state.
+struct ClusterAsk: BitwiseCopyable {
+    var hash: UInt64
+    var attempt: UInt32
+    var nowMs: UInt64
 }

@@ -16,6 +16,8 @@ package struct CircuitLimits: BitwiseCopyable {
     package var pendingRequests: UInt32 = 1024
     package var requests: UInt32 = 1024
     package var retries: UInt32 = 3
+    /// `per_host_thresholds`; nil: no limit of a host's own.
+    package var connectionsPerHost: UInt32?
     /// Takes the place of `retries`.
     package var retryBudget: RetryBudget?
     package init() {}
@@ -60,6 +62,13 @@ package struct ClusterConfig: BitwiseCopyable {
     package var activeRequestBias = 1.0
     /// Least request: every host is compared.
     package var scansAllHosts = false
+    /// `preconnect_policy`; 1: as many connections as are needed.
+    package var preconnectRatio = 1.0
+    package var predictiveRatio = 1.0
+    package var activeRequestBiasCell: RuntimeCell?
+    package var slowStart: SlowStart?
+    /// `lb_subset_config`; nil: none.
+    package var subsets: UnsafePointer<SubsetConfig>?
     package var tcpKeepaliveProbes: UInt32 = 0
     package var tcpKeepaliveTimeS: UInt32 = 0
     package var tcpKeepaliveIntervalS: UInt32 = 0
@@ -74,6 +83,7 @@ package struct ClusterConfig: BitwiseCopyable {
     package var setsServerName = false
     package var checksServerName = false
     package var serverNameHeader = Bytes.empty
+    package var metadata: FrozenMetadata?
     /// ORIGINAL_DST; nil: hosts are listed.
     package var originalDst: UnsafePointer<OriginalDstConfig>?
     /// Not every request may use every connection.
@@ -92,6 +102,18 @@ package struct ClusterConfig: BitwiseCopyable {
     /// `alt_stat_name`, else the name.
     package var observabilityName = Bytes.empty
     package init() {}
+
+    var balancerOptions: BalancerOptions {
+        var options = BalancerOptions()
+        options.policy = policy
+        options.choiceCount = max(choiceCount, 1)
+        options.activeRequestBias = activeRequestBias
+        options.activeRequestBiasCell = activeRequestBiasCell
+        options.scansAll = scansAllHosts
+        options.balanceFactor = hashing.balanceFactor
+        options.slowStart = slowStart
+        return options
+    }
 
     /// How this host is reached.
     package func transport(of host: HostConfig) -> ClusterTransport {
@@ -129,6 +151,14 @@ package struct HostConfig: BitwiseCopyable {
     package var transportMatch: UInt32 = 0
     /// TLVs of its own in PROXY headers, as on the wire: its metadata's `PerHostConfig`.
     package var proxyTLVs = Bytes.empty
+    /// Its locality's place in the order of their names, and that one's weight in this priority; 0: none.
+    package var locality: UInt32 = 0
+    package var localityWeight: UInt32 = 0
+    package var metadata: FrozenMetadata?
+    /// Since when the cluster has had it, in milliseconds of the monotonic clock.
+    package var addedMs: UInt64 = 0
+    /// What all workers together have open to it, where `per_host_thresholds` limit that.
+    package var connections: HostConnections?
     /// First of the host's statistics (`cx_active`, `rq_total`, …).
     package var stats: UInt32 = 0
     package init() {}

@@ -10,6 +10,9 @@ package struct PriorityLevel: BitwiseCopyable {
     package var load: UInt32 = 0
     package var isPanicking = false
     package var hasEqualWeights = true
+    /// With weighted localities: each with its hosts, and how much of the load it gets (above 0). Empty: `candidates` alone.
+    package var localities = FrozenArray<PriorityLevel>()
+    package var localityWeights = FrozenArray<Double>()
     /// With a hashing policy: the table of that policy, and each candidate's share.
     package var ring = HashRing()
     package var maglev = MaglevTable()
@@ -22,6 +25,7 @@ package struct HostSet: BitwiseCopyable {
     /// In the order in which a draw between 0 and 99 is spent: the priorities' healthy hosts, then their degraded ones.
     /// Levels without load are left out.
     package var levels = FrozenArray<PriorityLevel>()
+    package var subsets = SubsetTable()
     /// Number of the plan part that it lies in: a host pins it as long as it lives.
     package var part: UInt32 = .max
     /// Differs from every other set that this cluster had.
@@ -33,48 +37,25 @@ package struct HostSet: BitwiseCopyable {
 
     package static func build(
         _ hosts: [HostConfig], overprovisioning: UInt32 = 140, panicThresholdPercent: Double = 50,
-        policy: BalancingPolicy = .roundRobin, hashing: HashingOptions = HashingOptions(), version: UInt64,
-        in arena: FrozenArena
+        policy: BalancingPolicy = .roundRobin, hashing: HashingOptions = HashingOptions(), weighsLocalities: Bool = false,
+        subsets: SubsetSpec? = nil, metadata: [SubsetMetadata] = [], version: UInt64, in arena: FrozenArena
     ) -> HostSet {
-        var facts = HashTableFacts()
-        // Priority 0 is always there, and panics when it is empty.
-        let priorities = Int(hosts.map(\.priority).max() ?? 0) + 1
-        var members = [PriorityMembers](repeating: PriorityMembers(), count: priorities)
-        for (i, host) in hosts.enumerated() { members[Int(host.priority)].add(UInt32(i), host) }
-        let loads = PriorityLoads(members, overprovisioning: overprovisioning, panicThresholdPercent: panicThresholdPercent)
-
-        func level(_ candidates: [UInt32], _ load: UInt32, _ isPanicking: Bool) -> PriorityLevel? {
-            guard load > 0 else { return nil }
-            var level = PriorityLevel()
-            level.candidates = arena.array(candidates)
-            level.load = load
-            level.isPanicking = isPanicking
-            level.hasEqualWeights = Set(candidates.map { hosts[Int($0)].weight }).count <= 1
-            if policy.isHashing {
-                let members = hashing.hosts(candidates, of: hosts)
-                level.shares = arena.array(members.map(\.weight))
-                if policy == .ringHash {
-                    level.ring = HashRing(members, hashing, in: arena, facts: &facts)
-                } else {
-                    level.maglev = MaglevTable(members, hashing, in: arena, facts: &facts)
-                }
-            }
-            return level
-        }
-        var levels: [PriorityLevel?] = []
-        for (p, all) in members.enumerated() {
-            let panics = loads.panics[p]
-            levels.append(level(panics ? all.all : all.healthy, loads.healthy[p], panics))
-        }
-        for (p, all) in members.enumerated() {
-            let panics = loads.panics[p]
-            levels.append(level(panics ? all.all : all.degraded, loads.degraded[p], panics))
-        }
+        var builder = LevelBuilder(
+            hosts: hosts, overprovisioning: overprovisioning, panicThresholdPercent: panicThresholdPercent, policy: policy,
+            hashing: hashing, arena: arena)
         var set = HostSet()
         set.hosts = arena.array(hosts)
-        set.levels = arena.array(levels.compactMap { $0 })
         set.version = version
-        set.tableFacts = facts
+        if let subsets, metadata.count == hosts.count {
+            builder.weighsLocalities = weighsLocalities && subsets.weighsLocalities
+            builder.scalesLocalities = subsets.scalesLocalities
+            // Whoever asks for nothing has a subset too, that of the fallback: `levels` stay empty.
+            set.subsets = SubsetBuilder(spec: subsets, metadata: metadata).table(arena) { builder.levels($0) }
+        } else {
+            builder.weighsLocalities = weighsLocalities
+            set.levels = builder.levels(hosts.indices.map { UInt32($0) })
+        }
+        set.tableFacts = builder.facts
         return set
     }
 }

@@ -1,5 +1,6 @@
 // The options, in the groups that `--help` shows. Names and defaults are Envoy's.
 
+import Admin
 import ArgumentParser
 import Control
 import EnvoyAPI
@@ -150,6 +151,9 @@ struct IdentityOptions: ParsableArguments {
     @Option(help: "v4 or v6: the family of the local address that is shown.")
     var localAddressIpVersion = AddressVersion.v4
     @Option(help: "File that gets the admin's address, ip:port.") var adminAddressPath: String?
+    @Option(help: "A second address, ip:port, that serves /stats, /stats/prometheus and /ready and nothing else.")
+    var metricsAddress: String?
+    @Option(help: "File with a token, its first line, that the admin's changing commands ask for.") var adminTokenFile: String?
     @Option(help: "A tag of all statistics, name:value; may be given again.") var statsTag: [String] = []
 
     var node: NodeOverrides {
@@ -158,6 +162,28 @@ struct IdentityOptions: ParsableArguments {
         node.cluster = serviceCluster ?? ""
         node.zone = serviceZone ?? ""
         return node
+    }
+
+    func access() -> AdminAccess {
+        var access = AdminAccess()
+        if let metricsAddress {
+            access.metricsAddress = IdentityOptions.address(metricsAddress)
+            if access.metricsAddress == nil { fail("error: --metrics-address '\(metricsAddress)' is no ip:port") }
+        }
+        if let adminTokenFile {
+            let token = ((try? FileBytes.read(adminTokenFile, limit: 64 << 10)) ?? []).prefix { $0 != 10 && $0 != 13 }
+            if token.isEmpty { fail("error: --admin-token-file '\(adminTokenFile)' cannot be read, or its first line is empty") }
+            access.token = Array(token)
+        }
+        return access
+    }
+
+    /// `127.0.0.1:9102`, `[::1]:9102`
+    private static func address(_ text: String) -> SocketAddress? {
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else { return nil }
+        var ip = text[..<colon]
+        if ip.hasPrefix("["), ip.hasSuffix("]") { ip = ip.dropFirst().dropLast() }
+        return SocketAddress(ip: String(ip), port: port)
     }
 
     func tags() -> [TagExtraction.Custom] {

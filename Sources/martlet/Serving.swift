@@ -45,7 +45,7 @@ struct Serving {
         try ApplicationLog.apply(document, to: log, hasFormat: command.log.logFormat != nil)
         try server.start(document)
         let admin = try AdminServer(
-            server, document, options: command.inForce(concurrency: server.options.concurrency), version: Version.text)
+            server, document, access: command.identity.access(), options: command.inForce(concurrency: server.options.concurrency), version: Version.text)
         admin.writeAddress(to: command.identity.adminAddressPath)
     }
 

@@ -64,6 +64,12 @@ extension HTTP2FrameCase {
         HTTP2FrameCase("PRIORITY of four bytes", [H2Frame(.priority, stream: 1, [0, 0, 0, 0])], "GOAWAY(0,6)"),
         // RFC 9113 §6.3: connection error; Envoy lets it pass.
         HTTP2FrameCase("PRIORITY on stream 0", [H2Frame(.priority, H2Frame.word(0) + [16])], "GOAWAY(0,1)", envoy: silence),
+        HTTP2FrameCase("reserved bits, and flags that nobody knows", [H2Frame(.headers, flags: 0xd5, stream: 0x8000_0001, H2Frame.fields(H2Frame.request("GET", "/direct")))], ok),
+        HTTP2FrameCase("HEADERS beyond SETTINGS_MAX_FRAME_SIZE", [H2Frame(.headers, flags: 5, stream: 1, [UInt8](repeating: 0, count: 16_385))], "GOAWAY(0,6)"),
+        HTTP2FrameCase("SETTINGS beyond SETTINGS_MAX_FRAME_SIZE", [H2Frame(.settings, [UInt8](repeating: 0, count: 16_386))], "GOAWAY(0,6)"),
+        HTTP2FrameCase("WINDOW_UPDATE of nothing on a stream", [waiting, H2Frame(.windowUpdate, stream: 1, H2Frame.word(0))], "GOAWAY(1,1)", envoy: silence),
+        HTTP2FrameCase("WINDOW_UPDATE of a stream beyond 2^31", [waiting, H2Frame(.windowUpdate, stream: 1, H2Frame.word(0x7fff_ffff))], "RST1(3)", envoy: silence),
+        HTTP2FrameCase("INITIAL_WINDOW_SIZE that makes a stream's window too large", [waiting, H2Frame(.windowUpdate, stream: 1, H2Frame.word(0x7fff_0000)), setting(4, 0x7fff_ffff)], "RST1(3)"),
         HTTP2FrameCase("PUSH_PROMISE of a client", [waiting, H2Frame(.pushPromise, flags: 4, stream: 1, H2Frame.word(2))], "GOAWAY(1,1)", envoy: silence),
     ]
 
@@ -76,6 +82,7 @@ extension HTTP2FrameCase {
         HTTP2FrameCase("INITIAL_WINDOW_SIZE 2^31", [setting(4, 0x8000_0000)], "GOAWAY(0,3)", envoy: silence),
         HTTP2FrameCase("MAX_FRAME_SIZE too small", [setting(5, 100)], "GOAWAY(0,1)", envoy: silence),
         HTTP2FrameCase("MAX_FRAME_SIZE too large", [setting(5, 1 << 24)], "GOAWAY(0,1)", envoy: silence),
+        HTTP2FrameCase("ENABLE_CONNECT_PROTOCOL 2", [setting(8, 2)], "GOAWAY(0,1)", envoy: silence),
         HTTP2FrameCase("an unknown setting", [setting(0x99, 5), get()], ok),
         HTTP2FrameCase("HEADER_TABLE_SIZE 0", [setting(1, 0), get()], ok),
     ]
@@ -100,6 +107,16 @@ extension HTTP2FrameCase {
         HTTP2FrameCase("CONTINUATION alone", [H2Frame(.continuation, flags: 4, stream: 1, H2Frame.fields(H2Frame.request()))], "GOAWAY(0,1)"),
         HTTP2FrameCase("a head in two frames", [H2Frame(.headers, flags: 1, stream: 1, Array(H2Frame.fields(H2Frame.request("GET", "/direct")).prefix(10))), H2Frame(.continuation, flags: 4, stream: 1, Array(H2Frame.fields(H2Frame.request("GET", "/direct")).dropFirst(10)))], ok),
         HTTP2FrameCase("CONTINUATION of another stream", [H2Frame(.headers, flags: 1, stream: 1, [0x82]), H2Frame(.continuation, flags: 4, stream: 3, [0x84])], "GOAWAY(1,1)"),
+        HTTP2FrameCase("an unknown frame inside a head", [H2Frame(.headers, flags: 1, stream: 1, [0x82]), H2Frame(.unknown)], "GOAWAY(1,1)"),
+        HTTP2FrameCase("CONTINUATION on stream 0", [H2Frame(.headers, flags: 1, stream: 1, [0x82]), H2Frame(.continuation, flags: 4)], "GOAWAY(1,1)"),
+        HTTP2FrameCase("a stream below the last one", [get(stream: 5), get(stream: 3)], "HEAD5(200) DATA5+(6)"),
+        HTTP2FrameCase("a second request on a stream that is over", [get(), get()], "GOAWAY(1,5)", envoy: silence),
+        HTTP2FrameCase("DATA on a stream that was reset", [waiting, H2Frame(.reset, stream: 1, H2Frame.word(8)), H2Frame(.data, stream: 1, [1])], ""),
+        HTTP2FrameCase("a head on a stream that was reset", [waiting, H2Frame(.reset, stream: 1, H2Frame.word(8)), head([("a", "b")])], ""),
+        HTTP2FrameCase("RST_STREAM of a stream that is over", [get(), H2Frame(.reset, stream: 1, H2Frame.word(8)), get(stream: 3)], "HEAD3(200) DATA3+(6)"),
+        HTTP2FrameCase("a table larger than was allowed", [H2Frame(.headers, flags: 5, stream: 1, [0x3f, 0xff, 0xff, 0x7f] + H2Frame.fields(H2Frame.request()))], "GOAWAY(1,9)"),
+        HTTP2FrameCase("a table's size behind a field", [H2Frame(.headers, flags: 5, stream: 1, H2Frame.fields(H2Frame.request()) + [0x20])], "GOAWAY(1,9)"),
+        HTTP2FrameCase("a Huffman text with too much padding", [H2Frame(.headers, flags: 5, stream: 1, H2Frame.fields(H2Frame.request()) + [0, 1, 97, 0x82, 0x1f, 0xff])], "GOAWAY(1,9)"),
         HTTP2FrameCase("a second head that ends nothing", [waiting, head([("a", "b")], 4)], "GOAWAY(1,1)", envoy: silence),
     ]
 
@@ -119,6 +136,9 @@ extension HTTP2FrameCase {
         ("a length without body", head(H2Frame.request("POST", "/direct", [("content-length", "5")]))),
         ("a length that is no number", head(H2Frame.request("POST", "/direct", [("content-length", "x")]), 4)),
         ("two lengths", head(H2Frame.request("POST", "/direct", [("content-length", "3"), ("content-length", "3")]), 4)),
+        ("CR in a value", get([("a", "x\ry")])), ("a colon in a name", get([("a:b", "x")])), ("proxy-connection", get([("proxy-connection", "x")])),
+        ("keep-alive", get([("keep-alive", "5")])), ("two :method", get([(":method", "GET")])), ("two :authority", get([(":authority", "a")])),
+        ("CONNECT without :authority", head([(":method", "CONNECT")], 4)),
         ("CONNECT with a path", head([(":method", "CONNECT"), (":authority", "a:80"), (":path", "/"), (":scheme", "http")], 4)),
         ("extended CONNECT that was not allowed", head([(":method", "CONNECT"), (":protocol", "websocket"), (":authority", "a"), (":path", "/"), (":scheme", "http")], 4)),
         ("trailers with a pseudo-field", waiting),

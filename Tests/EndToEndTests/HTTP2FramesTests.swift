@@ -36,6 +36,37 @@ struct HTTP2FramesTests {
         }
     }
 
+    /// RFC 9113 §6.9.1: DATA beyond a stream's window, and beyond the connection's. The upstream reads nothing: once the
+    /// kernel's buffers are full no window grows any more, and this client does not look at them.
+    @Test(arguments: [("initial_stream_window_size: 65535", "RST1(3)"), ("initial_connection_window_size: 65535", "GOAWAY(1,3)")])
+    func windowsMayNotBeExceeded(options: String, said: String) throws {
+        let serving = try HTTP2Serving(http2: options, script: .steps(.delay(ms: 60_000)))
+        let client = try RawH2Client(port: serving.listener)
+        let part = H2Frame(.data, stream: 1, [UInt8](repeating: 0, count: 16_384))
+        client.send([.head(1, H2Frame.request("POST", "/slow"), flags: H2Frame.endHeaders)])
+        for _ in 0..<40 where client.words.isEmpty { client.send([H2Frame](repeating: part, count: 50)) }
+        client.read(forMs: 10_000) { !$0.words.isEmpty }
+        #expect(client.words.first == said)
+    }
+
+    /// RFC 9113 §5.1.2.
+    @Test func moreStreamsThanAllowed() throws {
+        let serving = try HTTP2Serving(http2: "max_concurrent_streams: 1", script: .steps(.delay(ms: 60_000)))
+        let client = try RawH2Client(port: serving.listener)
+        let two = [H2Frame.head(1, H2Frame.request("GET", "/slow")), .head(3, H2Frame.request("GET", "/direct"))]
+        client.read(forMs: 200)
+        client.send(two)
+        client.read(forMs: 5_000) { !$0.words.isEmpty }
+        #expect(client.words == ["GOAWAY(1,1)"])
+        // One that has not acknowledged the limit may not have known of it.
+        let other = try RawH2Client(port: serving.listener)
+        other.acknowledges = false
+        other.send(two)
+        other.read(forMs: 5_000) { !$0.words.isEmpty }
+        #expect(other.words == ["RST3(7)"])
+        #expect(serving.stat("http2.stream_refused_errors", becomes: 1) == 1)
+    }
+
     /// CVE-2023-44487: after 250 requests that are taken back at once the connection ends.
     @Test func rapidResetEndsTheConnection() throws {
         let serving = try HTTP2Serving(script: .steps(.delay(ms: 60_000)))

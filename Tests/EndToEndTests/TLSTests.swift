@@ -184,17 +184,10 @@ struct TLSTests {
     }
 
     @Test func theStateOfACertificateIsStapled() throws {
-        certificates.directory.write(
-            "[ca]\ndefault_ca=d\n[d]\ndatabase=\(certificates.directory.path)/index\n", to: "ca.conf")
-        let serial = try certificates.run("x509 -in server.pem -noout -serial").split(separator: "=").last ?? ""
-        certificates.directory.write(
-            "V\t401231235959Z\t\t\(serial.filter { !$0.isNewline })\tunknown\t/O=Acme/CN=server\n", to: "index")
-        try certificates.run("ocsp -issuer ca.pem -cert server.pem -reqout request -no_nonce")
-        try certificates.run(
-            "ocsp -index index -CA ca.pem -rsigner ca.pem -rkey ca.key -reqin request -respout staple -ndays 3 -noverify")
+        try certificates.staple("server")
         let yaml = { (port: UInt16) in
             TLSServed.yaml(certificates, port: port, more: "ocsp_staple_policy: MUST_STAPLE").replacing(
-                text: "certificate_chain:", by: "ocsp_staple: {filename: \(certificates.directory.path)/staple}, certificate_chain:")
+                text: "certificate_chain:", by: "ocsp_staple: {filename: \(certificates.directory.path)/server.ocsp}, certificate_chain:")
         }
         let served = try Served(try Binary.martlet(), yaml: yaml)
         let asked = try Shell.run(

@@ -12,7 +12,9 @@ import Testing
         let path: String
         let told: Told
         func at(_ field: StaticString) -> Place { Place(path: "\(path).\(field)", told: told) }
+        func at(_ field: StaticString, _ index: Int) -> Place { Place(path: "\(path).\(field)[\(index)]", told: told) }
         func error(_ message: String) { told.errors.append("\(path): \(message)") }
+        func error(in field: String, _ message: String) { told.errors.append("\(path).\(field): \(message)") }
     }
 
     private func string(_ text: String) throws -> Envoy_Type_Matcher_V3_StringMatcher {

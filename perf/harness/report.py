@@ -100,7 +100,7 @@ def _allocations_table(scenario, cases):
                       _number(median(case, "requests"), 0), _errors(case)] for case in cases]
 
 
-_TABLES = {"allocations": _allocations_table, "latency": _latency_table, "clusters2000": _memory_table, "startup": _start_table,
+_TABLES = {"allocations": _allocations_table, "handshake_allocations": _allocations_table, "latency": _latency_table, "clusters2000": _memory_table, "startup": _start_table,
            "idle": _memory_table, "idle_tls": _memory_table, "idle_http2": _memory_table}
 
 

@@ -25,19 +25,16 @@ struct AdminCommand: Sendable {
     /// Changes something: POST only.
     let mutates: Bool
     let parameters: [Parameter]
-    /// Not one of Envoy's: not in `/help`, whose text tools compare.
-    let isOwn: Bool
     let answer: @Sendable (AdminContext, AdminRequest) -> AdminResponse
 
     init(
-        _ path: String, _ help: String, mutates: Bool = false, isOwn: Bool = false, _ parameters: [Parameter] = [],
+        _ path: String, _ help: String, mutates: Bool = false, _ parameters: [Parameter] = [],
         _ answer: @escaping @Sendable (AdminContext, AdminRequest) -> AdminResponse
     ) {
         self.path = path
         self.help = help
         self.mutates = mutates
         self.parameters = parameters
-        self.isOwn = isOwn
         self.answer = answer
     }
 }

@@ -23,9 +23,6 @@ package enum CommandTable {
         MemoryCommand.command,
         MemoryCommand.allocator,
         AllocationProfileCommands.peakHeapDump,
-        CPUProfileCommands.profile,
-        FlamePage.script,
-        FlamePage.style,
         SmallCommands.quit,
         ReadyCommand.command,
         SmallCommands.reopenLogs,
@@ -42,11 +39,12 @@ package enum CommandTable {
     ]
 
     /// What Envoy has not: answered like the others, and not in `/help`, which tools read.
-    static let own: [AdminCommand] = [HomePage.command, ConsoleData.command] + ConsoleFiles.files
+    static let own: [AdminCommand] = 
+        [HomePage.command, ConsoleData.command, CPUProfileCommands.profile, FlamePage.script, FlamePage.style] + ConsoleFiles.files
 
     package static let help: String = {
         var text = "admin commands are:\n"
-        for command in commands where !command.isOwn {
+        for command in commands {
             text += "  \(command.path)\(command.mutates ? " (POST)" : ""): \(command.help)\n"
             for parameter in command.parameters {
                 text += "      \(parameter.name): \(parameter.help)"

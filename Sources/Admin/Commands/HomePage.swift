@@ -5,7 +5,7 @@ enum HomePage {
         AdminResponse(
             contentType: AdminResponse.html,
             body: PartsBody(count: CommandTable.commands.count + 1, end: "</main>\n</body>\n</html>\n") { i in
-                i == 0 ? head("Martlet admin") + "<p><a href='/'>console</a></p>\n" : row(CommandTable.commands[i - 1])
+                i == 0 ? head("Martlet admin") + "<p><a href='/'>console</a>, <a href='/profile'>profile</a></p>\n" : row(CommandTable.commands[i - 1])
             })
     }
 
@@ -92,6 +92,8 @@ final class StatsPage: BodySource {
     private var hasBegun = false
 
     init(_ text: BodySource) { self.text = text }
+
+    override var isWaiting: Bool { text.isWaiting }
 
     override func next(_ out: inout [UInt8]) -> Bool {
         if !hasBegun {

@@ -172,9 +172,10 @@ final class StatsBody: BodySource {
         self.flush = flush?.isForAdmin == true ? flush : nil
     }
 
+    override var isWaiting: Bool { flush?.isRunning == true }
+
     override func next(_ out: inout [UInt8]) -> Bool {
-        if flush?.isRunning == true { return true }
-        return renderer.next(maxBytes: BodySource.pieceBytes) { slice in
+        renderer.next(maxBytes: BodySource.pieceBytes) { slice in
             unsafe slice.withUnsafeBufferPointer { unsafe out.append(contentsOf: $0) }
         }
     }

@@ -51,7 +51,7 @@ enum CPUProfileCommands {
     }
 
     static let profile = AdminCommand(
-        "/profile", "flame graph of the CPU or allocation profile", isOwn: true,
+        "/profile", "flame graph of the CPU or allocation profile",
         [
             .init("format", "page, pprof, folded, json or gperftools", .choice(["page", "pprof", "folded", "json", "gperftools"])),
             .init("kind", "what was profiled", .choice(Profile.Kind.allCases.map(\.rawValue))),

@@ -13,11 +13,11 @@ enum FlamePage {
         return response
     }
 
-    static let script = AdminCommand("/profile/flame.js", "script of /profile", isOwn: true) { _, _ in
+    static let script = AdminCommand("/profile/flame.js", "script of /profile") { _, _ in
         AdminResponse(FlameScript.text, contentType: "text/javascript; charset=UTF-8")
     }
 
-    static let style = AdminCommand("/profile/flame.css", "style of /profile", isOwn: true) { _, _ in
+    static let style = AdminCommand("/profile/flame.css", "style of /profile") { _, _ in
         AdminResponse(FlameStyle.text, contentType: "text/css; charset=UTF-8")
     }
 

@@ -47,22 +47,27 @@ final class TimedProfileBody: WorkBody {
     private let server: Server
     private let endMs: UInt64
     private let format: ProfileFormat
+    private let number: Int
     private var isOver = false
 
     init(_ server: Server, seconds: UInt64, _ format: ProfileFormat) {
         self.server = server
         self.format = format
         endMs = server.main.nowMs + seconds * 1000
+        number = server.profiler.number
         super.init(nil)
     }
 
     /// The client went away.
-    deinit { if !isOver { _ = server.profiler.stop() } }
+    deinit { if !isOver, isOurs { _ = server.profiler.stop() } }
+
+    /// Somebody may have ended it and begun another.
+    private var isOurs: Bool { server.profiler.isRunning && server.profiler.number == number }
 
     override var isWaiting: Bool {
-        if !isOver, server.main.nowMs >= endMs || !server.profiler.isRunning {
+        if !isOver, server.main.nowMs >= endMs || !isOurs {
             isOver = true
-            profile = server.profiler.stop() ?? server.profiler.profile
+            profile = isOurs ? server.profiler.stop() : server.profiler.profile
         }
         // A thread for it may have to be waited for.
         if let profile {

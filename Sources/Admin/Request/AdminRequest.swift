@@ -7,11 +7,15 @@ package struct AdminRequest {
     package var pathAndQuery: String
     package var query: QueryParameters
     package var body: [UInt8]
+    /// `accept`, all of it.
+    package var accept = ""
+    /// The authority that was asked, with its port.
     package var host = ""
     package var origin = ""
     package var ifNoneMatch = ""
-    /// `accept`, all of it.
-    package var accept = ""
+    package var authorization = ""
+    /// `sec-fetch-site`: what a browser says of who asks.
+    package var fetchSite = ""
 
     /// `target`: path and query as the client sent them. `contentType`: of the body.
     package init(method: String, target: String, contentType: String = "", body: [UInt8] = []) {
@@ -29,9 +33,21 @@ package struct AdminRequest {
 
     /// A browser sends it for a page of another site. Clients that are no browsers send no `origin`.
     package var isFromAnotherSite: Bool {
-        guard !origin.isEmpty else { return false }
-        let scheme = origin.hasPrefix("http://") ? 7 : origin.hasPrefix("https://") ? 8 : origin.count
-        return origin.dropFirst(scheme) != host
+        if fetchSite == "cross-site" || fetchSite == "same-site" { return true }
+        if origin.isEmpty { return false }
+        // `null` is a page that does not say where it is from.
+        guard let scheme = ["http://", "https://"].first(where: { origin.hasPrefix($0) }) else { return true }
+        return origin.dropFirst(scheme.count) != host
+    }
+
+    /// RFC 6750 §2.1. As many steps for a wrong token as for the right one.
+    func carries(_ token: [UInt8]) -> Bool {
+        let scheme = "bearer "
+        guard authorization.count >= scheme.count, authorization.prefix(scheme.count).lowercased() == scheme else { return false }
+        let given = Array(authorization.utf8.dropFirst(scheme.utf8.count))
+        var difference = given.count ^ token.count
+        for (at, byte) in token.enumerated() { difference |= Int(byte ^ (at < given.count ? given[at] : 0)) }
+        return difference == 0
     }
 
     private static func mergingSlashes(_ path: Substring) -> String {

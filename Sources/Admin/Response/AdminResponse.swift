@@ -25,5 +25,12 @@ package struct AdminResponse {
         self.init(status: status, contentType: contentType, body: TextBody(text))
     }
 
+    /// RFC 9110 §15.5.2: a 401 says how to ask.
+    package static func unauthorized(_ text: String) -> AdminResponse {
+        var response = AdminResponse(text, status: 401)
+        response.headers = [("www-authenticate", "Bearer")]
+        return response
+    }
+
     package static var ok: AdminResponse { AdminResponse("OK\n") }
 }

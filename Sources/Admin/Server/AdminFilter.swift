@@ -67,10 +67,15 @@ final class AdminFilter: HTTPFilter {
             method: String(stream.pointee.request.text(stream.pointee.request.methodText)),
             target: String(stream.pointee.request.text(stream.pointee.request.path)),
             contentType: text(.contentType), body: exchange.form)
-        request.host = text(.host)
+        request.accept = text(.accept)
+        func text(named name: StaticString) -> String {
+            unsafe stream.pointee.request.value(named: Bytes(name)).map { String($0) } ?? ""
+        }
+        request.authorization = text(.authorization)
+        request.fetchSite = text(named: "sec-fetch-site")
+        request.host = unsafe String(stream.pointee.request.text(stream.pointee.request.authority))
         request.origin = text(.origin)
         request.ifNoneMatch = unsafe stream.pointee.request.value(named: Bytes("if-none-match" as StaticString)).map { String($0) } ?? ""
-        request.accept = text(.accept)
         let response = handler.answer(request)
         exchange.body = response.body
         Array(response.contentType.utf8).withBytes { type in

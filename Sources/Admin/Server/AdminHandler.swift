@@ -6,16 +6,32 @@ package final class AdminHandler {
     let context: AdminContext
     private let allowedPaths: StringMatchers
     private let commands: [String: AdminCommand]
+    /// What changing commands ask for. Nil: nothing.
+    private let token: [UInt8]?
+    /// The second address: statistics and `/ready`, nothing else.
+    private let onlyMetrics: Bool
+    private static let metricsPaths: Set<String> = ["/stats", "/stats/prometheus", "/ready"]
 
-    package init(_ context: AdminContext, allowedPaths: StringMatchers = StringMatchers()) {
+    package init(
+        _ context: AdminContext, allowedPaths: StringMatchers = StringMatchers(), token: [UInt8]? = nil,
+        onlyMetrics: Bool = false
+    ) {
         self.context = context
         self.allowedPaths = allowedPaths
+        self.token = token
+        self.onlyMetrics = onlyMetrics
         commands = Dictionary((CommandTable.commands + CommandTable.own).map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
     package func answer(_ request: AdminRequest) -> AdminResponse {
         if !allowedPaths.isEmpty, !allowedPaths.matches(request.pathAndQuery) {
             return AdminResponse("request to path \(request.pathAndQuery) not allowed", status: 403)
+        }
+        if onlyMetrics, !AdminHandler.metricsPaths.contains(request.path) {
+            return AdminResponse("this address serves /stats, /stats/prometheus and /ready\n", status: 404)
+        }
+        if onlyMetrics, request.method != "GET", request.method != "HEAD" {
+            return AdminResponse("Method \(request.method) not allowed, GET required.", status: 405)
         }
         guard let command = commands[request.path] else {
             return AdminResponse("invalid path. " + CommandTable.help, status: 404)
@@ -28,6 +44,9 @@ package final class AdminHandler {
         }
         if command.mutates, request.isFromAnotherSite {
             return AdminResponse("\(request.path) is not done for pages of \(request.origin).", status: 403)
+        }
+        if command.mutates, let token, !request.carries(token) {
+            return .unauthorized("\(request.path) needs the token: authorization: Bearer <token>\n")
         }
         context.server.log.write(.debug, "admin", "request complete: path: \(request.pathAndQuery)")
         return command.answer(context, request)

@@ -15,27 +15,53 @@ import Wire
 
 package final class AdminServer {
     private let arena = FrozenArena()
-    private let spec: FilterChainSpec?
-    private let address: SocketAddress?
+    private let server: Server
+    private var factories: [AdminFilterFactory] = []
+    private var specs: [FilterChainSpec] = []
+    private var slots: [ListenerSlot] = []
+    private var address: SocketAddress?
 
-    /// Opens the admin address and hands the listener to main's worker; without `admin` in the configuration, nothing.
+    /// Opens the admin address and the one for metrics, and hands their listeners to main's worker; what is not
+    /// configured is not opened.
     package init(
-        _ server: Server, _ document: ConfigDocument, options: [(name: String, json: String)], version: String
+        _ server: Server, _ document: ConfigDocument, access: AdminAccess, options: [(name: String, json: String)],
+        version: String
     ) throws(ServerError) {
-        guard document.bootstrap.hasAdmin, document.bootstrap.admin.hasAddress,
-            let address = AdminServer.address(document.bootstrap.admin.address)
-        else {
-            spec = nil
-            address = nil
-            return
-        }
+        self.server = server
         let context = AdminContext(server, options: options, version: version)
         context.profilePath = document.bootstrap.admin.profilePath
-        let handler = AdminHandler(context, allowedPaths: try AdminServer.allowedPaths(document))
+        if document.bootstrap.hasAdmin, document.bootstrap.admin.hasAddress,
+            let address = AdminServer.address(document.bootstrap.admin.address)
+        {
+            let handler = AdminHandler(
+                context, allowedPaths: try AdminServer.allowedPaths(document), token: access.token)
+            let bound = try listen(at: address, handler, "admin")
+            self.address = bound
+            server.log.write(.info, "main", "admin address: \(bound)")
+        }
+        if let address = access.metricsAddress {
+            let bound = try listen(at: address, AdminHandler(context, onlyMetrics: true), "metrics")
+            server.log.write(.info, "main", "metrics address: \(bound)")
+        }
+        if slots.isEmpty { return }
+        server.onTick = { [unowned server, factories] in
+            for factory in factories { factory.ticked(server.main) }
+        }
+        var plan = Plan()
+        plan.version = 1
+        plan.listeners = arena.array(slots)
+        unsafe server.mainMailbox.publish(arena.store(plan))
+        server.keep(self)
+    }
+
+    /// `name`: of the listener, and prefix of its statistics.
+    private func listen(
+        at address: SocketAddress, _ handler: AdminHandler, _ name: String
+    ) throws(ServerError) -> SocketAddress {
         let factory = AdminFilterFactory(handler)
+        factories.append(factory)
         let spec = FilterChainSpec(factories: [factory])
-        server.onTick = { [unowned server] in factory.ticked(server.main) }
-        self.spec = spec
+        specs.append(spec)
         let sockets: [Int32]
         do throws(ListenError) {
             sockets = try ListenSocket.open(address, workers: 1, backlog: 128)
@@ -43,7 +69,6 @@ package final class AdminServer {
             throw .listen(error)
         }
         let bound = address.family == .unix ? address : SocketAddress(localOf: sockets[0])
-        self.address = bound
         let stats = server.stats
         let routes: RouteTable
         do throws(RoutingErrors) {
@@ -52,35 +77,32 @@ package final class AdminServer {
             fatalError("invariant: a table without routes compiles")
         }
         var http = unsafe HTTPConfig(routes: arena.store(RouteTableConfig(table: routes)))
-        http.stats = stats.scope(StatPrefix.http("admin"), HTTPConnectionManagerStat.self).base
+        http.stats = stats.scope(StatPrefix.http(name), HTTPConnectionManagerStat.self).base
         http.routerStats = stats.scope("http.async-client.", RouterStat.self).base
         http.codecStats = stats.scope("http1.", HTTP1CodecStat.self).base
         http.http2Stats = stats.scope("http2.", HTTP2CodecStat.self).base
-        http.listenerStats = stats.scope("listener.admin.http.admin.", ListenerHTTPStat.self).base
+        http.listenerStats = stats.scope("listener.\(name).http.\(name).", ListenerHTTPStat.self).base
         http.generateRequestID = false
         // A client that said `close` gets its end behind the answer, as from Envoy's admin; probes wait for it.
         http.delayedCloseTimeoutMs = 0
         if let logs = server.configurator.adminLogs { http.accessLogs = logs.configs }
         http.bufferLimit = 2 * BodySource.pieceBytes
-        http.filterChain = 0
+        // Workers make the filters of each chain once, by this number.
+        http.filterChain = slots.isEmpty ? 0 : CallConfig.filterChain + UInt32(slots.count)
         unsafe http.filterChainSpec = unsafe UnsafeRawPointer(Unmanaged.passUnretained(spec).toOpaque())
         var listener = ListenerConfig()
-        listener.part = 0
-        listener.name = arena.text("admin")
-        listener.stats = stats.scope("listener.admin.", AdminListenerStat.self).base
-        let main = stats.scope("listener.admin.main_thread.", ListenerWorkerStat.self).base
+        listener.part = UInt32(slots.count)
+        listener.name = arena.text(name)
+        listener.stats = stats.scope("listener.\(name).", AdminListenerStat.self).base
+        let main = stats.scope("listener.\(name).main_thread.", ListenerWorkerStat.self).base
         listener.workerStats = arena.array([UInt32](repeating: main, count: server.options.concurrency + 1))
         var place = ListenAddress()
         place.address = bound
         place.sockets = arena.array(sockets)
         listener.addresses = arena.array([place])
         listener.chain = unsafe .http(arena.store(http))
-        var plan = Plan()
-        plan.version = 1
-        plan.listeners = unsafe arena.array([ListenerSlot(part: 0, config: arena.store(listener))])
-        unsafe server.mainMailbox.publish(arena.store(plan))
-        server.log.write(.info, "main", "admin address: \(bound)")
-        server.keep(self)
+        unsafe slots.append(ListenerSlot(part: listener.part, config: arena.store(listener)))
+        return bound
     }
 
     private static func allowedPaths(_ document: ConfigDocument) throws(ServerError) -> StringMatchers {

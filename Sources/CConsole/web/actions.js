@@ -114,9 +114,17 @@ export class Commands {
 /// Asks in a dialog; true for yes.
 function confirmed(title, text) {
   const dialog = document.getElementById("confirm");
+  if (dialog.open) return Promise.resolve(false);
   setText(document.getElementById("confirm-title"), title);
   setText(document.getElementById("confirm-text"), text);
-  dialog.returnValue = "no";
   dialog.showModal();
-  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
+  return new Promise((resolve) => {
+    const end = new AbortController();
+    const answered = (event) => {
+      end.abort();
+      resolve(event.submitter?.value === "yes");
+    };
+    dialog.addEventListener("submit", answered, end);
+    dialog.addEventListener("cancel", answered, end);
+  });
 }

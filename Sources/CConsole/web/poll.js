@@ -1,12 +1,14 @@
 // Asks the admin for everything the pages need, one round at a time.
 //
-// A round begins only when the last one has ended, and two seconds after it began at the earliest: a slow admin is asked
-// less often, never more at once. A hidden tab asks nothing.
+// A round begins only when the last one has ended, and two seconds after it began at the earliest; after a long one the
+// console rests four times as long as it took. So a slow admin is asked less often, never more at once, and a configuration
+// of thousands of clusters keeps main busy for a fifth of the time at the most. A hidden tab asks nothing.
 
 import { watched, watchedHistograms } from "./names.js";
 import { snapshot } from "./model.js";
 
 const roundMs = 2000;
+const restFactor = 4;
 const answerLimitMs = 15000;
 
 const statsURL = "stats?format=json&usedonly&filter=" + encodeURIComponent(watched);
@@ -60,7 +62,8 @@ export class Poll {
       this.onFailure(error);
     }
     this.isAsking = false;
-    if (!this.rests) this.timer = setTimeout(() => this.wake(), Math.max(0, roundMs - (performance.now() - began)));
+    const took = performance.now() - began;
+    if (!this.rests) this.timer = setTimeout(() => this.wake(), Math.max(roundMs - took, restFactor * took));
   }
 }
 

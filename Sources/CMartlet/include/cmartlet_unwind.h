@@ -11,7 +11,7 @@ enum {
 };
 
 /// Lists the loaded modules and their unwind tables. Modules are only ever added, so that a handler on another thread
-/// may read on. By one thread at a time, and not within a handler.
+/// may read on. Not within a handler.
 void martlet_list_modules(void);
 
 typedef struct {

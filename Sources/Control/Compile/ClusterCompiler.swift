@@ -34,6 +34,7 @@ struct ClusterDraft {
     /// With a hashing policy.
     var ring: StatScope<RingHashStat>?
     var maglev: StatScope<MaglevStat>?
+    var subsets: StatScope<SubsetStat>?
     var tls: [TLSDraft]
     /// Of `transport_socket_matches`.
     var matches: [StatScope<TransportSocketMatchStat>]
@@ -45,6 +46,8 @@ struct ClusterDraft {
 struct BalancingOptions {
     var overprovisioning: UInt32 = 140
     var panicThresholdPercent = 50.0
+    var weighsLocalities = false
+    var subsets: SubsetSpec?
 }
 
 struct ClusterCompiler {
@@ -63,11 +66,15 @@ struct ClusterCompiler {
         config.statPrefix = part.arena.text(StatPrefix.cluster(statName))
         config.slot = part.slot(compilation.environment.clusterSlots, message.name)
         config.stats = part.scope(compilation.stats, StatPrefix.cluster(statName), ClusterStat.self).base
+        config.metadata = ShownMetadata(message.metadata).frozen(part.arena)
         if message.hasConnectTimeout { config.connectTimeoutMs = message.connectTimeout.milliseconds }
         if message.hasPerConnectionBufferLimitBytes {
             config.bufferLimit = Int(message.perConnectionBufferLimitBytes.value)
         }
         breakers(message, place, part, &config)
+        let preconnect = message.preconnectPolicy
+        if preconnect.hasPerUpstreamPreconnectRatio { config.preconnectRatio = preconnect.perUpstreamPreconnectRatio.value }
+        if preconnect.hasPredictivePreconnectRatio { config.predictiveRatio = preconnect.predictivePreconnectRatio.value }
         var remaining: (normal: StatScope<CircuitBreakerRemainingStat>?, high: StatScope<CircuitBreakerRemainingStat>?)
         for thresholds in message.circuitBreakers.thresholds where thresholds.trackRemaining {
             let name = thresholds.priority == .high ? "high" : "default"
@@ -76,7 +83,9 @@ struct ClusterCompiler {
             if thresholds.priority == .high { remaining.high = scope } else { remaining.normal = scope }
         }
         connections(message, place, &config)
-        LoadBalancingCompiler(diagnostics: diagnostics).compile(message, place, &config)
+        var balanced = CompiledBalancing(config: config)
+        LoadBalancingCompiler(diagnostics: diagnostics, part: part, runtime: compilation.runtime(part)).compile(message, place, &balanced)
+        config = balanced.config
         if config.policy.isHashing, config.hashing.usesHostname, message.type == .static, message.clusterType.name.isEmpty {
             diagnostics.error(
                 place, "Cannot use hostname for consistent hashing loadbalancing for cluster of type: 'envoy.cluster.static'",
@@ -95,6 +104,8 @@ struct ClusterCompiler {
         let transport = ClusterTransportCompiler(compilation: compilation, part: part, name: message.name, statName: statName)
         let tls = transport.compile(message, place, &config)
         var balancing = BalancingOptions()
+        balancing.weighsLocalities = balanced.weighsLocalities
+        balancing.subsets = balanced.subsets
         if message.loadAssignment.policy.hasOverprovisioningFactor {
             balancing.overprovisioning = message.loadAssignment.policy.overprovisioningFactor.value
         }
@@ -105,9 +116,10 @@ struct ClusterCompiler {
         let prefix = StatPrefix.cluster(statName)
         let ring = config.policy == .ringHash ? part.scope(compilation.stats, prefix + "ring_hash_lb.", RingHashStat.self) : nil
         let maglev = config.policy == .maglev ? part.scope(compilation.stats, prefix + "maglev_lb.", MaglevStat.self) : nil
+        let subsets = balancing.subsets == nil ? nil : part.scope(compilation.stats, prefix, SubsetStat.self)
         return ClusterDraft(
             part: part, config: config, discovery: discovery, endpoints: endpoints, balancing: balancing,
-            statName: statName, ring: ring, maglev: maglev, tls: tls,
+            statName: statName, ring: ring, maglev: maglev, subsets: subsets, tls: tls,
             matches: message.transportSocketMatches.map {
                 part.scope(compilation.stats, prefix + $0.name + ".", TransportSocketMatchStat.self)
             },
@@ -232,14 +244,31 @@ struct ClusterCompiler {
             }
             if thresholds.priority == .high { config.highLimits = limits } else { config.defaultLimits = limits }
         }
-        diagnostics.unsupported(
-            place.at("circuit_breakers"), "envoy.config.cluster.v3.CircuitBreakers",
-            ["per_host_thresholds": !message.circuitBreakers.perHostThresholds.isEmpty])
+        for (i, thresholds) in message.circuitBreakers.perHostThresholds.enumerated() {
+            perHost(thresholds, place.at("circuit_breakers").at("per_host_thresholds", i), &config)
+        }
         let owner = BreakersOwner(
             Breakers(
                 normal: config.defaultLimits, high: config.highLimits, threads: compilation.environment.workers + 1))
         part.own(owner)
         config.breakers = owner.breakers
+    }
+
+    /// The first of a priority counts.
+    private func perHost(
+        _ thresholds: Envoy_Config_Cluster_V3_CircuitBreakers.Thresholds, _ place: Place, _ config: inout ClusterConfig
+    ) {
+        if thresholds.hasMaxPendingRequests || thresholds.hasMaxRequests || thresholds.hasMaxRetries || thresholds.hasRetryBudget
+            || thresholds.hasMaxConnectionPools
+        {
+            diagnostics.error(place, "Unsupported field in per_host_thresholds", expected: "max_connections alone")
+        }
+        let most = thresholds.hasMaxConnections ? thresholds.maxConnections.value : .max
+        if thresholds.priority == .high {
+            config.highLimits.connectionsPerHost = config.highLimits.connectionsPerHost ?? most
+        } else {
+            config.defaultLimits.connectionsPerHost = config.defaultLimits.connectionsPerHost ?? most
+        }
     }
 
     private func connections(_ message: ClusterMessage, _ place: Place, _ config: inout ClusterConfig) {
@@ -282,7 +311,6 @@ struct ClusterCompiler {
                 "upstream_config": message.hasUpstreamConfig,
                 "track_timeout_budgets": message.trackTimeoutBudgets,
                 "track_cluster_stats": message.hasTrackClusterStats,
-                "preconnect_policy": message.hasPreconnectPolicy,
                 "connection_pool_per_downstream_connection": message.connectionPoolPerDownstreamConnection,
             ])
     }

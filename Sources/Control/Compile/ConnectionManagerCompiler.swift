@@ -50,6 +50,13 @@ struct ConnectionManagerCompiler {
         config.accessLogs = AccessLogCompiler(compilation: compilation, part: part)
             .compile(message.accessLog, place)
         config.logTimes = logTimes(message, place)
+        if !filters.router.upstreamLog.isEmpty {
+            config.upstreamLogs = AccessLogCompiler(compilation: compilation, part: part)
+                .compile(filters.router.upstreamLog, filters.routerPlace, field: "upstream_log")
+            let options = filters.router.upstreamLogOptions
+            config.upstreamLogTimes.atStart = options.flushUpstreamLogOnUpstreamStream
+            if options.hasUpstreamLogFlushInterval { config.upstreamLogTimes.intervalMs = max(1, options.upstreamLogFlushInterval.milliseconds) }
+        }
         unsafe config.localReply = unsafe LocalReplyCompiler(compilation: compilation, part: part)
             .compile(message.localReplyConfig, place.at("local_reply_config"))
         unsafe config.tracing = unsafe tracing(message, place)

@@ -18,8 +18,12 @@ struct EndpointSpec {
     var weight: UInt32
     var priority: UInt32
     var health: Health
-    /// Index into the localities of the load assignment.
+    /// Its locality's place in the order of their names, and that one's weight in this priority; 0: none.
     var locality: UInt32
+    var localityWeight: UInt32
+    var shown: ShownMetadata
+    /// With `lb_subset_config`.
+    var metadata: SubsetMetadata
 
     enum Health { case healthy, degraded, unhealthy }
 }
@@ -31,6 +35,7 @@ struct EndpointCompiler {
     func compile(_ cluster: ClusterMessage, resolves: Bool, _ place: Place) -> [EndpointSpec] {
         let message = cluster.loadAssignment
         refuseUnsupported(message, place)
+        let localities = LocalityOrder(message)
         var endpoints: [EndpointSpec] = []
         for (i, locality) in message.endpoints.enumerated() {
             let at = place.at("endpoints", i)
@@ -53,7 +58,11 @@ struct EndpointCompiler {
                             ProxyProtocolCompiler.tlvs(ofHost: endpoint.metadata, below.at("metadata"), diagnostics)),
                         weight: endpoint.hasLoadBalancingWeight ? endpoint.loadBalancingWeight.value : 1,
                         priority: locality.priority, health: health(endpoint.healthStatus),
-                        locality: UInt32(i)))
+                        locality: localities.place(locality.locality),
+                        localityWeight: localities.weight(locality.locality, locality.priority),
+                        shown: ShownMetadata(endpoint.metadata),
+                        metadata: cluster.hasLbSubsetConfig || cluster.hasLoadBalancingPolicy
+                            ? MetadataBytes.host(endpoint.metadata) : SubsetMetadata()))
             }
         }
         checkPriorities(message, place)
@@ -118,5 +127,33 @@ struct EndpointCompiler {
                 place.at("endpoints", i), "envoy.config.endpoint.v3.LocalityLbEndpoints",
                 ["load_balancer_endpoints": true])
         }
+    }
+}
+
+/// The localities of a load assignment in the order that Envoy keeps them in, by region, zone and sub-zone. Endpoints without
+/// a locality have one of their own, without a weight.
+private struct LocalityOrder {
+    private var places: [[String]: UInt32] = [:]
+    private var weights: [UInt32: [[String]: UInt32]] = [:]
+
+    init(_ message: LoadAssignment) {
+        let names = Set(message.endpoints.map { LocalityOrder.name($0.locality) })
+        let sorted = names.sorted { a, b in
+            a.map { Array($0.utf8) }.lexicographicallyPrecedes(b.map { Array($0.utf8) }) { $0.lexicographicallyPrecedes($1) }
+        }
+        for (i, name) in sorted.enumerated() { places[name] = UInt32(i) }
+        for entry in message.endpoints where entry.hasLocality && entry.hasLoadBalancingWeight {
+            weights[entry.priority, default: [:]][LocalityOrder.name(entry.locality)] = entry.loadBalancingWeight.value
+        }
+    }
+
+    private static func name(_ locality: Envoy_Config_Core_V3_Locality) -> [String] {
+        [locality.region, locality.zone, locality.subZone]
+    }
+
+    func place(_ locality: Envoy_Config_Core_V3_Locality) -> UInt32 { places[LocalityOrder.name(locality)] ?? 0 }
+
+    func weight(_ locality: Envoy_Config_Core_V3_Locality, _ priority: UInt32) -> UInt32 {
+        weights[priority]?[LocalityOrder.name(locality)] ?? 0
     }
 }

@@ -14,6 +14,7 @@ struct CompiledFilters {
     }
     var factories: [Entry] = []
     var router = RouterMessage()
+    var routerPlace = Place.root
     var statPrefix = ""
 }
 
@@ -123,8 +124,6 @@ struct HTTPFilterChainCompiler {
         diagnostics.unsupported(
             at, "envoy.extensions.filters.http.router.v3.Router",
             [
-                "upstream_log": !router.upstreamLog.isEmpty,
-                "upstream_log_options": router.hasUpstreamLogOptions,
                 "upstream_http_filters": !router.upstreamHTTPFilters.isEmpty,
             ])
         if message.disabled {
@@ -133,6 +132,7 @@ struct HTTPFilterChainCompiler {
                 "Error: the last (terminal) filter (\(message.name)) in the chain cannot be disabled by default.")
         }
         result.router = router
+        result.routerPlace = at
     }
 }
 

@@ -3,14 +3,35 @@
 import EnvoyAPI
 import Upstream
 
+/// What one cluster's balancing comes to: what workers read, and what main builds host sets by.
+struct CompiledBalancing {
+    var config: ClusterConfig
+    var weighsLocalities = false
+    var subsets: SubsetSpec?
+}
+
 struct LoadBalancingCompiler {
     let diagnostics: Diagnostics
+    let part: PlanPart
+    let runtime: RuntimeCompiler
 
-    func compile(_ message: ClusterMessage, _ place: Place, _ config: inout ClusterConfig) {
+    func compile(_ message: ClusterMessage, _ place: Place, _ result: inout CompiledBalancing) {
         common(message.commonLbConfig, place.at("common_lb_config"))
         if message.hasLoadBalancingPolicy {
-            return policies(message.loadBalancingPolicy, place.at("load_balancing_policy"), &config)
+            return policies(message.loadBalancingPolicy, place.at("load_balancing_policy"), &result)
         }
+        result.weighsLocalities = message.commonLbConfig.localityConfigSpecifier == .localityWeightedLbConfig(.init())
+        policy(message, place, &result.config)
+        guard message.hasLbSubsetConfig else { return }
+        if message.lbPolicy == .clusterProvided {
+            diagnostics.error(
+                place.at("lb_subset_config"), "cluster: LB policy CLUSTER_PROVIDED cannot be combined with lb_subset_config")
+        }
+        result.subsets = SubsetCompiler(diagnostics: diagnostics, arena: part.arena).compile(
+            message.lbSubsetConfig, weighsLocalities: result.weighsLocalities, place.at("lb_subset_config"), &result.config)
+    }
+
+    private func policy(_ message: ClusterMessage, _ place: Place, _ config: inout ClusterConfig) {
         switch message.lbPolicy {
         case .roundRobin: config.policy = .roundRobin
         case .leastRequest: config.policy = .leastRequest
@@ -26,14 +47,10 @@ struct LoadBalancingCompiler {
         switch message.lbConfig {
         case .leastRequestLbConfig(let options):
             if options.hasChoiceCount { config.choiceCount = options.choiceCount.value }
-            if options.hasActiveRequestBias { config.activeRequestBias = options.activeRequestBias.defaultValue }
-            diagnostics.unsupported(
-                place.at("least_request_lb_config"), "envoy.config.cluster.v3.Cluster.LeastRequestLbConfig",
-                ["slow_start_config": options.hasSlowStartConfig])
+            if options.hasActiveRequestBias { bias(options.activeRequestBias, &config) }
+            if options.hasSlowStartConfig { config.slowStart = slowStart(options.slowStartConfig) }
         case .roundRobinLbConfig(let options):
-            diagnostics.unsupported(
-                place.at("round_robin_lb_config"), "envoy.config.cluster.v3.Cluster.RoundRobinLbConfig",
-                ["slow_start_config": options.hasSlowStartConfig])
+            if options.hasSlowStartConfig { config.slowStart = slowStart(options.slowStartConfig) }
         case .ringHashLbConfig(let options):
             config.hashing.function = options.hashFunction == .murmurHash2 ? .murmurHash2 : .xxHash
             ring(
@@ -46,6 +63,39 @@ struct LoadBalancingCompiler {
         let hashing = message.commonLbConfig.consistentHashingLbConfig
         config.hashing.usesHostname = hashing.useHostnameForHashing
         config.hashing.balanceFactor = hashing.hashBalanceFactor.value
+    }
+
+    // MARK: Slow start
+
+    private func bias(_ message: Envoy_Config_Core_V3_RuntimeDouble, _ config: inout ClusterConfig) {
+        config.activeRequestBias = message.defaultValue
+        config.activeRequestBiasCell = runtime.cell(message.runtimeKey)
+    }
+
+    /// Nil: no window, so no slow start.
+    private func slowStart(_ message: ClusterMessage.SlowStartConfig) -> SlowStart? {
+        slowStart(
+            windowMs: message.slowStartWindow.milliseconds, message.hasAggression ? message.aggression : nil,
+            message.hasMinWeightPercent ? message.minWeightPercent.value : nil)
+    }
+
+    private func slowStart(_ message: Envoy_Extensions_LoadBalancingPolicies_Common_V3_SlowStartConfig) -> SlowStart? {
+        slowStart(
+            windowMs: message.slowStartWindow.milliseconds, message.hasAggression ? message.aggression : nil,
+            message.hasMinWeightPercent ? message.minWeightPercent.value : nil)
+    }
+
+    private func slowStart(
+        windowMs: UInt64, _ aggression: Envoy_Config_Core_V3_RuntimeDouble?, _ percentMin: Double?
+    ) -> SlowStart? {
+        guard windowMs > 0 else { return nil }
+        var result = SlowStart(windowMs: windowMs)
+        if let aggression {
+            result.aggression = aggression.defaultValue
+            result.aggressionCell = runtime.cell(aggression.runtimeKey)
+        }
+        if let percentMin { result.weightMin = percentMin / 100 }
+        return result
     }
 
     // MARK: Consistent hashing
@@ -78,36 +128,32 @@ struct LoadBalancingCompiler {
         return true
     }
 
-    private func ringHash(_ any: ProtobufAny, _ place: Place, _ config: inout ClusterConfig) {
-        config.policy = .ringHash
+    private func ringHash(_ any: ProtobufAny, _ place: Place, _ result: inout CompiledBalancing) {
+        result.config.policy = .ringHash
         guard
             let options = try? Envoy_Extensions_LoadBalancingPolicies_RingHash_V3_RingHash(serializedBytes: any.value)
         else { return }
-        config.hashing.function = options.hashFunction == .murmurHash2 ? .murmurHash2 : .xxHash
+        result.config.hashing.function = options.hashFunction == .murmurHash2 ? .murmurHash2 : .xxHash
         ring(
             min: options.hasMinimumRingSize ? options.minimumRingSize.value : nil,
-            max: options.hasMaximumRingSize ? options.maximumRingSize.value : nil, place, &config)
-        config.hashing.usesHostname = options.useHostnameForHashing
-        config.hashing.balanceFactor = options.hashBalanceFactor.value
+            max: options.hasMaximumRingSize ? options.maximumRingSize.value : nil, place, &result.config)
+        result.config.hashing.usesHostname = options.useHostnameForHashing
+        result.config.hashing.balanceFactor = options.hashBalanceFactor.value
         if options.hasConsistentHashingLbConfig {
-            consistent(options.consistentHashingLbConfig, place.at("consistent_hashing_lb_config"), &config)
+            consistent(options.consistentHashingLbConfig, place.at("consistent_hashing_lb_config"), &result.config)
         }
-        diagnostics.unsupported(
-            place, "envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash",
-            ["locality_weighted_lb_config": options.hasLocalityWeightedLbConfig])
+        result.weighsLocalities = options.hasLocalityWeightedLbConfig
     }
 
-    private func maglev(_ any: ProtobufAny, _ place: Place, _ config: inout ClusterConfig) {
-        config.policy = .maglev
+    private func maglev(_ any: ProtobufAny, _ place: Place, _ result: inout CompiledBalancing) {
+        result.config.policy = .maglev
         guard let options = try? Envoy_Extensions_LoadBalancingPolicies_Maglev_V3_Maglev(serializedBytes: any.value)
         else { return }
-        if options.hasTableSize { table(options.tableSize.value, place.at("table_size"), &config) }
+        if options.hasTableSize { table(options.tableSize.value, place.at("table_size"), &result.config) }
         if options.hasConsistentHashingLbConfig {
-            consistent(options.consistentHashingLbConfig, place.at("consistent_hashing_lb_config"), &config)
+            consistent(options.consistentHashingLbConfig, place.at("consistent_hashing_lb_config"), &result.config)
         }
-        diagnostics.unsupported(
-            place, "envoy.extensions.load_balancing_policies.maglev.v3.Maglev",
-            ["locality_weighted_lb_config": options.hasLocalityWeightedLbConfig])
+        result.weighsLocalities = options.hasLocalityWeightedLbConfig
     }
 
     private func consistent(
@@ -123,70 +169,83 @@ struct LoadBalancingCompiler {
 
     /// The first policy of the list that is known counts.
     private func policies(
-        _ message: Envoy_Config_Cluster_V3_LoadBalancingPolicy, _ place: Place, _ config: inout ClusterConfig
+        _ message: Envoy_Config_Cluster_V3_LoadBalancingPolicy, _ place: Place, _ result: inout CompiledBalancing
     ) {
         for (i, policy) in message.policies.enumerated() {
             let at = place.at("policies", i).at("typed_extension_config").at("typed_config")
             let any = policy.typedExtensionConfig.typedConfig
             switch any.messageName {
             case Envoy_Extensions_LoadBalancingPolicies_RoundRobin_V3_RoundRobin.protoMessageName:
-                let options = try? Envoy_Extensions_LoadBalancingPolicies_RoundRobin_V3_RoundRobin(
-                    serializedBytes: any.value)
-                config.policy = .roundRobin
-                diagnostics.unsupported(
-                    at, "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin",
-                    [
-                        "slow_start_config": options?.hasSlowStartConfig ?? false,
-                        "locality_lb_config": options?.hasLocalityLbConfig ?? false,
-                    ])
-                return
+                return roundRobin(any, &result)
             case Envoy_Extensions_LoadBalancingPolicies_LeastRequest_V3_LeastRequest.protoMessageName:
-                leastRequest(any, at, &config)
-                return
+                return leastRequest(any, &result)
             case Envoy_Extensions_LoadBalancingPolicies_RingHash_V3_RingHash.protoMessageName:
-                ringHash(any, at, &config)
-                return
+                return ringHash(any, at, &result)
             case Envoy_Extensions_LoadBalancingPolicies_Maglev_V3_Maglev.protoMessageName:
-                maglev(any, at, &config)
-                return
+                return maglev(any, at, &result)
             case Envoy_Extensions_LoadBalancingPolicies_Random_V3_Random.protoMessageName:
-                let options = try? Envoy_Extensions_LoadBalancingPolicies_Random_V3_Random(serializedBytes: any.value)
-                config.policy = .random
-                diagnostics.unsupported(
-                    at, "envoy.extensions.load_balancing_policies.random.v3.Random",
-                    ["locality_lb_config": options?.hasLocalityLbConfig ?? false])
-                return
+                return random(any, &result)
+            case Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.protoMessageName:
+                return subset(any, at, &result)
             default: continue
             }
         }
         let names = message.policies.map(\.typedExtensionConfig.name).joined(separator: ", ")
         diagnostics.error(
             place, "cluster: didn't find a registered load balancer factory with the names from [\(names)]",
-            expected: "round_robin, least_request, random, ring_hash or maglev")
+            expected: "round_robin, least_request, random, ring_hash, maglev or subset")
     }
 
-    private func leastRequest(_ any: ProtobufAny, _ place: Place, _ config: inout ClusterConfig) {
-        config.policy = .leastRequest
+    private func roundRobin(_ any: ProtobufAny, _ result: inout CompiledBalancing) {
+        result.config.policy = .roundRobin
+        guard
+            let options = try? Envoy_Extensions_LoadBalancingPolicies_RoundRobin_V3_RoundRobin(serializedBytes: any.value)
+        else { return }
+        if options.hasSlowStartConfig { result.config.slowStart = slowStart(options.slowStartConfig) }
+        localities(options.localityLbConfig, &result)
+    }
+
+    private func random(_ any: ProtobufAny, _ result: inout CompiledBalancing) {
+        result.config.policy = .random
+        guard let options = try? Envoy_Extensions_LoadBalancingPolicies_Random_V3_Random(serializedBytes: any.value) else { return }
+        localities(options.localityLbConfig, &result)
+    }
+
+    private func leastRequest(_ any: ProtobufAny, _ result: inout CompiledBalancing) {
+        result.config.policy = .leastRequest
         guard
             let options = try? Envoy_Extensions_LoadBalancingPolicies_LeastRequest_V3_LeastRequest(
                 serializedBytes: any.value)
         else { return }
-        if options.hasChoiceCount { config.choiceCount = options.choiceCount.value }
-        if options.hasActiveRequestBias { config.activeRequestBias = options.activeRequestBias.defaultValue }
-        config.scansAllHosts = options.enableFullScan.value || options.selectionMethod == .fullScan
-        diagnostics.unsupported(
-            place, "envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest",
-            [
-                "slow_start_config": options.hasSlowStartConfig,
-                "locality_lb_config": options.hasLocalityLbConfig,
-            ])
+        if options.hasChoiceCount { result.config.choiceCount = options.choiceCount.value }
+        if options.hasActiveRequestBias { bias(options.activeRequestBias, &result.config) }
+        result.config.scansAllHosts = options.enableFullScan.value || options.selectionMethod == .fullScan
+        if options.hasSlowStartConfig { result.config.slowStart = slowStart(options.slowStartConfig) }
+        localities(options.localityLbConfig, &result)
+    }
+
+    /// Zones count only where the process has a cluster of its own kind (`local_cluster_name`), which it has not.
+    private func localities(
+        _ message: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig, _ result: inout CompiledBalancing
+    ) {
+        if case .localityWeightedLbConfig = message.localityConfigSpecifier { result.weighsLocalities = true }
+    }
+
+    /// The older message has the same fields under the same numbers, but for the policy below it and the redundant keys.
+    private func subset(_ any: ProtobufAny, _ place: Place, _ result: inout CompiledBalancing) {
+        guard let options = try? Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset(serializedBytes: any.value),
+            let older = try? LbSubsetConfig(serializedBytes: any.value)
+        else { return }
+        policies(options.subsetLbPolicy, place.at("subset_lb_policy"), &result)
+        // What `locality_weight_aware` needs is the policy's to say here; Envoy does not ask for it.
+        result.subsets = SubsetCompiler(diagnostics: diagnostics, arena: part.arena).compile(
+            older, weighsLocalities: true, allowsRedundantKeys: options.allowRedundantKeys, place, &result.config)
     }
 
     private func common(_ message: ClusterMessage.CommonLbConfig, _ place: Place) {
         diagnostics.unsupported(
             place, "envoy.config.cluster.v3.Cluster.CommonLbConfig",
             [
-                "locality_weighted_lb_config": message.localityConfigSpecifier == .localityWeightedLbConfig(.init()),
                 "ignore_new_hosts_until_first_hc": message.ignoreNewHostsUntilFirstHc,
                 "close_connections_on_host_set_change": message.closeConnectionsOnHostSetChange,
                 "override_host_status": message.hasOverrideHostStatus,

@@ -1,6 +1,7 @@
 // `route`: where a request is forwarded to, and how.
 
 import EnvoyAPI
+import Matching
 import Pipeline
 import Primitives
 import Routing
@@ -13,12 +14,18 @@ extension RouteCompiler {
     ) {
         refuseUnsupported(action, place)
         config.hashRules = HashPolicyCompiler(diagnostics: diagnostics, part: part).compile(action.hashPolicy, place)
+        if action.hasMetadataMatch {
+            unsafe config.metadataMatch = unsafe MetadataCriteriaCompiler(diagnostics: diagnostics, arena: arena)
+                .compile(action.metadataMatch, place.at("metadata_match"))
+        }
         clusters(action, route, place, &config)
         switch action.clusterNotFoundResponseCode {
         case .notFound: config.clusterNotFoundStatus = 404
         case .internalServerError: config.clusterNotFoundStatus = 500
         default: config.clusterNotFoundStatus = 503
         }
+        config.rateLimits = compilation.rateLimits(part).compile(action.rateLimits, DiagnosedPlace(place, diagnostics))
+        config.includesHostRateLimits = action.includeVhRateLimits.value
         config.priority = action.priority == .high ? .high : .normal
         timeouts(action, &config)
         rewrites(action, place, &config)
@@ -65,7 +72,7 @@ extension RouteCompiler {
             config.clusterHeader = arena.text(header.lowercased())
         case .weightedClusters(let weighted):
             config.clusterChoice = .weighted
-            weightedClusters(weighted, route, place.at("weighted_clusters"), &config)
+            weightedClusters(weighted, action, route, place.at("weighted_clusters"), &config)
         case .clusterSpecifierPlugin:
             diagnostics.unsupported(place, "envoy.config.route.v3.RouteAction", ["cluster_specifier_plugin": true])
         case .inlineClusterSpecifierPlugin:
@@ -76,7 +83,7 @@ extension RouteCompiler {
     }
 
     private func weightedClusters(
-        _ weighted: Envoy_Config_Route_V3_WeightedCluster, _ route: String, _ place: Place,
+        _ weighted: Envoy_Config_Route_V3_WeightedCluster, _ action: RouteActionMessage, _ route: String, _ place: Place,
         _ config: inout RouteConfig
     ) {
         var sum: UInt64 = 0
@@ -84,12 +91,11 @@ extension RouteCompiler {
         for (i, entry) in weighted.clusters.enumerated() {
             let at = place.at("clusters", i)
             sum += UInt64(entry.weight.value)
-            diagnostics.unsupported(
-                at, "envoy.config.route.v3.WeightedCluster.ClusterWeight",
-                [
-                    "metadata_match": entry.hasMetadataMatch
-                ])
             var cluster = RouteCluster(slot: RouteConfig.noSlot, name: arena.text(entry.name))
+            if entry.hasMetadataMatch {
+                unsafe cluster.metadataMatch = unsafe MetadataCriteriaCompiler(diagnostics: diagnostics, arena: arena)
+                    .compile(entry.metadataMatch, over: action.hasMetadataMatch ? action.metadataMatch : nil, at.at("metadata_match"))
+            }
             if entry.name.isEmpty == entry.clusterHeader.isEmpty {
                 diagnostics.error(
                     at,
@@ -208,14 +214,27 @@ extension RouteCompiler {
         config.upgradesOff = arena.array(off)
     }
 
+    /// Requests go ahead as early data over HTTP/3 alone, which upstreams do not speak here: the policy that there is has
+    /// nothing to decide.
+    private func earlyData(_ action: RouteActionMessage, _ place: Place) {
+        guard action.hasEarlyDataPolicy else { return }
+        let policy = action.earlyDataPolicy
+        guard policy.typedConfig.messageName == "envoy.extensions.early_data.v3.DefaultEarlyDataPolicy" else {
+            diagnostics.error(
+                place.at("early_data_policy"),
+                "Didn't find a registered implementation for '\(policy.name)' with type URL: '\(policy.typedConfig.messageName)'",
+                expected: "envoy.extensions.early_data.v3.DefaultEarlyDataPolicy")
+            return
+        }
+    }
+
     private func refuseUnsupported(_ action: RouteActionMessage, _ place: Place) {
+        earlyData(action, place)
         diagnostics.unsupported(
             place, "envoy.config.route.v3.RouteAction",
             [
-                "metadata_match": action.hasMetadataMatch,
                 "path_rewrite": !action.pathRewrite.isEmpty,
                 "flush_timeout": action.hasFlushTimeout,
-                "early_data_policy": action.hasEarlyDataPolicy,
                 "retry_policy_typed_config": action.hasRetryPolicyTypedConfig,
                 "hedge_policy": action.hasHedgePolicy,
             ])

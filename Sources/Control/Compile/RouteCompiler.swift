@@ -21,6 +21,7 @@ struct RouteCompiler {
         var config = RouteConfig()
         config.name = arena.text(message.name)
         config.virtualHost = UInt32(surroundings.hostIndex)
+        config.metadata = ShownMetadata(message.metadata).frozen(arena)
         switch message.action {
         case .route(let action):
             config.action = .forward

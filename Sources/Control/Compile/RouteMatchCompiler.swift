@@ -88,5 +88,7 @@ struct DiagnosedPlace: MatcherPlace {
     }
 
     func at(_ field: StaticString) -> DiagnosedPlace { DiagnosedPlace(place.at(field), diagnostics) }
+    func at(_ field: StaticString, _ index: Int) -> DiagnosedPlace { DiagnosedPlace(place.at(field, index), diagnostics) }
     func error(_ message: String) { diagnostics.error(place, message) }
+    func error(in field: String, _ message: String) { diagnostics.error(path: place.path(field), message) }
 }

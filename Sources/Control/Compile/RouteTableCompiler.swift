@@ -1,6 +1,7 @@
 // `route_config`: the match side goes to Routing, what to do with a match goes into arrays beside it.
 
 import EnvoyAPI
+import Matching
 import Pipeline
 import Primitives
 import Routing
@@ -55,6 +56,8 @@ struct RouteTableCompiler {
             config.mutations = HeaderMutationCompiler.combine(
                 [hostMutations, tableMutations], mostSpecificWins: message.mostSpecificHeaderMutationsWins, arena)
             config.virtualClusters = VirtualClusterCompiler(compilation: compilation, part: part).compile(host, hostPlace)
+            config.metadata = ShownMetadata(host.metadata).frozen(arena)
+            config.rateLimits = compilation.rateLimits(part).compile(host.rateLimits, DiagnosedPlace(hostPlace, diagnostics))
             hosts.append(config)
             var hostSpec = VirtualHostSpec(name: host.name, domains: host.domains, routes: [])
             switch host.requireTls {

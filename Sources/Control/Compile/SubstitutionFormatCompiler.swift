@@ -20,6 +20,7 @@ struct SubstitutionFormatCompiler {
     let diagnostics: Diagnostics
     /// `formatters` has `envoy.formatter.req_without_query`.
     private var knowsWithoutQuery = false
+    private static let metadata = "envoy.extensions.formatter.metadata.v3.Metadata"
     private static let withoutQuery = "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery"
 
     init(part: PlanPart, diagnostics: Diagnostics) {
@@ -36,10 +37,12 @@ struct SubstitutionFormatCompiler {
                 compiler.knowsWithoutQuery = true
                 continue
             }
+            // Envoy's own formats know the operator too.
+            if formatter.typedConfig.messageName == SubstitutionFormatCompiler.metadata { continue }
             diagnostics.error(
                 place.at("formatters", i),
                 "Formatter not found: '\(formatter.name)' with type URL: '\(formatter.typedConfig.messageName)'",
-                expected: "envoy.formatter.req_without_query")
+                expected: "envoy.formatter.req_without_query or envoy.formatter.metadata")
         }
         guard var format = compiler.body(message, place) else { return nil }
         format.missing = message.omitEmptyValues ? .empty : .dash

@@ -10,6 +10,7 @@ struct TCPProxyCompiler {
     let part: PlanPart
     let bufferLimit: Int
     private var diagnostics: Diagnostics { compilation.diagnostics }
+    private var criteria: MetadataCriteriaCompiler { MetadataCriteriaCompiler(diagnostics: diagnostics, arena: part.arena) }
 
     func compile(_ message: TCPProxyMessage, _ place: Place) -> UnsafePointer<TCPProxyConfig>? {
         refuseUnsupported(message, place)
@@ -100,18 +101,25 @@ struct TCPProxyCompiler {
         switch message.clusterSpecifier {
         case .cluster(let name):
             // Envoy finds out per connection; nobody wants to.
-            return slot(name, place.at("cluster")).map { [WeightedCluster(slot: $0, cumulativeWeight: 1)] } ?? []
+            guard let slot = slot(name, place.at("cluster")) else { return [] }
+            var cluster = WeightedCluster(slot: slot, cumulativeWeight: 1)
+            if message.hasMetadataMatch {
+                unsafe cluster.metadataMatch = unsafe criteria.compile(message.metadataMatch, place.at("metadata_match"))
+            }
+            return [cluster]
         case .weightedClusters(let weighted):
             var sum: UInt64 = 0
             var result: [WeightedCluster] = []
             for (i, entry) in weighted.clusters.enumerated() {
                 let at = place.at("weighted_clusters").at("clusters", i)
                 sum += UInt64(entry.weight)
-                diagnostics.unsupported(
-                    at, "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight",
-                    ["metadata_match": entry.hasMetadataMatch])
                 guard let slot = slot(entry.name, at.at("name")) else { continue }
-                result.append(WeightedCluster(slot: slot, cumulativeWeight: sum))
+                var cluster = WeightedCluster(slot: slot, cumulativeWeight: sum)
+                if entry.hasMetadataMatch || message.hasMetadataMatch {
+                    unsafe cluster.metadataMatch = unsafe criteria.compile(
+                        entry.metadataMatch, over: message.hasMetadataMatch ? message.metadataMatch : nil, at.at("metadata_match"))
+                }
+                result.append(cluster)
             }
             return result
         case .none: return []
@@ -132,7 +140,6 @@ struct TCPProxyCompiler {
         diagnostics.unsupported(
             place, "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
             [
-                "metadata_match": message.hasMetadataMatch,
                 "tunneling_config": message.hasTunnelingConfig,
             ])
     }

@@ -16,6 +16,14 @@ struct WatchdogCompiler {
         diagnostics = compilation.diagnostics
     }
 
+    /// Of all that is read here.
+    var hash: ContentHash {
+        var hash = ContentHash()
+        hash.add(bootstrap.watchdog)
+        hash.add(bootstrap.watchdogs)
+        return hash
+    }
+
     func compile() -> WatchdogConfigs {
         var configs = WatchdogConfigs()
         if bootstrap.hasWatchdog, bootstrap.hasWatchdogs {

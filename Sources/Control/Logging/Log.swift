@@ -81,7 +81,8 @@ package final class Log: @unchecked Sendable {  // what the lock orders
     package func writeBeside(
         _ level: LogLevel, _ component: String, _ text: String, file: String = #fileID, line: UInt = #line
     ) {
-        let entry = Log.entry(level, component, text, file, line)
+        // A pipe that has room takes so much at once.
+        let entry = Log.entry(level, component, String(decoding: text.utf8.prefix(3500), as: UTF8.self), file, line)
         guard unsafe pthread_mutex_trylock(lock) == 0 else {
             if level.rawValue >= LogLevel.warning.rawValue, Log.hasRoom(2) { put(entry, LogPattern(LogPattern.envoy), 2) }
             return

@@ -26,6 +26,8 @@ package final class CPUProfiler {
     private var lostOfThreads: UInt64 = 0
     private var frames = [UInt64](repeating: 0, count: Int(martlet_frames_max))
     package private(set) var isRunning = false
+    /// Of the profile that runs, or ran last.
+    package private(set) var number = 0
     /// The last one that ended.
     private var finished: Profile?
 
@@ -45,6 +47,7 @@ package final class CPUProfiler {
             throw .refused(errno)
         }
         isRunning = true
+        number += 1
         return Int(refused)
     }
 

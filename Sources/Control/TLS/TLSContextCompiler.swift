@@ -202,6 +202,7 @@ struct TLSContextCompiler {
         var settings = TLSSettings(
             isServer: isServer, versions: parameters.versions, ciphers: parameters.ciphers, groups: parameters.groups)
         settings.signatures = parameters.signatures
+        settings.suites = parameters.suites
         settings.certificates = certificates
         settings.protocols = protocols(message.alpnProtocols, place)
         if message.hasKeyLog { settings.keyLog = keyLog(message.keyLog, place.at("key_log"), part) }

@@ -109,6 +109,7 @@ struct TLSContextFactory {
         unsafe SSL_CTX_set_security_level(context, settings.versions.low < TLS1_2_VERSION ? 0 : 1)
         var isGood = unsafe martlet_ctx_versions(context, settings.versions.low, settings.versions.high) == 1
         isGood = unsafe SSL_CTX_set_cipher_list(context, settings.ciphers) == 1 && isGood
+        if !settings.suites.isEmpty { isGood = unsafe SSL_CTX_set_ciphersuites(context, settings.suites) == 1 && isGood }
         isGood = unsafe martlet_ctx_groups(context, settings.groups) == 1 && isGood
         if !settings.signatures.isEmpty {
             isGood = unsafe martlet_ctx_sigalgs(context, settings.signatures) == 1 && isGood

@@ -8,6 +8,8 @@ struct TLSParameters {
     var ciphers: String
     var groups: String
     var signatures: String
+    /// Of TLS 1.3; empty: OpenSSL's.
+    var suites = ""
 
     // Envoy's defaults.
     private static let ciphers =
@@ -18,9 +20,6 @@ struct TLSParameters {
     /// Nil after an error.
     init?(_ message: TLSParametersMessage, isServer: Bool, _ place: Place, _ diagnostics: Diagnostics) {
         let before = diagnostics.errors.count
-        diagnostics.unsupported(
-            place, "envoy.extensions.transport_sockets.tls.v3.TlsParameters",
-            ["compliance_policies": !message.compliancePolicies.isEmpty])
         let low = TLSParameters.version(message.tlsMinimumProtocolVersion) ?? TLS1_2_VERSION
         // As Envoy: no TLS 1.3 towards upstreams unless asked for.
         let high = TLSParameters.version(message.tlsMaximumProtocolVersion) ?? (isServer ? TLS1_3_VERSION : TLS1_2_VERSION)
@@ -49,6 +48,18 @@ struct TLSParameters {
         }
         martlet_err_clear()
         guard diagnostics.errors.count == before else { return nil }
+        if message.compliancePolicies.contains(.fips202205) { complyWithFIPS() }
+    }
+
+    /// `FIPS_202205`: what it allows takes the place of everything else that is said, as in Envoy.
+    private mutating func complyWithFIPS() {
+        versions = (TLS1_2_VERSION, TLS1_3_VERSION)
+        ciphers = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384"
+        suites = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384"
+        groups = "P-256:P-384"
+        signatures =
+            "rsa_pkcs1_sha256:rsa_pkcs1_sha384:rsa_pkcs1_sha512:ecdsa_secp256r1_sha256:ecdsa_secp384r1_sha384:"
+            + "rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512"
     }
 
     private static func version(_ version: TLSParametersMessage.TlsProtocol) -> Int32? {

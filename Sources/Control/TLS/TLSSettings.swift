@@ -27,6 +27,8 @@ struct TLSSettings {
     var groups: String
     /// Empty: OpenSSL's own.
     var signatures = ""
+    /// Of TLS 1.3; empty: OpenSSL's.
+    var suites = ""
     var certificates: [CertificateMaterial] = []
     /// Names of protocols, as on the wire.
     var protocols: [UInt8] = []

@@ -1,6 +1,7 @@
 /// Messages of Envoy's API that have no fields: their name says it all, and needs no generated code.
 enum FieldlessMessages {
     static let names = [
+        "envoy.extensions.early_data.v3.DefaultEarlyDataPolicy",
         "envoy.extensions.formatter.metadata.v3.Metadata",
         "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery",
         "envoy.extensions.internal_redirect.previous_routes.v3.PreviousRoutesConfig",

@@ -52,7 +52,9 @@ struct ProblemPlace: MatcherPlace {
     }
 
     func at(_ field: StaticString) -> ProblemPlace { ProblemPlace("\(path).\(field)", problems) }
+    func at(_ field: StaticString, _ index: Int) -> ProblemPlace { ProblemPlace("\(path.isEmpty ? "" : path + ".")\(field)[\(index)]", problems) }
     func error(_ message: String) { problems.add(path, message) }
+    func error(in field: String, _ message: String) { problems.add("\(path).\(field)", message) }
 }
 
 typealias StringMatcherMessage = Envoy_Type_Matcher_V3_StringMatcher

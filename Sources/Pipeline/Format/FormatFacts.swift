@@ -4,16 +4,25 @@ import Primitives
 import Wire
 
 extension FormatSource {
-    @inline(__always) var startNs: UInt64 { unsafe stream?.pointee.startNs ?? tcp?.pointee.startNs ?? 0 }
-    @inline(__always) var startWallNs: UInt64 { unsafe stream?.pointee.startWallNs ?? tcp?.pointee.startWallNs ?? 0 }
+    @inline(__always) var startNs: UInt64 {
+        if isTry, let stream = unsafe stream { return unsafe stream.pointee.upstreamStartNs }
+        return unsafe stream?.pointee.startNs ?? tcp?.pointee.startNs ?? 0
+    }
+    @inline(__always) var startWallNs: UInt64 {
+        if isTry, let stream = unsafe stream { return unsafe stream.pointee.startWallNs &+ (stream.pointee.upstreamStartNs &- stream.pointee.startNs) }
+        return unsafe stream?.pointee.startWallNs ?? tcp?.pointee.startWallNs ?? 0
+    }
     @inline(__always) var endNs: UInt64 { unsafe stream?.pointee.endNs ?? tcp?.pointee.endNs ?? 0 }
-    @inline(__always) var flags: ResponseFlags { unsafe stream?.pointee.flags ?? tcp?.pointee.flags ?? [] }
-    @inline(__always) var details: Bytes { unsafe stream?.pointee.details ?? tcp?.pointee.details ?? .empty }
+    @inline(__always) var flags: ResponseFlags {
+        if isTry, let stream = unsafe stream { return unsafe stream.pointee.tryFlags }
+        return unsafe stream?.pointee.flags ?? tcp?.pointee.flags ?? []
+    }
+    @inline(__always) var details: Bytes { isTry ? .empty : unsafe stream?.pointee.details ?? tcp?.pointee.details ?? .empty }
     @inline(__always) var connectionID: UInt64 { unsafe stream?.pointee.connectionID ?? tcp?.pointee.connectionID ?? 0 }
     @inline(__always) var upstreamConnectionID: UInt64 {
         unsafe stream?.pointee.upstreamConnectionID ?? tcp?.pointee.upstreamConnectionID ?? 0
     }
-    @inline(__always) var attempts: UInt16 { unsafe stream?.pointee.attempt ?? tcp?.pointee.attempts ?? 0 }
+    @inline(__always) var attempts: UInt16 { isTry ? 0 : unsafe stream?.pointee.attempt ?? tcp?.pointee.attempts ?? 0 }
     @inline(__always) var remoteAddress: SocketAddress {
         unsafe stream?.pointee.remoteAddress ?? tcp?.pointee.remoteAddress ?? SocketAddress()
     }
@@ -46,6 +55,7 @@ extension FormatSource {
     // HOT: per field.
     /// Nanoseconds; nil when the request did not come so far.
     func duration(_ op: FormatOperator) -> UInt64? {
+        if isTry { return tryDuration(op) }
         switch op {
         case .duration: return (endNs == 0 ? nowNs : endNs) &- startNs
         case .requestDuration: return span(.downstreamReceiveBegin, .downstreamReceiveEnd)
@@ -91,8 +101,8 @@ extension FormatSource {
         }
         guard let stream = unsafe stream else { return 0 }
         switch op {
-        case .bytesReceived: return unsafe stream.pointee.requestBodyBytes
-        case .bytesSent: return unsafe stream.pointee.responseBodyBytes
+        case .bytesReceived: return unsafe isTry ? stream.pointee.tryBodyReceived : stream.pointee.requestBodyBytes
+        case .bytesSent: return unsafe isTry ? stream.pointee.upstreamBodySent : stream.pointee.responseBodyBytes
         case .downstreamWireBytesReceived: return unsafe stream.pointee.requestHeadBytes &+ stream.pointee.requestBodyBytes
         case .downstreamWireBytesSent: return unsafe stream.pointee.responseHeadBytes &+ stream.pointee.responseBodyBytes
         case .upstreamWireBytesSent: return unsafe stream.pointee.upstreamBytesSent

@@ -1,5 +1,5 @@
 // `%DYNAMIC_METADATA(…)%` and `%FILTER_STATE(…)%`, as far as there is something to put there: what `proxy_protocol` makes
-// of a header's TLVs. Dynamic metadata is the connection's, so that lines of HTTP streams have none, as in Envoy.
+// of a header's TLVs, and what `grpc_stats` counts. Dynamic metadata is the connection's, so that lines of HTTP streams have none, as in Envoy.
 
 import Primitives
 import Wire
@@ -7,6 +7,8 @@ import Wire
 enum FormatMetadata {
     /// Under which Envoy keeps TLVs as filter state.
     private static let tlvState = "envoy.network.proxy_protocol.tlv"
+    /// `emit_filter_state` of `grpc_stats`.
+    private static let grpcState = "envoy.filters.http.grpc_stats"
 
     /// `namespace[:key]`; deeper than that there is nothing.
     static func dynamic(_ parts: ArraySlice<String>, _ arena: FrozenArena, _ piece: inout FormatPiece) {
@@ -21,6 +23,12 @@ enum FormatMetadata {
 
     /// `name[:PLAIN|TYPED|FIELD[:field]]`
     static func filterState(_ parts: [String], _ arena: FrozenArena, _ piece: inout FormatPiece) {
+        if parts[0] == grpcState {
+            // It has no fields that could be named.
+            piece.op = parts.count > 1 && parts[1] == "FIELD" ? .absent : .grpcCounts
+            piece.option = parts.count > 1 && parts[1] == "PLAIN" ? 1 : 0
+            return
+        }
         guard parts[0] == tlvState else {
             piece.op = .absent
             return
@@ -43,6 +51,33 @@ extension FormatWriter {
             unsafe config.pointee.isFilterState
         else { return .missing }
         return unsafe tlvs(proxy.tlvs, config, namespace: nil, key: piece.pointee.alternate.name, last: true)
+    }
+
+    /// Messages of a gRPC call. A line in JSON has the proto's names, and one of text those of its JSON, as in Envoy.
+    mutating func grpcCounts(_ source: FormatSource, asText: Bool, camelCase: Bool = false) -> FormatValue {
+        guard let counts = unsafe source.stream?.pointee.grpcCounts, counts.isKept else { return .missing }
+        value.reset()
+        if asText {
+            value.put(decimal: counts.request)
+            value.put(UInt8(ascii: ","))
+            value.put(decimal: counts.response)
+            return .text(value.bytes)
+        }
+        value.put(UInt8(ascii: "{"))
+        // What is zero is left out, and 64 bits are a string (protobuf's JSON).
+        func member(_ name: StaticString, _ count: UInt64) {
+            guard count > 0 else { return }
+            if value.count > 1 { value.put(UInt8(ascii: ",")) }
+            value.put(UInt8(ascii: "\""))
+            value.put(Bytes(name))
+            value.put("\":\"")
+            value.put(decimal: count)
+            value.put(UInt8(ascii: "\""))
+        }
+        member(camelCase ? "requestMessageCount" : "request_message_count", counts.request)
+        member(camelCase ? "responseMessageCount" : "response_message_count", counts.response)
+        value.put(UInt8(ascii: "}"))
+        return .json(value.bytes)
     }
 
     /// One value, or without a key the object of all.

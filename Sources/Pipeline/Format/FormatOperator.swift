@@ -26,7 +26,7 @@ package enum FormatOperator: UInt8, BitwiseCopyable {
     case upstreamLocalAddress, upstreamRemoteAddress
     case downstreamRemoteAddress, downstreamDirectRemoteAddress, downstreamLocalAddress, downstreamDirectLocalAddress
     case downstreamTLS, upstreamTLS, downstreamCertificateTime, upstreamCertificateTime
-    case dynamicMetadata, filterState
+    case dynamicMetadata, configMetadata, filterState, grpcCounts
     case ja3, ja4
     case connectionID, streamID, uniqueID, serverName, routeName, virtualCluster, routeResolutions, accessLogType
     case traceID, spanID
@@ -92,8 +92,8 @@ extension FormatOperator {
         "ENVIRONMENT": FormatOperatorRule(op: .literal, argument: .required, mayHaveLength: true),
         "STREAM_INFO_REQ": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),
         "DYNAMIC_METADATA": FormatOperatorRule(op: .dynamicMetadata, argument: .required, mayHaveLength: true),
-        "CLUSTER_METADATA": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),
-        "UPSTREAM_METADATA": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),
+        "CLUSTER_METADATA": FormatOperatorRule(op: .configMetadata, argument: .required),
+        "UPSTREAM_METADATA": FormatOperatorRule(op: .configMetadata, argument: .required),
         "METADATA": FormatOperatorRule(op: .dynamicMetadata, argument: .required, mayHaveLength: true),
         "FILTER_STATE": FormatOperatorRule(op: .filterState, argument: .required, mayHaveLength: true),
         "UPSTREAM_FILTER_STATE": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),

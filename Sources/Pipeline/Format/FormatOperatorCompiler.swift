@@ -29,7 +29,7 @@ struct FormatOperatorCompiler {
             .downstreamDirectLocalAddress, .upstreamLocalAddress, .upstreamRemoteAddress:
             mask(&piece)
         case .literal: constant(&piece)
-        case .absent, .dynamicMetadata, .filterState: try metadata(&piece)
+        case .absent, .dynamicMetadata, .configMetadata, .filterState: try metadata(&piece)
         default: break
         }
         return piece
@@ -231,7 +231,11 @@ struct FormatOperatorCompiler {
             guard let kind = parts.first, kinds.contains(kind) else {
                 throw FormatError("\(parts.first ?? "") is not supported type of metadata. Expected \(kinds.joined(separator: ", "))")
             }
+            if let owner = MetadataOwner(kind) { return FormatMetadata.config(owner, parts.dropFirst(), arena, &piece) }
             if kind != "DYNAMIC" { piece.op = .absent }
+        }
+        if piece.op == .configMetadata {
+            return FormatMetadata.config(token.name == "CLUSTER_METADATA" ? .cluster : .host, parts[...], arena, &piece)
         }
         if piece.op == .dynamicMetadata { return FormatMetadata.dynamic(token.name == "METADATA" ? parts.dropFirst() : parts[...], arena, &piece) }
         guard token.name.hasSuffix("FILTER_STATE") else { return }

@@ -72,6 +72,8 @@ package struct FormatSource {
     package var stream: UnsafePointer<HTTPStream>?
     package var tcp: UnsafePointer<TCPLogInfo>?
     package var clusterName = Bytes.empty
+    /// Where it is known which one it is.
+    var cluster: UnsafePointer<ClusterConfig>?
     /// What listener filters have found out; nil: there were none.
     var inspection: UnsafePointer<Inspection>?
     /// Nil: the stream has no span.
@@ -81,6 +83,8 @@ package struct FormatSource {
     /// The worker's time of this turn.
     package var nowNs: UInt64
     package var logType = AccessLogType.notSet
+    /// Told from a try's side (`upstream_log`).
+    var isTry = false
     /// `%LOCAL_REPLY_BODY%`.
     package var localReplyBody = Bytes.empty
     /// `%RESPONSE_CODE%` and `%RESP(:status)%` of a reply that is being made; nil: the response head's.
@@ -108,11 +112,14 @@ extension Worker {
         if let host = unsafe hosts[stream.pointee.host] { unsafe source.host = unsafe UnsafePointer(host.hostConfig) }
         if let trace = unsafe tracing.traces[stream.pointee.trace] { unsafe source.trace = unsafe UnsafePointer(trace) }
         if unsafe stream.pointee.isInspected { unsafe source.inspection = unsafe inspection(of: stream.pointee.downstream) }
+        if unsafe stream.pointee.clusterSlot != RouteConfig.noSlot, let cluster = unsafe cluster(stream.pointee.clusterSlot) {
+            unsafe source.cluster = unsafe cluster.pointee.config
+        }
         // An entry of a weighted list may take its cluster's name from a header.
         if let chosen = unsafe stream.pointee.chosen, unsafe !chosen.pointee.name.isEmpty {
             source.clusterName = unsafe chosen.pointee.name
-        } else if unsafe stream.pointee.clusterSlot != RouteConfig.noSlot, let cluster = unsafe cluster(stream.pointee.clusterSlot) {
-            source.clusterName = unsafe cluster.pointee.config.pointee.name
+        } else if let cluster = unsafe source.cluster {
+            source.clusterName = unsafe cluster.pointee.name
         } else if let route = unsafe stream.pointee.route, unsafe route.pointee.action == .forward,
             unsafe route.pointee.clusterChoice == .single
         {
@@ -135,7 +142,10 @@ extension Worker {
         var source = unsafe FormatSource(tcp: info, nowNs: nowNs)
         source.logType = .tcpConnectionEnd
         if let host = unsafe hosts[host] { unsafe source.host = unsafe UnsafePointer(host.hostConfig) }
-        if let cluster = unsafe cluster(slot) { source.clusterName = unsafe cluster.pointee.config.pointee.name }
+        if let cluster = unsafe cluster(slot) {
+            unsafe source.cluster = unsafe cluster.pointee.config
+            source.clusterName = unsafe cluster.pointee.config.pointee.name
+        }
         return source
     }
 }

@@ -10,6 +10,7 @@ extension FormatWriter {
         guard let stream = unsafe source.stream else {
             return unsafe .optional(source.tcp?.pointee.version.map { Bytes(FormatWriter.name($0)) })
         }
+        if source.isTry { return upstreamProto(source) }
         return unsafe .text(Bytes(FormatWriter.name(stream.pointee.request.version)))
     }
 

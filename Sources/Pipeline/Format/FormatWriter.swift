@@ -50,7 +50,9 @@ package struct FormatWriter {
     @inline(__always)
     mutating func append(_ piece: UnsafePointer<FormatPiece>, _ source: FormatSource, _ missing: MissingValue) {
         if unsafe piece.pointee.op == .literal { return unsafe text.put(piece.pointee.text) }
-        switch unsafe evaluate(piece, source) {
+        var value = unsafe evaluate(piece, source)
+        if case .json = value, unsafe piece.pointee.op == .grpcCounts { value = grpcCounts(source, asText: false, camelCase: true) }
+        switch value {
         case .missing: if missing == .dash { text.put(UInt8(ascii: "-")) }
         case .text(let bytes), .json(let bytes): text.put(bytes)
         case .number(let number): text.put(decimal: number)

@@ -93,7 +93,10 @@ extension Worker {
         let isHigh = unsafe stream.pointee.route?.pointee.priority == .high
         unsafe stream.pointee.host = unsafe host.pointee.handle
         unsafe stream.pointee.upstreamStartNs = nowNs
+        unsafe forgetTry(stream)
+        if unsafe cluster.pointee.config.pointee.predictiveRatio > 1 { unsafe preconnectPredicted(stream, cluster) }
         unsafe host.pointee.activeRequests &+= 1
+        unsafe host.pointee.cluster.pointee.activeRequests &+= 1
         unsafe stream.pointee.isCountedUpstream = true
         unsafe stream.pointee.upstreamIsHigh = isHigh
         if unsafe stream.pointee.route?.pointee.hostRewrite == .auto, unsafe !host.pointee.config.hostname.isEmpty,
@@ -306,6 +309,7 @@ extension Worker {
         if let host = unsafe hosts[stream.pointee.host] {
             unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqTimeout.rawValue)
         }
+        unsafe stream.pointee.tryFlags = .upstreamRequestTimeout
         let details = Bytes(isIdle ? "upstream_per_try_idle_timeout" : "upstream_per_try_timeout" as StaticString)
         if unsafe stream.pointee.hasResponseHead {
             unsafe stream.pointee.flags.insert(.upstreamRequestTimeout)
@@ -336,12 +340,13 @@ extension Worker {
             let outcome = Worker.outcome(failure)
             unsafe noteAttempt(stream, failure: outcome.reason, flags: outcome.flags)
         }
+        unsafe stream.pointee.tryFlags = Worker.outcome(failure).flags
+        if case .connectFailed(let error) = failure { unsafe stream.pointee.upstreamErrno = error }
+        if case .handshakeFailed(let reason) = failure { unsafe stream.pointee.transportFailure = reason }
         if unsafe !stream.pointee.hasResponseHead, unsafe retriesReset(stream, failure, started: stream.pointee.requestHeadSent) {
             return
         }
         let outcome = Worker.outcome(failure)
-        if case .connectFailed(let error) = failure { unsafe stream.pointee.upstreamErrno = error }
-        if case .handshakeFailed(let reason) = failure { unsafe stream.pointee.transportFailure = reason }
         unsafe stream.pointee.flags.formUnion(outcome.flags)
         if unsafe stream.pointee.hasResponseHead {
             unsafe hostVerdictIsError(stream)

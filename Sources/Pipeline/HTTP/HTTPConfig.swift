@@ -107,6 +107,9 @@ package struct HTTPConfig: BitwiseCopyable {
     /// Access logs: places in the list of loggers.
     package var accessLogs = FrozenArray<AccessLogConfig>()
     package var logTimes = AccessLogTimes()
+    /// `upstream_log` and `upstream_log_options` of the router.
+    package var upstreamLogs = FrozenArray<AccessLogConfig>()
+    package var upstreamLogTimes = AccessLogTimes()
     package var localReply: UnsafePointer<LocalReplyConfig>?
     package var proxyStatus: UnsafePointer<ProxyStatusConfig>?
 

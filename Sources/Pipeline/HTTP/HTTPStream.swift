@@ -122,6 +122,9 @@ public struct HTTPStream {
     /// Body that the filters have let go and that waits for an upstream connection.
     package var waitingBody = ByteQueue()
 
+    /// What `grpc_stats` leaves for the log (`emit_filter_state`).
+    package var grpcCounts = GRPCCounts()
+
     // Filters.
     package var hasFilters = false
     /// The filters' gates and states.
@@ -190,6 +193,11 @@ public struct HTTPStream {
     package var upstreamBytesSent: UInt64 = 0
     package var upstreamBytesReceived: UInt64 = 0
     package var flags: ResponseFlags = []
+    /// Of the try that goes on or has ended, for `upstream_log`.
+    var tryFlags: ResponseFlags = []
+    var tryStatus: UInt16 = 0
+    var tryLogAtMs: UInt64 = 0
+    var tryBodyReceived: UInt64 = 0
     /// `%RESPONSE_CODE_DETAILS%`: literals, or text in the request head's memory.
     package var details = Bytes.empty
     /// `%UPSTREAM_TRANSPORT_FAILURE_REASON%` and the errno behind a refused connection.
@@ -216,6 +224,14 @@ public struct HTTPStream {
     /// Its trace, where the listener traces; and why the request is traced.
     package var trace = Handle.none
     package var traceReason = TraceReason.notTraceable
+
+    /// Of its route.
+    var virtualHost: UnsafePointer<VirtualHostConfig>? {
+        guard let route = unsafe route, !isCall else { return nil }
+        let hosts = unsafe http.pointee.routes.pointee.virtualHosts
+        let number = unsafe Int(route.pointee.virtualHost)
+        return unsafe number < hosts.count ? hosts.pointer(number) : nil
+    }
 
     package init(handle: Handle, downstream: Handle, http: UnsafePointer<HTTPConfig>, request: MessageHead, response: MessageHead) {
         self.handle = handle

@@ -27,7 +27,11 @@ extension Worker {
                 unsafe clients.free(client.pointee.handle)
                 continue
             }
-            if unsafe !attach(stream, client, connection, host) { unsafe ready(client, connection, host) }
+            let handle = unsafe stream.pointee.handle
+            if unsafe !attach(stream, client, connection, host) { return unsafe ready(client, connection, host) }
+            if unsafe cluster.pointee.config.pointee.preconnectRatio > 1, unsafe streams[handle] != nil {
+                unsafe preconnect(stream, host, cluster, stream.pointee.upstreamIsHigh ? .high : .normal)
+            }
             return
         }
         unsafe waitForConnection(stream, cluster, host)
@@ -53,6 +57,7 @@ extension Worker {
         let priority = unsafe stream.pointee.upstreamIsHigh ? Priority.high : .normal
         guard unsafe cluster.pointee.config.pointee.breakers?.take(.pendingRequests, priority, thread: index) != false else {
             count(stats, .upstreamRqPendingOverflow)
+            unsafe stream.pointee.tryFlags = .upstreamOverflow
             // No host was tried.
             unsafe releaseUpstream(stream)
             unsafe stream.pointee.host = .none
@@ -64,7 +69,11 @@ extension Worker {
         if unsafe stream.pointee.wantsHTTP2 {
             unsafe openHTTP2ForPending(host, cluster, priority)
         } else {
+            let handle = unsafe stream.pointee.handle
             unsafe openForPending(host, cluster, priority)
+            if unsafe streams[handle] != nil, unsafe stream.pointee.isPending, unsafe cluster.pointee.config.pointee.preconnectRatio > 1 {
+                unsafe preconnect(stream, host, cluster, priority)
+            }
         }
     }
 
@@ -101,15 +110,26 @@ extension Worker {
     /// A place among the cluster's connections. One connection per host is always allowed, or its streams would wait for
     /// ever.
     func takePlace(_ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>, _ priority: Priority) -> Bool {
-        if unsafe takeConnection(cluster, priority) { return true }
+        let isFull = unsafe isFull(host, cluster, priority)
+        if !isFull, unsafe takeConnection(cluster, priority) { return true }
         // An idle connection of somebody else's stands in the way.
-        if unsafe cluster.pointee.config.pointee.hasKeyedConnections, unsafe closeIdle(host), unsafe takeConnection(cluster, priority) {
+        if unsafe cluster.pointee.config.pointee.hasKeyedConnections, unsafe closeIdle(host),
+            unsafe !isFull || !self.isFull(host, cluster, priority), unsafe takeConnection(cluster, priority)
+        {
             return true
         }
         unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxOverflow)
         guard unsafe host.pointee.connectionCount == 0 else { return false }
         unsafe cluster.pointee.config.pointee.breakers?.takeBeyond(.connections, priority)
         return true
+    }
+
+    /// `per_host_thresholds`: all workers together have as many connections to the host as it may have.
+    func isFull(_ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>, _ priority: Priority) -> Bool {
+        guard let connections = unsafe host.pointee.config.connections else { return false }
+        let limits = unsafe priority == .high ? cluster.pointee.config.pointee.highLimits : cluster.pointee.config.pointee.defaultLimits
+        guard let most = limits.connectionsPerHost else { return false }
+        return connections.count >= UInt64(most)
     }
 
     /// False: there was none to close. The host stays.
@@ -252,12 +272,15 @@ extension Worker {
     func releaseUpstream(_ stream: StreamPointer) {
         guard unsafe stream.pointee.isCountedUpstream, let host = unsafe hosts[stream.pointee.host] else { return }
         unsafe stream.pointee.isCountedUpstream = false
+        unsafe logTry(stream, .upstreamEnd)
+        unsafe stream.pointee.tryLogAtMs = 0
         let cluster = unsafe cluster(of: host)
         if unsafe stream.pointee.isPending {
             if let cluster = unsafe cluster { unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqCancelled) }
             unsafe dequeue(stream, host)
         }
         unsafe host.pointee.activeRequests &-= 1
+        unsafe host.pointee.cluster.pointee.activeRequests &-= 1
         if unsafe stream.pointee.isOnUpstream {
             unsafe stream.pointee.isOnUpstream = false
             unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqActive.rawValue, -1)

@@ -12,6 +12,7 @@ extension Worker {
     func upstreamResponseHead(_ stream: StreamPointer, _ facts: ResponseFacts, endStream: Bool) {
         let status = unsafe stream.pointee.response.status
         unsafe stream.pointee.upstreamFirstByteNs = nowNs
+        unsafe stream.pointee.tryStatus = status
         unsafe stream.pointee.perTryTimeoutAtMs = 0
         unsafe stream.pointee.activeMs = nowMs
         if unsafe stream.pointee.trace != .none { unsafe noteAttempt(stream, status: status) }

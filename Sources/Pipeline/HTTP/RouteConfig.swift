@@ -35,6 +35,7 @@ package struct HeaderMutations: BitwiseCopyable {
 
 package enum ClusterChoice: UInt8, BitwiseCopyable { case single, header, weighted }
 
+@safe
 package struct RouteCluster: BitwiseCopyable {
     /// `noSlot` when the cluster does not exist.
     package var slot: UInt32
@@ -50,6 +51,8 @@ package struct RouteCluster: BitwiseCopyable {
     package var filterConfigs = FrozenArray<RouteFilterConfig>()
     package var mutations = HeaderMutations()
     package var hostRewrite = Bytes.empty
+    /// `metadata_match`, merged over the route's; nil: the entry asks for nothing of its own.
+    package var metadataMatch: UnsafePointer<MetadataCriteria>?
     package init(slot: UInt32, name: Bytes) {
         self.slot = slot
         self.name = name
@@ -78,6 +81,7 @@ package struct RouteConfig: BitwiseCopyable {
     /// `use_hash_policy`: the hash draws among weighted clusters.
     package var weighsByHash = false
     package var hashRules = FrozenArray<HashRule>()
+    package var metadataMatch: UnsafePointer<MetadataCriteria>?
     package var clusterNotFoundStatus: UInt16 = 503
     package var priority = Priority.normal
     // Milliseconds. `timeoutMs` 0: none. `idleTimeoutMs` nil: the connection manager's; 0: none.
@@ -127,6 +131,10 @@ package struct RouteConfig: BitwiseCopyable {
     /// `typed_per_filter_config` of route, virtual host and table, in this order: the first entry of a filter decides
     /// whether it runs, the first with a configuration is its configuration.
     package var filterConfigs = FrozenArray<RouteFilterConfig>()
+    package var metadata: FrozenMetadata?
+    package var rateLimits = FrozenArray<RateLimitRule>()
+    /// `include_vh_rate_limits`
+    package var includesHostRateLimits = false
     /// First statistic of `vhost.<v>.route.<stat_prefix>.`; 0: none.
     package var stats: UInt32 = 0
     /// What it says beside the connection manager's `tracing`, and its `decorator`.
@@ -164,6 +172,8 @@ package struct VirtualHostConfig: BitwiseCopyable {
     package var mutations = HeaderMutations()
     /// Nil: none.
     package var virtualClusters: VirtualClusters?
+    package var metadata: FrozenMetadata?
+    package var rateLimits = FrozenArray<RateLimitRule>()
     package init() {}
 }
 

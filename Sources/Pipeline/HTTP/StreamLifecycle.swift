@@ -217,6 +217,7 @@ extension Worker {
         if unsafe stream.pointee.requestTimeoutAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.requestTimeoutAtMs) }
         if unsafe stream.pointee.durationMaxAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.durationMaxAtMs) }
         if unsafe stream.pointee.logAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.logAtMs) }
+        if unsafe stream.pointee.tryLogAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.tryLogAtMs) }
         if deadline != .max { unsafe timers.armNoLater(stream.timerNode, than: deadline) }
     }
 
@@ -225,6 +226,10 @@ extension Worker {
         if unsafe due(stream.pointee.logAtMs) {
             unsafe log(stream, .downstreamPeriodic)
             unsafe stream.pointee.logAtMs = unsafe nowMs &+ stream.pointee.http.pointee.logTimes.intervalMs
+        }
+        if unsafe due(stream.pointee.tryLogAtMs) {
+            unsafe logTry(stream, .upstreamPeriodic)
+            unsafe stream.pointee.tryLogAtMs = unsafe nowMs &+ stream.pointee.http.pointee.upstreamLogTimes.intervalMs
         }
         if unsafe due(stream.pointee.durationMaxAtMs) {
             unsafe stream.pointee.durationMaxAtMs = 0

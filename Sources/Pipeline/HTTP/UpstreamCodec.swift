@@ -48,6 +48,7 @@ extension Worker {
         unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqTotal.rawValue)
         unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqActive.rawValue, 1)
         unsafe stream.pointee.isOnUpstream = true
+        unsafe tryBegins(stream)
         return true
     }
 

@@ -51,22 +51,23 @@ extension Worker {
             unsafe session.pointee.endAtMs = unsafe nowMs &+ config.pointee.connectionDurationMaxMs &+ random.below(jitter)
             unsafe armTCPTimer(session, connection)
         }
-        guard let slot = unsafe chooseCluster(config.pointee.clusters) else {
+        guard let entry = unsafe chooseCluster(config.pointee.clusters) else {
             unsafe countTCP(config.pointee.stats, .downstreamCxNoRoute)
             return unsafe endTCP(session, .noRouteFound)
         }
-        unsafe session.pointee.clusterSlot = slot
+        unsafe session.pointee.clusterSlot = entry.slot
+        unsafe session.pointee.metadataMatch = unsafe entry.metadataMatch
         if unsafe config.pointee.waitsForData || config.pointee.earlyBytesMax != nil { unsafe connections.receive(connection) }
         if unsafe !config.pointee.waitsForData { unsafe tcpConnect(session) }
     }
 
-    func chooseCluster(_ clusters: FrozenArray<WeightedCluster>) -> UInt32? {
+    func chooseCluster(_ clusters: FrozenArray<WeightedCluster>) -> WeightedCluster? {
         guard clusters.count > 0 else { return nil }
-        if clusters.count == 1 { return clusters[0].slot }
+        if clusters.count == 1 { return clusters[0] }
         let ticket = random.below(clusters[clusters.count - 1].cumulativeWeight)
         var i = 0
         while i &+ 1 < clusters.count, clusters[i].cumulativeWeight <= ticket { i &+= 1 }
-        return clusters[i].slot
+        return clusters[i]
     }
 
     // MARK: Connecting
@@ -84,8 +85,15 @@ extension Worker {
             return unsafe endTCP(session, .upstreamOverflow)
         }
         let original = unsafe cluster.pointee.config.pointee.originalDst.map { unsafe originalHost(session.pointee.downstream, cluster, $0) }
-        let host = unsafe original ?? cluster.pointee.choose(slab: hosts, random: &random, hash: hash(session, cluster))
+        let host = unsafe original ?? cluster.pointee.choose(slab: hosts, random: &random, hash: hash(session, cluster), nowMs: nowMs,
+                criteria: session.pointee.metadataMatch)
+        unsafe countSubset(cluster)
         if unsafe cluster.pointee.choseInPanic { count(stats, .lbHealthyPanic) }
+        if let host = unsafe host, unsafe isFull(host, cluster, .normal), unsafe host.pointee.connectionCount > 0 {
+            unsafe giveConnection(cluster, .normal)
+            count(stats, .upstreamCxOverflow)
+            return unsafe endTCP(session, .upstreamOverflow)
+        }
         guard let host = unsafe host else {
             unsafe giveConnection(cluster, .normal)
             count(stats, .upstreamCxNoneHealthy)
@@ -149,6 +157,7 @@ extension Worker {
         if let host = unsafe hosts[upstream.pointee.host] {
             unsafe session.pointee.upstreamRemoteAddress = unsafe host.pointee.config.address
             unsafe host.pointee.activeRequests &+= 1
+            unsafe host.pointee.cluster.pointee.activeRequests &+= 1
             unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqTotal.rawValue)
             unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqActive.rawValue, 1)
         }

@@ -4,8 +4,11 @@ import Primitives
 import Upstream
 import Wire
 
+@safe
 package struct WeightedCluster: BitwiseCopyable {
     package var slot: UInt32
+    /// What is asked of hosts' metadata; nil: nothing.
+    package var metadataMatch: UnsafePointer<MetadataCriteria>?
     /// Sum of the weights up to and including this one.
     package var cumulativeWeight: UInt64
     package init(slot: UInt32, cumulativeWeight: UInt64) {

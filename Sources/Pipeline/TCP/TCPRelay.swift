@@ -149,6 +149,7 @@ extension Worker {
         }
         if unsafe session.pointee.isConnected, let host = unsafe hosts[upstream.pointee.host] {
             unsafe host.pointee.activeRequests &-= 1
+            unsafe host.pointee.cluster.pointee.activeRequests &-= 1
             unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqActive.rawValue, -1)
         }
         unsafe upstream.pointee.session = .none

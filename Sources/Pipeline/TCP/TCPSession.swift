@@ -16,6 +16,7 @@ package struct TCPSession {
     /// The host that was tried last.
     package var host: Handle = .none
     package var clusterSlot: UInt32 = 0
+    package var metadataMatch: UnsafePointer<MetadataCriteria>?
     package var attempts: UInt16 = 0
     package var isConnected = false
     /// Counts among the cluster's pending requests.

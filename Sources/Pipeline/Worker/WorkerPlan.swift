@@ -95,13 +95,13 @@ extension Worker {
                 unsafe cluster.initialize(to: Cluster(config: entry.config, set: entry.hosts))
                 pins.pin(entry.part)
                 unsafe cluster.pointee.adopt(
-                    entry.hosts, at: cluster, slab: &hosts, random: &random, moved: { repin($0, $1) }, removed: { _ in })
+                    entry.hosts, at: cluster, slab: &hosts, random: &random, nowMs: nowMs, moved: { repin($0, $1) }, removed: { _ in })
                 unsafe clusters[slot] = unsafe cluster
                 clusterParts[slot] = entry.part
             } else if let cluster = unsafe clusters[slot], unsafe cluster.pointee.set.pointee.version != entry.hosts.pointee.version {
                 var gone = PlainArray<UInt64>(capacity: 8)
                 unsafe cluster.pointee.adopt(
-                    entry.hosts, at: cluster, slab: &hosts, random: &random, moved: { repin($0, $1) }, removed: { gone.append($0.raw) })
+                    entry.hosts, at: cluster, slab: &hosts, random: &random, nowMs: nowMs, moved: { repin($0, $1) }, removed: { gone.append($0.raw) })
                 for i in 0..<gone.count { hostRemoved(Handle(raw: gone[i])) }
                 gone.destroy()
             }

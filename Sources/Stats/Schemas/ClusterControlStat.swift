@@ -1,6 +1,7 @@
 /// `cluster.<name>.`, the control plane: membership, updates, warming. Written by main.
 package enum ClusterControlStat: UInt32, StatLeaf {
-    case assignmentStale, assignmentTimeoutReceived, assignmentUseCached, defaultTotalMatchCount, maxHostWeight
+    case assignmentStale, assignmentTimeoutReceived, assignmentUseCached, defaultTotalMatchCount, lbSubsetsActive, lbSubsetsCreated
+    case lbSubsetsRemoved, maxHostWeight
     case membershipChange, membershipDegraded, membershipExcluded, membershipHealthy, membershipTotal, updateAttempt
     case updateEmpty, updateFailure, updateNoRebuild, updateSuccess, version, warmingState
 
@@ -12,6 +13,9 @@ package enum ClusterControlStat: UInt32, StatLeaf {
         case .assignmentTimeoutReceived: .counter("assignment_timeout_received")
         case .assignmentUseCached: .counter("assignment_use_cached")
         case .defaultTotalMatchCount: .counter("default.total_match_count")
+        case .lbSubsetsActive: .gauge("lb_subsets_active")
+        case .lbSubsetsCreated: .counter("lb_subsets_created")
+        case .lbSubsetsRemoved: .counter("lb_subsets_removed")
         case .maxHostWeight: .gauge("max_host_weight")
         case .membershipChange: .counter("membership_change")
         case .membershipDegraded: .gauge("membership_degraded")
@@ -25,6 +29,19 @@ package enum ClusterControlStat: UInt32, StatLeaf {
         case .updateSuccess: .counter("update_success")
         case .version: .gauge("version")
         case .warmingState: .gauge("warming_state")
+        }
+    }
+}
+
+/// `cluster.<name>.`, with `lb_subset_config`.
+package enum SubsetStat: UInt32, StatLeaf {
+    case singleHostPerSubsetDuplicate
+
+    package static let schema = StatSchema(SubsetStat.self, writers: .main)
+
+    package var descriptor: StatDescriptor {
+        switch self {
+        case .singleHostPerSubsetDuplicate: .gauge("lb_subsets_single_host_per_subset_duplicate")
         }
     }
 }

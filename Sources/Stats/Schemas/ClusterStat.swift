@@ -9,8 +9,8 @@ package enum ClusterStat: UInt32, StatLeaf {
     case circuitBreakersDefaultCxPoolOpen, circuitBreakersDefaultRqOpen, circuitBreakersDefaultRqPendingOpen
     case circuitBreakersDefaultRqRetryOpen, circuitBreakersHighCxOpen, circuitBreakersHighCxPoolOpen
     case circuitBreakersHighRqOpen, circuitBreakersHighRqPendingOpen, circuitBreakersHighRqRetryOpen, lbHealthyPanic
-    case lbLocalClusterNotOk, lbRecalculateZoneStructures, lbSubsetsActive, lbSubsetsCreated, lbSubsetsFallback
-    case lbSubsetsFallbackPanic, lbSubsetsRemoved, lbSubsetsSelected, lbZoneClusterTooSmall, lbZoneNoCapacityLeft
+    case lbLocalClusterNotOk, lbRecalculateZoneStructures, lbSubsetsFallback
+    case lbSubsetsFallbackPanic, lbSubsetsSelected, lbZoneClusterTooSmall, lbZoneNoCapacityLeft
     case lbZoneRoutingAllDirectly, lbZoneRoutingCrossZone, lbZoneRoutingSampled, originalDstHostInvalid
     case retryOrShadowAbandoned, upstreamCxCloseNotify, upstreamCxConnectAttemptsExceeded, upstreamCxConnectFail
     case upstreamCxConnectMs, upstreamCxConnectTimeout, upstreamCxConnectWith0Rtt, upstreamCxDestroy
@@ -68,11 +68,8 @@ package enum ClusterStat: UInt32, StatLeaf {
         case .lbHealthyPanic: .counter("lb_healthy_panic")
         case .lbLocalClusterNotOk: .counter("lb_local_cluster_not_ok")
         case .lbRecalculateZoneStructures: .counter("lb_recalculate_zone_structures")
-        case .lbSubsetsActive: .gauge("lb_subsets_active")
-        case .lbSubsetsCreated: .counter("lb_subsets_created")
         case .lbSubsetsFallback: .counter("lb_subsets_fallback")
         case .lbSubsetsFallbackPanic: .counter("lb_subsets_fallback_panic")
-        case .lbSubsetsRemoved: .counter("lb_subsets_removed")
         case .lbSubsetsSelected: .counter("lb_subsets_selected")
         case .lbZoneClusterTooSmall: .counter("lb_zone_cluster_too_small")
         case .lbZoneNoCapacityLeft: .counter("lb_zone_no_capacity_left")

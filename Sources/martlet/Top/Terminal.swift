@@ -41,7 +41,7 @@ enum Terminal {
 
     /// From the top left corner; what was behind each line and below the last goes.
     static func show(_ lines: [String]) {
-        printOut("\u{1B}[H" + lines.map { $0 + "\u{1B}[K" }.joined(separator: "\r\n") + "\u{1B}[J")
+        printOut("\u{1B}[H" + lines.map { $0 + "\u{1B}[K" }.joined(separator: "\n") + "\u{1B}[J")
     }
 
     /// A key within the time; nil: none.

@@ -67,4 +67,21 @@ struct AdminRequestTests {
             #expect(AdminRequest(method: "GET", target: cut).path.utf8.count <= cut.utf8.count)
         }
     }
+
+    /// A browser names the page that a POST comes from; who is no browser names none.
+    @Test
+    func pagesOfOtherSitesAreRecognised() {
+        var request = AdminRequest(method: "POST", target: "/quitquitquit")
+        request.host = "127.0.0.1:9901"
+        for (origin, isForeign) in [
+            ("", false), ("http://127.0.0.1:9901", false), ("https://127.0.0.1:9901", false), ("http://127.0.0.1", true),
+            ("http://127.0.0.1:9901.evil.test", true), ("http://evil.test", true), ("null", true), ("file://", true), ("127.0.0.1:9901", true),
+        ] {
+            request.origin = origin
+            #expect(request.isFromAnotherSite == isForeign, "\(origin)")
+        }
+        request.host = ""
+        request.origin = "null"
+        #expect(request.isFromAnotherSite)
+    }
 }

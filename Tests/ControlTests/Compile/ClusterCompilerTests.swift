@@ -38,6 +38,42 @@ import Upstream
         #expect(try policy("least_request.v3.LeastRequest", ", enable_full_scan: true").scansAllHosts)
     }
 
+    @Test func slowStart() throws {
+        let slow = "slow_start_config: {slow_start_window: 30s, aggression: {default_value: 2, runtime_key: k}, min_weight_percent: {value: 5}}"
+        for config in [
+            try compiled("round_robin_lb_config: {\(slow)}").config, try compiled("lb_policy: LEAST_REQUEST, least_request_lb_config: {\(slow)}").config,
+            try policy("round_robin.v3.RoundRobin", ", \(slow)"), try policy("least_request.v3.LeastRequest", ", \(slow)"),
+        ] {
+            let slow = try #require(config.slowStart)
+            #expect(slow.windowMs == 30_000 && slow.aggression == 2 && slow.aggressionCell != nil && slow.weightMin == 0.05)
+        }
+        let plain = try #require(try policy("round_robin.v3.RoundRobin", ", slow_start_config: {slow_start_window: 1s}").slowStart)
+        #expect(plain.aggression == 1 && plain.aggressionCell == nil && plain.weightMin == 0.1)
+        #expect(try policy("round_robin.v3.RoundRobin", ", slow_start_config: {}").slowStart == nil)
+    }
+
+    /// Localities in the order of their names, with the weights of their priority.
+    @Test func localities() throws {
+        func hosts(_ fields: String) throws -> [HostConfig] {
+            let place = "endpoint: {address: {socket_address: {address: 10.0.0."
+            return try compiled(
+                "\(fields), load_assignment: {cluster_name: up, endpoints: [{locality: {zone: b}, load_balancing_weight: 3, lb_endpoints: [{\(place)1, port_value: 1}}}}]}, {locality: {zone: a}, load_balancing_weight: 2, lb_endpoints: [{\(place)2, port_value: 1}}}}]}, {load_balancing_weight: 9, lb_endpoints: [{\(place)3, port_value: 1}}}}]}, {locality: {zone: a}, priority: 1, lb_endpoints: [{\(place)4, port_value: 1}}}}]}]}"
+            ).hosts
+        }
+        let made = try hosts("common_lb_config: {locality_weighted_lb_config: {}}")
+        #expect(made.map(\.locality) == [2, 1, 0, 1])
+        #expect(made.map(\.localityWeight) == [3, 2, 0, 0], "without a name there is no weight")
+        let weighted = "common_lb_config: {locality_weighted_lb_config: {}}"
+        #expect(try compiled(weighted).live.clusters[0].draft.balancing.weighsLocalities)
+        #expect(try !compiled("connect_timeout: 1s").live.clusters[0].draft.balancing.weighsLocalities)
+    }
+
+    @Test func hostLimits() throws {
+        let config = try compiled("circuit_breakers: {per_host_thresholds: [{max_connections: 3}, {max_connections: 4}, {priority: HIGH}]}").config
+        #expect(config.defaultLimits.connectionsPerHost == 3 && config.highLimits.connectionsPerHost == .max)
+        #expect(config.defaultLimits.connections == 1024)
+    }
+
     @Test func upstreamConnections() throws {
         let config = try compiled(
             "upstream_connection_options: {tcp_keepalive: {keepalive_probes: 3, keepalive_time: 20, keepalive_interval: 5}}, upstream_bind_config: {source_address: {address: 127.0.0.2, port_value: 0}}"

@@ -149,7 +149,6 @@ import Wire
                 "Setting \"response_body\" is not supported yet for non-HttpBody fields: shop.v1.Fields.Text"))
         #expect(problem(descriptors: [0xff, 1, 2]) == "proto_descriptor_bin: transcoding_filter: Unable to parse proto descriptor")
         #expect(problem { $0.protoDescriptor = "/no/such/file" } == "proto_descriptor: transcoding_filter: Unable to parse proto descriptor")
-        #expect(problem { $0.captureUnknownQueryParameters = true } == "capture_unknown_query_parameters: not supported by Martlet yet")
     }
 }
 

@@ -35,6 +35,10 @@ extension Groups {
             tlsListener("tls_other_oid", common: sanContext("{san_type: OTHER_NAME, oid: 1.2.3.4, matcher: {exact: me@a.test}}"), more: "require_client_certificate: true"),
             tlsListener("tls_small_hello", fields: "listener_filters: [{name: envoy.filters.listener.tls_inspector, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector, max_client_hello_size: 256}}]", match: "server_names: [server.test]"),
             tlsListener("tls_strict_hello", fields: "listener_filters: [{name: envoy.filters.listener.tls_inspector, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector, close_connection_on_client_hello_parsing_errors: true}}]", match: "server_names: [server.test]"),
+            tlsListener("tls_fips", pairs: ["server", "rsa"], common: "tls_params: {compliance_policies: [FIPS_202205], ecdh_curves: [X25519], cipher_suites: [ECDHE-ECDSA-CHACHA20-POLY1305], tls_maximum_protocol_version: TLSv1_2}"),
+            tlsListener("tls_staple", staple: "server"), tlsListener("tls_staple_strict", staple: "server", more: "ocsp_staple_policy: STRICT_STAPLING"),
+            tlsListener("tls_staple_must", staple: "server", more: "ocsp_staple_policy: MUST_STAPLE"),
+            tlsListener("tls_staple_none", more: "ocsp_staple_policy: STRICT_STAPLING"),
             tlsListener("tls_slow", chain: "transport_socket_connect_timeout: 0.3s"),
             upstreamListener("to_trusted", "trusted"), upstreamListener("to_untrusted", "untrusted"), upstreamListener("to_named", "named"),
             upstreamListener("to_misnamed", "misnamed"), upstreamListener("to_mutual", "mutual"), upstreamListener("to_stranger", "stranger"),
@@ -51,12 +55,12 @@ extension Groups {
             tlsCluster("old", to: "tls_13", "common_tls_context: {tls_params: {tls_maximum_protocol_version: TLSv1_2}}"),
             tlsCluster("pinned", to: "tls", "common_tls_context: {validation_context: {trusted_ca: {filename: \"{{certs}}/ca.pem\"}, match_typed_subject_alt_names: [{san_type: URI, matcher: {exact: \"spiffe://acme/other\"}}]}}"),
         ],
-        cases: tlsVersions + tlsNames + tlsPeers + tlsSessions + tlsUpstreams)
+        cases: tlsVersions + tlsFIPS + tlsStaples + tlsNames + tlsPeers + tlsSessions + tlsUpstreams)
 
     private static let trusted = "common_tls_context: {validation_context: {trusted_ca: {filename: \"{{certs}}/ca.pem\"}}}"
 
-    private static func tlsPair(_ name: String) -> String {
-        "{certificate_chain: {filename: \"{{certs}}/\(name).pem\"}, private_key: {filename: \"{{certs}}/\(name).key\"}}"
+    private static func tlsPair(_ name: String, staple: String? = nil) -> String {
+        "{certificate_chain: {filename: \"{{certs}}/\(name).pem\"}, private_key: {filename: \"{{certs}}/\(name).key\"}\(staple.map { ", ocsp_staple: {filename: \"{{certs}}/\($0).ocsp\"}" } ?? "")}"
     }
 
     private static func sanContext(_ matcher: String) -> String {
@@ -67,7 +71,7 @@ extension Groups {
         "code=%RESPONSE_CODE% | flags=%RESPONSE_FLAGS% | version=%DOWNSTREAM_TLS_VERSION% | name=%REQUESTED_SERVER_NAME% | subject=%DOWNSTREAM_PEER_SUBJECT% | uri=%DOWNSTREAM_PEER_URI_SAN% | local=%DOWNSTREAM_LOCAL_URI_SAN% | details=%RESPONSE_CODE_DETAILS% | failure=%UPSTREAM_TRANSPORT_FAILURE_REASON% | resumed=%DOWNSTREAM_TLS_SESSION_ID%"
 
     private static func tlsListener(
-        _ name: String, fields: String = "", pairs: [String] = ["server"], common: String = "", more: String = "", match: String = "",
+        _ name: String, fields: String = "", pairs: [String] = ["server"], staple: String? = nil, common: String = "", more: String = "", match: String = "",
         chain: String = ""
     ) -> Group.Listener {
         let connections = """
@@ -93,7 +97,7 @@ extension Groups {
                   name: envoy.transport_sockets.tls
                   typed_config:
                     "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
-                    common_tls_context: {tls_certificates: [\(pairs.map(tlsPair).joined(separator: ", "))]\(common.isEmpty ? "" : ", " + common)}
+                    common_tls_context: {tls_certificates: [\(pairs.map { tlsPair($0, staple: staple) }.joined(separator: ", "))]\(common.isEmpty ? "" : ", " + common)}
                 """ + (more.isEmpty ? "" : "\n    " + more))
     }
 
@@ -155,6 +159,26 @@ extension Groups {
         ask("servers_order", "-tls1_2 -cipher ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256 -groups X25519:P-256"),
         ask("clients_order", "-tls1_2 -cipher ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256 -groups X25519:P-256", on: "tls_client_first"),
     ]
+
+    private static let tlsFIPS: [Case] = [
+        ask("fips", "-ciphersuites TLS_AES_128_GCM_SHA256 -groups P-256", on: "tls_fips"),
+        ask("fips_other_group", "-ciphersuites TLS_AES_128_GCM_SHA256 -groups X25519", on: "tls_fips"),
+        ask("fips_other_suite", "-ciphersuites TLS_CHACHA20_POLY1305_SHA256 -tls1_3 -groups P-256", on: "tls_fips").with { $0.ignoring = [.log] },
+        ask("fips_12", "-tls1_2 -cipher ECDHE-ECDSA-AES256-GCM-SHA384 -groups P-256", on: "tls_fips"),
+        ask("fips_12_other_cipher", "-tls1_2 -cipher ECDHE-ECDSA-CHACHA20-POLY1305 -groups P-256", on: "tls_fips"),
+        ask("fips_11", "-tls1_1 -cipher DEFAULT@SECLEVEL=0", on: "tls_fips"),
+        ask("fips_rsa", "-tls1_2 -sigalgs rsa_pss_rsae_sha256 -cipher ECDHE-RSA-AES128-GCM-SHA256 -groups P-256", on: "tls_fips"),
+        ask("fips_other_signature", "-tls1_3 -sigalgs ecdsa_secp521r1_sha512 -groups P-256", on: "tls_fips").with { $0.ignoring = [.log] },
+    ]
+
+    /// A client that asks is shown the staple, and one that does not is not, by any policy.
+    private static let tlsStaples: [Case] = ["tls_staple", "tls_staple_strict", "tls_staple_must", "tls_staple_none"].flatMap { listener in
+        [
+            ask("\(listener.dropFirst(4))_asked", fixed + " -status", on: listener),
+            ask("\(listener.dropFirst(4))_not_asked", fixed, on: listener),
+            ask("\(listener.dropFirst(4))_asked_12", "-tls1_2 -groups X25519:P-256 -cipher ECDHE-ECDSA-AES128-GCM-SHA256 -status", on: listener),
+        ]
+    }
 
     private static let fixed = "-ciphersuites TLS_AES_128_GCM_SHA256 -groups X25519"
 

@@ -10,6 +10,7 @@ extension Groups {
             listener("strict", "request_validation_options: {reject_unknown_method: true, reject_unknown_query_parameters: true, reject_binding_body_field_collisions: true}"),
             listener("loose", "ignore_unknown_query_parameters: true\ncase_insensitive_enum_parsing: true\nquery_param_unescape_plus: true\nmatch_unregistered_custom_verb: true"),
             listener("ignored", "ignored_query_parameters: [key, item.id]"),
+            listener("captured", "capture_unknown_query_parameters: true"),
             listener("pretty", "print_options: {add_whitespace: true, always_print_primitive_fields: true}"),
             listener("names", "print_options: {always_print_enums_as_ints: true, preserve_proto_field_names: true}"),
             listener("lines", "print_options: {stream_newline_delimited: true}"), listener("events", "print_options: {stream_sse_style_delimited: true}"),
@@ -146,6 +147,10 @@ extension Groups {
             .replying(answer([frame(number(1, UInt64(3)))])),
         post("body_too_large", "/v1/all", "{\"text\": \"0123456789012345678901234567890\"}", on: "small").with(refused), post("body_raw", "/v1/store/n", "\0\u{1}raw", method: "PUT", type: "image/png"),
         post("body_raw_empty", "/v1/store/n", "", method: "PUT", type: "image/png"),
+        post("body_raw_captured", "/v1/store/n?x=1&x=a%20b", "raw", on: "captured", method: "PUT", type: "image/png"),
+        post("body_raw_captured_deep", "/v1/store/n?y.z=1", "raw", on: "captured", method: "PUT", type: "image/png"),
+        post("body_raw_captured_none", "/v1/store/n", "raw", on: "captured", method: "PUT", type: "image/png"),
+        post("body_captured", "/v1/all?nothing=1&i32=4", "{\"text\": \"a\"}", on: "captured"),
     ]
 
     private static func value(_ name: String, _ json: String) -> Case { post("value_" + name, "/v1/all", json) }

@@ -65,6 +65,7 @@ final class OracleCertificates: Sendable {
                 "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout self.key -out self.pem -days 3 -subj /CN=self")
             try certificates.expire("expired")
             try certificates.revoke("revoked")
+            try certificates.staple("server")
             self.certificates = certificates
             directory = certificates.directory.path
             problem = nil

@@ -11,6 +11,7 @@ final class TranscodedCall {
     private let bindings: [Binding]
     /// Of the request, for `google.api.HttpBody`.
     let contentType: String
+    private let unknown: UnknownParameters
 
     // Request.
     private var elements = JSONElements()
@@ -23,7 +24,8 @@ final class TranscodedCall {
     /// What `content-type` a raw answer says.
     private(set) var rawContentType: String?
 
-    init(_ tables: TranscoderTables, _ method: TranscodedMethod, _ bindings: [Binding], contentType: String) {
+    init(_ tables: TranscoderTables, _ method: TranscodedMethod, _ bindings: [Binding], contentType: String, unknown: UnknownParameters) {
+        self.unknown = unknown
         self.tables = tables
         self.method = method
         self.bindings = bindings
@@ -145,6 +147,7 @@ final class TranscodedCall {
     private func raw(_ body: [UInt8]) throws(TranscodeError) -> [UInt8] {
         var content: [UInt8] = []
         if !contentType.isEmpty { ProtoWireWriter.delimited(1, Array(contentType.utf8), &content) }
+        if let parameters = unknown.packed { ProtoWireWriter.delimited(3, parameters, &content) }
         ProtoWireWriter.delimited(2, body, &content)
         if method.bodyPath.isEmpty { return content }
         return wrap(method.bodyPath, []) + (try encode(nil)) + wrap(method.bodyPath, content)

@@ -23,6 +23,8 @@ struct TranscoderConfig {
     var keepsRoute = false
     var ignoredParameters: Set<String> = []
     var ignoresUnknownParameters = false
+    /// `capture_unknown_query_parameters`: what no field takes goes into the extensions of a raw body.
+    var capturesUnknownParameters = false
     var convertsStatus = false
     var unescaping = PathMatcher.Unescaping.exceptReserved
     var plusIsSpace = false
@@ -45,9 +47,6 @@ struct TranscoderConfig {
         var config = TranscoderConfig()
         config.options(message)
         let problems = Problems()
-        if message.captureUnknownQueryParameters {
-            problems.add("capture_unknown_query_parameters", "not supported by Martlet yet")
-        }
         config.descriptors(message, problems)
         try problems.check()
         return config
@@ -63,6 +62,7 @@ struct TranscoderConfig {
         keepsRoute = message.matchIncomingRequestRoute
         ignoredParameters = Set(message.ignoredQueryParameters)
         ignoresUnknownParameters = message.ignoreUnknownQueryParameters
+        capturesUnknownParameters = message.captureUnknownQueryParameters
         convertsStatus = message.convertGrpcStatus
         unescaping = switch message.urlUnescapeSpec {
         case .allCharactersExceptSlash: .exceptSlash

@@ -54,6 +54,7 @@ final class TranscoderFilter: HTTPFilter {
         let method = tables.methods[number]
         let config = tables.config
         var bindings: [TranscodedCall.Binding] = []
+        var unknown = UnknownParameters()
         let parameters = parts.count < 2
             ? [] : PathMatcher.bindings(ofQuery: String(parts[1]), ignored: config.ignoredParameters, plus: config.plusIsSpace)
         for binding in bound + parameters {
@@ -62,6 +63,10 @@ final class TranscoderFilter: HTTPFilter {
                 if method.requestIsRaw, places.starts(with: method.bodyPath) { continue }
                 bindings.append(TranscodedCall.Binding(path: places, value: binding.value))
             } else if !config.ignoresUnknownParameters {
+                if config.capturesUnknownParameters {
+                    unknown.add(binding.path.joined(separator: "."), binding.value)
+                    continue
+                }
                 guard config.rejectsUnknownParameters else { return .proceed }
                 unsafe refuse(
                     worker, stream, 400, tables.missing(binding.path, method.input),
@@ -70,7 +75,7 @@ final class TranscoderFilter: HTTPFilter {
             }
         }
         let type = unsafe stream.pointee.request.value(of: .contentType).map { String($0) } ?? ""
-        let call = TranscodedCall(tables, method, bindings, contentType: type)
+        let call = TranscodedCall(tables, method, bindings, contentType: type, unknown: unknown)
         unsafe state(of: stream).pointee.call = unsafe Unmanaged.passRetained(call)
         if let limit = config.requestBytesMax { unsafe worker.setRequestBufferMax(stream, limit) }
         unsafe rewriteHead(worker, stream, method.path)

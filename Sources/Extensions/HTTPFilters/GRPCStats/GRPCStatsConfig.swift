@@ -10,6 +10,8 @@ struct GRPCStatsSettings: BitwiseCopyable {
     /// Methods that have some where not all do; the others count together.
     var listed = FrozenArray<GRPCListedMethod>()
     var countsUpstreamTime = false
+    /// `emit_filter_state`: logs may show the messages of each call.
+    var leavesCounts = false
     /// Of names that come with the requests; the listed ones stay as they are.
     var replacesDots = false
 }
@@ -22,10 +24,8 @@ struct GRPCListedMethod: BitwiseCopyable {
 enum GRPCStatsConfig {
     static func read(_ input: FilterInput) throws(FilterProblems) -> GRPCStatsSettings {
         let message = try input.message(Envoy_Extensions_Filters_Http_GrpcStats_V3_FilterConfig.self)
-        if message.emitFilterState {
-            throw FilterProblems("emit_filter_state", "not supported by Martlet yet: nothing reads filter state")
-        }
         var settings = GRPCStatsSettings()
+        settings.leavesCounts = message.emitFilterState
         settings.countsUpstreamTime = message.enableUpstreamStats
         settings.replacesDots = message.replaceDotsInGrpcServiceName
         switch message.perMethodStatSpecifier {

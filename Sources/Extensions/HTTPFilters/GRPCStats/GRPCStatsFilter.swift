@@ -10,6 +10,8 @@ final class GRPCStatsFilter: HTTPFilter {
     private struct State {
         /// First statistic of the call's scope, from 1; 0: the call is not counted.
         var scope: UInt32
+        /// gRPC at all; without a scope only for the log.
+        var countsRequest: Bool
         var countsResponse: Bool
         var request: GRPCFrames
         var response: GRPCFrames
@@ -34,6 +36,7 @@ final class GRPCStatsFilter: HTTPFilter {
 
     override func requestHead(_ worker: Worker, _ stream: StreamPointer, endStream: Bool) -> HeadVerdict {
         guard unsafe GRPCContent.isRequest(stream.pointee.request) else { return .proceed }
+        unsafe state(of: stream).pointee.countsRequest = true
         // What has no method's path is not counted at all.
         guard let method = unsafe GRPCContent.method(of: stream.pointee.request.text(stream.pointee.request.path)) else {
             return .proceed
@@ -58,24 +61,30 @@ final class GRPCStatsFilter: HTTPFilter {
         _ worker: Worker, _ stream: StreamPointer, _ data: inout ByteQueue, endStream: Bool
     ) -> DataVerdict {
         let state = unsafe state(of: stream)
-        if unsafe state.pointee.scope != 0 {
-            unsafe count(worker, state.pointee.scope &- 1, .requestMessageCount, &state.pointee.request, data)
+        if unsafe state.pointee.countsRequest {
+            let begun = unsafe count(worker, state.pointee.scope, .requestMessageCount, &state.pointee.request, data)
+            if settings.leavesCounts { unsafe stream.pointee.grpcCounts.request &+= begun }
         }
         return .proceed
     }
 
-    private func count(_ worker: Worker, _ scope: StatID, _ stat: GRPCMethodStat, _ frames: inout GRPCFrames, _ data: ByteQueue) {
+    /// Messages that begin in `data`. `scope`: from 1.
+    private func count(
+        _ worker: Worker, _ scope: StatID, _ stat: GRPCMethodStat, _ frames: inout GRPCFrames, _ data: ByteQueue
+    ) -> UInt64 {
         var begun: UInt64 = 0
         data.forEach { begun &+= frames.count($0) }
-        if begun > 0 { worker.cells.add(scope &+ stat.rawValue, begun) }
+        if begun > 0, scope != 0 { worker.cells.add(scope &- 1 &+ stat.rawValue, begun) }
+        return begun
     }
 
     // MARK: Response
 
     override func responseHead(_ worker: Worker, _ stream: StreamPointer, endStream: Bool) -> HeadVerdict {
         let state = unsafe state(of: stream)
-        guard unsafe state.pointee.scope != 0 else { return .proceed }
+        guard unsafe state.pointee.scope != 0 || settings.leavesCounts else { return .proceed }
         unsafe state.pointee.countsResponse = GRPCContent.isResponse(stream.pointee.response, endStream: endStream)
+        guard unsafe state.pointee.scope != 0 else { return .proceed }
         unsafe charge(worker, stream, stream.pointee.response, isEnd: endStream)
         return .proceed
     }
@@ -86,7 +95,8 @@ final class GRPCStatsFilter: HTTPFilter {
     ) -> DataVerdict {
         let state = unsafe state(of: stream)
         if unsafe state.pointee.countsResponse {
-            unsafe count(worker, state.pointee.scope &- 1, .responseMessageCount, &state.pointee.response, data)
+            let begun = unsafe count(worker, state.pointee.scope, .responseMessageCount, &state.pointee.response, data)
+            if settings.leavesCounts { unsafe stream.pointee.grpcCounts.response &+= begun }
         }
         return .proceed
     }

@@ -2,6 +2,7 @@
 
 import EnvoyAPI
 import Glibc
+import Matching
 import Pipeline
 import Primitives
 import Routing
@@ -34,7 +35,10 @@ struct LocalRateLimitSettings: BitwiseCopyable {
     /// By rate, the slowest first: that is the order in which tokens are taken.
     var descriptors = FrozenArray<LimitDescriptor>()
     /// What descriptors are made of: the filter's own `rate_limits`.
-    var actions = FrozenArray<DescriptorRule>()
+    var actions = FrozenArray<RateLimitRule>()
+    /// Where there are none: of the route's those of this stage, and of its virtual host's.
+    var stage: UInt32 = 0
+    var hostLimits = HostRateLimits.override
     /// The buckets' words, shared by all workers.
     var words: UnsafeMutablePointer<UInt64>?
 
@@ -72,7 +76,18 @@ struct LocalRateLimitConfig {
             message.requestHeadersToAddWhenNotEnforced, "request_headers_to_add_when_not_enforced")
         settings.responseHeaders = headers(message.responseHeadersToAdd, "response_headers_to_add")
         buckets(message, &settings)
-        settings.actions = DescriptorRules(input, problems).compile(message)
+        for (i, limit) in message.rateLimits.enumerated() where limit.hasStage || !limit.disableKey.isEmpty {
+            problems.add("rate_limits[\(i)]", "'stage' field and 'disable_key' field are not supported")
+        }
+        settings.actions = RateLimitCompiler(
+            arena: input.arena, seed: input.seed, nodeCluster: input.nodeCluster, onRelease: input.onRelease
+        ).compile(message.rateLimits, ProblemPlace("", problems))
+        settings.stage = message.stage
+        switch message.vhRateLimits {
+        case .include: settings.hostLimits = .include
+        case .ignore: settings.hostLimits = .ignore
+        default: settings.hostLimits = .override
+        }
         try problems.check()
         settings.stats = input.scope(
             StatPrefix.sanitize(message.statPrefix) + ".http_local_rate_limit.", leaf: LocalRateLimitStat.self)

@@ -97,6 +97,9 @@ final class LocalRateLimitFilter: HTTPFilter {
     private func matches(
         _ descriptor: LimitDescriptor, _ settings: LocalRateLimitSettings, _ worker: Worker, _ stream: StreamPointer
     ) -> Bool {
+        if settings.actions.isEmpty {
+            return unsafe worker.routeProduces(descriptor.entries, stage: settings.stage, settings.hostLimits, stream)
+        }
         for i in 0..<settings.actions.count where unsafe settings.actions[i].produces(descriptor.entries, worker, stream) {
             return true
         }

@@ -406,6 +406,7 @@ extension Worker {
             unsafe tunnelFromUpstream(stream, part, buffer)
             return
         }
+        unsafe stream.pointee.tryBodyReceived &+= UInt64(truncatingIfNeeded: part.count)
         unsafe responseData(stream, part, buffer, endStream: false)
     }
 

@@ -178,6 +178,7 @@ extension Worker {
     // HOT: per frame.
     func http2ResponsePart(_ session: UnsafeMutablePointer<H2Session>, _ stream: StreamPointer, _ part: Bytes, _ buffer: UInt16?) {
         unsafe noteReceived(session, stream)
+        unsafe stream.pointee.tryBodyReceived &+= UInt64(truncatingIfNeeded: part.count)
         guard let buffer else { return unsafe responseData(stream, part, nil, endStream: false) }
         if unsafe stream.pointee.isTunnel { return unsafe tunnelFromUpstream(stream, part, buffer) }
         unsafe responseData(stream, part, buffer, endStream: false)

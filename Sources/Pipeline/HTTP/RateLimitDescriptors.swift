@@ -1,41 +1,16 @@
-// One `rate_limits` entry: its actions in order give a descriptor's entries, or none when one of them has nothing to say.
-// Asked with what a configured descriptor wants, so that nothing is put together per request.
+// What a request's descriptors are by `rate_limits`. Asked with what a configured descriptor wants, so that nothing is put
+// together per request.
 
-import Pipeline
 import Primitives
 import Routing
 import Wire
 
-struct DescriptorAction: BitwiseCopyable {
-    enum Kind: BitwiseCopyable {
-        /// An entry of a fixed value.
-        case fixed
-        /// The value of the header `source`, or of the query parameter `source`.
-        case header, queryParameter
-        case destinationCluster, remoteAddress, maskedRemoteAddress
-        /// A fixed value for requests that match, or that do not.
-        case match
-    }
-    var kind: Kind
-    var key: Bytes
-    var value = Bytes.empty
-    var source = Bytes.empty
-    /// Without the header or parameter the entry is left out, not the whole descriptor.
-    var skipsAbsent = false
-    var predicate: HeaderPredicate?
-    var expectsMatch = true
-    var v4Bits: UInt8 = 32
-    var v6Bits: UInt8 = 128
-}
-
-struct DescriptorRule: BitwiseCopyable {
-    var actions: FrozenArray<DescriptorAction>
-
+extension RateLimitRule {
     private enum Outcome { case entry(Bool), skipped, none }
 
     // HOT: per message.
     /// Whether the request's descriptor has exactly these entries (keys and values in turn).
-    func produces(_ entries: FrozenArray<Bytes>, _ worker: Worker, _ stream: StreamPointer) -> Bool {
+    package func produces(_ entries: FrozenArray<Bytes>, _ worker: Worker, _ stream: StreamPointer) -> Bool {
         var next = 0
         for i in 0..<actions.count {
             let action = unsafe actions.pointer(i)
@@ -53,20 +28,20 @@ struct DescriptorRule: BitwiseCopyable {
     }
 
     private func outcome(
-        _ action: UnsafePointer<DescriptorAction>, _ wanted: Bytes, _ worker: Worker, _ stream: StreamPointer
+        _ action: UnsafePointer<RateLimitAction>, _ wanted: Bytes, _ worker: Worker, _ stream: StreamPointer
     ) -> Outcome {
         let absent: Outcome = unsafe action.pointee.skipsAbsent ? .skipped : .none
         switch unsafe action.pointee.kind {
         case .fixed: return unsafe .entry(action.pointee.value.equals(wanted))
         case .header:
-            guard let value = unsafe DescriptorRule.header(action.pointee.source, stream) else { return absent }
+            guard let value = unsafe RateLimitRule.header(action.pointee.source, stream) else { return absent }
             return .entry(value.equals(wanted))
         case .queryParameter:
             let path = unsafe stream.pointee.request.text(stream.pointee.request.path)
             guard let mark = path.firstIndex(of: UInt8(ascii: "?")),
                 let value = unsafe QueryParameters.value(of: action.pointee.source, in: path.from(mark &+ 1))
             else { return absent }
-            return .entry(DescriptorRule.equalsDecoded(value, wanted))
+            return .entry(RateLimitRule.equalsDecoded(value, wanted))
         case .destinationCluster:
             guard let name = unsafe worker.routeClusterName(stream) else { return .none }
             return .entry(name.equals(wanted))
@@ -105,5 +80,35 @@ struct DescriptorRule: BitwiseCopyable {
             j &+= 1
         }
         return j == wanted.count
+    }
+}
+
+/// Which of a route's and its virtual host's `rate_limits` a filter looks at (`vh_rate_limits`).
+package enum HostRateLimits: UInt8, BitwiseCopyable { case override, include, ignore }
+
+extension Worker {
+    // HOT: per message.
+    /// Whether one of the stream's descriptors by the `rate_limits` of its route, and of its virtual host as far as they count,
+    /// has exactly these entries.
+    package func routeProduces(
+        _ entries: FrozenArray<Bytes>, stage: UInt32, _ option: HostRateLimits, _ stream: StreamPointer
+    ) -> Bool {
+        guard let route = unsafe stream.pointee.route, unsafe route.pointee.action == .forward else { return false }
+        let own = unsafe route.pointee.rateLimits
+        if unsafe produces(own, entries, stage, stream) { return true }
+        let takesHost = unsafe route.pointee.includesHostRateLimits || option == .include || (option == .override && own.isEmpty)
+        let hosts = unsafe stream.pointee.http.pointee.routes.pointee.virtualHosts
+        let number = unsafe Int(route.pointee.virtualHost)
+        guard takesHost, number < hosts.count else { return false }
+        return unsafe produces(hosts[number].rateLimits, entries, stage, stream)
+    }
+
+    private func produces(
+        _ rules: FrozenArray<RateLimitRule>, _ entries: FrozenArray<Bytes>, _ stage: UInt32, _ stream: StreamPointer
+    ) -> Bool {
+        for i in 0..<rules.count where rules[i].stage == stage {
+            if unsafe rules[i].produces(entries, self, stream) { return true }
+        }
+        return false
     }
 }

@@ -1,0 +1,98 @@
+// `rate_limits` of a filter, a route or a virtual host, into frozen rules. Main thread.
+
+import EnvoyAPI
+import Primitives
+import Routing
+
+package struct RateLimitCompiler {
+    private let arena: FrozenArena
+    private let seed: UInt64
+    private let nodeCluster: String
+    private let onRelease: (@escaping () -> Void) -> Void
+
+    /// `onRelease`: what is to be called when the memory goes.
+    package init(arena: FrozenArena, seed: UInt64, nodeCluster: String, onRelease: @escaping (@escaping () -> Void) -> Void) {
+        self.arena = arena
+        self.seed = seed
+        self.nodeCluster = nodeCluster
+        self.onRelease = onRelease
+    }
+
+    package func compile(
+        _ messages: [Envoy_Config_Route_V3_RateLimit], _ place: some MatcherPlace
+    ) -> FrozenArray<RateLimitRule> {
+        arena.array(
+            messages.enumerated().map { i, limit in
+                let at = place.at("rate_limits", i)
+                let actions = limit.actions.enumerated().compactMap { action($0.element, at.at("actions", $0.offset)) }
+                return RateLimitRule(actions: arena.array(actions), stage: limit.stage.value)
+            })
+    }
+
+    private func action(_ message: Envoy_Config_Route_V3_RateLimit.Action, _ place: some MatcherPlace) -> RateLimitAction? {
+        switch message.actionSpecifier {
+        case .sourceCluster: return fixed("source_cluster", nodeCluster)
+        case .destinationCluster: return RateLimitAction(kind: .destinationCluster, key: text("destination_cluster"))
+        case .requestHeaders(let header):
+            var action = RateLimitAction(kind: .header, key: text(header.descriptorKey))
+            let name = header.headerName.lowercased()
+            action.source = text(name == "host" ? ":authority" : name)
+            action.skipsAbsent = header.skipIfAbsent
+            return action
+        case .queryParameters(let parameter):
+            var action = RateLimitAction(kind: .queryParameter, key: text(parameter.descriptorKey))
+            action.source = text(parameter.queryParameterName)
+            action.skipsAbsent = parameter.skipIfAbsent
+            return action
+        case .remoteAddress: return RateLimitAction(kind: .remoteAddress, key: text("remote_address"))
+        case .maskedRemoteAddress(let mask):
+            var action = RateLimitAction(kind: .maskedRemoteAddress, key: text("masked_remote_address"))
+            if mask.hasV4PrefixMaskLen { action.v4Bits = UInt8(truncatingIfNeeded: mask.v4PrefixMaskLen.value) }
+            if mask.hasV6PrefixMaskLen { action.v6Bits = UInt8(truncatingIfNeeded: mask.v6PrefixMaskLen.value) }
+            return action
+        case .genericKey(let key):
+            return fixed(key.descriptorKey.isEmpty ? "generic_key" : key.descriptorKey, key.descriptorValue)
+        case .headerValueMatch(let match):
+            let at = place.at("header_value_match")
+            let headers = match.headers.enumerated().compactMap { MatcherCompiler.header($0.element, at.at("headers", $0.offset)) }
+            return self.match(
+                match.descriptorKey.isEmpty ? "header_match" : match.descriptorKey, match.descriptorValue,
+                expects: match.hasExpectMatch ? match.expectMatch.value : true, headers, [], at)
+        case .queryParameterValueMatch(let match):
+            let at = place.at("query_parameter_value_match")
+            let parameters = match.queryParameters.enumerated().compactMap {
+                MatcherCompiler.queryParameter($0.element, at.at("query_parameters", $0.offset))
+            }
+            return self.match(
+                match.descriptorKey.isEmpty ? "query_match" : match.descriptorKey, match.descriptorValue,
+                expects: match.hasExpectMatch ? match.expectMatch.value : true, [], parameters, at)
+        case .none: return nil
+        }
+    }
+
+    private func text(_ string: String) -> Bytes { arena.text(string) }
+
+    private func fixed(_ key: String, _ value: String) -> RateLimitAction {
+        RateLimitAction(kind: .fixed, key: text(key), value: text(value))
+    }
+
+    private func match(
+        _ key: String, _ value: String, expects: Bool, _ headers: [HeaderMatchSpec],
+        _ parameters: [QueryParameterMatchSpec], _ place: some MatcherPlace
+    ) -> RateLimitAction? {
+        do throws(RoutingErrors) {
+            let predicate = try HeaderPredicate(headers, queryParameters: parameters, seed: seed)
+            onRelease { predicate.destroy() }
+            var action = RateLimitAction(kind: .match, key: text(key), value: text(value))
+            action.predicate = predicate
+            action.expectsMatch = expects
+            return action
+        } catch {
+            for problem in error.list {
+                let isRegex = problem.field.hasSuffix("regex")
+                place.error(in: problem.field, isRegex ? "invalid regex: \(problem.message)" : problem.message)
+            }
+            return nil
+        }
+    }
+}

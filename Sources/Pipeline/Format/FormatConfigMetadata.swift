@@ -1,0 +1,43 @@
+// `%METADATA(ROUTE:…)%` and its like, `%CLUSTER_METADATA(…)%`, `%UPSTREAM_METADATA(…)%`: what configuration says of the things
+// that a request met.
+
+import Primitives
+import Upstream
+
+/// Whose metadata (`FormatPiece.option`).
+enum MetadataOwner: UInt8 {
+    case route, virtualHost, cluster, host
+
+    init?(_ name: String) {
+        switch name {
+        case "ROUTE": self = .route
+        case "CLUSTER": self = .cluster
+        case "UPSTREAM_HOST": self = .host
+        case "VIRTUAL_HOST": self = .virtualHost
+        default: return nil
+        }
+    }
+}
+
+extension FormatMetadata {
+    /// `namespace[:key…]`
+    static func config(_ owner: MetadataOwner, _ parts: ArraySlice<String>, _ arena: FrozenArena, _ piece: inout FormatPiece) {
+        piece.op = .configMetadata
+        piece.option = owner.rawValue
+        piece.text = arena.text(parts.flatMap { Array($0.utf8) + [0] })
+    }
+}
+
+extension FormatWriter {
+    func configMetadata(_ piece: UnsafePointer<FormatPiece>, _ source: FormatSource) -> FormatValue {
+        let metadata: FrozenMetadata? = switch unsafe MetadataOwner(rawValue: piece.pointee.option) {
+        case .route: unsafe source.stream?.pointee.route?.pointee.metadata
+        case .cluster: unsafe source.cluster?.pointee.metadata
+        case .host: unsafe source.host?.pointee.metadata
+        case .virtualHost: unsafe source.stream?.pointee.virtualHost?.pointee.metadata
+        case .none: nil
+        }
+        guard let entry = unsafe metadata?.entry(piece.pointee.text) else { return .missing }
+        return entry.isText ? .text(entry.value) : .json(entry.value)
+    }
+}

@@ -1,0 +1,25 @@
+// Metadata of a route, a cluster, a host or a listener as formats show them (`%METADATA(ROUTE:…)%`): every value that can be
+// named, written out once by main.
+
+public struct FrozenMetadata: BitwiseCopyable {
+    public struct Entry: BitwiseCopyable {
+        /// The namespace and the keys below it, each with a NUL behind it.
+        public var path: Bytes
+        /// A text as it is, anything else as JSON.
+        public var value: Bytes
+        public var isText: Bool
+        public init(path: Bytes, value: Bytes, isText: Bool) {
+            self.path = path
+            self.value = value
+            self.isText = isText
+        }
+    }
+    private let entries: FrozenArray<Entry>
+
+    public init(_ entries: FrozenArray<Entry>) { self.entries = entries }
+
+    public func entry(_ path: Bytes) -> Entry? {
+        for i in 0..<entries.count where entries[i].path.equals(path) { return entries[i] }
+        return nil
+    }
+}

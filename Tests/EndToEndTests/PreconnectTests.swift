@@ -1,0 +1,54 @@
+import TestSupport
+import Testing
+
+/// `preconnect_policy`: how many connections there are after a few requests, one after the other, as with Envoy 1.40.
+@Suite(.serialized, .enabled(if: Binary.isThere, "\(Binary.whyNot)"))
+struct PreconnectTests {
+    private func connections(_ policy: String, hosts: Int, requests: Int, limits: String = "") throws -> Served {
+        let upstreams = try (0..<hosts).map { i in
+            let upstream = try ScriptedUpstream(name: "u\(i)")
+            upstream.begin(.always("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"))
+            upstream.start()
+            return upstream
+        }
+        let served = try Served(try Binary.martlet()) { port in
+            Served.http(port, clusters: [Served.cluster(upstreams.map(\.port), more: "preconnect_policy: {\(policy)}\(limits)")])
+        }
+        for _ in 0..<requests { #expect(try served.get().status == 200) }
+        stopping.withLock { $0 += upstreams }
+        return served
+    }
+
+    private let stopping = Locked<[ScriptedUpstream]>([])
+
+    private func finish() { stopping.withLock { for upstream in $0 { upstream.stop() } } }
+
+    @Test func perUpstream() throws {
+        defer { finish() }
+        let served = try connections("per_upstream_preconnect_ratio: 2", hosts: 1, requests: 3)
+        #expect(served.stat("cluster.c.upstream_cx_total", becomes: 2) == 2, "one that serves, and one ahead")
+        #expect(served.stat("cluster.c.upstream_cx_active", becomes: 2) == 2)
+    }
+
+    @Test func atMostThreeAtATime() throws {
+        defer { finish() }
+        let served = try connections("per_upstream_preconnect_ratio: 3", hosts: 1, requests: 1)
+        #expect(served.stat("cluster.c.upstream_cx_total", becomes: 3) == 3)
+    }
+
+    @Test func predicted() throws {
+        defer { finish() }
+        let served = try connections("predictive_preconnect_ratio: 3", hosts: 4, requests: 1)
+        #expect(served.stat("cluster.c.upstream_cx_total", becomes: 4) == 4, "the chosen host, and the next three in turn")
+        #expect(served.stat("cluster.c.upstream_rq_total", becomes: 1) == 1)
+    }
+
+    /// The limit holds for what is opened ahead.
+    @Test func limits() throws {
+        defer { finish() }
+        let served = try connections(
+            "per_upstream_preconnect_ratio: 3", hosts: 1, requests: 2, limits: ", circuit_breakers: {thresholds: [{max_connections: 2}]}")
+        #expect(served.stat("cluster.c.upstream_cx_total", becomes: 2) == 2)
+        #expect(served.admin.stats(matching: "upstream_cx_overflow")["cluster.c.upstream_cx_overflow"] ?? 0 > 0)
+    }
+}
