@@ -78,13 +78,12 @@ extension Worker {
         }
     }
 
-    /// What the span is called: the neighbour in front of us says so, the configured format, or the route's decorator.
+    /// What the span is called: the neighbour in front of us says so, or the route's decorator. A configured format goes
+    /// before both, is evaluated at the end, and leaves the field alone.
     private func nameOperation(_ stream: StreamPointer, _ trace: UnsafeMutablePointer<TraceState>) {
+        unsafe trace.pointee.host = unsafe stream.pointee.request.authority
         let route = unsafe stream.pointee.route?.pointee.tracing
-        if let format = unsafe route?.pointee.operation ?? trace.pointee.config.pointee.operation {
-            let name = unsafe formatted(format, stream)
-            unsafe trace.pointee.toldOperation = unsafe stream.pointee.request.store(name)
-        }
+        guard unsafe (route?.pointee.operation ?? trace.pointee.config.pointee.operation) == nil else { return }
         if let decorator = unsafe stream.pointee.route?.pointee.decorator {
             unsafe trace.pointee.operation = unsafe decorator.pointee.operation
             if unsafe decorator.pointee.propagates { unsafe trace.pointee.decorated = unsafe decorator.pointee.operation }
@@ -161,13 +160,13 @@ extension Worker {
     }
 
     /// A mirrored request has a span of its own below the request's.
-    func traceMirror(_ stream: StreamPointer, _ copy: StreamPointer, isSampled: Bool) {
+    func traceMirror(_ stream: StreamPointer, _ copy: StreamPointer, isSampled: Bool?) {
         guard let trace = unsafe tracing.traces[stream.pointee.trace] else { return }
         var state = unsafe TraceState(
             config: trace.pointee.config, tracer: trace.pointee.tracer, part: trace.pointee.part,
             context: trace.pointee.context)
         unsafe adopt(&state.context, trace.pointee.tracer.pointee.sampler)
-        if !isSampled { state.context.isSampled = false }
+        if let isSampled { state.context.isSampled = isSampled }
         state.tracestate = unsafe trace.pointee.tracestate
         state.isShort = unsafe trace.pointee.isShort
         state.isMirror = true
