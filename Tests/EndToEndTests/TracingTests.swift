@@ -63,17 +63,26 @@ struct TracingTests {
         #expect(told == tries.map { "00-\($0.trace)-\($0.id)-01" })
     }
 
-    @Test func spansWaitForOthersOrForTheTimer() throws {
+    @Test func spansWaitForOthers() throws {
         let setting = try serve(
             TracedConfiguration.overGRPC,
-            runtime: "tracing.opentelemetry.min_flush_spans: 3, tracing.opentelemetry.flush_interval_ms: 400")
+            runtime: "tracing.opentelemetry.min_flush_spans: 3, tracing.opentelemetry.flush_interval_ms: 600000")
         for _ in 0..<3 { _ = try setting.served.get("/direct") }
         #expect(setting.collector.spans(3).count == 3)
+        #expect(wait(upToMs: 10_000, everyMs: 20) { !setting.collector.reports.isEmpty })
         #expect(setting.collector.reports.first?["spans"] == .bare("3"))
         #expect(setting.served.stat("tracing.opentelemetry.timer_flushed", becomes: 0) == 0)
-        _ = try setting.served.get("/direct")
-        #expect(setting.collector.spans(4).count == 4)
-        #expect(setting.served.stat("tracing.opentelemetry.timer_flushed", becomes: 1) == 1)
+    }
+
+    @Test func spansWaitNoLongerThanTheTimer() throws {
+        let setting = try serve(
+            TracedConfiguration.overGRPC,
+            runtime: "tracing.opentelemetry.min_flush_spans: 100, tracing.opentelemetry.flush_interval_ms: 200")
+        for round in 1...2 {
+            _ = try setting.served.get("/direct")
+            #expect(setting.collector.spans(round).count == round)
+        }
+        #expect(setting.served.stat("tracing.opentelemetry.timer_flushed", becomes: 2) == 2)
     }
 
     @Test func moreThanMayWaitIsDropped() throws {

@@ -77,6 +77,7 @@ final class Compilation {
         hash.add(bootstrap.node.id)
         hash.add(bootstrap.node.cluster)
         hash.add(bootstrap.node.locality.zone)
+        hash.add(bootstrap.tracing)
         for secret in bootstrap.staticResources.secrets { hash.add(secret) }
         return hash
     }()

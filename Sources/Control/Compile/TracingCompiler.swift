@@ -39,9 +39,12 @@ struct TracingCompiler {
         config.tags = part.arena.array(message.customTags.enumerated().compactMap { tag($1, at.at("custom_tags", $0), nil) })
         config.operation = format(message.operation, at.at("operation"))
         config.upstreamOperation = format(message.upstreamOperation, at.at("upstream_operation"))
+        let tracers = TracerCompiler(compilation: compilation, part: part)
         if message.hasProvider {
-            unsafe config.tracer = unsafe TracerCompiler(compilation: compilation, part: part)
-                .compile(message.provider, at.at("provider"))
+            unsafe config.tracer = unsafe tracers.compile(message.provider, at.at("provider"))
+        } else if compilation.bootstrap.tracing.hasHTTP {
+            // Deprecated: the provider of managers that name none.
+            unsafe config.tracer = unsafe tracers.compile(compilation.bootstrap.tracing.http, Place.root.at("tracing").at("http"))
         }
         return unsafe part.arena.store(config)
     }

@@ -137,6 +137,8 @@ extension Worker {
         unsafe state.pointee.part = buffer.part
         unsafe state.pointee.tracer = unsafe config.pointee.number &+ 1
         pins.pin(buffer.part)
+        // However the call ends, `exportFinished` is told.
+        buffer.requests += 1
         var body = ByteQueue()
         guard unsafe write(buffer, config, &body) else {
             body.removeAll(memory)
@@ -144,7 +146,6 @@ extension Worker {
             return false
         }
         unsafe exportHead(call, config)
-        buffer.requests += 1
         unsafe startCall(call, body: &body)
         return true
     }

@@ -49,7 +49,12 @@ extension Worker {
         let operation = unsafe told.isEmpty ? trace.pointee.operation : told
         let isEgress = unsafe trace.pointee.config.pointee.isEgress
         let isZipkin = unsafe trace.pointee.tracer.pointee.isZipkin
-        let host = unsafe stream.pointee.request.text(stream.pointee.request.authority)
+        let host = unsafe stream.pointee.request.text(trace.pointee.host)
+        let route = unsafe stream.pointee.route?.pointee.tracing
+        if let format = unsafe route?.pointee.operation ?? trace.pointee.config.pointee.operation {
+            let name = unsafe formatted(format, stream)
+            return span.setName { $0.put(name) }
+        }
         span.setName { text in
             if !operation.isEmpty { return text.put(operation) }
             if isZipkin { return text.put(host) }
@@ -117,7 +122,8 @@ extension Worker {
         // The client may take its time with the rest.
         let endNs = unsafe stream.pointee.upstreamEndNs
         span.endNs = unsafe (endNs >= trace.pointee.attemptStartNs ? endNs : nowNs) &+ toWall
-        let source = unsafe formatSource(stream)
+        var source = unsafe formatSource(stream)
+        source.status = unsafe trace.pointee.attemptStatus
         unsafe attemptName(span, stream, trace, source, cluster)
         let attempt = unsafe UInt64(trace.pointee.attemptNumber)
         if attempt > 1 { span.tag("retry.count", number: attempt &- 1) }
@@ -154,7 +160,7 @@ extension Worker {
             let name = formats.write(format, source, missing: .empty)
             return span.setName { $0.put(name) }
         }
-        let name = unsafe cluster?.pointee.name ?? .empty
+        let name = unsafe cluster?.pointee.observabilityName ?? .empty
         span.setName { text in
             text.put("router ")
             text.put(name)

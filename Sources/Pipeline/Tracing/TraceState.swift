@@ -56,6 +56,8 @@ package struct TraceState {
     /// Name of the span where it is not the default: the decorator's, or, in the request head's text, a neighbour's.
     var operation = Bytes.empty
     var toldOperation = Span32()
+    /// The host that was asked, whatever a route makes of it.
+    var host = Span32()
     /// The decorator's operation, to be told to the neighbour; empty: none, or not told.
     var decorated = Bytes.empty
 

@@ -40,7 +40,7 @@ extension Worker {
         trace.context.parent = caller.span
         trace.context.hasParent = true
         trace.context.span = random.next()
-        trace.context.isSampled = unsafe samples(tracer, trace.context, caller: caller, isTraced: isTraced)
+        trace.context.isSampled = unsafe isTraced && samples(tracer.pointee.sampler, trace.context, parent: caller)
         unsafe joinTracestate(stream)
         if let at = unsafe stream.pointee.request.index(of: .tracestate) {
             trace.tracestate = unsafe stream.pointee.request.field(at).value
@@ -53,20 +53,14 @@ extension Worker {
         context.traceHigh = random.next()
         context.traceLow = random.next()
         context.span = random.next()
-        context.isSampled = unsafe samples(tracer, context, caller: nil, isTraced: isTraced)
+        context.isSampled = unsafe isTraced && samples(tracer.pointee.sampler, context, parent: nil)
         return context
     }
 
-    /// Whether the span is recorded. As Envoy does it: a sampler of one's own decides alone, without regard to the request's
-    /// reason; the caller's decision, and the sampler below `parent_based`, hold for traced requests only.
-    private func samples(
-        _ tracer: UnsafePointer<TracerConfig>, _ context: SpanContext, caller: SpanContext?, isTraced: Bool
-    ) -> Bool {
-        let sampler = unsafe tracer.pointee.sampler
-        if sampler.kind == .none || sampler.followsParent {
-            guard isTraced else { return false }
-            if let caller { return caller.isSampled }
-        }
+    /// Whether a span is recorded, as far as the sampler and the parent say. The request's own span has to be traced too;
+    /// those below it ask the sampler again, and nobody else (Envoy).
+    private func samples(_ sampler: TraceSampler, _ context: SpanContext, parent: SpanContext?) -> Bool {
+        if sampler.kind == .none || sampler.followsParent, let parent { return parent.isSampled }
         switch sampler.kind {
         case .none, .alwaysOn: return true
         // The first eight bytes of the id, as a little-endian number (Envoy).
@@ -84,13 +78,12 @@ extension Worker {
         }
     }
 
-    /// What the span is called: the neighbour in front of us says so, the configured format, or the route's decorator.
+    /// What the span is called: the neighbour in front of us says so, or the route's decorator. A configured format goes
+    /// before both, is evaluated at the end, and leaves the field alone.
     private func nameOperation(_ stream: StreamPointer, _ trace: UnsafeMutablePointer<TraceState>) {
+        unsafe trace.pointee.host = unsafe stream.pointee.request.authority
         let route = unsafe stream.pointee.route?.pointee.tracing
-        if let format = unsafe route?.pointee.operation ?? trace.pointee.config.pointee.operation {
-            let name = unsafe formatted(format, stream)
-            unsafe trace.pointee.toldOperation = unsafe stream.pointee.request.store(name)
-        }
+        guard unsafe (route?.pointee.operation ?? trace.pointee.config.pointee.operation) == nil else { return }
         if let decorator = unsafe stream.pointee.route?.pointee.decorator {
             unsafe trace.pointee.operation = unsafe decorator.pointee.operation
             if unsafe decorator.pointee.propagates { unsafe trace.pointee.decorated = unsafe decorator.pointee.operation }
@@ -130,6 +123,7 @@ extension Worker {
         if unsafe trace.pointee.context.isSampled && !trace.pointee.isMirror, unsafe trace.pointee.tracer.pointee.target != nil {
             unsafe recordRequest(stream, trace)
         }
+        if unsafe trace.pointee.isMirror { unsafe pins.unpin(trace.pointee.part) }
         unsafe tracing.traces.free(stream.pointee.trace)
         unsafe stream.pointee.trace = .none
     }
@@ -145,7 +139,7 @@ extension Worker {
             // The same try on another connection, after a keep-alive race.
             context = unsafe trace.pointee.attempt
         } else if unsafe trace.pointee.config.pointee.spawnsUpstream || trace.pointee.isMirror {
-            if unsafe !trace.pointee.isMirror { adopt(&context) }
+            if unsafe !trace.pointee.isMirror { unsafe adopt(&context, trace.pointee.tracer.pointee.sampler) }
             unsafe trace.pointee.hasAttempt = true
             unsafe trace.pointee.attempt = context
             unsafe trace.pointee.attemptStartNs = nowNs
@@ -154,33 +148,43 @@ extension Worker {
             unsafe trace.pointee.attemptFlags = []
             unsafe trace.pointee.attemptFailure = .empty
         }
-        if unsafe trace.pointee.tracer.pointee.isZipkin {
-            unsafe injectB3(context, trace, stream)
-        } else {
-            unsafe inject(context, trace.pointee.tracestate, stream)
-        }
+        if unsafe !trace.pointee.isMirror { unsafe tell(context, trace, stream) }
     }
 
     /// The context of a child.
-    private func adopt(_ context: inout SpanContext) {
+    private func adopt(_ context: inout SpanContext, _ sampler: TraceSampler) {
+        context.isSampled = samples(sampler, context, parent: context)
         context.parent = context.span
         context.hasParent = true
         context.span = random.next()
     }
 
     /// A mirrored request has a span of its own below the request's.
-    func traceMirror(_ stream: StreamPointer, _ copy: StreamPointer, isSampled: Bool, part: UInt32) {
+    func traceMirror(_ stream: StreamPointer, _ copy: StreamPointer, isSampled: Bool?) {
         guard let trace = unsafe tracing.traces[stream.pointee.trace] else { return }
         var state = unsafe TraceState(
-            config: trace.pointee.config, tracer: trace.pointee.tracer, part: part, context: trace.pointee.context)
-        adopt(&state.context)
-        if !isSampled { state.context.isSampled = false }
+            config: trace.pointee.config, tracer: trace.pointee.tracer, part: trace.pointee.part,
+            context: trace.pointee.context)
+        unsafe adopt(&state.context, trace.pointee.tracer.pointee.sampler)
+        if let isSampled { state.context.isSampled = isSampled }
         state.tracestate = unsafe trace.pointee.tracestate
         state.isShort = unsafe trace.pointee.isShort
         state.isMirror = true
         guard let (handle, place) = unsafe tracing.traces.allocate() else { return }
         unsafe place.initialize(to: state)
+        // The copy may outlive the request.
+        pins.pin(state.part)
         unsafe copy.pointee.trace = handle
+        unsafe tell(state.context, place, copy)
+    }
+
+    /// The head says whose child the server's span is.
+    private func tell(_ context: SpanContext, _ trace: UnsafeMutablePointer<TraceState>, _ stream: StreamPointer) {
+        if unsafe trace.pointee.tracer.pointee.isZipkin {
+            unsafe injectB3(context, trace, stream)
+        } else {
+            unsafe inject(context, trace.pointee.tracestate, stream)
+        }
     }
 
     private func inject(_ context: SpanContext, _ tracestate: Span32, _ stream: StreamPointer) {

@@ -70,7 +70,7 @@ def zipkin_message():
              "uint64": kinds.TYPE_UINT64, "int32": kinds.TYPE_INT32, "bool": kinds.TYPE_BOOL}
 
     def message(name, *fields, nested=None):
-        m = (nested or file.message_type).add(name=name)
+        m = (file.message_type if nested is None else nested).add(name=name)
         for number, type, field, many in fields:
             f = m.field.add(name=field, number=number, label=3 if many else 1)
             if type in names:

@@ -13,8 +13,8 @@ package struct MirrorConfig: BitwiseCopyable {
     /// `host_rewrite_literal`; empty: none.
     package var hostRewrite = Bytes.empty
     package var mutations = FrozenArray<HeaderMutation>()
-    /// `trace_sampled`: false keeps its span from being recorded.
-    package var isTraceSampled = true
+    /// `trace_sampled`: whether its span is recorded; nil: as the request's.
+    package var isTraceSampled: Bool?
 
     package init(target: UnsafePointer<RouteConfig>) { unsafe self.target = unsafe target }
 }

@@ -37,6 +37,9 @@ extension Worker {
         } else if unsafe mirror.pointee.addsSuffix {
             unsafe addSuffix(copy)
         }
+        if unsafe stream.pointee.trace != .none {
+            unsafe traceMirror(stream, copy, isSampled: mirror.pointee.isTraceSampled)
+        }
         unsafe copy.pointee.request.set(.xEnvoyInternal, Bytes("true" as StaticString))
         unsafe append(copy, .xForwardedFor, text(ip: stream.pointee.http.pointee.nodeAddress, bits: nil), separator: ",")
         // The copy has as long as the request has.
@@ -46,9 +49,6 @@ extension Worker {
         }
         unsafe copy.pointee.requestLength = unsafe stream.pointee.requestLength
         unsafe copy.pointee.requestIsChunked = unsafe stream.pointee.requestIsChunked
-        if unsafe stream.pointee.trace != .none {
-            unsafe traceMirror(stream, copy, isSampled: mirror.pointee.isTraceSampled, part: connection.pointee.owner)
-        }
         let ends = unsafe stream.pointee.requestEndForwarded
         if ends {
             unsafe copy.pointee.requestEnded = true
