@@ -123,7 +123,9 @@ extension Worker {
         let endNs = unsafe stream.pointee.upstreamEndNs
         span.endNs = unsafe (endNs >= trace.pointee.attemptStartNs ? endNs : nowNs) &+ toWall
         var source = unsafe formatSource(stream)
-        source.status = unsafe trace.pointee.attemptStatus
+        // What no client was answered with is no code to formats (Envoy).
+        let isAnswer = unsafe trace.pointee.attemptFailure.isEmpty && stream.pointee.upstreamEndNs >= trace.pointee.attemptStartNs
+        source.status = unsafe isAnswer ? trace.pointee.attemptStatus : 0
         unsafe attemptName(span, stream, trace, source, cluster)
         let attempt = unsafe UInt64(trace.pointee.attemptNumber)
         if attempt > 1 { span.tag("retry.count", number: attempt &- 1) }
