@@ -36,7 +36,7 @@ struct ProtoTextTests {
         let value = String(repeating: "x", count: 300)
         let bytes = written { out in "key".withBytes { key in value.withBytes { OTLP.put(attribute: key, $0, number: 1, &out) } } }
         #expect(bytes.count == ProtoSize.field(ProtoSize.field(3) + ProtoSize.field(ProtoSize.field(300))))
-        #expect(Array(bytes.prefix(3)) == [0x0a, 0xb6, 2])
+        #expect(Array(bytes.prefix(3)) == [0x0a, 0xb7, 2])
     }
 
     @Test func numbersOfFixedWidth() {
