@@ -241,7 +241,7 @@ struct ConsoleInBrowserTests {
         try #require(process.becomesReady(admin: admin.port), "\(process.output)")
         let browser = try Browser()
         try browser.open("http://127.0.0.1:\(admin.port)/#commands")
-        let asks = try browser.evaluate("document.querySelector('input[type=password]')?.closest('p').hidden", becomes: { $0 == "false" })
+        let asks = try browser.evaluate("document.querySelector('input[type=password]')?.closest('form').hidden", becomes: { $0 == "false" })
         #expect(asks == "false")
         _ = try browser.evaluate(
             "(() => { const box = document.querySelector('input[type=password]'); box.value = 'sesame'; box.dispatchEvent(new Event('change')); })()")

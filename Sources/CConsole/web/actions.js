@@ -10,7 +10,10 @@ export class Commands {
     this.outcome = h("p", { class: "outcome", role: "status" });
     /// Kept by this page alone, and shown once the admin has asked for it (`--admin-token-file`).
     this.token = h("input", { type: "password", "aria-label": "Token for commands", placeholder: "token", autocomplete: "off", onchange: () => this.refresh() });
-    this.tokenLine = h("p", { class: "toolbar", hidden: true }, h("span", {}, "Commands need a token here: "), this.token);
+    // A form with a name in it: what browsers ask of a field for a password.
+    this.tokenLine = h("form", { class: "toolbar", hidden: true, onsubmit: (event) => { event.preventDefault(); this.refresh(); } },
+      h("input", { type: "text", name: "username", "aria-label": "User", autocomplete: "username", value: "admin", hidden: true, readonly: true }),
+      h("span", {}, "Commands need a token here: "), this.token);
     this.levels = h("div", { class: "levels mono" });
     this.runtime = h("div", { class: "mono" });
     this.element = h("div", {}, h("h2", {}, "Commands"), this.outcome, this.tokenLine, h("div", { class: "actions" },

@@ -3,6 +3,7 @@
 //
 // Why it is no front end of a general logging package: `docs/decisions/process-log.md`.
 
+import CLiburing
 import CMartlet
 import Glibc
 import Primitives
