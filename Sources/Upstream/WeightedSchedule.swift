@@ -22,9 +22,6 @@ struct WeightedSchedule {
 
     func destroy() { heap.destroy() }
 
-    var isEmpty: Bool { heap.isEmpty }
-    var count: Int { heap.count }
-
     /// `weight`: above 0.
     mutating func add(_ entry: UInt32, weight: Double) {
         push(Turn(deadline: now + 1 / weight, order: added, entry: entry))

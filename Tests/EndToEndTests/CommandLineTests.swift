@@ -33,6 +33,16 @@ struct CommandLineTests {
         #expect(Set(bodies).count == 2 && bodies[0] != bodies[1] && bodies[0] == bodies[2], "in turn: \(bodies)")
     }
 
+    /// As root nothing hinders it; where something does it is a warning.
+    @Test
+    func coreDumpsAreAllowed() throws {
+        let directory = TemporaryDirectory()
+        let file = directory.write("static_resources: {}\n", to: "empty.yaml")
+        let run = try Binary.martlet().run(["--mode", "validate", "--enable-core-dump", "-c", file])
+        #expect(run.status == 0, "\(run)")
+        #expect(run.output.contains("OK"), "\(run)")
+    }
+
     @Test
     func simpleYAMLServesTheGreeting() throws {
         let martlet = try Binary.martlet()

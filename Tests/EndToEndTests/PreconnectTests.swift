@@ -43,6 +43,14 @@ struct PreconnectTests {
         #expect(served.stat("cluster.c.upstream_rq_total", becomes: 1) == 1)
     }
 
+    /// The hosts that were looked at are the ones that come next, each once.
+    @Test func whatWasPredictedComes() throws {
+        defer { finish() }
+        let served = try connections("predictive_preconnect_ratio: 3", hosts: 4, requests: 8)
+        #expect(served.stat("cluster.c.upstream_rq_total", becomes: 8) == 8)
+        #expect(served.stat("cluster.c.upstream_cx_total", becomes: 4) == 4, "in turn over four connections")
+    }
+
     /// The limit holds for what is opened ahead.
     @Test func limits() throws {
         defer { finish() }

@@ -132,6 +132,8 @@ struct RouteCommandTests {
                 + "- request: {authority: a.test, path: /a, headers: [{name: x-e, value: one}]}\n  expect: {route.name: exact0}\n", to: "good.yaml")
         var run = try martlet.run(["route", "-c", file, "--cases", good])
         #expect(run.status == 0 && run.output.contains("2 of 2 cases passed"), "\(run)")
+        run = try martlet.run(["route", "-c", file, "--cases", good, "--json"])
+        #expect(run.output == "[{\"name\":\"first\",\"passed\":true,\"differences\":[]},{\"name\":\"cases[1] GET a.test/a\",\"passed\":true,\"differences\":[]}]\n", "\(run)")
         let bad = directory.write("cases:\n- {name: wrong, request: {authority: a.test, path: /s}, expect: {route.name: exact5}}\n", to: "bad.yaml")
         run = try martlet.run(["route", "-c", file, "--cases", bad])
         #expect(run.status == 1, "\(run)")
@@ -155,10 +157,16 @@ struct RouteCommandTests {
         let file = directory.write(
             "static_resources:\n  listeners:\n"
                 + listener("one", 10_001, [echo("narrow", "{source_prefix_ranges: [{address_prefix: 10.0.0.0, prefix_len: 8}]}"), echo("exact", "{source_prefix_ranges: [{address_prefix: 10.1.0.0, prefix_len: 16}]}")].joined(separator: "\n"))
-                + listener("two", 10_002, echo("any", "{}")), to: "martlet.yaml")
+                + listener("two", 10_002, echo("any", "{}"))
+                + listener("three", 10_003, echo("h2", "{application_protocols: [h2]}"))
+                + listener("relay", 10_004, "    - filters: [{name: t, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy, stat_prefix: t, cluster: c}}]")
+                + "  clusters:\n\(Served.cluster((1...120).map { UInt16($0) }))\n", to: "martlet.yaml")
         func lines(_ arguments: String...) throws -> String { try martlet.run(["route", "-c", file] + arguments).output }
         #expect(try lines().contains("several listeners: name one, or a port"))
-        #expect(try lines("--listener", "three").contains("no listener is meant by that"))
+        #expect(try lines("--listener", "nobody").contains("no listener is meant by that"))
+        #expect(try lines("--listener", "three", "--alpn", "http/1.1", "--alpn", "h2").contains("wrong_transport"))
+        let relay = try lines("--listener", "relay")
+        #expect(relay.contains("connections are relayed") && relay.contains("hosts left out  20"), "\(relay)")
         #expect(try lines("--port", "10002").contains("what comes is sent back"))
         #expect(try lines("--listener", "one").contains("no_filter_chain"))
         let inside = try lines("--listener", "127.0.0.1:10001", "--source", "10.1.2.3")
@@ -191,8 +199,10 @@ struct RouteCommandTests {
                             - {match: {prefix: /head}, route: {cluster_header: x-cluster, host_rewrite_header: x-host, cluster_not_found_response_code: NOT_FOUND}}
                             - {match: {prefix: /auto}, route: {cluster: dns, auto_host_rewrite: true}}
                             - {match: {prefix: /empty}, route: {cluster: empty}}
+                            - {match: {prefix: /meta, dynamic_metadata: [{filter: f, path: [{key: k}], value: {present_match: true}}]}, direct_response: {status: 417}}
                             - {match: {prefix: /, tls_context: {presented: true}}, direct_response: {status: 418}}
                             - {match: {prefix: /, tls_context: {validated: false}, headers: [{name: x-v, present_match: true}]}, direct_response: {status: 419}}
+                            - {match: {prefix: /meta, tls_context: {validated: true}}, direct_response: {status: 420}}
                             - {match: {connect_matcher: {}}, route: {cluster: api}}
                             - {match: {prefix: /}, route: {weighted_clusters: {clusters: [{name: api, weight: 90}, {name: canary, weight: 10}]}}}
             """, more: "normalize_path: true\n            path_with_escaped_slashes_action: UNESCAPE_AND_REDIRECT"))
@@ -224,6 +234,8 @@ struct RouteCommandTests {
         (["--authority", "rest.test", "--path", "/a%2Fb"], ["location": "/a/b", "status": "307"]),
         (["--authority", "rest.test", "--path", "/a#b"], ["outcome": "refused", "status": "400"]),
         (["--authority", "rest.test", "--path", "/a b"], ["outcome": "refused", "status": "400"]),
+        (["--authority", "rest.test", "--method", "OPTIONS", "--path", "*"], ["outcome": "refused", "status": "404"]),
+        (["--authority", "rest.test", "--path", "/meta"], ["route.not_taken.8.why": "dynamic_metadata or filter_state: nothing sets any", "route.not_taken.11.why": "tls_context.validated: the client's certificate was not validated"]),
         (["--authority", "rest.test", "--path", "/x/../api/v"], ["normalized_path": "/x/../api/v → /api/v", "cluster.name": "api"]),
     ]
 

@@ -20,7 +20,7 @@ struct TopCommandTests {
                     Bootstrap.cluster("good", ports: [upstream.port]),
                     Bootstrap.cluster("broken", endpoints: ["endpoint: {address: \(Bootstrap.address(nobody))}\nhealth_status: DEGRADED"]),
                 ]
-            ).yaml
+            ).yaml + "\nstats_flush_interval: 0.1s\n"
         }
         let stopped = Flag()
         let client = BackgroundThread {
@@ -50,6 +50,7 @@ struct TopCommandTests {
         let good = lines.first { $0.hasPrefix("good ") }?.split(separator: " ").map(String.init) ?? []
         #expect((Double(good.dropFirst().first ?? "") ?? 0) > 1, "\(run.output)")
         #expect(good.last == "1/1")
+        #expect(good.contains("ms"), "quantiles of the interval: \(run.output)")
         let broken = lines.first { $0.hasPrefix("broken ") } ?? ""
         #expect(broken.contains(" 100 %") && broken.hasSuffix(" 0/1"), "\(broken)")
         #expect(lines.contains { $0.hasPrefix("broken  127.0.0.1:") && $0.hasSuffix("/degraded_eds_health") }, "\(run.output)")

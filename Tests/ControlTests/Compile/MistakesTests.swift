@@ -15,7 +15,8 @@ import Testing
     @Test(arguments: mistakes)
     func isAnswered(_ mistake: Mistake) throws {
         let (text, path) = try #require(MistakesTests.bootstrap(mistake.piece, in: mistake.place))
-        #expect(try said(of: text, below: path) == mistake.said)
+        let said = try said(of: text, below: path)
+        #expect(said == mistake.said, "it says:\n\(said.map { "    " + $0 }.joined(separator: "\n"))")
     }
 
     @Test func thereAreMany() { #expect(MistakesTests.mistakes.count >= 130) }
