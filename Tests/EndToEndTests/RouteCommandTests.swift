@@ -138,6 +138,11 @@ struct RouteCommandTests {
         run = try martlet.run(["route", "-c", file, "--cases", bad])
         #expect(run.status == 1, "\(run)")
         #expect(run.output.contains("FAILED  wrong\n        route.name: expected 'exact5', found 'exact4' (the route answers by itself)"), "\(run)")
+        let shop = directory.write(RouteCommandTests.shop, to: "shop.yaml")
+        let places = directory.write(
+            "cases:\n- {request: {authority: rest.test, path: /api/v}, expect: {cluster.hosts.0.address: \"127.0.0.1:9000\", cluster.hosts.7.address: none}}\n", to: "places.yaml")
+        run = try martlet.run(["route", "-c", shop, "--cases", places])
+        #expect(run.status == 1 && run.output.contains("        cluster.hosts.7.address: expected 'none', found nothing") && !run.output.contains("hosts.0"), "\(run)")
         let broken = directory.write("cases:\n- {reqest: {}}\n", to: "broken.yaml")
         run = try martlet.run(["route", "-c", file, "--cases", broken])
         #expect(run.status == 1 && run.output.contains("broken.yaml:2:4:"), "\(run)")

@@ -29,6 +29,16 @@ struct TracingTests {
         return Setting(collector: collector, served: served)
     }
 
+    /// What the environment says of the resource.
+    @Test func theEnvironmentIsRead() throws {
+        let directory = TemporaryDirectory()
+        let tracer = "{\"@type\": type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig, grpc_service: {envoy_grpc: {cluster_name: c}}, resource_detectors: [{name: e, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.tracers.opentelemetry.resource_detectors.v3.EnvironmentResourceDetectorConfig}}]}"
+        let yaml = Served.http(1, clusters: [Served.cluster([1])]).replacing("route_config:", "tracing: {provider: {name: t, typed_config: \(tracer)}}\n          route_config:")
+        let file = directory.write(yaml, to: "martlet.yaml")
+        let process = try Binary.martlet().start(["--mode", "validate", "-c", file], environment: ["OTEL_RESOURCE_ATTRIBUTES": "a=b,nothing,c=d=e"])
+        #expect(process.waitForExit(upToMs: 10_000) == 0, "\(process.output)")
+    }
+
     @Test(arguments: [TracedConfiguration.overGRPC, TracedConfiguration.overHTTP])
     func aSpanPerRequest(_ provider: String) throws {
         let setting = try serve(provider)
