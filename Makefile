@@ -82,7 +82,7 @@ fuzz-proof: setup
 ASAN = --scratch-path .build-asan --sanitize=address -Xcc -fsanitize=address
 TSAN = --scratch-path .build-tsan --sanitize=thread -Xcc -fsanitize=thread
 UNSERVED = --skip OracleTests --skip CommandLineTests --skip ConfigurationErrorTests
-THREADED = ReloadUnderLoadTests|RobustnessTests|ShutdownTests|RemovedListenerTests|AccessLogTests|DNSTests|AdminTests|StormTests|HTTP2Tests|HTTP2FramesTests|TLSTests|TLSPeerTests|TLSUpstreamTests|TLSReloadTests|ExactBalanceTests|TracingTests|ProfileTests
+THREADED = ReloadUnderLoadTests|RobustnessTests|ShutdownTests|RemovedListenerTests|AccessLogTests|DNSTests|AdminTests|StormTests|HTTP2Tests|HTTP2FramesTests|TLSTests|TLSPeerTests|TLSUpstreamTests|TLSReloadTests|ExactBalanceTests|TracingTests
 
 # Swift's own backtracer hangs under them.
 sanitize-address sanitize-thread: export SWIFT_BACKTRACE = enable=no
