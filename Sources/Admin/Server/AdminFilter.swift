@@ -75,7 +75,7 @@ final class AdminFilter: HTTPFilter {
         request.fetchSite = text(named: "sec-fetch-site")
         request.host = unsafe String(stream.pointee.request.text(stream.pointee.request.authority))
         request.origin = text(.origin)
-        request.ifNoneMatch = unsafe stream.pointee.request.value(named: Bytes("if-none-match" as StaticString)).map { String($0) } ?? ""
+        request.ifNoneMatch = text(named: "if-none-match")
         let response = handler.answer(request)
         exchange.body = response.body
         Array(response.contentType.utf8).withBytes { type in

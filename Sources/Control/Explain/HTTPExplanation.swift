@@ -70,11 +70,9 @@ struct HTTPExplanation {
         steps.add("route", .object(members))
         unsafe RouteOutcome(
             clusters: clusters, http: http, route: table.pointee.routes.pointer(Int(result.flatIndex)),
-            message: host.routes[found], matchedCount: Int(result.matchedPathCount), isTLS: isTLS, random: request.random
+            message: host.routes[found], matchedCount: Int(result.matchedPathCount), random: request.random
         ).explain(&head, &steps)
     }
-
-    private var isTLS: Bool { request.tls || !request.serverName.isEmpty || !request.applicationProtocols.isEmpty }
 
     // MARK: The head
 
@@ -124,7 +122,7 @@ struct HTTPExplanation {
             return false
         }
         if head.value(of: .xForwardedProto) == nil {
-            head.append(.xForwardedProto, Bytes(isTLS ? "https" : "http" as StaticString))
+            head.append(.xForwardedProto, Bytes(request.isByTLS ? "https" : "http" as StaticString))
         }
         return true
     }

@@ -12,7 +12,7 @@ struct MatchReasons {
     let context: MatchContext
 
     func whyNot(_ message: RouteMatchMessage) -> String {
-        let spec = RouteMatchCompiler(diagnostics: Diagnostics(nil), runtime: nil).compile(message, Place.root)
+        let spec = MatchReasons.spec(message)
         let path = RouteMatchSpec(spec.path).with(caseSensitive: spec.caseSensitive)
         guard holds(path) else { return whyNotPath(path) }
         if message.hasRuntimeFraction, let sentence = whyNotFraction(message.runtimeFraction) { return sentence }
@@ -36,6 +36,10 @@ struct MatchReasons {
         }
         if !spec.external.isEmpty { return "dynamic_metadata or filter_state: nothing sets any" }
         return "a route before it matches"
+    }
+
+    private static func spec(_ message: RouteMatchMessage) -> RouteMatchSpec {
+        RouteMatchCompiler(diagnostics: Diagnostics(nil), runtime: nil).compile(message, Place.root)
     }
 
     // MARK: Asking
@@ -89,7 +93,7 @@ struct MatchReasons {
     // MARK: In words
 
     static func described(_ message: RouteMatchMessage) -> String {
-        let spec = RouteMatchCompiler(diagnostics: Diagnostics(nil), runtime: nil).compile(message, Place.root)
+        let spec = MatchReasons.spec(message)
         var parts: [String] = []
         switch spec.path {
         case .prefix(let prefix): parts.append("prefix \(prefix)")

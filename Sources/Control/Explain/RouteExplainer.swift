@@ -102,11 +102,11 @@ package struct RouteExplainer {
         let chosen: Chain
         if let found {
             chosen = Chain(config: config.chains[found], message: message.filterChains[found])
-            steps.add("filter_chain", .object(chosen.message.described(found, facts.isTLS, others)))
+            steps.add("filter_chain", .object(chosen.message.described(found, others)))
         } else if config.hasDefaultChain, message.hasDefaultFilterChain || message.filterChains.count == 1 {
             let isDefault = message.hasDefaultFilterChain
             chosen = Chain(config: config.only, message: isDefault ? message.defaultFilterChain : message.filterChains[0])
-            steps.add("filter_chain", .object(chosen.message.described(isDefault ? nil : 0, facts.isTLS, others)))
+            steps.add("filter_chain", .object(chosen.message.described(isDefault ? nil : 0, others)))
         } else {
             steps.add("filter_chains", .list(others))
             steps.end("no_filter_chain", "no filter chain takes this connection: it is closed, no_filter_chain_match counts it, flag NR")
@@ -124,6 +124,9 @@ package struct RouteExplainer {
 }
 
 extension Martlet_Route_V1_DescribedRequest {
+    /// Said, or meant: nobody else has a server name or protocols to offer.
+    var isByTLS: Bool { tls || !serverName.isEmpty || !applicationProtocols.isEmpty }
+
     /// `name: value`; nil: it is not.
     package static func header(_ text: String) -> Martlet_Route_V1_DescribedHeader? {
         // A pseudo-header begins with a colon of its own.
@@ -147,7 +150,7 @@ extension FilterChainMessage {
         return index.map { "filter_chains[\($0)]" } ?? "default_filter_chain"
     }
 
-    func described(_ index: Int?, _ isTLS: Bool, _ others: [Explained]) -> Explained.Members {
+    func described(_ index: Int?, _ others: [Explained]) -> Explained.Members {
         var members: Explained.Members = [
             .init("name", .text(shownName(index))), .init("transport", .text(hasTransportSocket ? "tls" : "cleartext")),
         ]
@@ -191,7 +194,7 @@ struct ChainFacts {
     private let protocols: [UInt8]
 
     init(_ request: DescribedRequest, local: SocketAddress, source: SocketAddress) {
-        isTLS = request.tls || !request.serverName.isEmpty || !request.applicationProtocols.isEmpty
+        isTLS = request.isByTLS
         self.local = local
         self.source = source
         serverName = request.serverName.lowercased()

@@ -13,19 +13,17 @@ struct RouteOutcome {
     private let route: UnsafePointer<RouteConfig>
     private let message: RouteMessage
     private let matchedCount: Int
-    private let isTLS: Bool
     private let random: UInt64
 
     init(
         clusters: [LiveCluster], http: UnsafePointer<HTTPConfig>, route: UnsafePointer<RouteConfig>, message: RouteMessage,
-        matchedCount: Int, isTLS: Bool, random: UInt64
+        matchedCount: Int, random: UInt64
     ) {
         self.clusters = clusters
         unsafe self.http = unsafe http
         unsafe self.route = unsafe route
         self.message = message
         self.matchedCount = matchedCount
-        self.isTLS = isTLS
         self.random = random
     }
 
@@ -144,7 +142,8 @@ struct RouteOutcome {
         } else if let rewrite = unsafe redirect.pointee.regexRewrite {
             _ = unsafe PathRewrite.regex(&head, rewrite.pointee)
         }
-        let proto = head.value(of: .xForwardedProto) ?? Bytes(isTLS ? "https" : "http" as StaticString)
+        // There is one: `HTTPExplanation.prepare`.
+        let proto = head.value(of: .xForwardedProto) ?? .empty
         let pool = BlockPool()
         defer { pool.destroy() }
         guard var response = MessageHead(pool: pool) else { return steps.end("invalid_request", "no memory") }
