@@ -6,13 +6,8 @@ package enum RequestPath {
     // HOT: per message.
     /// Without query and fragment: what every path matcher sees.
     package static func withoutQuery(_ path: Bytes) -> Bytes {
-        var i = 0
-        while i < path.count {
-            let byte = path[i]
-            if byte == UInt8(ascii: "?") || byte == UInt8(ascii: "#") { return path.prefix(i) }
-            i &+= 1
-        }
-        return path
+        let beforeQuery = path.prefix(path.firstIndex(of: UInt8(ascii: "?")) ?? path.count)
+        return beforeQuery.prefix(beforeQuery.firstIndex(of: UInt8(ascii: "#")) ?? beforeQuery.count)
     }
 
     /// What follows the first `?`; nil when there is none.

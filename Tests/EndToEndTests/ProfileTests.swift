@@ -40,7 +40,7 @@ struct ProfileTests {
 
         /// Two clients that ask without a pause; each answer is looked at.
         func beginLoad() {
-            let path = "/" + String(repeating: "a", count: 30_000)
+            let path = "/" + String(repeating: "a", count: 55_000)
             for _ in 0..<2 {
                 threads.append(
                     BackgroundThread { [self] in
@@ -89,8 +89,7 @@ struct ProfileTests {
         let all = worked.reduce(0) { $0 + weight($1) }
         let hot = worked.filter { $0.contains("re2::") && $0.contains("Pipeline.Worker.turn()") }.reduce(0) { $0 + weight($1) }
         #expect(all > 20, "\(folded.count) lines")
-        // In a build that is not optimised our own code takes most of the rest.
-        #expect(hot * 20 > all, "\(hot) of \(all)")
+        #expect(hot * 10 > all, "\(hot) of \(all)")
         // Envoy's file, and nothing beside it.
         #expect((Files.read(proxy.profilePath) ?? []).count > 1000)
         try tools(proxy)
