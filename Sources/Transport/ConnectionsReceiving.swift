@@ -94,7 +94,7 @@ extension Connections {
             claimed = memory.buffers.claim(first: completion.bufferID, bytes: Int(max(result, 0)))
         }
         guard let connection = unsafe slab[Handle(raw: completion.user_data)] else {
-            drop(claimed)
+            memory.buffers.release(from: claimed.position, count: claimed.count)
             return .nothing
         }
         if !completion.more {
@@ -103,7 +103,7 @@ extension Connections {
             unsafe connection.pointee.isCancellingReceive = false
         }
         if unsafe connection.pointee.isClosing {
-            drop(claimed)
+            memory.buffers.release(from: claimed.position, count: claimed.count)
             unsafe release(connection)
             return .nothing
         }
@@ -118,7 +118,7 @@ extension Connections {
             }
             return unsafe .data(connection, position: claimed.position, count: claimed.count, bytes: Int(result))
         }
-        drop(claimed)
+        memory.buffers.release(from: claimed.position, count: claimed.count)
         switch -result {
         case 0:
             // Behind `close_notify` the end has been told already.
@@ -146,14 +146,6 @@ extension Connections {
     package func hasUnread(_ connection: UnsafeMutablePointer<Connection>) -> Bool {
         var byte: UInt8 = 0
         return unsafe recv(connection.pointee.descriptor, &byte, 1, Int32(truncatingIfNeeded: Int(MSG_PEEK) | Int(MSG_DONTWAIT))) > 0
-    }
-
-    private func drop(_ claimed: (position: UInt16, count: Int)) {
-        var i = 0
-        while i < claimed.count {
-            memory.buffers.release(memory.buffers.identifier(at: claimed.position &+ UInt16(truncatingIfNeeded: i)))
-            i &+= 1
-        }
     }
 
     var mustWaitForBuffers: Bool { memory.buffers.free < memory.buffers.count / 4 }
