@@ -68,7 +68,7 @@ public struct HTTPStream {
     /// The connection closes, but not at once (delayed close), although the request is complete.
     package var delaysClose = false
     package var isConnect = false
-    /// CONNECT that ends here (`connect_config`): the upstream connection carries what the client sends, no HTTP.
+    /// A CONNECT or POST that ends here (`connect_config`): the upstream connection carries what the client sends, no HTTP.
     package var isTCP = false
     /// The client speaks gRPC: answers of ours are gRPC's.
     package var isGRPC = false

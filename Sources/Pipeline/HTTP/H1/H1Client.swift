@@ -142,7 +142,8 @@ extension Worker {
         unsafe stream.pointee.upstreamReceivedBefore = unsafe connection.pointee.bytesReceived
         if let cluster = unsafe cluster(of: host) { unsafe countHTTP1(stream, client, host, cluster.pointee.config) }
         if unsafe stream.pointee.isTCP {
-            unsafe connectEstablished(stream, client)
+            if unsafe stream.pointee.requestEndForwarded { unsafe beginTryTimeouts(stream) }
+            unsafe connectEstablished(stream, client, connection)
             return true
         }
         if unsafe stream.pointee.requestEndForwarded { unsafe beginTryTimeouts(stream) }
@@ -254,6 +255,7 @@ extension Worker {
             if unsafe stream.pointee.isConnect { unsafe connections.end(connection) }
             return
         }
+        if unsafe stream.pointee.isTCP { return unsafe postEnded(stream, client, connection) }
         guard unsafe stream.pointee.requestHeadSent, unsafe !stream.pointee.isUpgrade else { return }
         if let left = unsafe stream.pointee.requestLeft, left > 0 { return unsafe requestBrokeItsLength(stream) }
         unsafe client.pointee.requestSent = true
@@ -476,6 +478,7 @@ extension Worker {
             unsafe tunnelUpstreamEnded(stream, client, connection, error)
             return
         }
+        if unsafe stream.pointee.isTCP { return unsafe postFinished(stream, client, connection, error) }
         if unsafe client.pointee.responseDone {
             // The response is here in full and waits at a filter: it needs the connection no more.
             unsafe client.pointee.mustClose = true
