@@ -59,9 +59,10 @@ struct HTTPUpstreamCompiler {
                 downstream.http2ProtocolOptions,
                 place.at("use_downstream_protocol_config").at("http2_protocol_options"), &config)
             config.upstreamProtocol = .downstream
-        case .autoConfig:
-            diagnostics.unsupported(
-                place, "envoy.extensions.upstreams.http.v3.HttpProtocolOptions", ["auto_config": true])
+        case .autoConfig(let auto):
+            http1(auto.httpProtocolOptions, place.at("auto_config").at("http_protocol_options"), &config)
+            http2(auto.http2ProtocolOptions, place.at("auto_config").at("http2_protocol_options"), &config)
+            config.upstreamProtocol = .auto
         case .none: break
         }
         diagnostics.unsupported(

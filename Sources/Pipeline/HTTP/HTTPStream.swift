@@ -43,6 +43,8 @@ public struct HTTPStream {
     package var wantsHTTP2 = false
     /// The part that `http` lies in, pinned while other requests of the connection may follow a newer one.
     package var pinnedPart = UInt32.max
+    /// The connection that took it last speaks HTTP/2.
+    package var upstreamIsHTTP2 = false
     /// `:protocol` of an extended CONNECT.
     package var connectProtocol = Span32()
     package var droppedUnderscores: UInt32 = 0

@@ -26,11 +26,17 @@ extension Worker {
         unsafe session.pointee.pool.key = unsafe stream.pointee.poolKey
         unsafe session.pointee.pool.streamsMax = unsafe min(options.pointee.concurrentStreamsMax, Worker.streamsBeforeSettings)
         unsafe host.pointee.http2ConnectingCount &+= 1
-        unsafe count(config.pointee.stats, .upstreamCxHttp2Total)
+        if unsafe isAuto(cluster) { unsafe session.pointee.pool.isAuto = true } else { unsafe countOpened(session, config) }
         if unsafe config.pointee.connectionDurationMaxMs != 0 {
             unsafe session.pointee.pool.closeAtMs = unsafe nowMs &+ config.pointee.connectionDurationMaxMs
         }
         return unsafe session
+    }
+
+    /// It is one of HTTP/2.
+    func countOpened(_ session: UnsafeMutablePointer<H2Session>, _ config: UnsafePointer<ClusterConfig>) {
+        unsafe count(config.pointee.stats, .upstreamCxHttp2Total)
+        unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.nghttp2UpstreamConnections.rawValue)
     }
 
     func http2Connected(_ connection: UnsafeMutablePointer<Connection>) {
@@ -42,6 +48,7 @@ extension Worker {
         unsafe session.pointee.pool.isConnecting = false
         unsafe session.pointee.pool.localAddress = unsafe SocketAddress(localOf: connection.pointee.descriptor)
         unsafe host.pointee.http2ConnectingCount &-= 1
+        guard unsafe staysHTTP2(session, connection, host) else { return }
         unsafe connections.receive(connection)
         unsafe beginKeepalive(session)
         unsafe armHTTP2ClientTimer(session, connection)
@@ -87,6 +94,7 @@ extension Worker {
             return true
         }
         unsafe stream.pointee.upstreamCodec = unsafe entry.pointee.handle
+        unsafe stream.pointee.upstreamIsHTTP2 = true
         unsafe stream.pointee.upstreamLocalAddress = unsafe session.pointee.pool.localAddress
         unsafe session.pointee.requests &+= 1
         unsafe session.pointee.guards.openedStreams &+= 1

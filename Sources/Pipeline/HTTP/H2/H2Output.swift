@@ -36,7 +36,10 @@ extension Worker {
     }
 
     func pump(_ session: UnsafeMutablePointer<H2Session>) {
-        guard let connection = unsafe connections.slab[session.pointee.connection], unsafe connection.pointee.isConnected else { return }
+        // Before its handshake is complete nobody knows whether the peer speaks HTTP/2.
+        guard unsafe !session.pointee.pool.isConnecting, let connection = unsafe connections.slab[session.pointee.connection],
+            unsafe connection.pointee.isConnected
+        else { return }
         let codec = unsafe session.pointee.codec
         var failed = false
         while unsafe connection.pointee.out.count < H2Session.outMax {

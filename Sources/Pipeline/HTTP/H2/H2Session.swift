@@ -123,7 +123,7 @@ struct H2Event {
     var endStream = false
     var session: Handle
     var stream = Handle.none
-    /// Error code, status or stream id, by kind.
+    /// Error code, status, stream id or place among the worker's blocks, by kind.
     var code: UInt32 = 0
     var base: UnsafePointer<UInt8>?
     var count = 0
@@ -146,8 +146,7 @@ extension Worker {
                 handle: handle, connection: connection.pointee.handle, worker: Unmanaged.passUnretained(self), codec: codec,
                 options: options, isServer: isServer, stats: stats))
         unsafe connection.pointee.session = handle
-        let opened: HTTP2CodecStat = isServer ? .nghttp2DownstreamConnections : .nghttp2UpstreamConnections
-        cells.increment(stats &+ opened.rawValue)
+        if isServer { cells.increment(stats &+ HTTP2CodecStat.nghttp2DownstreamConnections.rawValue) }
         unsafe session.pointee.idleSinceMs = nowMs
         unsafe announce(session)
         return unsafe session
