@@ -14,6 +14,8 @@ struct HTTP2OptionsCompiler {
         if message.hasInitialStreamWindowSize { options.streamWindow = message.initialStreamWindowSize.value }
         if message.hasInitialConnectionWindowSize { options.connectionWindow = message.initialConnectionWindowSize.value }
         options.allowConnect = message.allowConnect
+        options.allowMetadata = message.allowMetadata
+        if message.hasMaxMetadataSize { options.metadataMax = message.maxMetadataSize.value }
         if message.hasMaxOutboundFrames { options.outboundFramesMax = message.maxOutboundFrames.value }
         if message.hasMaxOutboundControlFrames { options.outboundControlFramesMax = message.maxOutboundControlFrames.value }
         if message.hasMaxConsecutiveInboundFramesWithEmptyPayload {
@@ -32,7 +34,7 @@ struct HTTP2OptionsCompiler {
         options.custom = arena.array(custom(message, place))
         diagnostics.unsupported(
             place, "envoy.config.core.v3.Http2ProtocolOptions",
-            ["allow_metadata": message.allowMetadata, "use_oghttp2_codec": message.useOghttp2Codec.value])
+            ["use_oghttp2_codec": message.useOghttp2Codec.value])
         return options
     }
 

@@ -20,7 +20,10 @@ package struct H2Options: BitwiseCopyable {
     package var connectionWindow: UInt32 = 24 << 20
     /// Extended CONNECT (RFC 8441) is announced and accepted.
     package var allowConnect = false
+    /// METADATA frames are read and sent; else those that come are skipped, and none goes out.
     package var allowMetadata = false
+    /// Payload of all METADATA frames of one stream.
+    package var metadataMax: UInt64 = 1 << 20
     package var outboundFramesMax: UInt32 = 10_000
     package var outboundControlFramesMax: UInt32 = 1000
     package var emptyFramesMax: UInt32 = 1

@@ -58,6 +58,21 @@ enum H2Callbacks {
             }
             return unsafe H2Callbacks.with(user) { unsafe $0.h2SendData($1, frame, header, count, martlet_h2_source(source)) }
         }
+        unsafe nghttp2_session_callbacks_set_on_extension_chunk_recv_callback(table) { _, header, base, count, user in
+            guard let header = unsafe header, let base = unsafe base, let user = unsafe user else { return 0 }
+            return unsafe H2Callbacks.with(user) { unsafe $0.h2MetadataReceived($1, header.pointee.stream_id, Bytes(base, count)) }
+        }
+        // The payload is kept as it comes.
+        unsafe nghttp2_session_callbacks_set_unpack_extension_callback(table) { _, _, _, _ in 0 }
+        unsafe nghttp2_session_callbacks_set_pack_extension_callback(table) { codec, target, capacity, frame, user in
+            guard let codec = unsafe codec, let target = unsafe target, let frame = unsafe frame, let user = unsafe user else {
+                return Int(NGHTTP2_ERR_CANCEL.rawValue)
+            }
+            let session = unsafe user.assumingMemoryBound(to: H2Session.self)
+            return unsafe session.pointee.worker._withUnsafeGuaranteedRef {
+                unsafe $0.h2PackMetadata(session, codec, frame, into: target, capacity)
+            }
+        }
         return unsafe table
     }
 
@@ -197,6 +212,7 @@ extension Worker {
             guard let entry = unsafe entry(session.pointee.codec, martlet_h2_stream(frame)) else { return 0 }
             unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.rxReset.rawValue)
             unsafe entry.pointee.wasResetByPeer = true
+        case UInt32(H2Metadata.frameType): return unsafe h2MetadataEnded(session, martlet_h2_stream(frame), martlet_h2_flags(frame))
         default: break
         }
         return 0

@@ -113,7 +113,7 @@ extension Worker {
         unsafe h2.fields.request(stream.pointee.request, scheme: scheme, length: length, connectProtocol: upgrade)
         unsafe stream.pointee.requestLeft = length
         let ends = unsafe !isUpgrade && stream.pointee.requestEndForwarded && stream.pointee.waitingBody.isEmpty
-            && stream.pointee.requestTrailers == nil
+            && stream.pointee.requestTrailers == nil && !(session.pointee.options.pointee.allowMetadata && !stream.pointee.metadata.isNone)
         let id = unsafe martlet_h2_request(
             session.pointee.codec, h2.fields.base, h2.fields.count, ends ? 1 : 0, entry.pointee.handle.raw, Worker.readBody)
         guard id > 0 else {
@@ -125,6 +125,7 @@ extension Worker {
         unsafe entry.pointee.id = id
         unsafe stream.pointee.requestHeadSent = true
         unsafe markDue(session)
+        unsafe sendMetadata(of: stream, entry, session)
         if ends {
             unsafe entry.pointee.endsBehind = true
             unsafe stream.pointee.upstreamRequestEndNs = nowNs

@@ -42,18 +42,20 @@ extension Worker {
         else { return }
         let codec = unsafe session.pointee.codec
         var failed = false
-        while unsafe connection.pointee.out.count < H2Session.outMax {
-            var base: UnsafePointer<UInt8>?
-            let count = unsafe nghttp2_session_mem_send(codec, &base)
-            guard count > 0, let base = unsafe base else {
-                failed = count < 0
-                break
+        repeat {
+            while unsafe connection.pointee.out.count < H2Session.outMax {
+                var base: UnsafePointer<UInt8>?
+                let count = unsafe nghttp2_session_mem_send(codec, &base)
+                guard count > 0, let base = unsafe base else {
+                    failed = count < 0
+                    break
+                }
+                guard unsafe connection.pointee.out.append(copying: Bytes(base, count), memory) else {
+                    failed = true
+                    break
+                }
             }
-            guard unsafe connection.pointee.out.append(copying: Bytes(base, count), memory) else {
-                failed = true
-                break
-            }
-        }
+        } while unsafe passMetadata(session) && !failed
         if unsafe !connection.pointee.out.isEmpty { unsafe connections.markDirty(connection) }
         let handle = unsafe session.pointee.handle
         unsafe session.pointee.guards.look(
@@ -118,8 +120,13 @@ extension Worker {
         isServer: Bool
     ) -> Int {
         guard let entry = unsafe h2.streams[Handle(raw: handle)] else { return Int(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue) }
-        let count = unsafe min(capacity, entry.pointee.out.count)
-        let isLast = unsafe entry.pointee.endsBehind && count == entry.pointee.out.count
+        var count = unsafe min(capacity, entry.pointee.out.count)
+        var isLast = unsafe entry.pointee.endsBehind && count == entry.pointee.out.count
+        if unsafe !entry.pointee.metadata.isNone, let before = unsafe bytesBeforeMetadata(entry) {
+            count = min(count, before)
+            isLast = false
+            if before == 0 { h2.atMetadata.append(handle) }
+        }
         if count == 0, !isLast {
             unsafe entry.pointee.isDeferred = true
             return Int(NGHTTP2_ERR_DEFERRED.rawValue)
@@ -151,6 +158,7 @@ extension Worker {
         guard unsafe connection.pointee.out.append(copying: Bytes(header, 9), memory),
             unsafe connection.pointee.out.append(moving: count, of: &entry.pointee.out, memory)
         else { return Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
+        unsafe entry.pointee.framedBytes &+= UInt64(truncatingIfNeeded: count)
         if unsafe entry.pointee.isAboveHigh { unsafe note(session, .drained, entry.pointee.handle) }
         return 0
     }

@@ -46,6 +46,8 @@ struct H2Session {
     var lent = 0
     var lentMax: Int { unsafe Int(options.pointee.connectionWindow) }
     var guards = H2Guards()
+    /// Payloads of METADATA frames that nghttp2 has been given and has not framed, in its order.
+    var metadataOut = ByteQueue()
     var keepalive = H2Keepalive()
 
     // Downstream.
@@ -69,6 +71,10 @@ struct H2Stream {
 
     /// Body that waits for the peer's windows and the connection.
     var out = ByteQueue()
+    /// Bytes of it that have been framed.
+    var framedBytes: UInt64 = 0
+    /// METADATA, in either direction (`H2Metadata`).
+    var metadata = Handle.none
     var trailers: MessageHead?
     /// The end follows what is in `out`.
     var endsBehind = false
@@ -117,7 +123,7 @@ enum H2Fault: UInt8 {
 @safe
 struct H2Event {
     enum Kind: UInt8 {
-        case head, interim, data, end, trailers, sentEnd, drained, closed, goaway, settings, ping, refusedHead
+        case head, interim, data, end, trailers, sentEnd, drained, closed, goaway, settings, ping, refusedHead, metadata
     }
     var kind: Kind
     var endStream = false
@@ -218,6 +224,7 @@ extension Worker {
         unsafe timers.cancel(entry.flushTimerNode)
         unsafe entry.pointee.out.removeAll(memory)
         unsafe entry.pointee.trailers?.destroy()
+        unsafe freeMetadata(&entry.pointee.metadata)
         unsafe h2.streams.free(entry.pointee.handle)
     }
 
@@ -225,6 +232,7 @@ extension Worker {
     func closeSession(_ session: UnsafeMutablePointer<H2Session>) {
         while let entry = unsafe h2.streams[session.pointee.first] { unsafe freeH2Stream(entry) }
         unsafe nghttp2_session_del(session.pointee.codec)
+        unsafe session.pointee.metadataOut.removeAll(memory)
         unsafe h2.sessions.free(session.pointee.handle)
     }
 }
