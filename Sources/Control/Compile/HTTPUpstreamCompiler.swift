@@ -8,6 +8,7 @@ import Wire
 struct HTTPUpstreamCompiler {
     let diagnostics: Diagnostics
     let arena: FrozenArena
+    let runtime: RuntimeCompiler
     private static let key = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
     func compile(_ message: ClusterMessage, _ place: Place, _ config: inout ClusterConfig) {
@@ -103,7 +104,8 @@ struct HTTPUpstreamCompiler {
 
     /// Behind `common`: HTTP/2 has the same limits of heads.
     private func http2(_ options: HTTP2Options, _ place: Place, _ config: inout ClusterConfig) {
-        config.http2 = HTTP2OptionsCompiler(diagnostics: diagnostics).compile(options, place, arena)
+        config.http2 = HTTP2OptionsCompiler(diagnostics: diagnostics, runtime: runtime).compile(
+            options, place, arena, headKilobytes: UInt32(clamping: config.headBytesMax >> 10), headField: "max_response_headers_kb")
         config.http2.headBytesMax = UInt32(clamping: config.headBytesMax)
         config.http2.headersMax = UInt16(clamping: config.headersMax)
     }

@@ -76,7 +76,7 @@ extension Groups {
         ]),
         talk("any_text", [post(), meta([("KeY", "V")]), meta([(":path", "/x")]), meta([("", "e")]), meta([("e", "")]), meta([("bin", "a\u{1}b\n")]), part("x", ends: true)]),
         talk("not_sent_again", [post("/retry"), meta([("k", "v")]), part("x", ends: true)], [
-            .awaitEnd(1), .answer(1, "503"), .awaitEnd(3), .answer(3),
+            .awaitEnd(1), .send([.head(1, [(":status", "503")])]), .awaitEnd(3), .answer(3),
         ]),
         talk("to_an_upstream_that_may_not", on: "mute", [post(), meta([("k", "v")]), part("x", ends: true)]),
         talk("to_an_answer_of_the_proxy", [post("/direct"), meta([("k", "v")]), part("x", ends: true)]),
@@ -124,6 +124,6 @@ extension Groups {
             $0.ignoring = [.status, .end, .upstream, .log, .counters]
         }
     } + [
-        talk("too_large_of_the_response", on: "small", [post(ends: true)], [.awaitEnd(1), .send([status(), meta([("k", String(repeating: "v", count: 120))])])]),
+        talk("too_large_of_the_response", on: "small", [post(ends: true)], [.awaitEnd(1), .send([status()]), .pause(ms: 200), .send([meta([("k", String(repeating: "v", count: 120))])])]),
     ]
 }

@@ -141,6 +141,7 @@ extension Worker {
         unsafe client.pointee.stream = unsafe stream.pointee.handle
         unsafe client.pointee.requests &+= 1
         unsafe stream.pointee.upstreamIsHTTP2 = false
+        unsafe dropMetadata(of: stream)
         unsafe client.pointee.requestSent = false
         unsafe client.pointee.responseDone = false
         unsafe client.pointee.decoder.reset(

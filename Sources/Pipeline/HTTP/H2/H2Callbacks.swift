@@ -139,7 +139,10 @@ extension Worker {
     // HOT: per header field.
     fileprivate func h2Field(_ session: UnsafeMutablePointer<H2Session>, _ name: Bytes, _ value: Bytes) -> Int32 {
         guard let entry = unsafe h2.streams[session.pointee.readerStream], let stream = unsafe streams[entry.pointee.stream]
-        else { return 0 }
+        else {
+            unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.headersCbNoStream.rawValue)
+            return 0
+        }
         let options = unsafe session.pointee.options.pointee
         switch unsafe session.pointee.reader.kind {
         case .request: unsafe session.pointee.reader.field(name, value, into: &stream.pointee.request, options)
@@ -165,6 +168,7 @@ extension Worker {
         guard let entry = unsafe h2.streams[session.pointee.readerStream], let stream = unsafe streams[entry.pointee.stream]
         else { return }
         if endStream { unsafe entry.pointee.sawEnd = true }
+        if let measures = unsafe session.pointee.options.pointee.measuresHeads, measures.integer(default: 0) != 0 { unsafe measureHead(session) }
         switch unsafe session.pointee.reader.kind {
         case .request:
             unsafe session.pointee.reader.finish(&stream.pointee.request)
@@ -186,6 +190,16 @@ extension Worker {
             unsafe note(session, .trailers, entry.pointee.handle, endStream: true)
         }
         unsafe session.pointee.readerStream = .none
+    }
+
+    private func measureHead(_ session: UnsafeMutablePointer<H2Session>) {
+        let reader = unsafe session.pointee.reader
+        guard reader.kind != .trailers else { return }
+        let stats = unsafe session.pointee.stats
+        cells.record(stats &+ HTTP2CodecStat.headerCount.rawValue, UInt64(reader.count))
+        cells.record(stats &+ HTTP2CodecStat.headerListSize.rawValue, UInt64(reader.measuredBytes))
+        cells.record(stats &+ HTTP2CodecStat.cookieCount.rawValue, UInt64(reader.cookies))
+        cells.record(stats &+ HTTP2CodecStat.cookieSize.rawValue, UInt64(reader.cookieBytes))
     }
 
     // MARK: Frames

@@ -136,6 +136,7 @@ extension Worker {
             guard unsafe takeRequestLeft(stream, stream.pointee.waitingBody.count) else { return }
             unsafe countUpstreamBody(stream, stream.pointee.waitingBody.count)
             unsafe entry.pointee.out.append(moving: &stream.pointee.waitingBody)
+            unsafe session.pointee.waiting.count(entry)
             if unsafe entry.pointee.out.count > upstreamLimit(stream) {
                 unsafe backedUp(&entry.pointee.isAboveHigh, stream)
             } else {
@@ -218,7 +219,7 @@ extension Worker {
         case .tooMany:
             unsafe entry.pointee.fault = .tooMany
             unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.headerOverflow.rawValue)
-        case .underscore, .malformed, .accepted: unsafe entry.pointee.fault = .headerField
+        case .underscore, .malformed, .accepted, .cookies: unsafe entry.pointee.fault = .headerField
         }
         if let stream = unsafe streams[entry.pointee.stream] { unsafe stream.pointee.responseTrailers?.destroy() }
         if let stream = unsafe streams[entry.pointee.stream] { unsafe stream.pointee.responseTrailers = nil }

@@ -10,6 +10,7 @@ import CNghttp2
 import Primitives
 import Stats
 import Transport
+import Upstream
 import Wire
 
 @safe
@@ -135,19 +136,33 @@ extension Worker {
         guard let stream = unsafe streams[entry.pointee.stream], unsafe !stream.pointee.isLocalReply else { return }
         if unsafe isHTTP2Upstream(stream) {
             if let upstream = unsafe h2.streams[stream.pointee.upstreamCodec] { unsafe queueMetadata(upstream, block(event)) }
-        } else if unsafe stream.pointee.upstream.isNone, unsafe !stream.pointee.hasResponseHead,
-            let metadata = unsafe metadata(&stream.pointee.metadata)
-        {
+        } else if unsafe !stream.pointee.upstream.isNone {
+            unsafe countUnsupported(stream)
+        } else if unsafe !stream.pointee.hasResponseHead, let metadata = unsafe metadata(&stream.pointee.metadata) {
             unsafe metadata.pointee.waiting.append(block(event))
             unsafe metadata.pointee.marks.append(H2Metadata.Mark(behind: 0, count: event.count))
         }
     }
 
     func responseMetadata(_ entry: UnsafeMutablePointer<H2Stream>, _ event: H2Event) {
-        guard let stream = unsafe streams[entry.pointee.stream], unsafe isHTTP2(stream),
-            let downstream = unsafe h2.streams[stream.pointee.downstreamCodec]
-        else { return }
-        unsafe queueMetadata(downstream, block(event))
+        guard let stream = unsafe streams[entry.pointee.stream] else { return }
+        if unsafe isHTTP2(stream) {
+            if let downstream = unsafe h2.streams[stream.pointee.downstreamCodec] { unsafe queueMetadata(downstream, block(event)) }
+        } else if unsafe connections.slab[stream.pointee.downstream] != nil {
+            unsafe cells.increment(stream.pointee.http.pointee.codecStats &+ HTTP1CodecStat.metadataNotSupportedError.rawValue)
+        }
+    }
+
+    /// An upstream of HTTP/1 takes the request: what waited for it goes nowhere.
+    func dropMetadata(of stream: StreamPointer) {
+        guard unsafe !stream.pointee.metadata.isNone else { return }
+        unsafe countUnsupported(stream)
+        unsafe freeMetadata(&stream.pointee.metadata)
+    }
+
+    private func countUnsupported(_ stream: StreamPointer) {
+        guard let cluster = unsafe cluster(stream.pointee.clusterSlot) else { return }
+        unsafe count(cluster.pointee.config.pointee.stats, .http1MetadataNotSupportedError)
     }
 
     /// What waited for the upstream follows the head.

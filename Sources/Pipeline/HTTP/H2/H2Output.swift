@@ -58,8 +58,9 @@ extension Worker {
         } while unsafe passMetadata(session) && !failed
         if unsafe !connection.pointee.out.isEmpty { unsafe connections.markDirty(connection) }
         let handle = unsafe session.pointee.handle
-        unsafe session.pointee.guards.look(
-            waiting: nghttp2_session_get_outbound_queue_size(codec), session.pointee.options.pointee)
+        let frames = unsafe nghttp2_session_get_outbound_queue_size(codec)
+        unsafe session.pointee.guards.look(waiting: frames, session.pointee.options.pointee)
+        unsafe showWaiting(session, frames: frames, control: Int(session.pointee.guards.controlWaiting))
         failed = unsafe failed || session.pointee.guards.flood != .none && !session.pointee.isTerminated
         runEvents()
         guard unsafe h2.sessions[handle] == session else { return }
@@ -96,6 +97,7 @@ extension Worker {
     /// There is body, or an end, for a stream that nghttp2 has asked.
     func wake(_ entry: UnsafeMutablePointer<H2Stream>) {
         guard let session = unsafe h2.sessions[entry.pointee.session] else { return }
+        unsafe session.pointee.waiting.count(entry)
         if unsafe entry.pointee.isDeferred {
             unsafe entry.pointee.isDeferred = false
             _ = unsafe nghttp2_session_resume_data(session.pointee.codec, entry.pointee.id)
@@ -159,6 +161,7 @@ extension Worker {
             unsafe connection.pointee.out.append(moving: count, of: &entry.pointee.out, memory)
         else { return Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
         unsafe entry.pointee.framedBytes &+= UInt64(truncatingIfNeeded: count)
+        unsafe session.pointee.waiting.count(entry)
         if unsafe entry.pointee.isAboveHigh { unsafe note(session, .drained, entry.pointee.handle) }
         return 0
     }
@@ -202,6 +205,7 @@ extension Worker {
         guard unsafe !entry.pointee.isReset, let session = unsafe h2.sessions[entry.pointee.session] else { return }
         unsafe entry.pointee.isReset = true
         unsafe entry.pointee.out.removeAll(memory)
+        unsafe session.pointee.waiting.count(entry)
         unsafe session.pointee.guards.owes(session.pointee.options.pointee)
         _ = unsafe nghttp2_submit_rst_stream(
             session.pointee.codec, UInt8(NGHTTP2_FLAG_NONE.rawValue), entry.pointee.id, code)

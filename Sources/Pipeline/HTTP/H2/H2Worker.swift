@@ -61,8 +61,8 @@ struct H2Worker {
         unsafe nghttp2_option_set_max_deflate_dynamic_table_size(option, Int(options.pointee.hpackTableSize))
         unsafe nghttp2_option_set_max_outbound_ack(option, 10_000)
         unsafe nghttp2_option_set_max_continuations(option, H2Worker.continuationsMax)
-        // What is too many resets is Envoy's to say (`H2Resets`).
-        unsafe nghttp2_option_set_stream_reset_rate_limit(option, .max, .max)
+        // What is too many resets without the two options is Envoy's to say (`H2Resets`).
+        unsafe nghttp2_option_set_stream_reset_rate_limit(option, options.pointee.resetBurst, options.pointee.resetRate)
         if unsafe options.pointee.allowMetadata { unsafe nghttp2_option_set_user_recv_extension_type(option, H2Metadata.frameType) }
         unsafe nghttp2_option_set_peer_max_concurrent_streams(option, UInt32(Int32.max))
         var codec: OpaquePointer?
