@@ -1,7 +1,7 @@
 // `preconnect_policy`: connections that are opened before a request needs them, so that it does not wait for a handshake.
 //
-// Over HTTP/1 alone: a connection of HTTP/2 has room for so many requests that Envoy opens none ahead either, and TCP
-// connections are not pooled here.
+// Over HTTP/1 alone, `auto_config` included where the last handshake said so: a connection of HTTP/2 has room for so many
+// requests that Envoy opens none ahead either, and TCP connections are not pooled here.
 
 import Primitives
 import Stats
@@ -30,6 +30,7 @@ extension Worker {
     // HOT: per message, with `preconnect_policy`.
     /// `predictive_preconnect_ratio`, before the stream's own connection is chosen: the hosts whose turns come next.
     func preconnectPredicted(_ stream: StreamPointer, _ cluster: UnsafeMutablePointer<Cluster>) {
+        guard unsafe isAuto(cluster) || !choosesHTTP2(stream, cluster) else { return }
         let ratio = unsafe cluster.pointee.config.pointee.predictiveRatio
         let priority = unsafe stream.pointee.route?.pointee.priority ?? .normal
         var left = Worker.preconnectsMax
@@ -43,8 +44,10 @@ extension Worker {
 
     /// Whether what the host has is less than what its requests, and those that are foreseen, want of it.
     private func wantsMore(_ host: UnsafeMutablePointer<Host>, anticipated: UInt32, ratio: Double) -> Bool {
-        let pending = unsafe host.pointee.pendingCount &- host.pointee.pendingHTTP2Count
-        let connecting = unsafe host.pointee.connectingCount
+        let isAuto = unsafe isAuto(host.pointee.cluster)
+        if isAuto, unsafe !host.pointee.answersHTTP1 { return false }
+        let pending = unsafe isAuto ? host.pointee.pendingHTTP2Count : host.pointee.pendingCount &- host.pointee.pendingHTTP2Count
+        let connecting = unsafe isAuto ? host.pointee.http2ConnectingCount : host.pointee.connectingCount
         guard unsafe host.pointee.config.isHealthy, unsafe !host.pointee.config.isDegraded, unsafe !host.pointee.isRemoved else {
             return pending > connecting
         }
@@ -60,7 +63,11 @@ extension Worker {
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxOverflow)
             return false
         }
-        if unsafe openClient(host, cluster, priority, for: stream) != nil { return true }
+        if unsafe isAuto(cluster) {
+            if unsafe openHTTP2Client(host, cluster, priority, for: stream) != nil { return true }
+        } else if unsafe openClient(host, cluster, priority, for: stream) != nil {
+            return true
+        }
         unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxConnectFail)
         return false
     }
