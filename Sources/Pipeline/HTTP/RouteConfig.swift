@@ -110,6 +110,8 @@ package struct RouteConfig: BitwiseCopyable {
     /// `connect_config`: CONNECT ends here, in a TCP connection of the cluster.
     package var terminatesConnect = false
     package var retry: UnsafePointer<RetryConfig>?
+    /// `hedge_policy.hedge_on_per_try_timeout`
+    package var hedgesOnTimeout = false
     package var internalRedirect: UnsafePointer<InternalRedirectConfig>?
     /// `request_mirror_policies` of the route, else of its virtual host, else of the route configuration.
     package var mirrors = FrozenArray<MirrorConfig>()
