@@ -295,14 +295,20 @@ extension Worker {
         return true
     }
 
-    /// `max_retries`, or the budget: a share of what is active and waits, and no less than its floor.
+    /// `max_retries`, or the budget: a share of what is active and waits, or of what has begun within its interval, and no
+    /// less than its floor.
     private func takeRetry(_ config: UnsafePointer<ClusterConfig>, _ priority: Priority) -> Bool {
         guard let breakers = unsafe config.pointee.breakers else { return true }
         let limits = unsafe priority == .normal ? config.pointee.defaultLimits : config.pointee.highLimits
         guard let budget = limits.retryBudget else { return breakers.take(.retries, priority, thread: index) }
-        let active = Int64(limits.requests) &- breakers.left(.requests, priority)
-        let pending = Int64(limits.pendingRequests) &- breakers.left(.pendingRequests, priority)
-        let allowed = max(Int64(budget.percent / 100 * Double(max(0, active &+ pending))), Int64(budget.concurrencyMin))
+        let requests: Int64
+        if let begun = unsafe config.pointee.retryWindow?.count(priority, nowMs: nowMs) {
+            requests = begun
+        } else {
+            let active = Int64(limits.requests) &- breakers.left(.requests, priority)
+            requests = active &+ Int64(limits.pendingRequests) &- breakers.left(.pendingRequests, priority)
+        }
+        let allowed = max(Int64(budget.percent / 100 * Double(max(0, requests))), Int64(budget.concurrencyMin))
         guard Int64(limits.retries) &- breakers.left(.retries, priority) < allowed else { return false }
         breakers.takeBeyond(.retries, priority)
         return true
