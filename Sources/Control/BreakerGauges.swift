@@ -49,7 +49,12 @@ extension Configurator {
             }
             guard let remaining = isHigh ? live.draft.remaining.high : live.draft.remaining.normal else { continue }
             let shown: [CircuitBreakerRemainingStat] = [.remainingCx, .remainingPending, .remainingRq, .remainingRetries]
-            for (leaf, left) in zip(shown, left) { cells.set(remaining[leaf], UInt64(max(0, left))) }
+            // How many retries a budget has left nobody can say: it moves with the requests (Envoy).
+            let limits = isHigh ? live.draft.config.highLimits : live.draft.config.defaultLimits
+            for (leaf, left) in zip(shown, left) {
+                let isBudget = leaf == .remainingRetries && limits.retryBudget != nil
+                cells.set(remaining[leaf], isBudget ? 0 : UInt64(max(0, left)))
+            }
         }
     }
 }

@@ -23,10 +23,13 @@ package struct CircuitLimits: BitwiseCopyable {
     package init() {}
 }
 
-/// Active retries may be this share of what is active and waits, and always `concurrencyMin`.
+/// Active retries may be this share of what is active and waits, or of what has begun within the interval, and always
+/// `concurrencyMin`.
 package struct RetryBudget: BitwiseCopyable {
     package var percent = 20.0
     package var concurrencyMin: UInt32 = 3
+    /// `budget_interval`; 0: none.
+    package var intervalMs: UInt64 = 0
     package init() {}
 }
 
@@ -58,6 +61,8 @@ package struct ClusterConfig: BitwiseCopyable {
     package var highLimits = CircuitLimits()
     /// What all workers together use of the limits. Nil: no limits (tests).
     package var breakers: Breakers?
+    /// Nil: no retry budget has an interval.
+    package var retryWindow: RetryWindow?
     /// Least request with weights: how much active requests weigh.
     package var activeRequestBias = 1.0
     /// Least request: every host is compared.

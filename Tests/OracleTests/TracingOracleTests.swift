@@ -57,7 +57,7 @@ struct TracingOracleTests {
         let single = "b3: 0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331"
         return [
             ("/status/200?plain", ["x-tag: t", "x-tag2: t2"]), ("/status/404", []), ("/status/503", []),
-            ("/direct", []), ("/dead", []), ("/nohost", []), ("/never", []), ("/slow/600", []), ("/mirror", []), ("/quiet", []),
+            ("/direct", []), ("/dead", []), ("/nohost", []), ("/never", []), ("/slow/600", []), ("/hedged", []), ("/mirror", []), ("/quiet", []),
             ("/rewritten", ["user-agent: ua", "x-client-trace-id: cc"]),
             ("/operation/told", []), ("/operation/told?asked", ["x-envoy-decorator-operation: asked"]),
             ("/never?forced", ["x-envoy-force-trace: 1", "x-forwarded-for: 127.0.0.1"]),

@@ -74,6 +74,8 @@ package struct TracedConfiguration {
                         route: {cluster: dead}
                       - match: {prefix: /nohost}
                         route: {cluster: empty}
+                      - match: {prefix: /hedged}
+                        route: {cluster: upstream, timeout: 5s, prefix_rewrite: /slow/700, retry_policy: {retry_on: 5xx, per_try_timeout: 0.2s}, hedge_policy: {hedge_on_per_try_timeout: true}}
                       - match: {prefix: /never}
                         route: {cluster: upstream}
                         tracing: {random_sampling: {numerator: 0}, client_sampling: {numerator: 0}}

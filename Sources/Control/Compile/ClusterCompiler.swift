@@ -231,15 +231,12 @@ struct ClusterCompiler {
             if thresholds.hasMaxRequests { limits.requests = thresholds.maxRequests.value }
             if thresholds.hasMaxRetries { limits.retries = thresholds.maxRetries.value }
             if thresholds.hasRetryBudget {
-                diagnostics.unsupported(
-                    place.at("circuit_breakers").at("thresholds", i).at("retry_budget"),
-                    "envoy.config.cluster.v3.CircuitBreakers.Thresholds.RetryBudget",
-                    ["budget_interval": thresholds.retryBudget.hasBudgetInterval])
                 var budget = RetryBudget()
                 if thresholds.retryBudget.hasBudgetPercent { budget.percent = thresholds.retryBudget.budgetPercent.value }
                 if thresholds.retryBudget.hasMinRetryConcurrency {
                     budget.concurrencyMin = thresholds.retryBudget.minRetryConcurrency.value
                 }
+                budget.intervalMs = thresholds.retryBudget.budgetInterval.milliseconds
                 limits.retryBudget = budget
             }
             if thresholds.priority == .high { config.highLimits = limits } else { config.defaultLimits = limits }
@@ -252,6 +249,11 @@ struct ClusterCompiler {
                 normal: config.defaultLimits, high: config.highLimits, threads: compilation.environment.workers + 1))
         part.own(owner)
         config.breakers = owner.breakers
+        guard let window = RetryWindow(
+            normal: config.defaultLimits, high: config.highLimits, threads: compilation.environment.workers + 1)
+        else { return }
+        part.own(RetryWindowOwner(window))
+        config.retryWindow = window
     }
 
     /// The first of a priority counts.

@@ -42,6 +42,9 @@ extension RouteCompiler {
             let at = action.hasRetryPolicy ? place.at("retry_policy") : surroundings.hostPlace.at("retry_policy")
             unsafe config.retry = unsafe RetryCompiler(compilation: compilation, part: part).compile(retry, at)
         }
+        let hedge = action.hasHedgePolicy ? action.hedgePolicy : surroundings.host.hedgePolicy
+        config.hedgesOnTimeout = hedge.hedgeOnPerTryTimeout
+        if action.hasHedgePolicy { HedgePolicyCompiler.warn(action.hedgePolicy, place.at("hedge_policy"), diagnostics) }
     }
 
     /// The most specific level that has any.
@@ -243,7 +246,6 @@ extension RouteCompiler {
                 "path_rewrite": !action.pathRewrite.isEmpty,
                 "flush_timeout": action.hasFlushTimeout,
                 "retry_policy_typed_config": action.hasRetryPolicyTypedConfig,
-                "hedge_policy": action.hasHedgePolicy,
             ])
     }
 }

@@ -47,6 +47,7 @@ struct RouteTableCompiler {
                     "Only unique names for virtual hosts are permitted. Duplicate entry of virtual host name \(host.name)")
             }
             refuseUnsupported(host, hostPlace)
+            if host.hasHedgePolicy { HedgePolicyCompiler.warn(host.hedgePolicy, hostPlace.at("hedge_policy"), diagnostics) }
             let hostMutations = mutations.compile(host, hostPlace)
             let surroundings = Surroundings(
                 table: message, tablePlace: place, host: host, hostPlace: hostPlace, hostIndex: i,
@@ -116,7 +117,6 @@ struct RouteTableCompiler {
             place, "envoy.config.route.v3.VirtualHost",
             [
                 "retry_policy_typed_config": message.hasRetryPolicyTypedConfig,
-                "hedge_policy": message.hasHedgePolicy,
                 "include_is_timeout_retry_header": message.includeIsTimeoutRetryHeader,
             ])
     }

@@ -15,6 +15,12 @@ extension Worker {
 
     @inline(never)
     private func writeTry(_ stream: StreamPointer, _ type: AccessLogType) {
+        // An attempt beside its request's own is told of with the request's head, its route, and the rest.
+        if let request = unsafe streams[stream.pointee.hedgeOf] {
+            unsafe exchangeAttempts(request, stream)
+            unsafe writeTry(request, type)
+            return unsafe exchangeAttempts(request, stream)
+        }
         // A response that is given up has a head all the same.
         let hadHead = unsafe stream.pointee.hasResponseHead
         unsafe stream.pointee.hasResponseHead = unsafe stream.pointee.tryStatus != 0

@@ -36,9 +36,9 @@ extension FormatWriter {
         let flags = source.flags
         if flags.isEmpty { return .text(Bytes("-")) }
         value.reset()
-        for i in 0..<FlagNames.count where flags.rawValue & FlagNames.bit(i) != 0 {
+        flags.forEach { number in
             if value.count > 0 { value.put(UInt8(ascii: ",")) }
-            value.put(FlagNames.name(i, long: long))
+            value.put(FlagNames.name(number, long: long))
         }
         return .text(value.bytes)
     }
@@ -232,27 +232,21 @@ extension FormatWriter {
 enum FlagNames {
     @safe
     private struct Table: @unchecked Sendable {  // written once, before any reader: `static let`
-        let bits: UnsafeMutablePointer<UInt32>
         let short: UnsafeMutablePointer<Bytes>
         let long: UnsafeMutablePointer<Bytes>
-        let count: Int
     }
 
     private static let table: Table = {
         let names = ResponseFlags.names
         let table = unsafe Table(
-            bits: .allocate(capacity: names.count), short: .allocate(capacity: names.count),
-            long: .allocate(capacity: names.count), count: names.count)
+            short: .allocate(capacity: names.count), long: .allocate(capacity: names.count))
         for (i, name) in names.enumerated() {
-            unsafe (table.bits + i).initialize(to: name.flag.rawValue)
             unsafe (table.short + i).initialize(to: Bytes(name.short))
             unsafe (table.long + i).initialize(to: Bytes(name.long))
         }
         return table
     }()
 
-    static var count: Int { table.count }
-    static func bit(_ index: Int) -> UInt32 { unsafe table.bits[index] }
     static func name(_ index: Int, long: Bool) -> Bytes { unsafe long ? table.long[index] : table.short[index] }
 }
 

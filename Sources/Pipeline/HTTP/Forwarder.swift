@@ -167,7 +167,8 @@ extension Worker {
     /// What is left for the try, as the upstream is told.
     func setExpectedTimeout(_ stream: StreamPointer, elapsedMs: UInt64) {
         let timeout = unsafe stream.pointee.timeoutMs
-        var expected = unsafe stream.pointee.perTryTimeoutMs
+        // A hedged try goes on beyond its own.
+        var expected = unsafe stream.pointee.retry.hedges ? 0 : stream.pointee.perTryTimeoutMs
         if timeout != 0 {
             // At 0 the upstream would take it for "no limit".
             let left = timeout > elapsedMs ? timeout &- elapsedMs : 1
@@ -276,13 +277,8 @@ extension Worker {
     // MARK: Failures
 
     func routeTimedOut(_ stream: StreamPointer) {
-        unsafe countRoute(stream, .upstreamRqTimeout)
-        if let cluster = unsafe cluster(stream.pointee.clusterSlot) {
-            unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqTimeout)
-        }
-        if let host = unsafe hosts[stream.pointee.host] {
-            unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqTimeout.rawValue)
-        }
+        // Between two tries there is none that it could be told of.
+        if unsafe stream.pointee.isCountedUpstream { unsafe countTimeout(stream, stream) }
         unsafe stream.pointee.flags.insert(.upstreamRequestTimeout)
         if unsafe stream.pointee.hasResponseHead {
             unsafe hostVerdictIsError(stream)
@@ -292,10 +288,25 @@ extension Worker {
         unsafe replyTimeout(stream, Bytes("response_timeout" as StaticString))
     }
 
+    /// One attempt of a request whose time is over.
+    func countTimeout(_ attempt: StreamPointer, _ stream: StreamPointer) {
+        unsafe countRoute(stream, .upstreamRqTimeout)
+        if let cluster = unsafe cluster(stream.pointee.clusterSlot) {
+            unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqTimeout)
+        }
+        if let host = unsafe hosts[attempt.pointee.host] {
+            unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqTimeout.rawValue)
+        }
+    }
+
     private func replyTimeout(_ stream: StreamPointer, _ details: Bytes) {
         let isNoContent = unsafe stream.pointee.timeoutIsNoContent
         let status: UInt16 = isNoContent ? 204 : 504
-        if unsafe !stream.pointee.sawInterim { unsafe countUpstreamStatus(stream, status) }
+        if unsafe stream.pointee.isCountedUpstream && !stream.pointee.sawInterim {
+            unsafe countUpstreamStatus(stream, status)
+            unsafe countHostError(stream)
+        }
+        unsafe countHedgeTimeouts(stream, status: status)
         unsafe reply(
             stream, status: status, body: Bytes(isNoContent ? "" : "upstream request timeout" as StaticString),
             details: details, flags: .upstreamRequestTimeout)
@@ -303,6 +314,7 @@ extension Worker {
 
     /// The try lasted too long, or nothing came for too long.
     func perTryTimedOut(_ stream: StreamPointer, isIdle: Bool) {
+        if unsafe stream.pointee.retry.hedges { return unsafe hedgeTimedOut(stream) }
         if let cluster = unsafe cluster(stream.pointee.clusterSlot) {
             unsafe count(
                 cluster.pointee.config.pointee.stats, isIdle ? .upstreamRqPerTryIdleTimeout : .upstreamRqPerTryTimeout)
@@ -341,9 +353,10 @@ extension Worker {
             let outcome = Worker.outcome(failure)
             unsafe noteAttempt(stream, failure: outcome.reason, flags: outcome.flags)
         }
-        unsafe stream.pointee.tryFlags = Worker.outcome(failure).flags
+        unsafe stream.pointee.tryFlags.formUnion(Worker.outcome(failure).flags)
         if case .connectFailed(let error) = failure { unsafe stream.pointee.upstreamErrno = error }
         if case .handshakeFailed(let reason) = failure { unsafe stream.pointee.transportFailure = reason }
+        if unsafe stream.pointee.hedgeOf != .none { return unsafe hedgeFailed(stream, status: Worker.outcome(failure).status) }
         if unsafe !stream.pointee.hasResponseHead, unsafe retriesReset(stream, failure, started: stream.pointee.requestHeadSent) {
             return
         }
@@ -355,10 +368,7 @@ extension Worker {
             return unsafe resetDownstream(stream)
         }
         let isOverflow = if case .overflow = failure { true } else { false }
-        if !isOverflow, let host = unsafe hosts[stream.pointee.host] {
-            unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqError.rawValue)
-        }
-        if unsafe !stream.pointee.sawInterim { unsafe countUpstreamStatus(stream, outcome.status) }
+        unsafe countFailure(stream, failure)
         let prefix = unsafe Bytes(
             stream.pointee.attempt > 1
                 ? "upstream connect error or disconnect/reset before headers. retried and the latest reset reason: "
@@ -375,6 +385,13 @@ extension Worker {
                 flags: outcome.flags
             ) { head in if isOverflow { head.append(.xEnvoyOverloaded, Bytes("true" as StaticString)) } }
         }
+    }
+
+    /// An attempt ended without an answer, and is not tried again.
+    func countFailure(_ stream: StreamPointer, _ failure: UpstreamFailure) {
+        // It tells of the cluster, not of a host.
+        if case .overflow = failure {} else { unsafe countHostError(stream) }
+        if unsafe !stream.pointee.sawInterim { unsafe countUpstreamStatus(stream, Worker.outcome(failure).status) }
     }
 
     private func details(_ failure: UpstreamFailure, _ outcome: StaticString) -> Bytes {

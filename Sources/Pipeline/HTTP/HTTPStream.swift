@@ -119,6 +119,11 @@ public struct HTTPStream {
     package var timeoutIsNoContent = false
     package var retry = RetryState()
     package var redirects = RedirectState()
+    /// Attempts under way beside the stream's own, newest first, linked through them.
+    package var firstHedge = Handle.none
+    package var nextHedge = Handle.none
+    /// This object is such an attempt, of that request.
+    package var hedgeOf = Handle.none
     /// Rules of the route's hash policy, a bit each, that have made a cookie.
     package var hashCookies: UInt64 = 0
     /// Part number of the cluster whose active retries count this one.

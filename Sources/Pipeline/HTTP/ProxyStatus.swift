@@ -87,9 +87,9 @@ extension ProxyStatusConfig {
         }
         if hasFlags, !flags.isEmpty {
             var separator = Bytes("; " as StaticString)
-            for entry in ResponseFlags.names where flags.contains(entry.flag) {
+            flags.forEach { number in
                 text.put(separator)
-                text.put(Bytes(entry.short))
+                text.put(FlagNames.name(number, long: false))
                 separator = Bytes("," as StaticString)
             }
         }

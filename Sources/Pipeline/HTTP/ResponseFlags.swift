@@ -1,8 +1,60 @@
 // Why a stream ended as it did, in Envoy's letters (`%RESPONSE_FLAGS%`).
+//
+// A set that knows in which order its flags came: logs and spans list them so, as Envoy does (`URX,UT`: no retry was left,
+// then the time was over).
 
-package struct ResponseFlags: OptionSet, BitwiseCopyable {
-    package let rawValue: UInt32
-    package init(rawValue: UInt32) { self.rawValue = rawValue }
+package struct ResponseFlags: BitwiseCopyable, ExpressibleByArrayLiteral, Sendable {
+    /// Flags whose order is known; those beyond them follow in the order of `names`.
+    private static let orderedMax = 6
+    private static let placeBits = 5
+
+    /// A bit for each flag.
+    package private(set) var rawValue: UInt32 = 0
+    /// Numbers of the flags counted from 1, five bits each, the first one lowest; 0: no more.
+    private var order: UInt32 = 0
+
+    package init() {}
+    /// Of flags that came in no known order.
+    package init(rawValue: UInt32) {
+        self.rawValue = rawValue
+        if rawValue.nonzeroBitCount == 1 { order = UInt32(truncatingIfNeeded: rawValue.trailingZeroBitCount) &+ 1 }
+    }
+    package init(arrayLiteral elements: ResponseFlags...) {
+        for flags in elements { formUnion(flags) }
+    }
+
+    package var isEmpty: Bool { rawValue == 0 }
+    package func contains(_ flag: ResponseFlags) -> Bool { rawValue & flag.rawValue == flag.rawValue }
+    package mutating func insert(_ flags: ResponseFlags) { formUnion(flags) }
+
+    package mutating func formUnion(_ flags: ResponseFlags) {
+        flags.forEach { number in
+            let bit = UInt32(1) << UInt32(truncatingIfNeeded: number)
+            guard rawValue & bit == 0 else { return }
+            let place = rawValue.nonzeroBitCount
+            if place < ResponseFlags.orderedMax {
+                order |= (UInt32(truncatingIfNeeded: number) &+ 1) << UInt32(truncatingIfNeeded: place &* ResponseFlags.placeBits)
+            }
+            rawValue |= bit
+        }
+    }
+
+    /// The flags' places in `names`, in the order in which they came.
+    @inline(__always)
+    package func forEach(_ body: (Int) -> Void) {
+        var rest = rawValue
+        var ordered = order
+        while ordered != 0 {
+            let number = Int(ordered & 31) &- 1
+            ordered >>= UInt32(ResponseFlags.placeBits)
+            rest &= ~(UInt32(1) << UInt32(truncatingIfNeeded: number))
+            body(number)
+        }
+        while rest != 0 {
+            body(rest.trailingZeroBitCount)
+            rest &= rest &- 1
+        }
+    }
 
     package static let failedLocalHealthCheck = ResponseFlags(rawValue: 1 << 0)  // LH
     package static let noHealthyUpstream = ResponseFlags(rawValue: 1 << 1)  // UH
@@ -34,7 +86,7 @@ package struct ResponseFlags: OptionSet, BitwiseCopyable {
     package static let dropOverload = ResponseFlags(rawValue: 1 << 27)  // DO
     package static let downstreamRemoteReset = ResponseFlags(rawValue: 1 << 28)  // DR
 
-    /// Short and long name of each flag, in the order in which Envoy prints them.
+    /// Short and long name of each flag, by its bit.
     package static let names: [(flag: ResponseFlags, short: StaticString, long: StaticString)] = [
         (.failedLocalHealthCheck, "LH", "FailedLocalHealthCheck"),
         (.noHealthyUpstream, "UH", "NoHealthyUpstream"),

@@ -16,7 +16,7 @@ extension Worker {
         unsafe stream.pointee.perTryTimeoutAtMs = 0
         unsafe stream.pointee.activeMs = nowMs
         if unsafe stream.pointee.trace != .none { unsafe noteAttempt(stream, status: status) }
-        if unsafe retriesResponse(stream, endStream: endStream) { return }
+        if unsafe retriesResponse(stream, facts, endStream: endStream) { return }
         if unsafe followsRedirect(stream) { return }
         unsafe RepeatedHeaders.join(stream.responseHead, isRequest: false)
         // Response headers that tell about the host, whichever host says so.

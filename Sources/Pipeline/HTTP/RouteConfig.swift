@@ -116,6 +116,8 @@ package struct RouteConfig: BitwiseCopyable {
     /// The PROXY header that this connection begins with.
     package var connectHeader = ConnectHeader.none
     package var retry: UnsafePointer<RetryConfig>?
+    /// `hedge_policy.hedge_on_per_try_timeout`
+    package var hedgesOnTimeout = false
     package var internalRedirect: UnsafePointer<InternalRedirectConfig>?
     /// `request_mirror_policies` of the route, else of its virtual host, else of the route configuration.
     package var mirrors = FrozenArray<MirrorConfig>()

@@ -110,6 +110,11 @@ extension Worker {
     // MARK: The span of a try
 
     func recordAttempt(_ stream: StreamPointer, _ trace: UnsafeMutablePointer<TraceState>) {
+        unsafe export(fillAttempt(stream, trace), trace)
+    }
+
+    /// The span, in the worker's scratch.
+    func fillAttempt(_ stream: StreamPointer, _ trace: UnsafeMutablePointer<TraceState>) -> SpanScratch {
         let span = spanScratch
         let cluster = unsafe tracedCluster(stream)
         span.reset()
@@ -125,7 +130,7 @@ extension Worker {
         var source = unsafe formatSource(stream)
         // What no client was answered with is no code to formats (Envoy).
         let isAnswer = unsafe trace.pointee.attemptFailure.isEmpty && stream.pointee.upstreamEndNs >= trace.pointee.attemptStartNs
-        source.status = unsafe isAnswer ? trace.pointee.attemptStatus : 0
+        source.status = unsafe isAnswer ? trace.pointee.attemptStatus : trace.pointee.answeredStatus
         unsafe attemptName(span, stream, trace, source, cluster)
         let attempt = unsafe UInt64(trace.pointee.attemptNumber)
         if attempt > 1 { span.tag("retry.count", number: attempt &- 1) }
@@ -149,7 +154,7 @@ extension Worker {
         unsafe sharedTags(
             span, stream, source, trace, cluster: cluster, status: trace.pointee.attemptStatus,
             flags: trace.pointee.attemptFlags, isWhole: false)
-        unsafe export(span, trace)
+        return span
     }
 
     private func attemptName(
@@ -196,10 +201,10 @@ extension Worker {
     private func putFlags(_ flags: ResponseFlags, _ text: inout TextBuffer) {
         if flags.isEmpty { return text.put("-") }
         var isFirst = true
-        for i in 0..<FlagNames.count where flags.rawValue & FlagNames.bit(i) != 0 {
+        flags.forEach { number in
             if !isFirst { text.put(UInt8(ascii: ",")) }
             isFirst = false
-            text.put(FlagNames.name(i, long: false))
+            text.put(FlagNames.name(number, long: false))
         }
     }
 

@@ -70,6 +70,8 @@ package struct TraceState {
     var attemptFlags: ResponseFlags = []
     /// Why the try was reset; empty: it was not.
     var attemptFailure = Bytes.empty
+    /// Code of the answer by which another attempt has won; 0: none has. Formats of the losers' tags read it.
+    var answeredStatus: UInt16 = 0
 
     init(
         config: UnsafePointer<TracingConfig>, tracer: UnsafePointer<TracerConfig>, part: UInt32, context: SpanContext

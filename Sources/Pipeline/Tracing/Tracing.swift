@@ -215,6 +215,17 @@ extension Worker {
         unsafe trace.pointee.attemptFlags = flags
     }
 
+    /// The try takes too long, and goes on.
+    func noteAttemptTimeout(_ stream: StreamPointer) {
+        guard let trace = unsafe tracing.traces[stream.pointee.trace] else { return }
+        unsafe trace.pointee.attemptFlags.insert(.upstreamRequestTimeout)
+    }
+
+    /// One of several attempts has won.
+    func noteWinner(_ stream: StreamPointer, status: UInt16) {
+        if let trace = unsafe tracing.traces[stream.pointee.trace] { unsafe trace.pointee.answeredStatus = status }
+    }
+
     /// The try is over, whatever came of it.
     func endAttempt(_ stream: StreamPointer) {
         guard let trace = unsafe tracing.traces[stream.pointee.trace], unsafe trace.pointee.hasAttempt else { return }

@@ -178,7 +178,6 @@ import Testing
         ("lb_policy: RING_HASH\n    ring_hash_lb_config: {minimum_ring_size: 9, maximum_ring_size: 4}", "ring hash: minimum_ring_size (9) > maximum_ring_size (4)"),
         ("lb_policy: MAGLEV\n    maglev_lb_config: {table_size: 10}", "The table size of maglev must be prime number"),
         ("circuit_breakers: {per_host_thresholds: [{max_requests: 1}]}", "Unsupported field in per_host_thresholds"),
-        ("circuit_breakers: {thresholds: [{retry_budget: {budget_interval: 1s}}]}", "'budget_interval'"),
         ("lb_subset_config: {subset_selectors: [{keys: [a], fallback_policy: KEYS_SUBSET}]}", "fallback_keys_subset cannot be empty"),
         ("lb_subset_config: {subset_selectors: [{keys: [a], fallback_policy: KEYS_SUBSET, fallback_keys_subset: [b]}]}", "fallback_keys_subset must be a subset of selector keys"),
         ("lb_subset_config: {subset_selectors: [{keys: [a], fallback_policy: KEYS_SUBSET, fallback_keys_subset: [a]}]}", "fallback_keys_subset cannot be equal to keys"),

@@ -16,6 +16,8 @@ extension Groups {
                   rate_limited_retry_back_off: {reset_headers: [{name: x-seconds, format: SECONDS}, {name: x-at, format: UNIX_TIMESTAMP}], max_interval: 2s}}
                 """), router: "suppress_envoy_headers: true"),
             .init(name: "per_try", virtualHosts: route("cluster: up, timeout: 0.4s, retry_policy: {retry_on: 5xx, num_retries: 1, per_try_timeout: 0.1s}")),
+            .init(name: "budget", virtualHosts: route("cluster: budget, retry_policy: {retry_on: 5xx, retry_back_off: {base_interval: 0.01s}}"), router: "suppress_envoy_headers: true"),
+            .init(name: "budget_interval", virtualHosts: route("cluster: budget_interval, retry_policy: {retry_on: 5xx, retry_back_off: {base_interval: 0.01s}}"), router: "suppress_envoy_headers: true"),
             .init(name: "status", manager: "proxy_status_config: {literal_proxy_name: edge}\nproxy_100_continue: false"),
             .init(name: "agent", manager: "use_remote_address: true\nadd_user_agent: true"),
             .init(name: "inside", manager: "internal_address_config: {cidr_ranges: [{address_prefix: \"2001:db8::\", prefix_len: 32}, {address_prefix: \"fd00::1:0:0:0\", prefix_len: 80}, {address_prefix: 10.0.0.0, prefix_len: 8}]}", router: "suppress_envoy_headers: true"),
@@ -43,6 +45,10 @@ extension Groups {
             .init("bound", [.scripted("a")], "upstream_bind_config: {source_address: {address: 127.0.0.2, port_value: 0}}"),
             .init("unbound", [.scripted("a")], "upstream_bind_config: {source_address: {address: 203.0.113.1, port_value: 0}}"),
             .init("no_pending", [.scripted("a")], "circuit_breakers: {thresholds: [{max_pending_requests: 0}]}"),
+            .init("budget", [.scripted("a")], "circuit_breakers: {thresholds: [{retry_budget: {budget_percent: {value: 50}, min_retry_concurrency: 0}}]}"),
+            .init(
+                "budget_interval", [.scripted("a")],
+                "circuit_breakers: {thresholds: [{retry_budget: {budget_percent: {value: 50}, min_retry_concurrency: 0, budget_interval: 100s}}]}"),
             .init("no_connections", [.scripted("a")], "circuit_breakers: {thresholds: [{max_connections: 0}]}"),
         ],
         bootstrap: "node: {id: edge-1, cluster: fleet}",
@@ -99,6 +105,15 @@ extension Groups {
         get(name, more, on: listener).upstream(.steps(.readRequest, .answer(reply("200 OK", first)), .readRequest, .answer(reply("200 OK", "x-second: 1\r\n"))))
     }
 
+    /// One request that is active has half a retry; of the three that have begun there is one.
+    private static func budgeted(_ name: String, on listener: String) -> Case {
+        let one = request("GET /a")
+        return Case("clusters." + name, steps: [.send(one), .awaitResponse, .send(one), .awaitResponse, .send(one), .awaitResponse], on: listener, methods: ["GET", "GET", "GET"])
+            .upstream(UpstreamScript([
+                [.readRequest, .answer(reply("200 OK")), .readRequest, .answer(reply("200 OK")), .readRequest, .answer(reply("503 No", body: "")), .readRequest, .answer(reply("200 OK", "x-again: 1\r\n"))],
+            ]))
+    }
+
     private static let retryCases: [Case] = [
         again("retry_by_policy_header", "x-again: 1\r\n", on: "retries"), again("retry_without_header", "x-other: 1\r\n", on: "retries"),
         again("retry_by_named_header", "X-Mine: 1\r\n", on: "inside", request: "x-forwarded-for: 10.1.2.3\r\nx-envoy-retry-on: retriable-headers\r\nx-envoy-retriable-header-names: x-none, x-mine\r\n"),
@@ -107,6 +122,7 @@ extension Groups {
         again("retry_after_far_moment", "x-again: 1\r\nx-at: 9999999999\r\n", on: "retries"),
         again("retry_after_seconds", "x-again: 1\r\nx-seconds: 1\r\n", on: "retries"),
         again("retry_after_too_many_seconds", "x-again: 1\r\nx-seconds: 20\r\n", on: "retries"),
+        budgeted("retry_budget", on: "budget"), budgeted("retry_budget_of_an_interval", on: "budget_interval"),
         get("per_try_timeouts", on: "per_try").upstream(.steps(.readRequest, .delay(ms: 3000))),
     ]
 

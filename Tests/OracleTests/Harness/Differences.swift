@@ -137,9 +137,6 @@ enum Differences {
         Entry(
             test: "clusters.tcp_unbound", reason: "An address that cannot be bound to ends the attempt: Envoy connects all the same, and closes what it got",
             unchecked: [.upstream, .log, .counters]),
-        Entry(
-            test: "clusters.per_try_timeouts", reason: "The log lists response flags in one order, Envoy in that in which they were set",
-            unchecked: [.log]),
     ]
 
     // MARK: HTTP/2
@@ -187,9 +184,6 @@ enum Differences {
         Entry(
             test: "http2_upstream.lenient_to_a_bad_length", reason: "\(partsGo): the client has the 2 bytes before it",
             unchecked: [.status, .body, .log]),
-        Entry(
-            test: "http2_upstream.retry_of_a_refused_connection",
-            reason: "The log lists response flags in one order, Envoy in that in which they were set", unchecked: [.log]),
     ]
 
     // MARK: TLS

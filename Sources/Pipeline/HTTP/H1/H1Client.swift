@@ -397,7 +397,17 @@ extension Worker {
 
     /// 100, 102, 103: swallowed, but for a 100 that the client waits for. In HTTP/2 the final head may have been read when
     /// this is told: the stream's response is not looked at.
-    func interimResponse(_ stream: StreamPointer, _ status: UInt16) {
+    func interimResponse(_ attempt: StreamPointer, _ status: UInt16) {
+        var stream = unsafe attempt
+        // It is the beginning of the answer: no other attempt's counts any more.
+        if unsafe !attempt.pointee.retry.on.isEmpty {
+            if let request = unsafe streams[attempt.pointee.hedgeOf] {
+                unsafe stream = request
+                unsafe winHedge(attempt, stream)
+            } else {
+                unsafe endRetries(stream)
+            }
+        }
         // Envoy takes the first one for a response that has begun: its code is the request's.
         if unsafe !stream.pointee.sawInterim {
             unsafe stream.pointee.sawInterim = true

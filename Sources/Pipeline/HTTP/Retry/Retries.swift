@@ -21,8 +21,10 @@ extension Worker {
         unsafe stream.pointee.retry.keepsForRedirect = unsafe route.pointee.internalRedirect != nil && !stream.pointee.isUpgrade
         if let policy = unsafe policy {
             unsafe stream.pointee.retry.perTryIdleMs = unsafe policy.pointee.perTryIdleTimeoutMs
+            unsafe readHedging(stream, route, hasHeaders: hasHeaders)
             if unsafe !policy.pointee.on.isEmpty || hasHeaders { unsafe readRetryPolicy(stream, policy) }
         } else if hasHeaders {
+            unsafe readHedging(stream, route, hasHeaders: true)
             unsafe readRetryPolicy(stream, nil)
         }
         guard hasHeaders else { return }
@@ -49,6 +51,11 @@ extension Worker {
             unsafe stream.pointee.retry.headerNames = request.field(at).value
         }
         unsafe stream.pointee.retry.backoffMs = unsafe policy?.pointee.backoffBaseMs ?? 25
+        // A hedge asks for no condition, only for a policy.
+        let isAsked = request.has(.xEnvoyRetryOn) || request.has(.xEnvoyRetryGrpcOn)
+        if unsafe stream.pointee.retry.hedges, unsafe isAsked || policy.map({ unsafe !$0.pointee.on.isEmpty }) == true {
+            on.insert(.hedged)
+        }
         // A tunnel has no body that could be sent again.
         unsafe stream.pointee.retry.on = unsafe stream.pointee.isUpgrade ? [] : on
     }
@@ -88,17 +95,19 @@ extension Worker {
         return false
     }
 
-    /// No further try: what was kept for one goes.
+    /// No further try: what was kept for one goes, and so do the attempts beside the stream's own.
     func endRetries(_ stream: StreamPointer) {
         guard unsafe !stream.pointee.retry.on.isEmpty || stream.pointee.retry.isCounted else { return }
+        if unsafe stream.pointee.firstHedge != .none { unsafe endHedges(stream) }
         unsafe stream.pointee.retry.on = []
         unsafe stream.pointee.retry.isWaiting = false
+        unsafe stream.pointee.retry.wasGranted = false
         unsafe stream.pointee.retry.atMs = 0
         if unsafe !stream.pointee.retry.keepsForRedirect { unsafe stream.pointee.retry.body.removeAll(memory) }
         unsafe uncountRetry(stream)
     }
 
-    private func uncountRetry(_ stream: StreamPointer) {
+    func uncountRetry(_ stream: StreamPointer) {
         guard unsafe stream.pointee.retry.isCounted else { return }
         unsafe stream.pointee.retry.isCounted = false
         guard let cluster = unsafe cluster(stream.pointee.clusterSlot),
@@ -113,18 +122,28 @@ extension Worker {
     // MARK: What came back
 
     /// A response's head: true when the request is tried again and the response is dropped.
-    func retriesResponse(_ stream: StreamPointer, endStream: Bool) -> Bool {
+    func retriesResponse(_ stream: StreamPointer, _ facts: ResponseFacts, endStream: Bool) -> Bool {
         guard unsafe !stream.pointee.retry.on.isEmpty else { return false }
-        let wanted = unsafe isRetriable(stream)
-        if wanted { unsafe readResetInterval(stream) }
-        guard unsafe retries(stream, wanted: wanted) else {
-            unsafe endRetries(stream)
-            return false
+        if unsafe stream.pointee.hedgeOf != .none { return unsafe hedgeAnswered(stream, facts, endStream: endStream) }
+        let wanted = unsafe isRetriable(stream, stream.pointee.response)
+        let isFollowed = unsafe stream.pointee.retry.isFollowed
+        if wanted, !isFollowed { unsafe readResetInterval(stream) }
+        guard unsafe !isFollowed && retries(stream, wanted: wanted) else {
+            guard unsafe wanted && hasOtherAttempts(stream) else {
+                if unsafe stream.pointee.firstHedge != .none && stream.pointee.trace != .none {
+                    unsafe noteWinner(stream, status: stream.pointee.response.status)
+                }
+                unsafe endRetries(stream)
+                return false
+            }
+            unsafe countHostError(stream)
+            unsafe dropResponse(stream, endStream: endStream)
+            unsafe giveUpTry(stream)
+            unsafe promoteHedge(stream)
+            return true
         }
         let status = unsafe stream.pointee.response.status
-        if let host = unsafe hosts[stream.pointee.host] {
-            unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqError.rawValue)
-        }
+        unsafe countHostError(stream)
         if let cluster = unsafe cluster(stream.pointee.clusterSlot) {
             unsafe cells.count(
                 cluster.pointee.config.pointee.stats &+ ClusterStat.retryResponseCodes.rawValue, responseCode: status)
@@ -137,6 +156,22 @@ extension Worker {
     /// The try ended without a response: true when another one follows. `started`: bytes of the request were sent.
     func retriesReset(_ stream: StreamPointer, _ failure: UpstreamFailure, started: Bool) -> Bool {
         guard unsafe !stream.pointee.retry.on.isEmpty else { return false }
+        if unsafe !stream.pointee.retry.isFollowed && retries(stream, wanted: resetIsRetriable(stream, failure, started: started)) {
+            unsafe countHostError(stream)
+            unsafe giveUpTry(stream)
+            return true
+        }
+        guard unsafe hasOtherAttempts(stream) else {
+            unsafe endRetries(stream)
+            return false
+        }
+        unsafe countFailure(stream, failure)
+        unsafe giveUpTry(stream)
+        unsafe promoteHedge(stream)
+        return true
+    }
+
+    private func resetIsRetriable(_ stream: StreamPointer, _ failure: UpstreamFailure, started: Bool) -> Bool {
         let on = unsafe stream.pointee.retry.on
         var wanted = !on.isDisjoint(with: [.fiveXX, .gatewayError, .reset]) || (!started && on.contains(.resetBeforeRequest))
         switch failure {
@@ -145,32 +180,29 @@ extension Worker {
         case .overflow, .memory: wanted = false
         case .terminated, .remoteReset, .protocolError, .timedOut: break
         }
-        guard unsafe retries(stream, wanted: wanted) else {
-            unsafe endRetries(stream)
-            return false
-        }
-        if let host = unsafe hosts[stream.pointee.host] {
-            unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqError.rawValue)
-        }
-        unsafe giveUpTry(stream)
-        return true
+        return wanted
     }
 
     private func giveUpTry(_ stream: StreamPointer) {
         unsafe stream.pointee.perTryTimeoutAtMs = 0
         unsafe stream.pointee.retry.perTryIdleAtMs = 0
+        unsafe stream.pointee.retry.isFollowed = false
         if unsafe stream.pointee.trace != .none { unsafe endAttempt(stream) }
         unsafe releaseUpstream(stream)
         unsafe stream.pointee.response.reset()
         unsafe stream.pointee.responseTrailers?.destroy()
         unsafe stream.pointee.responseTrailers = nil
         unsafe stream.pointee.waitingBody.removeAll(memory)
+        // An answer that was here in full had stopped the clock.
+        let timeout = unsafe stream.pointee.timeoutMs
+        if timeout != 0, unsafe stream.pointee.timeoutAtMs == 0 && stream.pointee.requestEndForwarded {
+            unsafe stream.pointee.timeoutAtMs = unsafe max(1, stream.pointee.requestEndNs / 1_000_000 &+ timeout)
+        }
         unsafe armStreamTimer(stream)
     }
 
-    private func isRetriable(_ stream: StreamPointer) -> Bool {
+    func isRetriable(_ stream: StreamPointer, _ head: MessageHead) -> Bool {
         let on = unsafe stream.pointee.retry.on
-        let head = unsafe stream.pointee.response
         // An Envoy behind us has limited the rate: its own condition, and no other, decides.
         if head.has(.xEnvoyRatelimited) { return on.contains(.envoyRatelimited) }
         let status = head.status
@@ -178,7 +210,7 @@ extension Worker {
         if on.contains(.gatewayError), status >= 502, status <= 504 { return true }
         if on.contains(.retriable4xx), status == 409 { return true }
         if on.contains(.retriableStatusCodes), unsafe isListed(status, stream) { return true }
-        if on.contains(.retriableHeaders), unsafe hasListedHeader(stream) { return true }
+        if on.contains(.retriableHeaders), unsafe hasListedHeader(stream, head) { return true }
         guard !on.isDisjoint(with: .anyGRPC), let code = head.value(of: .grpcStatus)?.decimal else { return false }
         return switch code {
         case 1: on.contains(.grpcCancelled)
@@ -202,8 +234,7 @@ extension Worker {
         return false
     }
 
-    private func hasListedHeader(_ stream: StreamPointer) -> Bool {
-        let head = unsafe stream.pointee.response
+    private func hasListedHeader(_ stream: StreamPointer, _ head: MessageHead) -> Bool {
         if let matchers = unsafe stream.pointee.route?.pointee.retry?.pointee.headers, matchers.anyHolds(head) { return true }
         var list = unsafe TokenList(stream.pointee.request.text(stream.pointee.retry.headerNames))
         while let name = list.next() {
@@ -233,11 +264,11 @@ extension Worker {
     // MARK: Again
 
     /// Counts, and arms the pause. False: what came back is final.
-    private func retries(_ stream: StreamPointer, wanted: Bool) -> Bool {
+    func retries(_ stream: StreamPointer, wanted: Bool) -> Bool {
         guard let cluster = unsafe cluster(stream.pointee.clusterSlot) else { return false }
         let config = unsafe cluster.pointee.config
         let stats = unsafe config.pointee.stats
-        if unsafe stream.pointee.retry.isCounted, !wanted {
+        if unsafe stream.pointee.retry.wasGranted, !wanted {
             count(stats, .upstreamRqRetrySuccess)
             unsafe countRoute(stream, .upstreamRqRetrySuccess)
         }
@@ -257,35 +288,39 @@ extension Worker {
             return false
         }
         unsafe stream.pointee.retry.isCounted = true
+        unsafe stream.pointee.retry.wasGranted = true
         unsafe stream.pointee.retryClusterPart = unsafe config.pointee.part
-        count(stats, .upstreamRqRetry)
-        unsafe countRoute(stream, .upstreamRqRetry)
         unsafe stream.pointee.retry.isWaiting = true
-        unsafe stream.pointee.retry.atMs = unsafe nowMs &+ max(1, pause(stream, stats))
+        unsafe stream.pointee.retry.atMs = unsafe nowMs &+ max(1, pause(stream))
         return true
     }
 
-    /// `max_retries`, or the budget: a share of what is active and waits, and no less than its floor.
+    /// `max_retries`, or the budget: a share of what is active and waits, or of what has begun within its interval, and no
+    /// less than its floor.
     private func takeRetry(_ config: UnsafePointer<ClusterConfig>, _ priority: Priority) -> Bool {
         guard let breakers = unsafe config.pointee.breakers else { return true }
         let limits = unsafe priority == .normal ? config.pointee.defaultLimits : config.pointee.highLimits
         guard let budget = limits.retryBudget else { return breakers.take(.retries, priority, thread: index) }
-        let active = Int64(limits.requests) &- breakers.left(.requests, priority)
-        let pending = Int64(limits.pendingRequests) &- breakers.left(.pendingRequests, priority)
-        let allowed = max(Int64(budget.percent / 100 * Double(max(0, active &+ pending))), Int64(budget.concurrencyMin))
+        let requests: Int64
+        if let begun = unsafe config.pointee.retryWindow?.count(priority, nowMs: nowMs) {
+            requests = begun
+        } else {
+            let active = Int64(limits.requests) &- breakers.left(.requests, priority)
+            requests = active &+ Int64(limits.pendingRequests) &- breakers.left(.pendingRequests, priority)
+        }
+        let allowed = max(Int64(budget.percent / 100 * Double(max(0, requests))), Int64(budget.concurrencyMin))
         guard Int64(limits.retries) &- breakers.left(.retries, priority) < allowed else { return false }
         breakers.takeBeyond(.retries, priority)
         return true
     }
 
-    private func pause(_ stream: StreamPointer, _ stats: UInt32) -> UInt64 {
+    private func pause(_ stream: StreamPointer) -> UInt64 {
         let asked = unsafe stream.pointee.retry.resetIntervalMs
+        unsafe stream.pointee.retry.waitsAsTold = asked != 0
         if asked != 0 {
             unsafe stream.pointee.retry.resetIntervalMs = 0
-            count(stats, .upstreamRqRetryBackoffRatelimited)
             return asked &+ random.below(max(1, asked >> 1))
         }
-        count(stats, .upstreamRqRetryBackoffExponential)
         let bound = unsafe stream.pointee.retry.backoffMs
         let most = unsafe stream.pointee.route?.pointee.retry?.pointee.backoffMaxMs ?? 250
         unsafe stream.pointee.retry.backoffMs = bound < most / 2 ? bound &* 2 : most
@@ -296,11 +331,21 @@ extension Worker {
     func retry(_ stream: StreamPointer) {
         guard unsafe stream.pointee.retry.isWaiting else { return }
         unsafe stream.pointee.retry.isWaiting = false
+        if unsafe stream.pointee.isCountedUpstream, unsafe !park(stream) {
+            // No memory for another: this one goes on alone.
+            unsafe stream.pointee.retry.isFollowed = false
+            return unsafe uncountRetry(stream)
+        }
         guard let cluster = unsafe cluster(stream.pointee.clusterSlot) else {
             return unsafe reply(
                 stream, status: 503, body: Bytes("no healthy upstream" as StaticString),
                 details: Bytes("no_healthy_upstream" as StaticString), flags: .noHealthyUpstream)
         }
+        // A try that the end of the request's time leaves no room for is in no statistic (Envoy).
+        let stats = unsafe cluster.pointee.config.pointee.stats
+        count(stats, .upstreamRqRetry)
+        unsafe countRoute(stream, .upstreamRqRetry)
+        unsafe count(stats, stream.pointee.retry.waitsAsTold ? .upstreamRqRetryBackoffRatelimited : .upstreamRqRetryBackoffExponential)
         unsafe stream.pointee.requestHeadSent = false
         unsafe stream.pointee.upstreamBodySent = 0
         unsafe stream.pointee.wasMoved = false

@@ -35,6 +35,8 @@ package struct RetryConfig: BitwiseCopyable {
         package static let grpcInternal = On(rawValue: 4096)
         package static let grpcResourceExhausted = On(rawValue: 8192)
         package static let grpcUnavailable = On(rawValue: 16384)
+        /// No condition: a hedged request keeps what another attempt needs, whatever it is retried on.
+        package static let hedged = On(rawValue: 32768)
         package static let anyGRPC: On = [
             .grpcCancelled, .grpcDeadlineExceeded, .grpcInternal, .grpcResourceExhausted, .grpcUnavailable,
         ]

@@ -19,13 +19,21 @@ package struct RetryState {
     /// What comes of the body is kept.
     package var keepsBody: Bool { !on.isEmpty || keepsForRedirect }
     package var left: UInt64 = 0
+    /// A try that lasts too long goes on beside the next one (`hedge_on_per_try_timeout`).
+    package var hedges = false
+    /// Another attempt was begun, or is due, because this one lasted too long: it is not tried again itself.
+    package var isFollowed = false
     /// Counted among the cluster's active retries.
     package var isCounted = false
+    /// A further try was granted at some time.
+    package var wasGranted = false
     /// Between two tries.
     package var isWaiting = false
     package var atMs: UInt64 = 0
     /// Bound of the next pause.
     package var backoffMs: UInt64 = 0
+    /// The pause under way is one that the upstream asked for.
+    package var waitsAsTold = false
     /// The upstream said when to come again.
     package var resetIntervalMs: UInt64 = 0
     package var perTryIdleMs: UInt64 = 0
