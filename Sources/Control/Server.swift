@@ -47,6 +47,8 @@ package final class Server {
     private static let tickMs: UInt64 = 50
     /// How long the end of the process waits for access logs that nobody reads.
     private static let logFlushLimitMs = 2000
+    /// How long it waits for collectors of spans and log lines.
+    private static let exportFlushLimitMs: UInt64 = 2000
     /// How long it waits for a sink of statistics.
     private static let sinkFlushLimitMs = 500
 
@@ -64,6 +66,7 @@ package final class Server {
     /// There from `start` on.
     package private(set) var statisticsFlush: StatisticsFlush?
     private var drainDeadlineMs: UInt64 = 0
+    private var exportsDeadlineMs: UInt64 = 0
     package private(set) var isDraining = false
     private var socketsAreClosed = false
     package private(set) var failsHealthChecks = false
@@ -399,10 +402,17 @@ package final class Server {
         }
         // Connections of listeners that are gone, too.
         let open = socketsAreClosed ? publisher.connections : activeConnections
-        if open == 0 && socketsAreClosed || main.nowMs >= drainDeadlineMs {
+        if open == 0 && socketsAreClosed && exportsAreFlushed || main.nowMs >= drainDeadlineMs {
             if open > 0 { log.write(.warning, "main", "grace period over: closing \(open) connections") }
             main.stop()
         }
+    }
+
+    /// The last connection's lines and spans have left, or nobody takes them.
+    private var exportsAreFlushed: Bool {
+        if publisher.pendingExports == 0 { return true }
+        if exportsDeadlineMs == 0 { exportsDeadlineMs = main.nowMs + Server.exportFlushLimitMs }
+        return main.nowMs >= exportsDeadlineMs
     }
 
     private func hostsChanged(_ cluster: String, _ before: [SocketAddress], _ now: [SocketAddress]) {

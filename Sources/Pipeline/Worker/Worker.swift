@@ -73,6 +73,7 @@ public final class Worker {
     var clients = Slab<H1Client>(capacity: 1 << 20)
     var h2 = H2Worker()
     var tracing = TracingWorker()
+    var exports = ExportWorker()
     /// Instances of filter chains, by the chain's number.
     var chains: [WorkerFilterChain?] = []
     /// Streams whose filter makes the next piece of its response in the next turn.
@@ -207,7 +208,7 @@ public final class Worker {
         case .handover: handedOver(completion)
         case .handoverFailed: handoverFailed(completion)
         case .connect: connected(completion)
-        case .message, .none, .close, .cancel, .timer, .streamTimer, .acceptTimer, .codecTimer, .handshakeTimer, .hostTimer, .traceTimer: break
+        case .message, .none, .close, .cancel, .timer, .streamTimer, .acceptTimer, .codecTimer, .handshakeTimer, .hostTimer, .exportTimer: break
         case .poll, .read, .other: completedOther(completion)
         }
     }
@@ -225,7 +226,7 @@ public final class Worker {
         case .acceptTimer: acceptTimerFired()
         case .handshakeTimer: handshakeTimedOut(Handle(raw: token))
         case .hostTimer: sweepOriginalHosts()
-        case .traceTimer: traceTimerFired(Handle(raw: token))
+        case .exportTimer: exportTimerFired(Handle(raw: token))
         case .codecTimer: codecTimedOut(Handle(raw: token))
         case .other: onTimer?(token)
         default: break
