@@ -74,17 +74,19 @@ extension RemoteLogCompiler {
     /// What the bootstrap says of us, what detectors find, then what the logger says.
     private func resource(_ message: OpenTelemetryAccessLog, _ place: Place) -> [UInt8] {
         let node = compilation.bootstrap.node
-        var builtin: [(key: String, value: String)] = []
+        var attributes = ResourceAttributes()
         if !message.disableBuiltinLabels {
             let name = message.logName.isEmpty ? message.commonConfig.logName : message.logName
-            builtin = [
+            attributes = ResourceAttributes([
                 ("log_name", name), ("zone_name", node.locality.zone), ("cluster_name", node.cluster), ("node_name", node.id),
-            ]
+            ])
         }
-        let detected = ResourceCompiler(compilation: compilation).detected(message.resourceDetectors, place)
+        for (key, value) in ResourceCompiler(compilation: compilation).detected(message.resourceDetectors, place) {
+            attributes.set(key, value)
+        }
         let own = message.resourceAttributes.values.compactMap { try? $0.serializedBytes() as [UInt8] }
         return OTLPResource.wrapped { inner in
-            for (key, value) in builtin + detected {
+            for (key, value) in attributes.list {
                 Array(key.utf8).withBytes { key in
                     Array(value.utf8).withBytes { value in OTLP.put(attribute: key, value, number: 1, &inner) }
                 }

@@ -107,11 +107,11 @@ extension FormatWriter {
         out.put(3, utf8: sni)
         if let description {
             let local = out.open(4)
-            names(description, uri: Int(martlet_fact_local_uri), dns: Int(martlet_fact_local_dns), &out)
+            names(description[Int(martlet_fact_local_uri)], &out)
             out.put(2, utf8: description[Int(martlet_fact_local_subject)])
             out.close(local)
             let peer = out.open(5)
-            names(description, uri: Int(martlet_fact_peer_uri), dns: Int(martlet_fact_peer_dns), &out)
+            names(description[Int(martlet_fact_peer_uri)], &out)
             out.put(2, utf8: description[Int(martlet_fact_peer_subject)])
             out.put(3, utf8: description[Int(martlet_fact_peer_issuer)])
             out.close(peer)
@@ -121,17 +121,15 @@ extension FormatWriter {
         out.close(tls)
     }
 
-    /// Alternative names; several stand in one text, parted by commas.
-    private func names(_ description: TLSDescription, uri: Int, dns: Int, _ out: inout TextBuffer) {
-        for (fact, number) in [(uri, 1), (dns, 2)] {
-            var rest = description[fact]
-            while !rest.isEmpty {
-                let end = rest.firstIndex(of: UInt8(ascii: ",")) ?? rest.count
-                let entry = out.open(1)
-                out.put(number, utf8: rest.prefix(end))
-                out.close(entry)
-                rest = rest.from(min(end &+ 1, rest.count))
-            }
+    /// Alternative names that are URIs (Envoy tells no others); several stand in one text, parted by commas.
+    private func names(_ uris: Bytes, _ out: inout TextBuffer) {
+        var rest = uris
+        while !rest.isEmpty {
+            let end = rest.firstIndex(of: UInt8(ascii: ",")) ?? rest.count
+            let entry = out.open(1)
+            out.put(1, utf8: rest.prefix(end))
+            out.close(entry)
+            rest = rest.from(min(end &+ 1, rest.count))
         }
     }
 

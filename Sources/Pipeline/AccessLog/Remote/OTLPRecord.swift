@@ -16,6 +16,7 @@ extension FormatWriter {
         let attributes = unsafe log.pointee.attributes
         var at = 0
         while at < attributes.count { attribute(attributes, &at, 6, source, &out) }
+        unsafe states(log, source, &out)
         unsafe tags(log, source, &out)
         guard let trace = unsafe source.trace else { return }
         out.put(lengthOf: 9, 16)
@@ -62,6 +63,15 @@ extension FormatWriter {
             at &+= 1
             out.close(container)
         case .end: break
+        }
+    }
+
+    /// Filter state as JSON.
+    private mutating func states(_ log: UnsafePointer<RemoteLogConfig>, _ source: FormatSource, _ out: inout TextBuffer) {
+        let states = unsafe log.pointee.states
+        for i in 0..<states.count {
+            guard case .json(let json) = grpcCounts(source, asText: false) else { continue }
+            OTLP.put(attribute: states[i].name, json, number: 6, &out)
         }
     }
 
