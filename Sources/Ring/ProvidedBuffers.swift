@@ -100,6 +100,21 @@ public struct ProvidedBuffers {
         return (position, count)
     }
 
+    // HOT: per completion.
+    /// The buffers of one completion in their order, each with the bytes in it. `body` has one hold of each to give back.
+    @inline(__always)
+    @inlinable public func forEach(from position: UInt16, count: Int, bytes: Int, _ body: (UInt16, Bytes) -> Void) {
+        var left = bytes
+        var i = 0
+        while i < count {
+            let id = identifier(at: position &+ UInt16(truncatingIfNeeded: i))
+            let n = min(left, size)
+            left &-= n
+            unsafe body(id, Bytes(UnsafeRawPointer(base(id)), n))
+            i &+= 1
+        }
+    }
+
     // HOT: per frame.
     @inline(__always)
     @inlinable public func retain(_ id: UInt16) { unsafe holds[Int(id)] &+= 1 }
@@ -114,6 +129,11 @@ public struct ProvidedBuffers {
             unsafe state.pointee.held &-= 1
             put(id)
         }
+    }
+
+    /// The buffers of one completion whose bytes nobody wants.
+    @inlinable public func release(from position: UInt16, count: Int) {
+        forEach(from: position, count: count, bytes: 0) { id, _ in release(id) }
     }
 
     @inline(__always)

@@ -44,7 +44,10 @@ import Transport
             unsafe mailbox.publish(arena.store(plan))
         }
 
-        deinit { Glibc.close(socket) }
+        deinit {
+            worker.destroy()
+            Glibc.close(socket)
+        }
 
         func count(_ leaf: ListenerStat) -> UInt64 { stats.counter(scope[leaf]) }
 

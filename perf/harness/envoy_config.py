@@ -11,6 +11,7 @@ _HCM = "type.googleapis.com/envoy.extensions.filters.network.http_connection_man
 _ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
 _TCP = "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
 _FILE_LOG = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
+_OTEL = "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig"
 _TLS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
 _HTTP = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _LIMIT = 1000000000
@@ -102,6 +103,13 @@ def _http_filter(spec):
     if spec.log or spec.edge:
         log = {"@type": _FILE_LOG, "path": spec.log_path, "log_format": {"json_format": LOG_FIELDS}}
         manager["access_log"] = [{"name": "envoy.access_loggers.file", "typed_config": log}]
+    if spec.tracing:
+        service = {"http_uri": {"uri": f"http://127.0.0.1:{spec.upstream}/upload", "cluster": "collector", "timeout": "1s"}}
+        manager["tracing"] = {
+            "random_sampling": {"value": 1},
+            "provider": {"name": "envoy.tracers.opentelemetry",
+                         "typed_config": {"@type": _OTEL, "service_name": "perf", "http_service": service}},
+        }
     if spec.lean:
         manager["generate_request_id"] = False
         router["dynamic_stats"] = False
@@ -127,6 +135,8 @@ def bootstrap(spec, port, admin_port):
     clusters = [_cluster("backend", spec.upstream, spec.http2_upstream)]
     if spec.routes:
         clusters.append(_cluster("decoy", 9))
+    if spec.tracing:
+        clusters.append(_cluster("collector", spec.upstream))
     clusters += [_cluster(f"spare-{i}", 9) for i in range(spec.clusters - 1)]
     network_filter = _tcp_filter() if spec.kind == "tcp" else _http_filter(spec)
     return to_yaml({

@@ -72,7 +72,7 @@ def _workers(cases):
     return ratio(find(cases, "martlet", "2 workers"), find(cases, "martlet", "1 worker"), "cpu_us")
 
 
-def _access_log(cases):
+def _on_to_off(cases):
     return ratio(find(cases, "martlet", "on"), find(cases, "martlet", "off"), "cpu_us")
 
 
@@ -90,7 +90,9 @@ GATES = [
     Gate("keepalive", "× Envoy", to_peer("envoy"), 0.30, 0.27),
     Gate("keepalive", "× floor", to_peer("floor"), 1.18, 1.12),
     Gate("headers", "× best peer", to_best(), 0.85, 0.75),
-    Gate("access_log", "on × off", _access_log, 1.08, 1.05),
+    Gate("access_log", "on × off", _on_to_off, 1.08, 1.05),
+    Gate("tracing", "on × off", _on_to_off, 1.02, 1.01),
+    Gate("profiled", "on × off", _on_to_off, 1.02, 1.01),
     Gate("newconn", "× best peer", to_best(), 0.90, 0.80),
     Gate("body100k", "× best peer", to_best(), 1.00, 0.85),
     Gate("upload100k", "× best peer", to_best(), 1.00, 0.85),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import tempfile
 import time
@@ -124,6 +125,8 @@ def run(bench, peer, spec, arguments, unit_bytes=0, load_cpus=None, seconds=None
     """One sample. `unit_bytes`: CPU per that many bytes instead of per request."""
     instance = bench.start(peer, spec)
     with instance.process as process:
+        if spec.profiled and http_get(instance.admin_port, "/cpuprofiler?enable=y", method="POST")[0] != 200:
+            raise Failure(f"{process.name} does not profile")
         phase = ["--seconds", seconds or bench.options.seconds, "--warmup", bench.options.warmup]
         if spec.tls:
             arguments = arguments + ["--tls"]
@@ -141,6 +144,7 @@ def run(bench, peer, spec, arguments, unit_bytes=0, load_cpus=None, seconds=None
         if process.pids() != pids:
             raise Failure(f"{process.name} replaced a process during the run: its CPU time is lost")
         process.check()
+        spans = _spans_sent(instance.admin_port) if spec.tracing else 0
     units = result["bytes"] / unit_bytes if unit_bytes else result["requests"]
     if not units:
         raise Failure(f"no request succeeded: {result['errors']}, first status {result['first_bad_status']}")
@@ -161,7 +165,15 @@ def run(bench, peer, spec, arguments, unit_bytes=0, load_cpus=None, seconds=None
     }
     if (spec.log or spec.edge) and peer.name != "floor":
         sample["errors"].update(_check_log(spec.log_path, result["requests"]))
+    if spec.tracing and spans < result["requests"] // 200:
+        sample["errors"]["spans_missing"] = result["requests"] // 200 - spans
     return sample
+
+
+def _spans_sent(admin_port):
+    """Spans that the tracer says it has sent."""
+    _, body = http_get(admin_port, "/stats?filter=spans_sent")
+    return sum(int(count) for count in re.findall(rb"spans_sent: (\d+)", body))
 
 
 def _check_log(path, requests):

@@ -23,6 +23,8 @@ class Spec:
     upstream: int = 0           # port of the backend
     log: bool = False           # JSON access log of 12 fields
     edge: bool = False          # the same, and one header set each way
+    tracing: bool = False       # OpenTelemetry, a span for one request of a hundred, sent to the backend
+    profiled: bool = False      # the CPU profile runs, at its default of 100 samples a second
     routes: int = 0             # entries of the route table; 0: one that matches all
     routes_tested: tuple = ()   # those that lead to the backend
     clusters: int = 1

@@ -170,11 +170,11 @@ def machine_busy_us():
     return (sum(fields[:8]) - idle) * 1e6 / _TICKS
 
 
-def http_get(port, path, timeout=1.0):
-    """Status and body of one GET on a connection of its own; None, b"": no connection or no answer."""
+def http_get(port, path, timeout=1.0, method="GET"):
+    """Status and body of one request on a connection of its own; None, b"": no connection or no answer."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout) as s:
-            s.sendall(f"GET {path} HTTP/1.1\r\nHost: perf.test\r\nConnection: close\r\n\r\n".encode())
+            s.sendall(f"{method} {path} HTTP/1.1\r\nHost: perf.test\r\nConnection: close\r\n\r\n".encode())
             data = b""
             while True:
                 piece = s.recv(65536)

@@ -100,6 +100,14 @@ def _access_log(bench, peer, variant):
     return run(bench, peer, Spec(upstream=bench.http_port, log=variant == "on"), ["--conns", 64])
 
 
+def _tracing(bench, peer, variant):
+    return run(bench, peer, Spec(upstream=bench.http_port, tracing=variant == "on"), ["--conns", 64])
+
+
+def _profiled(bench, peer, variant):
+    return run(bench, peer, Spec(upstream=bench.http_port, profiled=variant == "on"), ["--conns", 64])
+
+
 def _tcp_small(bench, peer, variant):
     return run(bench, peer, Spec(kind="tcp", upstream=bench.echo_port), ["--conns", 64, "--mode", "echo"])
 
@@ -322,6 +330,10 @@ SCENARIOS = [
     Scenario("headers", "16 request and 12 response headers (800 B each), JSON access log, a header set each way",
              "request", ALL, _headers),
     Scenario("access_log", "Keep-alive without and with a JSON access log of 12 fields", "request", PROXIES, _access_log,
+             ("off", "on")),
+    Scenario("tracing", "Keep-alive without and with OpenTelemetry spans of 1 % of the requests", "request", ENVOY_LIKE, _tracing,
+             ("off", "on")),
+    Scenario("profiled", "Keep-alive without and with a CPU profile of 100 samples a second", "request", ("martlet",), _profiled,
              ("off", "on")),
     Scenario("newconn", "A connection per request, keep-alive upstream", "request", ALL, _http(["--conns", 64, "--close"])),
     Scenario("body100k", "100 KiB responses", "request", ALL,

@@ -229,12 +229,8 @@ extension Worker {
     func tcpEarly(
         _ connection: UnsafeMutablePointer<Connection>, _ position: UInt16, _ bufferCount: Int, _ bytes: Int
     ) {
-        var left = bytes
-        for i in 0..<bufferCount {
-            let id = memory.buffers.identifier(at: position &+ UInt16(truncatingIfNeeded: i))
-            let n = min(left, memory.buffers.size)
-            left &-= n
-            unsafe keepEarly(connection, Bytes(UnsafeRawPointer(memory.buffers.base(id)), n))
+        memory.buffers.forEach(from: position, count: bufferCount, bytes: bytes) { id, bytes in
+            unsafe keepEarly(connection, bytes)
             memory.buffers.release(id)
         }
         unsafe tcpKept(connection, bytes)

@@ -22,13 +22,9 @@ extension Worker {
         _ connection: UnsafeMutablePointer<Connection>, _ tls: UnsafeMutablePointer<TLSConnection>, _ position: UInt16,
         _ count: Int, _ bytes: Int
     ) {
-        var left = bytes
         var isWhole = true
-        for i in 0..<count {
-            let id = memory.buffers.identifier(at: position &+ UInt16(truncatingIfNeeded: i))
-            let n = min(left, memory.buffers.size)
-            left &-= n
-            isWhole = unsafe tls.pointee.waiting.append(copying: Bytes(UnsafeRawPointer(memory.buffers.base(id)), n), memory) && isWhole
+        memory.buffers.forEach(from: position, count: count, bytes: bytes) { id, bytes in
+            isWhole = unsafe tls.pointee.waiting.append(copying: bytes, memory) && isWhole
             memory.buffers.release(id)
         }
         guard isWhole else {

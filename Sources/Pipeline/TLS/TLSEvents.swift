@@ -101,18 +101,12 @@ extension Worker {
         // Counted again as plaintext.
         unsafe connection.pointee.bytesReceived &-= UInt64(truncatingIfNeeded: bytes)
         if unsafe mustWait(tls) { return unsafe keep(connection, tls, position, count, bytes) }
-        var left = bytes
-        var i = 0
-        while i < count {
-            let id = memory.buffers.identifier(at: position &+ UInt16(truncatingIfNeeded: i))
-            let n = min(left, memory.buffers.size)
-            left &-= n
+        memory.buffers.forEach(from: position, count: count, bytes: bytes) { id, bytes in
             if unsafe isOpen(handle, connection), unsafe !tls.pointee.hasFailed {
-                unsafe connections.feed(tls, Bytes(UnsafeRawPointer(memory.buffers.base(id)), n))
+                unsafe connections.feed(tls, bytes)
                 unsafe tlsAdvance(handle, connection, tls)
             }
             memory.buffers.release(id)
-            i &+= 1
         }
         // One that was armed for its first bytes only goes on: they were a handshake's. Who got plaintext asks by itself.
         if unsafe isOpen(handle, connection), unsafe connection.pointee.bytesReceived == before, unsafe !connection.pointee.isPaused {

@@ -16,7 +16,7 @@ extension Worker {
             case .tcpDownstream, .tcpUpstream: unsafe relay(connection, position, count, bytes)
             case .echo: unsafe echo(connection, position, count, bytes)
             case .inspecting: unsafe inspect(connection, position, count, bytes)
-            case .directResponse, .closing, .none: dropBuffers(position, count)
+            case .directResponse, .closing, .none: memory.buffers.release(from: position, count: count)
             }
         case .ended(let connection):
             unsafe connection.pointee.activeMs = nowMs
@@ -144,15 +144,9 @@ extension Worker {
         _ connection: UnsafeMutablePointer<Connection>, _ position: UInt16, _ count: Int, _ bytes: Int
     ) {
         let handle = unsafe connection.pointee.handle
-        var left = bytes
-        var i = 0
-        while i < count {
-            let id = memory.buffers.identifier(at: position &+ UInt16(truncatingIfNeeded: i))
-            let n = min(left, memory.buffers.size)
-            left &-= n
+        memory.buffers.forEach(from: position, count: count, bytes: bytes) { id, bytes in
             // An earlier buffer may have closed the connection.
             if unsafe connections.slab[handle] != nil, unsafe !connection.pointee.isClosing {
-                let bytes = unsafe Bytes(UnsafeRawPointer(memory.buffers.base(id)), n)
                 switch unsafe connection.pointee.role {
                 case .http1Downstream: unsafe http1DownstreamReceived(connection, bytes, buffer: id)
                 case .http1Upstream: unsafe http1UpstreamReceived(connection, bytes, buffer: id)
@@ -163,13 +157,6 @@ extension Worker {
                 }
             }
             memory.buffers.release(id)
-            i &+= 1
-        }
-    }
-
-    private func dropBuffers(_ position: UInt16, _ count: Int) {
-        for i in 0..<count {
-            memory.buffers.release(memory.buffers.identifier(at: position &+ UInt16(truncatingIfNeeded: i)))
         }
     }
 
@@ -214,16 +201,8 @@ extension Worker {
     // HOT: per frame.
     /// Queues the buffers of one completion on `target`, which takes over the holds.
     func forward(_ position: UInt16, _ count: Int, _ bytes: Int, to target: UnsafeMutablePointer<Connection>) {
-        var left = bytes
-        var i = 0
-        while i < count {
-            let id = memory.buffers.identifier(at: position &+ UInt16(truncatingIfNeeded: i))
-            let n = min(left, memory.buffers.size)
-            left &-= n
-            if unsafe !connections.send(target, buffer: id, Bytes(UnsafeRawPointer(memory.buffers.base(id)), n)) {
-                unsafe close(target)
-            }
-            i &+= 1
+        memory.buffers.forEach(from: position, count: count, bytes: bytes) { id, bytes in
+            if unsafe !connections.send(target, buffer: id, bytes) { unsafe close(target) }
         }
     }
 }

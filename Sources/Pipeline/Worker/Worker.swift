@@ -142,6 +142,39 @@ public final class Worker {
 
     package func stop() { isStopped = true }
 
+    /// Gives everything back, connections and streams that are still open aside: tests make workers by the thousand. A
+    /// process ends without it.
+    package func destroy() {
+        ring.destroy()
+        chains = []
+        connections.destroy()
+        memory.buffers.destroy()
+        timers.destroy()
+        pins.destroy()
+        acceptors.destroy()
+        unsafe clusters.destroy()
+        clusterParts.destroy()
+        hosts.destroy()
+        tcpSessions.destroy()
+        streams.destroy()
+        servers.destroy()
+        clients.destroy()
+        h2.destroy()
+        producing.destroy()
+        finishedCalls.destroy()
+        inspections.destroy()
+        waitingHandshakes.destroy()
+        formats.destroy()
+        certificateText.destroy()
+        unsafe helloScratch?.deallocate()
+        unsafe plaintext.deallocate()
+        unsafe connectAddresses.deallocate()
+        unsafe acceptTimer.deallocate()
+        unsafe hostTimer.deallocate()
+        unsafe completions.deallocate()
+        memory.blocks.destroy()
+    }
+
     // HOT: per turn.
     package func turn() {
         prepareTurn()

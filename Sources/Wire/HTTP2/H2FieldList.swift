@@ -17,6 +17,11 @@ package struct H2FieldList {
         unsafe digits = .allocate(capacity: 32)
     }
 
+    package func destroy() {
+        unsafe base.deallocate()
+        unsafe digits.deallocate()
+    }
+
     // HOT: per message.
     /// `status`: a tunnel is accepted with 200 where HTTP/1 says 101. `length`: what `content-length` says; nil: nothing.
     package mutating func response(_ head: MessageHead, status: UInt16, length: UInt64?, isTunnel: Bool) {

@@ -122,7 +122,11 @@ struct CPUProfilerTests {
     func aFullRingCountsWhatIsLost() throws {
         let profiler = CPUProfiler()
         try profiler.start(frequency: 1000)
-        onThread("deep") { _ = descend(150, 4_000) }
+        onThread("deep") {
+            // How often the kernel looks at a thread's timer depends on how it shares out the processors.
+            let number = unsafe martlet_thread_enter("deep")
+            for _ in 0..<150 where martlet_profile_lost(number) == 0 { _ = descend(150, 200) }
+        }
         let profile = try #require(profiler.stop())
         #expect(profile.stacks.allSatisfy { $0.frames.count <= Int(martlet_frames_max) })
         #expect(profile.stacks.contains { $0.frames.count == Int(martlet_frames_max) })

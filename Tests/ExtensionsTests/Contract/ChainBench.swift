@@ -82,6 +82,11 @@ final class ChainBench {
         blockBytesBefore = worker.memory.blocks.allocatedBytes
     }
 
+    deinit {
+        worker.destroy()
+        mailbox.destroy()
+    }
+
     var stream: StreamPointer? { unsafe worker.streams[handle] }
     /// Bytes of blocks that streams hold.
     var heldBytes: Int { worker.memory.blocks.allocatedBytes - blockBytesBefore }

@@ -87,6 +87,7 @@ import Wire
 
         deinit {
             upstream.stop()
+            worker.destroy()
             unsafe wake.deallocate()
         }
 

@@ -84,6 +84,7 @@ final class ProxyBench {
     }
 
     deinit {
+        worker.destroy()
         Glibc.close(socket)
         unsafe wake.deallocate()
     }

@@ -2,7 +2,8 @@
 // - the same events whole and in pieces (a piece has memory of its own, so that over-reads are seen),
 // - every accepted head, encoded anew, decodes to the same head; stripped, it has no connection field and encodes again,
 // - a body's part, sent on as a chunk, comes back; with little memory there are failures and nothing else,
-// - normalising its path leaves a path; what a head stores of its own text is that text.
+// - normalising its path leaves a path; what a head stores of its own text is that text,
+// - which HTTP it is, once told, stays so with more bytes.
 
 import Primitives
 import Wire
@@ -18,6 +19,13 @@ enum H1Invariants {
         if whole != cut { fatalError("cuts change the events: \(whole.text) | \(cut.text)") }
         // Room for one growth of a head and no second one.
         _ = Trace.run(bytes, setup, cuts: nil, memory: 2048)
+        sniff(bytes, cut: Int(input[1]))
+    }
+
+    private static func sniff(_ bytes: Bytes, cut: Int) {
+        let whole = HTTPSniffer.read(bytes)
+        let early = HTTPSniffer.read(bytes.prefix(min(cut, bytes.count)))
+        if early != .needMore && early != whole { fatalError("more bytes make \(early) \(whole)") }
     }
 }
 

@@ -30,6 +30,16 @@ struct H2Worker {
         unsafe clientCallbacks = unsafe serverCallbacks
     }
 
+    func destroy() {
+        sessions.destroy()
+        streams.destroy()
+        fields.destroy()
+        settings.destroy()
+        events.destroy()
+        due.destroy()
+        unsafe martlet_h2_heap_delete(heap)
+    }
+
     /// nghttp2's session for one connection; nil: no memory.
     func codec(
         isServer: Bool, _ options: UnsafePointer<H2Options>, _ user: UnsafeMutableRawPointer
