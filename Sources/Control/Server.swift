@@ -60,6 +60,7 @@ package final class Server {
     private var threads: [WorkerThread] = []
     package let main: Worker
     package let mainMailbox = Mailbox()
+    private let exportInbox = ExportInbox()
     private let signals: Int32
     private let signalBytes = UnsafeMutableRawPointer.allocate(byteCount: 128, alignment: 8)
     private let tick = UnsafeMutablePointer<TimerNode>.allocate(capacity: 1)
@@ -132,7 +133,7 @@ package final class Server {
         threads = mailboxes.enumerated().map { i, mailbox in
             unsafe WorkerThread(
                 index: i, mailbox: mailbox, cells: stats.cells(worker: i), pins: options.pinsWorkers,
-                callConfig: callConfig)
+                callConfig: callConfig, exportInbox: i == 0 ? exportInbox : nil)
         }
     }
 
@@ -171,7 +172,9 @@ package final class Server {
             .applied, options.configPath ?? "", version: publisher.version, changes: configurator.changes)
         refreshStatistics()
         if let reactor = configurator.dns {
-            let sinks = configurator.statistics.sinks.map { StatsSink.make($0, configurator, stats, reactor) }
+            let sinks = configurator.statistics.sinks.map { spec in
+                StatsSink.make(spec, configurator, stats, reactor, exportInbox) { [unowned self] in wakeWorkers() }
+            }
             statisticsFlush = StatisticsFlush(stats, configurator.statistics, sinks, reactor) { [unowned self] in
                 refreshStatistics()
             }
@@ -410,8 +413,11 @@ package final class Server {
 
     /// The last connection's lines and spans have left, or nobody takes them.
     private var exportsAreFlushed: Bool {
-        if publisher.pendingExports == 0 { return true }
-        if exportsDeadlineMs == 0 { exportsDeadlineMs = main.nowMs + Server.exportFlushLimitMs }
+        if exportsDeadlineMs == 0 {
+            exportsDeadlineMs = main.nowMs + Server.exportFlushLimitMs
+            statisticsFlush?.flushMetrics()
+        }
+        if publisher.pendingExports == 0 && exportInbox.isEmpty { return true }
         return main.nowMs >= exportsDeadlineMs
     }
 

@@ -43,7 +43,7 @@ extension Worker {
         unsafe state.pointee.part = buffer.part
         unsafe state.pointee.exporter = unsafe config.pointee.number &+ 1
         unsafe state.pointee.items = UInt32(truncatingIfNeeded: buffer.count)
-        pins.pin(buffer.part)
+        hold(buffer.part)
         buffer.requests += 1
         unsafe writeHead(call, config)
         return unsafe call

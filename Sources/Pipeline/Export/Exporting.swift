@@ -18,6 +18,7 @@ extension Worker {
         while exports.buffers.count <= number { exports.buffers.append(nil) }
         if exports.envelope == nil { exports.envelope = TextBuffer(pool: memory.blocks) }
         let buffer = unsafe ExportBuffer(config, pool: memory.blocks)
+        buffer.isRetired = exports.isEnding
         exports.buffers[number] = buffer
         return buffer
     }
@@ -56,7 +57,7 @@ extension Worker {
         unsafe count(buffer.config.pointee.stats.taken)
         if buffer.count == 1 {
             buffer.part = part
-            pins.pin(part)
+            hold(part)
             let interval = limits.intervalCell?.integer(default: limits.intervalMs) ?? limits.intervalMs
             // When the process ends one turn's items still leave together.
             arm(buffer, afterMs: exports.isEnding ? 1 : interval)
@@ -87,6 +88,10 @@ extension Worker {
     func count(_ stat: UInt32, _ n: Int = 1) {
         if stat != ExportStats.none { cells.add(stat, UInt64(truncatingIfNeeded: n)) }
     }
+
+    /// An exporter that no part configures lives as long as the process.
+    func hold(_ part: PartID) { if part != .max { pins.pin(part) } }
+    func letGo(_ part: PartID) { if part != .max { pins.unpin(part) } }
 
     // MARK: Batches
 
@@ -122,7 +127,7 @@ extension Worker {
         unsafe timers.cancel(buffer.timer)
         if buffer.reconnectAtMs != 0 { unsafe timers.arm(buffer.timer, at: buffer.reconnectAtMs) }
         buffer.clear()
-        pins.unpin(buffer.part)
+        letGo(buffer.part)
         tellExports()
     }
 
@@ -131,7 +136,7 @@ extension Worker {
         guard buffer.count > 0 else { return }
         unsafe timers.cancel(buffer.timer)
         buffer.clear()
-        pins.unpin(buffer.part)
+        letGo(buffer.part)
         tellExports()
     }
 }

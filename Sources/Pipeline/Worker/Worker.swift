@@ -28,6 +28,8 @@ package struct WorkerOptions {
     package var connectionsMax = 65536
     /// What calls of filters are configured by (`CallConfig.make`); nil: there are none.
     package var callConfig: UnsafePointer<HTTPConfig>?
+    /// Batches of main's that this worker sends; nil: another one does.
+    package var exportInbox: ExportInbox?
     package init() {}
 }
 
@@ -74,6 +76,7 @@ public final class Worker {
     var h2 = H2Worker()
     var tracing = TracingWorker()
     var exports = ExportWorker()
+    let exportInbox: ExportInbox?
     /// Instances of filter chains, by the chain's number.
     var chains: [WorkerFilterChain?] = []
     /// Streams whose filter makes the next piece of its response in the next turn.
@@ -110,6 +113,7 @@ public final class Worker {
     package init(options: WorkerOptions, mailbox: Mailbox, cells: StatCells) throws(RingError) {
         index = options.index
         unsafe callConfig = unsafe options.callConfig
+        exportInbox = options.exportInbox
         self.mailbox = mailbox
         self.cells = cells
         ring = try Ring.create(
@@ -221,6 +225,7 @@ public final class Worker {
         if !producing.isEmpty { produceMore() }
         if !finishedCalls.isEmpty { deliverCalls() }
         lookAtPlan()
+        lookAtInbox()
     }
 
     private var waitNs: Int64 {
