@@ -198,6 +198,8 @@ typedef struct martlet_facts {
   // Of the peer's certificate, in seconds since 1970; 0: there is none.
   int64_t valid_from, valid_until;
   int has_peer_certificate, peer_is_verified;
+  // As it stands in a hello; 0: none.
+  uint32_t cipher_suite;
   const uint8_t *_Nullable text;
   uint32_t start[martlet_fact_count], end[martlet_fact_count];
 } martlet_facts;
