@@ -15,8 +15,12 @@ extension Worker {
         unsafe stream.pointee.poolKey = unsafe poolKey(stream, cluster, host)
         unsafe stream.pointee.hasOwnConnection = false
         if unsafe stream.pointee.wantsHTTP2 {
-            if unsafe leaseHTTP2(stream, host) { return }
-            return unsafe waitForConnection(stream, cluster, host)
+            let handle = unsafe stream.pointee.handle
+            guard unsafe leaseHTTP2(stream, host) else { return unsafe waitForConnection(stream, cluster, host) }
+            if unsafe cluster.pointee.config.pointee.preconnectRatio > 1, unsafe streams[handle] != nil {
+                unsafe preconnect(stream, host, cluster, stream.pointee.upstreamIsHigh ? .high : .normal)
+            }
+            return
         }
         // A CONNECT that ends here wants a connection that has carried nothing.
         while unsafe !stream.pointee.isTCP, let client = unsafe idleClient(host, stream.pointee.poolKey) {
@@ -66,14 +70,14 @@ extension Worker {
         count(stats, .upstreamRqPendingTotal)
         gauge(stats, .upstreamRqPendingActive, 1)
         unsafe enqueue(stream, host)
+        let handle = unsafe stream.pointee.handle
         if unsafe stream.pointee.wantsHTTP2 {
             unsafe openHTTP2ForPending(host, cluster, priority)
         } else {
-            let handle = unsafe stream.pointee.handle
             unsafe openForPending(host, cluster, priority)
-            if unsafe streams[handle] != nil, unsafe stream.pointee.isPending, unsafe cluster.pointee.config.pointee.preconnectRatio > 1 {
-                unsafe preconnect(stream, host, cluster, priority)
-            }
+        }
+        if unsafe streams[handle] != nil, unsafe stream.pointee.isPending, unsafe cluster.pointee.config.pointee.preconnectRatio > 1 {
+            unsafe preconnect(stream, host, cluster, priority)
         }
     }
 
