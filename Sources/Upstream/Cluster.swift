@@ -46,6 +46,7 @@ package struct Cluster {
     }
 
     package var hostCount: Int { hosts.count }
+    package func host(at index: Int) -> Handle { Handle(raw: hosts[index]) }
     @inline(__always)
     package func host(_ index: Int) -> Handle { Handle(raw: hosts[index]) }
 

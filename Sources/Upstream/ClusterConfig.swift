@@ -56,6 +56,8 @@ package struct ClusterConfig: BitwiseCopyable {
     /// 0: no limit.
     package var connectionDurationMaxMs: UInt64 = 0
     package var requestsPerConnectionMax: UInt64 = 0
+    /// `max_stream_duration`: as long as a request may be on a connection; 0: no limit.
+    package var streamDurationMaxMs: UInt64 = 0
     package var bufferLimit: Int = 1 << 20
     package var defaultLimits = CircuitLimits()
     package var highLimits = CircuitLimits()

@@ -15,6 +15,7 @@ struct ConnectionManagerCompiler {
     let bufferLimit: Int
     /// `traffic_direction` of the listener is OUTBOUND.
     let isEgress: Bool
+    let metadata: ChainMetadata
     private var diagnostics: Diagnostics { compilation.diagnostics }
     private var arena: FrozenArena { part.arena }
 
@@ -26,6 +27,7 @@ struct ConnectionManagerCompiler {
             .compile(message.routeConfig, place.at("route_config"))
         guard let routes = unsafe routes else { return nil }
         var config = unsafe HTTPConfig(routes: routes)
+        config.metadata = metadata
         config.bufferLimit = bufferLimit
         scopes(message, &config)
         decoder(message, place, &config)

@@ -12,6 +12,7 @@ struct FilterChainCompiler {
     let bufferLimit: Int
     /// `traffic_direction` of the listener is OUTBOUND.
     let isEgress: Bool
+    let metadata: ChainMetadata
     private var diagnostics: Diagnostics { compilation.diagnostics }
 
     private enum Filter: String {
@@ -84,7 +85,8 @@ struct FilterChainCompiler {
                 return .none
             }
             let compiler = ConnectionManagerCompiler(
-                compilation: compilation, part: part, statName: statName, bufferLimit: bufferLimit, isEgress: isEgress)
+                compilation: compilation, part: part, statName: statName, bufferLimit: bufferLimit, isEgress: isEgress,
+                metadata: metadata)
             return unsafe compiler.compile(manager, at).map { unsafe .http($0) } ?? .none
         case .tcpProxy:
             guard let proxy: TCPProxyMessage = decode(bytes, at) else { return .none }
@@ -92,7 +94,7 @@ struct FilterChainCompiler {
                 missingConfig(filter.rawValue, "stat_prefix and a cluster", at)
                 return .none
             }
-            let compiler = TCPProxyCompiler(compilation: compilation, part: part, bufferLimit: bufferLimit)
+            let compiler = TCPProxyCompiler(compilation: compilation, part: part, bufferLimit: bufferLimit, metadata: metadata)
             return unsafe compiler.compile(proxy, at).map { unsafe .tcpProxy($0) } ?? .none
         case .echo: return .echo
         case .directResponse:

@@ -98,8 +98,7 @@ struct HTTPUpstreamCompiler {
         if options.hasMaxRequestsPerConnection {
             config.requestsPerConnectionMax = UInt64(options.maxRequestsPerConnection.value)
         }
-        diagnostics.unsupported(
-            place, "envoy.config.core.v3.HttpProtocolOptions", ["max_stream_duration": options.hasMaxStreamDuration])
+        if options.hasMaxStreamDuration { config.streamDurationMaxMs = options.maxStreamDuration.milliseconds }
     }
 
     /// Behind `common`: HTTP/2 has the same limits of heads.

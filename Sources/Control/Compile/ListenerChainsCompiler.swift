@@ -17,6 +17,7 @@ struct ListenerChainsCompiler {
     /// What it is called in errors.
     let shown: String
     let isEgress: Bool
+    let listenerMetadata: FrozenMetadata?
     private var diagnostics: Diagnostics { compilation.diagnostics }
 
     func compile(_ message: ListenerMessage, _ place: Place, _ config: inout ListenerConfig) -> [TLSDraft] {
@@ -57,7 +58,11 @@ struct ListenerChainsCompiler {
     ) -> FilterChainConfig {
         var config = FilterChainConfig()
         config.name = part.arena.text(message.name)
-        let compiler = FilterChainCompiler(compilation: compilation, part: part, statName: statName, bufferLimit: bufferLimit, isEgress: isEgress)
+        var metadata = ChainMetadata()
+        metadata.listener = listenerMetadata
+        metadata.chain = ShownMetadata(message.metadata).frozen(part.arena)
+        let compiler = FilterChainCompiler(
+            compilation: compilation, part: part, statName: statName, bufferLimit: bufferLimit, isEgress: isEgress, metadata: metadata)
         config.chain = compiler.compile(message, place)
         if let draft = tls(message, place) {
             config.tlsSlot = draft.source.slot

@@ -59,9 +59,10 @@ struct ListenerCompiler {
                 ).base
             })
         let shown = addresses.first.map { "\($0)" } ?? message.name
+        config.metadata = ShownMetadata(message.metadata).frozen(part.arena)
         let tls = ListenerChainsCompiler(
             compilation: compilation, part: part, key: key, statName: statName, shown: shown,
-            isEgress: message.trafficDirection == .outbound
+            isEgress: message.trafficDirection == .outbound, listenerMetadata: config.metadata
         ).compile(message, place, &config)
         config.accessLogs = AccessLogCompiler(compilation: compilation, part: part).compile(message.accessLog, place)
         guard diagnostics.errors.count == before else { return nil }

@@ -9,6 +9,7 @@ struct TCPProxyCompiler {
     let compilation: Compilation
     let part: PlanPart
     let bufferLimit: Int
+    let metadata: ChainMetadata
     private var diagnostics: Diagnostics { compilation.diagnostics }
     private var criteria: MetadataCriteriaCompiler { MetadataCriteriaCompiler(diagnostics: diagnostics, arena: part.arena) }
 
@@ -16,6 +17,7 @@ struct TCPProxyCompiler {
         refuseUnsupported(message, place)
         var config = TCPProxyConfig()
         config.stats = part.scope(compilation.stats, StatPrefix.tcp(message.statPrefix), TCPProxyStat.self).base
+        config.metadata = metadata
         config.bufferLimit = bufferLimit
         if message.hasIdleTimeout { config.idleTimeoutMs = message.idleTimeout.milliseconds }
         if message.hasMaxConnectAttempts { config.connectAttemptsMax = message.maxConnectAttempts.value }

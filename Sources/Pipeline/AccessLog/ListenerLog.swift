@@ -16,6 +16,7 @@ extension Worker {
         let logs = unsafe listenerLogs(connection)
         guard !logs.isEmpty, unsafe connection.pointee.role != .tcpDownstream else { return }
         var info = TCPLogInfo()
+        info.metadata.listener = unsafe connection.pointee.listener?.assumingMemoryBound(to: ListenerConfig.self).pointee.metadata
         info.startNs = unsafe connection.pointee.openedNs
         info.startWallNs = unsafe wallNs &- (nowNs &- connection.pointee.openedNs)
         info.endNs = nowNs

@@ -6,7 +6,7 @@ import Upstream
 
 /// Whose metadata (`FormatPiece.option`).
 enum MetadataOwner: UInt8 {
-    case route, virtualHost, cluster, host
+    case route, virtualHost, cluster, host, listener, filterChain
 
     init?(_ name: String) {
         switch name {
@@ -14,8 +14,24 @@ enum MetadataOwner: UInt8 {
         case "CLUSTER": self = .cluster
         case "UPSTREAM_HOST": self = .host
         case "VIRTUAL_HOST": self = .virtualHost
+        case "LISTENER": self = .listener
+        case "LISTENER_FILTER_CHAIN": self = .filterChain
         default: return nil
         }
+    }
+}
+
+/// What configuration says of a connection's listener and filter chain.
+@safe
+package struct ChainMetadata: BitwiseCopyable {
+    package var listener: FrozenMetadata?
+    package var chain: FrozenMetadata?
+    package init() {}
+}
+
+extension FormatSource {
+    var chainMetadata: ChainMetadata {
+        unsafe stream?.pointee.http.pointee.metadata ?? tcp?.pointee.metadata ?? ChainMetadata()
     }
 }
 
@@ -35,6 +51,8 @@ extension FormatWriter {
         case .cluster: unsafe source.cluster?.pointee.metadata
         case .host: unsafe source.host?.pointee.metadata
         case .virtualHost: unsafe source.stream?.pointee.virtualHost?.pointee.metadata
+        case .listener: source.chainMetadata.listener
+        case .filterChain: source.chainMetadata.chain
         case .none: nil
         }
         guard let entry = unsafe metadata?.entry(piece.pointee.text) else { return .missing }

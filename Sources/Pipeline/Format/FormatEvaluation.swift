@@ -63,7 +63,8 @@ extension FormatWriter {
         case .upstreamHost, .upstreamHostsAttempted, .upstreamHostsAttemptedWithoutPort, .upstreamHostName,
             .upstreamHostNameWithoutPort, .upstreamHostNamesAttempted, .upstreamHostNamesAttemptedWithoutPort:
             unsafe host(piece.pointee.op, source)
-        case .upstreamCluster: .present(source.clusterName)
+        case .upstreamCluster: .present(source.observabilityName)
+        case .upstreamClusterRaw: .present(source.clusterName)
         case .upstreamFailureReason: failureReason(source)
         case .downstreamFailureReason: FormatWriter.text(unsafe source.tcp?.pointee.downstreamFailure)
         case .ja3: fingerprint(source, isJA4: false)

@@ -83,7 +83,9 @@ extension FormatSource {
         case .upstreamReceiveBegin: unsafe stream.pointee.upstreamFirstByteNs
         case .upstreamReceiveEnd: unsafe stream.pointee.upstreamEndNs
         case .downstreamSendBegin: unsafe stream.pointee.responseStartNs
-        case .downstreamSendEnd: unsafe stream.pointee.responseStartNs == 0 ? 0 : stream.pointee.endNs
+        // A response that was cut has no end.
+        case .downstreamSendEnd:
+            unsafe stream.pointee.responseStartNs == 0 || !stream.pointee.responseEnded ? 0 : stream.pointee.endNs
         case .upstreamConnectBegin, .upstreamConnectEnd, .upstreamHandshakeEnd, .other: 0
         }
     }

@@ -20,7 +20,7 @@ package enum FormatOperator: UInt8, BitwiseCopyable {
     case downstreamWireBytesSent, downstreamWireBytesReceived, downstreamHeaderBytesSent, downstreamHeaderBytesReceived
     case duration, requestDuration, requestSendDuration, responseDuration, responseSendDuration, pointDuration
     case startTime, emitTime
-    case upstreamHost, upstreamHostName, upstreamHostNameWithoutPort, upstreamCluster, upstreamHostsAttempted
+    case upstreamHost, upstreamHostName, upstreamHostNameWithoutPort, upstreamCluster, upstreamClusterRaw, upstreamHostsAttempted
     case upstreamHostNamesAttempted, upstreamHostsAttemptedWithoutPort, upstreamHostNamesAttemptedWithoutPort
     case upstreamFailureReason, downstreamFailureReason, upstreamAttempts, upstreamConnectionID, upstreamConnectionIDsAttempted
     case upstreamLocalAddress, upstreamRemoteAddress
@@ -129,7 +129,7 @@ extension FormatOperator {
         "UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT": .upstreamHostsAttemptedWithoutPort,
         "UPSTREAM_HOST_NAMES_ATTEMPTED": .upstreamHostNamesAttempted,
         "UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT": .upstreamHostNamesAttemptedWithoutPort,
-        "UPSTREAM_CLUSTER": .upstreamCluster, "UPSTREAM_CLUSTER_RAW": .upstreamCluster,
+        "UPSTREAM_CLUSTER": .upstreamCluster, "UPSTREAM_CLUSTER_RAW": .upstreamClusterRaw,
         "UPSTREAM_TRANSPORT_FAILURE_REASON": .upstreamFailureReason,
         "DOWNSTREAM_TRANSPORT_FAILURE_REASON": .downstreamFailureReason,
         "TLS_JA3_FINGERPRINT": .ja3, "TLS_JA4_FINGERPRINT": .ja4,

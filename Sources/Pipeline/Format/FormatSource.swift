@@ -9,6 +9,7 @@ import Wire
 /// What a proxied TCP connection has to tell, filled in when it ends.
 @safe
 package struct TCPLogInfo {
+    package var metadata = ChainMetadata()
     package var startNs: UInt64 = 0
     package var startWallNs: UInt64 = 0
     package var endNs: UInt64 = 0
@@ -98,6 +99,12 @@ package struct FormatSource {
     package init(tcp: UnsafePointer<TCPLogInfo>, nowNs: UInt64) {
         unsafe self.tcp = unsafe tcp
         self.nowNs = nowNs
+    }
+
+    /// The cluster's `alt_stat_name`, else its name.
+    var observabilityName: Bytes {
+        guard let cluster = unsafe cluster, unsafe !cluster.pointee.observabilityName.isEmpty else { return clusterName }
+        return unsafe cluster.pointee.observabilityName
     }
 
     /// What the client's hello named, where a listener filter has read it.

@@ -125,7 +125,7 @@ extension Worker {
             .xEnvoyInternal, .xEnvoyRetryOn, .xEnvoyRetryGrpcOn, .xEnvoyMaxRetries, .xEnvoyUpstreamAltStatName,
             .xEnvoyUpstreamRqTimeoutMs, .xEnvoyUpstreamRqPerTryTimeoutMs, .xEnvoyUpstreamRqTimeoutAltResponse,
             .xEnvoyExpectedRqTimeoutMs, .xEnvoyForceTrace, .xEnvoyIpTags, .xEnvoyOriginalURL,
-            .xEnvoyRetriableStatusCodes, .xEnvoyRetriableHeaderNames, .xEnvoyHedgeOnPerTryTimeout,
+            .xEnvoyRetriableStatusCodes, .xEnvoyRetriableHeaderNames, .xEnvoyHedgeOnPerTryTimeout, .xEnvoyUpstreamStreamDurationMs,
         ] where unsafe stream.pointee.request.has(id) { unsafe stream.pointee.request.remove(id) }
     }
 

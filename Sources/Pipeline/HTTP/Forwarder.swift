@@ -135,7 +135,10 @@ extension Worker {
                 unsafe stream.pointee.request.remove(.xEnvoyUpstreamRqTimeoutAltResponse)
             }
             unsafe stream.pointee.request.remove(.xEnvoyUpstreamAltStatName)
-            unsafe stream.pointee.request.remove(.xEnvoyUpstreamStreamDurationMs)
+            if let asked = unsafe stream.pointee.request.value(of: .xEnvoyUpstreamStreamDurationMs) {
+                if let ms = asked.decimal { unsafe stream.pointee.retry.durationMs = min(ms, Worker.askedTimeoutMaxMs) }
+                unsafe stream.pointee.request.remove(.xEnvoyUpstreamStreamDurationMs)
+            }
         }
         // A try that may last longer than all of them has no limit of its own.
         if timeout != 0, unsafe stream.pointee.perTryTimeoutMs >= timeout { unsafe stream.pointee.perTryTimeoutMs = 0 }
@@ -194,6 +197,15 @@ extension Worker {
             unsafe stream.pointee.perTryTimeoutAtMs = unsafe nowMs &+ stream.pointee.perTryTimeoutMs
         }
         if idle != 0 { unsafe stream.pointee.retry.perTryIdleAtMs = nowMs &+ idle }
+        unsafe armStreamTimer(stream)
+    }
+
+    // HOT: per message.
+    /// A connection carries the try from now on.
+    func beginTryDuration(_ stream: StreamPointer, _ config: UnsafePointer<ClusterConfig>) {
+        let most = unsafe stream.pointee.retry.durationMs ?? config.pointee.streamDurationMaxMs
+        guard most != 0 else { return }
+        unsafe stream.pointee.retry.durationAtMs = nowMs &+ most
         unsafe armStreamTimer(stream)
     }
 
@@ -333,6 +345,27 @@ extension Worker {
         unsafe replyTimeout(stream, details)
     }
 
+    /// A try, the stream's own or one beside it, has been on its connection for as long as one may.
+    func tryDurationReached(_ attempt: StreamPointer) {
+        guard unsafe attempt.pointee.isOnUpstream, unsafe attempt.pointee.upstreamEndNs == 0,
+            let stream = unsafe hedgedRequest(attempt)
+        else { return }
+        if let cluster = unsafe cluster(stream.pointee.clusterSlot) {
+            unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqMaxDurationReached)
+        }
+        if unsafe attempt == stream && !stream.pointee.hasResponseHead, unsafe retriesReset(stream, .maxDuration, started: true) { return }
+        let details = Bytes("upstream_max_stream_duration_reached" as StaticString)
+        if unsafe stream.pointee.hasResponseHead {
+            unsafe stream.pointee.flags.insert(.upstreamMaxStreamDurationReached)
+            unsafe stream.pointee.details = details
+            return unsafe resetDownstream(stream)
+        }
+        unsafe reply(
+            stream, status: stream.pointee.requestEnded ? 504 : 408,
+            body: Bytes("upstream max stream duration reached" as StaticString), details: details,
+            flags: .upstreamMaxStreamDurationReached)
+    }
+
     /// The deadline moves with every byte of the response and is looked at when the timer fires.
     func perTryIdle(_ stream: StreamPointer) {
         unsafe stream.pointee.retry.perTryIdleAtMs = 0
@@ -342,7 +375,7 @@ extension Worker {
     /// Why an upstream request ended without its response.
     enum UpstreamFailure {
         case connectFailed(Int32), connectTimedOut, handshakeFailed(Bytes), terminated, remoteReset, refused, protocolError, memory, overflow
-        case timedOut
+        case timedOut, maxDuration
     }
 
     /// The upstream failed: another try, a reply of ours, or, behind the response's head, the end of the client's
@@ -442,6 +475,8 @@ extension Worker {
             (.upstreamOverflow, 503, "overflow", "upstream_reset_before_response_started{overflow}")
         case .timedOut:
             (.upstreamRequestTimeout, 504, "local reset", "upstream_per_try_timeout")
+        case .maxDuration:
+            (.upstreamMaxStreamDurationReached, 504, "local reset", "upstream_max_stream_duration_reached")
         }
     }
 
@@ -451,7 +486,7 @@ extension Worker {
         case .protocolError: "upstream_reset_after_response_started{protocol_error}"
         case .remoteReset: "upstream_reset_after_response_started{remote_reset}"
         case .refused: "upstream_reset_after_response_started{remote_refused_stream_reset}"
-        case .connectFailed, .connectTimedOut, .handshakeFailed, .overflow, .timedOut: nil
+        case .connectFailed, .connectTimedOut, .handshakeFailed, .overflow, .timedOut, .maxDuration: nil
         }
     }
 }

@@ -21,6 +21,8 @@ package enum CodecType: UInt8, BitwiseCopyable { case auto, http1, http2 }
 
 @safe
 package struct HTTPConfig: BitwiseCopyable {
+    /// Of the filter chain that it stands in, and of its listener.
+    package var metadata = ChainMetadata()
     // First statistics of the scopes that requests are counted in.
     /// `http.<stat_prefix>.` (`HTTPConnectionManagerStat`).
     package var stats: UInt32 = 0

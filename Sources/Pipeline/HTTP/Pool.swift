@@ -15,7 +15,13 @@ extension Worker {
         unsafe stream.pointee.poolKey = unsafe poolKey(stream, cluster, host)
         unsafe stream.pointee.hasOwnConnection = false
         if unsafe stream.pointee.wantsHTTP2 {
-            if unsafe leaseHTTP2(stream, host) { return }
+            let handle = unsafe stream.pointee.handle
+            if unsafe leaseHTTP2(stream, host) {
+                if unsafe cluster.pointee.config.pointee.preconnectRatio > 1, unsafe streams[handle] != nil {
+                    unsafe preconnect(stream, host, cluster, stream.pointee.upstreamIsHigh ? .high : .normal)
+                }
+                return
+            }
             guard unsafe isAuto(cluster) else { return unsafe waitForConnection(stream, cluster, host) }
         }
         // A CONNECT that ends here wants a connection that has carried nothing.
@@ -66,14 +72,10 @@ extension Worker {
         count(stats, .upstreamRqPendingTotal)
         gauge(stats, .upstreamRqPendingActive, 1)
         unsafe enqueue(stream, host)
-        if unsafe stream.pointee.wantsHTTP2, unsafe !isAuto(cluster) {
-            unsafe openHTTP2ForPending(host, cluster, priority)
-        } else {
-            let handle = unsafe stream.pointee.handle
-            unsafe openForPending(host, cluster, priority, http2: stream.pointee.wantsHTTP2)
-            if unsafe streams[handle] != nil, unsafe stream.pointee.isPending, unsafe cluster.pointee.config.pointee.preconnectRatio > 1 {
-                unsafe preconnect(stream, host, cluster, priority)
-            }
+        let handle = unsafe stream.pointee.handle
+        unsafe openForPending(host, cluster, priority, http2: stream.pointee.wantsHTTP2)
+        if unsafe streams[handle] != nil, unsafe stream.pointee.isPending, unsafe cluster.pointee.config.pointee.preconnectRatio > 1 {
+            unsafe preconnect(stream, host, cluster, priority)
         }
     }
 

@@ -1,12 +1,13 @@
 // `preconnect_policy`: connections that are opened before a request needs them, so that it does not wait for a handshake.
 //
-// Over HTTP/1 alone, `auto_config` included where the last handshake said so: a connection of HTTP/2 has room for so many
-// requests that Envoy opens none ahead either, and TCP connections are not pooled here.
+// What is weighed is room: a connection of HTTP/1 has it for one request, one of HTTP/2 for as many as its peer, or
+// configuration, lets it carry; with `auto_config` the last handshake says which. TCP connections are not pooled here.
 
 import Primitives
 import Stats
 import Transport
 import Upstream
+import Wire
 
 extension Worker {
     /// Connections opened ahead in one go; Envoy's number.
@@ -18,9 +19,10 @@ extension Worker {
         _ stream: StreamPointer, _ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>, _ priority: Priority
     ) {
         let handle = unsafe host.pointee.handle
+        let isHTTP2 = unsafe stream.pointee.wantsHTTP2
         var left = Worker.preconnectsMax
         while left > 0, unsafe hosts[handle] == host,
-            unsafe wantsMore(host, anticipated: 0, ratio: cluster.pointee.config.pointee.preconnectRatio)
+            unsafe wantsMore(host, anticipated: 0, ratio: cluster.pointee.config.pointee.preconnectRatio, isHTTP2: isHTTP2)
         {
             guard unsafe openAhead(stream, host, cluster, priority) else { return }
             left &-= 1
@@ -30,29 +32,67 @@ extension Worker {
     // HOT: per message, with `preconnect_policy`.
     /// `predictive_preconnect_ratio`, before the stream's own connection is chosen: the hosts whose turns come next.
     func preconnectPredicted(_ stream: StreamPointer, _ cluster: UnsafeMutablePointer<Cluster>) {
-        guard unsafe isAuto(cluster) || !choosesHTTP2(stream, cluster) else { return }
         let ratio = unsafe cluster.pointee.config.pointee.predictiveRatio
         let priority = unsafe stream.pointee.route?.pointee.priority ?? .normal
         var left = Worker.preconnectsMax
-        while left > 0, unsafe Double(cluster.pointee.activeRequests &+ 1) * ratio > Double(cluster.pointee.connectionCount) {
+        let isHTTP2 = unsafe choosesHTTP2(stream, cluster)
+        while left > 0, unsafe clusterWantsMore(cluster, ratio, isHTTP2: isHTTP2) {
             guard let host = unsafe cluster.pointee.peek(slab: hosts, random: &random, nowMs: nowMs),
-                unsafe wantsMore(host, anticipated: 1, ratio: ratio), unsafe openAhead(stream, host, cluster, priority)
+                unsafe wantsMore(host, anticipated: 1, ratio: ratio, isHTTP2: isHTTP2), unsafe openAhead(stream, host, cluster, priority)
             else { return }
             left &-= 1
         }
     }
 
     /// Whether what the host has is less than what its requests, and those that are foreseen, want of it.
-    private func wantsMore(_ host: UnsafeMutablePointer<Host>, anticipated: UInt32, ratio: Double) -> Bool {
-        let isAuto = unsafe isAuto(host.pointee.cluster)
-        if isAuto, unsafe !host.pointee.answersHTTP1 { return false }
-        let pending = unsafe isAuto ? host.pointee.pendingHTTP2Count : host.pointee.pendingCount &- host.pointee.pendingHTTP2Count
-        let connecting = unsafe isAuto ? host.pointee.http2ConnectingCount : host.pointee.connectingCount
+    private func wantsMore(_ host: UnsafeMutablePointer<Host>, anticipated: UInt32, ratio: Double, isHTTP2: Bool) -> Bool {
+        let pending = unsafe isHTTP2 ? host.pointee.pendingHTTP2Count : host.pointee.pendingCount &- host.pointee.pendingHTTP2Count
+        let connecting = unsafe isHTTP2 ? connectingRoom(host) : Double(host.pointee.connectingCount)
         guard unsafe host.pointee.config.isHealthy, unsafe !host.pointee.config.isDegraded, unsafe !host.pointee.isRemoved else {
-            return pending > connecting
+            return Double(pending) > connecting
         }
         let active = unsafe host.pointee.activeRequests &- min(host.pointee.activeRequests, host.pointee.pendingCount)
-        return unsafe Double(pending &+ active &+ anticipated) * ratio > Double(connecting &+ host.pointee.idleCount &+ active)
+        let idle = unsafe isHTTP2 && !host.pointee.answersHTTP1 ? connectedRoom(host) : Double(host.pointee.idleCount)
+        return Double(pending &+ active &+ anticipated) * ratio > connecting + idle + Double(active)
+    }
+
+    /// The same of all hosts of the cluster and the request that comes. As soon as the room is enough no other host is asked.
+    private func clusterWantsMore(_ cluster: UnsafeMutablePointer<Cluster>, _ ratio: Double, isHTTP2: Bool) -> Bool {
+        let wanted = unsafe Double(cluster.pointee.activeRequests &+ 1) * ratio
+        guard isHTTP2 else { return unsafe wanted > Double(cluster.pointee.connectionCount) }
+        var room = unsafe Double(cluster.pointee.activeRequests)
+        var i = 0
+        while unsafe i < cluster.pointee.hostCount, wanted > room {
+            if let host = unsafe hosts[cluster.pointee.host(at: i)] {
+                let idle = unsafe host.pointee.answersHTTP1 ? Double(host.pointee.idleCount) : connectedRoom(host)
+                unsafe room += connectingRoom(host) + idle - Double(host.pointee.pendingHTTP2Count)
+            }
+            i &+= 1
+        }
+        return wanted > room
+    }
+
+    /// Requests that the host's connections under way will take.
+    private func connectingRoom(_ host: UnsafeMutablePointer<Host>) -> Double {
+        if unsafe host.pointee.answersHTTP1 { return unsafe Double(host.pointee.http2ConnectingCount) }
+        let config = unsafe host.pointee.cluster.pointee.config
+        let most = unsafe config.pointee.requestsPerConnectionMax
+        let room = unsafe UInt64(config.pointee.http2.concurrentStreamsMax)
+        return unsafe Double(host.pointee.http2ConnectingCount) * Double(most == 0 ? room : min(room, most))
+    }
+
+    /// Requests that the host's connections take beside those that they have: full ones are in no pool.
+    private func connectedRoom(_ host: UnsafeMutablePointer<Host>) -> Double {
+        let most = unsafe host.pointee.cluster.pointee.config.pointee.requestsPerConnectionMax
+        var room = 0.0
+        var next = unsafe host.pointee.http2Head
+        while let session = unsafe h2.sessions[next] {
+            unsafe next = session.pointee.pool.next
+            let streams = unsafe UInt64(session.pointee.pool.streamsMax &- min(session.pointee.pool.streamsMax, session.pointee.streamCount))
+            let requests = unsafe most == 0 ? streams : most &- min(most, session.pointee.requests)
+            if unsafe !session.pointee.pool.isDraining { room += Double(min(streams, requests)) }
+        }
+        return room
     }
 
     private func openAhead(
@@ -63,11 +103,9 @@ extension Worker {
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxOverflow)
             return false
         }
-        if unsafe isAuto(cluster) {
-            if unsafe openHTTP2Client(host, cluster, priority, for: stream) != nil { return true }
-        } else if unsafe openClient(host, cluster, priority, for: stream) != nil {
-            return true
-        }
+        let isOpen = unsafe choosesHTTP2(stream, cluster)
+            ? openHTTP2Client(host, cluster, priority, for: stream) != nil : openClient(host, cluster, priority, for: stream) != nil
+        if isOpen { return true }
         unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxConnectFail)
         return false
     }

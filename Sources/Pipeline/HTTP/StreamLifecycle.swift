@@ -214,6 +214,7 @@ extension Worker {
         if unsafe stream.pointee.perTryTimeoutAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.perTryTimeoutAtMs) }
         if unsafe stream.pointee.retry.atMs != 0 { deadline = unsafe min(deadline, stream.pointee.retry.atMs) }
         if unsafe stream.pointee.retry.perTryIdleAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.retry.perTryIdleAtMs) }
+        if unsafe stream.pointee.retry.durationAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.retry.durationAtMs) }
         if unsafe stream.pointee.headersTimeoutAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.headersTimeoutAtMs) }
         if unsafe stream.pointee.requestTimeoutAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.requestTimeoutAtMs) }
         if unsafe stream.pointee.durationMaxAtMs != 0 { deadline = unsafe min(deadline, stream.pointee.durationMaxAtMs) }
@@ -250,6 +251,9 @@ extension Worker {
         } else if unsafe due(stream.pointee.perTryTimeoutAtMs) {
             unsafe stream.pointee.perTryTimeoutAtMs = 0
             unsafe perTryTimedOut(stream, isIdle: false)
+        } else if unsafe due(stream.pointee.retry.durationAtMs) {
+            unsafe stream.pointee.retry.durationAtMs = 0
+            unsafe tryDurationReached(stream)
         } else if unsafe due(stream.pointee.retry.perTryIdleAtMs) {
             unsafe perTryIdle(stream)
         } else if unsafe stream.pointee.idleTimeoutMs != 0, unsafe due(stream.pointee.activeMs &+ stream.pointee.idleTimeoutMs) {

@@ -42,6 +42,7 @@ extension Worker {
         unsafe connection.pointee.activeMs = nowMs
         if let cluster = unsafe cluster {
             if let window = unsafe cluster.pointee.config.pointee.retryWindow { window.note(priority, thread: index, nowMs: nowMs) }
+            unsafe beginTryDuration(stream, cluster.pointee.config)
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqTotal)
             unsafe countRoute(stream, .upstreamRqTotal)
             unsafe gauge(cluster.pointee.config.pointee.stats, .upstreamRqActive, 1)

@@ -33,6 +33,7 @@ extension Worker {
         _ type: AccessLogType
     ) {
         var info = TCPLogInfo()
+        info.metadata = unsafe session.pointee.config.pointee.metadata
         info.startNs = unsafe session.pointee.startNs
         info.startWallNs = unsafe session.pointee.startWallNs
         info.endNs = nowNs

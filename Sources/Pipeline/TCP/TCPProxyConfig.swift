@@ -19,6 +19,8 @@ package struct WeightedCluster: BitwiseCopyable {
 
 @safe
 package struct TCPProxyConfig: BitwiseCopyable {
+    /// Of the filter chain that it stands in, and of its listener.
+    package var metadata = ChainMetadata()
     /// First statistic of `tcp.<stat_prefix>.`.
     package var stats: UInt32 = 0
     package var clusters = FrozenArray<WeightedCluster>()

@@ -30,6 +30,7 @@ package struct ListenerConfig: BitwiseCopyable {
     /// Its connections close behind their responses while the process fails health checks; not with `MODIFY_ONLY`.
     package var drainsWithHealth = true
     package var accessLogs = FrozenArray<AccessLogConfig>()
+    package var metadata: FrozenMetadata?
     /// Chains with a match; empty: `only` takes every connection.
     package var chains = FrozenArray<FilterChainConfig>()
     /// The chain without a match: the one chain, or the default chain of several.

@@ -26,9 +26,10 @@ extension Groups {
             Group.up,
             .init("silent", [.silent], "connect_timeout: 0.2s"),
             .init("idle_upstream", [.scripted("a")], timeoutOptions("idle_timeout: 0.2s")),
+            .init("stream_upstream", [.scripted("a")], timeoutOptions("max_stream_duration: 0.4s")),
             .init("max_upstream", [.scripted("a")], timeoutOptions("max_connection_duration: 0.2s")),
         ],
-        cases: timeoutRoutes + timeoutStreams + timeoutConnections)
+        cases: timeoutRoutes + timeoutStreams + timeoutTries + timeoutConnections)
 
     private static func timeoutOptions(_ fields: String) -> String {
         """
@@ -53,6 +54,8 @@ extension Groups {
           - {name: silent, match: {prefix: /connect}, route: {cluster: silent}}
           - {name: idle_upstream, match: {prefix: /upstream_idle}, route: {cluster: idle_upstream}}
           - {name: max_upstream, match: {prefix: /upstream_max}, route: {cluster: max_upstream}}
+          - {name: tried, match: {prefix: /tried}, route: {cluster: up, timeout: 0s, retry_policy: {retry_on: 5xx, retry_back_off: {base_interval: 0.01s}}}}
+          - {name: stream_upstream, match: {prefix: /upstream_stream}, route: {cluster: stream_upstream, timeout: 0s}}
           - {name: rest, match: {prefix: /}, route: {cluster: up}}
         """
 
@@ -91,6 +94,25 @@ extension Groups {
         slow("grpc_header", request("POST /grpc", "content-type: application/grpc\r\ngrpc-timeout: 200m\r\ncontent-length: 0\r\n")).upstream(answering(after: 700)),
         slow("connect", request("GET /connect")),
         slow("connect_post", request("POST /connect", "content-length: 2\r\n") + "hi"),
+    ]
+
+    private static let halfAnswer: [UpstreamStep] = [.readRequest, .send("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nok"), .delay(ms: 1100), .send("ok")]
+
+    /// How long a try may be on its connection.
+    private static let timeoutTries: [Case] = [
+        slow("upstream_stream_header", request("GET /off", "x-envoy-upstream-stream-duration-ms: 400\r\n"), on: "inside").upstream(answering(after: 1100)),
+        slow("upstream_stream_header_in_time", request("GET /off", "x-envoy-upstream-stream-duration-ms: 1200\r\n"), on: "inside").upstream(answering(after: 60)),
+        slow("upstream_stream_header_none", request("GET /upstream_stream", "x-envoy-upstream-stream-duration-ms: 0\r\n"), on: "inside").upstream(answering(after: 700)),
+        slow("upstream_stream_header_no_number", request("GET /off", "x-envoy-upstream-stream-duration-ms: soon\r\n"), on: "inside").upstream(answering(after: 700)),
+        slow("upstream_stream_header_from_outside", request("GET /off", "x-envoy-upstream-stream-duration-ms: 400\r\n")).upstream(answering(after: 700)),
+        slow("upstream_stream_half", request("GET /off", "x-envoy-upstream-stream-duration-ms: 400\r\n"), on: "inside").upstream(UpstreamScript([halfAnswer])),
+        slow("upstream_stream_body_not_sent", request("POST /off", "content-length: 2\r\nx-envoy-upstream-stream-duration-ms: 400\r\n"), on: "inside").upstream(answering(after: 1100)),
+        slow("upstream_stream_tried_again", request("GET /tried", "x-envoy-upstream-stream-duration-ms: 400\r\n"), on: "inside")
+            .upstream(UpstreamScript([[.readRequest, .delay(ms: 1100)], [.readRequest, .answer(quick)]])),
+        slow("upstream_stream_tried_in_vain", request("GET /tried", "x-envoy-upstream-stream-duration-ms: 400\r\n"), on: "inside")
+            .upstream(UpstreamScript([[.readRequest, .delay(ms: 1300)]])),
+        slow("upstream_stream_cluster", request("GET /upstream_stream")).upstream(answering(after: 1100)),
+        slow("upstream_stream_cluster_half", request("GET /upstream_stream")).upstream(UpstreamScript([halfAnswer])),
     ]
 
     private static let timeoutStreams: [Case] = [

@@ -165,6 +165,7 @@ extension Worker {
         unsafe swap(&a.pointee.responseFieldCount, &b.pointee.responseFieldCount)
         unsafe swap(&a.pointee.perTryTimeoutAtMs, &b.pointee.perTryTimeoutAtMs)
         unsafe swap(&a.pointee.retry.perTryIdleAtMs, &b.pointee.retry.perTryIdleAtMs)
+        unsafe swap(&a.pointee.retry.durationAtMs, &b.pointee.retry.durationAtMs)
         unsafe swap(&a.pointee.retry.isFollowed, &b.pointee.retry.isFollowed)
         unsafe exchangeAccounts(a, b)
         guard let one = unsafe tracing.traces[a.pointee.trace], let other = unsafe tracing.traces[b.pointee.trace] else { return }

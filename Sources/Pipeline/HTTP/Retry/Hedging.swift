@@ -98,7 +98,7 @@ extension Worker {
         unsafe stream.pointee.firstHedge != .none || stream.pointee.retry.isWaiting
     }
 
-    private func hedgedRequest(_ attempt: StreamPointer) -> StreamPointer? {
+    func hedgedRequest(_ attempt: StreamPointer) -> StreamPointer? {
         unsafe attempt.pointee.hedgeOf == .none ? attempt : streams[attempt.pointee.hedgeOf]
     }
 

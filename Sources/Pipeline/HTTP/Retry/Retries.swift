@@ -178,7 +178,7 @@ extension Worker {
         case .connectFailed, .connectTimedOut, .handshakeFailed: wanted = wanted || on.contains(.connectFailure)
         case .refused: wanted = wanted || on.contains(.refusedStream)
         case .overflow, .memory: wanted = false
-        case .terminated, .remoteReset, .protocolError, .timedOut: break
+        case .terminated, .remoteReset, .protocolError, .timedOut, .maxDuration: break
         }
         return wanted
     }
@@ -186,6 +186,7 @@ extension Worker {
     private func giveUpTry(_ stream: StreamPointer) {
         unsafe stream.pointee.perTryTimeoutAtMs = 0
         unsafe stream.pointee.retry.perTryIdleAtMs = 0
+        unsafe stream.pointee.retry.durationAtMs = 0
         unsafe stream.pointee.retry.isFollowed = false
         if unsafe stream.pointee.trace != .none { unsafe endAttempt(stream) }
         unsafe releaseUpstream(stream)

@@ -36,6 +36,10 @@ package struct RetryState {
     package var waitsAsTold = false
     /// The upstream said when to come again.
     package var resetIntervalMs: UInt64 = 0
+    /// `x-envoy-upstream-stream-duration-ms`: as long as a try may be on its connection; 0: no limit, whatever the cluster
+    /// says. Nil: the cluster's.
+    package var durationMs: UInt64?
+    package var durationAtMs: UInt64 = 0
     package var perTryIdleMs: UInt64 = 0
     package var perTryIdleAtMs: UInt64 = 0
     /// `x-envoy-retriable-status-codes` and `x-envoy-retriable-header-names`, in the request head's text.
