@@ -215,6 +215,7 @@ package final class Server {
         let now = Int(Clock.wallNs() / 1_000_000_000)
         let days = configurator.certificates.flatMap { $0.chains + $0.authorities }.map { $0.daysLeft(now: now) }
         statistics.firstCertificateExpires(inDays: days.min())
+        statistics.firstStapleExpires(inSeconds: configurator.certificates.flatMap(\.chains).compactMap { $0.stapleSecondsLeft(now: now) }.min())
         countParts()
     }
 

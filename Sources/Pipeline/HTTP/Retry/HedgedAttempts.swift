@@ -148,6 +148,7 @@ extension Worker {
         unsafe swap(&a.pointee.upstream, &b.pointee.upstream)
         unsafe swap(&a.pointee.upstreamCodec, &b.pointee.upstreamCodec)
         unsafe swap(&a.pointee.wantsHTTP2, &b.pointee.wantsHTTP2)
+        unsafe swap(&a.pointee.upstreamIsHTTP2, &b.pointee.upstreamIsHTTP2)
         unsafe swap(&a.pointee.poolKey, &b.pointee.poolKey)
         unsafe swap(&a.pointee.hasOwnConnection, &b.pointee.hasOwnConnection)
         unsafe swap(&a.pointee.isCountedUpstream, &b.pointee.isCountedUpstream)
