@@ -1,6 +1,6 @@
 #include "cconsole.h"
 
-// The files of the console, in the binary: a change of one of them makes this file be compiled again. AdminTests look
+// The files of the console and of `/profile`, in the binary: a change of one of them makes this file be compiled again. AdminTests look
 // that none is missing here. `#embed` is C23; our clang has it in every mode.
 #pragma clang diagnostic ignored "-Wc23-extensions"
 
@@ -24,6 +24,15 @@ static const unsigned char dom_js[] = {
 };
 static const unsigned char explanations_js[] = {
 #embed "web/explanations.js"
+};
+static const unsigned char flame_css[] = {
+#embed "web/flame.css"
+};
+static const unsigned char flame_html[] = {
+#embed "web/flame.html"
+};
+static const unsigned char flame_js[] = {
+#embed "web/flame.js"
 };
 static const unsigned char format_js[] = {
 #embed "web/format.js"
@@ -87,6 +96,9 @@ static const martlet_console_file files[] = {
     FILE_OF("console.html", console_html),
     FILE_OF("dom.js", dom_js),
     FILE_OF("explanations.js", explanations_js),
+    FILE_OF("flame.css", flame_css),
+    FILE_OF("flame.html", flame_html),
+    FILE_OF("flame.js", flame_js),
     FILE_OF("format.js", format_js),
     FILE_OF("graph.js", graph_js),
     FILE_OF("history.js", history_js),

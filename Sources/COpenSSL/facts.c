@@ -161,6 +161,8 @@ martlet_facts *martlet_facts_new(SSL *ssl) {
   int includes_leaf = !SSL_is_server(ssl);
   facts->references = 1;
   facts->has_peer_certificate = leaf != NULL;
+  const SSL_CIPHER *cipher = SSL_get_current_cipher(ssl);
+  facts->cipher_suite = cipher ? SSL_CIPHER_get_protocol_id(cipher) : 0;
   facts->peer_is_verified = leaf && SSL_get_verify_result(ssl) == X509_V_OK;
   if (leaf) {
     facts->valid_from = martlet_asn1_seconds(X509_get0_notBefore(leaf));

@@ -1,7 +1,7 @@
 #include "copenssl.h"
 #include <string.h>
 
-int64_t martlet_ocsp_until(const uint8_t *der, size_t count, X509 *certificate) {
+int64_t martlet_ocsp_until(const uint8_t *der, size_t count, X509 *certificate, int64_t *from) {
   const unsigned char *start = der;
   int64_t until = -1;
   OCSP_RESPONSE *response = d2i_OCSP_RESPONSE(NULL, &start, (long)count);
@@ -11,12 +11,13 @@ int64_t martlet_ocsp_until(const uint8_t *der, size_t count, X509 *certificate) 
   if (basic && OCSP_resp_count(basic) == 1) {
     OCSP_SINGLERESP *single = OCSP_resp_get0(basic, 0);
     ASN1_INTEGER *serial = NULL;
-    ASN1_GENERALIZEDTIME *next = NULL;
+    ASN1_GENERALIZEDTIME *this = NULL, *next = NULL;
     OCSP_id_get0_info(NULL, NULL, NULL, &serial, (OCSP_CERTID *)OCSP_SINGLERESP_get0_id(single));
     if (!serial || ASN1_INTEGER_cmp(serial, X509_get0_serialNumber(certificate))) {
       until = -2;
-    } else if (OCSP_single_get0_status(single, NULL, NULL, NULL, &next) == V_OCSP_CERTSTATUS_GOOD) {
+    } else if (OCSP_single_get0_status(single, NULL, NULL, &this, &next) == V_OCSP_CERTSTATUS_GOOD) {
       until = next ? martlet_asn1_seconds(next) : INT64_MAX;
+      if (this) *from = martlet_asn1_seconds(this);
     }
   }
   OCSP_BASICRESP_free(basic);

@@ -75,6 +75,9 @@ package final class PlanPublisher {
     /// Downstream connections of all workers, while they drain.
     package var connections: UInt64 { mailboxes.reduce(0) { $0 + $1.connections } }
 
+    /// Batches of exporters that are still to be sent or answered, while the workers drain.
+    package var pendingExports: UInt64 { mailboxes.reduce(0) { $0 + $1.pendingExports } }
+
     private func takeReleased() {
         for (i, mailbox) in mailboxes.enumerated() {
             mailbox.takeReleased { part, plan in

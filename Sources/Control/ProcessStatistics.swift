@@ -97,6 +97,11 @@ final class ProcessStatistics {
         stats.mainCells.set(server[.daysUntilFirstCertExpiring], days ?? UInt64(UInt32.max))
     }
 
+    /// Nil: there is none.
+    func firstStapleExpires(inSeconds seconds: UInt64?) {
+        stats.mainCells.set(server[.secondsUntilFirstOcspResponseExpiring], seconds ?? 0)
+    }
+
     /// Gauges that are looked up rather than counted.
     func refresh(uptimeNs: UInt64, state: String, connections: UInt64) {
         let cells = stats.mainCells

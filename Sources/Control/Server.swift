@@ -47,6 +47,8 @@ package final class Server {
     private static let tickMs: UInt64 = 50
     /// How long the end of the process waits for access logs that nobody reads.
     private static let logFlushLimitMs = 2000
+    /// How long it waits for collectors of spans and log lines.
+    private static let exportFlushLimitMs: UInt64 = 2000
     /// How long it waits for a sink of statistics.
     private static let sinkFlushLimitMs = 500
 
@@ -58,12 +60,14 @@ package final class Server {
     private var threads: [WorkerThread] = []
     package let main: Worker
     package let mainMailbox = Mailbox()
+    private let exportInbox = ExportInbox()
     private let signals: Int32
     private let signalBytes = UnsafeMutableRawPointer.allocate(byteCount: 128, alignment: 8)
     private let tick = UnsafeMutablePointer<TimerNode>.allocate(capacity: 1)
     /// There from `start` on.
     package private(set) var statisticsFlush: StatisticsFlush?
     private var drainDeadlineMs: UInt64 = 0
+    private var exportsDeadlineMs: UInt64 = 0
     package private(set) var isDraining = false
     private var socketsAreClosed = false
     package private(set) var failsHealthChecks = false
@@ -129,7 +133,7 @@ package final class Server {
         threads = mailboxes.enumerated().map { i, mailbox in
             unsafe WorkerThread(
                 index: i, mailbox: mailbox, cells: stats.cells(worker: i), pins: options.pinsWorkers,
-                callConfig: callConfig)
+                callConfig: callConfig, exportInbox: i == 0 ? exportInbox : nil)
         }
     }
 
@@ -168,7 +172,9 @@ package final class Server {
             .applied, options.configPath ?? "", version: publisher.version, changes: configurator.changes)
         refreshStatistics()
         if let reactor = configurator.dns {
-            let sinks = configurator.statistics.sinks.map { StatsSink.make($0, configurator, stats, reactor) }
+            let sinks = configurator.statistics.sinks.map { spec in
+                StatsSink.make(spec, configurator, stats, reactor, exportInbox) { [unowned self] in wakeWorkers() }
+            }
             statisticsFlush = StatisticsFlush(stats, configurator.statistics, sinks, reactor) { [unowned self] in
                 refreshStatistics()
             }
@@ -188,6 +194,7 @@ package final class Server {
         let now = Int(Clock.wallNs() / 1_000_000_000)
         let days = configurator.certificates.flatMap { $0.chains + $0.authorities }.map { $0.daysLeft(now: now) }
         statistics.firstCertificateExpires(inDays: days.min())
+        statistics.firstStapleExpires(inSeconds: configurator.certificates.flatMap(\.chains).compactMap { $0.stapleSecondsLeft(now: now) }.min())
         countParts()
     }
 
@@ -399,10 +406,20 @@ package final class Server {
         }
         // Connections of listeners that are gone, too.
         let open = socketsAreClosed ? publisher.connections : activeConnections
-        if open == 0 && socketsAreClosed || main.nowMs >= drainDeadlineMs {
+        if open == 0 && socketsAreClosed && exportsAreFlushed || main.nowMs >= drainDeadlineMs {
             if open > 0 { log.write(.warning, "main", "grace period over: closing \(open) connections") }
             main.stop()
         }
+    }
+
+    /// The last connection's lines and spans have left, or nobody takes them.
+    private var exportsAreFlushed: Bool {
+        if exportsDeadlineMs == 0 {
+            exportsDeadlineMs = main.nowMs + Server.exportFlushLimitMs
+            statisticsFlush?.flushMetrics()
+        }
+        if publisher.pendingExports == 0 && exportInbox.isEmpty { return true }
+        return main.nowMs >= exportsDeadlineMs
     }
 
     private func hostsChanged(_ cluster: String, _ before: [SocketAddress], _ now: [SocketAddress]) {

@@ -17,6 +17,7 @@ final class WorkerThread: @unchecked Sendable {
     private let cells: StatCells
     private let pins: Bool
     private let callConfig: UnsafePointer<HTTPConfig>
+    private let exportInbox: ExportInbox?
     private var thread = pthread_t()
     private let started = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
     private var error: RingError?
@@ -27,12 +28,13 @@ final class WorkerThread: @unchecked Sendable {
     /// is to find it reachable.
     private var worker: Worker?
 
-    init(index: Int, mailbox: Mailbox, cells: StatCells, pins: Bool, callConfig: UnsafePointer<HTTPConfig>) {
+    init(index: Int, mailbox: Mailbox, cells: StatCells, pins: Bool, callConfig: UnsafePointer<HTTPConfig>, exportInbox: ExportInbox?) {
         self.index = index
         self.mailbox = mailbox
         self.cells = cells
         self.pins = pins
         unsafe self.callConfig = unsafe callConfig
+        self.exportInbox = exportInbox
         unsafe started.initialize(to: 0)
     }
 
@@ -58,6 +60,7 @@ final class WorkerThread: @unchecked Sendable {
         do throws(RingError) {
             var options = WorkerOptions()
             options.index = index
+            options.exportInbox = exportInbox
             unsafe options.callConfig = unsafe callConfig
             let worker = try Worker(options: options, mailbox: mailbox, cells: cells)
             self.worker = worker

@@ -451,6 +451,51 @@ public nonisolated struct Envoy_Config_Core_V3_Http2ProtocolOptions: @unchecked 
   /// Clears the value of `maxMetadataSize`. Subsequent reads from it will return its default value.
   public mutating func clearMaxMetadataSize() {_uniqueStorage()._maxMetadataSize = nil}
 
+  public var enableHuffmanEncoding: SwiftProtobuf.Google_Protobuf_BoolValue {
+    get {_storage._enableHuffmanEncoding ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
+    set {_uniqueStorage()._enableHuffmanEncoding = newValue}
+  }
+  /// Returns true if `enableHuffmanEncoding` has been explicitly set.
+  public var hasEnableHuffmanEncoding: Bool {_storage._enableHuffmanEncoding != nil}
+  /// Clears the value of `enableHuffmanEncoding`. Subsequent reads from it will return its default value.
+  public mutating func clearEnableHuffmanEncoding() {_uniqueStorage()._enableHuffmanEncoding = nil}
+
+  public var maxHeaderFieldSizeKb: SwiftProtobuf.Google_Protobuf_UInt32Value {
+    get {_storage._maxHeaderFieldSizeKb ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
+    set {_uniqueStorage()._maxHeaderFieldSizeKb = newValue}
+  }
+  /// Returns true if `maxHeaderFieldSizeKb` has been explicitly set.
+  public var hasMaxHeaderFieldSizeKb: Bool {_storage._maxHeaderFieldSizeKb != nil}
+  /// Clears the value of `maxHeaderFieldSizeKb`. Subsequent reads from it will return its default value.
+  public mutating func clearMaxHeaderFieldSizeKb() {_uniqueStorage()._maxHeaderFieldSizeKb = nil}
+
+  public var disallowObsText: SwiftProtobuf.Google_Protobuf_BoolValue {
+    get {_storage._disallowObsText ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
+    set {_uniqueStorage()._disallowObsText = newValue}
+  }
+  /// Returns true if `disallowObsText` has been explicitly set.
+  public var hasDisallowObsText: Bool {_storage._disallowObsText != nil}
+  /// Clears the value of `disallowObsText`. Subsequent reads from it will return its default value.
+  public mutating func clearDisallowObsText() {_uniqueStorage()._disallowObsText = nil}
+
+  public var streamResetBurst: SwiftProtobuf.Google_Protobuf_UInt64Value {
+    get {_storage._streamResetBurst ?? SwiftProtobuf.Google_Protobuf_UInt64Value()}
+    set {_uniqueStorage()._streamResetBurst = newValue}
+  }
+  /// Returns true if `streamResetBurst` has been explicitly set.
+  public var hasStreamResetBurst: Bool {_storage._streamResetBurst != nil}
+  /// Clears the value of `streamResetBurst`. Subsequent reads from it will return its default value.
+  public mutating func clearStreamResetBurst() {_uniqueStorage()._streamResetBurst = nil}
+
+  public var streamResetRate: SwiftProtobuf.Google_Protobuf_UInt64Value {
+    get {_storage._streamResetRate ?? SwiftProtobuf.Google_Protobuf_UInt64Value()}
+    set {_uniqueStorage()._streamResetRate = newValue}
+  }
+  /// Returns true if `streamResetRate` has been explicitly set.
+  public var hasStreamResetRate: Bool {_storage._streamResetRate != nil}
+  /// Clears the value of `streamResetRate`. Subsequent reads from it will return its default value.
+  public mutating func clearStreamResetRate() {_uniqueStorage()._streamResetRate = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated struct SettingsParameter: Sendable {
@@ -849,7 +894,7 @@ nonisolated extension Envoy_Config_Core_V3_KeepaliveSettings: SwiftProtobuf.Mess
 
 nonisolated extension Envoy_Config_Core_V3_Http2ProtocolOptions: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Http2ProtocolOptions"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}hpack_table_size\0\u{3}max_concurrent_streams\0\u{3}initial_stream_window_size\0\u{3}initial_connection_window_size\0\u{3}allow_connect\0\u{3}allow_metadata\0\u{3}max_outbound_frames\0\u{3}max_outbound_control_frames\0\u{3}max_consecutive_inbound_frames_with_empty_payload\0\u{3}max_inbound_priority_frames_per_stream\0\u{3}max_inbound_window_update_frames_per_data_frame_sent\0\u{3}stream_error_on_invalid_http_messaging\0\u{3}custom_settings_parameters\0\u{3}override_stream_error_on_invalid_http_message\0\u{3}connection_keepalive\0\u{3}use_oghttp2_codec\0\u{3}max_metadata_size\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}hpack_table_size\0\u{3}max_concurrent_streams\0\u{3}initial_stream_window_size\0\u{3}initial_connection_window_size\0\u{3}allow_connect\0\u{3}allow_metadata\0\u{3}max_outbound_frames\0\u{3}max_outbound_control_frames\0\u{3}max_consecutive_inbound_frames_with_empty_payload\0\u{3}max_inbound_priority_frames_per_stream\0\u{3}max_inbound_window_update_frames_per_data_frame_sent\0\u{3}stream_error_on_invalid_http_messaging\0\u{3}custom_settings_parameters\0\u{3}override_stream_error_on_invalid_http_message\0\u{3}connection_keepalive\0\u{3}use_oghttp2_codec\0\u{3}max_metadata_size\0\u{3}enable_huffman_encoding\0\u{3}max_header_field_size_kb\0\u{3}disallow_obs_text\0\u{3}stream_reset_burst\0\u{3}stream_reset_rate\0")
 
   fileprivate class _StorageClass {
     var _hpackTableSize: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
@@ -869,6 +914,11 @@ nonisolated extension Envoy_Config_Core_V3_Http2ProtocolOptions: SwiftProtobuf.M
     var _connectionKeepalive: Envoy_Config_Core_V3_KeepaliveSettings? = nil
     var _useOghttp2Codec: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
     var _maxMetadataSize: SwiftProtobuf.Google_Protobuf_UInt64Value? = nil
+    var _enableHuffmanEncoding: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
+    var _maxHeaderFieldSizeKb: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
+    var _disallowObsText: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
+    var _streamResetBurst: SwiftProtobuf.Google_Protobuf_UInt64Value? = nil
+    var _streamResetRate: SwiftProtobuf.Google_Protobuf_UInt64Value? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -896,6 +946,11 @@ nonisolated extension Envoy_Config_Core_V3_Http2ProtocolOptions: SwiftProtobuf.M
       _connectionKeepalive = source._connectionKeepalive
       _useOghttp2Codec = source._useOghttp2Codec
       _maxMetadataSize = source._maxMetadataSize
+      _enableHuffmanEncoding = source._enableHuffmanEncoding
+      _maxHeaderFieldSizeKb = source._maxHeaderFieldSizeKb
+      _disallowObsText = source._disallowObsText
+      _streamResetBurst = source._streamResetBurst
+      _streamResetRate = source._streamResetRate
     }
   }
 
@@ -931,6 +986,11 @@ nonisolated extension Envoy_Config_Core_V3_Http2ProtocolOptions: SwiftProtobuf.M
         case 15: try { try decoder.decodeSingularMessageField(value: &_storage._connectionKeepalive) }()
         case 16: try { try decoder.decodeSingularMessageField(value: &_storage._useOghttp2Codec) }()
         case 17: try { try decoder.decodeSingularMessageField(value: &_storage._maxMetadataSize) }()
+        case 18: try { try decoder.decodeSingularMessageField(value: &_storage._enableHuffmanEncoding) }()
+        case 19: try { try decoder.decodeSingularMessageField(value: &_storage._maxHeaderFieldSizeKb) }()
+        case 20: try { try decoder.decodeSingularMessageField(value: &_storage._disallowObsText) }()
+        case 21: try { try decoder.decodeSingularMessageField(value: &_storage._streamResetBurst) }()
+        case 22: try { try decoder.decodeSingularMessageField(value: &_storage._streamResetRate) }()
         default: break
         }
       }
@@ -994,6 +1054,21 @@ nonisolated extension Envoy_Config_Core_V3_Http2ProtocolOptions: SwiftProtobuf.M
       try { if let v = _storage._maxMetadataSize {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 17)
       } }()
+      try { if let v = _storage._enableHuffmanEncoding {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 18)
+      } }()
+      try { if let v = _storage._maxHeaderFieldSizeKb {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 19)
+      } }()
+      try { if let v = _storage._disallowObsText {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
+      } }()
+      try { if let v = _storage._streamResetBurst {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 21)
+      } }()
+      try { if let v = _storage._streamResetRate {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 22)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -1020,6 +1095,11 @@ nonisolated extension Envoy_Config_Core_V3_Http2ProtocolOptions: SwiftProtobuf.M
         if _storage._connectionKeepalive != rhs_storage._connectionKeepalive {return false}
         if _storage._useOghttp2Codec != rhs_storage._useOghttp2Codec {return false}
         if _storage._maxMetadataSize != rhs_storage._maxMetadataSize {return false}
+        if _storage._enableHuffmanEncoding != rhs_storage._enableHuffmanEncoding {return false}
+        if _storage._maxHeaderFieldSizeKb != rhs_storage._maxHeaderFieldSizeKb {return false}
+        if _storage._disallowObsText != rhs_storage._disallowObsText {return false}
+        if _storage._streamResetBurst != rhs_storage._streamResetBurst {return false}
+        if _storage._streamResetRate != rhs_storage._streamResetRate {return false}
         return true
       }
       if !storagesAreEqual {return false}

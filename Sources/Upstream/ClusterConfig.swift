@@ -33,8 +33,8 @@ package struct RetryBudget: BitwiseCopyable {
     package init() {}
 }
 
-/// Which HTTP is spoken to a cluster's hosts.
-package enum UpstreamProtocol: UInt8, BitwiseCopyable { case http1, http2, downstream }
+/// Which HTTP is spoken to a cluster's hosts; `auto`: what each handshake says.
+package enum UpstreamProtocol: UInt8, BitwiseCopyable { case http1, http2, downstream, auto }
 
 @safe
 package struct ClusterConfig: BitwiseCopyable {

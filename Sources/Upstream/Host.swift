@@ -25,6 +25,8 @@ package struct Host {
     /// Connections of HTTP/2 that take requests, linked through their sessions.
     package var http2Head: Handle = .none
     package var http2ConnectingCount: UInt32 = 0
+    /// Of a cluster that leaves the protocol to the handshake: the last one said HTTP/1.
+    package var answersHTTP1 = false
     /// How many of the waiting streams want HTTP/2.
     package var pendingHTTP2Count: UInt32 = 0
     package var connectingCount: UInt32 = 0

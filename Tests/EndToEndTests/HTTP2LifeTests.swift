@@ -238,6 +238,79 @@ struct HTTP2LifeTests {
         #expect(serving.stat("http2.streams_active", becomes: 0) == 0)
     }
 
+    // MARK: What waits, and what is measured
+
+    /// Bodies that a client's window keeps back are in the gauge until they leave, or their stream does.
+    @Test func whatWaitsIsShown() throws {
+        let serving = try HTTP2Serving(
+            script: .steps(.readHead, .send("HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n" + String(repeating: "x", count: 100_000)), .delay(ms: 20_000)))
+        let client = try RawH2Client(port: serving.listener)
+        client.send([.head(1, H2Frame.request("GET", "/up"))])
+        #expect(client.read(forMs: 10_000) { ($0.body[1]?.count ?? 0) == 65_535 })
+        #expect(serving.stat("http2.pending_send_bytes", becomes: 34_465) == 34_465)
+        client.send([H2Frame(.windowUpdate, stream: 1, H2Frame.word(1000)), H2Frame(.windowUpdate, H2Frame.word(1000))])
+        #expect(serving.stat("http2.pending_send_bytes", becomes: 33_465) == 33_465)
+        client.send([H2Frame(.reset, stream: 1, H2Frame.word(8))])
+        #expect(serving.stat("http2.pending_send_bytes", becomes: 0) == 0)
+        #expect(serving.stat("http2.outbound_frames_active", becomes: 0) == 0)
+        #expect(serving.stat("http2.outbound_control_frames_active", becomes: 0) == 0)
+    }
+
+    /// Frames that do not fit behind 256 KiB of others are in the gauge.
+    @Test func framesThatWaitAreShown() throws {
+        let value = String(repeating: "x", count: 16_000)
+        let serving = try HTTP2Serving(
+            routes: """
+                - match: {prefix: /heavy}
+                  direct_response: {status: 200}
+                  response_headers_to_add: [{header: {key: a, value: \(value)}}, {header: {key: b, value: \(value)}}]
+                """)
+        let client = try RawH2Client(port: serving.listener)
+        client.send(stride(from: UInt32(1), to: 1801, by: 2).map { H2Frame.head($0, H2Frame.request("GET", "/heavy")) })
+        #expect(
+            wait(upToMs: 10_000, everyMs: 20) {
+                (serving.admin.stats(matching: "^http2.outbound_frames_active$")["http2.outbound_frames_active"] ?? 0) > 0
+            })
+        client.abort()
+        #expect(serving.stat("http2.outbound_frames_active", becomes: 0) == 0)
+        #expect(serving.stat("http2.outbound_control_frames_active", becomes: 0) == 0)
+    }
+
+    /// The runtime's `http2_record_histograms` and `http2_max_cookies_size_in_kb`, both changed while the connection lives.
+    @Test func headsAreMeasured() throws {
+        let serving = try HTTP2Serving(
+            runtime: "{envoy.reloadable_features.http2_record_histograms: true, envoy.reloadable_features.http2_max_cookies_size_in_kb: 1}")
+        let client = try RawH2Client(port: serving.listener)
+        client.send([.head(1, H2Frame.request("GET", "/direct", [("cookie", "a=1"), ("cookie", "b=2")]))])
+        #expect(client.read(forMs: 10_000) { $0.hasEnded(1) })
+        let crumb = String(repeating: "c", count: 600)
+        client.send([.head(3, H2Frame.request("GET", "/direct", [("cookie", crumb), ("cookie", crumb)]))])
+        #expect(client.read(forMs: 10_000) { $0.hasEnded(3) })
+        #expect(client.words.last == "RST3(2)", "\(client.words)")
+        #expect(serving.stat("http2.cookies_total_bytes_too_large", becomes: 1) == 1)
+        #expect(wait(upToMs: 15_000, everyMs: 100) { serving.log.last?.contains("http2.cookies_total_bytes_too_large") == true }, "\(serving.log)")
+        for name in ["header_count", "header_list_size", "cookie_count", "cookie_size"] {
+            let line = wait(upToMs: 15_000, everyMs: 100) {
+                serving.admin.request("GET", "/stats?filter=http2.\(name)").map { String(wire: $0.body).contains("P0(") } ?? false
+            }
+            #expect(line, "\(name)")
+        }
+    }
+
+    /// `stream_reset_burst`: more at once end the connection.
+    @Test func resetsHaveALimit() throws {
+        let serving = try HTTP2Serving(http2: "stream_reset_burst: 5, stream_reset_rate: 1", script: .steps(.readHead, .delay(ms: 20_000)))
+        let client = try RawH2Client(port: serving.listener)
+        var frames: [H2Frame] = []
+        for stream in stride(from: UInt32(1), to: 24, by: 2) {
+            frames += [.head(stream, H2Frame.request("GET", "/up")), H2Frame(.reset, stream: stream, H2Frame.word(8))]
+        }
+        client.send(frames)
+        #expect(client.read(forMs: 10_000) { $0.end != "open" })
+        #expect(client.words.contains { $0.hasPrefix("GOAWAY(") && $0.hasSuffix(",2)") }, "\(client.words)")
+        #expect(serving.stat("http.h.downstream_cx_protocol_error", becomes: 1) == 1)
+    }
+
     // MARK: Which protocol it is
 
     /// A request whose first bytes could be the preface's is one of HTTP/1, however they are cut.

@@ -15,7 +15,8 @@ final class HTTP2Serving {
 
     init(
         _ proxy: Proxy = .martlet, options: String = "", http2: String = "", cluster: String = "",
-        script: UpstreamScript = .always(Fixtures.greeting), routes: String = "", upstreamPort: UInt16? = nil
+        script: UpstreamScript = .always(Fixtures.greeting), routes: String = "", upstreamPort: UInt16? = nil,
+        runtime: String = ""
     ) throws {
         upstream = try ScriptedUpstream(name: "c")
         upstream.begin(script)
@@ -23,6 +24,7 @@ final class HTTP2Serving {
         admin = Admin(port: Ports.free())
         let yaml = """
             admin: {address: {socket_address: {address: 127.0.0.1, port_value: \(admin.port)}}}
+            \(runtime.isEmpty ? "" : "layered_runtime: {layers: [{name: s, static_layer: \(runtime)}]}")
             static_resources:
               listeners:
               - address: {socket_address: {address: 127.0.0.1, port_value: \(listener)}}
@@ -92,7 +94,7 @@ final class HTTP2Serving {
 
     func stat(_ name: String, becomes wanted: Int) -> Int? {
         var seen: Int?
-        _ = wait(upToMs: 2_000, everyMs: 20) {
+        _ = wait(upToMs: 10_000, everyMs: 20) {
             seen = admin.stats(matching: "^" + name + "$")[name]
             return seen == wanted
         }

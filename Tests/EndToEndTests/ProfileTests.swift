@@ -172,7 +172,7 @@ struct ProfileTests {
             ("POST", "/cpuprofiler?enable=n", 200), ("GET", "/profile?format=x", 400), ("GET", "/profile?kind=x&format=json", 400),
             ("GET", "/profile?seconds=0", 400), ("GET", "/profile?seconds=121", 400), ("GET", "/profile?seconds=x", 400),
             ("GET", "/profile?seconds=1&frequency=x", 400), ("GET", "/profile?format=json", 404), ("GET", "/profile", 200),
-            ("GET", "/profile/flame.js", 200), ("GET", "/profile/flame.css", 200), ("GET", "/profile/", 404),
+            ("GET", "/profile/flame.js", 200), ("GET", "/profile/flame.css", 200), ("GET", "/console/flame.js", 404), ("GET", "/profile/", 404),
         ]
         for (method, target, status) in wrong {
             #expect(proxy.ask(method, target)?.status == status, "\(method) \(target)")

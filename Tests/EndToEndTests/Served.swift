@@ -34,10 +34,10 @@ final class Served: Sendable {
         try send("GET \(path) HTTP/1.1\r\nhost: h.test\r\n\(headers.map { $0 + "\r\n" }.joined())\r\n")
     }
 
-    /// A statistic, once it is what was expected, or what it is after two seconds.
+    /// A statistic, once it is what was expected, or what it is after ten seconds.
     func stat(_ name: String, becomes wanted: Int) -> Int? {
         var seen: Int?
-        _ = wait(upToMs: 2_000, everyMs: 20) {
+        _ = wait(upToMs: 10_000, everyMs: 20) {
             seen = admin.stats(matching: "^" + name + "$")[name]
             return seen == wanted
         }

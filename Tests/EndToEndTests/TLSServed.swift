@@ -10,19 +10,19 @@ final class TLSServed: Sendable {
     /// `context` continues `common_tls_context`, `more` the downstream context; `manager` the connection manager.
     init(
         _ certificates: Certificates, context: String = "", more: String = "", manager: String = "", chain: String = "",
-        workers: Int = 1, pair: String = "server", clusters: [String] = []
+        workers: Int = 1, pair: String = "server", codec: String = "HTTP1", clusters: [String] = []
     ) throws {
         self.certificates = certificates
         served = try Served(try Binary.martlet(), workers: workers) { port in
             TLSServed.yaml(
                 certificates, port: port, context: context, more: more, manager: manager, chain: chain, pair: pair,
-                clusters: clusters)
+                codec: codec, clusters: clusters)
         }
     }
 
     static func yaml(
         _ certificates: Certificates, port: UInt16, context: String = "", more: String = "", manager: String = "",
-        chain: String = "", pair: String = "server", clusters: [String] = []
+        chain: String = "", pair: String = "server", codec: String = "HTTP1", clusters: [String] = []
     ) -> String {
         let pairs = pair.split(separator: " ").map {
             "{certificate_chain: {filename: \(certificates.chain(String($0)))}, private_key: {filename: \(certificates.key(String($0)))}}"
@@ -40,7 +40,7 @@ final class TLSServed: Sendable {
                     typed_config:
                       "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
                       stat_prefix: h
-                      codec_type: HTTP1
+                      codec_type: \(codec)
                       \(manager)
                       route_config:
                         virtual_hosts:

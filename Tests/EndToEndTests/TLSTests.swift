@@ -197,11 +197,41 @@ struct TLSTests {
         #expect(!silent.contains("OCSP Response Status"))
         #expect(served.stat("listener.tls.ssl.ocsp_staple_requests", becomes: 1) == 1)
         #expect(served.stat("listener.tls.ssl.ocsp_staple_responses", becomes: 1) == 1)
+        // It is good for three days.
+        #expect(
+            wait(upToMs: 10_000) {
+                let name = "server.seconds_until_first_ocsp_response_expiring"
+                return (259_000...259_200).contains(served.admin.stats(matching: "^\(name)$")[name] ?? 0)
+            })
         // Without one, a client that asks is told nothing.
         let without = try TLSServed(certificates)
         _ = try without.client("-status")
         #expect(without.stat("ocsp_staple_omitted", becomes: 1) == 1)
         #expect(without.stat("handshake", becomes: 1) == 1)
+    }
+
+    /// An expired staple: whoever asks gets none, or the handshake fails, by policy; who does not ask knows nothing of it.
+    @Test(arguments: ["LENIENT_STAPLING", "STRICT_STAPLING", "MUST_STAPLE"])
+    func anOldStaple(policy: String) throws {
+        try certificates.staple("server")
+        try certificates.expireStaple("server")
+        let served = try Served(try Binary.martlet()) { port in
+            TLSServed.yaml(certificates, port: port, more: "ocsp_staple_policy: \(policy)").replacing(
+                text: "certificate_chain:", by: "ocsp_staple: {filename: \(certificates.directory.path)/server.old.ocsp}, certificate_chain:")
+        }
+        let isLenient = policy == "LENIENT_STAPLING"
+        for version in ["-tls1_2", "-tls1_3"] {
+            let asked = try Shell.run("openssl s_client -status \(version) -connect 127.0.0.1:\(served.listener) </dev/null 2>&1").output
+            #expect(asked.contains(isLenient ? "OCSP response: no response sent" : "alert handshake failure"), "\(asked)")
+            let silent = try Shell.run("openssl s_client \(version) -connect 127.0.0.1:\(served.listener) </dev/null 2>&1").output
+            #expect(!silent.contains("alert"), "\(silent)")
+        }
+        #expect(served.stat("listener.tls.ssl.ocsp_staple_requests", becomes: 2) == 2)
+        #expect(served.stat("listener.tls.ssl.ocsp_staple_\(isLenient ? "omitted" : "failed")", becomes: 2) == 2)
+        #expect(served.stat("listener.tls.ssl.handshake", becomes: isLenient ? 4 : 2) == (isLenient ? 4 : 2))
+        #expect(served.stat("server.seconds_until_first_ocsp_response_expiring", becomes: 0) == 0)
+        let certs = try #require(served.admin.request("GET", "/certs").map { String(wire: $0.body) })
+        #expect(certs.contains("\"ocsp_details\": {\n      \"valid_from\": \"2020-"), "\(certs)")
     }
 }
 

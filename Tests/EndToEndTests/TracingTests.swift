@@ -95,6 +95,32 @@ struct TracingTests {
         #expect(setting.served.stat("tracing.opentelemetry.timer_flushed", becomes: 2) == 2)
     }
 
+    /// Whatever is still to wait for: the process waits for the collector, not for the interval.
+    @Test func spansThatWaitLeaveAtTheEnd() throws {
+        let setting = try serve(
+            TracedConfiguration.overGRPC,
+            runtime: "tracing.opentelemetry.min_flush_spans: 100, tracing.opentelemetry.flush_interval_ms: 600000")
+        for _ in 0..<3 { _ = try setting.served.get("/direct") }
+        #expect(setting.collector.spans.isEmpty)
+        setting.served.process.signal(SIGTERM)
+        #expect(setting.served.process.waitForExit(upToMs: 20_000) == 0)
+        #expect(setting.collector.spans(3).count == 3)
+    }
+
+    /// A collector that never answers holds the end up for two seconds, and no longer.
+    @Test func aCollectorThatIsSilentDoesNotHoldTheEndUp() throws {
+        let port = Ports.free()
+        let silent = try Sockets.listen(port: port)
+        defer { silent.close() }
+        let setting = try serve(
+            TracedConfiguration.overGRPC.replacing("cluster_name: grpc", "cluster_name: dead"),
+            runtime: "tracing.opentelemetry.min_flush_spans: 100, tracing.opentelemetry.flush_interval_ms: 600000"
+        ) { $0.replacing("port_value: 1}", "port_value: \(port)}") }
+        _ = try setting.served.get("/direct")
+        setting.served.process.signal(SIGTERM)
+        #expect(setting.served.process.waitForExit(upToMs: 20_000) == 0)
+    }
+
     @Test func moreThanMayWaitIsDropped() throws {
         let setting = try serve(
             TracedConfiguration.overGRPC + ", max_cache_size: 2",

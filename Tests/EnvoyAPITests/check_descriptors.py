@@ -20,6 +20,7 @@ OURS_ALONE = ("google.protobuf.", "validate.", "martlet.")
 NOT_YET = 50071
 NEWER = 50072
 NEWER_MESSAGE = 50073
+CHANGED = 50073
 NEWER_ENUM = 50074
 
 
@@ -133,7 +134,11 @@ def compare_message(name, ours, theirs, report):
         for what in ("number", "type", "label", "type_name"):
             if getattr(field, what) != getattr(other, what):
                 report(f"{name}.{field.name}: {what} {getattr(field, what)}, Envoy's {getattr(other, what)}")
-        if field.options.deprecated != other.options.deprecated:
+        is_changed = is_newer(field, CHANGED)
+        same = field.options.deprecated == other.options.deprecated and rules(field) == rules(other)
+        if is_changed and same:
+            report(f"{name}.{field.name}: said to be changed, but is as the public descriptors have it")
+        if not is_changed and field.options.deprecated != other.options.deprecated:
             report(f"{name}.{field.name}: deprecated {field.options.deprecated}")
         our_oneof = ours.oneof_decl[field.oneof_index].name if field.HasField("oneof_index") else None
         their_oneof = their_proto.oneof_decl[other.oneof_index].name if other.HasField("oneof_index") else None
@@ -143,7 +148,7 @@ def compare_message(name, ours, theirs, report):
         # `required: false` says nothing.
         if b.message.ListFields() and not b.message.required and not b.message.skip:
             b.ClearField("message")
-        if a != b:
+        if a != b and not is_changed:
             report(f"{name}.{field.name}: constraint {one_line(a)}, Envoy's {one_line(b)}")
     for field in their_fields.values():
         if waiting.pop(field.name, None) != field.number:

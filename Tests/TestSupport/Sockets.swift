@@ -140,6 +140,16 @@ package enum Sockets {
         return socket
     }
 
+    /// The port of our own end, IPv4.
+    package static func localPort(of socket: Descriptor) -> UInt16 {
+        var name = sockaddr_in()
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        _ = unsafe withUnsafeMutablePointer(to: &name) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe getsockname(socket.raw, $0, &length) }
+        }
+        return UInt16(bigEndian: name.sin_port)
+    }
+
     /// A UNIX socket with a place in the file system.
     package static func connect(path: String) throws -> Descriptor {
         let raw = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)

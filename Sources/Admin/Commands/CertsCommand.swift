@@ -32,6 +32,12 @@ enum CertsCommand {
                     json.member("days_until_expiration", long: record.daysLeft(now: now))
                     json.member("valid_from", time(record.validFrom))
                     json.member("expiration_time", time(record.validUntil))
+                    if let staple = record.staple {
+                        json.object("ocsp_details") { json in
+                            json.member("valid_from", time(staple.from))
+                            if let until = staple.until { json.member("expiration", time(until)) }
+                        }
+                    }
                 }
             }
         }

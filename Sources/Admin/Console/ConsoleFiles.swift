@@ -46,7 +46,7 @@ enum ConsoleFiles {
 
     static let home = AdminCommand("/", "Admin home page") { _, request in answer("console.html", request) }
 
-    static let files = ConsoleFile.all.map { file in
+    static let files = ConsoleFile.all.filter { !FlamePage.owns($0.name) }.map { file in
         AdminCommand("/console/" + file.name, "a file of the console") { _, request in answer(file.name, request) }
     }
 
@@ -54,7 +54,7 @@ enum ConsoleFiles {
 
     /// A browser asks again each time, and learns in a few bytes that it has the file: a new binary is never mixed with old
     /// scripts.
-    private static func answer(_ name: String, _ request: AdminRequest) -> AdminResponse {
+    static func answer(_ name: String, _ request: AdminRequest, policy: String = policy) -> AdminResponse {
         guard let file = byName[name] else { return AdminResponse("no such file", status: 404) }
         let isKnown = request.ifNoneMatch.split(separator: ",").contains { candidate in
             let tag = candidate.drop { $0 == " " }

@@ -60,7 +60,7 @@ enum CPUProfileCommands {
         ]
     ) { context, request in
         let text = request.query.nonEmpty("format") ?? (request.query.has("seconds") ? "pprof" : "page")
-        if text == "page" { return FlamePage.response }
+        if text == "page" { return FlamePage.response(request) }
         guard let format = ProfileFormat(rawValue: text) else {
             return AdminResponse("usage: /profile?format=(page|pprof|folded|json|gperftools)\n", status: 400)
         }

@@ -59,4 +59,11 @@ static inline int32_t martlet_h2_request(nghttp2_session *session, const nghttp2
   nghttp2_data_provider provider = {{.ptr = martlet_h2_pack(handle)}, read};
   return nghttp2_submit_request(session, NULL, fields, count, ends ? NULL : &provider, martlet_h2_pack(handle));
 }
+// A frame of a type that the library does not know; `bytes` comes back from the pack callback.
+static inline int martlet_h2_extension(nghttp2_session *session, uint8_t type, uint8_t flags, int32_t stream, size_t bytes) {
+  return nghttp2_submit_extension(session, type, flags, stream, martlet_h2_pack(bytes));
+}
+static inline size_t martlet_h2_extension_bytes(const nghttp2_frame *frame) {
+  return (size_t)martlet_h2_unpack(frame->ext.payload);
+}
 static inline uint64_t martlet_h2_source(const nghttp2_data_source *source) { return martlet_h2_unpack(source->ptr); }

@@ -198,6 +198,8 @@ typedef struct martlet_facts {
   // Of the peer's certificate, in seconds since 1970; 0: there is none.
   int64_t valid_from, valid_until;
   int has_peer_certificate, peer_is_verified;
+  // As it stands in a hello; 0: none.
+  uint32_t cipher_suite;
   const uint8_t *_Nullable text;
   uint32_t start[martlet_fact_count], end[martlet_fact_count];
 } martlet_facts;
@@ -206,6 +208,6 @@ void martlet_facts_free(martlet_facts *_Nonnull facts);
 
 // Until when a response of OCSP is good, in seconds since 1970. −1: it is none, or says nothing good; −2: it is about
 // another certificate.
-int64_t martlet_ocsp_until(const uint8_t *_Nonnull der, size_t count, X509 *_Nonnull certificate);
+int64_t martlet_ocsp_until(const uint8_t *_Nonnull der, size_t count, X509 *_Nonnull certificate, int64_t *_Nonnull from);
 // Hands OpenSSL a copy. 0: no memory.
 int martlet_staple(SSL *_Nonnull ssl, const uint8_t *_Nonnull der, size_t count);

@@ -12,6 +12,8 @@ typealias StderrAccessLog = Envoy_Extensions_AccessLoggers_Stream_V3_StderrAcces
 struct AccessLogCompiler {
     let compilation: Compilation
     let part: PlanPart
+    /// Workers write the log, who have the clusters of the configuration.
+    var allowsRemote = true
     private var diagnostics: Diagnostics { compilation.diagnostics }
 
     /// Envoy's, for a logger without a format.
@@ -37,13 +39,17 @@ struct AccessLogCompiler {
     }
 
     private enum Kind {
-        case file, output, error
+        case file, output, error, httpGRPC, tcpGRPC, openTelemetry, fluentd
 
         init?(message: String) {
             switch message {
             case FileAccessLog.protoMessageName: self = .file
             case StdoutAccessLog.protoMessageName: self = .output
             case StderrAccessLog.protoMessageName: self = .error
+            case HTTPGRPCAccessLog.protoMessageName: self = .httpGRPC
+            case TCPGRPCAccessLog.protoMessageName: self = .tcpGRPC
+            case OpenTelemetryAccessLog.protoMessageName: self = .openTelemetry
+            case FluentdAccessLog.protoMessageName: self = .fluentd
             default: return nil
             }
         }
@@ -53,6 +59,10 @@ struct AccessLogCompiler {
             case "envoy.access_loggers.file": self = .file
             case "envoy.access_loggers.stdout": self = .output
             case "envoy.access_loggers.stderr": self = .error
+            case "envoy.access_loggers.http_grpc": self = .httpGRPC
+            case "envoy.access_loggers.tcp_grpc": self = .tcpGRPC
+            case "envoy.access_loggers.open_telemetry": self = .openTelemetry
+            case "envoy.access_loggers.fluentd": self = .fluentd
             default: return nil
             }
         }
@@ -71,7 +81,8 @@ struct AccessLogCompiler {
         guard let kind else {
             diagnostics.error(
                 place, "Didn't find a registered implementation for '\(message.name)' with type URL: '\(type)'",
-                expected: "envoy.access_loggers.file, envoy.access_loggers.stdout or envoy.access_loggers.stderr")
+                expected:
+                    "envoy.access_loggers.file, stdout, stderr, http_grpc, tcp_grpc, open_telemetry or fluentd")
             return nil
         }
         switch kind {
@@ -92,7 +103,27 @@ struct AccessLogCompiler {
             guard let stream: StderrAccessLog = decode(bytes, at) else { return nil }
             let format = stream.accessLogFormat == nil ? defaultFormat() : formats.compile(stream.logFormat, at.at("log_format"))
             return config(.error, format, at)
+        case .httpGRPC, .tcpGRPC, .openTelemetry, .fluentd: return remote(kind, bytes, place, at)
         }
+    }
+
+    private func remote(_ kind: Kind, _ bytes: [UInt8], _ place: Place, _ at: Place) -> AccessLogConfig? {
+        guard allowsRemote else {
+            diagnostics.error(
+                place, "the admin interface's access log cannot be sent to a log server",
+                expected: "envoy.access_loggers.file, envoy.access_loggers.stdout or envoy.access_loggers.stderr")
+            return nil
+        }
+        let compiler = RemoteLogCompiler(compilation: compilation, part: part)
+        let config: RemoteLogConfig?
+        switch kind {
+        case .httpGRPC: config = (decode(bytes, at) as HTTPGRPCAccessLog?).map { compiler.http($0, at) }
+        case .tcpGRPC: config = (decode(bytes, at) as TCPGRPCAccessLog?).map { compiler.tcp($0, at) }
+        case .openTelemetry: config = (decode(bytes, at) as OpenTelemetryAccessLog?).flatMap { compiler.openTelemetry($0, at) }
+        default: config = (decode(bytes, at) as FluentdAccessLog?).flatMap { compiler.fluentd($0, at) }
+        }
+        guard let config else { return nil }
+        return unsafe AccessLogConfig(remote: part.arena.store(config))
     }
 
     /// What was read before can only be nested deeper than protobuf goes: a `json_format`.

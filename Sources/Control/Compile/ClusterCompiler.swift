@@ -92,7 +92,7 @@ struct ClusterCompiler {
                 suggestion: "give the endpoints a 'hash_key' in their 'envoy.lb' metadata")
         }
         if message.type == .originalDst { unsafe config.originalDst = unsafe part.arena.store(originalDst(message, place, part, statName)) }
-        HTTPUpstreamCompiler(diagnostics: diagnostics, arena: part.arena).compile(message, place, &config)
+        HTTPUpstreamCompiler(diagnostics: diagnostics, arena: part.arena, runtime: compilation.runtime(part)).compile(message, place, &config)
         if config.upstreamProtocol != .http1 {
             config.http2Stats = part.scope(
                 compilation.stats, StatPrefix.cluster(statName) + "http2.", HTTP2CodecStat.self).base

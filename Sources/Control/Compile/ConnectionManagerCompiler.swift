@@ -131,8 +131,8 @@ struct ConnectionManagerCompiler {
         case .http2: config.codec = .http2
         default: config.codec = .auto
         }
-        var http2 = HTTP2OptionsCompiler(diagnostics: diagnostics)
-            .compile(message.http2ProtocolOptions, place.at("http2_protocol_options"), arena)
+        var http2 = HTTP2OptionsCompiler(diagnostics: diagnostics, runtime: compilation.runtime(part)).compile(
+            message.http2ProtocolOptions, place.at("http2_protocol_options"), arena, headKilobytes: kilobytes, headField: "max_request_headers_kb")
         if !message.http2ProtocolOptions.hasOverrideStreamErrorOnInvalidHTTPMessage {
             http2.keepsOpenOnInvalidMessage =
                 message.http2ProtocolOptions.streamErrorOnInvalidHTTPMessaging || message.streamErrorOnInvalidHTTPMessage.value

@@ -6,14 +6,21 @@ import Wire
 
 struct HTTP2OptionsCompiler {
     let diagnostics: Diagnostics
+    let runtime: RuntimeCompiler
 
-    func compile(_ message: HTTP2Options, _ place: Place, _ arena: FrozenArena) -> H2Options {
+    /// What one field may take: nghttp2's limit, which cannot be moved.
+    private static let fieldKilobytesMax: UInt32 = 64
+
+    /// `headKilobytes`: what a whole head may take, by the field `headField`.
+    func compile(_ message: HTTP2Options, _ place: Place, _ arena: FrozenArena, headKilobytes: UInt32, headField: String) -> H2Options {
         var options = H2Options()
         if message.hasHpackTableSize { options.hpackTableSize = message.hpackTableSize.value }
         if message.hasMaxConcurrentStreams { options.concurrentStreamsMax = message.maxConcurrentStreams.value }
         if message.hasInitialStreamWindowSize { options.streamWindow = message.initialStreamWindowSize.value }
         if message.hasInitialConnectionWindowSize { options.connectionWindow = message.initialConnectionWindowSize.value }
         options.allowConnect = message.allowConnect
+        options.allowMetadata = message.allowMetadata
+        if message.hasMaxMetadataSize { options.metadataMax = message.maxMetadataSize.value }
         if message.hasMaxOutboundFrames { options.outboundFramesMax = message.maxOutboundFrames.value }
         if message.hasMaxOutboundControlFrames { options.outboundControlFramesMax = message.maxOutboundControlFrames.value }
         if message.hasMaxConsecutiveInboundFramesWithEmptyPayload {
@@ -30,10 +37,34 @@ struct HTTP2OptionsCompiler {
             ? message.overrideStreamErrorOnInvalidHTTPMessage.value : message.streamErrorOnInvalidHTTPMessaging
         if message.hasConnectionKeepalive { keepalive(message.connectionKeepalive, &options) }
         options.custom = arena.array(custom(message, place))
+        if message.hasStreamResetBurst || message.hasStreamResetRate {
+            // nghttp2's own numbers stand in for the one that is not given.
+            options.resetBurst = message.hasStreamResetBurst ? message.streamResetBurst.value : 1000
+            options.resetRate = message.hasStreamResetRate ? message.streamResetRate.value : 33
+        }
+        options.measuresHeads = runtime.cell("envoy.reloadable_features.http2_record_histograms")
+        options.cookieKilobytesMax = runtime.cell("envoy.reloadable_features.http2_max_cookies_size_in_kb")
+        if message.hasMaxHeaderFieldSizeKb { fieldSize(message.maxHeaderFieldSizeKb.value, place, headKilobytes, headField) }
+        if message.hasEnableHuffmanEncoding, !message.enableHuffmanEncoding.value {
+            diagnostics.error(
+                place.at("enable_huffman_encoding"), "'enable_huffman_encoding: false' is not supported by Martlet: its codec, nghttp2, always encodes",
+                expected: "true, or nothing")
+        }
         diagnostics.unsupported(
             place, "envoy.config.core.v3.Http2ProtocolOptions",
-            ["allow_metadata": message.allowMetadata, "use_oghttp2_codec": message.useOghttp2Codec.value])
+            ["use_oghttp2_codec": message.useOghttp2Codec.value])
         return options
+    }
+
+    private func fieldSize(_ kilobytes: UInt32, _ place: Place, _ headKilobytes: UInt32, _ headField: String) {
+        let at = place.at("max_header_field_size_kb")
+        if kilobytes > headKilobytes {
+            diagnostics.error(at, "max_header_field_size_kb must not exceed \(headField)", found: "\(kilobytes), and \(headKilobytes)")
+        } else if kilobytes > HTTP2OptionsCompiler.fieldKilobytesMax {
+            diagnostics.error(
+                at, "a 'max_header_field_size_kb' of more than \(HTTP2OptionsCompiler.fieldKilobytesMax) is not supported by Martlet: nghttp2 takes no larger field",
+                found: "\(kilobytes)")
+        }
     }
 
     private func keepalive(_ message: Envoy_Config_Core_V3_KeepaliveSettings, _ options: inout H2Options) {

@@ -8,6 +8,7 @@ import Wire
 struct HTTPUpstreamCompiler {
     let diagnostics: Diagnostics
     let arena: FrozenArena
+    let runtime: RuntimeCompiler
     private static let key = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
     func compile(_ message: ClusterMessage, _ place: Place, _ config: inout ClusterConfig) {
@@ -59,9 +60,10 @@ struct HTTPUpstreamCompiler {
                 downstream.http2ProtocolOptions,
                 place.at("use_downstream_protocol_config").at("http2_protocol_options"), &config)
             config.upstreamProtocol = .downstream
-        case .autoConfig:
-            diagnostics.unsupported(
-                place, "envoy.extensions.upstreams.http.v3.HttpProtocolOptions", ["auto_config": true])
+        case .autoConfig(let auto):
+            http1(auto.httpProtocolOptions, place.at("auto_config").at("http_protocol_options"), &config)
+            http2(auto.http2ProtocolOptions, place.at("auto_config").at("http2_protocol_options"), &config)
+            config.upstreamProtocol = .auto
         case .none: break
         }
         diagnostics.unsupported(
@@ -101,7 +103,8 @@ struct HTTPUpstreamCompiler {
 
     /// Behind `common`: HTTP/2 has the same limits of heads.
     private func http2(_ options: HTTP2Options, _ place: Place, _ config: inout ClusterConfig) {
-        config.http2 = HTTP2OptionsCompiler(diagnostics: diagnostics).compile(options, place, arena)
+        config.http2 = HTTP2OptionsCompiler(diagnostics: diagnostics, runtime: runtime).compile(
+            options, place, arena, headKilobytes: UInt32(clamping: config.headBytesMax >> 10), headField: "max_response_headers_kb")
         config.http2.headBytesMax = UInt32(clamping: config.headBytesMax)
         config.http2.headersMax = UInt16(clamping: config.headersMax)
     }

@@ -203,18 +203,25 @@ extension RouteCompiler {
                 if type != "connect" {
                     diagnostics.error(at, "Non-CONNECT upgrade type \(upgrade.upgradeType) has ConnectConfig")
                 }
-                diagnostics.unsupported(
-                    at, "envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig",
-                    [
-                        "proxy_protocol_config": upgrade.connectConfig.hasProxyProtocolConfig,
-                        "allow_post": upgrade.connectConfig.allowPost,
-                    ])
                 config.terminatesConnect = isOn
+                config.terminatesPost = upgrade.connectConfig.allowPost
+                config.connectHeader = connectHeader(upgrade.connectConfig, at)
             }
             if isOn { on.append(name) } else { off.append(name) }
         }
         config.upgradesOn = arena.array(on)
         config.upgradesOff = arena.array(off)
+    }
+
+    private func connectHeader(
+        _ connect: RouteActionMessage.UpgradeConfig.ConnectConfig, _ place: Place
+    ) -> ConnectHeader {
+        guard connect.hasProxyProtocolConfig else { return .none }
+        let proxy = connect.proxyProtocolConfig
+        if proxy.hasPassThroughTlvs || !proxy.addedTlvs.isEmpty {
+            diagnostics.warning(place.at("proxy_protocol_config"), "the header of a tunnel has no TLVs: those that are configured are left out")
+        }
+        return proxy.version == .v1 ? .version1 : .version2
     }
 
     /// Requests go ahead as early data over HTTP/3 alone, which upstreams do not speak here: the policy that there is has

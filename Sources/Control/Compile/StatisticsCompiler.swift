@@ -6,12 +6,14 @@ import Routing
 import Stats
 
 struct StatisticsCompiler {
+    let compilation: Compilation
     let bootstrap: Bootstrap
     let diagnostics: Diagnostics
     private let clusterNames: Set<String>
     private let place = Place.root.at("stats_config")
 
     init(compilation: Compilation) {
+        self.compilation = compilation
         bootstrap = compilation.bootstrap
         diagnostics = compilation.diagnostics
         clusterNames = compilation.clusterNames
@@ -39,7 +41,7 @@ struct StatisticsCompiler {
             else { continue }
             config.buckets.settings.append(({ matchers.matches($0) }, setting.buckets.sorted()))
         }
-        config.sinks = StatsSinkCompiler(bootstrap: bootstrap, diagnostics: diagnostics, clusterNames: clusterNames)
+        config.sinks = StatsSinkCompiler(compilation: compilation, bootstrap: bootstrap, diagnostics: diagnostics, clusterNames: clusterNames)
             .compile()
         return config
     }

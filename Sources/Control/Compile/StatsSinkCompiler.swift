@@ -9,6 +9,7 @@ typealias DogStatsdSinkMessage = Envoy_Config_Metrics_V3_DogStatsdSink
 typealias GraphiteSinkMessage = Envoy_Extensions_StatSinks_GraphiteStatsd_V3_GraphiteStatsdSink
 
 struct StatsSinkCompiler {
+    let compilation: Compilation
     let bootstrap: Bootstrap
     let diagnostics: Diagnostics
     let clusterNames: Set<String>
@@ -30,10 +31,19 @@ struct StatsSinkCompiler {
                     datagrams(
                         .graphite, $0.address, $0.hasMaxBytesPerDatagram ? $0.maxBytesPerDatagram.value : 0, $0.prefix, config)
                 }
+            case OpenTelemetrySinkMessage.protoMessageName:
+                return unpacked(any, OpenTelemetrySinkMessage.self, config).map {
+                    MetricsSinkCompiler(compilation: compilation).openTelemetry($0, config)
+                }
+            case MetricsServiceMessage.protoMessageName:
+                return unpacked(any, MetricsServiceMessage.self, config).map {
+                    MetricsSinkCompiler(compilation: compilation).metricsService($0, config)
+                }
             case let type:
                 diagnostics.error(
                     place, "Didn't find a registered implementation for '\(sink.name)' with type URL: '\(type)'",
-                    expected: "a sink for StatsD: \(StatsdSinkMessage.protoMessageName), DogStatsdSink or GraphiteStatsdSink")
+                    expected:
+                        "\(StatsdSinkMessage.protoMessageName), DogStatsdSink, GraphiteStatsdSink, an open_telemetry SinkConfig or MetricsServiceConfig")
                 return nil
             }
         }

@@ -39,15 +39,22 @@ struct SubstitutionFormatCompiler {
             }
             // Envoy's own formats know the operator too.
             if formatter.typedConfig.messageName == SubstitutionFormatCompiler.metadata { continue }
-            diagnostics.error(
-                place.at("formatters", i),
-                "Formatter not found: '\(formatter.name)' with type URL: '\(formatter.typedConfig.messageName)'",
-                expected: "envoy.formatter.req_without_query or envoy.formatter.metadata")
+            SubstitutionFormatCompiler.refuse(formatter, place.at("formatters", i), diagnostics)
         }
         guard var format = compiler.body(message, place) else { return nil }
         format.missing = message.omitEmptyValues ? .empty : .dash
         format.contentType = message.contentType
         return format
+    }
+
+    static func isKnown(_ formatter: Envoy_Config_Core_V3_TypedExtensionConfig) -> Bool {
+        formatter.typedConfig.messageName == metadata || formatter.typedConfig.messageName == withoutQuery
+    }
+
+    static func refuse(_ formatter: Envoy_Config_Core_V3_TypedExtensionConfig, _ place: Place, _ diagnostics: Diagnostics) {
+        diagnostics.error(
+            place, "Formatter not found: '\(formatter.name)' with type URL: '\(formatter.typedConfig.messageName)'",
+            expected: "envoy.formatter.req_without_query or envoy.formatter.metadata")
     }
 
     private func body(_ message: SubstitutionFormatMessage, _ place: Place) -> SubstitutionFormat? {

@@ -9,19 +9,32 @@ extension TracerCompiler {
     /// Nil after an error.
     func zipkin(_ message: ZipkinConfig, _ place: Place) -> TracerConfig? {
         var config = TracerConfig()
-        config.stats = part.scope(compilation.stats, "tracing.zipkin.", ZipkinStat.self).base
+        var export = exports.config()
+        let stats = part.scope(compilation.stats, "tracing.zipkin.", ZipkinStat.self)
+        export.stats.flushed = stats[.spansSent]
+        export.stats.dropped = stats[.spansDropped]
+        export.stats.timerFlushed = stats[.timerFlushed]
+        export.stats.accepted = stats[.reportsSent]
+        export.stats.refused = stats[.reportsDropped]
+        export.stats.failed = stats[.reportsFailed]
+        export.stats.acceptedStatus = 202
         let runtime = compilation.runtime(part)
-        config.flushInterval = runtime.cell("tracing.zipkin.flush_interval_ms")
-        config.flushSpansMin = runtime.cell("tracing.zipkin.min_flush_spans")
-        config.requestTimeout = runtime.cell("tracing.zipkin.request_timeout")
-        config.spansMax = .max
+        export.limits.intervalMs = Worker.flushIntervalMs
+        export.limits.intervalCell = runtime.cell("tracing.zipkin.flush_interval_ms")
+        export.limits.flushItems = Worker.flushSpansMin
+        export.limits.flushItemsCell = runtime.cell("tracing.zipkin.min_flush_spans")
+        export.requestTimeout = runtime.cell("tracing.zipkin.request_timeout")
         config.service = arena.text(compilation.bootstrap.node.cluster)
         config.has128BitIDs = message.traceID128Bit
         config.sharesContext = message.hasSharedSpanContext ? message.sharedSpanContext.value : true
         config.splitsSpans = message.splitSpansForRequest
         config.usesW3C = message.traceContextOption == .useB3WithW3CPropagation
         guard payload(message, place, &config) else { return nil }
-        return collector(message, place, &config) ? config : nil
+        export.envelope = config.payload == .zipkinJSON ? .list : .none
+        export.contentType = arena.text(config.payload == .zipkinJSON ? "application/json" : "application/x-protobuf")
+        guard collector(message, place, &export) else { return nil }
+        unsafe config.export = unsafe arena.store(export)
+        return config
     }
 
     private func payload(_ message: ZipkinConfig, _ place: Place, _ config: inout TracerConfig) -> Bool {
@@ -37,12 +50,12 @@ extension TracerCompiler {
         return true
     }
 
-    private func collector(_ message: ZipkinConfig, _ place: Place, _ config: inout TracerConfig) -> Bool {
+    private func collector(_ message: ZipkinConfig, _ place: Place, _ config: inout ExportConfig) -> Bool {
         if message.hasCollectorService {
             let uri = message.collectorService.httpUri
             let at = place.at("collector_service")
-            unsafe config.target = unsafe target(uri.cluster, timeoutMs: 5000, at.at("http_uri").at("cluster"), missing: unknown(uri.cluster))
-            let (host, path) = split(uri.uri, cluster: uri.cluster)
+            unsafe config.target = unsafe exports.target(uri.cluster, timeoutMs: 5000, at.at("http_uri").at("cluster"), missing: unknown)
+            let (host, path) = ExportCompiler.split(uri.uri, cluster: uri.cluster)
             config.host = arena.text(host)
             config.path = arena.text(path)
             config.headers = HeaderMutationCompiler(compilation: compilation, part: part)
@@ -54,14 +67,14 @@ extension TracerCompiler {
                 place, "collector_cluster and collector_endpoint must be specified when not using collector_service")
             return false
         }
-        unsafe config.target = unsafe target(message.collectorCluster, timeoutMs: 5000, place.at("collector_cluster"), missing: unknown(message.collectorCluster))
+        unsafe config.target = unsafe exports.target(message.collectorCluster, timeoutMs: 5000, place.at("collector_cluster"), missing: unknown)
         config.host = arena.text(message.collectorHostname.isEmpty ? message.collectorCluster : message.collectorHostname)
         config.path = arena.text(message.collectorEndpoint)
         return true
     }
 
-    private func unknown(_ cluster: String) -> (Diagnostics, Place) -> Void {
-        { [names = compilation.clusterNames] diagnostics, place in
+    private var unknown: ExportCompiler.Missing {
+        { [names = compilation.clusterNames] cluster, diagnostics, place in
             diagnostics.error(
                 place, "envoy.tracers.zipkin: unknown cluster '\(cluster)'", expected: "the name of a cluster",
                 suggestion: nearestName(cluster, names))

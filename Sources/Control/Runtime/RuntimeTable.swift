@@ -50,10 +50,16 @@ package final class RuntimeTable {
         }
     }
 
+    /// Envoy's feature flags are true or false; every other key that is read here is a number.
+    private static func value(_ key: String, _ text: String) -> RuntimeValue {
+        if key.hasPrefix("envoy.reloadable_features."), text == "true" || text == "false" { return .integer(text == "true" ? 1 : 0) }
+        return RuntimeText.value(text)
+    }
+
     package func adopt(_ runtime: RuntimeValues) {
         values = [:]
         for entry in runtime.entries {
-            let value = RuntimeText.value(entry.finalValue)
+            let value = RuntimeTable.value(entry.key, entry.finalValue)
             if value != .none { values[entry.key] = value }
         }
         for (key, entry) in entries { entry.cell.set(value(key)) }

@@ -8,6 +8,7 @@ enum SinkSpec {
     /// `bytesMax` 0: a datagram per line.
     case datagrams(StatsdFormat, SocketAddress, bytesMax: Int, prefix: String)
     case stream(cluster: String, prefix: String)
+    case metrics(MetricsSinkSpec)
 }
 
 package struct StatisticsConfig {

@@ -57,6 +57,14 @@ package final class StatisticsFlush {
         begin()
     }
 
+    /// The workers, who send some sinks' statistics, end soon: a last flush while they live.
+    func flushMetrics() {
+        guard sinks.contains(where: \.wantsHistograms) else { return }
+        while isRunning { step() }
+        begin()
+        while isRunning { step() }
+    }
+
     /// The process ends: a last flush, in one go.
     func finish(limitMs: Int) {
         guard !sinks.isEmpty else { return }
@@ -82,7 +90,10 @@ package final class StatisticsFlush {
         if histograms != nil {
             if histograms?.step(stats, scopesMax: StatisticsFlush.scopesPerLook) == true { return true }
             histograms = nil
-            if !sinks.isEmpty { walk = SinkWalk(stats, wantsTags: sinks.contains { $0.format.hasTags }) }
+            if !sinks.isEmpty { 
+                walk = SinkWalk(
+                    stats, wantsTags: sinks.contains(where: \.wantsTags), wantsHistograms: sinks.contains(where: \.wantsHistograms))
+            }
         }
         guard walk != nil else { return false }
         let more = walk?.step(stats, scopesMax: StatisticsFlush.scopesPerLook) { [sinks] sample in

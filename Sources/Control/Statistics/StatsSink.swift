@@ -1,5 +1,6 @@
 // Where statistics are sent at each flush. Main only; nothing here waits for a peer.
 
+import Pipeline
 import Primitives
 import Stats
 import Upstream
@@ -20,9 +21,11 @@ class StatsSink {
     }
 
     static func make(
-        _ spec: SinkSpec, _ configurator: Configurator, _ stats: StatRegistry, _ reactor: DNSReactor
+        _ spec: SinkSpec, _ configurator: Configurator, _ stats: StatRegistry, _ reactor: DNSReactor,
+        _ inbox: ExportInbox, wake: @escaping () -> Void
     ) -> StatsSink {
         switch spec {
+        case .metrics(let spec): return MetricsSink(spec, stats, inbox, wake: wake)
         case .datagrams(let format, let address, let bytesMax, let prefix):
             return DatagramSink(format, address, bytesMax: bytesMax, prefix: prefix, stats)
         case .stream(let cluster, let prefix):
@@ -37,7 +40,12 @@ class StatsSink {
         }
     }
 
+    var wantsTags: Bool { format.hasTags }
+    /// Whole histograms, instead of their bins.
+    var wantsHistograms: Bool { false }
+
     func send(_ sample: borrowing SinkSample) {
+        if case .histogram = sample.value { return }
         line.removeAll(keepingCapacity: true)
         format.append(sample, prefix: prefix, to: &line)
         append(line)

@@ -18,6 +18,7 @@ struct CertificateMaterial {
     /// DER of an OCSP response; empty: none.
     var staple: [UInt8] = []
     /// Seconds since 1970.
+    var stapleFrom: Int64 = 0
     var stapleUntil: Int64 = 0
 }
 
@@ -106,15 +107,15 @@ struct CertificateReader {
         if message.hasOcspStaple {
             guard let staple = DataSources.read(message.ocspStaple, place.at("ocsp_staple"), part, diagnostics) else { return nil }
             material.staple = staple
-            material.stapleUntil = stapleEnd(staple, leaf, message, place.at("ocsp_staple"))
+            material.stapleUntil = stapleEnd(staple, leaf, message, place.at("ocsp_staple"), from: &material.stapleFrom)
         }
         return material
     }
 
-    private func stapleEnd(_ staple: [UInt8], _ leaf: [UInt8], _ message: TLSCertificateMessage, _ place: Place) -> Int64 {
+    private func stapleEnd(_ staple: [UInt8], _ leaf: [UInt8], _ message: TLSCertificateMessage, _ place: Place, from: inout Int64) -> Int64 {
         guard let certificate = unsafe CertificateReader.x509(leaf) else { return 0 }
         defer { unsafe X509_free(certificate) }
-        let until = unsafe martlet_ocsp_until(staple, staple.count, certificate)
+        let until = unsafe martlet_ocsp_until(staple, staple.count, certificate, &from)
         let source = CertificateReader.name(message.ocspStaple)
         switch until {
         case -1:

@@ -13,6 +13,9 @@ package struct CertificateRecord {
     /// Seconds since 1970.
     package let validFrom: Int
     package let validUntil: Int
+    /// Of the OCSP response that goes with it, in seconds since 1970; nil: there is none. `until` is nil where the response
+    /// does not say.
+    package var staple: (from: Int, until: Int?)?
 
     init?(_ der: [UInt8], path: String) {
         guard let certificate = unsafe CertificateReader.x509(der) else { return nil }
@@ -34,6 +37,9 @@ package struct CertificateRecord {
         defer { unsafe martlet_openssl_free(text) }
         return unsafe String(cString: text).lowercased()
     }
+
+    /// 0 when it is over.
+    package func stapleSecondsLeft(now: Int) -> UInt64? { staple?.until.map { UInt64(max(0, $0 - now)) } }
 
     /// Whole days that are left; 0 when it is over.
     package func daysLeft(now: Int) -> UInt64 { UInt64(max(0, validUntil - now) / 86_400) }

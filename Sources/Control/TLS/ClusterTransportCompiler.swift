@@ -38,7 +38,23 @@ struct ClusterTransportCompiler {
             })
         config.hasProxyHeaders = unsafe config.transport.proxyHeader != nil
         for i in 0..<config.transportMatches.count where unsafe config.transportMatches[i].proxyHeader != nil { config.hasProxyHeaders = true }
+        if config.upstreamProtocol == .auto { checkNegotiation(config, place) }
         return drafts
+    }
+
+    /// `auto_config` asks the handshake, so there has to be one wherever a connection may go.
+    private func checkNegotiation(_ config: ClusterConfig, _ place: Place) {
+        if config.transport.tlsSlot == .max {
+            diagnostics.error(
+                place.at("transport_socket"), "ALPN configured for cluster \(name) which has a non-ALPN transport socket",
+                expected: "envoy.transport_sockets.tls, or explicit_http_config")
+        }
+        for i in 0..<config.transportMatches.count where config.transportMatches[i].tlsSlot == .max {
+            diagnostics.error(
+                place.at("transport_socket_matches", i).at("transport_socket"),
+                "ALPN configured for cluster \(name) which has a non-ALPN transport socket matcher",
+                expected: "envoy.transport_sockets.tls, or explicit_http_config")
+        }
     }
 
     /// Nil: cleartext, or an error.

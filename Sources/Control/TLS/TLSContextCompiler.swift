@@ -113,7 +113,13 @@ struct TLSContextCompiler {
 
     private func records(_ settings: TLSSettings) -> TLSRecords {
         var records = TLSRecords()
-        records.chains = settings.certificates.compactMap { CertificateRecord($0.chain[0], path: $0.name) }
+        records.chains = settings.certificates.compactMap { material in
+            var record = CertificateRecord(material.chain[0], path: material.name)
+            if !material.staple.isEmpty {
+                record?.staple = (Int(material.stapleFrom), material.stapleUntil == .max ? nil : Int(material.stapleUntil))
+            }
+            return record
+        }
         if let validation = settings.validation, let first = CertificateReader.chain(validation.authorities).first {
             records.authorities = [CertificateRecord(first, path: validation.authoritiesName)].compactMap { $0 }
         }

@@ -9,16 +9,26 @@ package struct AccessLogConfig: BitwiseCopyable {
         case json(JSONFormat)
     }
 
-    package let queue: LogQueue
+    /// Of a log that is written by a thread; nil: it is sent.
+    package let queue: LogQueue?
     package var body: Body
     /// What an operator without a value writes.
     package var missing = MissingValue.dash
     /// The nodes of its filter in prefix order; empty: every event is logged.
     package var filter = FrozenArray<AccessLogFilterNode>()
 
+    /// Goes to a log server, in a form of its own.
+    package var remote: UnsafePointer<RemoteLogConfig>?
+
     package init(queue: LogQueue, body: Body) {
         self.queue = queue
         self.body = body
+    }
+
+    package init(remote: UnsafePointer<RemoteLogConfig>) {
+        queue = nil
+        body = .text(Format())
+        unsafe self.remote = unsafe remote
     }
 }
 

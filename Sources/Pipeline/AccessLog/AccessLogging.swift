@@ -6,15 +6,19 @@ import Wire
 
 extension Worker {
     // HOT: per message.
-    /// Writes the event to every log whose filter holds.
-    func log(_ logs: FrozenArray<AccessLogConfig>, _ source: FormatSource) {
+    /// Writes the event to every log whose filter holds. `part`: the part that configures them.
+    func log(_ logs: FrozenArray<AccessLogConfig>, _ source: FormatSource, part: PartID) {
         for i in 0..<logs.count {
             let log = unsafe logs.pointer(i)
             guard unsafe formats.holds(log.pointee.filter, source) else { continue }
+            if let remote = unsafe log.pointee.remote {
+                unsafe send(remote, source, part)
+                continue
+            }
             switch unsafe log.pointee.body {
             case .text(let format):
-                unsafe log.pointee.queue.put(formats.write(format, source, missing: log.pointee.missing), writer: index)
-            case .json(let format): unsafe log.pointee.queue.put(formats.write(format, source), writer: index)
+                unsafe log.pointee.queue?.put(formats.write(format, source, missing: log.pointee.missing), writer: index)
+            case .json(let format): unsafe log.pointee.queue?.put(formats.write(format, source), writer: index)
             }
         }
     }
@@ -27,7 +31,14 @@ extension Worker {
         if unsafe !stream.pointee.requestHeadDone { unsafe tellWithoutHead(stream) }
         var source = unsafe formatSource(stream)
         source.logType = type
-        log(logs, source)
+        unsafe log(logs, source, part: part(of: stream))
+    }
+
+    /// The part that a stream's manager lies in.
+    @inline(__always)
+    func part(of stream: StreamPointer) -> PartID {
+        if unsafe stream.pointee.pinnedPart != .max { return unsafe stream.pointee.pinnedPart }
+        return unsafe connections.slab[stream.pointee.downstream]?.pointee.owner ?? .max
     }
 
     /// What was read is not a request: logs show who asked and when, and no method and no path.

@@ -38,7 +38,7 @@ extension Worker {
         unsafe withUnsafePointer(to: info) { info in
             var source = unsafe FormatSource(tcp: info, nowNs: nowNs)
             unsafe source.inspection = unsafe inspection(of: connection.pointee.handle)
-            log(logs, source)
+            unsafe log(logs, source, part: connection.pointee.owner)
         }
     }
 

@@ -29,7 +29,7 @@ extension Worker {
         source.logType = type
         source.isTry = true
         source.status = unsafe stream.pointee.tryStatus
-        unsafe log(stream.pointee.http.pointee.upstreamLogs, source)
+        unsafe log(stream.pointee.http.pointee.upstreamLogs, source, part: part(of: stream))
     }
 
     // HOT: per message.

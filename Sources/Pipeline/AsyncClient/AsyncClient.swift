@@ -42,7 +42,8 @@ struct CallEnd: BitwiseCopyable {
     var place: UInt16
     var outcome: UInt8
     var failed: Bool
-    var tracer: UInt32
+    var exporter: UInt32
+    var items: UInt32
 }
 
 extension Worker {
@@ -171,10 +172,11 @@ extension Worker {
         let call = unsafe streams[Handle(raw: end.call)]
         if !end.failed, unsafe call == nil { return }
         defer { if let call = unsafe streams[Handle(raw: end.call)] { unsafe endCall(call) } }
-        if end.tracer != 0 {
+        if end.exporter != 0 {
             let isAnswer = unsafe call.map { unsafe !$0.pointee.isLocalReply } ?? false
             let status = unsafe call?.pointee.response.status ?? 0
-            return exportFinished(end.tracer, status: isAnswer && end.outcome == CallOutcome.response.rawValue ? status : 0)
+            let hasAnswer = isAnswer && end.outcome == CallOutcome.response.rawValue
+            return exportFinished(end, status: hasAnswer ? status : 0, grpcStatus: unsafe call.flatMap { unsafe grpcStatus($0) })
         }
         guard let owner = unsafe streams[Handle(raw: end.owner)], unsafe !owner.pointee.isDestroyed,
             unsafe owner.pointee.hasFilters, let chain = unsafe filters(owner), Int(end.place) < chain.filters.count
@@ -190,6 +192,12 @@ extension Worker {
                 isLocal: call.pointee.isLocalReply)
         }
         unsafe chain.filters[Int(end.place)].callFinished(self, owner, finished)
+    }
+
+    /// In the trailers, or in a head without any; nil: there is none.
+    private func grpcStatus(_ call: StreamPointer) -> Int64? {
+        let text = unsafe call.pointee.responseTrailers?.value(of: .grpcStatus) ?? call.pointee.response.value(of: .grpcStatus)
+        return text.map { FormatWriter.code($0) }
     }
 
     // MARK: A stream's list of calls

@@ -33,12 +33,13 @@ package enum CallConfig {
 package enum CallTarget {
     /// `slot`: the cluster's, from `FilterInput.cluster`. `timeoutMs` 0: none.
     package static func make(
-        cluster slot: UInt32, name: String, timeoutMs: UInt64, in arena: FrozenArena
+        cluster slot: UInt32, name: String, timeoutMs: UInt64, isTCP: Bool = false, in arena: FrozenArena
     ) -> UnsafePointer<RouteConfig> {
         var route = RouteConfig()
         route.action = .forward
         route.clusters = arena.array([RouteCluster(slot: slot, name: arena.text(name))])
         route.timeoutMs = timeoutMs
+        route.terminatesConnect = isTCP
         return unsafe arena.store(route)
     }
 }

@@ -19,8 +19,9 @@ struct CallState {
     var isOver = false
     /// What a mirror pins: the part that configures it. `.max`: nothing.
     var part = PartID.max
-    /// Number of the tracer whose spans it carries, counted from 1; 0: none.
-    var tracer: UInt32 = 0
+    /// Number of the exporter whose items it carries, counted from 1, and how many; 0: none.
+    var exporter: UInt32 = 0
+    var items: UInt32 = 0
 
     init(owner: Handle, place: UInt16) {
         self.owner = owner
@@ -36,7 +37,11 @@ final class CallSink: HTTPFilter {
     }
 
     override func responseHead(_ worker: Worker, _ stream: StreamPointer, endStream: Bool) -> HeadVerdict {
-        if endStream { unsafe end(worker, stream, .response) }
+        if endStream {
+            unsafe end(worker, stream, .response)
+        } else if let state = unsafe worker.callState(stream), unsafe state.pointee.exporter != 0 && !stream.pointee.isLocalReply {
+            unsafe worker.exportAnswered(state.pointee.exporter)
+        }
         return .stop
     }
 
@@ -72,7 +77,7 @@ final class CallSink: HTTPFilter {
         unsafe worker.finishedCalls.append(
             CallEnd(
                 call: stream.pointee.handle.raw, owner: state.pointee.owner.raw, place: state.pointee.place,
-                outcome: outcome.rawValue, failed: failed, tracer: state.pointee.tracer))
+                outcome: outcome.rawValue, failed: failed, exporter: state.pointee.exporter, items: state.pointee.items))
     }
 }
 

@@ -249,6 +249,13 @@ struct FormatOperatorCompiler {
     }
 }
 
+extension FormatCompiler {
+    /// A header's name as loggers with names of their own ask for it.
+    package static func header(_ name: String, isRequest: Bool, in arena: FrozenArena) throws(FormatError) -> FormatHeader {
+        try FormatOperatorCompiler.header(name, isRequest: isRequest, in: arena)
+    }
+}
+
 /// For "did you mean".
 enum FormatOperatorNames {
     /// The known name that differs least, when it differs little.

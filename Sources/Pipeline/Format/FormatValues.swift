@@ -19,7 +19,7 @@ extension FormatWriter {
         // A CONNECT that ends here is spoken to nobody.
         guard let stream = unsafe source.stream, unsafe stream.pointee.upstreamConnectionID != 0, unsafe !stream.pointee.isTCP
         else { return .missing }
-        return unsafe .text(Bytes(stream.pointee.wantsHTTP2 ? "HTTP/2" : "HTTP/1.1" as StaticString))
+        return unsafe .text(Bytes(stream.pointee.upstreamIsHTTP2 ? "HTTP/2" : "HTTP/1.1" as StaticString))
     }
 
     static func name(_ version: HTTPVersion) -> StaticString {

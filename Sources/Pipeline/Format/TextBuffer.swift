@@ -84,6 +84,24 @@ package struct TextBuffer {
     }
 
     // HOT: per field.
+    /// Moves what was written from `start` on by `bytes`; the gap, or nil when the text is as long as it may get.
+    package mutating func spread(at start: Int, by bytes: Int) -> UnsafeMutablePointer<UInt8>? {
+        assert(start >= 0 && start <= count, "a gap lies in the text")
+        guard unsafe room(bytes) != nil else { return nil }
+        let gap = unsafe (block.base + start).assumingMemoryBound(to: UInt8.self)
+        unsafe memmove(gap + bytes, gap, count &- start)
+        count &+= bytes
+        return unsafe gap
+    }
+
+    /// Writes over one byte of the text.
+    @inline(__always)
+    package mutating func overwrite(at place: Int, _ byte: UInt8) {
+        assert(place >= 0 && place < count, "only what was written is written over")
+        unsafe (block.base + place).storeBytes(of: byte, as: UInt8.self)
+    }
+
+    // HOT: per field.
     /// `bytes` may not lie in this buffer.
     @inline(__always)
     package mutating func put(_ bytes: Bytes) {

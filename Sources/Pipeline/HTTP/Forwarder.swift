@@ -44,7 +44,8 @@ extension Worker {
         case .none: return unsafe noRoute(stream)
         case .forward: break
         }
-        unsafe stream.pointee.isTCP = unsafe stream.pointee.isConnect && route.pointee.terminatesConnect
+        unsafe stream.pointee.isTCP = unsafe route.pointee.terminatesConnect
+            && (stream.pointee.isConnect || (route.pointee.terminatesPost && stream.pointee.request.method == .post))
         if unsafe stream.pointee.isUpgrade { unsafe countUpgrade(stream) }
         guard let slot = unsafe chooseCluster(stream, route), let cluster = unsafe cluster(slot) else {
             unsafe cells.increment(stream.pointee.http.pointee.routerStats &+ RouterStat.noCluster.rawValue)

@@ -39,8 +39,12 @@ public struct HTTPStream {
     /// The codecs' own entries of the stream, where the protocol has such (HTTP/2).
     package var downstreamCodec = Handle.none
     package var upstreamCodec = Handle.none
-    /// The host's connections for this request speak HTTP/2.
+    /// METADATA of the request that waits for an upstream of HTTP/2 (`H2Metadata`).
+    package var metadata = Handle.none
+    /// It goes to a connection of HTTP/2, or to one whose handshake says what it speaks.
     package var wantsHTTP2 = false
+    /// The connection that took it last speaks HTTP/2.
+    package var upstreamIsHTTP2 = false
     /// The part that `http` lies in, pinned while other requests of the connection may follow a newer one.
     package var pinnedPart = UInt32.max
     /// `:protocol` of an extended CONNECT.
@@ -68,7 +72,7 @@ public struct HTTPStream {
     /// The connection closes, but not at once (delayed close), although the request is complete.
     package var delaysClose = false
     package var isConnect = false
-    /// CONNECT that ends here (`connect_config`): the upstream connection carries what the client sends, no HTTP.
+    /// A CONNECT or POST that ends here (`connect_config`): the upstream connection carries what the client sends, no HTTP.
     package var isTCP = false
     /// The client speaks gRPC: answers of ours are gRPC's.
     package var isGRPC = false

@@ -16,11 +16,13 @@ extension Worker {
         unsafe stream.pointee.hasOwnConnection = false
         if unsafe stream.pointee.wantsHTTP2 {
             let handle = unsafe stream.pointee.handle
-            guard unsafe leaseHTTP2(stream, host) else { return unsafe waitForConnection(stream, cluster, host) }
-            if unsafe cluster.pointee.config.pointee.preconnectRatio > 1, unsafe streams[handle] != nil {
-                unsafe preconnect(stream, host, cluster, stream.pointee.upstreamIsHigh ? .high : .normal)
+            if unsafe leaseHTTP2(stream, host) {
+                if unsafe cluster.pointee.config.pointee.preconnectRatio > 1, unsafe streams[handle] != nil {
+                    unsafe preconnect(stream, host, cluster, stream.pointee.upstreamIsHigh ? .high : .normal)
+                }
+                return
             }
-            return
+            guard unsafe isAuto(cluster) else { return unsafe waitForConnection(stream, cluster, host) }
         }
         // A CONNECT that ends here wants a connection that has carried nothing.
         while unsafe !stream.pointee.isTCP, let client = unsafe idleClient(host, stream.pointee.poolKey) {
@@ -71,10 +73,10 @@ extension Worker {
         gauge(stats, .upstreamRqPendingActive, 1)
         unsafe enqueue(stream, host)
         let handle = unsafe stream.pointee.handle
-        if unsafe stream.pointee.wantsHTTP2 {
+        if unsafe stream.pointee.wantsHTTP2, unsafe !isAuto(cluster) {
             unsafe openHTTP2ForPending(host, cluster, priority)
         } else {
-            unsafe openForPending(host, cluster, priority)
+            unsafe openForPending(host, cluster, priority, http2: stream.pointee.wantsHTTP2)
         }
         if unsafe streams[handle] != nil, unsafe stream.pointee.isPending, unsafe cluster.pointee.config.pointee.preconnectRatio > 1 {
             unsafe preconnect(stream, host, cluster, priority)
@@ -83,8 +85,12 @@ extension Worker {
 
     /// One connection under way per waiting stream, as far as the limit lets.
     private func openForPending(
-        _ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>, _ priority: Priority
+        _ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>, _ priority: Priority, http2: Bool
     ) {
+        if http2 {
+            unsafe openHTTP2ForPending(host, cluster, priority)
+            return
+        }
         guard unsafe host.pointee.connectingCount < host.pointee.pendingCount &- host.pointee.pendingHTTP2Count else { return }
         guard let stream = unsafe lastUnserved(host, http2: false) else { return }
         guard unsafe takePlace(host, cluster, priority) else { return }
@@ -173,11 +179,12 @@ extension Worker {
         _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>,
         _ host: UnsafeMutablePointer<Host>
     ) {
-        while let stream = unsafe firstPending(host, client.pointee.key, http2: false) {
+        let isAuto = unsafe client.pointee.isAuto
+        while let stream = unsafe firstPending(host, client.pointee.key, http2: isAuto) {
             if unsafe stream.pointee.isTCP, unsafe client.pointee.requests > 0 {
                 let priority = unsafe stream.pointee.upstreamIsHigh ? Priority.high : .normal
                 unsafe closeClient(client, connection, byPeer: false)
-                if let cluster = unsafe cluster(of: host) { unsafe openForPending(host, cluster, priority) }
+                if let cluster = unsafe cluster(of: host) { unsafe openForPending(host, cluster, priority, http2: isAuto) }
                 return
             }
             unsafe dequeue(stream, host)
@@ -187,11 +194,11 @@ extension Worker {
             unsafe closeClient(client, connection, byPeer: false)
             return
         }
-        if unsafe hasKeyedConnections(host), unsafe lastUnserved(host, http2: false) != nil, let cluster = unsafe cluster(of: host) {
+        if unsafe hasKeyedConnections(host), unsafe lastUnserved(host, http2: isAuto) != nil, let cluster = unsafe cluster(of: host) {
             // Somebody else waits for a place.
             let priority = unsafe connection.pointee.isHigh ? Priority.high : .normal
             unsafe closeClient(client, connection, byPeer: false)
-            return unsafe openForPending(host, cluster, priority)
+            return unsafe openForPending(host, cluster, priority, http2: isAuto)
         }
         unsafe client.pointee.isIdle = true
         unsafe client.pointee.previousIdle = .none
@@ -320,9 +327,10 @@ extension Worker {
                 unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxDestroyLocalWithActiveRq)
                 unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxDestroyWithActiveRq)
             }
+            let isAuto = unsafe client.pointee.isAuto
             unsafe closeClient(client, connection, byPeer: connection.pointee.sawEnd)
             if let host = unsafe hosts[stream.pointee.host], unsafe host.pointee.pendingCount > 0, let cluster = unsafe cluster {
-                unsafe openForPending(host, cluster, .normal)
+                unsafe openForPending(host, cluster, .normal, http2: isAuto)
             }
         }
     }

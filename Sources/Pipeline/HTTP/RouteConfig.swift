@@ -63,6 +63,9 @@ package enum RouteAction: UInt8, BitwiseCopyable { case forward, redirect, direc
 
 package enum HostRewriteKind: UInt8, BitwiseCopyable { case none, literal, auto, header, pathRegex }
 
+/// `proxy_protocol_config` of a route's `connect_config`.
+package enum ConnectHeader: UInt8, BitwiseCopyable { case none, version1, version2 }
+
 @safe
 package struct RouteConfig: BitwiseCopyable {
     package static let noSlot = UInt32.max
@@ -107,8 +110,11 @@ package struct RouteConfig: BitwiseCopyable {
     /// Lower-case names of protocols that the route enables or disables against the connection manager.
     package var upgradesOn = FrozenArray<Bytes>()
     package var upgradesOff = FrozenArray<Bytes>()
-    /// `connect_config`: CONNECT ends here, in a TCP connection of the cluster.
+    /// `connect_config`: CONNECT ends here, in a TCP connection of the cluster; `allow_post`: POST too.
     package var terminatesConnect = false
+    package var terminatesPost = false
+    /// The PROXY header that this connection begins with.
+    package var connectHeader = ConnectHeader.none
     package var retry: UnsafePointer<RetryConfig>?
     /// `hedge_policy.hedge_on_per_try_timeout`
     package var hedgesOnTimeout = false

@@ -115,6 +115,7 @@ extension Worker {
         unsafe stream.pointee.retry.body.removeAll(memory)
         unsafe stream.pointee.redirects.destroy(memory.blocks)
         if let state = unsafe stream.pointee.filterState { memory.blocks.free(state) }
+        unsafe freeMetadata(&stream.pointee.metadata)
         unsafe stream.pointee.downstreamTLS?.release()
         unsafe stream.pointee.upstreamTLS?.release()
         if unsafe stream.pointee.pinnedPart != .max { unsafe pins.unpin(stream.pointee.pinnedPart) }

@@ -1,5 +1,6 @@
 // After 101, or a 2xx to CONNECT, a stream is a tunnel: bytes go both ways as they come, until either side ends.
-// CONNECT with `connect_config` ends here: its upstream is a TCP connection, and the 200 is ours (RFC 9110 §9.3.6).
+// CONNECT with `connect_config` ends here: its upstream is a TCP connection, and the 200 is ours (RFC 9110 §9.3.6). So does
+// POST with `allow_post`, whose content is what the client sends and whose answer's content is what the server does.
 
 import Primitives
 import Stats
@@ -63,15 +64,63 @@ extension Worker {
         unsafe downstreamGone(server, connection)
     }
 
-    /// The TCP connection for a CONNECT is there: that is the answer.
-    func connectEstablished(_ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>) {
+    /// The TCP connection for a CONNECT or POST is there: that is the answer.
+    func connectEstablished(
+        _ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>
+    ) {
         unsafe client.pointee.decoder.becomeTunnel()
         unsafe stream.pointee.requestHeadSent = true
+        guard unsafe queueConnectHeader(stream, connection) else { return unsafe upstreamReset(stream, .memory) }
         unsafe stream.pointee.response.reset()
         unsafe stream.pointee.response.status = 200
         var facts = ResponseFacts()
-        facts.isTunnel = true
+        facts.isTunnel = unsafe stream.pointee.isConnect
+        let handle = unsafe stream.pointee.handle
         unsafe upstreamResponseHead(stream, facts, endStream: false)
+        guard unsafe streams[handle] != nil, unsafe !stream.pointee.isConnect, unsafe stream.pointee.upstream != .none else { return }
+        unsafe sendWaitingTunnel(stream, connection)
+        unsafe resumeDownstreamReading(stream)
+        if unsafe stream.pointee.requestEndForwarded { unsafe http1SendRequestEnd(stream, connection) }
+    }
+
+    /// The client's addresses, in front of what it sends. As in Envoy without TLVs. False: no memory.
+    private func queueConnectHeader(_ stream: StreamPointer, _ connection: UnsafeMutablePointer<Connection>) -> Bool {
+        let kind = unsafe stream.pointee.route?.pointee.connectHeader ?? .none
+        guard kind != .none, let client = unsafe connections.slab[stream.pointee.downstream] else { return true }
+        unsafe learnAddresses(client)
+        guard let room = unsafe connection.pointee.out.contiguousRoom(memory, bytes: ProxyHeaderWriter.bound(tlvs: 0)) else { return false }
+        let out = unsafe room.start.assumingMemoryBound(to: UInt8.self)
+        let (source, destination) = unsafe (client.pointee.remote, client.pointee.local)
+        if kind == .version1 {
+            unsafe connection.pointee.out.wrote(ProxyHeaderWriter.version1(from: source, to: destination, into: out))
+        } else {
+            let head = unsafe ProxyHeaderWriter.version2(from: source, to: destination, tlvs: 0, into: out)
+            unsafe connection.pointee.out.wrote(head ?? ProxyHeaderWriter.version2Local(into: out))
+        }
+        unsafe connections.markDirty(connection)
+        return true
+    }
+
+    /// What the client POSTs is over: our side of the connection ends.
+    func postEnded(
+        _ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>
+    ) {
+        guard unsafe stream.pointee.hasResponseHead else { return }
+        unsafe client.pointee.requestSent = true
+        unsafe stream.pointee.upstreamRequestEndNs = nowNs
+        unsafe connections.end(connection)
+    }
+
+    /// The server behind a POST has ended: the answer is complete, or cut.
+    func postFinished(
+        _ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>,
+        _ error: Int32
+    ) {
+        if error == 0 { return unsafe connectFinished(stream, client, connection) }
+        unsafe upstreamCounted(connection, .upstreamCxDestroyWithActiveRq, 1)
+        unsafe upstreamCounted(connection, .upstreamCxDestroyRemoteWithActiveRq, 1)
+        unsafe client.pointee.mustClose = true
+        unsafe upstreamReset(stream, .terminated)
     }
 
     /// The server behind a CONNECT has said all: the response ends, and with it the client's connection.
@@ -87,11 +136,15 @@ extension Worker {
     private func closeConnectUpstream(
         _ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>
     ) {
-        unsafe upstreamCounted(connection, .upstreamCxDestroyWithActiveRq, 1)
-        unsafe upstreamCounted(connection, .upstreamCxDestroyLocalWithActiveRq, 1)
+        // A POST that has ended is not cut by it.
+        let isWhole = unsafe client.pointee.requestSent
+        if !isWhole {
+            unsafe upstreamCounted(connection, .upstreamCxDestroyWithActiveRq, 1)
+            unsafe upstreamCounted(connection, .upstreamCxDestroyLocalWithActiveRq, 1)
+        }
         unsafe stream.pointee.upstream = .none
         unsafe client.pointee.stream = .none
-        unsafe closeClient(client, connection, byPeer: false)
+        unsafe closeClient(client, connection, byPeer: isWhole)
     }
 
     func tunnelUpstreamEnded(

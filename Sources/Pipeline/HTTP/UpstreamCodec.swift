@@ -65,7 +65,7 @@ extension Worker {
             waiting = unsafe entry.pointee.out.count
             if unsafe waiting > upstreamLimit(stream) { unsafe backedUp(&entry.pointee.isAboveHigh, stream) }
         } else {
-            guard unsafe queue(part, buffer, on: upstream, chunked: stream.pointee.requestIsChunked && !stream.pointee.isTunnel)
+            guard unsafe queue(part, buffer, on: upstream, chunked: stream.pointee.requestIsChunked && !stream.pointee.isTunnel && !stream.pointee.isTCP)
             else { return false }
             waiting = unsafe upstream.pointee.out.count
             if unsafe waiting > upstreamLimit(stream) { unsafe backedUp(&upstream.pointee.isAboveHigh, stream) }

@@ -60,7 +60,7 @@ extension Worker {
             var source = unsafe formatSource(info, host: session.pointee.host, cluster: session.pointee.clusterSlot)
             source.logType = type
             unsafe source.inspection = unsafe inspection(of: downstream.pointee.handle)
-            log(logs, source)
+            unsafe log(logs, source, part: downstream.pointee.owner)
         }
     }
 }

@@ -67,15 +67,15 @@ extension Worker {
         var name = transport.prefersHostName && !hostName.isEmpty ? hostName : transport.serverName
         if !identity.serverName.isEmpty { name = identity.serverName }
         guard unsafe identity.checkedName.isEmpty || connections.check(tls, name: identity.checkedName) else { return false }
-        unsafe connections.begin(tls, serverName: name, protocols: Worker.protocols(connection.pointee.role))
+        unsafe connections.begin(tls, serverName: name, protocols: Worker.protocols(connection.pointee.role, isAuto: isAuto(host.pointee.cluster)))
         unsafe connection.pointee.isShakingHands = true
         return true
     }
 
     /// As Envoy, what the cluster speaks is what is offered where the context names no protocols.
-    private static func protocols(_ role: ConnectionRole) -> Bytes {
+    private static func protocols(_ role: ConnectionRole, isAuto: Bool) -> Bytes {
         switch role {
-        case .http2Upstream: Bytes("\u{2}h2" as StaticString)
+        case .http2Upstream: isAuto ? autoProtocols : Bytes("\u{2}h2" as StaticString)
         case .http1Upstream: Bytes("\u{8}http/1.1" as StaticString)
         default: .empty
         }

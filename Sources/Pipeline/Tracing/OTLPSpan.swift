@@ -1,4 +1,4 @@
-// A span as `opentelemetry.proto.trace.v1.Span`, and the request that carries spans (`ExportTraceServiceRequest`).
+// A span as `opentelemetry.proto.trace.v1.Span`.
 
 import Primitives
 import Transport
@@ -50,24 +50,5 @@ package enum OTLP {
         out.put(field: 1, key)
         out.put(lengthOf: 2, any)
         out.put(field: 1, value)
-    }
-
-    /// The whole request around `spans`: `resource_spans { resource, scope_spans { scope, spans… } }`. With `framed` as one
-    /// gRPC message.
-    static func request(
-        resource: Bytes, scope: Bytes, spans: Bytes, framed: Bool, _ head: inout TextBuffer
-    ) {
-        let scopeSpans = scope.count + spans.count
-        let resourceSpans = resource.count + ProtoSize.field(scopeSpans)
-        head.reset()
-        if framed {
-            head.put(UInt8(0))
-            let length = UInt32(truncatingIfNeeded: ProtoSize.field(resourceSpans))
-            for shift: UInt32 in [24, 16, 8, 0] { head.put(UInt8(truncatingIfNeeded: length >> shift)) }
-        }
-        head.put(lengthOf: 1, resourceSpans)
-        head.put(resource)
-        head.put(lengthOf: 2, scopeSpans)
-        head.put(scope)
     }
 }

@@ -143,7 +143,7 @@ extension Worker {
         }
         if unsafe trace.pointee.attemptStatus != 0 { unsafe grpcResponseTags(span, stream) }
         let isSent = unsafe stream.pointee.requestHeadSent
-        span.tag("http.protocol", unsafe !isSent ? "-" : stream.pointee.wantsHTTP2 ? "HTTP/2" : "HTTP/1.1")
+        span.tag("http.protocol", unsafe !isSent ? "-" : stream.pointee.upstreamIsHTTP2 ? "HTTP/2" : "HTTP/1.1")
         if let host = unsafe hosts[stream.pointee.host] {
             for key: StaticString in ["upstream_address", "peer.address"] {
                 let start = span.text.count

@@ -93,8 +93,6 @@ extension TraceState {
 /// What a worker keeps for tracing.
 struct TracingWorker {
     var traces = Slab<TraceState>(capacity: 1 << 20)
-    /// By the tracer's number; made when the first span is recorded.
-    var tracers: [SpanBuffer?] = []
     /// The span that is being put together; made with the first one.
     var scratch: SpanScratch?
 }

@@ -120,7 +120,7 @@ extension Worker {
     func endTrace(_ stream: StreamPointer) {
         guard let trace = unsafe tracing.traces[stream.pointee.trace] else { return }
         unsafe endAttempt(stream)
-        if unsafe trace.pointee.context.isSampled && !trace.pointee.isMirror, unsafe trace.pointee.tracer.pointee.target != nil {
+        if unsafe trace.pointee.context.isSampled && !trace.pointee.isMirror, unsafe trace.pointee.tracer.pointee.export != nil {
             unsafe recordRequest(stream, trace)
         }
         if unsafe trace.pointee.isMirror { unsafe pins.unpin(trace.pointee.part) }
@@ -230,7 +230,7 @@ extension Worker {
     func endAttempt(_ stream: StreamPointer) {
         guard let trace = unsafe tracing.traces[stream.pointee.trace], unsafe trace.pointee.hasAttempt else { return }
         unsafe trace.pointee.hasAttempt = false
-        if unsafe trace.pointee.attempt.isSampled, unsafe trace.pointee.tracer.pointee.target != nil {
+        if unsafe trace.pointee.attempt.isSampled, unsafe trace.pointee.tracer.pointee.export != nil {
             unsafe recordAttempt(stream, trace)
         }
     }

@@ -74,25 +74,8 @@ package struct TracerConfig: BitwiseCopyable {
     package enum Payload: UInt8, BitwiseCopyable { case otlpGRPC, otlpHTTP, zipkinJSON, zipkinProto }
 
     package var payload = Payload.otlpGRPC
-    /// Number of the tracer, unique while the part lives; workers keep their buffers by it.
-    package var number: UInt32 = 0
-    package var serial: UInt64 = 0
-    /// First statistic of `tracing.opentelemetry.` (`OpenTelemetryStat`) or `tracing.zipkin.` (`ZipkinStat`).
-    package var stats: UInt32 = 0
-    /// The collector's cluster; nil: spans are made and passed on, and nobody gets them.
-    package var target: UnsafePointer<RouteConfig>?
-    package var path = Bytes.empty
-    package var host = Bytes.empty
-    package var userAgent = Bytes.empty
-    package var headers = FrozenArray<HeaderMutation>()
-    /// OpenTelemetry: the encoded `resource` and `scope` fields.
-    package var resource = Bytes.empty
-    package var scope = Bytes.empty
-    package var flushInterval: RuntimeCell?
-    package var flushSpansMin: RuntimeCell?
-    package var requestTimeout: RuntimeCell?
-    /// `max_cache_size`
-    package var spansMax = 1024
+    /// Where spans go; nil: they are made and passed on, and nobody gets them.
+    package var export: UnsafePointer<ExportConfig>?
     package var sampler = TraceSampler()
 
     // What every span says of this proxy.

@@ -14,6 +14,7 @@ extension Worker {
     func drainChanged(_ state: DrainState) {
         drain = state
         tellConnections()
+        if state != .none { endExports() }
         unsafe connections.slab.forEach { connection in
             if unsafe connection.pointee.role == .http1Downstream, let server = unsafe servers[connection.pointee.session] {
                 unsafe beginDrain(server, connection)

@@ -18,7 +18,8 @@ package struct Mailbox: @unchecked Sendable {
         var accepting: UInt64 = 0
         var connections: UInt64 = 0
         var turn: UInt64 = 0
-        var workerPadding: (UInt64, UInt64, UInt64) = (0, 0, 0)
+        var exports: UInt64 = 0
+        var workerPadding: (UInt64, UInt64) = (0, 0)
         var releasedRead: UInt64 = 0
         var stop: UInt64 = 0
     }
@@ -52,6 +53,9 @@ package struct Mailbox: @unchecked Sendable {
 
     /// Downstream connections that the worker holds, told while it drains.
     package var connections: UInt64 { unsafe cmartlet_load_acquire(&words.pointee.connections) }
+
+    /// Batches of exporters that are not sent or not answered, told while the worker drains.
+    package var pendingExports: UInt64 { unsafe cmartlet_load_acquire(&words.pointee.exports) }
 
     /// Odd while the worker works, even while it waits in the kernel; another number at each change.
     package var turn: UInt64 { unsafe cmartlet_load_relaxed(&words.pointee.turn) }
@@ -89,6 +93,10 @@ package struct Mailbox: @unchecked Sendable {
 
     package func holds(connections: Int) {
         unsafe cmartlet_store_release(&words.pointee.connections, UInt64(truncatingIfNeeded: connections))
+    }
+
+    package func exports(pending: Int) {
+        unsafe cmartlet_store_release(&words.pointee.exports, UInt64(truncatingIfNeeded: pending))
     }
 
     package func adopt(_ version: UInt64) { unsafe cmartlet_store_release(&words.pointee.adopted, version) }

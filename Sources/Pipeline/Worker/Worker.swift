@@ -28,6 +28,8 @@ package struct WorkerOptions {
     package var connectionsMax = 65536
     /// What calls of filters are configured by (`CallConfig.make`); nil: there are none.
     package var callConfig: UnsafePointer<HTTPConfig>?
+    /// Batches of main's that this worker sends; nil: another one does.
+    package var exportInbox: ExportInbox?
     package init() {}
 }
 
@@ -73,6 +75,8 @@ public final class Worker {
     var clients = Slab<H1Client>(capacity: 1 << 20)
     var h2 = H2Worker()
     var tracing = TracingWorker()
+    var exports = ExportWorker()
+    let exportInbox: ExportInbox?
     /// Instances of filter chains, by the chain's number.
     var chains: [WorkerFilterChain?] = []
     /// Streams whose filter makes the next piece of its response in the next turn.
@@ -109,6 +113,7 @@ public final class Worker {
     package init(options: WorkerOptions, mailbox: Mailbox, cells: StatCells) throws(RingError) {
         index = options.index
         unsafe callConfig = unsafe options.callConfig
+        exportInbox = options.exportInbox
         self.mailbox = mailbox
         self.cells = cells
         ring = try Ring.create(
@@ -220,6 +225,7 @@ public final class Worker {
         if !producing.isEmpty { produceMore() }
         if !finishedCalls.isEmpty { deliverCalls() }
         lookAtPlan()
+        lookAtInbox()
     }
 
     private var waitNs: Int64 {
@@ -240,7 +246,7 @@ public final class Worker {
         case .handover: handedOver(completion)
         case .handoverFailed: handoverFailed(completion)
         case .connect: connected(completion)
-        case .message, .none, .close, .cancel, .timer, .streamTimer, .acceptTimer, .codecTimer, .handshakeTimer, .hostTimer, .traceTimer: break
+        case .message, .none, .close, .cancel, .timer, .streamTimer, .acceptTimer, .codecTimer, .handshakeTimer, .hostTimer, .exportTimer: break
         case .poll, .read, .other: completedOther(completion)
         }
     }
@@ -258,7 +264,7 @@ public final class Worker {
         case .acceptTimer: acceptTimerFired()
         case .handshakeTimer: handshakeTimedOut(Handle(raw: token))
         case .hostTimer: sweepOriginalHosts()
-        case .traceTimer: traceTimerFired(Handle(raw: token))
+        case .exportTimer: exportTimerFired(Handle(raw: token))
         case .codecTimer: codecTimedOut(Handle(raw: token))
         case .other: onTimer?(token)
         default: break

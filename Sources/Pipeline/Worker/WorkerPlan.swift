@@ -20,7 +20,10 @@ extension Worker {
         unsafe adoptClusters(plan)
         unsafe adoptListeners(plan)
         unsafe retireChains(plan)
-        for i in unsafe 0..<plan.pointee.retired.count { unsafe pins.retire(plan.pointee.retired[i]) }
+        for i in unsafe 0..<plan.pointee.retired.count {
+            unsafe retireExports(plan.pointee.retired[i])
+            unsafe pins.retire(plan.pointee.retired[i])
+        }
         planVersion = unsafe plan.pointee.version
         _ = pins.releaseUnused(mailbox, plan: planVersion)
         if unsafe plan.pointee.drain != drain { unsafe drainChanged(plan.pointee.drain) }

@@ -23,7 +23,7 @@ package enum HTTP2CodecStat: UInt32, StatLeaf {
     case outboundControlFramesActive, pendingSendBytes, deferredStreamClose, droppedHeadersWithUnderscores
     case requestsRejectedWithUnderscoresInHeaders, headersCbNoStream, metadataEmptyFrames, cookiesTotalBytesTooLarge
     case headerListSizeTooLarge, nghttp2DownstreamConnections, nghttp2UpstreamConnections, oghttp2DownstreamConnections
-    case oghttp2UpstreamConnections
+    case oghttp2UpstreamConnections, headerCount, headerListSize, cookieCount, cookieSize
 
     package static let schema = StatSchema(HTTP2CodecStat.self, writers: .workers)
 
@@ -62,6 +62,10 @@ package enum HTTP2CodecStat: UInt32, StatLeaf {
         case .nghttp2UpstreamConnections: .counter("nghttp2_upstream_connections", Self.withConnections)
         case .oghttp2DownstreamConnections: .counter("oghttp2_downstream_connections", Self.withConnections)
         case .oghttp2UpstreamConnections: .counter("oghttp2_upstream_connections", Self.withConnections)
+        case .headerCount: .histogram("header_count", .unspecified, Self.withConnections)
+        case .headerListSize: .histogram("header_list_size", .bytes, Self.withConnections)
+        case .cookieCount: .histogram("cookie_count", .unspecified, Self.withConnections)
+        case .cookieSize: .histogram("cookie_size", .bytes, Self.withConnections)
         }
     }
 }

@@ -24,3 +24,17 @@ package enum StatsdStat: UInt32, StatLeaf {
         }
     }
 }
+
+/// `martlet.stats_sinks.`: of the sinks that a worker sends for. Ours.
+package enum MetricsSinkStat: UInt32, StatLeaf {
+    case metricsDropped, metricsSent
+
+    package static let schema = StatSchema(MetricsSinkStat.self, writers: .workers)
+
+    package var descriptor: StatDescriptor {
+        switch self {
+        case .metricsDropped: .counter("metrics_dropped")
+        case .metricsSent: .counter("metrics_sent")
+        }
+    }
+}

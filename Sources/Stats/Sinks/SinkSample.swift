@@ -6,11 +6,18 @@ package struct SinkSample {
         case gauge(UInt64)
         /// `count` samples of about this value.
         case timer(UInt64, count: UInt64)
+        /// All of a histogram, for those who ask (`SinkWalk.wantsHistograms`): `interval`, `cumulative`, `bounds`.
+        case histogram
     }
 
     /// `cluster.up.upstream_rq_200`
     package internal(set) var name: [UInt8] = []
     package internal(set) var value = Value.counter(0)
+    /// Of a counter: all that was ever added.
+    package internal(set) var total: UInt64 = 0
+    package internal(set) var interval = HistogramStatistics()
+    package internal(set) var cumulative = HistogramStatistics()
+    package internal(set) var bounds: [Double] = []
     /// Filled for those who ask (`SinkWalk.wantsTags`).
     private(set) var scratch = TagScratch()
 

@@ -3,14 +3,16 @@
 package struct SinkWalk {
     private let scopes: [StatScopeRef]
     private let wantsTags: Bool
+    private let wantsHistograms: Bool
     private var at = 0
     private var sample = SinkSample()
 
-    package init(_ registry: StatRegistry, wantsTags: Bool) {
+    package init(_ registry: StatRegistry, wantsTags: Bool, wantsHistograms: Bool = false) {
         if registry.latch == nil { registry.latch = StatLatch() }
         registry.listDynamic()
         scopes = registry.sorted
         self.wantsTags = wantsTags
+        self.wantsHistograms = wantsHistograms
     }
 
     /// The next `scopesMax` scopes; false when none is left.
@@ -32,6 +34,7 @@ package struct SinkWalk {
             let id = record.base + item.leaf
             registry.forEachSample(record, item) { found in
                 guard found.isUsed else { return }
+                sample.total = found.value
                 switch item.descriptor.kind {
                 case .gauge, .gaugeMax: sample.value = .gauge(found.value)
                 case .counter: sample.value = .counter(registry.latched(id, registry.rawCounter(id)))
@@ -42,6 +45,14 @@ package struct SinkWalk {
         }
         for item in record.schema.histograms {
             let id = record.base + item.leaf
+            if wantsHistograms, let merged = registry.histograms[id], registry.isVisible(record, item, isUsed: true) {
+                sample.name.setName(record.prefix, item.descriptor.name, .none)
+                sample.value = .histogram
+                sample.interval = merged.interval
+                sample.cumulative = merged.cumulative
+                sample.bounds = registry.buckets.upperBounds(sample.name.span)
+                send(registry, record, item, .none, emit)
+            }
             guard let bins = registry.histograms[id]?.interval.bins, !bins.isEmpty,
                 registry.isVisible(record, item, isUsed: true)
             else { continue }

@@ -31,6 +31,7 @@ package enum StatsdFormat: Sendable {
             Self.append(value, "|ms", &line)
             // One line for all samples of a bin: each stands for so many.
             if count > 1 { line += "|@\(1 / Double(count))".utf8 }
+        case .histogram: return line.removeSubrange(start...)
         }
         if self == .dog {
             var isFirst = true

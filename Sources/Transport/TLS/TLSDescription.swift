@@ -23,6 +23,8 @@ package struct TLSDescription: BitwiseCopyable {
         }
     }
 
+    /// RFC 8446 §B.4; 0: none.
+    package var cipherSuite: UInt32 { unsafe facts.pointee.cipher_suite }
     package var hasPeerCertificate: Bool { unsafe facts.pointee.has_peer_certificate != 0 }
     /// Nothing was found against it; what was looked at is the context's business.
     package var peerIsVerified: Bool { unsafe facts.pointee.peer_is_verified != 0 }

@@ -85,8 +85,24 @@ extension Connections {
             }
             return .established
         }
+        if unsafe tls.pointee.staple == .failed { unsafe sayHandshakeFailure(tls) }
         if unsafe !tls.pointee.cipher.isEmpty { unsafe markDirty(connection) }
         return unsafe progress(connection, tls, SSL_get_error(ssl, result))
+    }
+
+    /// Without the staple that it asked for the client gets `handshake_failure`, as from Envoy: OpenSSL has queued
+    /// `internal_error`, in a record that is not encrypted yet (RFC 8446 §5.1, §6).
+    private func sayHandshakeFailure(_ tls: UnsafeMutablePointer<TLSConnection>) {
+        let count = 7
+        guard unsafe tls.pointee.cipher.count == count else { return }
+        unsafe withUnsafeTemporaryAllocation(byteCount: count, alignment: 1) { record in
+            guard let base = record.baseAddress else { return }
+            unsafe tls.pointee.cipher.copy(from: 0, count: count, into: base)
+            guard unsafe base.load(as: UInt8.self) == UInt8(SSL3_RT_ALERT) else { return }
+            unsafe base.storeBytes(of: UInt8(SSL_AD_HANDSHAKE_FAILURE), toByteOffset: count &- 1, as: UInt8.self)
+            unsafe tls.pointee.cipher.removeAll(memory)
+            _ = unsafe tls.pointee.cipher.append(copying: Bytes(UnsafeRawPointer(base), count), memory)
+        }
     }
 
     /// What a server of TLS 1.3 has to send behind the handshake is tickets alone. They go with its first answer, as Envoy's

@@ -6,7 +6,7 @@
 import Primitives
 
 package struct H2HeadReader {
-    package enum Verdict: UInt8 { case accepted, tooLarge, tooMany, underscore, malformed }
+    package enum Verdict: UInt8 { case accepted, tooLarge, tooMany, underscore, malformed, cookies }
     package enum Kind: UInt8 { case request, response, trailers }
 
     package private(set) var kind = Kind.request
@@ -18,8 +18,16 @@ package struct H2HeadReader {
     package private(set) var droppedUnderscores: UInt32 = 0
     /// Name and value bytes so far.
     package private(set) var bytes: UInt32 = 0
-    private var count: UInt32 = 0
-    private var cookies: UInt16 = 0
+    package private(set) var count: UInt32 = 0
+    package private(set) var cookies: UInt16 = 0
+    /// Of the one field that they become.
+    package private(set) var cookieBytes: UInt32 = 0
+
+    /// What Envoy measures of a head: cookies without their names.
+    package var measuredBytes: UInt32 {
+        guard cookies > 0 else { return bytes }
+        return bytes &- 6 &* UInt32(cookies) &+ 2 &* UInt32(cookies &- 1)
+    }
 
     package init() {}
 
@@ -46,7 +54,8 @@ package struct H2HeadReader {
             return
         }
         let id = HeaderNames.id(of: name)
-        if id != .other, special(id, value, &head) { return }
+        if id != .other, special(id, value, &head, options) { return }
+        if verdict != .accepted { return }
         // Both parts may move the head's block: the spans are offsets.
         let nameSpan = head.store(name)
         let valueSpan = head.store(value)
@@ -57,14 +66,17 @@ package struct H2HeadReader {
     private mutating func refuse(_ why: Verdict) { verdict = why }
 
     /// True: the field is not kept as it is.
-    private mutating func special(_ id: HeaderID, _ value: Bytes, _ head: inout MessageHead) -> Bool {
+    private mutating func special(_ id: HeaderID, _ value: Bytes, _ head: inout MessageHead, _ options: H2Options) -> Bool {
         switch id {
         case .host where kind == .request:
             // RFC 9113 §8.3.1: `:authority` is what counts; without it, Host.
             if head.authority.isEmpty { head.authority = head.store(value) }
             return true
         case .contentLength where kind != .trailers: contentLength = value.decimal
-        case .cookie where kind == .request: cookies &+= 1
+        case .cookie where kind == .request:
+            cookieBytes &+= UInt32(truncatingIfNeeded: value.count) &+ (cookies > 0 ? 2 : 0)
+            cookies &+= 1
+            if let most = options.cookieKilobytesMax?.integer(default: 0), most > 0, UInt64(cookieBytes) > most << 10 { refuse(.cookies) }
         default: break
         }
         return false

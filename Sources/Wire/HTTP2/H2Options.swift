@@ -20,7 +20,10 @@ package struct H2Options: BitwiseCopyable {
     package var connectionWindow: UInt32 = 24 << 20
     /// Extended CONNECT (RFC 8441) is announced and accepted.
     package var allowConnect = false
+    /// METADATA frames are read and sent; else those that come are skipped, and none goes out.
     package var allowMetadata = false
+    /// Payload of all METADATA frames of one stream.
+    package var metadataMax: UInt64 = 1 << 20
     package var outboundFramesMax: UInt32 = 10_000
     package var outboundControlFramesMax: UInt32 = 1000
     package var emptyFramesMax: UInt32 = 1
@@ -33,7 +36,14 @@ package struct H2Options: BitwiseCopyable {
     package var pingTimeoutMs: UInt64 = 0
     package var pingJitterPercent = 15.0
     package var pingIdleMs: UInt64 = 0
+    /// RST_STREAM that a peer may send at once, and each second afterwards (`stream_reset_burst`, `stream_reset_rate`).
+    package var resetBurst = UInt64.max
+    package var resetRate = UInt64.max
     package var custom = FrozenArray<H2Setting>()
+    /// `envoy.reloadable_features.http2_record_histograms`: heads are measured.
+    package var measuresHeads: RuntimeCell?
+    /// `envoy.reloadable_features.http2_max_cookies_size_in_kb`; 0: no limit of their own.
+    package var cookieKilobytesMax: RuntimeCell?
 
     // The message's own limits, which HTTP/1 has too.
     package var headBytesMax: UInt32 = 60 << 10

@@ -14,8 +14,8 @@ enum Terminal {
 
     /// The other screen, no cursor, no echo. The process ends through `leave`, also by Ctrl-C and SIGTERM.
     static func enter() {
-        unsafe tcgetattr(0, &before)
-        var raw = unsafe before
+        unsafe tcgetattr(0, before)
+        var raw = unsafe before.pointee
         raw.c_lflag &= ~tcflag_t(ICANON | ECHO)
         unsafe tcsetattr(0, TCSANOW, &raw)
         printOut("\u{1B}[?1049h\u{1B}[?25l")
@@ -34,10 +34,16 @@ enum Terminal {
 
     private static func restore() {
         printOut("\u{1B}[?25h\u{1B}[?1049l")
-        unsafe tcsetattr(0, TCSANOW, &before)
+        unsafe tcsetattr(0, TCSANOW, before)
     }
 
-    private nonisolated(unsafe) static var before = termios()
+    /// A global `termios` of Swift lacks the padding that C writes to: three bytes of whatever lies behind it (found by
+    /// the address sanitizer).
+    private nonisolated(unsafe) static let before: UnsafeMutablePointer<termios> = {
+        let place = UnsafeMutablePointer<termios>.allocate(capacity: 1)
+        unsafe place.initialize(to: termios())
+        return unsafe place
+    }()
 
     /// From the top left corner; what was behind each line and below the last goes.
     static func show(_ lines: [String]) {

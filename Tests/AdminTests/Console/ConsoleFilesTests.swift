@@ -33,9 +33,11 @@ struct ConsoleFilesTests {
     /// The policy forbids what stands in the page itself, and other hosts: nothing may need them.
     @Test
     func nothingIsInlineOrFromElsewhere() throws {
-        let page = try #require(Files.text(ConsoleFilesTests.folder + "/console.html"))
-        for word in ["<style", " style=", " onclick", " onload", "http://", "https://", "javascript:"] {
-            #expect(!page.contains(word), "\(word)")
+        for name in ["console.html", "flame.html"] {
+            let page = try #require(Files.text(ConsoleFilesTests.folder + "/" + name))
+            for word in ["<style", " style=", " onclick", " onload", "http://", "https://", "javascript:"] {
+                #expect(!page.contains(word), "\(name): \(word)")
+            }
         }
         for name in SourceTree.files(in: ConsoleFilesTests.folder) where name.hasSuffix(".js") {
             let text = try #require(Files.text(ConsoleFilesTests.folder + "/" + name))

@@ -205,10 +205,25 @@ import Testing
         #expect(lines(cluster: "http2_protocol_options: {max_concurrent_streams: 3}").isEmpty)
         #expect(lines(cluster: "http2_protocol_options: {}\n    protocol_selection: USE_DOWNSTREAM_PROTOCOL").isEmpty)
         #expect(lines(cluster: "protocol_selection: USE_DOWNSTREAM_PROTOCOL").isEmpty)
-        let auto = lines(
-            cluster:
-                "typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {\"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, auto_config: {}}}")
-        refused(auto, "'auto_config'")
+    }
+
+    /// The handshake says which protocol is spoken: there has to be one.
+    @Test func anAutomaticProtocolNeedsTLS() {
+        let types = "type.googleapis.com/envoy.extensions."
+        let auto = "typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {\"@type\": \(types)upstreams.http.v3.HttpProtocolOptions, auto_config: {http_protocol_options: {enable_trailers: true}, http2_protocol_options: {max_concurrent_streams: 5}}}}"
+        let tls = "{name: t, typed_config: {\"@type\": \(types)transport_sockets.tls.v3.UpstreamTlsContext}}"
+        let raw = "{name: r, typed_config: {\"@type\": \(types)transport_sockets.raw_buffer.v3.RawBuffer}}"
+        func proxy(_ inner: String) -> String {
+            "{name: p, typed_config: {\"@type\": \(types)transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport, transport_socket: \(inner)}}"
+        }
+        for socket in [tls, proxy(tls)] { #expect(lines(cluster: auto + "\n    transport_socket: " + socket).isEmpty) }
+        refused(lines(cluster: auto), "which has a non-ALPN transport socket;")
+        for socket in [raw, proxy(raw)] {
+            refused(lines(cluster: auto + "\n    transport_socket: " + socket), "which has a non-ALPN transport socket;")
+        }
+        refused(
+            lines(cluster: auto + "\n    transport_socket: \(tls)\n    transport_socket_matches: [{name: a, transport_socket: \(tls)}, {name: b, transport_socket: \(raw)}]"),
+            "transport_socket_matches[1].transport_socket: ALPN configured for cluster")
     }
 
     // MARK: Transport sockets

@@ -39,6 +39,19 @@ extension Groups {
                       - match: {prefix: /}
                         route: {cluster: up}
                     """),
+            .init(
+                name: "post", manager: "upgrade_configs: [{upgrade_type: CONNECT}]",
+                virtualHosts: """
+                    - name: all
+                      domains: ["*"]
+                      routes:
+                      - match: {connect_matcher: {}}
+                        route: {cluster: up, upgrade_configs: [{upgrade_type: CONNECT, connect_config: {allow_post: true}}]}
+                      - match: {prefix: /refused}
+                        route: {cluster: refused, upgrade_configs: [{upgrade_type: CONNECT, connect_config: {allow_post: true}}]}
+                      - match: {prefix: /}
+                        route: {cluster: up, upgrade_configs: [{upgrade_type: CONNECT, connect_config: {allow_post: true}}]}
+                    """),
             .init(name: "relative_only", manager: "http_protocol_options: {allow_absolute_url: false}"),
             .init(name: "hundred", manager: "proxy_100_continue: true"),
             .init(name: "custom_methods", manager: "http_protocol_options: {allow_custom_methods: true}"),
@@ -49,7 +62,7 @@ extension Groups {
             Group.up, .init("refused", [.refused]),
             .init("up_trailers", [.scripted("a")], http1Options("enable_trailers: true")),
         ],
-        cases: framingRequests + framingResponses + framingUpgrades + framingOldVersions)
+        cases: framingRequests + framingResponses + framingUpgrades + framingTunnels + framingOldVersions)
 
     static func everythingTo(_ cluster: String) -> String {
         """
@@ -316,6 +329,48 @@ extension Groups {
         Case("framing.connect_with_path", "CONNECT /path HTTP/1.1\r\nhost: h.test\r\n\r\n", on: "connect"),
         Case("framing.connect_without_port", "CONNECT h.test HTTP/1.1\r\nhost: h.test\r\n\r\n", on: "connect")
             .upstream(.steps(.readText("never"))),
+    ]
+
+    /// POST that ends here: its content is what a TCP connection carries.
+    private static let framingTunnels: [Case] = [
+        Case("framing.tunnel_post_length", request("POST /a", "content-length: 4\r\n") + "ping", on: "post")
+            .upstream(.steps(.readText("ping"), .send("pong"), .close)),
+        Case("framing.tunnel_post_empty", request("POST /a", "content-length: 0\r\n"), on: "post")
+            .upstream(.steps(.send("pong"), .close)),
+        Case(
+            "framing.tunnel_post_chunked",
+            steps: [
+                .send(request("POST /a", "transfer-encoding: chunked\r\n")), .awaitText("200 "), .send("4\r\nping\r\n"),
+                .awaitText("pong"), .send("4\r\nmore\r\n0\r\n\r\n"),
+            ], on: "post"
+        ).upstream(.steps(.readText("ping"), .send("pong"), .readText("more"), .send("end"), .close)),
+        Case(
+            "framing.tunnel_post_answered_early",
+            steps: [
+                .send(request("POST /a", "transfer-encoding: chunked\r\n") + "4\r\nping\r\n"), .awaitText("pong"),
+            ], on: "post"
+        ).upstream(.steps(.readText("ping"), .send("pong"), .close)),
+        Case(
+            "framing.tunnel_post_reset",
+            steps: [
+                .send(request("POST /a", "transfer-encoding: chunked\r\n") + "4\r\nping\r\n"), .awaitText("pong"),
+            ], on: "post"
+        ).upstream(.steps(.readText("ping"), .send("pong"), .delay(ms: 50), .reset)),
+        Case(
+            "framing.tunnel_post_client_leaves",
+            steps: [
+                .send(request("POST /a", "transfer-encoding: chunked\r\n") + "4\r\nping\r\n"), .awaitText("pong"), .close,
+            ], on: "post"
+        ).upstream(.steps(.readText("ping"), .send("pong"), .readText("never"))),
+        Case("framing.tunnel_post_refused", request("POST /refused", "content-length: 4\r\n") + "ping", on: "post"),
+        Case(
+            "framing.tunnel_post_twice",
+            steps: [
+                .send(request("POST /a", "content-length: 4\r\n") + "ping"), .awaitText("0\r\n\r\n"),
+                .send(request("POST /b", "content-length: 4\r\n") + "ping"),
+            ], on: "post", methods: ["POST", "POST"]
+        ).upstream(.steps(.readText("ping"), .send("pong"), .close)),
+        Case("framing.tunnel_put_is_passed_on", request("PUT /a", "content-length: 4\r\n") + "ping", on: "post"),
     ]
 
     private static let framingOldVersions: [Case] = [

@@ -39,6 +39,8 @@ extension Groups {
             tlsListener("tls_staple", staple: "server"), tlsListener("tls_staple_strict", staple: "server", more: "ocsp_staple_policy: STRICT_STAPLING"),
             tlsListener("tls_staple_must", staple: "server", more: "ocsp_staple_policy: MUST_STAPLE"),
             tlsListener("tls_staple_none", more: "ocsp_staple_policy: STRICT_STAPLING"),
+            tlsListener("tls_staple_old", staple: "server.old"), tlsListener("tls_staple_old_strict", staple: "server.old", more: "ocsp_staple_policy: STRICT_STAPLING"),
+            tlsListener("tls_staple_old_must", staple: "server.old", more: "ocsp_staple_policy: MUST_STAPLE"),
             tlsListener("tls_slow", chain: "transport_socket_connect_timeout: 0.3s"),
             upstreamListener("to_trusted", "trusted"), upstreamListener("to_untrusted", "untrusted"), upstreamListener("to_named", "named"),
             upstreamListener("to_misnamed", "misnamed"), upstreamListener("to_mutual", "mutual"), upstreamListener("to_stranger", "stranger"),
@@ -172,7 +174,9 @@ extension Groups {
     ]
 
     /// A client that asks is shown the staple, and one that does not is not, by any policy.
-    private static let tlsStaples: [Case] = ["tls_staple", "tls_staple_strict", "tls_staple_must", "tls_staple_none"].flatMap { listener in
+    private static let tlsStaples: [Case] = [
+        "tls_staple", "tls_staple_strict", "tls_staple_must", "tls_staple_none", "tls_staple_old", "tls_staple_old_strict", "tls_staple_old_must",
+    ].flatMap { listener in
         [
             ask("\(listener.dropFirst(4))_asked", fixed + " -status", on: listener),
             ask("\(listener.dropFirst(4))_not_asked", fixed, on: listener),

@@ -107,6 +107,18 @@ extension Groups {
         ).replying(answer([frame(content(path))])).with { $0.answerLimitMs = 2_500 }
     }
 
+    /// A body whose parts come one by one.
+    private static func parts(_ name: String, _ path: String, _ parts: [String]) -> Case {
+        var steps: [RawClient.Step] = [
+            .send(request("PUT " + path, "content-type: image/png\r\ncontent-length: \(parts.reduce(0) { $0 + $1.wire.count })\r\n"))
+        ]
+        for part in parts { steps += [.pause(ms: 150), .send(part)] }
+        return Case("transcoding." + name, steps: steps, methods: ["PUT"]).replying(answer([frame(content(path))])).with {
+            $0.listener = "plain"
+            $0.answerLimitMs = 2_500
+        }
+    }
+
     // MARK: Paths and queries
 
     private static let pathCases: [Case] = [
@@ -229,6 +241,9 @@ extension Groups {
         get("stream_status", "/v1/items", on: "status").replying(answer([], status: "5", "grpc-message: gone\r\n")),
         post("upload", "/v1/upload", "[{\"name\": \"a\"}, {\"id\": 2}]"), post("upload_none", "/v1/upload", "[]"), post("upload_empty", "/v1/upload", "").with(refused), post("upload_object", "/v1/upload", "{\"name\": \"a\"}").with(refused),
         post("upload_cut", "/v1/upload", "[{\"name\": \"a\"}, {\"id\"").with(notJSON), post("upload_brackets", "/v1/upload", " [ {\"name\": \"],{\\\"\", \"tags\": [\"[\"]} , {} ] "), post("upload_bad_element", "/v1/upload", "[{\"name\": \"a\"}, {\"id\": \"x\"}]").with(refused),
+        post("raw_upload", "/v1/storestream/n", "raw bytes", method: "PUT", type: "image/png"), post("raw_upload_empty", "/v1/storestream/n", "", method: "PUT", type: "image/png"),
+        parts("raw_upload_parts", "/v1/storestream/n", ["one", "two", "three"]),
+        post("raw_chat", "/v1/rawstream", "raw", type: "text/x").replying(answer([frame(text(1, "text/a") + text(2, "one")), frame(text(1, "text/b") + text(2, "two")), frame(text(2, "three"))])),
         post("chat", "/v1/chat", "[{\"name\": \"a\"}]").replying(answer([frame(item), frame(item)])),
     ]
 

@@ -66,6 +66,7 @@ final class OracleCertificates: Sendable {
             try certificates.expire("expired")
             try certificates.revoke("revoked")
             try certificates.staple("server")
+            try certificates.expireStaple("server")
             self.certificates = certificates
             directory = certificates.directory.path
             problem = nil

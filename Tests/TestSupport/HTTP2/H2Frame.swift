@@ -1,7 +1,7 @@
 /// HTTP/2 frames as bytes (RFC 9113 §4.1), also wrong ones: nothing here checks anything.
 package struct H2Frame: Sendable {
     package enum Kind: UInt8, Sendable {
-        case data, headers, priority, reset, settings, pushPromise, ping, goaway, windowUpdate, continuation, unknown = 0x42
+        case data, headers, priority, reset, settings, pushPromise, ping, goaway, windowUpdate, continuation, unknown = 0x42, metadata = 0x4d
     }
 
     package static let endStream: UInt8 = 1

@@ -2,7 +2,7 @@ import CNghttp2
 import Glibc
 
 /// A client (or the server's end of a connection) that sends exactly the frames it is told and says what came back, one word a frame: `HEAD1(200)`,
-/// `DATA1+(6)` (`+`: the end of the stream), `RST1(8)`, `GOAWAY(1,2)` (last stream, code), `PING`.
+/// `DATA1+(6)` (`+`: the end of the stream), `RST1(8)`, `GOAWAY(1,2)` (last stream, code), `PING`, `META1(k=v)`.
 @safe
 package final class RawH2Client {
     package private(set) var frames: [H2Frame] = []
@@ -142,7 +142,18 @@ package final class RawH2Client {
         }
     }
 
-    private func inflate(_ block: [UInt8]) -> [(name: String, value: String)] {
+    /// A map of METADATA, whose blocks know nothing of each other.
+    private static func map(_ block: [UInt8]) -> String {
+        var inflater: OpaquePointer?
+        guard unsafe nghttp2_hd_inflate_new(&inflater) == 0 else { return "?" }
+        defer { unsafe nghttp2_hd_inflate_del(inflater) }
+        let text = unsafe RawH2Client.inflate(block, inflater).map { "\($0.name)=\($0.value)" }.joined(separator: ",")
+        return text.utf8.count > 100 ? "\(text.utf8.count) bytes" : text
+    }
+
+    private func inflate(_ block: [UInt8]) -> [(name: String, value: String)] { unsafe RawH2Client.inflate(block, inflater) }
+
+    private static func inflate(_ block: [UInt8], _ inflater: OpaquePointer?) -> [(name: String, value: String)] {
         var fields: [(name: String, value: String)] = []
         var at = 0
         unsafe block.withUnsafeBufferPointer { bytes in
@@ -183,6 +194,7 @@ package final class RawH2Client {
         var words: [String] = []
         var head = 0
         var data: (stream: UInt32, count: Int)?
+        var metadata: [UInt32: [UInt8]] = [:]
         func flush(_ ends: Bool = false) {
             if let run = data { words.append("DATA\(run.stream)\(ends ? "+" : "")(\(run.count))") }
             data = nil
@@ -203,6 +215,9 @@ package final class RawH2Client {
                 head += 1
                 words.append("HEAD\(frame.stream)\(ends ? "+" : "")(\(status))")
             case 3: words.append("RST\(frame.stream)(\(number(frame.payload[...])))")
+            case H2Frame.Kind.metadata.rawValue:
+                metadata[frame.stream, default: []] += frame.payload
+                if frame.flags & H2Frame.endHeaders != 0 { words.append("META\(frame.stream)(\(RawH2Client.map(metadata.removeValue(forKey: frame.stream) ?? [])))") }
             case 6: words.append(frame.flags & H2Frame.acknowledged != 0 ? "PONG" : "PING")
             case 7: words.append("GOAWAY(\(number(frame.payload[0..<4]) & 0x7fff_ffff),\(number(frame.payload[4..<8])))")
             default: break

@@ -52,6 +52,40 @@ struct H2HeadReaderTests {
         #expect((0..<head.count).count { !head.field($0).removed } == 2)
     }
 
+    /// What the histograms get: each cookie counts as a field, all of them as one value without its name.
+    @Test func aHeadIsMeasured() throws {
+        let (plain, first) = try read([(":method", "GET"), ("x", "y")])
+        #expect(plain.count == 2 && plain.measuredBytes == 12 && plain.cookies == 0 && plain.cookieBytes == 0)
+        let (crumbs, second) = try read([(":method", "GET"), ("cookie", "a=1"), ("x", "y"), ("cookie", "bb=22"), ("cookie", "c")])
+        #expect(crumbs.count == 5 && crumbs.cookies == 3 && crumbs.cookieBytes == 13 && crumbs.measuredBytes == 12 + 13)
+        first.destroy()
+        second.destroy()
+    }
+
+    /// `http2_max_cookies_size_in_kb`: of all cookies together.
+    @Test func cookiesHaveALimitOfTheirOwn() throws {
+        let word = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
+        defer { unsafe word.deallocate() }
+        let cell = unsafe RuntimeCell(word)
+        var options = H2Options()
+        options.cookieKilobytesMax = cell
+        var long = [UInt8](repeating: UInt8(ascii: "x"), count: 600)
+        for (limit, count, verdict) in [(0, 3, H2HeadReader.Verdict.accepted), (1, 1, .accepted), (1, 2, .cookies), (2, 3, .accepted), (2, 4, .cookies)] {
+            cell.set(.integer(UInt64(limit)))
+            let head = try #require(MessageHead(pool: pool, bytes: 512))
+            var kept = head
+            var reader = H2HeadReader()
+            reader.begin(.request)
+            for _ in 0..<count {
+                unsafe long.withUnsafeMutableBytes {
+                    unsafe reader.field(Bytes("cookie"), Bytes(UnsafeRawPointer($0.baseAddress!), $0.count), into: &kept, options)
+                }
+            }
+            #expect(reader.verdict == verdict, "\(limit) KB, \(count) cookies")
+            kept.destroy()
+        }
+    }
+
     @Test func aResponse() throws {
         let (reader, head) = try read([(":status", "204"), ("server", "s")], kind: .response)
         defer { head.destroy() }

@@ -14,6 +14,8 @@ final class TranscodedCall {
     private let unknown: UnknownParameters
 
     // Request.
+    /// The first message of a raw stream has been made.
+    private(set) var rawHasBegun = false
     private var elements = JSONElements()
 
     // Response.
@@ -21,6 +23,9 @@ final class TranscodedCall {
     private var pending: [UInt8] = []
     private(set) var messageCount = 0
     var responseIsClosed = false
+    // What the gauges say of it.
+    var shownRequestBytes = 0
+    var shownResponseBytes = 0
     /// What `content-type` a raw answer says.
     private(set) var rawContentType: String?
 
@@ -42,6 +47,7 @@ final class TranscodedCall {
 
     /// The messages that are complete with these bytes of a stream of requests.
     func messages(_ bytes: [UInt8], isLast: Bool) throws(TranscodeError) -> [UInt8] {
+        if method.requestIsRaw { return try rawPart(bytes) }
         var out: [UInt8] = []
         var failure: TranscodeError?
         let isArray = elements.take(bytes[...]) { element in
@@ -141,6 +147,18 @@ final class TranscodedCall {
             entries.append((name, inner))
         }
         root = .object(entries)
+    }
+
+    /// A part of a raw stream is a message; only the first one says the type, and what path and query say.
+    private func rawPart(_ bytes: [UInt8]) throws(TranscodeError) -> [UInt8] {
+        guard rawHasBegun else {
+            rawHasBegun = true
+            return TranscodedCall.frame(try raw(bytes))
+        }
+        guard !bytes.isEmpty else { return [] }
+        var content: [UInt8] = []
+        ProtoWireWriter.delimited(2, bytes, &content)
+        return TranscodedCall.frame(wrap(method.bodyPath, content))
     }
 
     /// A body that is no JSON: `google.api.HttpBody`, behind what path and query say.

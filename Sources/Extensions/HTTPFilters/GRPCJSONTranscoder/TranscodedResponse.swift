@@ -55,13 +55,16 @@ extension TranscoderFilter {
             type.withBytes { unsafe stream.pointee.response.set(.contentType, $0) }
             if !call.method.serverStreams, !endStream { unsafe worker.setBodyLength(.response, stream, UInt64(kept + data.count)) }
         }
-        if call.method.serverStreams { return call.messageCount == 0 && !endStream && call.method.responseIsRaw ? .stopAndBuffer : .proceed }
-        return endStream ? .proceed : .stopAndBuffer
+        let waits = !endStream && (!call.method.serverStreams || call.messageCount == 0 && call.method.responseIsRaw)
+        showWaiting(
+            worker, call.pendingBytes + (waits ? kept + data.count : 0), &call.shownResponseBytes, .transcoderResponseBufferBytes)
+        return waits ? .stopAndBuffer : .proceed
     }
 
     func transcodeTrailers(_ worker: Worker, _ stream: StreamPointer) -> TrailersVerdict {
         guard let call = unsafe call(of: stream), unsafe !state(of: stream).pointee.isBypassed, let trailers = unsafe stream.pointee.responseTrailers
         else { return .proceed }
+        showWaiting(worker, 0, &call.shownResponseBytes, .transcoderResponseBufferBytes)
         var body = ByteQueue()
         let handle = unsafe stream.pointee.handle
         unsafe close(worker, stream, call, trailers, isTrailersOnly: false, &body)

@@ -19,9 +19,12 @@ final class TranscoderFilter: HTTPFilter {
     }
 
     private let tables: [TranscoderTables]
+    /// First statistic of `http.<stat_prefix>.` (`TranscoderStat`).
+    let stats: UInt32
 
-    init(name: String, _ tables: [TranscoderTables]) {
+    init(name: String, _ tables: [TranscoderTables], stats: UInt32) {
         self.tables = tables
+        self.stats = stats
         super.init(
             name: name, stateBytes: MemoryLayout<State>.stride,
             interest: [.requestHead, .requestBody, .responseHead, .responseBody])
@@ -34,6 +37,10 @@ final class TranscoderFilter: HTTPFilter {
     func call(of stream: StreamPointer) -> TranscodedCall? { unsafe state(of: stream).pointee.call?.takeUnretainedValue() }
 
     override func destroyed(_ worker: Worker, _ stream: StreamPointer) {
+        if let call = unsafe call(of: stream) {
+            showWaiting(worker, 0, &call.shownRequestBytes, .transcoderRequestBufferBytes)
+            showWaiting(worker, 0, &call.shownResponseBytes, .transcoderResponseBufferBytes)
+        }
         unsafe state(of: stream).pointee.call?.release()
         unsafe state(of: stream).pointee.call = nil
     }
@@ -86,7 +93,7 @@ final class TranscoderFilter: HTTPFilter {
                 worker, stream, 400, "Expected an array instead of an object", "early_grpc_json_transcode_failure{INVALID_ARGUMENT}")
             return .stop
         }
-        guard endStream else { return .stop }
+        guard endStream else { return method.streamsParts ? .proceed : .stop }
         var data = ByteQueue()
         guard unsafe append(worker, stream, &data, early: true, { () throws(TranscodeError) in try call.message([]) }) else { return .stop }
         unsafe worker.addBody(.request, stream, &data, from: self)
@@ -112,12 +119,13 @@ final class TranscoderFilter: HTTPFilter {
         _ worker: Worker, _ stream: StreamPointer, _ data: inout ByteQueue, endStream: Bool
     ) -> DataVerdict {
         guard let call = unsafe call(of: stream) else { return .proceed }
-        if call.method.streamsElements {
+        if call.method.streamsElements || call.method.streamsParts {
             let bytes = TranscoderFilter.take(&data, worker.memory)
             let isGood = unsafe append(worker, stream, &data, early: false) { () throws(TranscodeError) in
                 try call.messages(bytes, isLast: endStream)
             }
             guard isGood else { return .stopWithoutBuffer }
+            showWaiting(worker, call.keptBytes, &call.shownRequestBytes, .transcoderRequestBufferBytes)
             guard unsafe call.keptBytes <= worker.bufferLimit(.request, stream) else {
                 unsafe refuseTooLarge(worker, stream)
                 return .stopWithoutBuffer
@@ -129,15 +137,23 @@ final class TranscoderFilter: HTTPFilter {
             unsafe refuseTooLarge(worker, stream)
             return .stopWithoutBuffer
         }
+        showWaiting(worker, endStream ? 0 : held + data.count, &call.shownRequestBytes, .transcoderRequestBufferBytes)
         guard endStream else { return .stopAndBuffer }
         return unsafe finish(worker, stream, call, &data) ? .proceed : .stopWithoutBuffer
     }
 
     override func requestTrailers(_ worker: Worker, _ stream: StreamPointer) -> TrailersVerdict {
-        guard let call = unsafe call(of: stream), !call.method.streamsElements else {
+        guard let call = unsafe call(of: stream) else { return .proceed }
+        var data = ByteQueue()
+        if call.method.streamsElements { return .proceed }
+        if call.method.streamsParts {
+            guard !call.rawHasBegun else { return .proceed }
+            guard unsafe append(worker, stream, &data, early: false, { () throws(TranscodeError) in try call.messages([], isLast: true) })
+            else { return .proceed }
+            unsafe worker.addBody(.request, stream, &data, from: self)
             return .proceed
         }
-        var data = ByteQueue()
+        showWaiting(worker, 0, &call.shownRequestBytes, .transcoderRequestBufferBytes)
         if unsafe finish(worker, stream, call, &data) { unsafe worker.addBody(.request, stream, &data, from: self) }
         return .proceed
     }

@@ -19,6 +19,8 @@ struct TranscodedMethod {
 
     /// The request's body is a list whose items are messages of a stream.
     var streamsElements: Bool { clientStreams && !requestIsRaw }
+    /// Each part of the body that comes is a message.
+    var streamsParts: Bool { clientStreams && requestIsRaw }
 }
 
 final class TranscoderTables {

@@ -20,6 +20,8 @@ struct H1Client {
     /// Whose requests it carries (`UpstreamIdentity`).
     var key: UInt64 = 0
     var requests: UInt64 = 0
+    /// Its handshake has said that it is one of HTTP/1 (`auto_config`): it serves the line of HTTP/2.
+    var isAuto = false
     /// Counted in `upstream_cx_http1_total`: not what was opened for a CONNECT, until a request takes it over.
     var isCountedHTTP1 = false
     var requestSent = false
@@ -40,16 +42,30 @@ extension Worker {
         _ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>, _ priority: Priority,
         for stream: StreamPointer
     ) -> UnsafeMutablePointer<H1Client>? {
-        guard let (handle, client) = unsafe clients.allocate() else {
-            unsafe giveConnection(cluster, priority)
-            return nil
-        }
-        let identity = unsafe identity(stream, cluster.pointee.config, cluster.pointee.config.pointee.transport(of: host.pointee.config))
-        guard let connection = unsafe connect(to: host, cluster, role: .http1Upstream, priority: priority, identity) else {
-            clients.free(handle)
-            return nil
-        }
         let config = unsafe cluster.pointee.config
+        let identity = unsafe identity(stream, config, config.pointee.transport(of: host.pointee.config))
+        guard let connection = unsafe connect(to: host, cluster, role: .http1Upstream, priority: priority, identity) else { return nil }
+        guard let client = unsafe openClient(on: connection, config) else {
+            unsafe closeUpstream(connection)
+            return nil
+        }
+        unsafe client.pointee.key = unsafe stream.pointee.poolKey
+        unsafe host.pointee.connectingCount &+= 1
+        if unsafe !stream.pointee.isTCP {
+            unsafe client.pointee.isCountedHTTP1 = true
+            unsafe count(config.pointee.stats, .upstreamCxHttp1Total)
+        }
+        if unsafe config.pointee.connectionDurationMaxMs != 0 {
+            unsafe client.pointee.closeAtMs = unsafe nowMs &+ config.pointee.connectionDurationMaxMs
+        }
+        return unsafe client
+    }
+
+    /// The session of a connection of HTTP/1; nil: no memory.
+    func openClient(
+        on connection: UnsafeMutablePointer<Connection>, _ config: UnsafePointer<ClusterConfig>
+    ) -> UnsafeMutablePointer<H1Client>? {
+        guard let (handle, client) = unsafe clients.allocate() else { return nil }
         var options = H1Options.response
         options.maxHeaders = unsafe UInt16(truncatingIfNeeded: min(config.pointee.headersMax, 65535))
         options.maxHeadBytes = unsafe UInt32(truncatingIfNeeded: config.pointee.headBytesMax)
@@ -59,16 +75,7 @@ extension Worker {
             to: H1Client(
                 handle: handle, connection: connection.pointee.handle,
                 decoder: H1ResponseDecoder(options: options, requestMethod: .get)))
-        unsafe client.pointee.key = unsafe stream.pointee.poolKey
         unsafe connection.pointee.session = handle
-        unsafe host.pointee.connectingCount &+= 1
-        if unsafe !stream.pointee.isTCP {
-            unsafe client.pointee.isCountedHTTP1 = true
-            unsafe count(config.pointee.stats, .upstreamCxHttp1Total)
-        }
-        if unsafe config.pointee.connectionDurationMaxMs != 0 {
-            unsafe client.pointee.closeAtMs = unsafe nowMs &+ config.pointee.connectionDurationMaxMs
-        }
         return unsafe client
     }
 
@@ -133,6 +140,8 @@ extension Worker {
         guard unsafe beginUpstreamRequest(stream, connection, host) else { return false }
         unsafe client.pointee.stream = unsafe stream.pointee.handle
         unsafe client.pointee.requests &+= 1
+        unsafe stream.pointee.upstreamIsHTTP2 = false
+        unsafe dropMetadata(of: stream)
         unsafe client.pointee.requestSent = false
         unsafe client.pointee.responseDone = false
         unsafe client.pointee.decoder.reset(
@@ -142,7 +151,8 @@ extension Worker {
         unsafe stream.pointee.upstreamReceivedBefore = unsafe connection.pointee.bytesReceived
         if let cluster = unsafe cluster(of: host) { unsafe countHTTP1(stream, client, host, cluster.pointee.config) }
         if unsafe stream.pointee.isTCP {
-            unsafe connectEstablished(stream, client)
+            if unsafe stream.pointee.requestEndForwarded { unsafe beginTryTimeouts(stream) }
+            unsafe connectEstablished(stream, client, connection)
             return true
         }
         if unsafe stream.pointee.requestEndForwarded { unsafe beginTryTimeouts(stream) }
@@ -254,6 +264,7 @@ extension Worker {
             if unsafe stream.pointee.isConnect { unsafe connections.end(connection) }
             return
         }
+        if unsafe stream.pointee.isTCP { return unsafe postEnded(stream, client, connection) }
         guard unsafe stream.pointee.requestHeadSent, unsafe !stream.pointee.isUpgrade else { return }
         if let left = unsafe stream.pointee.requestLeft, left > 0 { return unsafe requestBrokeItsLength(stream) }
         unsafe client.pointee.requestSent = true
@@ -486,6 +497,7 @@ extension Worker {
             unsafe tunnelUpstreamEnded(stream, client, connection, error)
             return
         }
+        if unsafe stream.pointee.isTCP { return unsafe postFinished(stream, client, connection, error) }
         if unsafe client.pointee.responseDone {
             // The response is here in full and waits at a filter: it needs the connection no more.
             unsafe client.pointee.mustClose = true

@@ -58,6 +58,21 @@ enum H2Callbacks {
             }
             return unsafe H2Callbacks.with(user) { unsafe $0.h2SendData($1, frame, header, count, martlet_h2_source(source)) }
         }
+        unsafe nghttp2_session_callbacks_set_on_extension_chunk_recv_callback(table) { _, header, base, count, user in
+            guard let header = unsafe header, let base = unsafe base, let user = unsafe user else { return 0 }
+            return unsafe H2Callbacks.with(user) { unsafe $0.h2MetadataReceived($1, header.pointee.stream_id, Bytes(base, count)) }
+        }
+        // The payload is kept as it comes.
+        unsafe nghttp2_session_callbacks_set_unpack_extension_callback(table) { _, _, _, _ in 0 }
+        unsafe nghttp2_session_callbacks_set_pack_extension_callback(table) { codec, target, capacity, frame, user in
+            guard let codec = unsafe codec, let target = unsafe target, let frame = unsafe frame, let user = unsafe user else {
+                return Int(NGHTTP2_ERR_CANCEL.rawValue)
+            }
+            let session = unsafe user.assumingMemoryBound(to: H2Session.self)
+            return unsafe session.pointee.worker._withUnsafeGuaranteedRef {
+                unsafe $0.h2PackMetadata(session, codec, frame, into: target, capacity)
+            }
+        }
         return unsafe table
     }
 
@@ -124,7 +139,10 @@ extension Worker {
     // HOT: per header field.
     fileprivate func h2Field(_ session: UnsafeMutablePointer<H2Session>, _ name: Bytes, _ value: Bytes) -> Int32 {
         guard let entry = unsafe h2.streams[session.pointee.readerStream], let stream = unsafe streams[entry.pointee.stream]
-        else { return 0 }
+        else {
+            unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.headersCbNoStream.rawValue)
+            return 0
+        }
         let options = unsafe session.pointee.options.pointee
         switch unsafe session.pointee.reader.kind {
         case .request: unsafe session.pointee.reader.field(name, value, into: &stream.pointee.request, options)
@@ -150,6 +168,7 @@ extension Worker {
         guard let entry = unsafe h2.streams[session.pointee.readerStream], let stream = unsafe streams[entry.pointee.stream]
         else { return }
         if endStream { unsafe entry.pointee.sawEnd = true }
+        if let measures = unsafe session.pointee.options.pointee.measuresHeads, measures.integer(default: 0) != 0 { unsafe measureHead(session) }
         switch unsafe session.pointee.reader.kind {
         case .request:
             unsafe session.pointee.reader.finish(&stream.pointee.request)
@@ -171,6 +190,16 @@ extension Worker {
             unsafe note(session, .trailers, entry.pointee.handle, endStream: true)
         }
         unsafe session.pointee.readerStream = .none
+    }
+
+    private func measureHead(_ session: UnsafeMutablePointer<H2Session>) {
+        let reader = unsafe session.pointee.reader
+        guard reader.kind != .trailers else { return }
+        let stats = unsafe session.pointee.stats
+        cells.record(stats &+ HTTP2CodecStat.headerCount.rawValue, UInt64(reader.count))
+        cells.record(stats &+ HTTP2CodecStat.headerListSize.rawValue, UInt64(reader.measuredBytes))
+        cells.record(stats &+ HTTP2CodecStat.cookieCount.rawValue, UInt64(reader.cookies))
+        cells.record(stats &+ HTTP2CodecStat.cookieSize.rawValue, UInt64(reader.cookieBytes))
     }
 
     // MARK: Frames
@@ -197,6 +226,7 @@ extension Worker {
             guard let entry = unsafe entry(session.pointee.codec, martlet_h2_stream(frame)) else { return 0 }
             unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.rxReset.rawValue)
             unsafe entry.pointee.wasResetByPeer = true
+        case UInt32(H2Metadata.frameType): return unsafe h2MetadataEnded(session, martlet_h2_stream(frame), martlet_h2_flags(frame))
         default: break
         }
         return 0

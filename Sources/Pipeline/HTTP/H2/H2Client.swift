@@ -26,11 +26,17 @@ extension Worker {
         unsafe session.pointee.pool.key = unsafe stream.pointee.poolKey
         unsafe session.pointee.pool.streamsMax = unsafe min(options.pointee.concurrentStreamsMax, Worker.streamsBeforeSettings)
         unsafe host.pointee.http2ConnectingCount &+= 1
-        unsafe count(config.pointee.stats, .upstreamCxHttp2Total)
+        if unsafe isAuto(cluster) { unsafe session.pointee.pool.isAuto = true } else { unsafe countOpened(session, config) }
         if unsafe config.pointee.connectionDurationMaxMs != 0 {
             unsafe session.pointee.pool.closeAtMs = unsafe nowMs &+ config.pointee.connectionDurationMaxMs
         }
         return unsafe session
+    }
+
+    /// It is one of HTTP/2.
+    func countOpened(_ session: UnsafeMutablePointer<H2Session>, _ config: UnsafePointer<ClusterConfig>) {
+        unsafe count(config.pointee.stats, .upstreamCxHttp2Total)
+        unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.nghttp2UpstreamConnections.rawValue)
     }
 
     func http2Connected(_ connection: UnsafeMutablePointer<Connection>) {
@@ -42,6 +48,7 @@ extension Worker {
         unsafe session.pointee.pool.isConnecting = false
         unsafe session.pointee.pool.localAddress = unsafe SocketAddress(localOf: connection.pointee.descriptor)
         unsafe host.pointee.http2ConnectingCount &-= 1
+        guard unsafe staysHTTP2(session, connection, host) else { return }
         unsafe connections.receive(connection)
         unsafe beginKeepalive(session)
         unsafe armHTTP2ClientTimer(session, connection)
@@ -87,6 +94,7 @@ extension Worker {
             return true
         }
         unsafe stream.pointee.upstreamCodec = unsafe entry.pointee.handle
+        unsafe stream.pointee.upstreamIsHTTP2 = true
         unsafe stream.pointee.upstreamLocalAddress = unsafe session.pointee.pool.localAddress
         unsafe session.pointee.requests &+= 1
         unsafe session.pointee.guards.openedStreams &+= 1
@@ -105,7 +113,7 @@ extension Worker {
         unsafe h2.fields.request(stream.pointee.request, scheme: scheme, length: length, connectProtocol: upgrade)
         unsafe stream.pointee.requestLeft = length
         let ends = unsafe !isUpgrade && stream.pointee.requestEndForwarded && stream.pointee.waitingBody.isEmpty
-            && stream.pointee.requestTrailers == nil
+            && stream.pointee.requestTrailers == nil && !(session.pointee.options.pointee.allowMetadata && !stream.pointee.metadata.isNone)
         let id = unsafe martlet_h2_request(
             session.pointee.codec, h2.fields.base, h2.fields.count, ends ? 1 : 0, entry.pointee.handle.raw, Worker.readBody)
         guard id > 0 else {
@@ -117,6 +125,7 @@ extension Worker {
         unsafe entry.pointee.id = id
         unsafe stream.pointee.requestHeadSent = true
         unsafe markDue(session)
+        unsafe sendMetadata(of: stream, entry, session)
         if ends {
             unsafe entry.pointee.endsBehind = true
             unsafe stream.pointee.upstreamRequestEndNs = nowNs
@@ -127,6 +136,7 @@ extension Worker {
             guard unsafe takeRequestLeft(stream, stream.pointee.waitingBody.count) else { return }
             unsafe countUpstreamBody(stream, stream.pointee.waitingBody.count)
             unsafe entry.pointee.out.append(moving: &stream.pointee.waitingBody)
+            unsafe session.pointee.waiting.count(entry)
             if unsafe entry.pointee.out.count > upstreamLimit(stream) {
                 unsafe backedUp(&entry.pointee.isAboveHigh, stream)
             } else {
@@ -209,7 +219,7 @@ extension Worker {
         case .tooMany:
             unsafe entry.pointee.fault = .tooMany
             unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.headerOverflow.rawValue)
-        case .underscore, .malformed, .accepted: unsafe entry.pointee.fault = .headerField
+        case .underscore, .malformed, .accepted, .cookies: unsafe entry.pointee.fault = .headerField
         }
         if let stream = unsafe streams[entry.pointee.stream] { unsafe stream.pointee.responseTrailers?.destroy() }
         if let stream = unsafe streams[entry.pointee.stream] { unsafe stream.pointee.responseTrailers = nil }

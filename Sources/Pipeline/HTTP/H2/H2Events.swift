@@ -39,6 +39,7 @@ extension Worker {
             }
         }
         h2.events.removeAll()
+        h2.metadataBlocks.removeAll()
     }
 
     // MARK: Downstream
@@ -47,6 +48,7 @@ extension Worker {
         let entry = unsafe h2.streams[event.stream]
         switch event.kind {
         case .data: return unsafe requestPart(event, session, buffer)
+        case .metadata: if let entry = unsafe entry { unsafe requestMetadata(entry, event) }
         case .settings, .goaway, .interim: return
         case .ping: return unsafe acknowledged(session)
         case .refusedHead: if let entry = unsafe entry { unsafe headRefused(session, entry, event.code) }
@@ -90,6 +92,7 @@ extension Worker {
         let entry = unsafe h2.streams[event.stream]
         switch event.kind {
         case .data: return unsafe responsePart(event, session, buffer)
+        case .metadata: if let entry = unsafe entry { unsafe responseMetadata(entry, event) }
         case .settings: return unsafe peerSettings(session)
         case .goaway: return unsafe goawayReceived(session)
         case .ping: return unsafe acknowledged(session)

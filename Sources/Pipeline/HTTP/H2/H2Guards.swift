@@ -107,6 +107,8 @@ struct H2Keepalive {
 @safe
 struct H2PoolState {
     var isPooled = false
+    /// Its handshake says whether it stays one of HTTP/2.
+    var isAuto = false
     var next = Handle.none
     var previous = Handle.none
     var isConnecting = false

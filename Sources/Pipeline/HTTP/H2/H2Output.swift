@@ -36,25 +36,31 @@ extension Worker {
     }
 
     func pump(_ session: UnsafeMutablePointer<H2Session>) {
-        guard let connection = unsafe connections.slab[session.pointee.connection], unsafe connection.pointee.isConnected else { return }
+        // Before its handshake is complete nobody knows whether the peer speaks HTTP/2.
+        guard unsafe !session.pointee.pool.isConnecting, let connection = unsafe connections.slab[session.pointee.connection],
+            unsafe connection.pointee.isConnected
+        else { return }
         let codec = unsafe session.pointee.codec
         var failed = false
-        while unsafe connection.pointee.out.count < H2Session.outMax {
-            var base: UnsafePointer<UInt8>?
-            let count = unsafe nghttp2_session_mem_send(codec, &base)
-            guard count > 0, let base = unsafe base else {
-                failed = count < 0
-                break
+        repeat {
+            while unsafe connection.pointee.out.count < H2Session.outMax {
+                var base: UnsafePointer<UInt8>?
+                let count = unsafe nghttp2_session_mem_send(codec, &base)
+                guard count > 0, let base = unsafe base else {
+                    failed = count < 0
+                    break
+                }
+                guard unsafe connection.pointee.out.append(copying: Bytes(base, count), memory) else {
+                    failed = true
+                    break
+                }
             }
-            guard unsafe connection.pointee.out.append(copying: Bytes(base, count), memory) else {
-                failed = true
-                break
-            }
-        }
+        } while unsafe passMetadata(session) && !failed
         if unsafe !connection.pointee.out.isEmpty { unsafe connections.markDirty(connection) }
         let handle = unsafe session.pointee.handle
-        unsafe session.pointee.guards.look(
-            waiting: nghttp2_session_get_outbound_queue_size(codec), session.pointee.options.pointee)
+        let frames = unsafe nghttp2_session_get_outbound_queue_size(codec)
+        unsafe session.pointee.guards.look(waiting: frames, session.pointee.options.pointee)
+        unsafe showWaiting(session, frames: frames, control: Int(session.pointee.guards.controlWaiting))
         failed = unsafe failed || session.pointee.guards.flood != .none && !session.pointee.isTerminated
         runEvents()
         guard unsafe h2.sessions[handle] == session else { return }
@@ -91,6 +97,7 @@ extension Worker {
     /// There is body, or an end, for a stream that nghttp2 has asked.
     func wake(_ entry: UnsafeMutablePointer<H2Stream>) {
         guard let session = unsafe h2.sessions[entry.pointee.session] else { return }
+        unsafe session.pointee.waiting.count(entry)
         if unsafe entry.pointee.isDeferred {
             unsafe entry.pointee.isDeferred = false
             _ = unsafe nghttp2_session_resume_data(session.pointee.codec, entry.pointee.id)
@@ -115,8 +122,13 @@ extension Worker {
         isServer: Bool
     ) -> Int {
         guard let entry = unsafe h2.streams[Handle(raw: handle)] else { return Int(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue) }
-        let count = unsafe min(capacity, entry.pointee.out.count)
-        let isLast = unsafe entry.pointee.endsBehind && count == entry.pointee.out.count
+        var count = unsafe min(capacity, entry.pointee.out.count)
+        var isLast = unsafe entry.pointee.endsBehind && count == entry.pointee.out.count
+        if unsafe !entry.pointee.metadata.isNone, let before = unsafe bytesBeforeMetadata(entry) {
+            count = min(count, before)
+            isLast = false
+            if before == 0 { h2.atMetadata.append(handle) }
+        }
         if count == 0, !isLast {
             unsafe entry.pointee.isDeferred = true
             return Int(NGHTTP2_ERR_DEFERRED.rawValue)
@@ -148,6 +160,8 @@ extension Worker {
         guard unsafe connection.pointee.out.append(copying: Bytes(header, 9), memory),
             unsafe connection.pointee.out.append(moving: count, of: &entry.pointee.out, memory)
         else { return Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
+        unsafe entry.pointee.framedBytes &+= UInt64(truncatingIfNeeded: count)
+        unsafe session.pointee.waiting.count(entry)
         if unsafe entry.pointee.isAboveHigh { unsafe note(session, .drained, entry.pointee.handle) }
         return 0
     }
@@ -191,6 +205,7 @@ extension Worker {
         guard unsafe !entry.pointee.isReset, let session = unsafe h2.sessions[entry.pointee.session] else { return }
         unsafe entry.pointee.isReset = true
         unsafe entry.pointee.out.removeAll(memory)
+        unsafe session.pointee.waiting.count(entry)
         unsafe session.pointee.guards.owes(session.pointee.options.pointee)
         _ = unsafe nghttp2_submit_rst_stream(
             session.pointee.codec, UInt8(NGHTTP2_FLAG_NONE.rawValue), entry.pointee.id, code)

@@ -17,7 +17,7 @@ extension Worker {
         switch unsafe cluster.pointee.config.pointee.upstreamProtocol {
         case .http1: return false
         // A CONNECT that ends here wants bytes, not frames.
-        case .http2: return unsafe !stream.pointee.isTCP
+        case .http2, .auto: return unsafe !stream.pointee.isTCP
         case .downstream: return unsafe isHTTP2(stream) && !stream.pointee.isTCP
         }
     }
@@ -53,7 +53,8 @@ extension Worker {
     /// Of connections with keys: the stream for which one has to be opened; nil: one is under way that can take it.
     private func unservedHTTP2(_ host: UnsafeMutablePointer<Host>) -> StreamPointer? {
         guard let stream = unsafe lastUnserved(host, http2: true) else { return nil }
-        guard unsafe hasKeyedConnections(host) else { return unsafe stream }
+        // One that becomes HTTP/1 takes one of them only.
+        guard unsafe hasKeyedConnections(host), unsafe !host.pointee.answersHTTP1 else { return unsafe stream }
         var waiting = unsafe streams[host.pointee.pendingHead]
         while let other = unsafe waiting {
             if unsafe other.pointee.hasOwnConnection && other.pointee.poolKey == stream.pointee.poolKey { return nil }
@@ -62,22 +63,24 @@ extension Worker {
         return unsafe stream
     }
 
-    /// Opens a connection when those under way cannot take all that wait.
+    /// Opens a connection when those under way cannot take all that wait. False: none is under way that was not before.
+    @discardableResult
     func openHTTP2ForPending(
         _ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>, _ priority: Priority
-    ) {
+    ) -> Bool {
         let config = unsafe cluster.pointee.config
         var room = unsafe UInt64(config.pointee.http2.concurrentStreamsMax)
         if unsafe config.pointee.requestsPerConnectionMax != 0 { room = unsafe min(room, config.pointee.requestsPerConnectionMax) }
+        if unsafe host.pointee.answersHTTP1 { room = 1 }
         let waiting = unsafe UInt64(host.pointee.pendingHTTP2Count)
-        guard waiting > 0, let stream = unsafe unservedHTTP2(host) else { return }
-        guard unsafe hasKeyedConnections(host) || waiting > UInt64(host.pointee.http2ConnectingCount) &* room else { return }
-        guard unsafe takePlace(host, cluster, priority) else { return }
+        guard waiting > 0, let stream = unsafe unservedHTTP2(host) else { return false }
+        guard unsafe hasKeyedConnections(host) || waiting > UInt64(host.pointee.http2ConnectingCount) &* room else { return false }
+        guard unsafe takePlace(host, cluster, priority) else { return false }
         unsafe stream.pointee.hasOwnConnection = true
-        if unsafe openHTTP2Client(host, cluster, priority, for: stream) == nil {
-            unsafe count(config.pointee.stats, .upstreamCxConnectFail)
-            if unsafe host.pointee.connectionCount == 0 { unsafe failPending(host, .connectFailed(0), stream.pointee.poolKey, http2: true) }
-        }
+        if unsafe openHTTP2Client(host, cluster, priority, for: stream) != nil { return true }
+        unsafe count(config.pointee.stats, .upstreamCxConnectFail)
+        if unsafe host.pointee.connectionCount == 0 { unsafe failPending(host, .connectFailed(0), stream.pointee.poolKey, http2: true) }
+        return false
     }
 
     // HOT: per message.

@@ -138,6 +138,9 @@ extension Worker {
         case .underscore:
             cells.increment(stats &+ HTTP2CodecStat.requestsRejectedWithUnderscoresInHeaders.rawValue)
             unsafe entry.pointee.fault = .underscore
+        case .cookies:
+            cells.increment(stats &+ HTTP2CodecStat.cookiesTotalBytesTooLarge.rawValue)
+            unsafe entry.pointee.fault = .cookies
         case .malformed, .accepted: break
         }
     }
@@ -158,7 +161,7 @@ extension Worker {
                     code == H2Error.refusedStream ? "http2.remote_refuse" : "http2.remote_reset" as StaticString)
             } else {
                 // A limit of ours is no breach of the protocol; Envoy says "reset" all the same.
-                let isLimit = fault == .tooLarge || fault == .tooMany || fault == .underscore
+                let isLimit = fault == .tooLarge || fault == .tooMany || fault == .underscore || fault == .cookies
                 unsafe stream.pointee.flags.insert(isLimit ? .downstreamRemoteReset : .downstreamProtocolError)
                 unsafe stream.pointee.details = Bytes(fault.details)
             }

@@ -46,6 +46,9 @@ struct H2Session {
     var lent = 0
     var lentMax: Int { unsafe Int(options.pointee.connectionWindow) }
     var guards = H2Guards()
+    var waiting = H2Waiting()
+    /// Payloads of METADATA frames that nghttp2 has been given and has not framed, in its order.
+    var metadataOut = ByteQueue()
     var keepalive = H2Keepalive()
 
     // Downstream.
@@ -69,6 +72,12 @@ struct H2Stream {
 
     /// Body that waits for the peer's windows and the connection.
     var out = ByteQueue()
+    /// Bytes of `out` that count among the session's.
+    var countedBytes = 0
+    /// Bytes of the body that have been framed.
+    var framedBytes: UInt64 = 0
+    /// METADATA, in either direction (`H2Metadata`).
+    var metadata = Handle.none
     var trailers: MessageHead?
     /// The end follows what is in `out`.
     var endsBehind = false
@@ -97,7 +106,7 @@ struct H2Stream {
 
 /// Why a stream ends for its peer's fault; `%RESPONSE_CODE_DETAILS%` in Envoy's words.
 enum H2Fault: UInt8 {
-    case none, messaging, headerField, other, emptyFrames, tooLarge, tooMany, underscore
+    case none, messaging, headerField, other, emptyFrames, tooLarge, tooMany, underscore, cookies
 
     var details: StaticString {
         switch self {
@@ -108,6 +117,7 @@ enum H2Fault: UInt8 {
         case .emptyFrames: "http2.inbound_empty_frames_flood"
         case .tooLarge: "http2.header_list_size_too_large"
         case .tooMany: "http2.too_many_headers"
+        case .cookies: "http2.cookies_total_bytes_too_large"
         case .underscore: "http2.unexpected_underscore"
         }
     }
@@ -117,13 +127,13 @@ enum H2Fault: UInt8 {
 @safe
 struct H2Event {
     enum Kind: UInt8 {
-        case head, interim, data, end, trailers, sentEnd, drained, closed, goaway, settings, ping, refusedHead
+        case head, interim, data, end, trailers, sentEnd, drained, closed, goaway, settings, ping, refusedHead, metadata
     }
     var kind: Kind
     var endStream = false
     var session: Handle
     var stream = Handle.none
-    /// Error code, status or stream id, by kind.
+    /// Error code, status, stream id or place among the worker's blocks, by kind.
     var code: UInt32 = 0
     var base: UnsafePointer<UInt8>?
     var count = 0
@@ -146,8 +156,7 @@ extension Worker {
                 handle: handle, connection: connection.pointee.handle, worker: Unmanaged.passUnretained(self), codec: codec,
                 options: options, isServer: isServer, stats: stats))
         unsafe connection.pointee.session = handle
-        let opened: HTTP2CodecStat = isServer ? .nghttp2DownstreamConnections : .nghttp2UpstreamConnections
-        cells.increment(stats &+ opened.rawValue)
+        if isServer { cells.increment(stats &+ HTTP2CodecStat.nghttp2DownstreamConnections.rawValue) }
         unsafe session.pointee.idleSinceMs = nowMs
         unsafe announce(session)
         return unsafe session
@@ -204,7 +213,9 @@ extension Worker {
     }
 
     func freeH2Stream(_ entry: UnsafeMutablePointer<H2Stream>) {
+        unsafe entry.pointee.out.removeAll(memory)
         if let session = unsafe h2.sessions[entry.pointee.session] {
+            unsafe session.pointee.waiting.count(entry)
             if let previous = unsafe h2.streams[entry.pointee.previous] {
                 unsafe previous.pointee.next = unsafe entry.pointee.next
             } else {
@@ -217,15 +228,17 @@ extension Worker {
             unsafe cells.gaugeAdd(session.pointee.stats &+ HTTP2CodecStat.streamsActive.rawValue, -1)
         }
         unsafe timers.cancel(entry.flushTimerNode)
-        unsafe entry.pointee.out.removeAll(memory)
         unsafe entry.pointee.trailers?.destroy()
+        unsafe freeMetadata(&entry.pointee.metadata)
         unsafe h2.streams.free(entry.pointee.handle)
     }
 
     /// Frees the session and what is left of its streams; their requests must have been told.
     func closeSession(_ session: UnsafeMutablePointer<H2Session>) {
         while let entry = unsafe h2.streams[session.pointee.first] { unsafe freeH2Stream(entry) }
+        unsafe showWaiting(session, frames: 0, control: 0)
         unsafe nghttp2_session_del(session.pointee.codec)
+        unsafe session.pointee.metadataOut.removeAll(memory)
         unsafe h2.sessions.free(session.pointee.handle)
     }
 }

@@ -14,6 +14,11 @@ struct H2Worker {
 
     var sessions = Slab<H2Session>(capacity: 1 << 20)
     var streams = Slab<H2Stream>(capacity: 1 << 20)
+    var metadata = Slab<H2Metadata>(capacity: 1 << 20)
+    /// Blocks of METADATA that events refer to.
+    var metadataBlocks = PlainArray<UInt8>(capacity: 64)
+    /// Streams whose body stands at METADATA that goes first.
+    var atMetadata = PlainArray<UInt64>(capacity: 16)
     let heap: UnsafeMutablePointer<martlet_h2_heap>?
     private let serverCallbacks: OpaquePointer?
     private let clientCallbacks: OpaquePointer?
@@ -56,8 +61,9 @@ struct H2Worker {
         unsafe nghttp2_option_set_max_deflate_dynamic_table_size(option, Int(options.pointee.hpackTableSize))
         unsafe nghttp2_option_set_max_outbound_ack(option, 10_000)
         unsafe nghttp2_option_set_max_continuations(option, H2Worker.continuationsMax)
-        // What is too many resets is Envoy's to say (`H2Resets`).
-        unsafe nghttp2_option_set_stream_reset_rate_limit(option, .max, .max)
+        // What is too many resets without the two options is Envoy's to say (`H2Resets`).
+        unsafe nghttp2_option_set_stream_reset_rate_limit(option, options.pointee.resetBurst, options.pointee.resetRate)
+        if unsafe options.pointee.allowMetadata { unsafe nghttp2_option_set_user_recv_extension_type(option, H2Metadata.frameType) }
         unsafe nghttp2_option_set_peer_max_concurrent_streams(option, UInt32(Int32.max))
         var codec: OpaquePointer?
         let memory = unsafe heap.pointer(to: \.interface)

@@ -122,7 +122,7 @@ extension Worker {
             unsafe own.pointee.hasAttempt
         else { return }
         unsafe own.pointee.hasAttempt = false
-        guard unsafe own.pointee.attempt.isSampled, unsafe trace.pointee.tracer.pointee.target != nil else { return }
+        guard unsafe own.pointee.attempt.isSampled, unsafe trace.pointee.tracer.pointee.export != nil else { return }
         // Nothing is sent while the attempts have changed places: sending may end other requests' attempts, and this one's.
         unsafe exchangeAttempts(stream, hedge)
         let span = unsafe fillAttempt(stream, trace)
@@ -148,6 +148,7 @@ extension Worker {
         unsafe swap(&a.pointee.upstream, &b.pointee.upstream)
         unsafe swap(&a.pointee.upstreamCodec, &b.pointee.upstreamCodec)
         unsafe swap(&a.pointee.wantsHTTP2, &b.pointee.wantsHTTP2)
+        unsafe swap(&a.pointee.upstreamIsHTTP2, &b.pointee.upstreamIsHTTP2)
         unsafe swap(&a.pointee.poolKey, &b.pointee.poolKey)
         unsafe swap(&a.pointee.hasOwnConnection, &b.pointee.hasOwnConnection)
         unsafe swap(&a.pointee.isCountedUpstream, &b.pointee.isCountedUpstream)

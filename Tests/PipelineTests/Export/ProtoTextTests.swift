@@ -44,4 +44,35 @@ struct ProtoTextTests {
         #expect(written { $0.put(bigEndian: 1) } == [0, 0, 0, 0, 0, 0, 0, 1])
         #expect(written { $0.put(field: 6, varint: 2) } == [0x30, 2])
     }
+
+    /// The length is known at the end: what was written moves where it needs more than one byte.
+    @Test(arguments: [0, 1, 127, 128, 16383, 16384, 70_000])
+    func messagesThatAreClosedHaveTheirLength(_ count: Int) {
+        let bytes = written { out in
+            let outer = out.open(300)
+            let inner = out.open(2)
+            for i in 0..<count { out.put(UInt8(truncatingIfNeeded: i)) }
+            out.close(inner)
+            out.close(outer)
+        }
+        let content = (0..<count).map { UInt8(truncatingIfNeeded: $0) }
+        let inner = [0x12] + written { $0.put(varint: UInt64(count)) } + content
+        #expect(bytes == written { $0.put(varint: 300 << 3 | 2) } + written { $0.put(varint: UInt64(inner.count)) } + inner)
+    }
+
+    @Test func zeroAndNothingAreLeftOut() {
+        #expect(written { $0.put(5, number: 0); $0.put(6, text: .empty) } == [])
+        #expect(written { $0.put(33, number: 6) } == [0x88, 2, 6])
+    }
+
+    /// A buffer that is full stays what it is.
+    @Test func whatIsTooLongIsTruncated() {
+        var text = TextBuffer(pool: BlockPool())
+        defer { text.destroy() }
+        let start = text.open(1)
+        for _ in 0..<(TextBuffer.bytesMax) { text.put(UInt8(0)) }
+        text.put(UInt8(0))
+        text.close(start)
+        #expect(text.isTruncated && text.count <= TextBuffer.bytesMax)
+    }
 }

@@ -35,6 +35,42 @@ extension TextBuffer {
         wrote(8)
     }
 
+    /// Any field number.
+    package mutating func put(tag number: Int, _ wireType: UInt64) { put(varint: UInt64(truncatingIfNeeded: number) << 3 | wireType) }
+
+    package mutating func put(_ number: Int, text: Bytes) {
+        guard !text.isEmpty else { return }
+        put(tag: number, 2)
+        put(varint: UInt64(truncatingIfNeeded: text.count))
+        put(text)
+    }
+
+    /// Nothing for 0, as in proto3.
+    package mutating func put(_ number: Int, number value: UInt64) {
+        guard value != 0 else { return }
+        put(tag: number, 0)
+        put(varint: value)
+    }
+
+    /// A message whose length is known at its end (`close`).
+    package mutating func open(_ number: Int) -> Int {
+        put(tag: number, 2)
+        put(UInt8(0))
+        return count
+    }
+
+    package mutating func close(_ start: Int) {
+        guard !isTruncated else { return }
+        let length = count &- start
+        let extra = ProtoSize.varint(length) &- 1
+        if extra > 0, unsafe spread(at: start, by: extra) == nil { return }
+        var rest = length
+        for i in 0...extra {
+            overwrite(at: start &- 1 &+ i, UInt8(truncatingIfNeeded: rest & 0x7f) | (i < extra ? 0x80 : 0))
+            rest >>= 7
+        }
+    }
+
     /// Eight bytes, the highest first: ids.
     package mutating func put(bigEndian value: UInt64) {
         guard let room = unsafe room(8) else { return }

@@ -1,0 +1,109 @@
+// Services that batches of spans, log lines and metrics are sent to: `grpc_service`, `http_service`, and what both share.
+
+import EnvoyAPI
+import Pipeline
+import Primitives
+
+typealias GRPCServiceMessage = Envoy_Config_Core_V3_GrpcService
+typealias HTTPServiceMessage = Envoy_Config_Core_V3_HttpService
+
+struct ExportCompiler {
+    let compilation: Compilation
+    let part: PlanPart
+    private var arena: FrozenArena { part.arena }
+
+    /// What an unknown cluster is: an error, or a warning.
+    typealias Missing = (_ cluster: String, Diagnostics, Place) -> Void
+
+    /// A new exporter that nothing is said of yet.
+    func config() -> ExportConfig {
+        var config = ExportConfig()
+        (config.number, config.serial) = ExportNumbers.acquire()
+        let number = config.number
+        part.onDestroy { ExportNumbers.release(number) }
+        config.address = NodeAddress.ipv4
+        return config
+    }
+
+    /// `method`: `/package.Service/Method`. `hasDeadline`: the service's `timeout` is one for each request.
+    func grpc(
+        _ message: GRPCServiceMessage, method: String, hasDeadline: Bool, _ place: Place, _ config: inout ExportConfig,
+        missing: Missing
+    ) {
+        let service = message.envoyGrpc
+        let timeoutMs = hasDeadline && message.hasTimeout ? message.timeout.milliseconds : 0
+        unsafe config.target = unsafe target(
+            service.clusterName, timeoutMs: timeoutMs, place.at("envoy_grpc").at("cluster_name"), missing: missing)
+        config.isFramed = true
+        config.envelope = .message
+        config.contentType = arena.text("application/grpc")
+        config.path = arena.text(method)
+        config.host = arena.text(service.authority.isEmpty ? service.clusterName : service.authority)
+        let headers = message.initialMetadata.map { header in
+            var option = HeaderValueOption()
+            option.header = header
+            return option
+        }
+        config.headers = HeaderMutationCompiler(compilation: compilation, part: part)
+            .additions(headers, place, field: "initial_metadata")
+    }
+
+    /// OTLP in protobuf.
+    func http(_ message: HTTPServiceMessage, _ place: Place, _ config: inout ExportConfig, missing: Missing) {
+        let uri = message.httpUri
+        unsafe config.target = unsafe target(
+            uri.cluster, timeoutMs: uri.timeout.milliseconds, place.at("http_uri").at("cluster"), missing: missing)
+        config.envelope = .message
+        config.contentType = arena.text("application/x-protobuf")
+        config.userAgent = arena.text("OTel-OTLP-Exporter-Envoy/" + compilation.environment.version)
+        let (host, path) = ExportCompiler.split(uri.uri, cluster: uri.cluster)
+        config.host = arena.text(host)
+        config.path = arena.text(path)
+        config.headers = HeaderMutationCompiler(compilation: compilation, part: part)
+            .additions(message.requestHeadersToAdd, place, field: "request_headers_to_add")
+    }
+
+    /// Where requests go.
+    /// `isTCP`: what is sent is no HTTP.
+    func target(
+        _ cluster: String, timeoutMs: UInt64, isTCP: Bool = false, _ place: Place, missing: Missing
+    ) -> UnsafePointer<RouteConfig> {
+        if !compilation.clusterNames.contains(cluster) { missing(cluster, compilation.diagnostics, place) }
+        let slot = part.slot(compilation.environment.clusterSlots, cluster)
+        return unsafe CallTarget.make(cluster: slot, name: cluster, timeoutMs: timeoutMs, isTCP: isTCP, in: arena)
+    }
+
+    /// `resource { scope { items… } }`: OTLP's requests for spans, logs and metrics are alike.
+    func otlpLayers(resource: [UInt8], scope: [UInt8]) -> (FrozenArray<ExportLayer>, head: Bytes) {
+        (arena.array([ExportLayer(field: 1, prefix: arena.text(resource)), ExportLayer(field: 2)]), arena.text(scope))
+    }
+
+    /// Host and path of a URI; without a scheme it is a path, and the host is the cluster's name.
+    static func split(_ uri: String, cluster: String) -> (host: String, path: String) {
+        let marker = Array("://".utf8)
+        let bytes = Array(uri.utf8)
+        guard let scheme = (0..<max(0, bytes.count - 2)).first(where: { Array(bytes[$0..<($0 + 3)]) == marker }) else {
+            return (cluster, uri)
+        }
+        let rest = bytes[(scheme + 3)...]
+        guard let slash = rest.firstIndex(of: UInt8(ascii: "/")) else { return (String(decoding: rest, as: UTF8.self), "/") }
+        let host = String(decoding: rest[..<slash], as: UTF8.self)
+        return (host.isEmpty ? cluster : host, String(decoding: rest[slash...], as: UTF8.self))
+    }
+}
+
+/// Numbers for exporters: places in a table of each worker, used again when their part is gone. Main thread only.
+enum ExportNumbers {
+    nonisolated(unsafe) private static var last: UInt32 = 0
+    nonisolated(unsafe) private static var free: [UInt32] = []
+    nonisolated(unsafe) private static var lastSerial: UInt64 = 0
+
+    static func acquire() -> (number: UInt32, serial: UInt64) {
+        unsafe lastSerial += 1
+        if let number = unsafe free.popLast() { return unsafe (number, lastSerial) }
+        unsafe last += 1
+        return unsafe (last, lastSerial)
+    }
+
+    static func release(_ number: UInt32) { unsafe free.append(number) }
+}

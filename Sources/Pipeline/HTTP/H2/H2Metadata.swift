@@ -1,0 +1,249 @@
+// METADATA frames (`allow_metadata`): maps of texts beside a message, which Envoy passes from one HTTP/2 connection to the
+// other. No RFC has them; a peer that does not know the type skips it (RFC 9113 §5.5).
+//
+// A block may be cut into several frames; it is read when its last one has come, and written again as literals, which need
+// no table: what goes from connection to connection is such a block. The order among METADATA and a body is kept: a block
+// is given to nghttp2, which sends it ahead of any body, when the bytes before it have been framed. A request's blocks that
+// come before its upstream is there follow the head, ahead of the body, as in Envoy; they are sent once, so a retry has none.
+
+import CNghttp2
+import Primitives
+import Stats
+import Transport
+import Upstream
+import Wire
+
+@safe
+struct H2Metadata {
+    static let frameType: UInt8 = 0x4d
+    static let endFlag: UInt8 = 4
+    /// RFC 9113 §4.2: what every peer takes.
+    static let frameBytesMax = 16_384
+
+    /// Of the block that is being received.
+    var received = PlainArray<UInt8>(capacity: 64)
+    /// Of all blocks of the stream (`max_metadata_size`).
+    var receivedBytes: UInt64 = 0
+    var inflater: OpaquePointer?
+
+    /// Blocks that wait to be sent, one behind the other.
+    var waiting = PlainArray<UInt8>(capacity: 64)
+    var marks = PlainArray<Mark>(capacity: 4)
+
+    struct Mark: BitwiseCopyable {
+        /// So many bytes of the body go first.
+        var behind: UInt64
+        var count: Int
+    }
+
+    fileprivate static func text(_ base: UnsafeMutablePointer<UInt8>?, _ count: Int) -> Bytes {
+        guard let base = unsafe base else { return .empty }
+        return unsafe Bytes(UnsafeRawPointer(base), count)
+    }
+
+    func destroy() {
+        received.destroy()
+        waiting.destroy()
+        marks.destroy()
+        if let inflater = unsafe inflater { unsafe nghttp2_hd_inflate_del(inflater) }
+    }
+}
+
+extension Worker {
+    func freeMetadata(_ handle: inout Handle) {
+        guard !handle.isNone, let metadata = unsafe h2.metadata[handle] else { return }
+        unsafe metadata.pointee.destroy()
+        h2.metadata.free(handle)
+        handle = .none
+    }
+
+    private func metadata(_ handle: inout Handle) -> UnsafeMutablePointer<H2Metadata>? {
+        if let metadata = unsafe h2.metadata[handle] { return unsafe metadata }
+        guard let (made, metadata) = unsafe h2.metadata.allocate() else { return nil }
+        unsafe metadata.initialize(to: H2Metadata())
+        handle = made
+        return unsafe metadata
+    }
+
+    // MARK: Receiving: nghttp2's callbacks
+
+    func h2MetadataReceived(_ session: UnsafeMutablePointer<H2Session>, _ id: Int32, _ bytes: Bytes) -> Int32 {
+        // Envoy skips what belongs to no request, or to one whose message has ended.
+        guard let entry = unsafe entry(session.pointee.codec, id), unsafe !entry.pointee.sawEnd else { return 0 }
+        guard let metadata = unsafe metadata(&entry.pointee.metadata) else { return Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
+        unsafe metadata.pointee.receivedBytes &+= UInt64(truncatingIfNeeded: bytes.count)
+        guard unsafe metadata.pointee.receivedBytes <= session.pointee.options.pointee.metadataMax else {
+            return Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
+        }
+        unsafe metadata.pointee.received.append(bytes)
+        return 0
+    }
+
+    func h2MetadataEnded(_ session: UnsafeMutablePointer<H2Session>, _ id: Int32, _ flags: UInt8) -> Int32 {
+        // As in Envoy: no other flag has a sense.
+        guard flags == H2Metadata.endFlag, let entry = unsafe entry(session.pointee.codec, id), unsafe !entry.pointee.sawEnd
+        else { return 0 }
+        guard let metadata = unsafe metadata(&entry.pointee.metadata) else { return Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
+        let place = h2.metadataBlocks.count
+        guard unsafe inflate(metadata, session.pointee.options.pointee.metadataMax) else {
+            return Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
+        }
+        unsafe metadata.pointee.received.removeAll()
+        let count = h2.metadataBlocks.count &- place
+        guard count > 0 else {
+            unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.metadataEmptyFrames.rawValue)
+            return 0
+        }
+        unsafe h2.events.append(
+            H2Event(
+                kind: .metadata, session: session.pointee.handle, stream: entry.pointee.handle,
+                code: UInt32(truncatingIfNeeded: place), count: count))
+        return 0
+    }
+
+    /// The block that has been received, as literals behind `metadataBlocks`. False: it cannot be read, or becomes too large
+    /// (a few bytes can name large entries of the table many times).
+    private func inflate(_ metadata: UnsafeMutablePointer<H2Metadata>, _ max: UInt64) -> Bool {
+        if unsafe metadata.pointee.inflater == nil, unsafe nghttp2_hd_inflate_new(&metadata.pointee.inflater) != 0 { return false }
+        let start = h2.metadataBlocks.count
+        var next = unsafe UnsafePointer(metadata.pointee.received.base)
+        var left = unsafe metadata.pointee.received.count
+        while true {
+            var field = unsafe nghttp2_nv()
+            var flags: Int32 = 0
+            let taken = unsafe nghttp2_hd_inflate_hd2(metadata.pointee.inflater, &field, &flags, next, left, 1)
+            guard taken >= 0 else { return false }
+            unsafe next += taken
+            left &-= taken
+            if flags & Int32(NGHTTP2_HD_INFLATE_EMIT.rawValue) != 0 {
+                unsafe H2MetadataBlock.append(H2Metadata.text(field.name, field.namelen), H2Metadata.text(field.value, field.valuelen), to: &h2.metadataBlocks)
+                guard UInt64(h2.metadataBlocks.count &- start) / 2 <= max else { return false }
+            }
+            if flags & Int32(NGHTTP2_HD_INFLATE_FINAL.rawValue) != 0 {
+                return unsafe nghttp2_hd_inflate_end_headers(metadata.pointee.inflater) == 0
+            }
+            if flags & Int32(NGHTTP2_HD_INFLATE_EMIT.rawValue) == 0, left == 0 { return true }
+        }
+    }
+
+    // MARK: From one side to the other
+
+    private func block(_ event: H2Event) -> Bytes {
+        unsafe Bytes(UnsafeRawPointer(h2.metadataBlocks.base) + Int(event.code), event.count)
+    }
+
+    func requestMetadata(_ entry: UnsafeMutablePointer<H2Stream>, _ event: H2Event) {
+        guard let stream = unsafe streams[entry.pointee.stream], unsafe !stream.pointee.isLocalReply else { return }
+        if unsafe isHTTP2Upstream(stream) {
+            if let upstream = unsafe h2.streams[stream.pointee.upstreamCodec] { unsafe queueMetadata(upstream, block(event)) }
+        } else if unsafe !stream.pointee.upstream.isNone {
+            unsafe countUnsupported(stream)
+        } else if unsafe !stream.pointee.hasResponseHead, let metadata = unsafe metadata(&stream.pointee.metadata) {
+            unsafe metadata.pointee.waiting.append(block(event))
+            unsafe metadata.pointee.marks.append(H2Metadata.Mark(behind: 0, count: event.count))
+        }
+    }
+
+    func responseMetadata(_ entry: UnsafeMutablePointer<H2Stream>, _ event: H2Event) {
+        guard let stream = unsafe streams[entry.pointee.stream] else { return }
+        if unsafe isHTTP2(stream) {
+            if let downstream = unsafe h2.streams[stream.pointee.downstreamCodec] { unsafe queueMetadata(downstream, block(event)) }
+        } else if unsafe connections.slab[stream.pointee.downstream] != nil {
+            unsafe cells.increment(stream.pointee.http.pointee.codecStats &+ HTTP1CodecStat.metadataNotSupportedError.rawValue)
+        }
+    }
+
+    /// An upstream of HTTP/1 takes the request: what waited for it goes nowhere.
+    func dropMetadata(of stream: StreamPointer) {
+        guard unsafe !stream.pointee.metadata.isNone else { return }
+        unsafe countUnsupported(stream)
+        unsafe freeMetadata(&stream.pointee.metadata)
+    }
+
+    private func countUnsupported(_ stream: StreamPointer) {
+        guard let cluster = unsafe cluster(stream.pointee.clusterSlot) else { return }
+        unsafe count(cluster.pointee.config.pointee.stats, .http1MetadataNotSupportedError)
+    }
+
+    /// What waited for the upstream follows the head.
+    func sendMetadata(of stream: StreamPointer, _ entry: UnsafeMutablePointer<H2Stream>, _ session: UnsafeMutablePointer<H2Session>) {
+        guard unsafe !stream.pointee.metadata.isNone else { return }
+        guard unsafe session.pointee.options.pointee.allowMetadata else { return unsafe freeMetadata(&stream.pointee.metadata) }
+        unsafe entry.pointee.metadata = unsafe stream.pointee.metadata
+        unsafe stream.pointee.metadata = .none
+    }
+
+    // MARK: Sending
+
+    private func queueMetadata(_ entry: UnsafeMutablePointer<H2Stream>, _ block: Bytes) {
+        guard let session = unsafe h2.sessions[entry.pointee.session], unsafe session.pointee.options.pointee.allowMetadata,
+            unsafe !entry.pointee.isReset, unsafe !entry.pointee.endsBehind
+        else { return }
+        let hasMarks = unsafe h2.metadata[entry.pointee.metadata].map { unsafe !$0.pointee.marks.isEmpty } ?? false
+        // nghttp2 has asked for body, so the head is out; and a response's head is sent in the order of submission.
+        if !hasMarks, unsafe entry.pointee.isDeferred || session.pointee.isServer && entry.pointee.out.isEmpty {
+            return unsafe submitMetadata(session, entry.pointee.id, block)
+        }
+        guard let metadata = unsafe metadata(&entry.pointee.metadata) else { return }
+        unsafe metadata.pointee.waiting.append(block)
+        unsafe metadata.pointee.marks.append(
+            H2Metadata.Mark(behind: entry.pointee.framedBytes &+ UInt64(truncatingIfNeeded: entry.pointee.out.count), count: block.count))
+    }
+
+    // HOT: per frame, where there is METADATA.
+    /// Bytes of the body that go ahead of the next block; nil: no block waits.
+    func bytesBeforeMetadata(_ entry: UnsafeMutablePointer<H2Stream>) -> Int? {
+        guard let metadata = unsafe h2.metadata[entry.pointee.metadata], unsafe !metadata.pointee.marks.isEmpty else { return nil }
+        return unsafe Int(truncatingIfNeeded: metadata.pointee.marks[0].behind &- entry.pointee.framedBytes)
+    }
+
+    /// Gives nghttp2 the blocks that bodies stand at. False: there were none.
+    func passMetadata(_ session: UnsafeMutablePointer<H2Session>) -> Bool {
+        guard !h2.atMetadata.isEmpty else { return false }
+        for i in 0..<h2.atMetadata.count {
+            guard let entry = unsafe h2.streams[Handle(raw: h2.atMetadata[i])], let metadata = unsafe h2.metadata[entry.pointee.metadata]
+            else { continue }
+            var blocks = 0
+            var bytes = 0
+            while unsafe blocks < metadata.pointee.marks.count, unsafe metadata.pointee.marks[blocks].behind <= entry.pointee.framedBytes {
+                let count = unsafe metadata.pointee.marks[blocks].count
+                unsafe submitMetadata(session, entry.pointee.id, Bytes(UnsafeRawPointer(metadata.pointee.waiting.base) + bytes, count))
+                bytes &+= count
+                blocks &+= 1
+            }
+            unsafe metadata.pointee.waiting.removeFirst(bytes)
+            unsafe metadata.pointee.marks.removeFirst(blocks)
+            unsafe entry.pointee.isDeferred = false
+            _ = unsafe nghttp2_session_resume_data(session.pointee.codec, entry.pointee.id)
+        }
+        h2.atMetadata.removeAll()
+        return true
+    }
+
+    private func submitMetadata(_ session: UnsafeMutablePointer<H2Session>, _ id: Int32, _ block: Bytes) {
+        var sent = 0
+        while sent < block.count {
+            let count = min(block.count &- sent, H2Metadata.frameBytesMax)
+            let flags = sent &+ count == block.count ? H2Metadata.endFlag : 0
+            guard unsafe session.pointee.metadataOut.append(copying: block.part(sent, sent &+ count), memory),
+                unsafe martlet_h2_extension(session.pointee.codec, H2Metadata.frameType, flags, id, count) == 0
+            else { return unsafe terminate(session, H2Error.internalError) }
+            sent &+= count
+        }
+        unsafe markDue(session)
+    }
+
+    /// nghttp2 frames them in the order in which they were submitted.
+    func h2PackMetadata(
+        _ session: UnsafeMutablePointer<H2Session>, _ codec: OpaquePointer, _ frame: UnsafePointer<nghttp2_frame>,
+        into target: UnsafeMutablePointer<UInt8>, _ capacity: Int
+    ) -> Int {
+        let count = unsafe martlet_h2_extension_bytes(frame)
+        // A stream that has ended meanwhile gets no more frames.
+        let isOpen = unsafe entry(codec, martlet_h2_stream(frame)).map { unsafe !$0.pointee.isReset && !$0.pointee.sentEnd } ?? false
+        let fits = unsafe isOpen && count <= capacity && count <= session.pointee.metadataOut.count
+        if fits { unsafe session.pointee.metadataOut.copy(from: 0, count: count, into: UnsafeMutableRawPointer(target)) }
+        unsafe session.pointee.metadataOut.consume(min(count, session.pointee.metadataOut.count), memory)
+        return fits ? count : Int(NGHTTP2_ERR_CANCEL.rawValue)
+    }
+}

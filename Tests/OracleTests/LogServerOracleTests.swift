@@ -1,0 +1,118 @@
+import TestSupport
+import Testing
+
+/// The same requests through Envoy 1.40 and through Martlet, each with log servers of its own: the same entries and records,
+/// the same heads, the same statistics; not ids and times, and not who we say we are.
+@Suite(.serialized, .enabled(if: LogReceiver.isInstalled, "needs PyPI's grpcio, xds-protos and msgpack"))
+struct LogServerOracleTests {
+    private static let tags =
+        "custom_tags: [{tag: lit, literal: {value: lv}}, {tag: env, environment: {name: NOT_THERE_AT_ALL, default_value: dv}}, {tag: hdr, request_header: {name: x-h, default_value: none}}, {tag: gone, request_header: {name: x-h}}, {tag: val, value: \"%PROTOCOL%\"}, {tag: meta, metadata: {kind: {route: {}}, metadata_key: {key: k, path: [{key: p}]}, default_value: md}}]"
+
+    static let loggers = [
+        LoggedConfiguration.grpc(
+            "Http", "buffer_flush_interval: 0.2s, \(tags)",
+            "additional_request_headers_to_log: [x-a, X-B, \":path\", \":method\", host, x-none], additional_response_headers_to_log: [content-type, \":status\"], additional_response_trailers_to_log: [grpc-status]"),
+        LoggedConfiguration.openTelemetry(
+            "buffer_flush_interval: 0.2s, log_name: records, \(tags), \(LoggedConfiguration.overGRPC), stat_prefix: \"g.\", "
+                + "body: {kvlist_value: {values: [{key: m, value: {string_value: \"%REQ(:METHOD)% %PROTOCOL%\"}}, {key: none, value: {string_value: \"%REQ(nope)%\"}}]}}, "
+                + "attributes: {values: [{key: list, value: {array_value: {values: [{string_value: \"%REQ(:PATH)%\"}, {kvlist_value: {values: [{key: z, value: {string_value: \"%RESPONSE_CODE%\"}}]}}]}}}]}, "
+                + "resource_attributes: {values: [{key: ra, value: {int_value: 4}}]}"),
+        LoggedConfiguration.openTelemetry(
+            "buffer_flush_interval: 0.2s, log_name: more, disable_builtin_labels: true, \(LoggedConfiguration.overHTTP)"),
+        LoggedConfiguration.fluentd(
+            "{method: \"%REQ(:METHOD)%\", code: \"%RESPONSE_CODE%\", mixed: \"c=%RESPONSE_CODE%\", number: 4, large: 70000, yes: true, nest: {path: \"%REQ(:PATH)%\"}, list: [\"%PROTOCOL%\", 1], miss: \"%REQ(nope)%\", h: \"%REQ(x-a)%\"}",
+            "buffer_flush_interval: 0.2s"),
+    ]
+
+    static let requests: [(method: String, path: String, fields: [String], body: String)] = [
+        ("GET", "/status/200?x=1", ["x-a: 1", "x-a: 3", "x-h: hh", "x-b: a\u{e9}b", "referer: rf", "user-agent: ua"], ""),
+        ("POST", "/status/404", ["content-length: 3"], "abc"), ("GET", "/direct", ["x-forwarded-for: 10.1.2.3"], ""),
+        ("GET", "/dead", [], ""), ("POST", "/rewritten", ["content-length: 0"], ""), ("HEAD", "/status/200", [], ""),
+        ("GET", "/grpc/5", ["content-type: application/grpc", "te: trailers"], ""), ("GET", "/slow/50", [], ""),
+        ("GET", "/quoted", ["x-a: \"q\" \\ \u{9}t"], ""),
+    ]
+
+    @Test func linesAreEnvoys() throws {
+        guard case .success(let envoy) = ProxyBinary.envoy(), case .success(let martlet) = ProxyBinary.martlet() else { return }
+        let expected = try outcome(envoy, ["--disable-hot-restart", "-l", "error"])
+        let found = try outcome(martlet, [])
+        #expect(expected.count > 30, "Envoy logged")
+        for line in expected where !found.contains(line) { Issue.record("only Envoy's: \(line)") }
+        for line in found where !expected.contains(line) { Issue.record("only Martlet's: \(line)") }
+    }
+
+    private func outcome(_ binary: String, _ options: [String]) throws -> [String] {
+        let receiver = try LogReceiver()
+        let upstream = try TraceCollector()
+        var configuration = LoggedConfiguration(
+            listener: Ports.free(), admin: Ports.free(), upstream: upstream.upstream, receiver: receiver,
+            http: LogServerOracleTests.loggers)
+        configuration.tcpLoggers = [LoggedConfiguration.grpc("Tcp", "buffer_size_bytes: 0, custom_tags: [{tag: lit, literal: {value: lv}}]")]
+        // How long an upstream takes has more digits on a busy machine, and the head more bytes.
+        configuration.router = ", suppress_envoy_headers: true"
+        let directory = TemporaryDirectory()
+        let process = try ChildProcess(
+            binary, ["-c", directory.write(configuration.yaml, to: "config.yaml"), "--concurrency", "1"] + options)
+        defer { process.kill() }
+        try #require(process.becomesReady(admin: configuration.admin), "\(process.output)")
+        for request in LogServerOracleTests.requests {
+            let fields = request.fields.map { $0 + "\r\n" }.joined()
+            var client = RawClient(
+                steps: [.send("\(request.method) \(request.path) HTTP/1.1\r\nhost: h.test\r\n\(fields)\r\n\(request.body)")],
+                methods: [request.method])
+            client.closeLimitMs = 0
+            _ = try client.run(port: configuration.listener)
+        }
+        var client = RawClient(steps: [.send("GET /status/200 HTTP/1.1\r\nhost: h.test\r\nconnection: close\r\n\r\n")], methods: ["GET"])
+        client.closeLimitMs = 2_000
+        _ = try client.run(port: configuration.tcp)
+        let count = LogServerOracleTests.requests.count
+        #expect(receiver.entries(count + 1).count == count + 1)
+        #expect(receiver.records(2 * count).count == 2 * count)
+        #expect(receiver.forwarded(count).count == count)
+        let statistics = Admin(port: configuration.admin)
+        var lines: [String] = []
+        let names = ["grpc_access_log.logs_written", "grpc_access_log.logs_dropped", "grpc_access_log.grpc_entries_flushed",
+            "grpc_access_log.grpc_entries_flush_failed", "open_telemetry_access_log.logs_written", "open_telemetry_access_log.logs_dropped",
+            "open_telemetry_access_log.g.logs_written", "open_telemetry_access_log.g.grpc_entries_flushed", "fluentd.fl.entries_buffered",
+            "fluentd.fl.entries_lost", "fluentd.fl.connections_closed"]
+        _ = wait(upToMs: 10_000, everyMs: 20) {
+            statistics.stats(matching: "access_logs")["access_logs.open_telemetry_access_log.logs_written"] == count
+                && statistics.stats(matching: "access_logs")["access_logs.open_telemetry_access_log.g.logs_written"] == count
+        }
+        let counted = statistics.stats(matching: "access_logs")
+        lines += names.map { "\($0) \(counted["access_logs." + $0] ?? -1)" }
+        let ports = [configuration.listener, configuration.tcp, upstream.upstream, 1].map(Int.init)
+        func plain(_ value: JSON) -> String { redacted(value, ports, configuration).sorted.text().split(separator: "\n").joined() }
+        lines += receiver.entries.map(plain) + receiver.records.map { "record " + plain($0) } + receiver.forwarded.map { "forwarded " + plain($0) }
+        for message in receiver.lines("message") {
+            if let identifier = message["body"]?["identifier"] { lines.append("identifier " + plain(identifier)) }
+            if let logs = message["body"]?["resource_logs"]?.array?.first {
+                lines.append("resource " + plain(logs["resource"] ?? .bare("none")) + plain(message["headers"] ?? .bare("none")))
+            }
+        }
+        lines += receiver.lines("stream").map { "stream " + plain($0["headers"] ?? .bare("none")) + ($0["method"]?.string ?? "") }
+        lines += receiver.lines("forward").map { "tag \($0["body"]?.array?.first?.string ?? "")" }
+        return Array(Set(lines)).sorted()
+    }
+
+    /// Without what is another thing each time, and what says who we are.
+    private func redacted(_ value: JSON, _ ports: [Int], _ configuration: LoggedConfiguration) -> JSON {
+        switch value {
+        case .object(let members):
+            let times = ["start_time", "stream_id", "request_id", "duration", "time_unix_nano", "user-agent"]
+            let ours = ["extensions", "user_agent_build_version", "user_agent_version", "content-length", "transfer-encoding"]
+            return .object(
+                members.filter { !ours.contains($0.name) }.map { name, value in
+                    if times.contains(name) || name.hasPrefix("time_to") { return (name, .string("*")) }
+                    if name == "port_value", case .bare(let text) = value, let port = Int(text) {
+                        return (name, .string(ports.firstIndex(of: port).map { "port \($0)" } ?? "another"))
+                    }
+                    return (name, redacted(value, ports, configuration))
+                })
+        // Tags are a map in Envoy, in no order.
+        case .array(let items): return .array(items.map { redacted($0, ports, configuration) }.sorted { $0.text() < $1.text() })
+        case .string, .bare: return value
+        }
+    }
+}
