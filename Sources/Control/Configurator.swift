@@ -343,7 +343,8 @@ package final class Configurator {
         clusters = result.clusters
         shutUnlisted()
         environment.logSinks.start()
-        environment.runtime.adopt(RuntimeValues(document.bootstrap, overrides: runtime))
+        let values = RuntimeValues(document.bootstrap, overrides: runtime)
+        if values.failure == nil { environment.runtime.adopt(values) }
         publish()
         for live in added { live.resolution?.start() }
         clusterWarmed()

@@ -89,8 +89,10 @@ final class ProcessStatistics {
         let loads: UInt64 = isFirstRuntime ? 2 : 1
         isFirstRuntime = false
         cells.add(runtime[.loadSuccess], loads)
-        cells.add(runtime[.overrideDirNotExists], loads)
+        cells.add(runtime[values.hasOverrideDirectory ? .overrideDirExists : .overrideDirNotExists], loads)
     }
+
+    func runtimeFailed() { stats.mainCells.increment(runtime[.loadError]) }
 
     /// Nil: there is none.
     func firstCertificateExpires(inDays days: UInt64?) {

@@ -89,6 +89,7 @@ package final class Server {
     private let filesystemScope: StatScope<FilesystemStat>
     private let planScope: StatScope<PlanStat>
     private var watch: FileWatch?
+    private var runtimeWatch: RuntimeWatch?
     private let mainNumber: Int32
     private var watchdog: Watchdog?
     private var watchdogStatistics: WatchdogStatistics?
@@ -184,7 +185,27 @@ package final class Server {
     private func configurationApplied() {
         statistics.applied(
             configurator.changes, listeners: configurator.listeners.count, clusters: configurator.clusters.count)
-        runtime = RuntimeValues(configurator.document?.bootstrap ?? .init(), overrides: runtime)
+        let bootstrap = configurator.document?.bootstrap ?? .init()
+        runtimeWatch = RuntimeWatch(bootstrap)
+        loadRuntime()
+    }
+
+    /// All layers anew; one that cannot be read leaves everything as it was.
+    private func loadRuntime() {
+        let values = RuntimeValues(configurator.document?.bootstrap ?? .init(), overrides: runtime)
+        guard let failure = values.failure else {
+            runtime = values
+            return
+        }
+        statistics.runtimeFailed()
+        log.write(.warning, "runtime", "error loading runtime values from disk: \(failure)")
+    }
+
+    private func lookAtRuntime() {
+        guard runtimeWatch?.hasChanged() == true else { return }
+        loadRuntime()
+        events.add(.runtime, "disk_layer", version: publisher.version)
+        log.write(.info, "runtime", "runtime values read again")
     }
 
     /// Gauges that are looked up when somebody asks, and every few seconds.
@@ -385,12 +406,14 @@ package final class Server {
     private func ticked() {
         unsafe main.timers.arm(tick, at: main.nowMs + Server.tickMs)
         publisher.collect()
+        log.tellRepeats()
         profiler.ticked()
         allocationProfiler.ticked()
         watchdogStatistics?.publish()
         onTick?()
         SessionResumption.rotateWhenDue()
         reloadCertificates()
+        lookAtRuntime()
         configurator.logSinks.publish(stats.mainCells, filesystemScope)
         let retired = stats.retiredScopes()
         if !retired.isEmpty { stats.recycle(retired) }

@@ -71,7 +71,7 @@ struct MartletCommand: ParsableCommand {
             ("use_dynamic_base_id", "\(ignored.useDynamicBaseId)"),
             ("base_id_path", JSONText.quoted(ignored.baseIdPath ?? "")),
             ("drain_strategy", "\"\(process.drainStrategy.shown)\""),
-            ("enable_fine_grain_logging", "\(ignored.enableFineGrainLogging)"),
+            ("enable_fine_grain_logging", "\(log.enableFineGrainLogging)"),
             ("socket_path", JSONText.quoted(ignored.socketPath ?? "@envoy_domain_socket")),
             ("socket_mode", "\(Int(ignored.socketMode ?? "0", radix: 8) ?? 0)"),
             ("enable_core_dump", "\(process.enableCoreDump)"),

@@ -122,8 +122,14 @@ struct LogOptions: ParsableArguments {
     @Option(help: "File that the log is appended to, instead of standard error; SIGUSR1 opens it anew.")
     var logPath: String?
 
+    @Flag(help: "Log levels per source file instead of per component.") var enableFineGrainLogging = false
+
     func make() -> Log {
         let log = Log(level: level(logLevel))
+        if enableFineGrainLogging {
+            if componentLogLevel != nil { fail("error: --component-log-level will not work with --enable-fine-grain-logging") }
+            log.useFineGrain(level(logLevel))
+        }
         for item in (componentLogLevel ?? "").split(separator: ",") {
             let parts = item.split(separator: ":", omittingEmptySubsequences: false)
             guard parts.count == 2 else { fail("error: component log level not correctly specified '\(item)'") }
@@ -133,7 +139,8 @@ struct LogOptions: ParsableArguments {
             }
             log.set(String(parts[0]), level)
         }
-        log.use(LogPattern(logFormat ?? LogPattern.envoy, escapes: logFormatEscaped))
+        let standard = enableFineGrainLogging ? LogPattern.fineGrain : LogPattern.envoy
+        log.use(LogPattern(logFormat ?? standard, escapes: logFormatEscaped))
         if let logPath, let reason = log.open(logPath) { fail("Failed to open log-file '\(logPath)': \(reason)") }
         return log
     }
@@ -220,7 +227,6 @@ struct IgnoredOptions: ParsableArguments {
     @Flag(help: "Unknown fields over xDS are ignored: nothing is read over xDS.") var ignoreUnknownDynamicFields = false
     @Flag(help: "Deprecated fields are not warned about.") var skipDeprecatedLogs = false
     @Option(help: "Extensions to disable.") var disableExtensions: String?
-    @Flag(help: "Log levels per source file.") var enableFineGrainLogging = false
     @Flag(help: "Stack traces in one log entry.") var logStacktraceSingleEntry = false
 
     func warn(_ log: Log) {
@@ -234,7 +240,6 @@ struct IgnoredOptions: ParsableArguments {
             ("--reject-unknown-dynamic-fields", rejectUnknownDynamicFields),
             ("--ignore-unknown-dynamic-fields", ignoreUnknownDynamicFields),
             ("--skip-deprecated-logs", skipDeprecatedLogs), ("--disable-extensions", disableExtensions != nil),
-            ("--enable-fine-grain-logging", enableFineGrainLogging),
             ("--log-stacktrace-single-entry", logStacktraceSingleEntry),
         ]
         for (name, isGiven) in given where isGiven {

@@ -32,6 +32,38 @@ struct RuntimeTests {
         #expect(served.admin.request("POST", "/runtime_modify?" + change)?.status == 200)
     }
 
+    /// The link is replaced, as `mv -T` does it: all values change at once, and workers see them.
+    @Test func layersOnDiskFollowTheirLink() throws {
+        let directory = TemporaryDirectory()
+        for (version, value) in [("v1", "0"), ("v2", "100")] {
+            for path in ["\(directory.path)/\(version)", "\(directory.path)/\(version)/sub", "\(directory.path)/\(version)/sub/r"] {
+                unsafe _ = mkdir(path, 0o755)
+            }
+            Files.write(Array(value.utf8), to: "\(directory.path)/\(version)/sub/r/first")
+        }
+        let link = directory.path + "/current"
+        unsafe _ = symlink("v1", link)
+        let served = try Served(try Binary.martlet(), workers: 2) { port in
+            RuntimeTests.yaml(port, routes: """
+                {match: {prefix: /, runtime_fraction: {default_value: {numerator: 50}, runtime_key: r.first}}, direct_response: {status: 201}},
+                {match: {prefix: /}, direct_response: {status: 202}}
+                """).replacing(text: "{name: admin", by: "{name: disk, disk_layer: {symlink_root: \(link), subdirectory: sub}}, {name: admin")
+        }
+        #expect(try served.get().status == 202)
+        #expect(served.stat("runtime.num_layers", becomes: 3) == 3)
+        unsafe _ = symlink("v2", link + ".new")
+        unsafe _ = rename(link + ".new", link)
+        #expect(wait(upToMs: 10_000, everyMs: 20) { (try? served.get().status) == 201 })
+        let shown = String(decoding: served.admin.request("GET", "/runtime")?.body ?? [], as: UTF8.self)
+        #expect(shown.contains("\"100\""))
+        // What cannot be read leaves everything as it was.
+        Files.write([UInt8](repeating: 0x78, count: 1 << 20 + 1), to: directory.path + "/v1/sub/large")
+        unsafe _ = symlink("v1", link + ".new")
+        unsafe _ = rename(link + ".new", link)
+        #expect(served.stat("runtime.load_error", becomes: 1) == 1)
+        #expect(try served.get().status == 201)
+    }
+
     @Test func fractionsOfRoutes() throws {
         let served = try Served(try Binary.martlet(), workers: 2) { port in
             RuntimeTests.yaml(port, routes: """

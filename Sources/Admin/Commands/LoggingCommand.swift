@@ -21,7 +21,7 @@ enum LoggingCommand {
     ) { context, request in
         let log = context.server.log
         do throws(Refusal) {
-            try change(log, request.query)
+            if log.isFineGrain { try changeFiles(log, request.query) } else { try change(log, request.query) }
         } catch {
             return AdminResponse("error: \(error.text)\n\n" + usage + levels(log), status: 400)
         }
@@ -40,14 +40,48 @@ enum LoggingCommand {
         """
 
     private static func levels(_ log: Log) -> String {
-        "active loggers:\n" + Log.components.map { "  \($0): \(log.level(of: $0).name)\n" }.joined() + "\n"
+        if log.isFineGrain {
+            return "active loggers:\n" + log.fineGrainLevels.map { "  \($0.file): \($0.level.name)\n" }.joined() + "\n"
+        }
+        return "active loggers:\n" + Log.components.map { "  \($0): \(log.level(of: $0).name)\n" }.joined() + "\n"
+    }
+
+    private static func only(_ query: QueryParameters) throws(Refusal) -> (name: String, value: String)? {
+        // A page's form sends what was left empty as well.
+        let given = query.all.filter { !$0.value.isEmpty || !["paths", "level", "group"].contains($0.name) }
+        guard given.count <= 1 else { throw Refusal(text: "invalid number of parameters") }
+        return given.first.map { ($0.name, $0.value) }
+    }
+
+    /// Levels per file: any name is a pattern.
+    private static func changeFiles(_ log: Log, _ query: QueryParameters) throws(Refusal) {
+        guard let (name, value) = try only(query) else { return }
+        switch name {
+        case "level":
+            let level = try level(value)
+            log.changeFineGrain { $0.setAll(level) }
+        case "group":
+            let parts = value.split(separator: ":", omittingEmptySubsequences: false)
+            guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
+                throw Refusal(text: "empty logger name or empty logger level in group")
+            }
+            let level = try level(String(parts[1]))
+            log.changeFineGrain { $0.setGroup(String(parts[0]), level) }
+            log.write(.info, "admin", "adding fine-grain log update, group='\(parts[0])' level='\(level.name)'")
+        case "paths": try setFiles(log, try changes(value))
+        default: try setFiles(log, [(name, try level(value))])
+        }
+    }
+
+    private static func setFiles(_ log: Log, _ changes: [(String, LogLevel)]) throws(Refusal) {
+        log.changeFineGrain { $0.set(changes.map { (pattern: $0.0, level: $0.1) }) }
+        for (pattern, level) in changes {
+            log.write(.info, "admin", "adding fine-grain log update, pattern='\(pattern)' level='\(level.name)'")
+        }
     }
 
     private static func change(_ log: Log, _ query: QueryParameters) throws(Refusal) {
-        // A page's form sends what was left empty as well.
-        let given = query.all.filter { !$0.value.isEmpty || !["paths", "level", "group"].contains($0.name) }
-        guard let (name, value) = given.first else { return }
-        guard given.count == 1 else { throw Refusal(text: "invalid number of parameters") }
+        guard let (name, value) = try only(query) else { return }
         switch name {
         case "level":
             let level = try level(value)
@@ -59,7 +93,9 @@ enum LoggingCommand {
     }
 
     /// All or nothing.
-    private static func set(_ log: Log, pairs text: String) throws(Refusal) {
+    private static func set(_ log: Log, pairs text: String) throws(Refusal) { try set(log, try changes(text)) }
+
+    private static func changes(_ text: String) throws(Refusal) -> [(String, LogLevel)] {
         var changes: [(String, LogLevel)] = []
         for pair in text.split(separator: ",") {
             let parts = pair.split(separator: ":", omittingEmptySubsequences: false)
@@ -68,7 +104,7 @@ enum LoggingCommand {
             }
             changes.append((String(parts[0]), try level(String(parts[1]))))
         }
-        try set(log, changes)
+        return changes
     }
 
     private static func set(_ log: Log, _ changes: [(String, LogLevel)]) throws(Refusal) {

@@ -14,6 +14,8 @@ package final class Log: @unchecked Sendable {  // what the lock orders
     private var pattern = LogPattern(LogPattern.envoy)
     private var descriptor: Int32 = 2
     private var path: String?
+    private var fineGrain: FineGrainLevels?
+    private var repeats = LogRepeats()
     /// Main against whoever writes beside it.
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
 
@@ -31,6 +33,29 @@ package final class Log: @unchecked Sendable {  // what the lock orders
 
     package func setAll(_ level: LogLevel) {
         locked { for component in Log.components { levels[component] = level } }
+    }
+
+    // MARK: Levels per file
+
+    /// `--enable-fine-grain-logging`
+    package func useFineGrain(_ level: LogLevel) { locked { fineGrain = FineGrainLevels(level) } }
+
+    package var isFineGrain: Bool { fineGrain != nil }
+
+    /// Each file that has written, and its level.
+    package var fineGrainLevels: [(file: String, level: LogLevel)] { fineGrain?.list ?? [] }
+
+    package func changeFineGrain(_ change: (inout FineGrainLevels) -> Void) {
+        locked {
+            guard var levels = fineGrain else { return }
+            change(&levels)
+            fineGrain = levels
+        }
+    }
+
+    private func threshold(_ component: String, _ file: String) -> LogLevel {
+        guard let fineGrain else { return level(of: component) }
+        return fineGrain.level(file, component)
     }
 
     // MARK: Where and how
@@ -62,9 +87,27 @@ package final class Log: @unchecked Sendable {  // what the lock orders
         line: UInt = #line
     ) {
         locked {
-            guard level != .off, level.rawValue >= self.level(of: component).rawValue else { return }
-            put(Log.entry(level, component, text(), file, line), pattern, descriptor)
+            fineGrain?.note(file, component)
+            guard level != .off, level.rawValue >= threshold(component, file).rawValue else { return }
+            let entry = Log.entry(level, component, text(), file, line)
+            let repeated = LogRepeats.Line(level: level, component: component, text: entry.message, file: file, line: line)
+            let (isWritten, summaries) = repeats.admits(repeated, now: entry.seconds)
+            for (line, count) in summaries { put(line, count) }
+            if isWritten { put(entry, pattern, descriptor) }
         }
+    }
+
+    /// Now and then: how many lines were left out of those whose time is over.
+    package func tellRepeats() {
+        locked {
+            var now = timespec()
+            unsafe clock_gettime(CLOCK_REALTIME, &now)
+            for (line, count) in repeats.over(now: now.tv_sec) { put(line, count) }
+        }
+    }
+
+    private func put(_ line: LogRepeats.Line, _ count: Int) {
+        put(Log.entry(line.level, line.component, LogRepeats.summary(line, count), line.file, line.line), pattern, descriptor)
     }
 
     // MARK: Beside main
@@ -89,7 +132,7 @@ package final class Log: @unchecked Sendable {  // what the lock orders
             return
         }
         defer { unsafe _ = pthread_mutex_unlock(lock) }
-        guard level != .off, level.rawValue >= self.level(of: component).rawValue, Log.hasRoom(descriptor) else { return }
+        guard level != .off, level.rawValue >= threshold(component, file).rawValue, Log.hasRoom(descriptor) else { return }
         put(entry, pattern, descriptor)
     }
 

@@ -7,6 +7,8 @@ import Glibc
 
 package struct LogPattern: Sendable {
     package static let envoy = "[%Y-%m-%d %T.%e][%t][%l][%n] [%g:%#] %v"
+    /// With levels per file.
+    package static let fineGrain = "[%Y-%m-%d %T.%e][%t][%l] [%g:%#] %v"
 
     /// What one line is made of.
     package struct Entry {

@@ -1,4 +1,4 @@
-// `layered_runtime` as far as it stands in the bootstrap: static layers, and the admin layer that `/runtime_modify` fills.
+// `layered_runtime`: static layers, those on disk (`RuntimeDisk`), and the admin layer that `/runtime_modify` fills.
 // `RuntimeTable` hands the final values to the workers.
 
 import EnvoyAPI
@@ -8,6 +8,10 @@ package struct RuntimeValues {
     package private(set) var layers: [String] = []
     private var values: [[String: String]] = []
     private var adminLayer: Int?
+    /// A layer with the service cluster's name behind it is there.
+    package private(set) var hasOverrideDirectory = false
+    /// Why a layer could not be read; the values are not to be used then.
+    package private(set) var failure: String?
 
     package struct Entry {
         package let key: String
@@ -25,12 +29,28 @@ package struct RuntimeValues {
             switch layer.layerSpecifier {
             case .staticLayer(let structure): RuntimeValues.flatten(structure, "", &flat)
             case .adminLayer: adminLayer = layers.count
-            default: break
+            case .diskLayer(let disk):
+                guard let found = read(disk, serviceCluster: bootstrap.node.cluster) else { continue }
+                flat = found
+            case nil: break
             }
             layers.append(layer.name)
             values.append(flat)
         }
         if let adminLayer, let before = old.adminLayer { values[adminLayer] = old.values[before] }
+    }
+
+    private mutating func read(
+        _ disk: Envoy_Config_Bootstrap_V3_RuntimeLayer.DiskLayer, serviceCluster: String
+    ) -> [String: String]? {
+        do throws(RuntimeDisk.Failure) {
+            let found = try RuntimeDisk.read(RuntimeDisk.path(disk, serviceCluster: serviceCluster))
+            if disk.appendServiceCluster, found != nil { hasOverrideDirectory = true }
+            return found
+        } catch {
+            failure = error.message
+            return nil
+        }
     }
 
     /// Sorted by key.

@@ -73,11 +73,7 @@ extension Worker {
         gauge(stats, .upstreamRqPendingActive, 1)
         unsafe enqueue(stream, host)
         let handle = unsafe stream.pointee.handle
-        if unsafe stream.pointee.wantsHTTP2, unsafe !isAuto(cluster) {
-            unsafe openHTTP2ForPending(host, cluster, priority)
-        } else {
-            unsafe openForPending(host, cluster, priority, http2: stream.pointee.wantsHTTP2)
-        }
+        unsafe openForPending(host, cluster, priority, http2: stream.pointee.wantsHTTP2)
         if unsafe streams[handle] != nil, unsafe stream.pointee.isPending, unsafe cluster.pointee.config.pointee.preconnectRatio > 1 {
             unsafe preconnect(stream, host, cluster, priority)
         }

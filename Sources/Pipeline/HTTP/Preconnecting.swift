@@ -1,8 +1,7 @@
 // `preconnect_policy`: connections that are opened before a request needs them, so that it does not wait for a handshake.
 //
 // What is weighed is room: a connection of HTTP/1 has it for one request, one of HTTP/2 for as many as its peer, or
-// configuration, lets it carry. With `auto_config` connections are opened ahead only where the last handshake said HTTP/1. TCP
-// connections are not pooled here.
+// configuration, lets it carry; with `auto_config` the last handshake says which. TCP connections are not pooled here.
 
 import Primitives
 import Stats
@@ -47,29 +46,26 @@ extension Worker {
 
     /// Whether what the host has is less than what its requests, and those that are foreseen, want of it.
     private func wantsMore(_ host: UnsafeMutablePointer<Host>, anticipated: UInt32, ratio: Double, isHTTP2: Bool) -> Bool {
-        let isAuto = unsafe isAuto(host.pointee.cluster)
-        if isAuto, unsafe !host.pointee.answersHTTP1 { return false }
-        let weighsRoom = isHTTP2 && !isAuto
-        let pending = unsafe isHTTP2 || isAuto ? host.pointee.pendingHTTP2Count : host.pointee.pendingCount &- host.pointee.pendingHTTP2Count
-        let connecting = unsafe weighsRoom
-            ? connectingRoom(host) : Double(isAuto ? host.pointee.http2ConnectingCount : host.pointee.connectingCount)
+        let pending = unsafe isHTTP2 ? host.pointee.pendingHTTP2Count : host.pointee.pendingCount &- host.pointee.pendingHTTP2Count
+        let connecting = unsafe isHTTP2 ? connectingRoom(host) : Double(host.pointee.connectingCount)
         guard unsafe host.pointee.config.isHealthy, unsafe !host.pointee.config.isDegraded, unsafe !host.pointee.isRemoved else {
             return Double(pending) > connecting
         }
         let active = unsafe host.pointee.activeRequests &- min(host.pointee.activeRequests, host.pointee.pendingCount)
-        let idle = unsafe weighsRoom ? connectedRoom(host) : Double(host.pointee.idleCount)
+        let idle = unsafe isHTTP2 && !host.pointee.answersHTTP1 ? connectedRoom(host) : Double(host.pointee.idleCount)
         return Double(pending &+ active &+ anticipated) * ratio > connecting + idle + Double(active)
     }
 
     /// The same of all hosts of the cluster and the request that comes. As soon as the room is enough no other host is asked.
     private func clusterWantsMore(_ cluster: UnsafeMutablePointer<Cluster>, _ ratio: Double, isHTTP2: Bool) -> Bool {
         let wanted = unsafe Double(cluster.pointee.activeRequests &+ 1) * ratio
-        guard isHTTP2, unsafe !isAuto(cluster) else { return unsafe wanted > Double(cluster.pointee.connectionCount) }
+        guard isHTTP2 else { return unsafe wanted > Double(cluster.pointee.connectionCount) }
         var room = unsafe Double(cluster.pointee.activeRequests)
         var i = 0
         while unsafe i < cluster.pointee.hostCount, wanted > room {
             if let host = unsafe hosts[cluster.pointee.host(at: i)] {
-                unsafe room += connectingRoom(host) + connectedRoom(host) - Double(host.pointee.pendingHTTP2Count)
+                let idle = unsafe host.pointee.answersHTTP1 ? Double(host.pointee.idleCount) : connectedRoom(host)
+                unsafe room += connectingRoom(host) + idle - Double(host.pointee.pendingHTTP2Count)
             }
             i &+= 1
         }
@@ -78,6 +74,7 @@ extension Worker {
 
     /// Requests that the host's connections under way will take.
     private func connectingRoom(_ host: UnsafeMutablePointer<Host>) -> Double {
+        if unsafe host.pointee.answersHTTP1 { return unsafe Double(host.pointee.http2ConnectingCount) }
         let config = unsafe host.pointee.cluster.pointee.config
         let most = unsafe config.pointee.requestsPerConnectionMax
         let room = unsafe UInt64(config.pointee.http2.concurrentStreamsMax)
@@ -106,7 +103,7 @@ extension Worker {
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxOverflow)
             return false
         }
-        let isOpen = unsafe isAuto(cluster) || choosesHTTP2(stream, cluster)
+        let isOpen = unsafe choosesHTTP2(stream, cluster)
             ? openHTTP2Client(host, cluster, priority, for: stream) != nil : openClient(host, cluster, priority, for: stream) != nil
         if isOpen { return true }
         unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxConnectFail)

@@ -78,6 +78,8 @@ package struct TLSFailureText {
         case SSL_R_NO_SUITABLE_KEY_SHARE: "NO_SHARED_GROUP"
         case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM: "NO_COMMON_SIGNATURE_ALGORITHMS"
         case SSL_R_PACKET_LENGTH_TOO_LONG: "ENCRYPTED_LENGTH_TOO_LONG"
+        // A staple that has to be there is not.
+        case SSL_R_CLIENTHELLO_TLSEXT: "CONNECTION_REJECTED"
         default: nil
         }
     }
@@ -88,6 +90,7 @@ package struct TLSFailureText {
         let theirs: Int32 =
             switch reason {
             case SSL_R_CERTIFICATE_VERIFY_FAILED: 125
+            case SSL_R_CLIENTHELLO_TLSEXT: 133
             case SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC: 139
             case SSL_R_PACKET_LENGTH_TOO_LONG, SSL_R_ENCRYPTED_LENGTH_TOO_LONG: 146
             case SSL_R_HTTP_REQUEST: 156

@@ -26,7 +26,7 @@ extension Groups {
           domains: ["*"]
           routes:
           - match: {prefix: /retry}
-            route: {cluster: \(cluster), retry_policy: {retry_on: "5xx", num_retries: 1, retry_back_off: {base_interval: 0.001s}}}
+            route: {cluster: \(cluster), timeout: 0s, retry_policy: {retry_on: "5xx", num_retries: 1, retry_back_off: {base_interval: 0.001s}}}
           - match: {prefix: /direct}
             direct_response: {status: 200}
           - match: {prefix: /}

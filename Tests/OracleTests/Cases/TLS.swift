@@ -178,7 +178,10 @@ extension Groups {
         "tls_staple", "tls_staple_strict", "tls_staple_must", "tls_staple_none", "tls_staple_old", "tls_staple_old_strict", "tls_staple_old_must",
     ].flatMap { listener in
         [
-            ask("\(listener.dropFirst(4))_asked", fixed + " -status", on: listener),
+            // Envoy chooses the certificate ahead of the version, and logs TLS 1.2 where that fails.
+            ask("\(listener.dropFirst(4))_asked", fixed + " -status", on: listener).with {
+                if listener == "tls_staple_old_strict" || listener == "tls_staple_old_must" { $0.ignoring = [.log] }
+            },
             ask("\(listener.dropFirst(4))_not_asked", fixed, on: listener),
             ask("\(listener.dropFirst(4))_asked_12", "-tls1_2 -groups X25519:P-256 -cipher ECDHE-ECDSA-AES128-GCM-SHA256 -status", on: listener),
         ]
