@@ -99,9 +99,9 @@ final class ProcessStatistics {
         stats.mainCells.set(server[.daysUntilFirstCertExpiring], days ?? UInt64(UInt32.max))
     }
 
-    /// Nil: there is none.
+    /// Nil: there is none, and as in Envoy the gauge stays as it is.
     func firstStapleExpires(inSeconds seconds: UInt64?) {
-        stats.mainCells.set(server[.secondsUntilFirstOcspResponseExpiring], seconds ?? 0)
+        if let seconds { stats.mainCells.set(server[.secondsUntilFirstOcspResponseExpiring], seconds) }
     }
 
     /// Gauges that are looked up rather than counted.

@@ -161,9 +161,14 @@ extension Worker {
             unsafe writeDirect(&parts, stream, format.pointee)
             parts.hasContentType = unsafe format.pointee.setsContentType
         }
+        // As in Envoy the place of what was created, or where else to go, is the request's own.
+        let hasLocation = unsafe route.pointee.directStatus == 201 || route.pointee.directStatus / 100 == 3
+        let request = unsafe stream.pointee.request
+        let proto = forwardedProto(request, isTLS: unsafe stream.pointee.isTLS)
         unsafe reply(
             stream, status: parts.status, body: parts.body, details: Bytes("direct_response" as StaticString), flags: []
         ) { head in
+            if hasLocation { Worker.appendLocation(RedirectParts(), request, proto, &head) }
             // A format's own type stands before the length.
             if parts.hasContentType { head.append(.contentType, parts.contentType) }
         }
@@ -183,16 +188,21 @@ extension Worker {
         let request = unsafe stream.pointee.request
         // The request itself is as it came: logs show its path.
         unsafe stream.pointee.request.path = path
-        let proto = request.value(of: .xForwardedProto) ?? Bytes(unsafe stream.pointee.isTLS ? "https" : "http" as StaticString)
+        let proto = forwardedProto(request, isTLS: unsafe stream.pointee.isTLS)
         unsafe reply(
             stream, status: redirect.pointee.status, body: .empty,
             details: Bytes("direct_response" as StaticString), flags: []
-        ) { head in
-            let location = unsafe RedirectLocation.build(
-                redirect.pointee.parts, request: request, scheme: proto, forwardedProto: proto, into: &head)
-            let name = head.store(Bytes(HeaderID.location.name))
-            head.append(name: name, value: location, id: .location)
-        }
+        ) { head in unsafe Worker.appendLocation(redirect.pointee.parts, request, proto, &head) }
+    }
+
+    private func forwardedProto(_ request: MessageHead, isTLS: Bool) -> Bytes {
+        request.value(of: .xForwardedProto) ?? Bytes(isTLS ? "https" : "http" as StaticString)
+    }
+
+    private static func appendLocation(_ parts: RedirectParts, _ request: MessageHead, _ proto: Bytes, _ head: inout MessageHead) {
+        let location = RedirectLocation.build(parts, request: request, scheme: proto, forwardedProto: proto, into: &head)
+        let name = head.store(Bytes(HeaderID.location.name))
+        head.append(name: name, value: location, id: .location)
     }
 
     func redirectToHTTPS(_ stream: StreamPointer) {

@@ -18,6 +18,7 @@ import Wire
         unsafe bench.stream.pointee.upstreamFirstByteNs = 150 * ms + 2_345
         unsafe bench.stream.pointee.upstreamEndNs = 180 * ms
         unsafe bench.stream.pointee.responseStartNs = 151 * ms
+        unsafe bench.stream.pointee.responseEnded = true
         unsafe bench.stream.pointee.endNs = 200 * ms
         return bench
     }
@@ -42,6 +43,12 @@ import Wire
         #expect(try bench.writeTCP("%DURATION% %REQUEST_DURATION%") == "11 -")
         bench.info.endNs = 3_000_000
         #expect(try bench.writeTCP("%DURATION%") == "2")
+    }
+
+    @Test func aResponseThatWasCutHasNoEnd() throws {
+        let bench = try timed()
+        unsafe bench.stream.pointee.responseEnded = false
+        #expect(try bench.write("%RESPONSE_DURATION% %RESPONSE_TX_DURATION% %COMMON_DURATION(DS_TX_BEG:DS_TX_END)%") == "50 - -")
     }
 
     @Test func idsAreThoseOfTheConnections() throws {
