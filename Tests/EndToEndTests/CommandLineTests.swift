@@ -203,8 +203,7 @@ struct CommandLineTests {
             "--base-id 7", "--base-id-path /tmp/x", "--restart-epoch 0", "--skip-hot-restart-on-no-parent",
             "--skip-hot-restart-parent-stats", "--parent-shutdown-time-s 3", "--socket-path @x", "--socket-mode 600",
             "--file-flush-min-size-kb 1", "--reject-unknown-dynamic-fields", "--ignore-unknown-dynamic-fields",
-            "--skip-deprecated-logs", "--disable-extensions a", "--enable-fine-grain-logging",
-            "--log-stacktrace-single-entry",
+            "--skip-deprecated-logs", "--disable-extensions a", "--log-stacktrace-single-entry",
         ]
         let arguments = ignored.flatMap { $0.split(separator: " ").map(String.init) }
         let finished = try martlet.run(["--mode", "validate", "--config-yaml", "{}", "--disable-hot-restart"] + arguments)

@@ -27,8 +27,9 @@ struct WatchdogTests {
         /// Until main no longer answers.
         func fill() {
             // Lines that a pipe takes whole or not at all: of a longer one a part may be written, and a signal ends that write.
-            for _ in 0..<200 {
-                if admin.request("GET", "/ready?" + String(repeating: "x", count: 1_500), limitMs: 500) == nil { return }
+            // Each is another: repeats are left out.
+            for i in 0..<200 {
+                if admin.request("GET", "/ready?\(i)" + String(repeating: "x", count: 1_500), limitMs: 500) == nil { return }
             }
         }
 

@@ -90,9 +90,6 @@ extension Worker {
         buffer.count = batch.items
         buffer.weight = batch.count
         flush(buffer)
-        if buffer.count > 0 {
-            unsafe count(batch.config.pointee.stats.dropped, batch.items)
-            dropWaiting(buffer)
-        }
+        dropWaiting(buffer)
     }
 }

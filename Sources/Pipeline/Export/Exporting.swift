@@ -131,9 +131,10 @@ extension Worker {
         tellExports()
     }
 
-    /// The connection cannot be had: nothing is kept.
+    /// What waits is given up.
     func dropWaiting(_ buffer: ExportBuffer) {
         guard buffer.count > 0 else { return }
+        unsafe count(buffer.config.pointee.stats.dropped, buffer.count)
         unsafe timers.cancel(buffer.timer)
         buffer.clear()
         letGo(buffer.part)
