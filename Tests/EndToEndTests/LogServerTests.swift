@@ -72,6 +72,53 @@ struct LogServerTests {
         #expect(entry["connection_properties"]?["received_bytes"] != nil && entry["connection_properties"]?["sent_bytes"] != nil)
     }
 
+    /// What the handshake told, JA3 included, and the counts of grpc_stats.
+    @Test func tlsAndFilterStateAreLogged() throws {
+        let certificates = try Certificates()
+        try certificates.issue("server", names: "DNS:localhost,URI:spiffe://acme/server")
+        try certificates.issue("client", names: "URI:spiffe://acme/client,URI:spiffe://acme/second")
+        let types = "type.googleapis.com/envoy.extensions"
+        let logger = LoggedConfiguration.grpc("Http", "buffer_size_bytes: 0, filter_state_objects_to_log: [envoy.filters.http.grpc_stats]")
+        let setting = try serve([logger]) { yaml in
+            yaml.replacing(
+                text: "    filter_chains:\n    - filters:\n",
+                by: """
+                        listener_filters:
+                        - {name: t, typed_config: {"@type": \(types).filters.listener.tls_inspector.v3.TlsInspector, enable_ja3_fingerprinting: true}}
+                        filter_chains:
+                        - transport_socket:
+                            name: t
+                            typed_config:
+                              "@type": \(types).transport_sockets.tls.v3.DownstreamTlsContext
+                              common_tls_context:
+                                tls_certificates: [{certificate_chain: {filename: \(certificates.chain("server"))}, private_key: {filename: \(certificates.key("server"))}}]
+                                validation_context: {trusted_ca: {filename: \(certificates.authority)}}
+                          filters:
+
+                    """
+            ).replacing(
+                text: "          http_filters:\n",
+                by: """
+                              http_filters:
+                              - {name: g, typed_config: {"@type": \(types).filters.http.grpc_stats.v3.FilterConfig, emit_filter_state: true}}
+
+                    """)
+        }
+        let output = try Shell.run(
+            "printf '\\000\\000\\000\\000\\000' | curl -sS -i -m 10 --cacert \(certificates.authority) \(TLSServed.pair(certificates, "client")) "
+                + "-H 'content-type: application/grpc' --data-binary @- https://localhost:\(setting.served.listener)/dead").output
+        #expect(output.contains("HTTP/1.1 200"), "\(output)")
+        let entry = try #require(setting.receiver.entries(1).first)
+        let tls = entry["common_properties"]?["tls_properties"]
+        #expect(tls?["tls_version"]?.string == "TLSv1_3" && tls?["tls_sni_hostname"]?.string == "localhost", "\(entry)")
+        #expect(tls?["ja3_fingerprint"]?.string?.count == 32)
+        let local = "\(tls?["local_certificate_properties"] as Any)", peer = "\(tls?["peer_certificate_properties"] as Any)"
+        #expect(local.contains("spiffe://acme/server"), "\(local)")
+        #expect(peer.contains("spiffe://acme/client") && peer.contains("spiffe://acme/second"), "\(peer)")
+        let states = "\(entry["common_properties"]?["filter_state_objects"] as Any)"
+        #expect(states.contains("envoy.filters.http.grpc_stats") && states.contains("request_message_count"), "\(states)")
+    }
+
     @Test func triesAreLogged() throws {
         let setting = try serve([]) { yaml in
             yaml.replacing(text: "router.v3.Router}", by: "router.v3.Router, upstream_log: [\(LoggedConfiguration.grpc("Http", "buffer_size_bytes: 0"))]}")
