@@ -18,8 +18,12 @@ package final class RuntimeTable {
     private var entries: [String: Entry] = [:]
     private var values: [String: RuntimeValue] = [:]
     private var free: [RuntimeCell] = []
+    private var chunks: [UnsafeMutableRawPointer] = unsafe []
 
     package init() {}
+
+    /// Parts hold the table by what they do at their end: none is left that has a cell.
+    deinit { for unsafe chunk in unsafe chunks { unsafe Glibc.free(chunk) } }
 
     package var cellCount: Int { entries.count }
 
@@ -72,6 +76,7 @@ package final class RuntimeTable {
         guard unsafe posix_memalign(&place, 64, bytes) == 0, let memory = unsafe place else {
             fatalError("no memory for configuration")
         }
+        unsafe chunks.append(memory)
         let words = unsafe memory.bindMemory(to: UInt64.self, capacity: RuntimeTable.chunkCells)
         unsafe words.initialize(repeating: 0, count: RuntimeTable.chunkCells)
         for i in 0..<RuntimeTable.chunkCells { free.append(unsafe RuntimeCell(words + i)) }
