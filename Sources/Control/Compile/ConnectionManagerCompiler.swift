@@ -269,19 +269,11 @@ struct ConnectionManagerCompiler {
     }
 }
 
-/// Numbers for filter chains: places in a table of each worker, used again when their part is gone, so that the tables do
-/// not grow with every change. A worker tells the owners of a number apart by the serial. Main thread only.
+/// Numbers for filter chains: places in a table of each worker, used again when their part is gone. Main thread
+/// only.
 enum FilterChainNumbers {
-    nonisolated(unsafe) private static var last: UInt32 = CallConfig.filterChain
-    nonisolated(unsafe) private static var free: [UInt32] = []
-    nonisolated(unsafe) private static var lastSerial: UInt64 = 0
+    nonisolated(unsafe) private static var numbers = PlaceNumbers(after: CallConfig.filterChain)
 
-    static func acquire() -> (number: UInt32, serial: UInt64) {
-        unsafe lastSerial += 1
-        if let number = unsafe free.popLast() { return unsafe (number, lastSerial) }
-        unsafe last += 1
-        return unsafe (last, lastSerial)
-    }
-
-    static func release(_ number: UInt32) { unsafe free.append(number) }
+    static func acquire() -> (number: UInt32, serial: UInt64) { unsafe numbers.acquire() }
+    static func release(_ number: UInt32) { unsafe numbers.release(number) }
 }

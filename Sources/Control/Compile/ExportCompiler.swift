@@ -94,16 +94,8 @@ struct ExportCompiler {
 
 /// Numbers for exporters: places in a table of each worker, used again when their part is gone. Main thread only.
 enum ExportNumbers {
-    nonisolated(unsafe) private static var last: UInt32 = 0
-    nonisolated(unsafe) private static var free: [UInt32] = []
-    nonisolated(unsafe) private static var lastSerial: UInt64 = 0
+    nonisolated(unsafe) private static var numbers = PlaceNumbers(after: 0)
 
-    static func acquire() -> (number: UInt32, serial: UInt64) {
-        unsafe lastSerial += 1
-        if let number = unsafe free.popLast() { return unsafe (number, lastSerial) }
-        unsafe last += 1
-        return unsafe (last, lastSerial)
-    }
-
-    static func release(_ number: UInt32) { unsafe free.append(number) }
+    static func acquire() -> (number: UInt32, serial: UInt64) { unsafe numbers.acquire() }
+    static func release(_ number: UInt32) { unsafe numbers.release(number) }
 }

@@ -200,7 +200,10 @@ extension Worker {
     }
 
     private static func appendLocation(_ parts: RedirectParts, _ request: MessageHead, _ proto: Bytes, _ head: inout MessageHead) {
-        let location = RedirectLocation.build(parts, request: request, scheme: proto, forwardedProto: proto, into: &head)
+        appendLocation(RedirectLocation.build(parts, request: request, scheme: proto, forwardedProto: proto, into: &head), &head)
+    }
+
+    private static func appendLocation(_ location: Span32, _ head: inout MessageHead) {
         let name = head.store(Bytes(HeaderID.location.name))
         head.append(name: name, value: location, id: .location)
     }
@@ -210,11 +213,7 @@ extension Worker {
         let request = unsafe stream.pointee.request
         unsafe reply(
             stream, status: 301, body: .empty, details: Bytes("direct_response" as StaticString), flags: []
-        ) { head in
-            let location = RedirectLocation.https(request: request, into: &head)
-            let name = head.store(Bytes(HeaderID.location.name))
-            head.append(name: name, value: location, id: .location)
-        }
+        ) { head in Worker.appendLocation(RedirectLocation.https(request: request, into: &head), &head) }
     }
 
     // HOT: per message.
