@@ -23,6 +23,8 @@ struct TLSSource {
     let slot: UInt32
     /// Whose part it belongs to.
     let owner: PlanPart
+    /// Of the filter chain (`SessionTicketCount`).
+    var ticketCount: Int?
     /// Of secrets.
     private(set) var certificateNames: [String]
     private(set) var authorityName: String
@@ -73,7 +75,7 @@ struct TLSContextCompiler {
                 message = resolved.message
                 shown.name(resolved.certificateNames, resolved.authorityName)
             }
-            settings = files.isReady && diagnostics.errors.count == before ? downstream(message, source.place, part) : nil
+            settings = files.isReady && diagnostics.errors.count == before ? downstream(message, source, part) : nil
         case .upstream(let kept):
             config.isServer = false
             var message = kept.message
@@ -126,7 +128,8 @@ struct TLSContextCompiler {
         return records
     }
 
-    private func downstream(_ message: DownstreamTLSContext, _ place: Place, _ part: PlanPart) -> TLSSettings? {
+    private func downstream(_ message: DownstreamTLSContext, _ source: TLSSource, _ part: PlanPart) -> TLSSettings? {
+        let place = source.place
         let before = diagnostics.errors.count
         guard var settings = common(message.commonTlsContext, isServer: true, place.at("common_tls_context"), part) else { return nil }
         settings.requiresName = message.requireSni.value
@@ -143,6 +146,11 @@ struct TLSContextCompiler {
                 suggestion: "say require_client_certificate: true or false")
         }
         resumption(message, place, part, &settings)
+        if let count = source.ticketCount {
+            settings.ticketCount = count
+            // Of TLS 1.2, which has one ticket or none.
+            if count == 0 { settings.usesTickets = false }
+        }
         if message.commonTlsContext.tlsCertificates.isEmpty, diagnostics.errors.count == before {
             diagnostics.error(
                 place.at("common_tls_context"), "No TLS certificates found for server context",
