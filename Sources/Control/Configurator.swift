@@ -170,7 +170,11 @@ package final class Configurator {
             part.destroy(environment.stats, environment.clusterSlots)
         }
         environment.secrets.apply = { [unowned self] secret throws(DiscoveryRefusal) in try secretChanged(secret) }
-        environment.secrets.settled = { [unowned self] in clusterWarmed() }
+        environment.secrets.settled = { [unowned self] in
+            // Listeners that waited for it are in the next plan.
+            publishSoon()
+            clusterWarmed()
+        }
     }
 
     package var version: String {
@@ -600,7 +604,7 @@ package final class Configurator {
         plan.draining = arena.array(draining.entries(listeners))
         plan.listeners = arena.array(
             listeners.compactMap { live in
-                if live.isStopped { return nil }
+                if live.isStopped || isWarming(live) { return nil }
                 return unsafe live.config.map { unsafe ListenerSlot(part: live.draft.part.id, config: $0) }
             })
         plan.indexListeners(arena)
@@ -626,6 +630,14 @@ package final class Configurator {
             names.sorted { $0.0.lexicographicallyPrecedes($1.0) }.map(\.1))
         plan.tls = tlsContexts.slots(arena)
         publisher.publish(plan, main: mainPlan(plan, bySlot, arena), arena)
+    }
+
+    /// A new listener that nobody is served by yet, with a secret that may come still: who connects waits in the kernel.
+    private func isWarming(_ live: LiveListener) -> Bool {
+        live.draft.tls.contains { draft in
+            guard let context = tlsContexts.bySlot[draft.source.slot], context.serving == nil else { return false }
+            return context.discovered.contains { !$0.isSettled }
+        }
     }
 
     /// What main's own worker serves: the admin, and calls to management servers.

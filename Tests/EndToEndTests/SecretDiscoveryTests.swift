@@ -26,7 +26,7 @@ struct SecretDiscoveryTests {
     }
 
     /// `context`: of the downstream context; `common`: what continues it.
-    private func yaml(_ port: UInt16, _ common: String, _ context: String = "", body: String = "hello") -> String {
+    private func yaml(_ port: UInt16, _ common: String, _ context: String = "", body: String = "hello", server: UInt16? = nil) -> String {
         """
         node: {id: the-node, cluster: the-cluster}
         static_resources:
@@ -44,7 +44,7 @@ struct SecretDiscoveryTests {
                   http_filters: [{name: envoy.filters.http.router}]
               transport_socket: {name: t, typed_config: {"@type": \(SecretDiscoveryTests.type).DownstreamTlsContext, \(context.isEmpty ? "" : context + ", ")common_tls_context: {\(common)}}}
           clusters:
-        \(Served.cluster([manager.port], name: "sds", more: SecretDiscoveryTests.http2))
+        \(Served.cluster([server ?? manager.port], name: "sds", more: SecretDiscoveryTests.http2))
         """
     }
 
@@ -239,5 +239,85 @@ struct SecretDiscoveryTests {
         #expect(try becomes("again") { try ask(served, name: "second.test") } == "again")
         // Nobody asks for the first one any more.
         #expect(manager.lines("closed", 1).count == 1)
+    }
+
+    /// Who connects to a new listener before its secret is there waits for it.
+    @Test func aNewListenerWaitsForItsSecret() throws {
+        manager.give("server", "1", ManagementServer.pair(certificates, "server"))
+        let common = "tls_certificate_sds_secret_configs: [\(source("server"))]"
+        let served = try serve(common)
+        let port = Ports.free()
+        let first = yaml(served.listener, common)
+        let second = yaml(port, "tls_certificate_sds_secret_configs: [\(source("other"))]", body: "late").replacing(text: "- name: l\n", by: "- name: second\n")
+        let listener = second.split(separator: "  listeners:\n")[1].split(separator: "  clusters:\n")[0]
+        let admin = "\nadmin: {address: {socket_address: {address: 127.0.0.1, port_value: \(served.admin.port)}}}\n"
+        Files.write(Array((first.replacing(text: "  listeners:\n", by: "  listeners:\n" + listener) + admin).utf8), to: served.file)
+        served.process.signal(1)
+        #expect(manager.lines("stream", 2).count == 2)
+        let client = try ChildProcess(
+            "/usr/bin/env", ["curl", "-sS", "-m", "20", "--cacert", certificates.authority, "https://localhost:\(port)/"])
+        #expect(!wait(upToMs: 300, everyMs: 20) { client.exitStatus() != nil })
+        #expect(try ask(served) == "hello")
+        manager.give("other", "1", ManagementServer.pair(certificates, "second"))
+        #expect(client.waitForExit(upToMs: 20_000) == 0)
+        #expect(client.output == "late")
+    }
+
+    // MARK: Faults
+
+    @Test func filesOfASecretThatBreakAreCounted() throws {
+        let secret = "\"tls_certificate\": {\"certificate_chain\": {\"filename\": \"\(certificates.chain("server"))\"}, \"private_key\": {\"filename\": \"\(certificates.key("server"))\"}}"
+        manager.give("server", "1", secret)
+        let served = try serve("tls_certificate_sds_secret_configs: [\(source("server"))]")
+        #expect(try ask(served) == "hello")
+        Files.write(Array("nonsense".utf8), to: certificates.key("server"))
+        #expect(served.stat("sds.server.key_rotation_failed", becomes: 1) == 1)
+        #expect(try ask(served) == "hello")
+        try certificates.issue("server", names: "DNS:localhost,DNS:second.test")
+        #expect(try becomes("hello") { try ask(served, name: "second.test") } == "hello")
+    }
+
+    private static let begun = H2Frame.head(1, [(":status", "200"), ("content-type", "application/grpc")], flags: H2Frame.endHeaders)
+    /// A response without a type: nobody's here. It has come, so the next pause is short.
+    private static let foreign: [UInt8] = [0, 0, 0, 0, 0]
+
+    /// What a server says on the stream, and what the log says of it.
+    private static let wrong: [(frames: [H2Frame], said: String)] = [
+        ([H2Frame.head(1, [(":status", "404")])], "closed: 12, no grpc-status"),
+        ([H2Frame.head(1, [(":status", "401")])], "closed: 16, no grpc-status"),
+        ([H2Frame.head(1, [(":status", "200"), ("grpc-status", "7"), ("grpc-message", "who are you")])], "closed: 7, who are you"),
+        ([begun, H2Frame(.data, stream: 1, foreign + [1, 0, 0, 0, 0])], "closed: 13, a message that is compressed or too long"),
+        ([begun, H2Frame(.data, stream: 1, foreign + [0, 5, 0, 0, 0])], "closed: 13, a message that is compressed or too long"),
+        ([begun, H2Frame(.data, stream: 1, foreign + [0, 0, 0, 0, 2, 255, 255])], "closed: 13, a response that is none"),
+        ([begun, H2Frame(.data, stream: 1, foreign), H2Frame.head(1, [("grpc-status", "0")])], "closed: 0, "),
+        ([begun, H2Frame(.data, stream: 1, foreign + [0, 0]), H2Frame(.reset, stream: 1, [0, 0, 0, 2])], "closed: 14, the connection was lost"),
+    ]
+
+    @Test func aServerThatSpeaksNoDiscoveryIsTriedAgain() throws {
+        let port = Ports.free()
+        let listener = try Sockets.listen(port: port)
+        let served = try Served(Binary.martlet(), waits: false) {
+            yaml($0, "tls_certificate_sds_secret_configs: [\(source("server", more: "initial_fetch_timeout: 0s, "))]", server: port)
+        }
+        for one in SecretDiscoveryTests.wrong {
+            var accepted: Descriptor?
+            #expect(wait(upToMs: 20_000, everyMs: 5) {
+                accepted = Sockets.accept(listener)
+                return accepted != nil
+            })
+            let server = try #require(accepted.flatMap { RawH2Client(accepted: $0) })
+            server.send([H2Frame(.settings)])
+            server.begun()
+            server.read(forMs: 10_000) { client in client.frames.contains { $0.type == 0 && $0.stream == 1 } }
+            server.send(one.frames)
+            let said = "gRPC config stream to sds " + one.said
+            #expect(wait(upToMs: 10_000, everyMs: 5) { served.process.output.contains(said) }, "\(said)")
+            // Ahead of the next stream, which would fail with it.
+            server.close()
+        }
+        #expect((served.admin.stats(matching: "update_failure")["sds.server.update_failure"] ?? 0) >= SecretDiscoveryTests.wrong.count)
+        // It is waited for without end.
+        #expect(text(served, "/ready") == "INITIALIZING\n")
+        #expect(served.stat("sds.server.init_fetch_timeout", becomes: 0) == 0)
     }
 }

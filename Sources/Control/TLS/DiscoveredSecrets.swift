@@ -24,6 +24,9 @@ final class DiscoveredSecret {
 
     private unowned let owner: DiscoveredSecrets
 
+    /// It has come once, or is not waited for any more.
+    var isSettled: Bool { subscription?.isSettled ?? false }
+
     fileprivate init(_ reference: SecretReference, _ owner: DiscoveredSecrets) {
         name = reference.name
         source = reference.sdsConfig
