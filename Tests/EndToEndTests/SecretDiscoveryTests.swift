@@ -21,7 +21,8 @@ struct SecretDiscoveryTests {
     private static let http2 =
         "typed_extension_protocol_options: {h: {\"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: {http2_protocol_options: {}}}}"
 
-    private func source(_ name: String, api: String = "GRPC", more: String = "") -> String {
+    /// Nothing is given up because the machine is busy.
+    private func source(_ name: String, api: String = "GRPC", more: String = "initial_fetch_timeout: 300s, ") -> String {
         "{name: \(name), sds_config: {resource_api_version: V3, \(more)api_config_source: {api_type: \(api), transport_api_version: V3, grpc_services: [{envoy_grpc: {cluster_name: sds}, initial_metadata: [{key: x-token, value: abc}]}]}}}"
     }
 
@@ -146,9 +147,16 @@ struct SecretDiscoveryTests {
         #expect(manager.lines("request", 5).last?["error"]?.string?.contains("does not match the message-wide type URL") == true)
         manager.give("server", "5", ManagementServer.trust(certificates.authority))
         #expect(served.stat("sds.server.update_rejected", becomes: 3) == 3)
+        // Bytes that are no secret, and somebody else's secret: in a state of the world it is nobody's fault.
+        manager.giveOther("server", "5a", type: SecretDiscoveryTests.type + ".Secret", value: "AP8=")
+        #expect(served.stat("sds.server.update_rejected", becomes: 4) == 4)
+        #expect(manager.lines("request", 7).last?["error"]?.string?.hasPrefix("Unable to unpack as envoy.") == true)
+        manager.give("server", "5b", "\"name\": \"another\", " + ManagementServer.pair(certificates, "server"))
+        let another = api == "GRPC" ? "" : "Unexpected SDS secret (expecting server): another"
+        #expect(manager.lines("request", 8).last?["error"]?.string == another)
         // Taken away: what serves stays.
         manager.remove("server", "6")
-        #expect(manager.lines("request", 7).last?["error"]?.string == "")
+        #expect(manager.lines("request", 9).last?["error"]?.string == "")
         #expect(try ask(served, name: "second.test") == "hello")
         manager.give("server", "7", ManagementServer.pair(certificates, "server"))
         #expect(try becomes("curl: 60") { try ask(served, name: "second.test") } == "curl: 60")
@@ -287,9 +295,13 @@ struct SecretDiscoveryTests {
         ([H2Frame.head(1, [(":status", "401")])], "closed: 16, no grpc-status"),
         ([H2Frame.head(1, [(":status", "200"), ("grpc-status", "7"), ("grpc-message", "who are you")])], "closed: 7, who are you"),
         ([begun, H2Frame(.data, stream: 1, foreign + [1, 0, 0, 0, 0])], "closed: 13, a message that is compressed or too long"),
+        ([H2Frame.head(1, [(":status", "400")])], "closed: 13, no grpc-status"),
         ([begun, H2Frame(.data, stream: 1, foreign + [0, 5, 0, 0, 0])], "closed: 13, a message that is compressed or too long"),
         ([begun, H2Frame(.data, stream: 1, foreign + [0, 0, 0, 0, 2, 255, 255])], "closed: 13, a response that is none"),
+        ([H2Frame.head(1, [(":status", "403")])], "closed: 7, no grpc-status"),
+        ([H2Frame.head(1, [(":status", "429")])], "closed: 14, no grpc-status"),
         ([begun, H2Frame(.data, stream: 1, foreign), H2Frame.head(1, [("grpc-status", "0")])], "closed: 0, "),
+        ([H2Frame.head(1, [(":status", "500")])], "closed: 2, no grpc-status"),
         ([begun, H2Frame(.data, stream: 1, foreign + [0, 0]), H2Frame(.reset, stream: 1, [0, 0, 0, 2])], "closed: 14, the connection was lost"),
     ]
 

@@ -45,7 +45,9 @@ struct SecretDiscoveryOracleTests {
         answered()
         manager.giveOther("server", "4", type: "type.googleapis.com/envoy.config.core.v3.Node")
         answered()
-        manager.remove("server", "5")
+        manager.give("server", "5", "\"name\": \"another\", " + ManagementServer.pair(certificates, "first"))
+        answered()
+        manager.remove("server", "6")
         answered()
         manager.endStreams()
         // The first request of the next stream, and the answer to what comes on it.
@@ -56,7 +58,7 @@ struct SecretDiscoveryOracleTests {
             "control_plane.connected_state", "control_plane.pending_requests", "control_plane.rate_limit_enforced",
         ].map { "sds.server." + $0 }
         _ = wait(upToMs: 10_000, everyMs: 20) {
-            admin.stats(matching: "^sds")["sds.server.update_attempt"] == (api == "GRPC" ? 6 : 9)
+            admin.stats(matching: "^sds")["sds.server.update_attempt"] == (api == "GRPC" ? 6 : 11)
         }
         let counted = admin.stats(matching: "^sds")
         let texts = String(wire: admin.request("GET", "/stats?filter=^sds.*(text|identifier)$")?.body ?? [])
@@ -98,7 +100,7 @@ struct SecretDiscoveryOracleTests {
                     tls_certificate_sds_secret_configs:
                     - name: server
                       sds_config:
-                        initial_fetch_timeout: 60s
+                        initial_fetch_timeout: 300s
                         resource_api_version: V3
                         api_config_source: {api_type: \(api), transport_api_version: V3, grpc_services: [{envoy_grpc: {cluster_name: sds}, initial_metadata: [{key: x-token, value: abc}]}]}
           clusters:

@@ -52,8 +52,9 @@ package final class ManagementServer {
         put("{\"version\": \"\(version)\", \"secret\": {\(secret)}}", name + ".json")
     }
 
-    package func giveOther(_ name: String, _ version: String, type: String) {
-        put("{\"version\": \"\(version)\", \"raw\": {\"type_url\": \"\(type)\", \"value\": \"\"}}", name + ".json")
+    /// `value`: base64.
+    package func giveOther(_ name: String, _ version: String, type: String, value: String = "") {
+        put("{\"version\": \"\(version)\", \"raw\": {\"type_url\": \"\(type)\", \"value\": \"\(value)\"}}", name + ".json")
     }
 
     package func remove(_ name: String, _ version: String) { put("{\"version\": \"\(version)\", \"removed\": true}", name + ".json") }

@@ -76,7 +76,7 @@ package struct DiscoverySession {
 
     package mutating func accept(_ update: DiscoveryUpdate) -> [UInt8] {
         if isIncremental {
-            for resource in update.resources { versions[resource.name] = resource.version }
+            for resource in update.resources where names.isEmpty || names.contains(resource.name) { versions[resource.name] = resource.version }
             for name in update.removed { versions[name] = nil }
             var request = incremental()
             request.responseNonce = update.nonce

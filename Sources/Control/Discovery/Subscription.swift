@@ -1,7 +1,8 @@
 // One thing that a management server is asked for: which resources, what becomes of them, what is counted.
 //
 // Owner: main. It knows no stream: `DiscoveryStream` brings what comes. Whoever wants the resources gives `update`, which
-// takes a response whole or refuses it, and `settled`, which is told once, when there is no sense in waiting any more.
+// takes a response whole or refuses it (false: it says nothing of what was asked for), and `settled`, which is told once, when
+// there is no sense in waiting any more.
 
 import Pipeline
 import Primitives
@@ -12,7 +13,7 @@ final class Subscription {
     static let fetchTimeoutMs: UInt64 = 15_000
 
     var session: DiscoverySession
-    private let update: (DiscoveryUpdate) throws(DiscoveryRefusal) -> Void
+    private let update: (DiscoveryUpdate) throws(DiscoveryRefusal) -> Bool
     private let settled: () -> Void
     private let log: (String) -> Void
 
@@ -24,7 +25,7 @@ final class Subscription {
 
     init(
         _ session: DiscoverySession, _ stats: StatRegistry, _ scope: StatScope<SubscriptionStat>,
-        update: @escaping (DiscoveryUpdate) throws(DiscoveryRefusal) -> Void, settled: @escaping () -> Void, log: @escaping (String) -> Void
+        update: @escaping (DiscoveryUpdate) throws(DiscoveryRefusal) -> Bool, settled: @escaping () -> Void, log: @escaping (String) -> Void
     ) {
         self.session = session
         self.stats = stats
@@ -55,22 +56,23 @@ final class Subscription {
     /// The answer to the response. `nowMs`: to measure by.
     func received(_ response: DiscoveryUpdate) -> [UInt8] {
         let began = Clock.monotonicNs()
+        let refusal = session.mixed(response)
         do throws(DiscoveryRefusal) {
-            if let refusal = session.mixed(response) { throw refusal }
+            if let refusal { throw refusal }
             // State of the world without what was asked for says nothing of it.
             if !session.isIncremental, !session.names.isEmpty, response.resources.isEmpty { return session.accept(response) }
-            // Envoy counts an increment when it begins to look at it, and once more when that fails.
-            if session.isIncremental { cells.increment(scope[.updateAttempt]) }
-            try update(response)
+            guard try update(response) else { return session.accept(response) }
         } catch {
             cells.increment(scope[.updateRejected])
             cells.increment(scope[.updateAttempt])
+            // Envoy counts an increment when it begins to look at it, and once more when that fails.
+            if session.isIncremental, refusal == nil { cells.increment(scope[.updateAttempt]) }
             log("gRPC config for \(session.typeURL) rejected: \(error.reason)")
             settle()
             return session.refuse(response, error)
         }
         cells.increment(scope[.updateSuccess])
-        if !session.isIncremental { cells.increment(scope[.updateAttempt]) }
+        cells.increment(scope[.updateAttempt])
         cells.set(scope[.updateTime], Clock.wallNs() / 1_000_000)
         cells.record(scope[.updateDuration], (Clock.monotonicNs() &- began) / 1_000_000)
         let version = Array(response.version.utf8)

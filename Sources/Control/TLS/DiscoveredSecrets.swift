@@ -89,7 +89,7 @@ final class DiscoveredSecrets {
         let subscription = Subscription(
             source.session(type: "type.googleapis.com/" + TLSSecret.protoMessageName, names: [secret.name]), stats,
             part.scope(stats, prefix, SubscriptionStat.self),
-            update: { [unowned self, unowned secret] update throws(DiscoveryRefusal) in try take(update, secret) },
+            update: { [unowned self, unowned secret] update throws(DiscoveryRefusal) -> Bool in try take(update, secret) },
             settled: { [unowned self] in settled() }, log: { [unowned self] in log($0) })
         let config = unsafe source.call(service: "envoy.service.secret.v3.SecretDiscoveryService", resources: "Secrets", compilation, part)
         let stream = unsafe DiscoveryStream(
@@ -116,21 +116,25 @@ final class DiscoveredSecrets {
 
     // MARK: What comes
 
-    private func take(_ update: DiscoveryUpdate, _ secret: DiscoveredSecret) throws(DiscoveryRefusal) {
+    private func take(_ update: DiscoveryUpdate, _ secret: DiscoveredSecret) throws(DiscoveryRefusal) -> Bool {
         // A secret that is taken away serves on, as in Envoy: a listener without one would refuse everybody.
         guard !update.resources.isEmpty else {
-            return log("sds: server sent a delta SDS update attempting to remove a resource: \(update.removed.joined(separator: ", ")). Ignored")
+            log("sds: server sent a delta SDS update attempting to remove a resource: \(update.removed.joined(separator: ", ")). Ignored")
+            return true
         }
         var found: (TLSSecret, DiscoveredResource)?
         for resource in update.resources {
             guard let message = try? TLSSecret(serializedBytes: resource.bytes) else {
                 throw DiscoveryRefusal(reason: "Unable to unpack as \(TLSSecret.protoMessageName)")
             }
-            if message.name == secret.name { found = (message, resource) }
+            if message.name == secret.name {
+                found = (message, resource)
+            } else if resource.name == secret.name {
+                throw DiscoveryRefusal(reason: "Unexpected SDS secret (expecting \(secret.name)): \(message.name)")
+            }
         }
-        guard let (message, resource) = found else {
-            throw DiscoveryRefusal(reason: "Missing SDS resources for \(secret.name) in onConfigUpdate()")
-        }
+        // Others that nobody has asked for are nobody's fault.
+        guard let (message, resource) = found else { return false }
         let before = secret.current
         if before != message {
             secret.current = message
@@ -143,5 +147,6 @@ final class DiscoveredSecrets {
         }
         secret.version = resource.version
         secret.updatedNs = Clock.wallNs()
+        return true
     }
 }
