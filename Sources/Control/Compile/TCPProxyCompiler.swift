@@ -14,14 +14,12 @@ struct TCPProxyCompiler {
     private var criteria: MetadataCriteriaCompiler { MetadataCriteriaCompiler(diagnostics: diagnostics, arena: part.arena) }
 
     func compile(_ message: TCPProxyMessage, _ place: Place) -> UnsafePointer<TCPProxyConfig>? {
-        refuseUnsupported(message, place)
         var config = TCPProxyConfig()
         config.stats = part.scope(compilation.stats, StatPrefix.tcp(message.statPrefix), TCPProxyStat.self).base
         config.metadata = metadata
         config.bufferLimit = bufferLimit
         if message.hasIdleTimeout { config.idleTimeoutMs = message.idleTimeout.milliseconds }
         if message.hasMaxConnectAttempts { config.connectAttemptsMax = message.maxConnectAttempts.value }
-        config.accessLogs = AccessLogCompiler(compilation: compilation, part: part).compile(message.accessLog, place)
         hashPolicy(message, place, &config)
         durations(message, place, &config)
         early(message, place, &config)
@@ -41,6 +39,10 @@ struct TCPProxyCompiler {
             case .appendIfExistsOrAdd: .append
             default: .addIfAbsent
             }
+        if message.hasTunnelingConfig {
+            unsafe config.tunnel = unsafe TunnelCompiler(compilation: compilation, part: part)
+                .compile(message.tunnelingConfig, place.at("tunneling_config"))
+        }
         return unsafe part.arena.store(config)
     }
 
@@ -136,13 +138,5 @@ struct TCPProxyCompiler {
             return nil
         }
         return part.slot(compilation.environment.clusterSlots, name)
-    }
-
-    private func refuseUnsupported(_ message: TCPProxyMessage, _ place: Place) {
-        diagnostics.unsupported(
-            place, "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
-            [
-                "tunneling_config": message.hasTunnelingConfig,
-            ])
     }
 }

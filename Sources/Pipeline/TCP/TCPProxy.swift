@@ -57,7 +57,7 @@ extension Worker {
         }
         unsafe session.pointee.clusterSlot = entry.slot
         unsafe session.pointee.metadataMatch = unsafe entry.metadataMatch
-        if unsafe config.pointee.waitsForData || config.pointee.earlyBytesMax != nil { unsafe connections.receive(connection) }
+        if unsafe config.pointee.takesEarlyData { unsafe connections.receive(connection) }
         if unsafe !config.pointee.waitsForData { unsafe tcpConnect(session) }
     }
 
@@ -84,17 +84,18 @@ extension Worker {
             count(stats, .upstreamCxOverflow)
             return unsafe endTCP(session, .upstreamOverflow)
         }
-        let original = unsafe cluster.pointee.config.pointee.originalDst.map { unsafe originalHost(session.pointee.downstream, cluster, $0) }
-        let host = unsafe original ?? cluster.pointee.choose(slab: hosts, random: &random, hash: hash(session, cluster), nowMs: nowMs,
-                criteria: session.pointee.metadataMatch)
-        unsafe countSubset(cluster)
-        if unsafe cluster.pointee.choseInPanic { count(stats, .lbHealthyPanic) }
-        if let host = unsafe host, unsafe isFull(host, cluster, .normal), unsafe host.pointee.connectionCount > 0 {
+        if let tunnel = unsafe config.pointee.tunnel {
+            // The pool takes a place for each connection of its own; that there was one had to be asked, as by Envoy.
+            unsafe giveConnection(cluster, .normal)
+            return unsafe tcpTunnel(session, tunnel, cluster)
+        }
+        let choice = unsafe chooseTCPHost(session, cluster)
+        if let host = unsafe choice, unsafe isFull(host, cluster, .normal), unsafe host.pointee.connectionCount > 0 {
             unsafe giveConnection(cluster, .normal)
             count(stats, .upstreamCxOverflow)
             return unsafe endTCP(session, .upstreamOverflow)
         }
-        guard let host = unsafe host else {
+        guard let host = unsafe choice else {
             unsafe giveConnection(cluster, .normal)
             count(stats, .upstreamCxNoneHealthy)
             return unsafe endTCP(session, .noHealthyUpstream)
@@ -121,6 +122,28 @@ extension Worker {
         unsafe upstream.pointee.session = unsafe session.pointee.handle
         unsafe upstream.pointee.peer = unsafe session.pointee.downstream
         unsafe upstream.pointee.config = unsafe UnsafeRawPointer(config)
+    }
+
+    private func chooseTCPHost(_ session: TCPSessionPointer, _ cluster: UnsafeMutablePointer<Cluster>) -> UnsafeMutablePointer<Host>? {
+        let original = unsafe cluster.pointee.config.pointee.originalDst.map { unsafe originalHost(session.pointee.downstream, cluster, $0) }
+        let host = unsafe original ?? cluster.pointee.choose(slab: hosts, random: &random, hash: hash(session, cluster), nowMs: nowMs,
+                criteria: session.pointee.metadataMatch)
+        unsafe countSubset(cluster)
+        if unsafe cluster.pointee.choseInPanic { unsafe count(cluster.pointee.config.pointee.stats, .lbHealthyPanic) }
+        return unsafe host
+    }
+
+    private func tcpTunnel(
+        _ session: TCPSessionPointer, _ config: UnsafePointer<TunnelConfig>, _ cluster: UnsafeMutablePointer<Cluster>
+    ) {
+        guard let host = unsafe chooseTCPHost(session, cluster) else {
+            unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxNoneHealthy)
+            return unsafe endTCP(session, .noHealthyUpstream)
+        }
+        unsafe session.pointee.attempts &+= 1
+        if unsafe session.pointee.config.pointee.addsTLVs && session.pointee.attempts == 1 { unsafe addProxyTLVs(session) }
+        unsafe session.pointee.host = unsafe host.pointee.handle
+        unsafe tunnel(session, config, cluster, host)
     }
 
     /// `hash_policy` with `source_ip`; nil: none, or nobody asks.
@@ -207,7 +230,7 @@ extension Worker {
         if let session = unsafe session { unsafe tcpTryAgain(session) }
     }
 
-    private func tcpTryAgain(_ session: TCPSessionPointer) {
+    func tcpTryAgain(_ session: TCPSessionPointer) {
         let config = unsafe session.pointee.config
         guard unsafe session.pointee.attempts < config.pointee.connectAttemptsMax else {
             if let cluster = unsafe cluster(session.pointee.clusterSlot) {
@@ -229,6 +252,10 @@ extension Worker {
     func tcpEarly(
         _ connection: UnsafeMutablePointer<Connection>, _ position: UInt16, _ bufferCount: Int, _ bytes: Int
     ) {
+        if let session = unsafe tcpSessions[connection.pointee.session] {
+            if let stream = unsafe tunnelStream(session) { return unsafe tunnelRelay(session, stream, position, bufferCount, bytes) }
+            if unsafe session.pointee.tunnel.isOver { return memory.buffers.release(from: position, count: bufferCount) }
+        }
         memory.buffers.forEach(from: position, count: bufferCount, bytes: bytes) { id, bytes in
             unsafe keepEarly(connection, bytes)
             memory.buffers.release(id)
@@ -237,6 +264,10 @@ extension Worker {
     }
 
     func tcpEarly(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes) {
+        if let session = unsafe tcpSessions[connection.pointee.session] {
+            if let stream = unsafe tunnelStream(session) { return unsafe tunnelRelay(session, stream, bytes) }
+            if unsafe session.pointee.tunnel.isOver { return }
+        }
         unsafe keepEarly(connection, bytes)
         unsafe tcpKept(connection, bytes.count)
     }
@@ -253,18 +284,21 @@ extension Worker {
             unsafe connections.pause(connection)
         }
         // What a listener filter has read ahead is no early data where nobody asked for such.
-        guard unsafe session.pointee.config.pointee.waitsForData || session.pointee.config.pointee.earlyBytesMax != nil else { return }
+        guard unsafe session.pointee.config.pointee.takesEarlyData else { return }
+        // Each time, as Envoy counts it.
+        unsafe countTCP(session.pointee.config.pointee.stats, .earlyDataReceivedCountTotal)
         guard unsafe !session.pointee.hasEarlyData else { return }
         unsafe session.pointee.hasEarlyData = true
-        unsafe countTCP(session.pointee.config.pointee.stats, .earlyDataReceivedCountTotal)
         if unsafe session.pointee.config.pointee.waitsForData { unsafe tcpConnect(session) }
     }
 
     /// The client has ended its side before the upstream was there. With nothing to send there will never be any.
     func tcpEarlyEnd(_ connection: UnsafeMutablePointer<Connection>) {
         guard let session = unsafe tcpSessions[connection.pointee.session] else { return unsafe close(connection) }
+        if let stream = unsafe tunnelStream(session) { return unsafe tunnelClientEnded(session, stream, connection) }
+        guard unsafe session.pointee.config.pointee.takesEarlyData else { return }
+        unsafe countTCP(session.pointee.config.pointee.stats, .earlyDataReceivedCountTotal)
         if unsafe session.pointee.config.pointee.waitsForData, unsafe !session.pointee.hasEarlyData {
-            unsafe countTCP(session.pointee.config.pointee.stats, .earlyDataReceivedCountTotal)
             unsafe endTCP(session, .downstreamConnectionTermination)
         }
     }
