@@ -85,19 +85,11 @@ struct TCPProxyCompiler {
 
     private func early(_ message: TCPProxyMessage, _ place: Place, _ config: inout TCPProxyConfig) {
         if message.hasMaxEarlyDataBytes { config.earlyBytesMax = Int(message.maxEarlyDataBytes.value) }
-        switch message.upstreamConnectMode {
-        case .onDownstreamData:
-            config.waitsForData = true
-            if !message.hasMaxEarlyDataBytes {
-                diagnostics.error(
-                    place.at("upstream_connect_mode"),
-                    "max_early_data_bytes must be set when upstream_connect_mode is not IMMEDIATE")
-            }
-        case .onDownstreamTlsHandshake:
+        config.waitsForData = message.upstreamConnectMode == .onDownstreamData
+        config.waitsForHandshake = message.upstreamConnectMode == .onDownstreamTlsHandshake
+        if config.waitsForData || config.waitsForHandshake, !message.hasMaxEarlyDataBytes {
             diagnostics.error(
-                place.at("upstream_connect_mode"),
-                "upstream_connect_mode ON_DOWNSTREAM_TLS_HANDSHAKE is not supported by Martlet yet")
-        default: break
+                place.at("upstream_connect_mode"), "max_early_data_bytes must be set when upstream_connect_mode is not IMMEDIATE")
         }
     }
 

@@ -58,7 +58,16 @@ extension Worker {
         unsafe session.pointee.clusterSlot = entry.slot
         unsafe session.pointee.metadataMatch = unsafe entry.metadataMatch
         if unsafe config.pointee.takesEarlyData { unsafe connections.receive(connection) }
-        if unsafe !config.pointee.waitsForData { unsafe tcpConnect(session) }
+        let isShaking = unsafe connection.pointee.tls?.pointee.isHandshaking ?? false
+        if unsafe config.pointee.waitsForData || (config.pointee.waitsForHandshake && isShaking) { return }
+        unsafe tcpConnect(session)
+    }
+
+    /// The client's TLS handshake is complete.
+    func tcpHandshakeDone(_ connection: UnsafeMutablePointer<Connection>) {
+        guard let session = unsafe tcpSessions[connection.pointee.session], unsafe session.pointee.config.pointee.waitsForHandshake
+        else { return }
+        unsafe tcpConnect(session)
     }
 
     func chooseCluster(_ clusters: FrozenArray<WeightedCluster>) -> WeightedCluster? {
@@ -90,11 +99,6 @@ extension Worker {
             return unsafe tcpTunnel(session, tunnel, cluster)
         }
         let choice = unsafe chooseTCPHost(session, cluster)
-        if let host = unsafe choice, unsafe isFull(host, cluster, .normal), unsafe host.pointee.connectionCount > 0 {
-            unsafe giveConnection(cluster, .normal)
-            count(stats, .upstreamCxOverflow)
-            return unsafe endTCP(session, .upstreamOverflow)
-        }
         guard let host = unsafe choice else {
             unsafe giveConnection(cluster, .normal)
             count(stats, .upstreamCxNoneHealthy)
@@ -109,19 +113,34 @@ extension Worker {
             return unsafe tcpTryAgain(session)
         }
         unsafe session.pointee.host = unsafe host.pointee.handle
-        guard let upstream = unsafe connect(to: host, cluster, role: .tcpUpstream, UpstreamIdentity(client: session.pointee.downstream)) else {
-            breakers?.give(.pendingRequests, .normal, thread: index)
-            count(stats, .upstreamCxConnectFail)
-            return unsafe tcpTryAgain(session)
-        }
         unsafe session.pointee.isPending = true
         count(stats, .upstreamRqPendingTotal)
         gauge(stats, .upstreamRqPendingActive, 1)
+        if unsafe isFull(host, cluster, .normal), unsafe host.pointee.connectionCount > 0 {
+            unsafe giveConnection(cluster, .normal)
+            count(stats, .upstreamCxOverflow)
+            return unsafe enqueue(session, host)
+        }
+        guard unsafe openTCP(session, host, cluster) else {
+            unsafe endPending(session, cluster)
+            return unsafe tcpTryAgain(session)
+        }
+    }
+
+    /// A connection for the session, with a place among the cluster's. False: none could be had.
+    func openTCP(
+        _ session: TCPSessionPointer, _ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>
+    ) -> Bool {
+        guard let upstream = unsafe connect(to: host, cluster, role: .tcpUpstream, UpstreamIdentity(client: session.pointee.downstream)) else {
+            unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxConnectFail)
+            return false
+        }
         unsafe session.pointee.upstream = unsafe upstream.pointee.handle
         unsafe session.pointee.upstreamConnectionID = unsafe upstream.pointee.id
         unsafe upstream.pointee.session = unsafe session.pointee.handle
         unsafe upstream.pointee.peer = unsafe session.pointee.downstream
-        unsafe upstream.pointee.config = unsafe UnsafeRawPointer(config)
+        unsafe upstream.pointee.config = unsafe UnsafeRawPointer(session.pointee.config)
+        return true
     }
 
     private func chooseTCPHost(_ session: TCPSessionPointer, _ cluster: UnsafeMutablePointer<Cluster>) -> UnsafeMutablePointer<Host>? {
@@ -162,10 +181,15 @@ extension Worker {
         -> UnsafeMutablePointer<Cluster>?
     {
         guard let cluster = unsafe clusterConfig(upstream), unsafe session.pointee.isPending else { return nil }
+        unsafe endPending(session, cluster)
+        return unsafe cluster
+    }
+
+    /// The session counts among the cluster's pending requests no more.
+    func endPending(_ session: TCPSessionPointer, _ cluster: UnsafeMutablePointer<Cluster>) {
         unsafe session.pointee.isPending = false
         unsafe gauge(cluster.pointee.config.pointee.stats, .upstreamRqPendingActive, -1)
         unsafe cluster.pointee.config.pointee.breakers?.give(.pendingRequests, .normal, thread: index)
-        return unsafe cluster
     }
 
     func tcpConnected(_ upstream: UnsafeMutablePointer<Connection>) {
@@ -183,6 +207,7 @@ extension Worker {
             unsafe host.pointee.cluster.pointee.activeRequests &+= 1
             unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqTotal.rawValue)
             unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqActive.rawValue, 1)
+            if unsafe !host.pointee.tcpHead.isNone { unsafe serveWaiting(host) }
         }
         // What an attempt before this one ran into is no part of the outcome.
         unsafe session.pointee.flags = []
@@ -219,15 +244,22 @@ extension Worker {
                 unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqPendingFailureEject)
             }
             unsafe session.pointee.upstream = .none
-            unsafe session.pointee.flags.insert(.upstreamConnectionFailure)
-            switch failure {
-            case .refused(let error): unsafe session.pointee.upstreamErrno = error
-            case .timedOut: unsafe session.pointee.connectTimedOut = true
-            case .handshake(let reason): unsafe session.pointee.transportFailure = reason
-            }
+            unsafe note(failure, session)
         }
+        // Before its place is free.
+        if let host = unsafe hosts[upstream.pointee.host], unsafe !host.pointee.tcpHead.isNone { unsafe failWaiting(host, failure) }
         unsafe upstreamConnectFailed(upstream, failure)
         if let session = unsafe session { unsafe tcpTryAgain(session) }
+    }
+
+    /// For the log.
+    func note(_ failure: ConnectFailure, _ session: TCPSessionPointer) {
+        unsafe session.pointee.flags.insert(.upstreamConnectionFailure)
+        switch failure {
+        case .refused(let error): unsafe session.pointee.upstreamErrno = error
+        case .timedOut: unsafe session.pointee.connectTimedOut = true
+        case .handshake(let reason): unsafe session.pointee.transportFailure = reason
+        }
     }
 
     func tcpTryAgain(_ session: TCPSessionPointer) {

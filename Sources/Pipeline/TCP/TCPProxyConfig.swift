@@ -38,6 +38,8 @@ package struct TCPProxyConfig: BitwiseCopyable {
     package var durationJitterMs: UInt64 = 0
     /// `upstream_connect_mode: ON_DOWNSTREAM_DATA`.
     package var waitsForData = false
+    /// `ON_DOWNSTREAM_TLS_HANDSHAKE`; a client without TLS has none to wait for.
+    package var waitsForHandshake = false
     /// What is read before the upstream is there; nil: nothing.
     package var earlyBytesMax: Int?
     /// `hash_policy` with `source_ip`.

@@ -131,8 +131,9 @@ extension Worker {
             // Before the host may go with its last connection: the lines name it.
             if let downstream = unsafe downstream { unsafe logTCPEnd(session, downstream) }
             unsafe endUpstream(session, upstream, byPeer: byUpstream)
-        } else if let downstream = unsafe downstream {
-            unsafe logTCPEnd(session, downstream)
+        } else {
+            if let downstream = unsafe downstream { unsafe logTCPEnd(session, downstream) }
+            unsafe leaveLine(session)
         }
         unsafe session.pointee.early.removeAll(memory)
         unsafe session.pointee.tunnel.destroy()
@@ -152,8 +153,7 @@ extension Worker {
                 count(stats, byPeer ? .upstreamCxDestroyRemoteWithActiveRq : .upstreamCxDestroyLocalWithActiveRq)
             } else if unsafe session.pointee.isPending {
                 count(stats, .upstreamRqCancelled)
-                gauge(stats, .upstreamRqPendingActive, -1)
-                unsafe cluster.pointee.config.pointee.breakers?.give(.pendingRequests, .normal, thread: index)
+                unsafe endPending(session, cluster)
             }
         }
         if unsafe session.pointee.isConnected, let host = unsafe hosts[upstream.pointee.host] {

@@ -25,6 +25,10 @@ package struct TCPSession {
     package var tunnel = TunnelState()
     /// Counts among the cluster's pending requests.
     package var isPending = false
+    /// Stands in its host's line (`TCPWaiting`).
+    package var isWaiting = false
+    package var nextWaiting: Handle = .none
+    package var previousWaiting: Handle = .none
     /// Data came before the upstream was there.
     package var hasEarlyData = false
     /// Waits for the upstream.
