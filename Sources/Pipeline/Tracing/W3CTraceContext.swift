@@ -4,6 +4,8 @@ import Primitives
 
 package enum W3CTraceContext {
     package static let length = 55
+    /// Of `traceparent` and `tracestate`, one behind the other.
+    static let names: StaticString = "traceparenttracestate"
 
     /// Nil: not well formed. As Envoy reads it: of any version, but no longer than version 00.
     package static func parse(_ text: Bytes) -> SpanContext? {
