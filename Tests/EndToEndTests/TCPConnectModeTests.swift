@@ -1,3 +1,4 @@
+import Glibc
 import TestSupport
 import Testing
 
@@ -171,6 +172,7 @@ struct TCPConnectModeTests {
         #expect(outer.stat("cluster.c.upstream_rq_total", becomes: 1) == 1)
         #expect(outer.stat("cluster.c.upstream_rq_active", becomes: 0) == 0)
         #expect(outer.stat("cluster.c.upstream_cx_http2_total", becomes: 1) == 1)
+        outer.process.signal(SIGTERM)  // writes what is left of the log
         #expect(wait(upToMs: 10_000) { outer.process.output.contains("TLS TLSv1.2 TLSv1.3") }, "\(outer.process.output)")
     }
 }

@@ -124,7 +124,7 @@ struct TCPTunnelTests {
     /// More than all buffers hold, each way at a time, and the ends behind it.
     @Test(arguments: Way.allCases)
     func muchGoesThrough(way: Way) throws {
-        let much = String(repeating: "0123456789abcdef", count: 1 << 18)
+        let much = String(repeating: "0123456789abcdef", count: 1 << 16)
         let chain = try Chain(way, .martlet, .steps(.readText("end of it"), .delay(ms: 1), .send(much + "all")))
         var client = RawClient(steps: [.send(much + "end of it"), .awaitText("all"), .close], methods: [])
         client.answerLimitMs = 60_000
@@ -166,5 +166,47 @@ struct TCPTunnelTests {
         socket.reset()
         #expect(chain.outer.stat("cluster.c.upstream_rq_active", becomes: 0) == 0)
         #expect(chain.outer.stat("listener.127.0.0.1_\(chain.outer.listener).downstream_cx_active", becomes: 0) == 0)
+    }
+
+    private static let log = "access_log: [{name: l, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog, "
+        + "log_format: {text_format_source: {inline_string: \"ENDED %RESPONSE_FLAGS% %UPSTREAM_TRANSPORT_FAILURE_REASON%\\n\"}}}}]"
+
+    /// Two attempts that come to nothing; what the log says of them.
+    private func fails(_ script: UpstreamScript, hostname: String, cluster: String = "") throws -> (Served, ScriptedUpstream) {
+        let upstream = try ScriptedUpstream(name: "c")
+        upstream.begin(script)
+        upstream.start()
+        let served = try Served(try Binary.martlet()) { port in
+            TCPTunnelTests.tunnel(
+                port, .connect, to: Served.cluster([upstream.port], more: cluster),
+                more: TCPTunnelTests.log + "\n          max_connect_attempts: 2"
+            ).replacing(text: "inner.test:443", by: hostname)
+        }
+        let outcome = try RawClient(steps: [.send("x"), .awaitText("never")], methods: []).run(port: served.listener)
+        #expect(outcome.received.isEmpty)
+        #expect(served.stat("cluster.c.upstream_cx_connect_attempts_exceeded", becomes: 1) == 1)
+        #expect(served.stat("cluster.c.upstream_rq_active", becomes: 0) == 0)
+        return (served, upstream)
+    }
+
+    /// What would end the request line, or begin another, is not sent.
+    @Test(arguments: ["a b", "%REQUESTED_SERVER_NAME% x"])
+    func aNameThatCannotBeAskedIsNotAsked(hostname: String) throws {
+        let (served, upstream) = try fails(.steps(.readText("never")), hostname: hostname)
+        defer { upstream.stop() }
+        #expect(served.stat("cluster.c.upstream_rq_total", becomes: 0) == 0)
+        served.process.signal(SIGTERM)  // writes what is left of the log
+        #expect(wait(upToMs: 10_000) { served.process.output.contains("ENDED UF,URX -") }, "\(served.process.output)")
+        #expect(upstream.records.isEmpty)
+    }
+
+    @Test func aProxyWithoutTLSIsNoProxy() throws {
+        let socket = "transport_socket: {name: tls, typed_config: {\"@type\": "
+            + "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext}}"
+        let (served, upstream) = try fails(.steps(.send("this is no TLS\r\n")), hostname: "h:1", cluster: socket)
+        defer { upstream.stop() }
+        #expect(served.stat("cluster.c.upstream_cx_connect_fail", becomes: 2) == 2)
+        served.process.signal(SIGTERM)  // writes what is left of the log
+        #expect(wait(upToMs: 10_000) { served.process.output.contains("ENDED UF,URX TLS_error") }, "\(served.process.output)")
     }
 }
