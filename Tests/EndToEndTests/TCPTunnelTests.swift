@@ -168,6 +168,27 @@ struct TCPTunnelTests {
         #expect(chain.outer.stat("listener.127.0.0.1_\(chain.outer.listener).downstream_cx_active", becomes: 0) == 0)
     }
 
+    /// The proxy behind is told of the client in a PROXY header, and a connection of HTTP/2 is one client's then.
+    @Test(arguments: [false, true])
+    func theHeaderIsTheClients(isHTTP2: Bool) throws {
+        let upstream = try ScriptedUpstream(name: "c")
+        upstream.begin(.steps(.readText(isHTTP2 ? "PRI" : "CONNECT inner.test:443 HTTP/1.1\r\n"), .delay(ms: 1)))
+        upstream.start()
+        defer { upstream.stop() }
+        let types = "type.googleapis.com/envoy.extensions.transport_sockets."
+        let socket = "transport_socket: {name: p, typed_config: {\"@type\": \(types)proxy_protocol.v3.ProxyProtocolUpstreamTransport, "
+            + "config: {version: V1}, transport_socket: {name: r, typed_config: {\"@type\": \(types)raw_buffer.v3.RawBuffer}}}}"
+        let options = TCPTunnelTests.http2(isHTTP2)
+        let served = try Served(try Binary.martlet()) { port in
+            TCPTunnelTests.tunnel(port, .connect, to: Served.cluster([upstream.port], more: socket + (isHTTP2 ? ", " + options : "")))
+        }
+        let sockets = try (0..<2).map { _ in try Sockets.connect(port: served.listener) }
+        defer { for socket in sockets { socket.close() } }
+        #expect(served.stat("cluster.c.upstream_cx_total", becomes: 2) == 2)
+        let wanted = sockets.map { "PROXY TCP4 127.0.0.1 127.0.0.1 \(Sockets.localPort(of: $0)) \(served.listener)\r\n" + (isHTTP2 ? "PRI" : "CONNECT") }
+        #expect(wait(upToMs: 10_000) { wanted.allSatisfy { text in upstream.records.contains { String(wire: $0.received).hasPrefix(text) } } })
+    }
+
     private static let log = "access_log: [{name: l, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog, "
         + "log_format: {text_format_source: {inline_string: \"ENDED %RESPONSE_FLAGS% %UPSTREAM_TRANSPORT_FAILURE_REASON%\\n\"}}}}]"
 

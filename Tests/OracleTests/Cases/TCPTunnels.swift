@@ -7,6 +7,9 @@ extension Groups {
         listeners: [
             .init(name: "connect", networkFilter: tunnel("h.example:443", to: "up")),
             .init(name: "connect_h2", networkFilter: tunnel("h.example:443", to: "h2")),
+            .init(name: "clients", networkFilter: tunnel("h:1", to: "clients")),
+            .init(name: "clients_h2", networkFilter: tunnel("h:1", to: "clients_h2")),
+            .init(name: "old_clients_h2", networkFilter: tunnel("h:1", to: "old_clients_h2")),
             .init(name: "post", networkFilter: tunnel("h.example:443", "use_post: true, post_path: /tunnel", to: "up")),
             .init(name: "post_h2", networkFilter: tunnel("h.example:443", "use_post: true", to: "h2")),
             .init(name: "twice", networkFilter: tunnel("h.example:443", to: "up", more: "max_connect_attempts: 2")),
@@ -34,6 +37,9 @@ extension Groups {
         ],
         clusters: [
             Group.up, .init("h2", [.scripted("a")], http2Only), .init("refused", [.refused]), .init("refused_h2", [.refused], http2Only),
+            .init("clients", [.scripted("a")], options("use_downstream_protocol_config: {http_protocol_options: {}}")),
+            .init("clients_h2", [.scripted("a")], options("use_downstream_protocol_config: {http2_protocol_options: {}}")),
+            .init("old_clients_h2", [.scripted("a")], "protocol_selection: USE_DOWNSTREAM_PROTOCOL\nhttp2_protocol_options: {}"),
             .init("none", []), .init("silent", [.silent], "connect_timeout: 0.2s"),
             .init("no_requests", [.scripted("a")], "circuit_breakers: {thresholds: [{max_requests: 0}]}"),
             .init("no_requests_h2", [.scripted("a")], "circuit_breakers: {thresholds: [{max_requests: 0}]}\n" + http2Only),
@@ -53,12 +59,16 @@ extension Groups {
             + (more.isEmpty ? "" : ", " + more)
     }
 
-    private static let http2Only = """
+    private static let http2Only = options("explicit_http_config: {http2_protocol_options: {}}")
+
+    private static func options(_ fields: String) -> String {
+        """
         typed_extension_protocol_options:
           envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
             "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
-            explicit_http_config: {http2_protocol_options: {}}
+            \(fields)
         """
+    }
 
     private static let logFormat = Group.connectionLogFormat + [
         "", "answer=%FILTER_STATE(envoy.tcp_proxy.propagate_response_headers)%",
@@ -149,6 +159,7 @@ extension Groups {
     ]
 
     private static let tunnelRequests: [Case] = [
+        bytes("of_clients_protocol", ping, on: "clients", pong()),
         bytes("formats", ping, on: "formats", pong()),
         bytes("id", ping, on: "id", pong()),
         bytes("named_id", ping, on: "named_id", pong()),
@@ -220,6 +231,8 @@ extension Groups {
         // Whether the answer or the bytes are there first depends on timing.
         over("early", ping + [.close], on: "early", accept + pongThenEnd).with { $0.ignoringCounters = ["early_data_received_count_total"] },
         over("formats", ping + [.close], on: "formats_h2", accept + pongThenEnd),
+        over("of_clients_protocol", ping + [.close], on: "clients_h2", accept + pongThenEnd),
+        over("of_clients_protocol_in_old_words", ping + [.close], on: "old_clients_h2", accept + pongThenEnd),
         over("post", ping + [.close], on: "post_h2", accept + pongThenEnd),
         over("post_ends", ping + [.shutdownWrite, .awaitText("never")], on: "post_h2", accept + [.send([data("pong", ends: true)]), .awaitEnd(1)]),
         over("post_refused", hopeless, on: "post_h2", [.awaitHead(1), .send([status("404"), data("no", ends: true)]), .pause(ms: 60)]),
