@@ -124,16 +124,19 @@ extension Worker {
             if unsafe stream.pointee.isOnUpstream && !session.pointee.isConnected {
                 unsafe session.pointee.flags.insert(.upstreamConnectionFailure)
             }
+            if unsafe stream.pointee.isPending { unsafe session.pointee.host = .none }
             if let downstream = unsafe downstream { unsafe logTCPEnd(session, downstream) }
             unsafe leaveTunnel(session, stream)
         } else if let upstream = unsafe connections.slab[session.pointee.upstream] {
             unsafe noteUpstream(session, upstream)
+            // As in Envoy a host is one that was reached, or could not be.
+            if unsafe session.pointee.isPending { unsafe session.pointee.host = .none }
             // Before the host may go with its last connection: the lines name it.
             if let downstream = unsafe downstream { unsafe logTCPEnd(session, downstream) }
             unsafe endUpstream(session, upstream, byPeer: byUpstream)
         } else {
-            if let downstream = unsafe downstream { unsafe logTCPEnd(session, downstream) }
             unsafe leaveLine(session)
+            if let downstream = unsafe downstream { unsafe logTCPEnd(session, downstream) }
         }
         unsafe session.pointee.early.removeAll(memory)
         unsafe session.pointee.tunnel.destroy()

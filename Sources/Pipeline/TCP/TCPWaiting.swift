@@ -62,10 +62,11 @@ extension Worker {
         }
     }
 
-    /// The session ends while it waits.
+    /// The session ends while it waits: no host was tried.
     func leaveLine(_ session: TCPSessionPointer) {
         guard unsafe session.pointee.isWaiting, let host = unsafe hosts[session.pointee.host] else { return }
         unsafe dequeue(session, host)
+        unsafe session.pointee.host = .none
         if let cluster = unsafe cluster(of: host) {
             unsafe endPending(session, cluster)
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqCancelled)
