@@ -206,6 +206,7 @@ extension Worker {
         guard unsafe stream.pointee.hasResponseHead || stream.pointee.isDestroyed == false else { return }
         unsafe stream.pointee.upstreamEndNs = nowNs
         unsafe stream.pointee.timeoutAtMs = 0
+        unsafe countUpstreamTime(stream)
         unsafe releaseUpstream(stream)
         unsafe responseEnded(stream)
     }
