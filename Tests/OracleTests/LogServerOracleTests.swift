@@ -6,7 +6,14 @@ import Testing
 @Suite(.serialized, .enabled(if: LogReceiver.isInstalled, "needs PyPI's grpcio, xds-protos and msgpack"))
 struct LogServerOracleTests {
     private static let tags =
-        "custom_tags: [{tag: lit, literal: {value: lv}}, {tag: env, environment: {name: NOT_THERE_AT_ALL, default_value: dv}}, {tag: hdr, request_header: {name: x-h, default_value: none}}, {tag: gone, request_header: {name: x-h}}, {tag: val, value: \"%PROTOCOL%\"}, {tag: meta, metadata: {kind: {route: {}}, metadata_key: {key: k, path: [{key: p}]}, default_value: md}}]"
+        "custom_tags: [{tag: lit, literal: {value: lv}}, {tag: env, environment: {name: NOT_THERE_AT_ALL, default_value: dv}}, {tag: hdr, request_header: {name: x-h, default_value: none}}, {tag: gone, request_header: {name: x-h}}, {tag: val, value: \"%PROTOCOL%\"}, {tag: meta, metadata: {kind: {route: {}}, metadata_key: {key: k, path: [{key: p}]}, default_value: md}}, " + metadataTags + "]"
+
+    /// Of each kind; what requests are told of, formats of dynamic metadata too.
+    private static let metadataTags = ["request", "route", "cluster", "host"].flatMap { kind in
+        ["text", "num", "big", "list", "gone"].map { key in
+            "{tag: \(kind)-\(key), metadata: {kind: {\(kind): {}}, metadata_key: {key: com.m, path: [{key: \(key)}]}, default_value: \(key == "num" ? "\"\"" : "d")}}"
+        }
+    }.joined(separator: ", ")
 
     static let loggers = [
         LoggedConfiguration.grpc(

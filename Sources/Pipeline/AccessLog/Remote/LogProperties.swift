@@ -182,6 +182,7 @@ extension FormatWriter {
 
     /// Good until the next format.
     mutating func value(of tag: LogTag, _ source: FormatSource) -> Bytes {
+        if let metadata = tag.metadata { return value(of: metadata, source) ?? tag.value }
         guard let format = tag.format else { return tag.value }
         let text = write(format, source, missing: .empty)
         return text.isEmpty ? tag.value : text
