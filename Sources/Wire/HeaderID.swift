@@ -11,18 +11,19 @@ public enum HeaderID: UInt8, CaseIterable {
     case host, contentLength, connection, transferEncoding, te, trailer, upgrade, expect, keepAlive, proxyConnection
     case contentType, contentEncoding, accept, acceptEncoding, userAgent, referer, origin, cookie, setCookie
     case authorization, location, server, date, via, cacheControl, etag, lastModified, vary, range, http2Settings
-    case xForwardedFor, xForwardedProto, xForwardedHost, xForwardedPort, xForwardedClientCert, xRequestId
-    case xClientTraceId, forwarded
+    case xForwardedFor, xForwardedProto, xForwardedHost, xForwardedPort, xForwardedClientCert, xRequestId, forwarded
+    // What a request may say of its trace, in one range (`MessageHead.hasAny`); the `x-envoy-` names begin in it.
+    case xClientTraceId, xB3Traceid, traceparent, tracestate, xEnvoyForceTrace, xEnvoyDecoratorOperation
     case xEnvoyExpectedRqTimeoutMs, xEnvoyUpstreamServiceTime, xEnvoyOriginalPath, xEnvoyOriginalHost, xEnvoyOriginalURL
     case xEnvoyInternal, xEnvoyExternalAddress, xEnvoyAttemptCount, xEnvoyOverloaded, xEnvoyRatelimited
     case xEnvoyMaxRetries, xEnvoyRetryOn, xEnvoyRetryGrpcOn, xEnvoyRetriableStatusCodes, xEnvoyRetriableHeaderNames
     case xEnvoyUpstreamRqTimeoutMs, xEnvoyUpstreamRqPerTryTimeoutMs, xEnvoyUpstreamAltStatName
     case xEnvoyUpstreamRqTimeoutAltResponse, xEnvoyUpstreamStreamDurationMs, xEnvoyHedgeOnPerTryTimeout
-    case xEnvoyDecoratorOperation, xEnvoyForceTrace, xEnvoyOriginalDstHost, xEnvoyIpTags
+    case xEnvoyOriginalDstHost, xEnvoyIpTags
     case xEnvoyDownstreamServiceCluster, xEnvoyDownstreamServiceNode, xEnvoyIsTimeoutRetry
     case xEnvoyUpstreamCanary, xEnvoyImmediateHealthCheckFail, xEnvoyDegraded, xEnvoyUpstreamHealthcheckedCluster
     case xEnvoyLocalOverloaded, grpcStatus, grpcMessage, grpcTimeout, proxyStatus, proxyAuthenticate
-    case proxyAuthorization, secWebsocketKey, altSvc, accessControlRequestMethod, traceparent, tracestate, xB3Traceid
+    case proxyAuthorization, secWebsocketKey, altSvc, accessControlRequestMethod
 
     /// The name as it is sent: lower case.
     public var name: StaticString {

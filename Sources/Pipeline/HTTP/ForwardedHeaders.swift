@@ -114,7 +114,7 @@ extension Worker {
     private func sanitise(_ stream: StreamPointer, isEdge: Bool) {
         let names = unsafe stream.pointee.http.pointee.routes.pointee.internalOnlyHeaders
         for i in 0..<names.count { unsafe stream.pointee.request.removeAll(named: names[i]) }
-        guard unsafe stream.pointee.request.hasAny(from: .xEnvoyExpectedRqTimeoutMs, through: .xEnvoyIsTimeoutRetry) else { return }
+        guard unsafe stream.pointee.request.hasAny(from: .xEnvoyForceTrace, through: .xEnvoyIsTimeoutRetry) else { return }
         if isEdge {
             for id: HeaderID in [
                 .xEnvoyDecoratorOperation, .xEnvoyDownstreamServiceCluster, .xEnvoyDownstreamServiceNode,

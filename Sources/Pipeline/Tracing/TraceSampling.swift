@@ -9,6 +9,7 @@ extension Worker {
     // HOT: per message.
     /// Call when the route is known.
     func decideTracing(_ stream: StreamPointer, _ config: UnsafePointer<TracingConfig>) {
+        unsafe stream.pointee.tellsOfTrace = unsafe stream.pointee.request.hasAny(from: .xClientTraceId, through: .xEnvoyDecoratorOperation)
         let reason = unsafe traceReason(stream, config)
         unsafe stream.pointee.traceReason = reason
         let stat: HTTPTracingStat =
@@ -33,11 +34,11 @@ extension Worker {
         let before = unsafe packedReason(stream, id)
         var reason = before
         if before == .notTraceable {
-            if unsafe stream.pointee.request.has(.xClientTraceId),
+            if unsafe stream.pointee.tellsOfTrace && stream.pointee.request.has(.xClientTraceId),
                 unsafe (route?.pointee.client ?? config.pointee.client).holds(random.next())
             {
                 reason = .clientForced
-            } else if unsafe stream.pointee.request.has(.xEnvoyForceTrace) {
+            } else if unsafe stream.pointee.tellsOfTrace && stream.pointee.request.has(.xEnvoyForceTrace) {
                 reason = .serviceForced
             } else if unsafe (route?.pointee.random ?? config.pointee.random).holds(byID ? ticket : random.next()) {
                 reason = .sampling

@@ -31,7 +31,7 @@ extension Worker {
     private func startW3C(_ stream: StreamPointer, _ trace: inout TraceState) -> Bool {
         let tracer = unsafe trace.tracer
         let isTraced = unsafe stream.pointee.traceReason != .notTraceable
-        guard let text = unsafe stream.pointee.request.value(of: .traceparent) else {
+        guard let text = unsafe stream.pointee.tellsOfTrace ? stream.pointee.request.value(of: .traceparent) : nil else {
             trace.context = unsafe freshContext(tracer, isTraced: isTraced)
             return true
         }
@@ -92,7 +92,7 @@ extension Worker {
             if unsafe !trace.pointee.decorated.isEmpty {
                 unsafe stream.pointee.request.set(.xEnvoyDecoratorOperation, trace.pointee.decorated)
             }
-        } else if let at = unsafe stream.pointee.request.index(of: .xEnvoyDecoratorOperation) {
+        } else if unsafe stream.pointee.tellsOfTrace, let at = unsafe stream.pointee.request.index(of: .xEnvoyDecoratorOperation) {
             let told = unsafe stream.pointee.request.field(at).value
             if !told.isEmpty {
                 unsafe trace.pointee.toldOperation = told
@@ -187,12 +187,28 @@ extension Worker {
         }
     }
 
+    // HOT: per message.
     private func inject(_ context: SpanContext, _ tracestate: Span32, _ stream: StreamPointer) {
-        guard let (span, base) = unsafe stream.pointee.request.extend(W3CTraceContext.length) else { return }
+        if unsafe stream.pointee.request.hasAny(from: .traceparent, through: .tracestate) {
+            unsafe stream.pointee.request.remove(.traceparent)
+            unsafe stream.pointee.request.remove(.tracestate)
+        }
+        // Of another try, or after a redirect of ours, they are the caller's.
+        unsafe stream.pointee.tellsOfTrace = true
+        guard let (text, base) = unsafe stream.pointee.request.extend(W3CTraceContext.length &+ W3CTraceContext.names.utf8CodeUnitCount)
+        else { return }
         unsafe W3CTraceContext.write(context, base)
-        unsafe setText(.traceparent, span, stream)
+        unsafe (base + W3CTraceContext.length).update(
+            from: W3CTraceContext.names.utf8Start, count: W3CTraceContext.names.utf8CodeUnitCount)
+        func part(_ offset: Int, _ count: Int) -> Span32 {
+            Span32(offset: text.offset &+ UInt32(truncatingIfNeeded: offset), count: UInt32(truncatingIfNeeded: count))
+        }
+        let parent = HeaderID.traceparent.name.utf8CodeUnitCount
+        unsafe stream.pointee.request.append(
+            name: part(W3CTraceContext.length, parent), value: part(0, W3CTraceContext.length), id: .traceparent)
         // Envoy sends the field without a value too.
-        unsafe setText(.tracestate, tracestate, stream)
+        unsafe stream.pointee.request.append(
+            name: part(W3CTraceContext.length &+ parent, HeaderID.tracestate.name.utf8CodeUnitCount), value: tracestate, id: .tracestate)
     }
 
     /// The field goes to the end of the head, where Envoy puts it.
