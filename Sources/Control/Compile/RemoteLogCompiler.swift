@@ -97,7 +97,14 @@ struct RemoteLogCompiler {
     }
 
     func states(_ names: [String]) -> FrozenArray<LoggedState> {
-        arena.array(names.filter { $0 == "envoy.filters.http.grpc_stats" }.map { LoggedState(.grpcStats, arena.text($0)) })
+        arena.array(
+            names.compactMap { name in
+                switch name {
+                case "envoy.filters.http.grpc_stats": LoggedState(.grpcStats, arena.text(name))
+                case "envoy.network.proxy_protocol.tlv": LoggedState(.proxyTLVs, arena.text(name))
+                default: nil
+                }
+            })
     }
 
     func tags(_ messages: [CustomTagMessage], _ place: Place) -> FrozenArray<LogTag> {

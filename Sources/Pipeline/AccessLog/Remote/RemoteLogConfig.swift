@@ -52,7 +52,7 @@ package struct LogTag: BitwiseCopyable {
 
 /// Filter state that has a form of its own on the wire.
 package struct LoggedState: BitwiseCopyable {
-    package enum Kind: UInt8, BitwiseCopyable { case grpcStats }
+    package enum Kind: UInt8, BitwiseCopyable { case grpcStats, proxyTLVs }
     package var kind: Kind
     package var name: Bytes
 
