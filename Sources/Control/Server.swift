@@ -247,10 +247,16 @@ package final class Server {
             WatchedThread("worker_\(thread.index)", number: thread.number) { [mailbox = thread.mailbox] in mailbox.turn }
         }
         let watchdog = Watchdog(
-            [WatchedGroup("main_thread", [main], configs.main), WatchedGroup("workers", workers, configs.workers)], log)
+            [WatchedGroup(.main, [main], configs), WatchedGroup(.workers, workers, configs)], log)
         self.watchdog = watchdog
         watchdogStatistics = WatchdogStatistics(stats, watchdog, [main], workers, configs)
         watchdog.start()
+    }
+
+    /// Nil before the workers have started: the watchdog begins with what is configured then.
+    private func changeWatchdogs(_ configs: WatchdogConfigs) {
+        watchdogStatistics?.keepActions(configs)
+        watchdog?.change(configs)
     }
 
     package private(set) var workersAreStarted = false
@@ -472,7 +478,9 @@ package final class Server {
 
     private func apply(_ document: ConfigDocument, _ path: String) {
         do throws(Configurator.Failure) {
+            let before = configurator.watchdogs
             try configurator.apply(document)
+            if let configs = configurator.watchdogs, configs != before { changeWatchdogs(configs) }
             logWarnings()
             configurationApplied()
             events.add(
