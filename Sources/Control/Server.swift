@@ -107,7 +107,7 @@ package final class Server {
         if let bytes = options.heapSampleBytes { Server.profileHeap(allocationProfiler, bytes, log) }
         stats = StatRegistry(workers: options.concurrency)
         let mailboxes = (0..<options.concurrency).map { _ in Mailbox() }
-        publisher = PlanPublisher(mailboxes: mailboxes)
+        publisher = PlanPublisher(mailboxes: mailboxes, main: mainMailbox)
         configurator = Configurator(
             stats: stats, filters: filters, workers: options.concurrency, publisher: publisher,
             logFlushIntervalMs: options.logFlushIntervalMs)
@@ -129,6 +129,7 @@ package final class Server {
             throw .ring(error)
         }
         configurator.dns = DNSReactor(main, stats)
+        configurator.onDiscovery = { [log] line in log.write(.warning, "config", line) }
         configurator.onHosts = { [unowned self] in hostsChanged($0, $1, $2) }
         stats.refresh = { [unowned configurator] in configurator.refreshBreakerGauges() }
         threads = mailboxes.enumerated().map { i, mailbox in
@@ -231,7 +232,7 @@ package final class Server {
     private func clustersAreWarm() {
         do throws(RingError) {
             try startThreads()
-            log.write(.info, "main", "all clusters initialized: workers started")
+            log.write(.info, "main", "all dependencies initialized: workers started")
         } catch {
             log.write(.error, "main", error.text)
             exitStatus = 1
@@ -246,17 +247,23 @@ package final class Server {
             WatchedThread("worker_\(thread.index)", number: thread.number) { [mailbox = thread.mailbox] in mailbox.turn }
         }
         let watchdog = Watchdog(
-            [WatchedGroup("main_thread", [main], configs.main), WatchedGroup("workers", workers, configs.workers)], log)
+            [WatchedGroup(.main, [main], configs), WatchedGroup(.workers, workers, configs)], log)
         self.watchdog = watchdog
         watchdogStatistics = WatchdogStatistics(stats, watchdog, [main], workers, configs)
         watchdog.start()
+    }
+
+    /// Nil before the workers have started: the watchdog begins with what is configured then.
+    private func changeWatchdogs(_ configs: WatchdogConfigs) {
+        watchdogStatistics?.keepActions(configs)
+        watchdog?.change(configs)
     }
 
     package private(set) var workersAreStarted = false
     private var exitStatus: Int32 = 0
 
     package var state: String {
-        isDraining || failsHealthChecks ? "DRAINING" : workersAreStarted ? "LIVE" : "PRE_INITIALIZING"
+        isDraining || failsHealthChecks ? "DRAINING" : workersAreStarted ? "LIVE" : configurator.clustersAreWarm ? "INITIALIZING" : "PRE_INITIALIZING"
     }
 
     private var kept: [AnyObject] = []
@@ -471,7 +478,9 @@ package final class Server {
 
     private func apply(_ document: ConfigDocument, _ path: String) {
         do throws(Configurator.Failure) {
+            let before = configurator.watchdogs
             try configurator.apply(document)
+            if let configs = configurator.watchdogs, configs != before { changeWatchdogs(configs) }
             logWarnings()
             configurationApplied()
             events.add(

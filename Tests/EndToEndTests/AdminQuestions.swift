@@ -7,6 +7,8 @@ struct AdminQuestion {
         case json
         /// The same names, whatever their values.
         case names
+        /// A page: a form with Envoy's parameters at least.
+        case page
     }
 
     let method: String
@@ -19,6 +21,7 @@ enum AdminQuestions {
         exact.map { AdminQuestion(method: $0.0, target: $0.1, comparison: .exact) }
         + json.map { AdminQuestion(method: "GET", target: $0, comparison: .json) }
         + names.map { AdminQuestion(method: "GET", target: $0, comparison: .names) }
+        + pages.map { AdminQuestion(method: "GET", target: $0, comparison: .page) }
 
     private static let exact: [(String, String)] = [
         ("GET", "/ready"), ("PUT", "/ready"), ("GET", "//ready"), ("GET", "/ready/"), ("GET", "/READY"), ("GET", "/help"),
@@ -38,6 +41,10 @@ enum AdminQuestions {
         ("GET", "/stats?format=prometheus&histogram_buckets=detailed"), ("GET", "/stats/prometheus?histogram_buckets=x"),
         ("GET", "/stats/prometheus?filter=*"), ("GET", "/stats?hidden=x"), ("GET", "/stats?hidden=only"), ("GET", "/stats?hidden=include&filter=server.live"),
         ("GET", "/stats?invert_filter"), ("GET", "/stats/prometheus?invert_filter"),
+        ("GET", "/stats?format=html&type=x"), ("GET", "/stats?format=html&filter=*"), ("GET", "/stats?format=html&histogram_buckets=x"),
+        ("GET", "/stats?format=html&histogram_buckets=prometheusnative"), ("GET", "/stats?format=html&invert_filter"), ("GET", "/stats?format=html&hidden=x"),
+        ("GET", "/stats?format=active-html&type=x"), ("GET", "/stats?format=active-html&filter=*"), ("GET", "/stats?format=active-html&histogram_buckets=x"),
+        ("GET", "/stats?format=active-html&histogram_buckets=prometheusnative"), ("GET", "/stats?format=active-html&invert_filter"), ("GET", "/stats?format=active-html&hidden=x"),
         ("GET", "/stats?filter=server.live&histogram_buckets=none"), ("GET", "/stats?filter=server.live&filter=server.state"),
         ("GET", "/stats?format=JSON"), ("GET", "/stats/prometheus?histogram_buckets=prometheusnative"),
         ("GET", "/stats/prometheus?histogram_buckets=disjoint"), ("GET", "/stats?filter=nothing"), ("GET", "/stats?filter=nothing&format=json"),
@@ -66,6 +73,11 @@ enum AdminQuestions {
 
     private static let json = ["/runtime", "/config_dump?mask=bootstrap.layered_runtime"]
 
+    private static let pages = ["html", "active-html"].flatMap { format in
+        ["", "&filter=server.live", "&usedonly&type=Gauges", "&type=&histogram_buckets=&filter=", "&histogram_buckets=detailed", "&filter=x&invert_filter", "&hidden=only"]
+            .map { "/stats?format=\(format)\($0)" }
+    }
+
     private static let names = ["/stats", "/stats/prometheus", "/memory",
         "/stats?usedonly&type=Gauges&filter=^(server|listener_manager|cluster_manager|runtime|thread_local)"]
 
@@ -87,10 +99,5 @@ enum AdminQuestions {
         name.contains("accept_paused") || name.contains("martlet.plan.") || name.contains("martlet_plan_")
             || name.contains("filesystem.write_dropped")
             || name.contains("filesystem_write_dropped")
-    }
-
-    /// Statistics that are not kept yet, out of those that are expected (docs/known-issues.md).
-    static func notYet(_ names: Set<String>) -> Set<String> {
-        names.filter { $0.contains(".zone.") || $0.contains("_zone_") }
     }
 }

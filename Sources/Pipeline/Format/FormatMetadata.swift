@@ -59,10 +59,15 @@ extension FormatWriter {
     }
 
     mutating func filterState(_ piece: UnsafePointer<FormatPiece>, _ source: FormatSource) -> FormatValue {
+        unsafe tlvState(source, key: piece.pointee.alternate.name)
+    }
+
+    /// Filter state of TLVs: one of them, or all.
+    mutating func tlvState(_ source: FormatSource, key: Bytes = .empty) -> FormatValue {
         guard let proxy = unsafe source.inspection?.pointee.proxy, let config = unsafe proxy.config,
             unsafe config.pointee.isFilterState
         else { return .missing }
-        return unsafe tlvs(proxy.tlvs, config, namespace: nil, key: piece.pointee.alternate.name, last: true)
+        return unsafe tlvs(proxy.tlvs, config, namespace: nil, key: key, last: true)
     }
 
     /// The id that a tunnel's request was sent with.

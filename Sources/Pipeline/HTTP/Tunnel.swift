@@ -129,6 +129,7 @@ extension Worker {
         _ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>
     ) {
         unsafe stream.pointee.upstreamEndNs = nowNs
+        unsafe countUpstreamTime(stream)
         unsafe closeConnectUpstream(stream, client, connection)
         unsafe responseEnded(stream)
     }

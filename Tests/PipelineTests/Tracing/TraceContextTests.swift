@@ -28,6 +28,23 @@ struct TraceContextTests {
         #expect(written == parent)
     }
 
+    /// Every byte in every place, in a number of each length, against the standard library.
+    @Test func hexadecimalDigitsAreThose() {
+        for count in 1...17 {
+            let digits = Array("0aF98c1D7e6b5432f".utf8.prefix(count))
+            for place in digits.indices {
+                for byte in UInt8.min...255 {
+                    var text = digits
+                    text[place] = byte
+                    let isDigit = (0x30...0x39).contains(byte) || (0x41...0x46).contains(byte) || (0x61...0x66).contains(byte)
+                    let expected = isDigit ? UInt64(String(decoding: text, as: UTF8.self), radix: 16) : nil
+                    let found = unsafe text.withUnsafeBufferPointer { unsafe HexDigits.value(Bytes($0.baseAddress!, count)) }
+                    #expect(found == (count > 16 ? nil : expected), "\(text)")
+                }
+            }
+        }
+    }
+
     @Test func onlyTheLastBitOfTheFlagsCounts() {
         #expect(parse(parent.dropLast(2) + "ff")?.isSampled == true)
         #expect(parse(parent.dropLast(2) + "fe")?.isSampled == false)

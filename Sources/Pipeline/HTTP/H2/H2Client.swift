@@ -207,6 +207,7 @@ extension Worker {
         unsafe stream.pointee.upstreamEndNs = nowNs
         unsafe stream.pointee.timeoutAtMs = 0
         if unsafe isTunnelled(stream) { return unsafe tunnelResponseEnded(stream) }
+        unsafe countUpstreamTime(stream)
         unsafe releaseUpstream(stream)
         unsafe responseEnded(stream)
     }
