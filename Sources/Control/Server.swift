@@ -294,6 +294,11 @@ package final class Server {
             default: break
             }
         }
+        main.onExport = { [unowned self] batch in
+            guard exportInbox.put(batch) else { return false }
+            wakeWorkers()
+            return true
+        }
         main.onTimer = { [unowned self] token in
             if configurator.dns?.fired(token) != true { ticked() }
         }
@@ -447,6 +452,7 @@ package final class Server {
         if exportsDeadlineMs == 0 {
             exportsDeadlineMs = main.nowMs + Server.exportFlushLimitMs
             statisticsFlush?.flushMetrics()
+            main.endExports()
         }
         if publisher.pendingExports == 0 && exportInbox.isEmpty { return true }
         return main.nowMs >= exportsDeadlineMs

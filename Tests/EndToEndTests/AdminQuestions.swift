@@ -68,7 +68,13 @@ enum AdminQuestions {
         ("POST", "/reopen_logs"), ("POST", "/healthcheck/fail"), ("GET", "/ready"), ("POST", "/healthcheck/ok"),
         ("POST", "/logging"), ("POST", "/logging?level=blah"), ("POST", "/logging?paths=nope:debug"),
         ("POST", "/logging?paths=upstream"), ("POST", "/logging?level=info&paths=a:b"), ("POST", "/logging?group=a:debug"),
-        ("POST", "/logging?level=&paths=&group="), ("POST", "/logging?paths=upstream:warning,http:off"),
+        ("GET", "/init_dump?mask="), ("GET", "/init_dump?mask=unknown"), ("GET", "/init_dump?mask=listener.foo"), ("GET", "/init_dump?foo=1"),
+        ("POST", "/init_dump"), ("GET", "/init_dump/"), ("GET", "/memory/x"), ("GET", "/logging"), ("PUT", "/logging"), ("POST", "/logging?foo=bar"),
+        ("POST", "/logging?upstream=trace"), ("POST", "/logging?nope=trace"), ("POST", "/logging?upstream=blah"), ("POST", "/logging?paths=a:b:c"),
+        ("POST", "/logging?paths=upstream:trace,nope:debug"), ("POST", "/logging?paths="), ("POST", "/logging?level=debug&upstream=info"),
+        ("POST", "/logging?level=WARNING"), ("POST", "/logging?level=warn"), ("POST", "/logging?level=off"), ("POST", "/logging?level=critical"),
+        ("POST", "/logging?paths=upstream:"), ("POST", "/logging?paths=:debug"), ("POST", "/logging?paths=upstream:debug,"),
+        ("POST", "/logging?paths=upstream:warn"), ("POST", "/logging?level=info"), ("POST", "/logging?level=&paths=&group="), ("POST", "/logging?paths=upstream:warning,http:off"),
     ]
 
     private static let json = ["/runtime", "/config_dump?mask=bootstrap.layered_runtime"]
@@ -78,7 +84,7 @@ enum AdminQuestions {
             .map { "/stats?format=\(format)\($0)" }
     }
 
-    private static let names = ["/stats", "/stats/prometheus", "/memory",
+    private static let names = ["/stats", "/stats/prometheus", "/memory", "/memory?x=1",
         "/stats?usedonly&type=Gauges&filter=^(server|listener_manager|cluster_manager|runtime|thread_local)"]
 
     /// Statistics that Martlet has and Envoy has not.

@@ -162,6 +162,58 @@ struct LogServerOracleTests {
         }
     }
 
+    private static let asked = [("GET", "/ready?a"), ("POST", "/healthcheck/ok"), ("GET", "/nope"), ("GET", "/healthcheck/fail")]
+    private static let answered = ["GET /healthcheck/fail 405 HTTP/1.1", "GET /nope 404 HTTP/1.1", "GET /ready?a 200 HTTP/1.1", "POST /healthcheck/ok 200 HTTP/1.1"]
+
+    /// The admin interface's own lines, which main makes and a worker sends. Envoy 1.40 dies of such loggers in `admin.access_log`: at
+    /// its start, that of OpenTelemetry over HTTP with the first line.
+    @Test func adminLinesGoToEveryServer() throws {
+        guard case .success(let martlet) = ProxyBinary.martlet() else { return }
+        let text = "%REQ(:METHOD)% %REQ(:PATH)% %RESPONSE_CODE% %PROTOCOL%"
+        let count = LogServerOracleTests.asked.count
+        let receiver = try adminLines(
+            martlet,
+            [
+                LoggedConfiguration.grpc("Http", "buffer_flush_interval: 0.1s", "additional_request_headers_to_log: [x-told]"),
+                LoggedConfiguration.openTelemetry("log_name: records, buffer_size_bytes: 0, body: {string_value: \"\(text)\"}, \(LoggedConfiguration.overGRPC)"),
+                LoggedConfiguration.fluentd("{line: \"\(text)\"}", "buffer_flush_interval: 0.1s"),
+            ])
+        let entries = receiver.entries(count)
+        #expect(entries.compactMap { $0["request"]?["request_headers"]?["x-told"]?.string }.sorted() == LogServerOracleTests.asked.map(\.1).sorted(), "\(entries)")
+        #expect(receiver.records(count).compactMap { $0["body"]?["string_value"]?.string }.sorted() == LogServerOracleTests.answered)
+        let forwarded = receiver.forwarded(count).map { $0.text() }
+        #expect(forwarded.count == count)
+        for line in LogServerOracleTests.answered { #expect(forwarded.contains { $0.contains(line) }, "\(line) in \(forwarded)") }
+        let overHTTP = try adminLines(
+            martlet, [LoggedConfiguration.openTelemetry("log_name: records, buffer_flush_interval: 0.1s, body: {string_value: \"\(text)\"}, \(LoggedConfiguration.overHTTP)")])
+        #expect(overHTTP.records(count).compactMap { $0["body"]?["string_value"]?.string }.sorted() == LogServerOracleTests.answered)
+    }
+
+    /// Asks the admin interface, and awaits the lines.
+    private func adminLines(_ binary: String, _ loggers: [String]) throws -> LogReceiver {
+        let receiver = try LogReceiver()
+        let upstream = try TraceCollector()
+        let configuration = LoggedConfiguration(listener: Ports.free(), admin: Ports.free(), upstream: upstream.upstream, receiver: receiver, http: [])
+        // Who asks whether it is ready is no concern of this.
+        let filter = "filter: {header_filter: {header: {name: x-told, present_match: true}}}, "
+        let logs = loggers.map { $0.replacing(text: "{name: l, ", by: "{name: l, \(filter)") }.joined(separator: ", ")
+        let directory = TemporaryDirectory()
+        let yaml = configuration.yaml.replacing(text: "admin: {address", by: "admin: {access_log: [\(logs)], address")
+        let process = try ChildProcess(binary, ["-c", directory.write(yaml, to: "config.yaml"), "--concurrency", "1"])
+        defer { process.kill() }
+        try #require(process.becomesReady(admin: configuration.admin), "\(process.output)")
+        for (method, path) in LogServerOracleTests.asked {
+            var client = RawClient(steps: [.send("\(method) \(path) HTTP/1.1\r\nhost: h.test\r\nx-told: \(path)\r\n\r\n")], methods: [method])
+            client.closeLimitMs = 0
+            _ = try client.run(port: configuration.admin)
+        }
+        _ = wait(upToMs: 10_000, everyMs: 20) {
+            let lines = [receiver.entries.count, receiver.records.count, receiver.forwarded.count]
+            return lines.filter { $0 >= LogServerOracleTests.asked.count }.count >= loggers.count
+        }
+        return receiver
+    }
+
     /// Without what is another thing each time, and what says who we are.
     private func redacted(_ value: JSON, _ ports: [Int], _ configuration: LoggedConfiguration) -> JSON {
         switch value {
