@@ -7,11 +7,17 @@
 static const unsigned char actions_js[] = {
 #embed "web/actions.js"
 };
+static const unsigned char active_js[] = {
+#embed "web/active.js"
+};
 static const unsigned char app_js[] = {
 #embed "web/app.js"
 };
 static const unsigned char changes_js[] = {
 #embed "web/changes.js"
+};
+static const unsigned char changing_js[] = {
+#embed "web/changing.js"
 };
 static const unsigned char console_css[] = {
 #embed "web/console.css"
@@ -39,6 +45,9 @@ static const unsigned char format_js[] = {
 };
 static const unsigned char graph_js[] = {
 #embed "web/graph.js"
+};
+static const unsigned char histograms_js[] = {
+#embed "web/histograms.js"
 };
 static const unsigned char history_js[] = {
 #embed "web/history.js"
@@ -79,6 +88,12 @@ static const unsigned char search_js[] = {
 static const unsigned char statistics_txt[] = {
 #embed "web/statistics.txt"
 };
+static const unsigned char stats_css[] = {
+#embed "web/stats.css"
+};
+static const unsigned char stats_js[] = {
+#embed "web/stats.js"
+};
 static const unsigned char try_js[] = {
 #embed "web/try.js"
 };
@@ -90,8 +105,10 @@ static const unsigned char wrong_js[] = {
 
 static const martlet_console_file files[] = {
     FILE_OF("actions.js", actions_js),
+    FILE_OF("active.js", active_js),
     FILE_OF("app.js", app_js),
     FILE_OF("changes.js", changes_js),
+    FILE_OF("changing.js", changing_js),
     FILE_OF("console.css", console_css),
     FILE_OF("console.html", console_html),
     FILE_OF("dom.js", dom_js),
@@ -101,6 +118,7 @@ static const martlet_console_file files[] = {
     FILE_OF("flame.js", flame_js),
     FILE_OF("format.js", format_js),
     FILE_OF("graph.js", graph_js),
+    FILE_OF("histograms.js", histograms_js),
     FILE_OF("history.js", history_js),
     FILE_OF("map.js", map_js),
     FILE_OF("martlet.svg", martlet_svg),
@@ -114,6 +132,8 @@ static const martlet_console_file files[] = {
     FILE_OF("rules.js", rules_js),
     FILE_OF("search.js", search_js),
     FILE_OF("statistics.txt", statistics_txt),
+    FILE_OF("stats.css", stats_css),
+    FILE_OF("stats.js", stats_js),
     FILE_OF("try.js", try_js),
     FILE_OF("wrong.js", wrong_js),
 };

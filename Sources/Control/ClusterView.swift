@@ -56,11 +56,10 @@ extension LiveCluster {
         return hostConfigs.enumerated().map { i, config in
             // Hosts that a changed cluster has kept from its predecessor for now belong to no endpoint of it.
             let endpoint = places.count == hostConfigs.count ? places[i] : nil
-            let index = endpoint.map { Int($0.locality) } ?? localities.count
-            let locality = index < localities.count ? localities[index].locality : .init()
+            let locality = endpoint.map { localities[$0.group].locality } ?? .init()
             return HostView(
                 address: config.address, hostname: String(config.hostname), weight: config.weight,
-                priority: config.priority, health: HostView.Health(config), isCanary: false, region: locality.region,
+                priority: config.priority, health: HostView.Health(config), isCanary: config.isCanary, region: locality.region,
                 zone: locality.zone, subZone: locality.subZone, stats: config.stats)
         }
     }

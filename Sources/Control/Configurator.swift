@@ -227,11 +227,6 @@ package final class Configurator {
         let dogs = WatchdogCompiler(compilation: compilation)
         result.watchdogs = dogs.compile()
         result.watchdogsHash = dogs.hash
-        if watchdogs != nil, watchdogsHash != result.watchdogsHash {
-            compilation.diagnostics.warning(
-                Place.root.at("watchdogs"), "watchdogs are read when the process starts",
-                suggestion: "restart for it to change")
-        }
         if let statisticsHash, statisticsHash != result.statisticsHash {
             compilation.diagnostics.warning(
                 Place.root.at("stats_config"), "how statistics are named, kept and sent is read when the process starts",
@@ -336,7 +331,8 @@ package final class Configurator {
         } else {
             result.adminLogs?.part.destroy(environment.stats, environment.clusterSlots)
         }
-        if watchdogs == nil {
+        // The same ones stay: their jitter is thrown once.
+        if watchdogs == nil || watchdogsHash != result.watchdogsHash {
             watchdogs = result.watchdogs
             watchdogsHash = result.watchdogsHash
         }

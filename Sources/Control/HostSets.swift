@@ -70,6 +70,8 @@ extension Configurator {
             config.addedMs = live.draft.config.slowStart == nil ? 0 : since[name] ?? nowMs
             config.connections = connections(name, live, part)
             config.stats = part.scope(environment.stats, name, HostStat.self).base
+            config.zone = part.arena.text([UInt8](config.zone))
+            config.zoneStats = zoneStats(live.draft, config, part)
             return config
         }
         let options = live.draft.balancing
@@ -89,6 +91,12 @@ extension Configurator {
         live.hostMetadata = known.map(\.metadata)
         countTransports(owned.filter { !before.contains($0.address) }, live)
         count(live, changed: !HostSetOrder.isSame(before, owned.map(\.address)))
+    }
+
+    private func zoneStats(_ draft: ClusterDraft, _ host: HostConfig, _ part: PlanPart) -> UInt32 {
+        guard !draft.localZone.isEmpty, !host.zone.isEmpty else { return 0 }
+        let prefix = StatPrefix.zone(draft.statName, from: draft.localZone, to: String(host.zone))
+        return part.scope(environment.stats, prefix, ClusterZoneStat.self).base
     }
 
     /// As in Envoy a new host counts with the socket that it was given.
@@ -124,6 +132,8 @@ extension Configurator {
                 host.proxyTLVs = endpoint.proxyTLVs
                 host.locality = endpoint.locality
                 host.localityWeight = endpoint.localityWeight
+                host.zone = endpoint.zone
+                host.isCanary = endpoint.isCanary
                 hosts.append(KnownHost(config: host, metadata: endpoint.metadata, shown: endpoint.shown))
             }
         }

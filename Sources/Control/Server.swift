@@ -247,10 +247,16 @@ package final class Server {
             WatchedThread("worker_\(thread.index)", number: thread.number) { [mailbox = thread.mailbox] in mailbox.turn }
         }
         let watchdog = Watchdog(
-            [WatchedGroup("main_thread", [main], configs.main), WatchedGroup("workers", workers, configs.workers)], log)
+            [WatchedGroup(.main, [main], configs), WatchedGroup(.workers, workers, configs)], log)
         self.watchdog = watchdog
         watchdogStatistics = WatchdogStatistics(stats, watchdog, [main], workers, configs)
         watchdog.start()
+    }
+
+    /// Nil before the workers have started: the watchdog begins with what is configured then.
+    private func changeWatchdogs(_ configs: WatchdogConfigs) {
+        watchdogStatistics?.keepActions(configs)
+        watchdog?.change(configs)
     }
 
     package private(set) var workersAreStarted = false
@@ -287,6 +293,11 @@ package final class Server {
             case .poll: configurator.dns?.polled(completion)
             default: break
             }
+        }
+        main.onExport = { [unowned self] batch in
+            guard exportInbox.put(batch) else { return false }
+            wakeWorkers()
+            return true
         }
         main.onTimer = { [unowned self] token in
             if configurator.dns?.fired(token) != true { ticked() }
@@ -441,6 +452,7 @@ package final class Server {
         if exportsDeadlineMs == 0 {
             exportsDeadlineMs = main.nowMs + Server.exportFlushLimitMs
             statisticsFlush?.flushMetrics()
+            main.endExports()
         }
         if publisher.pendingExports == 0 && exportInbox.isEmpty { return true }
         return main.nowMs >= exportsDeadlineMs
@@ -472,7 +484,9 @@ package final class Server {
 
     private func apply(_ document: ConfigDocument, _ path: String) {
         do throws(Configurator.Failure) {
+            let before = configurator.watchdogs
             try configurator.apply(document)
+            if let configs = configurator.watchdogs, configs != before { changeWatchdogs(configs) }
             logWarnings()
             configurationApplied()
             events.add(

@@ -20,40 +20,31 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
-public nonisolated struct Envoy_Extensions_AccessLoggers_Grpc_V3_HttpGrpcAccessLogConfig: @unchecked Sendable {
+public nonisolated struct Envoy_Extensions_AccessLoggers_Grpc_V3_HttpGrpcAccessLogConfig: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   public var commonConfig: Envoy_Extensions_AccessLoggers_Grpc_V3_CommonGrpcAccessLogConfig {
-    get {_storage._commonConfig ?? Envoy_Extensions_AccessLoggers_Grpc_V3_CommonGrpcAccessLogConfig()}
-    set {_uniqueStorage()._commonConfig = newValue}
+    get {_commonConfig ?? Envoy_Extensions_AccessLoggers_Grpc_V3_CommonGrpcAccessLogConfig()}
+    set {_commonConfig = newValue}
   }
   /// Returns true if `commonConfig` has been explicitly set.
-  public var hasCommonConfig: Bool {_storage._commonConfig != nil}
+  public var hasCommonConfig: Bool {self._commonConfig != nil}
   /// Clears the value of `commonConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearCommonConfig() {_uniqueStorage()._commonConfig = nil}
+  public mutating func clearCommonConfig() {self._commonConfig = nil}
 
-  public var additionalRequestHeadersToLog: [String] {
-    get {_storage._additionalRequestHeadersToLog}
-    set {_uniqueStorage()._additionalRequestHeadersToLog = newValue}
-  }
+  public var additionalRequestHeadersToLog: [String] = []
 
-  public var additionalResponseHeadersToLog: [String] {
-    get {_storage._additionalResponseHeadersToLog}
-    set {_uniqueStorage()._additionalResponseHeadersToLog = newValue}
-  }
+  public var additionalResponseHeadersToLog: [String] = []
 
-  public var additionalResponseTrailersToLog: [String] {
-    get {_storage._additionalResponseTrailersToLog}
-    set {_uniqueStorage()._additionalResponseTrailersToLog = newValue}
-  }
+  public var additionalResponseTrailersToLog: [String] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
-  fileprivate var _storage = _StorageClass.defaultInstance
+  fileprivate var _commonConfig: Envoy_Extensions_AccessLoggers_Grpc_V3_CommonGrpcAccessLogConfig? = nil
 }
 
 public nonisolated struct Envoy_Extensions_AccessLoggers_Grpc_V3_TcpGrpcAccessLogConfig: Sendable {
@@ -77,53 +68,72 @@ public nonisolated struct Envoy_Extensions_AccessLoggers_Grpc_V3_TcpGrpcAccessLo
   fileprivate var _commonConfig: Envoy_Extensions_AccessLoggers_Grpc_V3_CommonGrpcAccessLogConfig? = nil
 }
 
-public nonisolated struct Envoy_Extensions_AccessLoggers_Grpc_V3_CommonGrpcAccessLogConfig: Sendable {
+public nonisolated struct Envoy_Extensions_AccessLoggers_Grpc_V3_CommonGrpcAccessLogConfig: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var logName: String = String()
+  public var logName: String {
+    get {_storage._logName}
+    set {_uniqueStorage()._logName = newValue}
+  }
 
   public var grpcService: Envoy_Config_Core_V3_GrpcService {
-    get {_grpcService ?? Envoy_Config_Core_V3_GrpcService()}
-    set {_grpcService = newValue}
+    get {_storage._grpcService ?? Envoy_Config_Core_V3_GrpcService()}
+    set {_uniqueStorage()._grpcService = newValue}
   }
   /// Returns true if `grpcService` has been explicitly set.
-  public var hasGrpcService: Bool {self._grpcService != nil}
+  public var hasGrpcService: Bool {_storage._grpcService != nil}
   /// Clears the value of `grpcService`. Subsequent reads from it will return its default value.
-  public mutating func clearGrpcService() {self._grpcService = nil}
+  public mutating func clearGrpcService() {_uniqueStorage()._grpcService = nil}
 
   public var bufferFlushInterval: SwiftProtobuf.Google_Protobuf_Duration {
-    get {_bufferFlushInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
-    set {_bufferFlushInterval = newValue}
+    get {_storage._bufferFlushInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
+    set {_uniqueStorage()._bufferFlushInterval = newValue}
   }
   /// Returns true if `bufferFlushInterval` has been explicitly set.
-  public var hasBufferFlushInterval: Bool {self._bufferFlushInterval != nil}
+  public var hasBufferFlushInterval: Bool {_storage._bufferFlushInterval != nil}
   /// Clears the value of `bufferFlushInterval`. Subsequent reads from it will return its default value.
-  public mutating func clearBufferFlushInterval() {self._bufferFlushInterval = nil}
+  public mutating func clearBufferFlushInterval() {_uniqueStorage()._bufferFlushInterval = nil}
 
   public var bufferSizeBytes: SwiftProtobuf.Google_Protobuf_UInt32Value {
-    get {_bufferSizeBytes ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
-    set {_bufferSizeBytes = newValue}
+    get {_storage._bufferSizeBytes ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
+    set {_uniqueStorage()._bufferSizeBytes = newValue}
   }
   /// Returns true if `bufferSizeBytes` has been explicitly set.
-  public var hasBufferSizeBytes: Bool {self._bufferSizeBytes != nil}
+  public var hasBufferSizeBytes: Bool {_storage._bufferSizeBytes != nil}
   /// Clears the value of `bufferSizeBytes`. Subsequent reads from it will return its default value.
-  public mutating func clearBufferSizeBytes() {self._bufferSizeBytes = nil}
+  public mutating func clearBufferSizeBytes() {_uniqueStorage()._bufferSizeBytes = nil}
 
-  public var filterStateObjectsToLog: [String] = []
+  public var filterStateObjectsToLog: [String] {
+    get {_storage._filterStateObjectsToLog}
+    set {_uniqueStorage()._filterStateObjectsToLog = newValue}
+  }
 
-  public var transportApiVersion: Envoy_Config_Core_V3_ApiVersion = .auto
+  public var transportApiVersion: Envoy_Config_Core_V3_ApiVersion {
+    get {_storage._transportApiVersion}
+    set {_uniqueStorage()._transportApiVersion = newValue}
+  }
 
-  public var customTags: [Envoy_Type_Tracing_V3_CustomTag] = []
+  public var grpcStreamRetryPolicy: Envoy_Config_Core_V3_RetryPolicy {
+    get {_storage._grpcStreamRetryPolicy ?? Envoy_Config_Core_V3_RetryPolicy()}
+    set {_uniqueStorage()._grpcStreamRetryPolicy = newValue}
+  }
+  /// Returns true if `grpcStreamRetryPolicy` has been explicitly set.
+  public var hasGrpcStreamRetryPolicy: Bool {_storage._grpcStreamRetryPolicy != nil}
+  /// Clears the value of `grpcStreamRetryPolicy`. Subsequent reads from it will return its default value.
+  public mutating func clearGrpcStreamRetryPolicy() {_uniqueStorage()._grpcStreamRetryPolicy = nil}
+
+  public var customTags: [Envoy_Type_Tracing_V3_CustomTag] {
+    get {_storage._customTags}
+    set {_uniqueStorage()._customTags = newValue}
+  }
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
-  fileprivate var _grpcService: Envoy_Config_Core_V3_GrpcService? = nil
-  fileprivate var _bufferFlushInterval: SwiftProtobuf.Google_Protobuf_Duration? = nil
-  fileprivate var _bufferSizeBytes: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -134,88 +144,46 @@ nonisolated extension Envoy_Extensions_AccessLoggers_Grpc_V3_HttpGrpcAccessLogCo
   public static let protoMessageName: String = _protobuf_package + ".HttpGrpcAccessLogConfig"
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}common_config\0\u{3}additional_request_headers_to_log\0\u{3}additional_response_headers_to_log\0\u{3}additional_response_trailers_to_log\0")
 
-  fileprivate class _StorageClass {
-    var _commonConfig: Envoy_Extensions_AccessLoggers_Grpc_V3_CommonGrpcAccessLogConfig? = nil
-    var _additionalRequestHeadersToLog: [String] = []
-    var _additionalResponseHeadersToLog: [String] = []
-    var _additionalResponseTrailersToLog: [String] = []
-
-      // This property is used as the initial default value for new instances of the type.
-      // The type itself is protecting the reference to its storage via CoW semantics.
-      // This will force a copy to be made of this reference when the first mutation occurs;
-      // hence, it is safe to mark this as `nonisolated(unsafe)`.
-      static nonisolated(unsafe) let defaultInstance = _StorageClass()
-
-    private init() {}
-
-    init(copying source: _StorageClass) {
-      _commonConfig = source._commonConfig
-      _additionalRequestHeadersToLog = source._additionalRequestHeadersToLog
-      _additionalResponseHeadersToLog = source._additionalResponseHeadersToLog
-      _additionalResponseTrailersToLog = source._additionalResponseTrailersToLog
-    }
-  }
-
-  fileprivate mutating func _uniqueStorage() -> _StorageClass {
-    if !isKnownUniquelyReferenced(&_storage) {
-      _storage = _StorageClass(copying: _storage)
-    }
-    return _storage
-  }
-
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    _ = _uniqueStorage()
-    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
-      while let fieldNumber = try decoder.nextFieldNumber() {
-        // The use of inline closures is to circumvent an issue where the compiler
-        // allocates stack space for every case branch when no optimizations are
-        // enabled. https://github.com/apple/swift-protobuf/issues/1034
-        switch fieldNumber {
-        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._commonConfig) }()
-        case 2: try { try decoder.decodeRepeatedStringField(value: &_storage._additionalRequestHeadersToLog) }()
-        case 3: try { try decoder.decodeRepeatedStringField(value: &_storage._additionalResponseHeadersToLog) }()
-        case 4: try { try decoder.decodeRepeatedStringField(value: &_storage._additionalResponseTrailersToLog) }()
-        default: break
-        }
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._commonConfig) }()
+      case 2: try { try decoder.decodeRepeatedStringField(value: &self.additionalRequestHeadersToLog) }()
+      case 3: try { try decoder.decodeRepeatedStringField(value: &self.additionalResponseHeadersToLog) }()
+      case 4: try { try decoder.decodeRepeatedStringField(value: &self.additionalResponseTrailersToLog) }()
+      default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every if/case branch local when no optimizations
-      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-      // https://github.com/apple/swift-protobuf/issues/1182
-      try { if let v = _storage._commonConfig {
-        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-      } }()
-      if !_storage._additionalRequestHeadersToLog.isEmpty {
-        try visitor.visitRepeatedStringField(value: _storage._additionalRequestHeadersToLog, fieldNumber: 2)
-      }
-      if !_storage._additionalResponseHeadersToLog.isEmpty {
-        try visitor.visitRepeatedStringField(value: _storage._additionalResponseHeadersToLog, fieldNumber: 3)
-      }
-      if !_storage._additionalResponseTrailersToLog.isEmpty {
-        try visitor.visitRepeatedStringField(value: _storage._additionalResponseTrailersToLog, fieldNumber: 4)
-      }
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._commonConfig {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.additionalRequestHeadersToLog.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.additionalRequestHeadersToLog, fieldNumber: 2)
+    }
+    if !self.additionalResponseHeadersToLog.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.additionalResponseHeadersToLog, fieldNumber: 3)
+    }
+    if !self.additionalResponseTrailersToLog.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.additionalResponseTrailersToLog, fieldNumber: 4)
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Envoy_Extensions_AccessLoggers_Grpc_V3_HttpGrpcAccessLogConfig, rhs: Envoy_Extensions_AccessLoggers_Grpc_V3_HttpGrpcAccessLogConfig) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._commonConfig != rhs_storage._commonConfig {return false}
-        if _storage._additionalRequestHeadersToLog != rhs_storage._additionalRequestHeadersToLog {return false}
-        if _storage._additionalResponseHeadersToLog != rhs_storage._additionalResponseHeadersToLog {return false}
-        if _storage._additionalResponseTrailersToLog != rhs_storage._additionalResponseTrailersToLog {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
+    if lhs._commonConfig != rhs._commonConfig {return false}
+    if lhs.additionalRequestHeadersToLog != rhs.additionalRequestHeadersToLog {return false}
+    if lhs.additionalResponseHeadersToLog != rhs.additionalResponseHeadersToLog {return false}
+    if lhs.additionalResponseTrailersToLog != rhs.additionalResponseTrailersToLog {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -257,63 +225,118 @@ nonisolated extension Envoy_Extensions_AccessLoggers_Grpc_V3_TcpGrpcAccessLogCon
 
 nonisolated extension Envoy_Extensions_AccessLoggers_Grpc_V3_CommonGrpcAccessLogConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CommonGrpcAccessLogConfig"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}log_name\0\u{3}grpc_service\0\u{3}buffer_flush_interval\0\u{3}buffer_size_bytes\0\u{3}filter_state_objects_to_log\0\u{3}transport_api_version\0\u{4}\u{2}custom_tags\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}log_name\0\u{3}grpc_service\0\u{3}buffer_flush_interval\0\u{3}buffer_size_bytes\0\u{3}filter_state_objects_to_log\0\u{3}transport_api_version\0\u{3}grpc_stream_retry_policy\0\u{3}custom_tags\0")
+
+  fileprivate class _StorageClass {
+    var _logName: String = String()
+    var _grpcService: Envoy_Config_Core_V3_GrpcService? = nil
+    var _bufferFlushInterval: SwiftProtobuf.Google_Protobuf_Duration? = nil
+    var _bufferSizeBytes: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
+    var _filterStateObjectsToLog: [String] = []
+    var _transportApiVersion: Envoy_Config_Core_V3_ApiVersion = .auto
+    var _grpcStreamRetryPolicy: Envoy_Config_Core_V3_RetryPolicy? = nil
+    var _customTags: [Envoy_Type_Tracing_V3_CustomTag] = []
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _logName = source._logName
+      _grpcService = source._grpcService
+      _bufferFlushInterval = source._bufferFlushInterval
+      _bufferSizeBytes = source._bufferSizeBytes
+      _filterStateObjectsToLog = source._filterStateObjectsToLog
+      _transportApiVersion = source._transportApiVersion
+      _grpcStreamRetryPolicy = source._grpcStreamRetryPolicy
+      _customTags = source._customTags
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.logName) }()
-      case 2: try { try decoder.decodeSingularMessageField(value: &self._grpcService) }()
-      case 3: try { try decoder.decodeSingularMessageField(value: &self._bufferFlushInterval) }()
-      case 4: try { try decoder.decodeSingularMessageField(value: &self._bufferSizeBytes) }()
-      case 5: try { try decoder.decodeRepeatedStringField(value: &self.filterStateObjectsToLog) }()
-      case 6: try { try decoder.decodeSingularEnumField(value: &self.transportApiVersion) }()
-      case 8: try { try decoder.decodeRepeatedMessageField(value: &self.customTags) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularStringField(value: &_storage._logName) }()
+        case 2: try { try decoder.decodeSingularMessageField(value: &_storage._grpcService) }()
+        case 3: try { try decoder.decodeSingularMessageField(value: &_storage._bufferFlushInterval) }()
+        case 4: try { try decoder.decodeSingularMessageField(value: &_storage._bufferSizeBytes) }()
+        case 5: try { try decoder.decodeRepeatedStringField(value: &_storage._filterStateObjectsToLog) }()
+        case 6: try { try decoder.decodeSingularEnumField(value: &_storage._transportApiVersion) }()
+        case 7: try { try decoder.decodeSingularMessageField(value: &_storage._grpcStreamRetryPolicy) }()
+        case 8: try { try decoder.decodeRepeatedMessageField(value: &_storage._customTags) }()
+        default: break
+        }
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.logName.isEmpty {
-      try visitor.visitSingularStringField(value: self.logName, fieldNumber: 1)
-    }
-    try { if let v = self._grpcService {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
-    } }()
-    try { if let v = self._bufferFlushInterval {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
-    } }()
-    try { if let v = self._bufferSizeBytes {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
-    } }()
-    if !self.filterStateObjectsToLog.isEmpty {
-      try visitor.visitRepeatedStringField(value: self.filterStateObjectsToLog, fieldNumber: 5)
-    }
-    if self.transportApiVersion != .auto {
-      try visitor.visitSingularEnumField(value: self.transportApiVersion, fieldNumber: 6)
-    }
-    if !self.customTags.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.customTags, fieldNumber: 8)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if !_storage._logName.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._logName, fieldNumber: 1)
+      }
+      try { if let v = _storage._grpcService {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+      } }()
+      try { if let v = _storage._bufferFlushInterval {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+      } }()
+      try { if let v = _storage._bufferSizeBytes {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+      } }()
+      if !_storage._filterStateObjectsToLog.isEmpty {
+        try visitor.visitRepeatedStringField(value: _storage._filterStateObjectsToLog, fieldNumber: 5)
+      }
+      if _storage._transportApiVersion != .auto {
+        try visitor.visitSingularEnumField(value: _storage._transportApiVersion, fieldNumber: 6)
+      }
+      try { if let v = _storage._grpcStreamRetryPolicy {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+      } }()
+      if !_storage._customTags.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._customTags, fieldNumber: 8)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Envoy_Extensions_AccessLoggers_Grpc_V3_CommonGrpcAccessLogConfig, rhs: Envoy_Extensions_AccessLoggers_Grpc_V3_CommonGrpcAccessLogConfig) -> Bool {
-    if lhs.logName != rhs.logName {return false}
-    if lhs._grpcService != rhs._grpcService {return false}
-    if lhs._bufferFlushInterval != rhs._bufferFlushInterval {return false}
-    if lhs._bufferSizeBytes != rhs._bufferSizeBytes {return false}
-    if lhs.filterStateObjectsToLog != rhs.filterStateObjectsToLog {return false}
-    if lhs.transportApiVersion != rhs.transportApiVersion {return false}
-    if lhs.customTags != rhs.customTags {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._logName != rhs_storage._logName {return false}
+        if _storage._grpcService != rhs_storage._grpcService {return false}
+        if _storage._bufferFlushInterval != rhs_storage._bufferFlushInterval {return false}
+        if _storage._bufferSizeBytes != rhs_storage._bufferSizeBytes {return false}
+        if _storage._filterStateObjectsToLog != rhs_storage._filterStateObjectsToLog {return false}
+        if _storage._transportApiVersion != rhs_storage._transportApiVersion {return false}
+        if _storage._grpcStreamRetryPolicy != rhs_storage._grpcStreamRetryPolicy {return false}
+        if _storage._customTags != rhs_storage._customTags {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -20,31 +20,46 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
-public nonisolated struct Envoy_Config_Core_V3_GrpcService: Sendable {
+public nonisolated struct Envoy_Config_Core_V3_GrpcService: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var targetSpecifier: Envoy_Config_Core_V3_GrpcService.OneOf_TargetSpecifier? = nil
+  public var targetSpecifier: OneOf_TargetSpecifier? {
+    get {return _storage._targetSpecifier}
+    set {_uniqueStorage()._targetSpecifier = newValue}
+  }
 
   public var envoyGrpc: Envoy_Config_Core_V3_GrpcService.EnvoyGrpc {
     get {
-      if case .envoyGrpc(let v)? = targetSpecifier {return v}
+      if case .envoyGrpc(let v)? = _storage._targetSpecifier {return v}
       return Envoy_Config_Core_V3_GrpcService.EnvoyGrpc()
     }
-    set {targetSpecifier = .envoyGrpc(newValue)}
+    set {_uniqueStorage()._targetSpecifier = .envoyGrpc(newValue)}
   }
 
   public var timeout: SwiftProtobuf.Google_Protobuf_Duration {
-    get {_timeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
-    set {_timeout = newValue}
+    get {_storage._timeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
+    set {_uniqueStorage()._timeout = newValue}
   }
   /// Returns true if `timeout` has been explicitly set.
-  public var hasTimeout: Bool {self._timeout != nil}
+  public var hasTimeout: Bool {_storage._timeout != nil}
   /// Clears the value of `timeout`. Subsequent reads from it will return its default value.
-  public mutating func clearTimeout() {self._timeout = nil}
+  public mutating func clearTimeout() {_uniqueStorage()._timeout = nil}
 
-  public var initialMetadata: [Envoy_Config_Core_V3_HeaderValue] = []
+  public var initialMetadata: [Envoy_Config_Core_V3_HeaderValue] {
+    get {_storage._initialMetadata}
+    set {_uniqueStorage()._initialMetadata = newValue}
+  }
+
+  public var retryPolicy: Envoy_Config_Core_V3_RetryPolicy {
+    get {_storage._retryPolicy ?? Envoy_Config_Core_V3_RetryPolicy()}
+    set {_uniqueStorage()._retryPolicy = newValue}
+  }
+  /// Returns true if `retryPolicy` has been explicitly set.
+  public var hasRetryPolicy: Bool {_storage._retryPolicy != nil}
+  /// Clears the value of `retryPolicy`. Subsequent reads from it will return its default value.
+  public mutating func clearRetryPolicy() {_uniqueStorage()._retryPolicy = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -62,6 +77,15 @@ public nonisolated struct Envoy_Config_Core_V3_GrpcService: Sendable {
 
     public var authority: String = String()
 
+    public var retryPolicy: Envoy_Config_Core_V3_RetryPolicy {
+      get {_retryPolicy ?? Envoy_Config_Core_V3_RetryPolicy()}
+      set {_retryPolicy = newValue}
+    }
+    /// Returns true if `retryPolicy` has been explicitly set.
+    public var hasRetryPolicy: Bool {self._retryPolicy != nil}
+    /// Clears the value of `retryPolicy`. Subsequent reads from it will return its default value.
+    public mutating func clearRetryPolicy() {self._retryPolicy = nil}
+
     public var maxReceiveMessageLength: SwiftProtobuf.Google_Protobuf_UInt32Value {
       get {_maxReceiveMessageLength ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
       set {_maxReceiveMessageLength = newValue}
@@ -77,12 +101,13 @@ public nonisolated struct Envoy_Config_Core_V3_GrpcService: Sendable {
 
     public init() {}
 
+    fileprivate var _retryPolicy: Envoy_Config_Core_V3_RetryPolicy? = nil
     fileprivate var _maxReceiveMessageLength: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
   }
 
   public init() {}
 
-  fileprivate var _timeout: SwiftProtobuf.Google_Protobuf_Duration? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 public nonisolated struct Envoy_Config_Core_V3_HttpUri: Sendable {
@@ -152,55 +177,102 @@ fileprivate nonisolated let _protobuf_package = "envoy.config.core.v3"
 
 nonisolated extension Envoy_Config_Core_V3_GrpcService: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".GrpcService"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}envoy_grpc\0\u{2}\u{2}timeout\0\u{4}\u{2}initial_metadata\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}envoy_grpc\0\u{2}\u{2}timeout\0\u{4}\u{2}initial_metadata\0\u{3}retry_policy\0")
+
+  fileprivate class _StorageClass {
+    var _targetSpecifier: Envoy_Config_Core_V3_GrpcService.OneOf_TargetSpecifier?
+    var _timeout: SwiftProtobuf.Google_Protobuf_Duration? = nil
+    var _initialMetadata: [Envoy_Config_Core_V3_HeaderValue] = []
+    var _retryPolicy: Envoy_Config_Core_V3_RetryPolicy? = nil
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _targetSpecifier = source._targetSpecifier
+      _timeout = source._timeout
+      _initialMetadata = source._initialMetadata
+      _retryPolicy = source._retryPolicy
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try {
-        var v: Envoy_Config_Core_V3_GrpcService.EnvoyGrpc?
-        var hadOneofValue = false
-        if let current = self.targetSpecifier {
-          hadOneofValue = true
-          if case .envoyGrpc(let m) = current {v = m}
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try {
+          var v: Envoy_Config_Core_V3_GrpcService.EnvoyGrpc?
+          var hadOneofValue = false
+          if let current = _storage._targetSpecifier {
+            hadOneofValue = true
+            if case .envoyGrpc(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._targetSpecifier = .envoyGrpc(v)
+          }
+        }()
+        case 3: try { try decoder.decodeSingularMessageField(value: &_storage._timeout) }()
+        case 5: try { try decoder.decodeRepeatedMessageField(value: &_storage._initialMetadata) }()
+        case 6: try { try decoder.decodeSingularMessageField(value: &_storage._retryPolicy) }()
+        default: break
         }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.targetSpecifier = .envoyGrpc(v)
-        }
-      }()
-      case 3: try { try decoder.decodeSingularMessageField(value: &self._timeout) }()
-      case 5: try { try decoder.decodeRepeatedMessageField(value: &self.initialMetadata) }()
-      default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if case .envoyGrpc(let v)? = self.targetSpecifier {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    try { if let v = self._timeout {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
-    } }()
-    if !self.initialMetadata.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.initialMetadata, fieldNumber: 5)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if case .envoyGrpc(let v)? = _storage._targetSpecifier {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      try { if let v = _storage._timeout {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+      } }()
+      if !_storage._initialMetadata.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._initialMetadata, fieldNumber: 5)
+      }
+      try { if let v = _storage._retryPolicy {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Envoy_Config_Core_V3_GrpcService, rhs: Envoy_Config_Core_V3_GrpcService) -> Bool {
-    if lhs.targetSpecifier != rhs.targetSpecifier {return false}
-    if lhs._timeout != rhs._timeout {return false}
-    if lhs.initialMetadata != rhs.initialMetadata {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._targetSpecifier != rhs_storage._targetSpecifier {return false}
+        if _storage._timeout != rhs_storage._timeout {return false}
+        if _storage._initialMetadata != rhs_storage._initialMetadata {return false}
+        if _storage._retryPolicy != rhs_storage._retryPolicy {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -208,7 +280,7 @@ nonisolated extension Envoy_Config_Core_V3_GrpcService: SwiftProtobuf.Message, S
 
 nonisolated extension Envoy_Config_Core_V3_GrpcService.EnvoyGrpc: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = Envoy_Config_Core_V3_GrpcService.protoMessageName + ".EnvoyGrpc"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}cluster_name\0\u{1}authority\0\u{4}\u{2}max_receive_message_length\0\u{3}skip_envoy_headers\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}cluster_name\0\u{1}authority\0\u{3}retry_policy\0\u{3}max_receive_message_length\0\u{3}skip_envoy_headers\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -218,6 +290,7 @@ nonisolated extension Envoy_Config_Core_V3_GrpcService.EnvoyGrpc: SwiftProtobuf.
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularStringField(value: &self.clusterName) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.authority) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._retryPolicy) }()
       case 4: try { try decoder.decodeSingularMessageField(value: &self._maxReceiveMessageLength) }()
       case 5: try { try decoder.decodeSingularBoolField(value: &self.skipEnvoyHeaders) }()
       default: break
@@ -236,6 +309,9 @@ nonisolated extension Envoy_Config_Core_V3_GrpcService.EnvoyGrpc: SwiftProtobuf.
     if !self.authority.isEmpty {
       try visitor.visitSingularStringField(value: self.authority, fieldNumber: 2)
     }
+    try { if let v = self._retryPolicy {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
     try { if let v = self._maxReceiveMessageLength {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
     } }()
@@ -248,6 +324,7 @@ nonisolated extension Envoy_Config_Core_V3_GrpcService.EnvoyGrpc: SwiftProtobuf.
   public static func ==(lhs: Envoy_Config_Core_V3_GrpcService.EnvoyGrpc, rhs: Envoy_Config_Core_V3_GrpcService.EnvoyGrpc) -> Bool {
     if lhs.clusterName != rhs.clusterName {return false}
     if lhs.authority != rhs.authority {return false}
+    if lhs._retryPolicy != rhs._retryPolicy {return false}
     if lhs._maxReceiveMessageLength != rhs._maxReceiveMessageLength {return false}
     if lhs.skipEnvoyHeaders != rhs.skipEnvoyHeaders {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}

@@ -20,62 +20,59 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
-public nonisolated struct Envoy_Config_Trace_V3_OpenTelemetryConfig: @unchecked Sendable {
+public nonisolated struct Envoy_Config_Trace_V3_OpenTelemetryConfig: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   public var grpcService: Envoy_Config_Core_V3_GrpcService {
-    get {_storage._grpcService ?? Envoy_Config_Core_V3_GrpcService()}
-    set {_uniqueStorage()._grpcService = newValue}
+    get {_grpcService ?? Envoy_Config_Core_V3_GrpcService()}
+    set {_grpcService = newValue}
   }
   /// Returns true if `grpcService` has been explicitly set.
-  public var hasGrpcService: Bool {_storage._grpcService != nil}
+  public var hasGrpcService: Bool {self._grpcService != nil}
   /// Clears the value of `grpcService`. Subsequent reads from it will return its default value.
-  public mutating func clearGrpcService() {_uniqueStorage()._grpcService = nil}
+  public mutating func clearGrpcService() {self._grpcService = nil}
 
   public var httpService: Envoy_Config_Core_V3_HttpService {
-    get {_storage._httpService ?? Envoy_Config_Core_V3_HttpService()}
-    set {_uniqueStorage()._httpService = newValue}
+    get {_httpService ?? Envoy_Config_Core_V3_HttpService()}
+    set {_httpService = newValue}
   }
   /// Returns true if `httpService` has been explicitly set.
-  public var hasHTTPService: Bool {_storage._httpService != nil}
+  public var hasHTTPService: Bool {self._httpService != nil}
   /// Clears the value of `httpService`. Subsequent reads from it will return its default value.
-  public mutating func clearHTTPService() {_uniqueStorage()._httpService = nil}
+  public mutating func clearHTTPService() {self._httpService = nil}
 
-  public var serviceName: String {
-    get {_storage._serviceName}
-    set {_uniqueStorage()._serviceName = newValue}
-  }
+  public var serviceName: String = String()
 
-  public var resourceDetectors: [Envoy_Config_Core_V3_TypedExtensionConfig] {
-    get {_storage._resourceDetectors}
-    set {_uniqueStorage()._resourceDetectors = newValue}
-  }
+  public var resourceDetectors: [Envoy_Config_Core_V3_TypedExtensionConfig] = []
 
   public var sampler: Envoy_Config_Core_V3_TypedExtensionConfig {
-    get {_storage._sampler ?? Envoy_Config_Core_V3_TypedExtensionConfig()}
-    set {_uniqueStorage()._sampler = newValue}
+    get {_sampler ?? Envoy_Config_Core_V3_TypedExtensionConfig()}
+    set {_sampler = newValue}
   }
   /// Returns true if `sampler` has been explicitly set.
-  public var hasSampler: Bool {_storage._sampler != nil}
+  public var hasSampler: Bool {self._sampler != nil}
   /// Clears the value of `sampler`. Subsequent reads from it will return its default value.
-  public mutating func clearSampler() {_uniqueStorage()._sampler = nil}
+  public mutating func clearSampler() {self._sampler = nil}
 
   public var maxCacheSize: SwiftProtobuf.Google_Protobuf_UInt32Value {
-    get {_storage._maxCacheSize ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
-    set {_uniqueStorage()._maxCacheSize = newValue}
+    get {_maxCacheSize ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
+    set {_maxCacheSize = newValue}
   }
   /// Returns true if `maxCacheSize` has been explicitly set.
-  public var hasMaxCacheSize: Bool {_storage._maxCacheSize != nil}
+  public var hasMaxCacheSize: Bool {self._maxCacheSize != nil}
   /// Clears the value of `maxCacheSize`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxCacheSize() {_uniqueStorage()._maxCacheSize = nil}
+  public mutating func clearMaxCacheSize() {self._maxCacheSize = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
-  fileprivate var _storage = _StorageClass.defaultInstance
+  fileprivate var _grpcService: Envoy_Config_Core_V3_GrpcService? = nil
+  fileprivate var _httpService: Envoy_Config_Core_V3_HttpService? = nil
+  fileprivate var _sampler: Envoy_Config_Core_V3_TypedExtensionConfig? = nil
+  fileprivate var _maxCacheSize: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -86,102 +83,56 @@ nonisolated extension Envoy_Config_Trace_V3_OpenTelemetryConfig: SwiftProtobuf.M
   public static let protoMessageName: String = _protobuf_package + ".OpenTelemetryConfig"
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}grpc_service\0\u{3}service_name\0\u{3}http_service\0\u{3}resource_detectors\0\u{1}sampler\0\u{3}max_cache_size\0")
 
-  fileprivate class _StorageClass {
-    var _grpcService: Envoy_Config_Core_V3_GrpcService? = nil
-    var _httpService: Envoy_Config_Core_V3_HttpService? = nil
-    var _serviceName: String = String()
-    var _resourceDetectors: [Envoy_Config_Core_V3_TypedExtensionConfig] = []
-    var _sampler: Envoy_Config_Core_V3_TypedExtensionConfig? = nil
-    var _maxCacheSize: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
-
-      // This property is used as the initial default value for new instances of the type.
-      // The type itself is protecting the reference to its storage via CoW semantics.
-      // This will force a copy to be made of this reference when the first mutation occurs;
-      // hence, it is safe to mark this as `nonisolated(unsafe)`.
-      static nonisolated(unsafe) let defaultInstance = _StorageClass()
-
-    private init() {}
-
-    init(copying source: _StorageClass) {
-      _grpcService = source._grpcService
-      _httpService = source._httpService
-      _serviceName = source._serviceName
-      _resourceDetectors = source._resourceDetectors
-      _sampler = source._sampler
-      _maxCacheSize = source._maxCacheSize
-    }
-  }
-
-  fileprivate mutating func _uniqueStorage() -> _StorageClass {
-    if !isKnownUniquelyReferenced(&_storage) {
-      _storage = _StorageClass(copying: _storage)
-    }
-    return _storage
-  }
-
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    _ = _uniqueStorage()
-    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
-      while let fieldNumber = try decoder.nextFieldNumber() {
-        // The use of inline closures is to circumvent an issue where the compiler
-        // allocates stack space for every case branch when no optimizations are
-        // enabled. https://github.com/apple/swift-protobuf/issues/1034
-        switch fieldNumber {
-        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._grpcService) }()
-        case 2: try { try decoder.decodeSingularStringField(value: &_storage._serviceName) }()
-        case 3: try { try decoder.decodeSingularMessageField(value: &_storage._httpService) }()
-        case 4: try { try decoder.decodeRepeatedMessageField(value: &_storage._resourceDetectors) }()
-        case 5: try { try decoder.decodeSingularMessageField(value: &_storage._sampler) }()
-        case 6: try { try decoder.decodeSingularMessageField(value: &_storage._maxCacheSize) }()
-        default: break
-        }
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._grpcService) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.serviceName) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._httpService) }()
+      case 4: try { try decoder.decodeRepeatedMessageField(value: &self.resourceDetectors) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._sampler) }()
+      case 6: try { try decoder.decodeSingularMessageField(value: &self._maxCacheSize) }()
+      default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every if/case branch local when no optimizations
-      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-      // https://github.com/apple/swift-protobuf/issues/1182
-      try { if let v = _storage._grpcService {
-        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-      } }()
-      if !_storage._serviceName.isEmpty {
-        try visitor.visitSingularStringField(value: _storage._serviceName, fieldNumber: 2)
-      }
-      try { if let v = _storage._httpService {
-        try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
-      } }()
-      if !_storage._resourceDetectors.isEmpty {
-        try visitor.visitRepeatedMessageField(value: _storage._resourceDetectors, fieldNumber: 4)
-      }
-      try { if let v = _storage._sampler {
-        try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
-      } }()
-      try { if let v = _storage._maxCacheSize {
-        try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
-      } }()
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._grpcService {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.serviceName.isEmpty {
+      try visitor.visitSingularStringField(value: self.serviceName, fieldNumber: 2)
     }
+    try { if let v = self._httpService {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    if !self.resourceDetectors.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.resourceDetectors, fieldNumber: 4)
+    }
+    try { if let v = self._sampler {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
+    try { if let v = self._maxCacheSize {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Envoy_Config_Trace_V3_OpenTelemetryConfig, rhs: Envoy_Config_Trace_V3_OpenTelemetryConfig) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._grpcService != rhs_storage._grpcService {return false}
-        if _storage._httpService != rhs_storage._httpService {return false}
-        if _storage._serviceName != rhs_storage._serviceName {return false}
-        if _storage._resourceDetectors != rhs_storage._resourceDetectors {return false}
-        if _storage._sampler != rhs_storage._sampler {return false}
-        if _storage._maxCacheSize != rhs_storage._maxCacheSize {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
+    if lhs._grpcService != rhs._grpcService {return false}
+    if lhs._httpService != rhs._httpService {return false}
+    if lhs.serviceName != rhs.serviceName {return false}
+    if lhs.resourceDetectors != rhs.resourceDetectors {return false}
+    if lhs._sampler != rhs._sampler {return false}
+    if lhs._maxCacheSize != rhs._maxCacheSize {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -8,10 +8,13 @@ public struct FrozenMetadata: BitwiseCopyable {
         /// A text as it is, anything else as JSON.
         public var value: Bytes
         public var isText: Bool
-        public init(path: Bytes, value: Bytes, isText: Bool) {
+        /// As `custom_tags` say it.
+        public var tag: Bytes
+        public init(path: Bytes, value: Bytes, isText: Bool, tag: Bytes) {
             self.path = path
             self.value = value
             self.isText = isText
+            self.tag = tag
         }
     }
     private let entries: FrozenArray<Entry>

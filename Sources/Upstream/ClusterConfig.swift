@@ -44,6 +44,8 @@ package struct ClusterConfig: BitwiseCopyable {
     package var name = Bytes.empty
     /// `cluster.<name>.`
     package var statPrefix = Bytes.empty
+    /// Where the client's protocol decides: tunnels of `tcp_proxy`, whose clients speak none, go over HTTP/2.
+    package var tunnelsOverHTTP2 = false
     /// First statistic of `cluster.<name>.`.
     package var stats: UInt32 = 0
     package var policy = BalancingPolicy.roundRobin
@@ -161,6 +163,10 @@ package struct HostConfig: BitwiseCopyable {
     /// Its locality's place in the order of their names, and that one's weight in this priority; 0: none.
     package var locality: UInt32 = 0
     package var localityWeight: UInt32 = 0
+    /// Its locality's zone; empty: none.
+    package var zone = Bytes.empty
+    /// `canary` of its `envoy.lb` metadata.
+    package var isCanary = false
     package var metadata: FrozenMetadata?
     /// Since when the cluster has had it, in milliseconds of the monotonic clock.
     package var addedMs: UInt64 = 0
@@ -168,5 +174,7 @@ package struct HostConfig: BitwiseCopyable {
     package var connections: HostConnections?
     /// First of the host's statistics (`cx_active`, `rq_total`, …).
     package var stats: UInt32 = 0
+    /// First of `cluster.<name>.zone.<from>.<to>.`; 0: this process or the host has no zone.
+    package var zoneStats: UInt32 = 0
     package init() {}
 }

@@ -79,6 +79,13 @@ struct AdminAnswer {
     let type: String
     let body: String
 
+    /// The names of a page's controls.
+    var controls: Set<String> {
+        Set(["'", "\""].flatMap { quote in
+            body.split(separator: "name=" + quote).dropFirst().compactMap { $0.split(separator: quote, maxSplits: 1).first.map(String.init) }
+        })
+    }
+
     /// Names before the last `: ` of each line, or before the value of a Prometheus line.
     var names: Set<String> {
         Set(

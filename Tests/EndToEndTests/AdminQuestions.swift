@@ -7,6 +7,8 @@ struct AdminQuestion {
         case json
         /// The same names, whatever their values.
         case names
+        /// A page: a form with Envoy's parameters at least.
+        case page
     }
 
     let method: String
@@ -19,6 +21,7 @@ enum AdminQuestions {
         exact.map { AdminQuestion(method: $0.0, target: $0.1, comparison: .exact) }
         + json.map { AdminQuestion(method: "GET", target: $0, comparison: .json) }
         + names.map { AdminQuestion(method: "GET", target: $0, comparison: .names) }
+        + pages.map { AdminQuestion(method: "GET", target: $0, comparison: .page) }
 
     private static let exact: [(String, String)] = [
         ("GET", "/ready"), ("PUT", "/ready"), ("GET", "//ready"), ("GET", "/ready/"), ("GET", "/READY"), ("GET", "/help"),
@@ -38,6 +41,10 @@ enum AdminQuestions {
         ("GET", "/stats?format=prometheus&histogram_buckets=detailed"), ("GET", "/stats/prometheus?histogram_buckets=x"),
         ("GET", "/stats/prometheus?filter=*"), ("GET", "/stats?hidden=x"), ("GET", "/stats?hidden=only"), ("GET", "/stats?hidden=include&filter=server.live"),
         ("GET", "/stats?invert_filter"), ("GET", "/stats/prometheus?invert_filter"),
+        ("GET", "/stats?format=html&type=x"), ("GET", "/stats?format=html&filter=*"), ("GET", "/stats?format=html&histogram_buckets=x"),
+        ("GET", "/stats?format=html&histogram_buckets=prometheusnative"), ("GET", "/stats?format=html&invert_filter"), ("GET", "/stats?format=html&hidden=x"),
+        ("GET", "/stats?format=active-html&type=x"), ("GET", "/stats?format=active-html&filter=*"), ("GET", "/stats?format=active-html&histogram_buckets=x"),
+        ("GET", "/stats?format=active-html&histogram_buckets=prometheusnative"), ("GET", "/stats?format=active-html&invert_filter"), ("GET", "/stats?format=active-html&hidden=x"),
         ("GET", "/stats?filter=server.live&histogram_buckets=none"), ("GET", "/stats?filter=server.live&filter=server.state"),
         ("GET", "/stats?format=JSON"), ("GET", "/stats/prometheus?histogram_buckets=prometheusnative"),
         ("GET", "/stats/prometheus?histogram_buckets=disjoint"), ("GET", "/stats?filter=nothing"), ("GET", "/stats?filter=nothing&format=json"),
@@ -61,12 +68,23 @@ enum AdminQuestions {
         ("POST", "/reopen_logs"), ("POST", "/healthcheck/fail"), ("GET", "/ready"), ("POST", "/healthcheck/ok"),
         ("POST", "/logging"), ("POST", "/logging?level=blah"), ("POST", "/logging?paths=nope:debug"),
         ("POST", "/logging?paths=upstream"), ("POST", "/logging?level=info&paths=a:b"), ("POST", "/logging?group=a:debug"),
-        ("POST", "/logging?level=&paths=&group="), ("POST", "/logging?paths=upstream:warning,http:off"),
+        ("GET", "/init_dump?mask="), ("GET", "/init_dump?mask=unknown"), ("GET", "/init_dump?mask=listener.foo"), ("GET", "/init_dump?foo=1"),
+        ("POST", "/init_dump"), ("GET", "/init_dump/"), ("GET", "/memory/x"), ("GET", "/logging"), ("PUT", "/logging"), ("POST", "/logging?foo=bar"),
+        ("POST", "/logging?upstream=trace"), ("POST", "/logging?nope=trace"), ("POST", "/logging?upstream=blah"), ("POST", "/logging?paths=a:b:c"),
+        ("POST", "/logging?paths=upstream:trace,nope:debug"), ("POST", "/logging?paths="), ("POST", "/logging?level=debug&upstream=info"),
+        ("POST", "/logging?level=WARNING"), ("POST", "/logging?level=warn"), ("POST", "/logging?level=off"), ("POST", "/logging?level=critical"),
+        ("POST", "/logging?paths=upstream:"), ("POST", "/logging?paths=:debug"), ("POST", "/logging?paths=upstream:debug,"),
+        ("POST", "/logging?paths=upstream:warn"), ("POST", "/logging?level=info"), ("POST", "/logging?level=&paths=&group="), ("POST", "/logging?paths=upstream:warning,http:off"),
     ]
 
     private static let json = ["/runtime", "/config_dump?mask=bootstrap.layered_runtime"]
 
-    private static let names = ["/stats", "/stats/prometheus", "/memory",
+    private static let pages = ["html", "active-html"].flatMap { format in
+        ["", "&filter=server.live", "&usedonly&type=Gauges", "&type=&histogram_buckets=&filter=", "&histogram_buckets=detailed", "&filter=x&invert_filter", "&hidden=only"]
+            .map { "/stats?format=\(format)\($0)" }
+    }
+
+    private static let names = ["/stats", "/stats/prometheus", "/memory", "/memory?x=1",
         "/stats?usedonly&type=Gauges&filter=^(server|listener_manager|cluster_manager|runtime|thread_local)"]
 
     /// Statistics that Martlet has and Envoy has not.
@@ -87,10 +105,5 @@ enum AdminQuestions {
         name.contains("accept_paused") || name.contains("martlet.plan.") || name.contains("martlet_plan_")
             || name.contains("filesystem.write_dropped")
             || name.contains("filesystem_write_dropped")
-    }
-
-    /// Statistics that are not kept yet, out of those that are expected (docs/known-issues.md).
-    static func notYet(_ names: Set<String>) -> Set<String> {
-        names.filter { $0.contains(".zone.") || $0.contains("_zone_") }
     }
 }

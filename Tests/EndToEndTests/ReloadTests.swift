@@ -59,13 +59,6 @@ struct ReloadTests {
         #expect(admin.isReady())
     }
 
-    @Test func watchdogsAreOfTheStart() throws {
-        let served = try Served(try Binary.martlet()) { ReloadTests.yaml(ReloadTests.listener($0, body: "inline_string: a")) }
-        try change(served) { $0 + "\nwatchdogs: {main_thread_watchdog: {miss_timeout: 5s}}\n" }
-        #expect(served.stat("martlet.plan.reloads_applied", becomes: 1) == 1)
-        #expect(served.process.output.contains("watchdogs are read when the process starts"), "\(served.process.output)")
-    }
-
     @Test func aTakenPortRefusesTheReload() throws {
         let taken = Ports.free()
         let holder = try Sockets.listen(port: taken)

@@ -57,7 +57,7 @@ struct StatsConfigTests {
             guard !line.hasPrefix("#") else { return line }
             let mark = line.hasPrefix("envoy_") ? "} " : ": "
             return line.range(ofLast: mark).map { String(line[..<$0.lowerBound]) } ?? line
-        }).filter { !AdminQuestions.isOurs($0) && !$0.contains("zone") && !$0.isEmpty && !isWithoutTagsInEnvoy($0) }
+        }).filter { !AdminQuestions.isOurs($0) && !$0.isEmpty && !isWithoutTagsInEnvoy($0) }
     }
 
     /// Envoy makes these before it knows of any tags.

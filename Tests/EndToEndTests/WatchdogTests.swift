@@ -10,6 +10,7 @@ struct WatchdogTests {
         let admin = Admin(port: Ports.free())
         let directory = TemporaryDirectory()
         let pipe: Descriptor
+        private let file: String
 
         init(_ watchdogs: String) throws {
             let path = directory.path + "/log"
@@ -19,9 +20,18 @@ struct WatchdogTests {
             pipe = Descriptor(unsafe open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC))
             var bootstrap = Bootstrap(admin: admin.port)
             bootstrap.blocks = ["watchdogs: \(watchdogs)"]
-            let file = directory.write(bootstrap.yaml.replacing(text: "PROFILES", by: directory.path), to: "martlet.yaml")
+            file = directory.write(bootstrap.yaml.replacing(text: "PROFILES", by: directory.path), to: "martlet.yaml")
             process = try Binary.martlet().start(["-c", file, "--concurrency", "1", "--log-path", path, "-l", "debug"])
             try #require(process.becomesReady(admin: admin.port), "\(process.output)")
+        }
+
+        func reload(_ watchdogs: String) throws {
+            var bootstrap = Bootstrap(admin: admin.port)
+            bootstrap.blocks = ["watchdogs: \(watchdogs)"]
+            Files.write(Array(bootstrap.yaml.utf8), to: file)
+            process.signal(SIGHUP)
+            let applied = wait(upToMs: 10_000) { admin.stats(matching: "reloads_applied")["martlet.plan.reloads_applied"] == 1 }
+            try #require(applied)
         }
 
         /// Until main no longer answers.
@@ -75,6 +85,27 @@ struct WatchdogTests {
         let stats = hanging.admin.stats(matching: "watchdog")
         #expect(stats["main_thread.watchdog_miss"] == stats["server.main_thread.watchdog_miss"])
         #expect(hanging.process.exitStatus() == nil)
+    }
+
+    /// A reload's thresholds and actions hold at once, and have their statistics.
+    @Test
+    func aReloadChangesThem() throws {
+        let hanging = try Hanging("{main_thread_watchdog: {miss_timeout: 600s, megamiss_timeout: 600s}}")
+        try hanging.reload(
+            """
+            {main_thread_watchdog: {miss_timeout: 0.1s, megamiss_timeout: 0.3s, actions: [
+              {event: MISS, config: {name: envoy.watchdog.backtrace_action, typed_config: {"@type": type.googleapis.com/envoy.extensions.watchdog.backtrace_action.v3.BacktraceActionConfig}}}]}}
+            """)
+        hanging.fill()
+        #expect(
+            wait(upToMs: 15_000) { hanging.process.output.contains("watchdog: main_thread has not finished its turn for") },
+            "\(hanging.process.output.suffix(2000))")
+        let counted = wait(upToMs: 15_000) {
+            hanging.drain()
+            let stats = hanging.admin.stats(matching: "watchdog")
+            return stats["main_thread.watchdog_mega_miss"] ?? 0 >= 1 && stats["watchdog.backtrace_action.backtraces_logged"] ?? 0 >= 1
+        }
+        #expect(counted, "\(hanging.admin.stats(matching: "watchdog"))")
     }
 
     @Test

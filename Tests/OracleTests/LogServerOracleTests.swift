@@ -6,7 +6,14 @@ import Testing
 @Suite(.serialized, .enabled(if: LogReceiver.isInstalled, "needs PyPI's grpcio, xds-protos and msgpack"))
 struct LogServerOracleTests {
     private static let tags =
-        "custom_tags: [{tag: lit, literal: {value: lv}}, {tag: env, environment: {name: NOT_THERE_AT_ALL, default_value: dv}}, {tag: hdr, request_header: {name: x-h, default_value: none}}, {tag: gone, request_header: {name: x-h}}, {tag: val, value: \"%PROTOCOL%\"}, {tag: meta, metadata: {kind: {route: {}}, metadata_key: {key: k, path: [{key: p}]}, default_value: md}}]"
+        "custom_tags: [{tag: lit, literal: {value: lv}}, {tag: env, environment: {name: NOT_THERE_AT_ALL, default_value: dv}}, {tag: hdr, request_header: {name: x-h, default_value: none}}, {tag: gone, request_header: {name: x-h}}, {tag: val, value: \"%PROTOCOL%\"}, {tag: meta, metadata: {kind: {route: {}}, metadata_key: {key: k, path: [{key: p}]}, default_value: md}}, " + metadataTags + "]"
+
+    /// Of each kind; what requests are told of, formats of dynamic metadata too.
+    private static let metadataTags = ["request", "route", "cluster", "host"].flatMap { kind in
+        ["text", "num", "big", "list", "gone"].map { key in
+            "{tag: \(kind)-\(key), metadata: {kind: {\(kind): {}}, metadata_key: {key: com.m, path: [{key: \(key)}]}, default_value: \(key == "num" ? "\"\"" : "d")}}"
+        }
+    }.joined(separator: ", ")
 
     static let loggers = [
         LoggedConfiguration.grpc(
@@ -94,6 +101,117 @@ struct LogServerOracleTests {
         lines += receiver.lines("stream").map { "stream " + plain($0["headers"] ?? .bare("none")) + ($0["method"]?.string ?? "") }
         lines += receiver.lines("forward").map { "tag \($0["body"]?.array?.first?.string ?? "")" }
         return Array(Set(lines)).sorted()
+    }
+
+    /// What `proxy_protocol` makes of TLVs, as dynamic metadata and as filter state, of a connection and of a request.
+    @Test(arguments: ["DYNAMIC_METADATA", "FILTER_STATE"])
+    func tlvsAreEnvoys(_ location: String) throws {
+        guard case .success(let envoy) = ProxyBinary.envoy(), case .success(let martlet) = ProxyBinary.martlet() else { return }
+        let expected = try tlvs(envoy, ["--disable-hot-restart", "-l", "error"], location)
+        let found = try tlvs(martlet, [], location)
+        #expect(expected.filter { $0.contains("a!b") }.count == (location == "FILTER_STATE" ? 3 : 1), "\(expected)")
+        #expect(expected == found)
+    }
+
+    private func tlvs(_ binary: String, _ options: [String], _ location: String) throws -> [String] {
+        let receiver = try LogReceiver()
+        let upstream = try TraceCollector()
+        var configuration = LoggedConfiguration(listener: Ports.free(), admin: Ports.free(), upstream: upstream.upstream, receiver: receiver, http: [])
+        let fields = "buffer_size_bytes: 0, filter_state_objects_to_log: [envoy.network.proxy_protocol.tlv, envoy.network.proxy_protocol_options, nope], custom_tags: [{tag: a, metadata: {kind: {request: {}}, metadata_key: {key: ns1, path: [{key: ea}]}, default_value: d}}]"
+        configuration.http = [LoggedConfiguration.grpc("Http", fields)]
+        configuration.tcpLoggers = [
+            LoggedConfiguration.grpc("Tcp", fields),
+            LoggedConfiguration.openTelemetry("log_name: records, buffer_size_bytes: 0, filter_state_objects_to_log: [envoy.network.proxy_protocol.tlv], \(LoggedConfiguration.overGRPC)"),
+        ]
+        let rules = [(234, "ea", "ns1"), (235, "eb", ""), (1, "e1", "ns1"), (236, "none", "ns2"), (237, "empty", "ns1")].map { type, key, namespace in
+            "{tlv_type: \(type), on_tlv_present: {key: \(key)\(namespace.isEmpty ? "" : ", metadata_namespace: " + namespace)}}"
+        }
+        let filter = "listener_filters: [{name: p, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol, tlv_location: \(location), rules: [\(rules.joined(separator: ", "))]}}]"
+        let directory = TemporaryDirectory()
+        let yaml = configuration.yaml.replacing(text: "    filter_chains:\n", by: "    \(filter)\n    filter_chains:\n")
+        let process = try ChildProcess(binary, ["-c", directory.write(yaml, to: "config.yaml"), "--concurrency", "1"] + options)
+        defer { process.kill() }
+        try #require(process.becomesReady(admin: configuration.admin), "\(process.output)")
+        var values: [UInt8] = [10, 1, 1, 1, 10, 2, 2, 2, 4, 87, 8, 174]
+        for (type, value) in [(234, Array("one".utf8)), (235, [0x61, 0xff, 0x62]), (234, Array("two".utf8)), (1, Array("h2".utf8)), (237, [])] as [(UInt8, [UInt8])] {
+            values += [type, 0, UInt8(value.count)] + value
+        }
+        let header: [UInt8] = [13, 10, 13, 10, 0, 13, 10, 81, 85, 73, 84, 10, 0x21, 0x11, 0, UInt8(values.count)] + values
+        for port in [configuration.tcp, configuration.listener] {
+            let socket = try Sockets.connect(port: port, within: 5_000)
+            defer { socket.close() }
+            let sent = header + Array("GET /status/200 HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n".utf8)
+            #expect(Sockets.send(sent, from: 0, on: socket) == sent.count)
+            _ = wait(upToMs: 10_000) {
+                if case .bytes = Sockets.receive(socket) { return true }
+                return false
+            }
+        }
+        let properties = receiver.entries(2).compactMap { $0["common_properties"] }
+        let records = receiver.records(1)
+        #expect(properties.count == 2 && records.count == 1)
+        let lines = properties.map { entry in
+            ["metadata", "filter_state_objects", "custom_tags"].map { "\($0) \(entry[$0]?.sorted.text() ?? "none")" }.joined(separator: "; ")
+        }
+        // A map in Envoy, in no order.
+        return try lines.sorted() + records.map { record in
+            try (record["attributes"]?.array ?? []).map { attribute in
+                let text = attribute["value"]?["string_value"]?.string ?? ""
+                return "record \(attribute["key"]?.string ?? "") \(try JSON(parsing: text).sorted.text())"
+            }.joined()
+        }
+    }
+
+    private static let asked = [("GET", "/ready?a"), ("POST", "/healthcheck/ok"), ("GET", "/nope"), ("GET", "/healthcheck/fail")]
+    private static let answered = ["GET /healthcheck/fail 405 HTTP/1.1", "GET /nope 404 HTTP/1.1", "GET /ready?a 200 HTTP/1.1", "POST /healthcheck/ok 200 HTTP/1.1"]
+
+    /// The admin interface's own lines, which main makes and a worker sends. Envoy 1.40 dies of such loggers in `admin.access_log`: at
+    /// its start, that of OpenTelemetry over HTTP with the first line.
+    @Test func adminLinesGoToEveryServer() throws {
+        guard case .success(let martlet) = ProxyBinary.martlet() else { return }
+        let text = "%REQ(:METHOD)% %REQ(:PATH)% %RESPONSE_CODE% %PROTOCOL%"
+        let count = LogServerOracleTests.asked.count
+        let receiver = try adminLines(
+            martlet,
+            [
+                LoggedConfiguration.grpc("Http", "buffer_flush_interval: 0.1s", "additional_request_headers_to_log: [x-told]"),
+                LoggedConfiguration.openTelemetry("log_name: records, buffer_size_bytes: 0, body: {string_value: \"\(text)\"}, \(LoggedConfiguration.overGRPC)"),
+                LoggedConfiguration.fluentd("{line: \"\(text)\"}", "buffer_flush_interval: 0.1s"),
+            ])
+        let entries = receiver.entries(count)
+        #expect(entries.compactMap { $0["request"]?["request_headers"]?["x-told"]?.string }.sorted() == LogServerOracleTests.asked.map(\.1).sorted(), "\(entries)")
+        #expect(receiver.records(count).compactMap { $0["body"]?["string_value"]?.string }.sorted() == LogServerOracleTests.answered)
+        let forwarded = receiver.forwarded(count).map { $0.text() }
+        #expect(forwarded.count == count)
+        for line in LogServerOracleTests.answered { #expect(forwarded.contains { $0.contains(line) }, "\(line) in \(forwarded)") }
+        let overHTTP = try adminLines(
+            martlet, [LoggedConfiguration.openTelemetry("log_name: records, buffer_flush_interval: 0.1s, body: {string_value: \"\(text)\"}, \(LoggedConfiguration.overHTTP)")])
+        #expect(overHTTP.records(count).compactMap { $0["body"]?["string_value"]?.string }.sorted() == LogServerOracleTests.answered)
+    }
+
+    /// Asks the admin interface, and awaits the lines.
+    private func adminLines(_ binary: String, _ loggers: [String]) throws -> LogReceiver {
+        let receiver = try LogReceiver()
+        let upstream = try TraceCollector()
+        let configuration = LoggedConfiguration(listener: Ports.free(), admin: Ports.free(), upstream: upstream.upstream, receiver: receiver, http: [])
+        // Who asks whether it is ready is no concern of this.
+        let filter = "filter: {header_filter: {header: {name: x-told, present_match: true}}}, "
+        let logs = loggers.map { $0.replacing(text: "{name: l, ", by: "{name: l, \(filter)") }.joined(separator: ", ")
+        let directory = TemporaryDirectory()
+        let yaml = configuration.yaml.replacing(text: "admin: {address", by: "admin: {access_log: [\(logs)], address")
+        let process = try ChildProcess(binary, ["-c", directory.write(yaml, to: "config.yaml"), "--concurrency", "1"])
+        defer { process.kill() }
+        try #require(process.becomesReady(admin: configuration.admin), "\(process.output)")
+        for (method, path) in LogServerOracleTests.asked {
+            var client = RawClient(steps: [.send("\(method) \(path) HTTP/1.1\r\nhost: h.test\r\nx-told: \(path)\r\n\r\n")], methods: [method])
+            client.closeLimitMs = 0
+            _ = try client.run(port: configuration.admin)
+        }
+        _ = wait(upToMs: 10_000, everyMs: 20) {
+            let lines = [receiver.entries.count, receiver.records.count, receiver.forwarded.count]
+            return lines.filter { $0 >= LogServerOracleTests.asked.count }.count >= loggers.count
+        }
+        return receiver
     }
 
     /// Without what is another thing each time, and what says who we are.

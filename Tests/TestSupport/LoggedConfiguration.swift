@@ -43,8 +43,10 @@ package struct LoggedConfiguration {
             + "\(more.isEmpty ? "" : ", " + more)}}"
     }
 
+    private static let metadata = "filter_metadata: {com.m: {text: \"a b\", num: 7, list: [1, s]}}"
+
     private func cluster(_ name: String, _ port: UInt16, _ more: String = "") -> String {
-        "- {name: \(name), load_assignment: {cluster_name: \(name), endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: \(port)}}}}]}]}\(more)}"
+        "- {name: \(name), load_assignment: {cluster_name: \(name), endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: \(port)}}}, metadata: {\(LoggedConfiguration.metadata)}}]}]}, metadata: {\(LoggedConfiguration.metadata)}\(more)}"
     }
 
     package var yaml: String {
@@ -75,7 +77,7 @@ package struct LoggedConfiguration {
                           - {match: {prefix: /direct}, name: direct, direct_response: {status: 200, body: {inline_string: hi}}}
                           - {match: {prefix: /dead}, route: {cluster: dead}}
                           - {match: {prefix: /rewritten}, route: {cluster: upstream, prefix_rewrite: /status/200}}
-                          - {match: {prefix: /}, name: to upstream, route: {cluster: upstream}, metadata: {filter_metadata: {k: {p: of route}}}}
+                          - {match: {prefix: /}, name: to upstream, route: {cluster: upstream}, metadata: {filter_metadata: {k: {p: of route}, com.m: {text: r, big: 12345678}}}}
               - name: tcp
                 address: {socket_address: {address: 127.0.0.1, port_value: \(tcp)}}
                 filter_chains:

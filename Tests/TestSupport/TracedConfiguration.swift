@@ -58,6 +58,7 @@ package struct TracedConfiguration {
                     - {tag: header, request_header: {name: x-tag, default_value: none}}
                     - {tag: header2, request_header: {name: x-tag2}}
                     - {tag: meta, metadata: {kind: {route: {}}, metadata_key: {key: com.a, path: [{key: b}]}, default_value: none}}
+                    \(metadataTags)
                     - {tag: value, value: "%REQ(:METHOD)%-%RESPONSE_CODE%"}
                     \(tracing)
                   http_filters:
@@ -71,6 +72,7 @@ package struct TracedConfiguration {
                       - match: {prefix: /direct}
                         direct_response: {status: 204}
                       - match: {prefix: /dead}
+                        metadata: {\(TracedConfiguration.metadata)}
                         route: {cluster: dead}
                       - match: {prefix: /nohost}
                         route: {cluster: empty}
@@ -93,12 +95,12 @@ package struct TracedConfiguration {
                       - match: {prefix: /rewritten}
                         route: {cluster: upstream, prefix_rewrite: /status/200, host_rewrite_literal: other.test}
                       - match: {prefix: /}
-                        metadata: {filter_metadata: {com.a: {b: {x: [1, true, s]}}}}
+                        metadata: {filter_metadata: {com.a: {b: {x: [1, true, s]}}, com.m: {text: r, n: -3, part: 2.5, yes: false, list: []}}}
                         route: {cluster: upstream, retry_policy: {retry_on: 5xx, num_retries: 2}}
           clusters:
-          - {name: upstream, alt_stat_name: up_alt, load_assignment: {cluster_name: upstream, endpoints: [{lb_endpoints: [\(endpoint(collector.upstream))]}]}}
+          - {name: upstream, metadata: {\(TracedConfiguration.metadata)}, alt_stat_name: up_alt, load_assignment: {cluster_name: upstream, endpoints: [{lb_endpoints: [\(endpoint(collector.upstream))]}]}}
           - {name: dead, load_assignment: {cluster_name: dead, endpoints: [{lb_endpoints: [\(endpoint(1))]}]}}
-          - {name: empty, load_assignment: {cluster_name: empty}}
+          - {name: empty, metadata: {\(TracedConfiguration.metadata)}, load_assignment: {cluster_name: empty}}
           - {name: collector, load_assignment: {cluster_name: collector, endpoints: [{lb_endpoints: [\(endpoint(collector.http))]}]}}
           - name: grpc
             typed_extension_protocol_options:
@@ -109,7 +111,20 @@ package struct TracedConfiguration {
         """
     }
 
+    /// Of each kind, values of each sort.
+    private var metadataTags: String {
+        ["request", "route", "cluster", "host"].flatMap { kind in
+            ["text", "n", "big", "part", "yes", "none", "empty", "list", "deep", "gone"].map { key in
+                let path = key == "deep" ? "{key: deep}, {key: k}" : "{key: \"\(key)\"}"
+                return "- {tag: \(kind)-\(key), metadata: {kind: {\(kind): {}}, metadata_key: {key: com.m, path: [\(path)]}, default_value: \(key == "n" ? "\"\"" : "d")}}"
+            }
+        }.joined(separator: "\n            ")
+    }
+
+    private static let metadata =
+        "filter_metadata: {com.m: {text: \"a b\", n: 7, big: 1234567, part: 0.1, yes: true, none: null, empty: \"\", list: [1, true, s], deep: {k: {z: [15, \"q\"]}}}}"
+
     private func endpoint(_ port: UInt16) -> String {
-        "{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: \(port)}}}}"
+        "{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: \(port)}}}, metadata: {\(TracedConfiguration.metadata)}}"
     }
 }

@@ -85,25 +85,3 @@ enum HomePage {
         }
     }
 }
-
-/// `/stats?format=html`: the text in a page.
-final class StatsPage: BodySource {
-    private let text: BodySource
-    private var hasBegun = false
-
-    init(_ text: BodySource) { self.text = text }
-
-    override var isWaiting: Bool { text.isWaiting }
-
-    override func next(_ out: inout [UInt8]) -> Bool {
-        if !hasBegun {
-            hasBegun = true
-            out += (HomePage.head("Martlet statistics") + "<pre>").utf8
-        }
-        var piece: [UInt8] = []
-        let more = text.next(&piece)
-        for byte in piece { HomePage.appendEscaped(byte, &out) }
-        if !more { out += "</pre>\n</main>\n</body>\n</html>\n".utf8 }
-        return more
-    }
-}

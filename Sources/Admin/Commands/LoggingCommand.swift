@@ -98,7 +98,7 @@ enum LoggingCommand {
     private static func changes(_ text: String) throws(Refusal) -> [(String, LogLevel)] {
         var changes: [(String, LogLevel)] = []
         for pair in text.split(separator: ",") {
-            let parts = pair.split(separator: ":", omittingEmptySubsequences: false)
+            let parts = pair.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
             guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
                 throw Refusal(text: "empty logger name or empty logger level")
             }
@@ -113,7 +113,8 @@ enum LoggingCommand {
     }
 
     private static func level(_ text: String) throws(Refusal) -> LogLevel {
-        guard let level = LogLevel(name: text) else { throw Refusal(text: "unknown logger level") }
+        // On the command line alone it is a level (Envoy).
+        guard text != "warn", let level = LogLevel(name: text) else { throw Refusal(text: "unknown logger level") }
         return level
     }
 }

@@ -23,7 +23,8 @@ enum StatsCommand {
         case nil, "text": answer(context, request, .text)
         case "json": answer(context, request, .json)
         case "prometheus": answer(context, request, prometheusFormat(request))
-        case "html", "active-html": answer(context, request, .text, asPage: true)
+        case "html": snapshotPage(context, request)
+        case "active-html": activePage(request)
         default: AdminResponse("usage: /stats?format=(html|active-html|json|prometheus|text)\n\n", status: 400)
         }
     }
@@ -64,27 +65,65 @@ enum StatsCommand {
         "filter", "Regular expression (Google re2) for filtering stats")
     private static let invertFilter = AdminCommand.Parameter("invert_filter", "Invert the filter regex", .flag)
 
-    private static func answer(
-        _ context: AdminContext, _ request: AdminRequest, _ format: StatsQuery.Format, asPage: Bool = false
-    ) -> AdminResponse {
+    private static func answer(_ context: AdminContext, _ request: AdminRequest, _ format: StatsQuery.Format) -> AdminResponse {
         let query: StatsQuery
         do throws(Refusal) {
             query = try self.query(request.query, format)
         } catch {
             return AdminResponse(error.text, status: 400)
         }
-        context.server.refreshStatistics()
-        let flush = context.server.statisticsFlush
-        if flush?.isForAdmin == true { flush?.begin() }
-        let body = StatsBody(context.stats, query, after: flush)
-        if asPage { return AdminResponse(contentType: AdminResponse.html, body: StatsPage(body)) }
         let type =
             switch format {
             case .json: AdminResponse.json
             case .prometheusProtobuf: protobuf + "; proto=io.prometheus.client.MetricFamily; encoding=delimited"
             case .text, .prometheus: AdminResponse.text
             }
-        return AdminResponse(contentType: type, body: body)
+        return AdminResponse(contentType: type, body: StatsBody(context.stats, query, after: refreshed(context)))
+    }
+
+    /// The flush to wait for, if answers wait for one.
+    private static func refreshed(_ context: AdminContext) -> StatisticsFlush? {
+        context.server.refreshStatistics()
+        let flush = context.server.statisticsFlush
+        if flush?.isForAdmin == true { flush?.begin() }
+        return flush
+    }
+
+    /// What the text has, each kind below its heading; whole histograms (`detailed`) as pictures.
+    private static func snapshotPage(_ context: AdminContext, _ request: AdminRequest) -> AdminResponse {
+        let query: StatsQuery
+        do throws(Refusal) {
+            query = try self.query(request.query, .text)
+        } catch {
+            return AdminResponse(error.text, status: 400)
+        }
+        let flush = refreshed(context)
+        let kinds: [(title: String, types: StatsQuery.Types)]
+        switch query.types {
+        case .all: kinds = [("Text readouts", .textReadouts), ("Counters and gauges", .scalars), ("Histograms", .histograms)]
+        case .counters, .scalars: kinds = [("Counters", query.types)]
+        case .gauges: kinds = [("Gauges", .gauges)]
+        case .histograms: kinds = [("Histograms", .histograms)]
+        case .textReadouts: kinds = [("Text readouts", .textReadouts)]
+        }
+        return StatsPages.snapshot(
+            request,
+            kinds.map { kind in
+                var part = query
+                part.types = kind.types
+                let isData = kind.types == .histograms && query.buckets == .detailed
+                if isData { part.format = .json }
+                return StatsPageBody.Section(title: kind.title, isData: isData) { StatsBody(context.stats, part, after: flush) }
+            })
+    }
+
+    private static func activePage(_ request: AdminRequest) -> AdminResponse {
+        do throws(Refusal) {
+            _ = try query(request.query, .json)
+        } catch {
+            return AdminResponse(error.text, status: 400)
+        }
+        return StatsPages.active(request)
     }
 
     private struct Refusal: Error { let text: String }

@@ -12,8 +12,6 @@ typealias StderrAccessLog = Envoy_Extensions_AccessLoggers_Stream_V3_StderrAcces
 struct AccessLogCompiler {
     let compilation: Compilation
     let part: PlanPart
-    /// Workers write the log, who have the clusters of the configuration.
-    var allowsRemote = true
     private var diagnostics: Diagnostics { compilation.diagnostics }
 
     /// Envoy's, for a logger without a format.
@@ -103,17 +101,11 @@ struct AccessLogCompiler {
             guard let stream: StderrAccessLog = decode(bytes, at) else { return nil }
             let format = stream.accessLogFormat == nil ? defaultFormat() : formats.compile(stream.logFormat, at.at("log_format"))
             return config(.error, format, at)
-        case .httpGRPC, .tcpGRPC, .openTelemetry, .fluentd: return remote(kind, bytes, place, at)
+        case .httpGRPC, .tcpGRPC, .openTelemetry, .fluentd: return remote(kind, bytes, at)
         }
     }
 
-    private func remote(_ kind: Kind, _ bytes: [UInt8], _ place: Place, _ at: Place) -> AccessLogConfig? {
-        guard allowsRemote else {
-            diagnostics.error(
-                place, "the admin interface's access log cannot be sent to a log server",
-                expected: "envoy.access_loggers.file, envoy.access_loggers.stdout or envoy.access_loggers.stderr")
-            return nil
-        }
+    private func remote(_ kind: Kind, _ bytes: [UInt8], _ at: Place) -> AccessLogConfig? {
         let compiler = RemoteLogCompiler(compilation: compilation, part: part)
         let config: RemoteLogConfig?
         switch kind {

@@ -21,7 +21,7 @@ struct AdminLogCompiler {
     func compile() -> AdminLogs {
         let admin = compilation.bootstrap.admin
         let part = compilation.part(.listener, "admin", ContentHash())
-        let compiler = AccessLogCompiler(compilation: compilation, part: part, allowsRemote: false)
+        let compiler = AccessLogCompiler(compilation: compilation, part: part)
         let place = Place.root.at("admin")
         if admin.accessLog.isEmpty, !admin.accessLogPath.isEmpty {
             return AdminLogs(part, compiler.compile([fileLog(admin.accessLogPath)], place, field: "access_log_path"))

@@ -31,6 +31,8 @@ struct ClusterDraft {
     var endpoints: [EndpointSpec]
     var balancing: BalancingOptions
     var statName: String
+    /// `node.locality.zone`; empty: none.
+    var localZone: String
     /// With a hashing policy.
     var ring: StatScope<RingHashStat>?
     var maglev: StatScope<MaglevStat>?
@@ -117,13 +119,24 @@ struct ClusterCompiler {
         let ring = config.policy == .ringHash ? part.scope(compilation.stats, prefix + "ring_hash_lb.", RingHashStat.self) : nil
         let maglev = config.policy == .maglev ? part.scope(compilation.stats, prefix + "maglev_lb.", MaglevStat.self) : nil
         let subsets = balancing.subsets == nil ? nil : part.scope(compilation.stats, prefix, SubsetStat.self)
+        keepZones(message, part, statName)
         return ClusterDraft(
             part: part, config: config, discovery: discovery, endpoints: endpoints, balancing: balancing,
-            statName: statName, ring: ring, maglev: maglev, subsets: subsets, tls: tls,
+            statName: statName, localZone: compilation.bootstrap.node.locality.zone, ring: ring, maglev: maglev, subsets: subsets, tls: tls,
             matches: message.transportSocketMatches.map {
                 part.scope(compilation.stats, prefix + $0.name + ".", TransportSocketMatchStat.self)
             },
             remaining: remaining)
+    }
+
+    /// What a zone's hosts have counted stays as long as the cluster, whichever hosts it has just now.
+    private func keepZones(_ message: ClusterMessage, _ part: PlanPart, _ statName: String) {
+        let local = compilation.bootstrap.node.locality.zone
+        let zones = Set(message.loadAssignment.endpoints.map(\.locality.zone)).subtracting([""])
+        guard !local.isEmpty else { return }
+        for zone in zones {
+            _ = part.scope(compilation.stats, StatPrefix.zone(statName, from: local, to: zone), ClusterZoneStat.self)
+        }
     }
 
     private func board(_ part: PlanPart, _ statName: String) -> OriginalHostBoard {

@@ -59,6 +59,10 @@ final class Diagnostics {
 }
 
 extension ProtobufDuration {
+    init(milliseconds: UInt64) {
+        self.init(seconds: Int64(clamping: milliseconds / 1000), nanos: Int32(milliseconds % 1000) * 1_000_000)
+    }
+
     /// Milliseconds; a fraction of one counts as one, so that a short time does not become "none".
     var milliseconds: UInt64 {
         guard seconds >= 0, nanos >= 0 else { return 0 }

@@ -21,6 +21,11 @@ struct EndpointSpec {
     /// Its locality's place in the order of their names, and that one's weight in this priority; 0: none.
     var locality: UInt32
     var localityWeight: UInt32
+    /// Its place in `load_assignment.endpoints`.
+    var group: Int
+    /// In the cluster part's memory; empty: none.
+    var zone: Bytes
+    var isCanary: Bool
     var shown: ShownMetadata
     /// With `lb_subset_config`.
     var metadata: SubsetMetadata
@@ -60,6 +65,8 @@ struct EndpointCompiler {
                         priority: locality.priority, health: health(endpoint.healthStatus),
                         locality: localities.place(locality.locality),
                         localityWeight: localities.weight(locality.locality, locality.priority),
+                        group: i, zone: part.arena.text(locality.locality.zone),
+                        isCanary: endpoint.metadata.filterMetadata["envoy.lb"]?.fields["canary"]?.boolValue ?? false,
                         shown: ShownMetadata(endpoint.metadata),
                         metadata: cluster.hasLbSubsetConfig || cluster.hasLoadBalancingPolicy
                             ? MetadataBytes.host(endpoint.metadata) : SubsetMetadata()))

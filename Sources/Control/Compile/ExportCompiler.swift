@@ -25,15 +25,25 @@ struct ExportCompiler {
         return config
     }
 
-    /// `method`: `/package.Service/Method`. `hasDeadline`: the service's `timeout` is one for each request.
+    /// `method`: `/package.Service/Method`. `hasDeadline`: the service's `timeout` is one for each request. `retry`: what goes
+    /// before the service's own policy.
     func grpc(
-        _ message: GRPCServiceMessage, method: String, hasDeadline: Bool, _ place: Place, _ config: inout ExportConfig,
-        missing: Missing
+        _ message: GRPCServiceMessage, method: String, hasDeadline: Bool, retry: ServiceRetries? = nil, _ place: Place,
+        _ config: inout ExportConfig, missing: Missing
     ) {
         let service = message.envoyGrpc
         let timeoutMs = hasDeadline && message.hasTimeout ? message.timeout.milliseconds : 0
+        if service.hasRetryPolicy {
+            compilation.diagnostics.warning(
+                place.at("envoy_grpc").at("retry_policy"), "'retry_policy' of 'envoy_grpc' is for streams of xDS only",
+                suggestion: "the service's own 'retry_policy'")
+        }
+        let own = message.hasRetryPolicy ? ServiceRetries(policy: message.retryPolicy, place: place.at("retry_policy")) : nil
+        let policy = unsafe (retry ?? own).map { retries in
+            unsafe RetryCompiler(compilation: compilation, part: part).compile(retries)
+        }
         unsafe config.target = unsafe target(
-            service.clusterName, timeoutMs: timeoutMs, place.at("envoy_grpc").at("cluster_name"), missing: missing)
+            service.clusterName, timeoutMs: timeoutMs, retry: policy, place.at("envoy_grpc").at("cluster_name"), missing: missing)
         config.isFramed = true
         config.envelope = .message
         config.contentType = arena.text("application/grpc")
@@ -63,14 +73,14 @@ struct ExportCompiler {
             .additions(message.requestHeadersToAdd, place, field: "request_headers_to_add")
     }
 
-    /// Where requests go.
-    /// `isTCP`: what is sent is no HTTP.
+    /// Where requests go. `isTCP`: what is sent is no HTTP.
     func target(
-        _ cluster: String, timeoutMs: UInt64, isTCP: Bool = false, _ place: Place, missing: Missing
+        _ cluster: String, timeoutMs: UInt64, isTCP: Bool = false, retry: UnsafePointer<RetryConfig>? = nil, _ place: Place,
+        missing: Missing
     ) -> UnsafePointer<RouteConfig> {
         if !compilation.clusterNames.contains(cluster) { missing(cluster, compilation.diagnostics, place) }
         let slot = part.slot(compilation.environment.clusterSlots, cluster)
-        return unsafe CallTarget.make(cluster: slot, name: cluster, timeoutMs: timeoutMs, isTCP: isTCP, in: arena)
+        return unsafe CallTarget.make(cluster: slot, name: cluster, timeoutMs: timeoutMs, isTCP: isTCP, retry: retry, in: arena)
     }
 
     /// `resource { scope { items… } }`: OTLP's requests for spans, logs and metrics are alike.

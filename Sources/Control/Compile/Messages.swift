@@ -22,6 +22,7 @@ package typealias RouteMessage = Envoy_Config_Route_V3_Route
 package typealias RouteMatchMessage = Envoy_Config_Route_V3_RouteMatch
 package typealias RouteActionMessage = Envoy_Config_Route_V3_RouteAction
 package typealias HedgePolicy = Envoy_Config_Route_V3_HedgePolicy
+package typealias ServiceRetryPolicy = Envoy_Config_Core_V3_RetryPolicy
 package typealias RetryPolicy = Envoy_Config_Route_V3_RetryPolicy
 package typealias HeaderMatcher = Envoy_Config_Route_V3_HeaderMatcher
 package typealias StringMatcher = Envoy_Type_Matcher_V3_StringMatcher

@@ -2,6 +2,7 @@
 
 import EnvoyAPI
 import Primitives
+import Stats
 import Upstream
 
 typealias MetadataValue = Google_Protobuf_Value
@@ -79,7 +80,8 @@ struct MetadataCriteriaCompiler {
 
 /// Metadata as formats show them, before they are frozen: a host's go into every host set that lists it.
 struct ShownMetadata {
-    private var entries: [(path: [UInt8], value: [UInt8], isText: Bool)] = []
+    /// `tag`: where it is another text than `value`.
+    private var entries: [(path: [UInt8], value: [UInt8], isText: Bool, tag: [UInt8]?)] = []
 
     init(_ message: Envoy_Config_Core_V3_Metadata) {
         for (namespace, fields) in message.filterMetadata.sorted(by: { $0.key < $1.key }) {
@@ -91,14 +93,17 @@ struct ShownMetadata {
 
     private mutating func add(_ value: MetadataValue, _ path: [UInt8]) {
         switch value.kind {
-        case .stringValue(let text): entries.append((path, Array(text.utf8), true))
+        case .stringValue(let text): entries.append((path, Array(text.utf8), true, nil))
         case .structValue(let fields):
-            entries.append((path, Array(ShownMetadata.json(value).utf8), false))
+            entries.append((path, Array(ShownMetadata.json(value).utf8), false, nil))
             for (key, below) in fields.fields.sorted(by: { $0.key < $1.key }) { add(below, path + Array(key.utf8) + [0]) }
         // As Envoy shows them: nothing as nothing, and a number with a fraction as a text.
         case .nullValue, .none: break
-        case .numberValue(let number): entries.append((path, Array(ShownMetadata.number(number).utf8), Int64(exactly: number) == nil))
-        default: entries.append((path, Array(ShownMetadata.json(value).utf8), false))
+        // Tags have six digits of it.
+        case .numberValue(let number):
+            let tag = DoubleText.percentG(number, precision: 6)
+            entries.append((path, Array(ShownMetadata.number(number).utf8), Int64(exactly: number) == nil, Array(tag.utf8)))
+        default: entries.append((path, Array(ShownMetadata.json(value).utf8), false, nil))
         }
     }
 
@@ -145,6 +150,10 @@ struct ShownMetadata {
         guard !entries.isEmpty else { return nil }
         return FrozenMetadata(
             arena.array(
-                entries.map { FrozenMetadata.Entry(path: arena.text($0.path), value: arena.text($0.value), isText: $0.isText) }))
+                entries.map { entry in
+                    let value = arena.text(entry.value)
+                    return FrozenMetadata.Entry(
+                        path: arena.text(entry.path), value: value, isText: entry.isText, tag: entry.tag.map { arena.text($0) } ?? value)
+                }))
     }
 }

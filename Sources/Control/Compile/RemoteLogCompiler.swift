@@ -49,9 +49,12 @@ struct RemoteLogCompiler {
         limits(common.hasBufferFlushInterval ? common.bufferFlushInterval.milliseconds : nil,
             common.hasBufferSizeBytes ? common.bufferSizeBytes.value : nil, &export)
         let at = place.at("common_config")
+        // Whatever its 'retry_on' says (Envoy).
+        let retry = common.hasGrpcStreamRetryPolicy
+            ? ServiceRetries(policy: common.grpcStreamRetryPolicy, on: "connect-failure", place: at.at("grpc_stream_retry_policy")) : nil
         exports.grpc(
             common.grpcService, method: "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs", hasDeadline: false,
-            at.at("grpc_service"), &export, missing: unknownCluster)
+            retry: retry, at.at("grpc_service"), &export, missing: unknownCluster)
         export.layers = arena.array([ExportLayer(field: layer)])
         export.introduction = arena.text(introduction(logName: common.logName))
         var config = unsafe RemoteLogConfig(kind, arena.store(export))
@@ -94,7 +97,14 @@ struct RemoteLogCompiler {
     }
 
     func states(_ names: [String]) -> FrozenArray<LoggedState> {
-        arena.array(names.filter { $0 == "envoy.filters.http.grpc_stats" }.map { LoggedState(.grpcStats, arena.text($0)) })
+        arena.array(
+            names.compactMap { name in
+                switch name {
+                case "envoy.filters.http.grpc_stats": LoggedState(.grpcStats, arena.text(name))
+                case "envoy.network.proxy_protocol.tlv": LoggedState(.proxyTLVs, arena.text(name))
+                default: nil
+                }
+            })
     }
 
     func tags(_ messages: [CustomTagMessage], _ place: Place) -> FrozenArray<LogTag> {
@@ -111,7 +121,8 @@ struct RemoteLogCompiler {
             tag.format = Formats.compile("%REQ(\(header.name))%", place, part, diagnostics)
             tag.value = arena.text(header.defaultValue)
         case .metadata(let metadata):
-            tag.format = metadataFormat(metadata).flatMap { Formats.compile($0, place, part, diagnostics) }
+            tag.metadata = CustomTags.metadata(metadata, arena)
+            if tag.metadata == nil { tag.format = dynamicFormat(metadata).flatMap { Formats.compile($0, place, part, diagnostics) } }
             tag.value = arena.text(metadata.defaultValue)
         case .value(let text): tag.format = Formats.compile(text, place.at("value"), part, diagnostics)
         case .none: return nil
@@ -119,18 +130,26 @@ struct RemoteLogCompiler {
         return tag
     }
 
-    /// Nil: a key that no operator can name.
-    private func metadataFormat(_ metadata: CustomTagMessage.Metadata) -> String? {
-        let kind: String
-        switch metadata.kind.kind {
-        case .request, .none: kind = "DYNAMIC"
-        case .route: kind = "ROUTE"
-        case .cluster: kind = "CLUSTER"
-        case .host: kind = "UPSTREAM_HOST"
-        }
-        let parts = [kind, metadata.metadataKey.key] + metadata.metadataKey.path.map(\.key)
+    /// Of the request, or of the connection. Nil: a key that no operator can name.
+    private func dynamicFormat(_ metadata: CustomTagMessage.Metadata) -> String? {
+        let parts = [metadata.metadataKey.key] + metadata.metadataKey.path.map(\.key)
         guard parts.allSatisfy({ !$0.isEmpty && !$0.utf8.contains { [0x3a, 0x29, 0x25].contains($0) } }) else { return nil }
-        return "%METADATA(\(parts.joined(separator: ":")))%"
+        return "%DYNAMIC_METADATA(\(parts.joined(separator: ":")))%"
+    }
+}
+
+enum CustomTags {
+    /// Nil: metadata of the request, which configuration does not know.
+    static func metadata(_ message: CustomTagMessage.Metadata, _ arena: FrozenArena) -> MetadataTag? {
+        let owner: MetadataTag.Owner
+        switch message.kind.kind {
+        case .request, .none: return nil
+        case .route: owner = .route
+        case .cluster: owner = .cluster
+        case .host: owner = .host
+        }
+        let keys = [message.metadataKey.key] + message.metadataKey.path.map(\.key)
+        return MetadataTag(owner, arena.text(keys.flatMap { Array($0.utf8) + [0] }))
     }
 }
 

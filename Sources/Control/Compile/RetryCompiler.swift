@@ -5,6 +5,14 @@ import Pipeline
 import Primitives
 import Routing
 
+/// `retry_policy` of a service that the proxy itself calls.
+struct ServiceRetries {
+    var policy: ServiceRetryPolicy
+    /// What goes before its own conditions.
+    var on: String?
+    var place: Place
+}
+
 struct RetryCompiler {
     let compilation: Compilation
     let part: PlanPart
@@ -34,6 +42,28 @@ struct RetryCompiler {
         predicates(message, place, &config)
         backoff(message, place, &config)
         return unsafe part.arena.store(config)
+    }
+
+    /// As in Envoy a try takes as long as the longest pause, and pauses begin with a second.
+    func compile(_ retries: ServiceRetries) -> UnsafePointer<RetryConfig> {
+        let message = retries.policy
+        var policy = RetryPolicy()
+        policy.retryOn = retries.on ?? message.retryOn
+        if message.hasNumRetries { policy.numRetries = message.numRetries }
+        let back = message.retryBackOff
+        policy.retryBackOff.baseInterval = message.hasRetryBackOff ? back.baseInterval : .init(seconds: 1)
+        policy.retryBackOff.maxInterval =
+            back.hasMaxInterval ? back.maxInterval : .init(milliseconds: policy.retryBackOff.baseInterval.milliseconds * 10)
+        policy.perTryTimeout = policy.retryBackOff.maxInterval
+        if message.hasRetryPriority { policy.retryPriority.name = message.retryPriority.name }
+        policy.retryHostPredicate = message.retryHostPredicate.map { predicate in
+            var other = RetryPolicy.RetryHostPredicate()
+            other.name = predicate.name
+            if case .typedConfig(let config) = predicate.configType { other.typedConfig = config }
+            return other
+        }
+        policy.hostSelectionRetryMaxAttempts = message.hostSelectionRetryMaxAttempts
+        return unsafe compile(policy, retries.place)
     }
 
     private func conditions(_ words: String, _ place: Place) -> RetryConfig.On {

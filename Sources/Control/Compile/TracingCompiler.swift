@@ -36,7 +36,7 @@ struct TracingCompiler {
         config.spawnsUpstream = message.spawnUpstreamSpan.value
         config.isEgress = isEgress
         if message.hasMaxPathTagLength { config.pathMax = Int(message.maxPathTagLength.value) }
-        config.tags = part.arena.array(message.customTags.enumerated().compactMap { tag($1, at.at("custom_tags", $0), nil) })
+        config.tags = part.arena.array(message.customTags.enumerated().compactMap { tag($1, at.at("custom_tags", $0)) })
         config.operation = format(message.operation, at.at("operation"))
         config.upstreamOperation = format(message.upstreamOperation, at.at("upstream_operation"))
         let tracers = TracerCompiler(compilation: compilation, part: part)
@@ -61,24 +61,21 @@ struct TracingCompiler {
     func route(_ message: RouteMessage, _ manager: TracingMessage?, _ place: Place) -> UnsafePointer<RouteTracing>? {
         guard let manager else {
             // Checked all the same.
-            for (i, tag) in message.tracing.customTags.enumerated() { _ = self.tag(tag, place.at("tracing").at("custom_tags", i), message) }
+            for (i, tag) in message.tracing.customTags.enumerated() { _ = self.tag(tag, place.at("tracing").at("custom_tags", i)) }
             return nil
         }
-        let ofRoute = manager.customTags.contains { if case .route = $0.metadata.kind.kind { true } else { false } }
-        guard message.hasTracing || ofRoute else { return nil }
+        guard message.hasTracing else { return nil }
         let at = place.at("tracing")
         let tracing = message.tracing
         var config = RouteTracing()
-        if message.hasTracing {
-            config.client = fraction(tracing.hasClientSampling, tracing.clientSampling, "tracing.client_enabled")
-            config.random = fraction(tracing.hasRandomSampling, tracing.randomSampling, "tracing.random_sampling")
-            config.overall = fraction(tracing.hasOverallSampling, tracing.overallSampling, "tracing.global_enabled")
-            config.operation = format(tracing.operation, at.at("operation"))
-            config.upstreamOperation = format(tracing.upstreamOperation, at.at("upstream_operation"))
-        }
-        var tags = tracing.customTags.enumerated().compactMap { tag($1, at.at("custom_tags", $0), message) }
+        config.client = fraction(tracing.hasClientSampling, tracing.clientSampling, "tracing.client_enabled")
+        config.random = fraction(tracing.hasRandomSampling, tracing.randomSampling, "tracing.random_sampling")
+        config.overall = fraction(tracing.hasOverallSampling, tracing.overallSampling, "tracing.global_enabled")
+        config.operation = format(tracing.operation, at.at("operation"))
+        config.upstreamOperation = format(tracing.upstreamOperation, at.at("upstream_operation"))
+        var tags = tracing.customTags.enumerated().compactMap { tag($1, at.at("custom_tags", $0)) }
         let own = Set(tracing.customTags.map(\.tag))
-        tags += manager.customTags.filter { !own.contains($0.tag) }.compactMap { tag($0, at, message) }
+        tags += manager.customTags.filter { !own.contains($0.tag) }.compactMap { tag($0, at) }
         config.tags = part.arena.array(tags)
         return unsafe part.arena.store(config)
     }
@@ -102,7 +99,7 @@ struct TracingCompiler {
     // MARK: Tags
 
     /// Nil: the tag never says anything.
-    private func tag(_ message: CustomTagMessage, _ place: Place, _ route: RouteMessage?) -> TracingTag? {
+    private func tag(_ message: CustomTagMessage, _ place: Place) -> TracingTag? {
         let name = part.arena.text(message.tag)
         var tag = TracingTag(name: name, kind: .literal)
         switch message.type {
@@ -113,40 +110,17 @@ struct TracingCompiler {
             tag.kind = .header
             tag.header = part.arena.text(header.name.lowercased())
             tag.value = part.arena.text(header.defaultValue)
-        case .metadata(let metadata): tag.value = part.arena.text(value(metadata, route) ?? metadata.defaultValue)
+        // A request of HTTP has none of its own: it gives the default.
+        case .metadata(let metadata):
+            tag.value = part.arena.text(metadata.defaultValue)
+            guard let place = CustomTags.metadata(metadata, part.arena) else { break }
+            tag.kind = .metadata
+            tag.metadata = place
         case .value(let text):
             tag.kind = .format
             tag.format = Formats.compile(text, place.at("value"), part, diagnostics)
         case .none: return nil
         }
         return tag
-    }
-
-    /// Of the route's metadata; that of requests, clusters and hosts is not kept where tags could read it.
-    private func value(_ tag: CustomTagMessage.Metadata, _ route: RouteMessage?) -> String? {
-        guard case .route = tag.kind.kind, let route, var fields = route.metadata.filterMetadata[tag.metadataKey.key]?.fields
-        else { return nil }
-        var value: Google_Protobuf_Value?
-        for (i, segment) in tag.metadataKey.path.enumerated() {
-            guard let next = fields[segment.key] else { return nil }
-            value = next
-            if i + 1 < tag.metadataKey.path.count { fields = next.structValue.fields }
-        }
-        guard let value else { return nil }
-        if case .stringValue(let text) = value.kind { return text }
-        if case .nullValue = value.kind { return nil }
-        return TracingCompiler.json(value)
-    }
-
-    static func json(_ value: Google_Protobuf_Value) -> String {
-        switch value.kind {
-        case .stringValue(let text): JSONText.quoted(text)
-        case .boolValue(let flag): flag ? "true" : "false"
-        case .numberValue(let number): number == number.rounded() && abs(number) < 1e15 ? "\(Int(number))" : "\(number)"
-        case .structValue(let fields):
-            "{" + fields.fields.sorted { $0.key < $1.key }.map { JSONText.quoted($0.key) + ":" + json($0.value) }.joined(separator: ",") + "}"
-        case .listValue(let list): "[" + list.values.map(json).joined(separator: ",") + "]"
-        case .nullValue, .none: "null"
-        }
     }
 }

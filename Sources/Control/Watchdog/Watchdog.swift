@@ -8,6 +8,7 @@ import CLiburing
 import CMartlet
 import Glibc
 import Primitives
+import Synchronization
 
 @safe
 package final class Watchdog: @unchecked Sendable {  // groups are the thread's own once it runs
@@ -20,6 +21,8 @@ package final class Watchdog: @unchecked Sendable {  // groups are the thread's 
     private let actions: WatchdogActions
     private let wake = UnsafeMutablePointer<UInt32>.allocate(capacity: 1)
     private let stopped = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
+    /// A reload's, until the thread takes them: main holds the lock for a store, the thread for a load.
+    private let told = Mutex<WatchdogConfigs?>(nil)
     private var thread = pthread_t()
     private var isStarted = false
 
@@ -50,6 +53,12 @@ package final class Watchdog: @unchecked Sendable {  // groups are the thread's 
         isStarted = status == 0
     }
 
+    /// Other thresholds and actions from now on; who hangs already is looked at anew.
+    package func change(_ configs: WatchdogConfigs) {
+        told.withLock { $0 = configs }
+        unsafe cmartlet_signal_raise(wake)
+    }
+
     package func stop() {
         guard isStarted else { return }
         isStarted = false
@@ -63,10 +72,14 @@ package final class Watchdog: @unchecked Sendable {  // groups are the thread's 
     private func run() {
         unsafe martlet_thread_name("dog:guarddog")
         _ = unsafe martlet_thread_enter("guarddog")
-        let interval = groups.map(\.dog.config.intervalNs).min() ?? 0
         var due = groups.map { _ in UInt64(0) }
         while unsafe Started.read(stopped) == 0 {
             let now = Clock.monotonicNs()
+            if let configs = told.withLock({ $0.take() }) {
+                for i in groups.indices { groups[i].begin(configs, nowNs: now) }
+                due = groups.map { _ in 0 }
+            }
+            let interval = groups.map(\.dog.config.intervalNs).min() ?? 0
             for i in groups.indices where now >= due[i] {
                 due[i] = now + groups[i].dog.config.intervalNs
                 step(&groups[i], now)

@@ -31,10 +31,15 @@ final class WatchdogStatistics {
                     Entry(thread: thread, own: stats.scope("server.\(thread.name).", WatchdogStat.self), group: group))
             }
         }
+        keepActions(configs)
+    }
+
+    /// Actions have statistics from when the configuration first names one.
+    func keepActions(_ configs: WatchdogConfigs) {
         for rule in configs.main.rules + configs.workers.rules {
             switch rule.action {
-            case .profile: profile = stats.scope("watchdog.profile_action.", WatchdogProfileStat.self)
-            case .backtrace: backtrace = stats.scope("watchdog.backtrace_action.", WatchdogBacktraceStat.self)
+            case .profile: profile = profile ?? stats.scope("watchdog.profile_action.", WatchdogProfileStat.self)
+            case .backtrace: backtrace = backtrace ?? stats.scope("watchdog.backtrace_action.", WatchdogBacktraceStat.self)
             case .abort: break
             }
         }

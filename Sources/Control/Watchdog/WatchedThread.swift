@@ -38,13 +38,23 @@ package final class WatchedThread: @unchecked Sendable {  // the counts are word
 
 /// Threads that are watched by one set of rules: `main_thread`, `workers`.
 package struct WatchedGroup {
-    let name: String
+    package enum Kind: Sendable { case main, workers }
+
+    let kind: Kind
     let threads: [WatchedThread]
     var dog: GuardDog
 
-    package init(_ name: String, _ threads: [WatchedThread], _ config: WatchdogConfig) {
-        self.name = name
+    package init(_ kind: Kind, _ threads: [WatchedThread], _ configs: WatchdogConfigs) {
+        self.kind = kind
         self.threads = threads
-        dog = GuardDog(config, count: threads.count, nowNs: Clock.monotonicNs())
+        dog = GuardDog(WatchedGroup.config(kind, configs), count: threads.count, nowNs: Clock.monotonicNs())
+    }
+
+    mutating func begin(_ configs: WatchdogConfigs, nowNs: UInt64) {
+        dog = GuardDog(WatchedGroup.config(kind, configs), count: threads.count, nowNs: nowNs)
+    }
+
+    private static func config(_ kind: Kind, _ configs: WatchdogConfigs) -> WatchdogConfig {
+        kind == .main ? configs.main : configs.workers
     }
 }

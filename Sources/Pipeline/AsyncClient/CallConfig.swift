@@ -33,13 +33,15 @@ package enum CallConfig {
 package enum CallTarget {
     /// `slot`: the cluster's, from `FilterInput.cluster`. `timeoutMs` 0: none.
     package static func make(
-        cluster slot: UInt32, name: String, timeoutMs: UInt64, isTCP: Bool = false, in arena: FrozenArena
+        cluster slot: UInt32, name: String, timeoutMs: UInt64, isTCP: Bool = false,
+        retry: UnsafePointer<RetryConfig>? = nil, in arena: FrozenArena
     ) -> UnsafePointer<RouteConfig> {
         var route = RouteConfig()
         route.action = .forward
         route.clusters = arena.array([RouteCluster(slot: slot, name: arena.text(name))])
         route.timeoutMs = timeoutMs
         route.terminatesConnect = isTCP
+        unsafe route.retry = unsafe retry
         return unsafe arena.store(route)
     }
 }

@@ -17,7 +17,7 @@ extension Worker {
     }
 
     /// The process goes: nothing waits for its interval any more.
-    func endExports() {
+    package func endExports() {
         exports.isEnding = true
         for case let buffer? in exports.buffers { retire(buffer) }
         tellExports()

@@ -1,4 +1,5 @@
-// Batches that main has put together and one worker sends, since workers have the clusters: statistics for sinks. One writer,
+// Batches that main has put together and one worker sends, since workers have the clusters: statistics for sinks, lines of the
+// admin interface's log. One writer,
 // one reader, a ring of places; the memory of a batch is main's until it is put, the worker's then.
 
 import CMartlet
@@ -12,12 +13,19 @@ package struct ExportBatch: BitwiseCopyable {
     package let base: UnsafeMutableRawPointer
     package let count: Int
     package let items: Int
+    package let weight: Int
+    /// What cannot be sent at once waits for its turn; else it gives way to what is newer.
+    package let waits: Bool
 
-    package init(config: UnsafePointer<ExportConfig>, base: UnsafeMutableRawPointer, count: Int, items: Int) {
+    package init(
+        config: UnsafePointer<ExportConfig>, base: UnsafeMutableRawPointer, count: Int, items: Int, weight: Int = 0, waits: Bool = false
+    ) {
         unsafe self.config = unsafe config
         unsafe self.base = unsafe base
         self.count = count
         self.items = items
+        self.weight = weight
+        self.waits = waits
     }
 }
 
@@ -84,6 +92,7 @@ extension Worker {
     private func send(_ batch: ExportBatch) {
         defer { unsafe batch.base.deallocate() }
         let buffer = unsafe exportBuffer(batch.config)
+        if batch.waits { return add(batch, to: buffer) }
         // What its stream has not taken until now gives way to what is newer.
         dropWaiting(buffer)
         buffer.items.put(unsafe Bytes(UnsafeRawPointer(batch.base), batch.count))
@@ -91,5 +100,20 @@ extension Worker {
         buffer.weight = batch.count
         flush(buffer)
         dropWaiting(buffer)
+    }
+
+    /// Behind what waits already, as items of the worker's own would be.
+    private func add(_ batch: ExportBatch, to buffer: ExportBuffer) {
+        let start = buffer.items.count
+        buffer.items.put(unsafe Bytes(UnsafeRawPointer(batch.base), batch.count))
+        guard !buffer.items.isTruncated, !buffer.isGivenUp else {
+            unsafe count(batch.config.pointee.stats.dropped, batch.items)
+            buffer.items.truncate(to: start)
+            if buffer.count > 0 { flush(buffer) } else { buffer.clear() }
+            return
+        }
+        buffer.count &+= batch.items
+        buffer.weight &+= batch.weight
+        flush(buffer)
     }
 }

@@ -12,11 +12,24 @@ import Wire
 
 extension Worker {
     func send(_ buffer: ExportBuffer) -> ExportOutcome {
-        switch unsafe buffer.config.pointee.transport {
+        if let onExport { return handOver(buffer, onExport) }
+        return switch unsafe buffer.config.pointee.transport {
         case .call: sendCall(buffer)
         case .stream: sendOnStream(buffer)
         case .connection: sendOnConnection(buffer)
         }
+    }
+
+    /// The worker that sends them counts them too.
+    private func handOver(_ buffer: ExportBuffer, _ take: (ExportBatch) -> Bool) -> ExportOutcome {
+        let bytes = buffer.items.bytes
+        let base = UnsafeMutableRawPointer.allocate(byteCount: max(bytes.count, 1), alignment: 8)
+        unsafe base.copyMemory(from: bytes.base, byteCount: bytes.count)
+        let batch = unsafe ExportBatch(
+            config: buffer.config, base: base, count: bytes.count, items: buffer.count, weight: buffer.weight, waits: true)
+        if take(batch) { return .handedOver }
+        unsafe base.deallocate()
+        return .dropped
     }
 
     // MARK: Requests

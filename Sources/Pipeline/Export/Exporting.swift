@@ -116,6 +116,7 @@ extension Worker {
         case .sent:
             self.count(stats.flushed, count)
             self.count(stats.batches)
+        case .handedOver: break
         case .refused:
             // The batch waits for the next flush; items come to it while there is room.
             self.count(stats.flushFailed, count)
@@ -144,6 +145,8 @@ extension Worker {
 
 enum ExportOutcome {
     case sent
+    /// To another thread, which sends it.
+    case handedOver
     /// Not now.
     case refused
     /// The transport says when.

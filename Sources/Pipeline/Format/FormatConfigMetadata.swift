@@ -21,6 +21,18 @@ enum MetadataOwner: UInt8 {
     }
 }
 
+/// `metadata` of `custom_tags`: what configuration says of the route, of the cluster or of the host.
+package struct MetadataTag: BitwiseCopyable {
+    package enum Owner: BitwiseCopyable { case route, cluster, host }
+    package var owner: Owner
+    /// The namespace and the keys below it, each with a NUL behind it.
+    package var path: Bytes
+    package init(_ owner: Owner, _ path: Bytes) {
+        self.owner = owner
+        self.path = path
+    }
+}
+
 /// What configuration says of a connection's listener and filter chain.
 @safe
 package struct ChainMetadata: BitwiseCopyable {
@@ -57,5 +69,15 @@ extension FormatWriter {
         }
         guard let entry = unsafe metadata?.entry(piece.pointee.text) else { return .missing }
         return entry.isText ? .text(entry.value) : .json(entry.value)
+    }
+
+    /// Nil: it has no such metadata. A cluster's is that of the host that was chosen.
+    func value(of tag: MetadataTag, _ source: FormatSource) -> Bytes? {
+        let metadata: FrozenMetadata? = switch tag.owner {
+        case .route: unsafe source.stream?.pointee.route?.pointee.metadata
+        case .cluster: unsafe source.host == nil ? nil : source.cluster?.pointee.metadata
+        case .host: unsafe source.host?.pointee.metadata
+        }
+        return metadata?.entry(tag.path)?.tag
     }
 }

@@ -86,7 +86,7 @@ extension Worker {
         if unsafe cluster.pointee.choseInPanic { count(stats, .lbHealthyPanic) }
         guard let host = unsafe choice else {
             count(stats, .upstreamCxNoneHealthy)
-            unsafe countUpstreamStatus(stream, 503)
+            unsafe countUpstreamStatus(stream, 503, of: .none)
             return unsafe reply(
                 stream, status: 503, body: Bytes("no healthy upstream" as StaticString),
                 details: Bytes("no_healthy_upstream" as StaticString), flags: .noHealthyUpstream)
@@ -315,7 +315,7 @@ extension Worker {
         let isNoContent = unsafe stream.pointee.timeoutIsNoContent
         let status: UInt16 = isNoContent ? 204 : 504
         if unsafe stream.pointee.isCountedUpstream && !stream.pointee.sawInterim {
-            unsafe countUpstreamStatus(stream, status)
+            unsafe countUpstreamStatus(stream, status, of: stream.pointee.host)
             unsafe countHostError(stream)
         }
         unsafe countHedgeTimeouts(stream, status: status)
@@ -382,6 +382,7 @@ extension Worker {
     /// connection.
     func upstreamReset(_ stream: StreamPointer, _ failure: UpstreamFailure) {
         guard unsafe !stream.pointee.isDestroyed else { return }
+        if unsafe isTunnelled(stream) { return unsafe tunnelFailed(stream, failure) }
         if unsafe stream.pointee.trace != .none {
             let outcome = Worker.outcome(failure)
             unsafe noteAttempt(stream, failure: outcome.reason, flags: outcome.flags)
@@ -424,7 +425,7 @@ extension Worker {
     func countFailure(_ stream: StreamPointer, _ failure: UpstreamFailure) {
         // It tells of the cluster, not of a host.
         if case .overflow = failure {} else { unsafe countHostError(stream) }
-        if unsafe !stream.pointee.sawInterim { unsafe countUpstreamStatus(stream, Worker.outcome(failure).status) }
+        if unsafe !stream.pointee.sawInterim { unsafe countUpstreamStatus(stream, Worker.outcome(failure).status, of: stream.pointee.host) }
     }
 
     private func details(_ failure: UpstreamFailure, _ outcome: StaticString) -> Bytes {

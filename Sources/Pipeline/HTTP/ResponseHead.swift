@@ -10,6 +10,7 @@ extension Worker {
     // HOT: per message.
     /// An upstream has answered; the head lies in `stream.response`.
     func upstreamResponseHead(_ stream: StreamPointer, _ facts: ResponseFacts, endStream: Bool) {
+        if unsafe isTunnelled(stream) { return unsafe tunnelAnswered(stream, endStream: endStream && !facts.isTunnel) }
         let status = unsafe stream.pointee.response.status
         unsafe stream.pointee.upstreamFirstByteNs = nowNs
         unsafe stream.pointee.tryStatus = status
@@ -19,9 +20,8 @@ extension Worker {
         if unsafe retriesResponse(stream, facts, endStream: endStream) { return }
         if unsafe followsRedirect(stream) { return }
         unsafe RepeatedHeaders.join(stream.responseHead, isRequest: false)
-        // Response headers that tell about the host, whichever host says so.
-        let canary = unsafe stream.pointee.response.value(of: .xEnvoyUpstreamCanary)
-        unsafe countUpstreamStatus(stream, status, isCanary: canary?.equals(Bytes("true" as StaticString)) ?? false)
+        unsafe countUpstreamStatus(stream, status, of: stream.pointee.host, isAnswer: true)
+        if endStream, !facts.isTunnel { unsafe countUpstreamTime(stream) }
         unsafe countHostVerdict(stream, status, endStream: endStream)
         unsafe stream.pointee.details = Bytes("via_upstream" as StaticString)
         unsafe stream.pointee.responseLength = facts.length
@@ -188,30 +188,59 @@ extension Worker {
 
     // HOT: per message.
     /// Health checks of this proxy that are passed on (filter health_check) say nothing of the traffic.
-    func countUpstreamStatus(_ stream: StreamPointer, _ status: UInt16, isCanary: Bool = false) {
+    /// `host`: who was asked; `.none`: nobody could be. `isAnswer`: it has answered.
+    func countUpstreamStatus(_ stream: StreamPointer, _ status: UInt16, of host: Handle, isAnswer: Bool = false) {
         guard unsafe !stream.pointee.isHealthCheck, let cluster = unsafe cluster(stream.pointee.clusterSlot) else { return }
         let stats = unsafe cluster.pointee.config.pointee.stats
         count(stats, .upstreamRqCompleted)
-        let isInternal = unsafe stream.pointee.isInternal
-        let routeStats = unsafe stream.pointee.route?.pointee.stats ?? 0
+        let places = unsafe CountedPlaces(stream, hosts[host], hasAnswer: isAnswer)
         if unsafe !stream.pointee.isGRPCUpstream || !stream.pointee.http.pointee.suppressesGRPCCodes {
             cells.count(stats &+ ClusterStat.responseCodes.rawValue, responseCode: status)
         }
         cells.count(
-            stats &+ (isInternal ? ClusterStat.internalResponseCodes : .externalResponseCodes).rawValue,
+            stats &+ (places.isInternal ? ClusterStat.internalResponseCodes : .externalResponseCodes).rawValue,
             responseCode: status)
-        if isCanary { cells.count(stats &+ ClusterStat.canaryResponseCodes.rawValue, responseCode: status) }
-        if routeStats != 0 { cells.count(routeStats &+ VirtualClusterStat.responseCodes.rawValue, responseCode: status) }
-        let virtualStats = unsafe stream.pointee.virtualCluster?.pointee.stats ?? 0
-        if virtualStats != 0 { cells.count(virtualStats &+ VirtualClusterStat.responseCodes.rawValue, responseCode: status) }
-        // From the end of the request on, over all tries.
-        guard unsafe stream.pointee.requestEndNs != 0 else { return }
+        if places.isCanary { cells.count(stats &+ ClusterStat.canaryResponseCodes.rawValue, responseCode: status) }
+        if places.route != 0 { cells.count(places.route &+ VirtualClusterStat.responseCodes.rawValue, responseCode: status) }
+        if places.virtual != 0 { cells.count(places.virtual &+ VirtualClusterStat.responseCodes.rawValue, responseCode: status) }
+        if places.zone != 0 { cells.count(places.zone &+ ClusterZoneStat.responseCodes.rawValue, responseCode: status) }
+    }
+
+    // HOT: per message.
+    /// The host's response is here in full. The time runs from the end of the request on, over all tries; answers of our own,
+    /// and those that were cut, have none.
+    func countUpstreamTime(_ stream: StreamPointer) {
+        guard unsafe !stream.pointee.isHealthCheck, unsafe stream.pointee.requestEndNs != 0, unsafe stream.pointee.hedgeOf == .none,
+            let cluster = unsafe cluster(stream.pointee.clusterSlot)
+        else { return }
+        let stats = unsafe cluster.pointee.config.pointee.stats
+        let places = unsafe CountedPlaces(stream, hosts[stream.pointee.host], hasAnswer: true)
         let elapsed = unsafe (nowNs &- stream.pointee.requestEndNs) / 1_000_000
         cells.record(stats &+ ClusterStat.upstreamRqTime.rawValue, elapsed)
-        if routeStats != 0 { cells.record(routeStats &+ VirtualClusterStat.upstreamRqTime.rawValue, elapsed) }
-        if virtualStats != 0 { cells.record(virtualStats &+ VirtualClusterStat.upstreamRqTime.rawValue, elapsed) }
         cells.record(
-            stats &+ (isInternal ? ClusterStat.internalUpstreamRqTime : .externalUpstreamRqTime).rawValue, elapsed)
-        if isCanary { cells.record(stats &+ ClusterStat.canaryUpstreamRqTime.rawValue, elapsed) }
+            stats &+ (places.isInternal ? ClusterStat.internalUpstreamRqTime : .externalUpstreamRqTime).rawValue, elapsed)
+        if places.isCanary { cells.record(stats &+ ClusterStat.canaryUpstreamRqTime.rawValue, elapsed) }
+        if places.route != 0 { cells.record(places.route &+ VirtualClusterStat.upstreamRqTime.rawValue, elapsed) }
+        if places.virtual != 0 { cells.record(places.virtual &+ VirtualClusterStat.upstreamRqTime.rawValue, elapsed) }
+        if places.zone != 0 { cells.record(places.zone &+ ClusterZoneStat.upstreamRqTime.rawValue, elapsed) }
+    }
+}
+
+/// Where an answer is counted beside its cluster; first statistics, 0: nowhere.
+@safe
+private struct CountedPlaces {
+    let isInternal: Bool
+    let isCanary: Bool
+    let zone: UInt32
+    let route: UInt32
+    let virtual: UInt32
+
+    init(_ stream: StreamPointer, _ host: UnsafeMutablePointer<Host>?, hasAnswer: Bool) {
+        let says = unsafe hasAnswer ? stream.pointee.response.value(of: .xEnvoyUpstreamCanary) : nil
+        isCanary = unsafe host?.pointee.config.isCanary ?? false || says?.equals(Bytes("true" as StaticString)) ?? false
+        isInternal = unsafe stream.pointee.isInternal
+        zone = unsafe host?.pointee.config.zoneStats ?? 0
+        route = unsafe stream.pointee.route?.pointee.stats ?? 0
+        virtual = unsafe stream.pointee.virtualCluster?.pointee.stats ?? 0
     }
 }

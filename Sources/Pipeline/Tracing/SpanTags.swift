@@ -195,7 +195,7 @@ extension Worker {
         if status >= (span.kind == .client ? 400 : 500) { span.isError = true }
         if unsafe trace.pointee.isMirror { return }
         let route = unsafe stream.pointee.route?.pointee.tracing
-        unsafe customTags(span, stream, source, route?.pointee.tags ?? trace.pointee.config.pointee.tags)
+        unsafe customTags(span, stream, source, route?.pointee.tags ?? trace.pointee.config.pointee.tags, isZipkin: trace.pointee.tracer.pointee.isZipkin)
     }
 
     private func putFlags(_ flags: ResponseFlags, _ text: inout TextBuffer) {
@@ -209,7 +209,7 @@ extension Worker {
     }
 
     private func customTags(
-        _ span: SpanScratch, _ stream: StreamPointer, _ source: FormatSource, _ tags: FrozenArray<TracingTag>
+        _ span: SpanScratch, _ stream: StreamPointer, _ source: FormatSource, _ tags: FrozenArray<TracingTag>, isZipkin: Bool
     ) {
         for i in 0..<tags.count {
             let tag = tags[i]
@@ -217,6 +217,11 @@ extension Worker {
             switch tag.kind {
             case .literal: break
             case .header: value = unsafe stream.pointee.request.value(named: tag.header) ?? tag.value
+            case .metadata:
+                guard let found = formats.value(of: tag.metadata, source) else { break }
+                // What is there is said, though it is empty; Zipkin has no empty tags (Envoy).
+                if !found.isEmpty || !isZipkin { span.tag(tag.name, found) }
+                continue
             case .format: if let format = tag.format { value = formats.write(format, source, missing: .empty) }
             }
             if !value.isEmpty { span.tag(tag.name, value) }

@@ -53,13 +53,14 @@ package struct RouteDecorator: BitwiseCopyable {
 
 /// One of `custom_tags`.
 package struct TracingTag: BitwiseCopyable {
-    package enum Kind: UInt8, BitwiseCopyable { case literal, header, format }
+    package enum Kind: UInt8, BitwiseCopyable { case literal, header, metadata, format }
     package var name: Bytes
     package var kind: Kind
-    /// The literal, or what stands for a header that is not there; empty: the tag is left out.
+    /// The literal, or what stands for a header or metadata that is not there; empty: the tag is left out.
     package var value = Bytes.empty
     /// Lower case.
     package var header = Bytes.empty
+    package var metadata = MetadataTag(.route, .empty)
     package var format: Format?
 
     package init(name: Bytes, kind: Kind) {

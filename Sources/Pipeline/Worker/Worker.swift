@@ -255,6 +255,8 @@ public final class Worker {
 
     /// Operations of the control plane on the main thread's ring.
     package var onOther: ((Completion) -> Void)?
+    /// Main's worker, which has no clusters: takes over its batches. False: there is no room.
+    package var onExport: ((ExportBatch) -> Bool)?
 
     private func completedOther(_ completion: Completion) { onOther?(completion) }
 

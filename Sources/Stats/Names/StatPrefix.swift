@@ -4,6 +4,11 @@ package enum StatPrefix {
         "cluster." + sanitize(name) + "."
     }
 
+    /// Zones are taken as they are, as in Envoy.
+    package static func zone(_ cluster: String, from: String, to: String) -> String {
+        self.cluster(cluster) + "zone." + from + "." + to + "."
+    }
+
     /// `address` is the listener's `stat_prefix` or else its address as text: "127.0.0.1:80", "[::1]:80", a path.
     package static func listener(_ address: String) -> String {
         "listener." + sanitize(address) + "."

@@ -2,7 +2,7 @@ import Glibc
 
 /// Doubles as Envoy's formatters print them. All but `percentG` print the shortest digits that read back as the same
 /// number; they differ in when they change to scientific notation.
-enum DoubleText {
+package enum DoubleText {
     /// fmt's `{}`: fixed for exponents -4 … 15 (text output).
     static func general(_ value: Double) -> String {
         guard value.isFinite else { return special(value) }
@@ -20,7 +20,7 @@ enum DoubleText {
     }
 
     /// C's `%.<precision>g`: 6 for bounds in the text output, 32 for Prometheus.
-    static func percentG(_ value: Double, precision: Int32) -> String {
+    package static func percentG(_ value: Double, precision: Int32) -> String {
         guard value.isFinite else { return special(value) }
         var digits = [CChar](repeating: 0, count: 64)
         let count = unsafe digits.withUnsafeMutableBufferPointer { buffer in

@@ -9,6 +9,8 @@ package struct StatsQuery {
     /// `type=`.
     package enum Types: Sendable {
         case all, counters, gauges, histograms, textReadouts
+        /// Counters and gauges, which stand among each other.
+        case scalars
     }
 
     /// `histogram_buckets=`.
@@ -37,6 +39,7 @@ package struct StatsQuery {
         case .all: true
         case .counters: kind == .counter || kind == .responseCodes || kind == .responseCodesWithCompleted
         case .gauges: kind == .gauge || kind == .gaugeMax
+        case .scalars: kind != .histogram && kind != .textReadout
         case .histograms: kind == .histogram
         case .textReadouts: kind == .textReadout
         }
@@ -44,7 +47,7 @@ package struct StatsQuery {
 
     func shows(_ phase: StatPhase) -> Bool {
         switch (types, phase) {
-        case (.all, _), (.counters, .scalars), (.gauges, .scalars), (.histograms, .histograms),
+        case (.all, _), (.counters, .scalars), (.gauges, .scalars), (.scalars, .scalars), (.histograms, .histograms),
             (.textReadouts, .texts):
             true
         default: false

@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import grpc
 import msgpack
 from google.protobuf import json_format
+import envoy.data.core.v3.tlv_metadata_pb2  # typed metadata of this type is logged
 import envoy.extensions.filters.http.grpc_stats.v3.config_pb2  # filter state of this type is logged
 from envoy.service.accesslog.v3 import als_pb2
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2

@@ -27,6 +27,7 @@ extension FormatWriter {
         failure(source, &out)
         out.put(19, utf8: unsafe source.stream?.pointee.route?.pointee.name ?? .empty)
         address(20, source.directRemoteAddress, &out)
+        if unsafe source.tcp != nil { tlvMetadata(17, source, &out) }
         unsafe states(log.pointee.states, source, &out)
         unsafe tags(log.pointee.tags, source, &out)
         if source.isComplete { duration(23, source.duration(.duration), &out) }
@@ -182,6 +183,7 @@ extension FormatWriter {
 
     /// Good until the next format.
     mutating func value(of tag: LogTag, _ source: FormatSource) -> Bytes {
+        if let metadata = tag.metadata { return value(of: metadata, source) ?? tag.value }
         guard let format = tag.format else { return tag.value }
         let text = write(format, source, missing: .empty)
         return text.isEmpty ? tag.value : text
@@ -189,11 +191,16 @@ extension FormatWriter {
 
     private func states(_ states: FrozenArray<LoggedState>, _ source: FormatSource, _ out: inout TextBuffer) {
         for i in 0..<states.count {
-            guard let counts = unsafe source.stream?.pointee.grpcCounts, counts.isKept else { continue }
+            let counts = unsafe source.stream?.pointee.grpcCounts
+            switch states[i].kind {
+            case .grpcStats where counts?.isKept != true: continue
+            case .proxyTLVs where !hasTLVs(source, asState: true): continue
+            default: break
+            }
             let entry = out.open(21)
             out.put(1, text: states[i].name)
             let any = out.open(2)
-            put(counts, &out)
+            if states[i].kind == .grpcStats, let counts { put(counts, &out) } else { tlvState(source, &out) }
             out.close(any)
             out.close(entry)
         }

@@ -70,7 +70,8 @@ extension FormatWriter {
     private mutating func states(_ log: UnsafePointer<RemoteLogConfig>, _ source: FormatSource, _ out: inout TextBuffer) {
         let states = unsafe log.pointee.states
         for i in 0..<states.count {
-            guard case .json(let json) = grpcCounts(source, asText: false) else { continue }
+            let shown = states[i].kind == .grpcStats ? grpcCounts(source, asText: false) : tlvState(source)
+            guard case .json(let json) = shown else { continue }
             OTLP.put(attribute: states[i].name, json, number: 6, &out)
         }
     }

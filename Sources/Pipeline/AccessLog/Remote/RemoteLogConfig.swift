@@ -41,8 +41,9 @@ package struct RemoteLogConfig: BitwiseCopyable {
 /// One of `custom_tags`.
 package struct LogTag: BitwiseCopyable {
     package var name: Bytes
-    /// What it says; nil: always `value`.
+    /// What it says; neither of the two: always `value`.
     package var format: Format?
+    package var metadata: MetadataTag?
     /// What stands for a value that is not there; empty: the tag is left out.
     package var value = Bytes.empty
 
@@ -51,7 +52,7 @@ package struct LogTag: BitwiseCopyable {
 
 /// Filter state that has a form of its own on the wire.
 package struct LoggedState: BitwiseCopyable {
-    package enum Kind: UInt8, BitwiseCopyable { case grpcStats }
+    package enum Kind: UInt8, BitwiseCopyable { case grpcStats, proxyTLVs }
     package var kind: Kind
     package var name: Bytes
 

@@ -101,6 +101,7 @@ extension Worker {
     /// 100, 102, 103: swallowed, but for a 100 that the client waits for. In HTTP/2 the final head may have been read when
     /// this is told: the stream's response is not looked at.
     func interimResponse(_ attempt: StreamPointer, _ status: UInt16) {
+        if unsafe isTunnelled(attempt) { return }
         var stream = unsafe attempt
         // It is the beginning of the answer: no other attempt's counts any more.
         if unsafe !attempt.pointee.retry.on.isEmpty {
@@ -114,7 +115,7 @@ extension Worker {
         // Envoy takes the first one for a response that has begun: its code is the request's.
         if unsafe !stream.pointee.sawInterim {
             unsafe stream.pointee.sawInterim = true
-            unsafe countUpstreamStatus(stream, status)
+            unsafe countUpstreamStatus(stream, status, of: stream.pointee.host)
         }
         if status == 100, unsafe stream.pointee.expectsContinue {
             unsafe stream.pointee.expectsContinue = false
@@ -139,6 +140,8 @@ extension Worker {
     func responseComplete(
         _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>, _ stream: StreamPointer
     ) {
+        // One without a body was counted with its head.
+        if unsafe !client.pointee.responseDone { unsafe countUpstreamTime(stream) }
         unsafe markComplete(client, stream)
         unsafe releaseUpstream(stream)
         unsafe responseEnded(stream)

@@ -65,7 +65,7 @@ extension Worker {
     /// An attempt beside the stream's own ended without an answer.
     func hedgeFailed(_ hedge: StreamPointer, status: UInt16) {
         guard let stream = unsafe hedgedRequest(hedge) else { return }
-        unsafe countUpstreamStatus(stream, status)
+        unsafe countUpstreamStatus(stream, status, of: hedge.pointee.host)
         unsafe countHostError(hedge)
         unsafe endHedge(hedge, stream)
     }
@@ -88,7 +88,7 @@ extension Worker {
         while let hedge = unsafe streams[next] {
             next = unsafe hedge.pointee.nextHedge
             unsafe countTimeout(hedge, stream)
-            unsafe countUpstreamStatus(stream, status)
+            unsafe countUpstreamStatus(stream, status, of: hedge.pointee.host)
             unsafe countHostError(hedge)
         }
     }
