@@ -135,12 +135,19 @@ package final class Configurator {
     /// Set before the first configuration by who serves; a validator has none.
     package var dns: DNSReactor?
     private(set) var tlsContexts = LiveTLSContexts()
+    /// Of main's own worker: the admin's.
+    private var mainListeners = FrozenArray<ListenerSlot>()
     private var certificateWatch = CertificateWatch()
     private var publishTimer: ControlTimer?
     private var publishIsDue = false
     /// Every cluster of the first configuration has been looked up once, or could not be: workers may start.
     package private(set) var isWarm = false
     package var onWarm: () -> Void = {}
+    /// What streams to management servers have to say.
+    var onDiscovery: (String) -> Void {
+        get { environment.secrets.log }
+        set { environment.secrets.log = newValue }
+    }
     /// A name was answered for with other addresses: the cluster, its hosts before and now.
     var onHosts: (String, [SocketAddress], [SocketAddress]) -> Void = { _, _, _ in }
     let publisher: PlanPublisher
@@ -161,6 +168,12 @@ package final class Configurator {
         publisher.destroy = { [environment, draining] part in
             draining.destroyed(part.id)
             part.destroy(environment.stats, environment.clusterSlots)
+        }
+        environment.secrets.apply = { [unowned self] secret throws(DiscoveryRefusal) in try secretChanged(secret) }
+        environment.secrets.settled = { [unowned self] in
+            // Listeners that waited for it are in the next plan.
+            publishSoon()
+            clusterWarmed()
         }
     }
 
@@ -341,6 +354,8 @@ package final class Configurator {
         environment.logSinks.start()
         let values = RuntimeValues(document.bootstrap, overrides: runtime)
         if values.failure == nil { environment.runtime.adopt(values) }
+        // Ahead of the plan, which gives main's worker the clusters of management servers.
+        if let dns { environment.secrets.update(compilation, dns) }
         publish()
         for live in added { live.resolution?.start() }
         clusterWarmed()
@@ -387,14 +402,49 @@ package final class Configurator {
     /// A context stays as long as its owner's part, whose connections may still ask for it.
     private func finish(_ draft: TLSDraft, owner: PlanPart) {
         let live = LiveTLS(draft, number: publisher.number)
-        if let old = tlsContexts.insert(live) { publisher.retire(old.part) }
+        if let old = tlsContexts.insert(live) { replaced(old, by: live) }
         let slot = draft.source.slot
         owner.onDestroy { [unowned self] in
             // Another one has the slot, if not the one that a change of its files put there.
             guard let last = tlsContexts.bySlot[slot], last.source.owner === owner, tlsContexts.remove(last) else { return }
-            publisher.retire(last.part)
+            last.eachPart { publisher.retire($0) }
             publishSoon()
         }
+    }
+
+    /// Where secrets are not there yet, what was served before goes on until they are.
+    private func replaced(_ old: LiveTLS, by live: LiveTLS) {
+        if !live.isReady, let serving = old.serving {
+            live.standIn = serving
+            if serving !== old { publisher.retire(old.part) }
+        } else {
+            old.eachPart { publisher.retire($0) }
+        }
+    }
+
+    /// A secret has come: every context that uses it is made again, or the secret is refused and nothing changes.
+    private func secretChanged(_ secret: DiscoveredSecret) throws(DiscoveryRefusal) {
+        let diagnostics = Diagnostics(nil)
+        var made: [PlanPart] = []
+        let compiler = TLSContextCompiler(environment: environment, diagnostics: diagnostics) { name in
+            let part = PlanPart(.tls, name, ContentHash())
+            made.append(part)
+            return part
+        }
+        var drafts: [TLSDraft] = []
+        for slot in tlsContexts.bySlot.keys.sorted() {
+            guard let old = tlsContexts.bySlot[slot], old.discovered.contains(where: { $0 === secret }) else { continue }
+            if let draft = compiler.compile(old.source) { drafts.append(draft) }
+        }
+        if let first = diagnostics.errors.first {
+            for part in made { part.destroy(environment.stats, environment.clusterSlots) }
+            throw DiscoveryRefusal(reason: first.message)
+        }
+        for draft in drafts {
+            let live = LiveTLS(draft, number: publisher.number)
+            if let old = tlsContexts.insert(live) { replaced(old, by: live) }
+        }
+        publish()
     }
 
     /// By context.
@@ -404,6 +454,7 @@ package final class Configurator {
     /// Certificates whose files have changed are read again, every tick of main. A pair that does not belong together yet,
     /// or a file that is half written, leaves the old one serving: `failed` is told once for each state of the files.
     func reloadCertificates(applied: (String) -> Void, failed: (String, [ConfigError]) -> Void) {
+        environment.secrets.stopUnused(environment)
         for slot in certificateWatch.changed(tlsContexts) {
             guard let old = tlsContexts.bySlot[slot] else { continue }
             let diagnostics = Diagnostics(nil)
@@ -415,14 +466,24 @@ package final class Configurator {
             }
             guard let draft = compiler.compile(old.source, waits: false) else {
                 made?.destroy(environment.stats, environment.clusterSlots)
+                countRotationFailures(old)
                 failed(old.source.statPrefix, diagnostics.errors)
                 continue
             }
-            _ = tlsContexts.insert(LiveTLS(draft, number: publisher.number))
-            publisher.retire(old.part)
+            let live = LiveTLS(draft, number: publisher.number)
+            _ = tlsContexts.insert(live)
+            replaced(old, by: live)
             certificateWatch.accepted(slot)
             publish()
             applied(old.source.statPrefix)
+        }
+    }
+
+    /// Files that a secret names could not be read again.
+    private func countRotationFailures(_ live: LiveTLS) {
+        for secret in live.secrets {
+            let scope = live.part.scope(environment.stats, "sds.\(secret.name).", SecretStat.self)
+            environment.stats.mainCells.increment(scope[.keyRotationFailed])
         }
     }
 
@@ -436,8 +497,10 @@ package final class Configurator {
         beginHosts(live, replacing: old)
     }
 
+    package var clustersAreWarm: Bool { clusters.allSatisfy { $0.resolution?.isWarm ?? true } }
+
     func clusterWarmed() {
-        guard !isWarm, clusters.allSatisfy({ $0.resolution?.isWarm ?? true }) else { return }
+        guard !isWarm, clustersAreWarm, environment.secrets.areSettled else { return }
         isWarm = true
         publishIfDue()
         onWarm()
@@ -519,7 +582,8 @@ package final class Configurator {
     /// Many names may be answered for in one turn: one plan for all of them. While nobody serves yet none is needed.
     func publishSoon() {
         publishIsDue = true
-        guard isWarm, let dns else { return }
+        // Main's worker may need a management server's hosts before anybody serves.
+        guard isWarm || !environment.secrets.clusters.isEmpty, let dns else { return }
         if publishTimer == nil { publishTimer = dns.timer { [unowned self] in publishIfDue() } }
         publishTimer?.arm(afterMs: 1)
     }
@@ -536,7 +600,7 @@ package final class Configurator {
         plan.draining = arena.array(draining.entries(listeners))
         plan.listeners = arena.array(
             listeners.compactMap { live in
-                if live.isStopped { return nil }
+                if live.isStopped || isWarming(live) { return nil }
                 return unsafe live.config.map { unsafe ListenerSlot(part: live.draft.part.id, config: $0) }
             })
         plan.indexListeners(arena)
@@ -561,6 +625,34 @@ package final class Configurator {
         plan.clusterNames = arena.array(
             names.sorted { $0.0.lexicographicallyPrecedes($1.0) }.map(\.1))
         plan.tls = tlsContexts.slots(arena)
-        publisher.publish(plan, arena)
+        publisher.publish(plan, main: mainPlan(plan, bySlot, arena), arena)
+    }
+
+    /// A new listener that nobody is served by yet, with a secret that may come still: who connects waits in the kernel.
+    private func isWarming(_ live: LiveListener) -> Bool {
+        live.draft.tls.contains { draft in
+            guard let context = tlsContexts.bySlot[draft.source.slot], context.serving == nil else { return false }
+            return context.discovered.contains { !$0.isSettled }
+        }
+    }
+
+    /// What main's own worker serves: the admin, and calls to management servers.
+    private func mainPlan(_ plan: Plan, _ bySlot: [UInt32: LiveCluster], _ arena: FrozenArena) -> Plan {
+        var mains = Plan()
+        mains.listeners = mainListeners
+        let wanted = environment.secrets.clusters
+        guard !wanted.isEmpty else { return mains }
+        mains.clusters = plan.clusters
+        mains.clusterPresent = arena.array(
+            (0..<plan.clusters.count).map { slot in
+                plan.clusterPresent[slot] && bySlot[UInt32(slot)].map { wanted.contains($0.name) } == true
+            })
+        mains.tls = plan.tls
+        return mains
+    }
+
+    package func serveOnMain(_ listeners: FrozenArray<ListenerSlot>) {
+        mainListeners = listeners
+        publish()
     }
 }

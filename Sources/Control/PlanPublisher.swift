@@ -8,6 +8,9 @@ import Primitives
 
 package final class PlanPublisher {
     private let mailboxes: [Mailbox]
+    /// Main's own worker has a plan too: it lets go of parts like the others.
+    private let main: Mailbox?
+    private let everybody: [Mailbox]
     /// Wakes the workers: a message on each ring.
     package var wake: () -> Void = {}
     package var destroy: (PlanPart) -> Void = { _ in }
@@ -24,7 +27,11 @@ package final class PlanPublisher {
     private var free: [(id: PartID, version: UInt64)] = []
     private var live: Set<PartID> = []
 
-    package init(mailboxes: [Mailbox]) { self.mailboxes = mailboxes }
+    package init(mailboxes: [Mailbox], main: Mailbox? = nil) {
+        self.mailboxes = mailboxes
+        self.main = main
+        everybody = mailboxes + (main.map { [$0] } ?? [])
+    }
 
     /// Parts that exist, published or on their way out.
     package var livePartCount: Int { live.count }
@@ -33,18 +40,23 @@ package final class PlanPublisher {
     package private(set) var version: UInt64 = 0
 
     package func number(_ part: PlanPart) {
-        if let index = free.firstIndex(where: { entry in mailboxes.allSatisfy { $0.adopted > entry.version } }) {
+        if let index = free.firstIndex(where: { entry in everybody.allSatisfy { $0.adopted > entry.version } }) {
             part.id = free.remove(at: index).id
         } else {
-            part.id = nextID
-            nextID += 1
+            part.id = number()
         }
         live.insert(part.id)
     }
 
+    /// A number for what stays as long as the process.
+    package func number() -> PartID {
+        defer { nextID += 1 }
+        return nextID
+    }
+
     /// The next plan does not list it any more.
     package func retire(_ part: PlanPart) {
-        retiring[part.id] = Retiring(part: part, since: version + 1, waitingFor: Set(mailboxes.indices))
+        retiring[part.id] = Retiring(part: part, since: version + 1, waitingFor: Set(everybody.indices))
     }
 
     /// Parts of this name that are on their way out.
@@ -52,14 +64,20 @@ package final class PlanPublisher {
         retiring.values.filter { $0.part.kind == kind && $0.part.name == name }.map(\.part.id)
     }
 
-    package func publish(_ plan: Plan, _ arena: FrozenArena) {
+    /// `mains`: what main's own worker serves.
+    package func publish(_ plan: Plan, main mains: Plan = Plan(), _ arena: FrozenArena) {
         version += 1
-        var plan = plan
-        plan.version = version
-        plan.retired = arena.array(retiring.keys.sorted())
-        let stored = unsafe arena.store(plan)
+        let retired = arena.array(retiring.keys.sorted())
+        func stored(_ plan: Plan) -> UnsafePointer<Plan> {
+            var plan = plan
+            plan.version = version
+            plan.retired = retired
+            return unsafe arena.store(plan)
+        }
+        let workers = unsafe stored(plan)
         plans.append((version, arena))
-        for mailbox in mailboxes { unsafe mailbox.publish(stored) }
+        for mailbox in mailboxes { unsafe mailbox.publish(workers) }
+        if let main { unsafe main.publish(stored(mains)) }
         wake()
     }
 
@@ -79,7 +97,7 @@ package final class PlanPublisher {
     package var pendingExports: UInt64 { mailboxes.reduce(0) { $0 + $1.pendingExports } }
 
     private func takeReleased() {
-        for (i, mailbox) in mailboxes.enumerated() {
+        for (i, mailbox) in everybody.enumerated() {
             mailbox.takeReleased { part, plan in
                 // A worker may let go of a number more than once, and the number may have a new owner by then: what it
                 // said under an earlier plan was about the one before.
@@ -98,7 +116,7 @@ package final class PlanPublisher {
             destroy(entry.part)
             free.append((id, version))
         }
-        let oldest = mailboxes.map(\.adopted).min() ?? version
+        let oldest = everybody.map(\.adopted).min() ?? version
         plans.removeAll { $0.version < oldest }
     }
 }

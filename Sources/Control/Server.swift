@@ -107,7 +107,7 @@ package final class Server {
         if let bytes = options.heapSampleBytes { Server.profileHeap(allocationProfiler, bytes, log) }
         stats = StatRegistry(workers: options.concurrency)
         let mailboxes = (0..<options.concurrency).map { _ in Mailbox() }
-        publisher = PlanPublisher(mailboxes: mailboxes)
+        publisher = PlanPublisher(mailboxes: mailboxes, main: mainMailbox)
         configurator = Configurator(
             stats: stats, filters: filters, workers: options.concurrency, publisher: publisher,
             logFlushIntervalMs: options.logFlushIntervalMs)
@@ -129,6 +129,7 @@ package final class Server {
             throw .ring(error)
         }
         configurator.dns = DNSReactor(main, stats)
+        configurator.onDiscovery = { [log] line in log.write(.warning, "config", line) }
         configurator.onHosts = { [unowned self] in hostsChanged($0, $1, $2) }
         stats.refresh = { [unowned configurator] in configurator.refreshBreakerGauges() }
         threads = mailboxes.enumerated().map { i, mailbox in
@@ -231,7 +232,7 @@ package final class Server {
     private func clustersAreWarm() {
         do throws(RingError) {
             try startThreads()
-            log.write(.info, "main", "all clusters initialized: workers started")
+            log.write(.info, "main", "all dependencies initialized: workers started")
         } catch {
             log.write(.error, "main", error.text)
             exitStatus = 1
@@ -262,7 +263,7 @@ package final class Server {
     private var exitStatus: Int32 = 0
 
     package var state: String {
-        isDraining || failsHealthChecks ? "DRAINING" : workersAreStarted ? "LIVE" : "PRE_INITIALIZING"
+        isDraining || failsHealthChecks ? "DRAINING" : workersAreStarted ? "LIVE" : configurator.clustersAreWarm ? "INITIALIZING" : "PRE_INITIALIZING"
     }
 
     private var kept: [AnyObject] = []

@@ -81,6 +81,100 @@ public nonisolated struct Envoy_Config_Core_V3_PathConfigSource: Sendable {
   fileprivate var _watchedDirectory: Envoy_Config_Core_V3_WatchedDirectory? = nil
 }
 
+/// A management server: where it is, and what is spoken with it.
+public nonisolated struct Envoy_Config_Core_V3_ApiConfigSource: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var apiType: Envoy_Config_Core_V3_ApiConfigSource.ApiType = .deprecatedAndUnavailableDoNotUse
+
+  public var transportApiVersion: Envoy_Config_Core_V3_ApiVersion = .auto
+
+  public var clusterNames: [String] = []
+
+  public var grpcServices: [Envoy_Config_Core_V3_GrpcService] = []
+
+  public var refreshDelay: SwiftProtobuf.Google_Protobuf_Duration {
+    get {_refreshDelay ?? SwiftProtobuf.Google_Protobuf_Duration()}
+    set {_refreshDelay = newValue}
+  }
+  /// Returns true if `refreshDelay` has been explicitly set.
+  public var hasRefreshDelay: Bool {self._refreshDelay != nil}
+  /// Clears the value of `refreshDelay`. Subsequent reads from it will return its default value.
+  public mutating func clearRefreshDelay() {self._refreshDelay = nil}
+
+  public var requestTimeout: SwiftProtobuf.Google_Protobuf_Duration {
+    get {_requestTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
+    set {_requestTimeout = newValue}
+  }
+  /// Returns true if `requestTimeout` has been explicitly set.
+  public var hasRequestTimeout: Bool {self._requestTimeout != nil}
+  /// Clears the value of `requestTimeout`. Subsequent reads from it will return its default value.
+  public mutating func clearRequestTimeout() {self._requestTimeout = nil}
+
+  public var setNodeOnFirstMessageOnly: Bool = false
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public nonisolated enum ApiType: SwiftProtobuf.Enum, Swift.CaseIterable {
+    public typealias RawValue = Int
+
+    /// NOTE: This enum value was marked as deprecated in the .proto file
+    case deprecatedAndUnavailableDoNotUse // = 0
+    case rest // = 1
+    case grpc // = 2
+    case deltaGrpc // = 3
+    case aggregatedGrpc // = 5
+    case aggregatedDeltaGrpc // = 6
+    case UNRECOGNIZED(Int)
+
+    public init() {
+      self = .deprecatedAndUnavailableDoNotUse
+    }
+
+    public init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .deprecatedAndUnavailableDoNotUse
+      case 1: self = .rest
+      case 2: self = .grpc
+      case 3: self = .deltaGrpc
+      case 5: self = .aggregatedGrpc
+      case 6: self = .aggregatedDeltaGrpc
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    public var rawValue: Int {
+      switch self {
+      case .deprecatedAndUnavailableDoNotUse: return 0
+      case .rest: return 1
+      case .grpc: return 2
+      case .deltaGrpc: return 3
+      case .aggregatedGrpc: return 5
+      case .aggregatedDeltaGrpc: return 6
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    public static let allCases: [Envoy_Config_Core_V3_ApiConfigSource.ApiType] = [
+      .deprecatedAndUnavailableDoNotUse,
+      .rest,
+      .grpc,
+      .deltaGrpc,
+      .aggregatedGrpc,
+      .aggregatedDeltaGrpc,
+    ]
+
+  }
+
+  public init() {}
+
+  fileprivate var _refreshDelay: SwiftProtobuf.Google_Protobuf_Duration? = nil
+  fileprivate var _requestTimeout: SwiftProtobuf.Google_Protobuf_Duration? = nil
+}
+
 public nonisolated struct Envoy_Config_Core_V3_ConfigSource: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -105,6 +199,14 @@ public nonisolated struct Envoy_Config_Core_V3_ConfigSource: Sendable {
     set {configSourceSpecifier = .pathConfigSource(newValue)}
   }
 
+  public var apiConfigSource: Envoy_Config_Core_V3_ApiConfigSource {
+    get {
+      if case .apiConfigSource(let v)? = configSourceSpecifier {return v}
+      return Envoy_Config_Core_V3_ApiConfigSource()
+    }
+    set {configSourceSpecifier = .apiConfigSource(newValue)}
+  }
+
   public var initialFetchTimeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_initialFetchTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_initialFetchTimeout = newValue}
@@ -122,6 +224,7 @@ public nonisolated struct Envoy_Config_Core_V3_ConfigSource: Sendable {
     /// NOTE: This field was marked as deprecated in the .proto file.
     case path(String)
     case pathConfigSource(Envoy_Config_Core_V3_PathConfigSource)
+    case apiConfigSource(Envoy_Config_Core_V3_ApiConfigSource)
 
   }
 
@@ -177,9 +280,77 @@ nonisolated extension Envoy_Config_Core_V3_PathConfigSource: SwiftProtobuf.Messa
   }
 }
 
+nonisolated extension Envoy_Config_Core_V3_ApiConfigSource: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ApiConfigSource"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}api_type\0\u{3}cluster_names\0\u{3}refresh_delay\0\u{3}grpc_services\0\u{3}request_timeout\0\u{4}\u{2}set_node_on_first_message_only\0\u{3}transport_api_version\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularEnumField(value: &self.apiType) }()
+      case 2: try { try decoder.decodeRepeatedStringField(value: &self.clusterNames) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._refreshDelay) }()
+      case 4: try { try decoder.decodeRepeatedMessageField(value: &self.grpcServices) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._requestTimeout) }()
+      case 7: try { try decoder.decodeSingularBoolField(value: &self.setNodeOnFirstMessageOnly) }()
+      case 8: try { try decoder.decodeSingularEnumField(value: &self.transportApiVersion) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.apiType != .deprecatedAndUnavailableDoNotUse {
+      try visitor.visitSingularEnumField(value: self.apiType, fieldNumber: 1)
+    }
+    if !self.clusterNames.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.clusterNames, fieldNumber: 2)
+    }
+    try { if let v = self._refreshDelay {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    if !self.grpcServices.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.grpcServices, fieldNumber: 4)
+    }
+    try { if let v = self._requestTimeout {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
+    if self.setNodeOnFirstMessageOnly != false {
+      try visitor.visitSingularBoolField(value: self.setNodeOnFirstMessageOnly, fieldNumber: 7)
+    }
+    if self.transportApiVersion != .auto {
+      try visitor.visitSingularEnumField(value: self.transportApiVersion, fieldNumber: 8)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Config_Core_V3_ApiConfigSource, rhs: Envoy_Config_Core_V3_ApiConfigSource) -> Bool {
+    if lhs.apiType != rhs.apiType {return false}
+    if lhs.transportApiVersion != rhs.transportApiVersion {return false}
+    if lhs.clusterNames != rhs.clusterNames {return false}
+    if lhs.grpcServices != rhs.grpcServices {return false}
+    if lhs._refreshDelay != rhs._refreshDelay {return false}
+    if lhs._requestTimeout != rhs._requestTimeout {return false}
+    if lhs.setNodeOnFirstMessageOnly != rhs.setNodeOnFirstMessageOnly {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Config_Core_V3_ApiConfigSource.ApiType: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0DEPRECATED_AND_UNAVAILABLE_DO_NOT_USE\0\u{1}REST\0\u{1}GRPC\0\u{1}DELTA_GRPC\0\u{2}\u{2}AGGREGATED_GRPC\0\u{1}AGGREGATED_DELTA_GRPC\0")
+}
+
 nonisolated extension Envoy_Config_Core_V3_ConfigSource: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ConfigSource"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}path\0\u{4}\u{3}initial_fetch_timeout\0\u{4}\u{2}resource_api_version\0\u{4}\u{2}path_config_source\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}path\0\u{3}api_config_source\0\u{4}\u{2}initial_fetch_timeout\0\u{4}\u{2}resource_api_version\0\u{4}\u{2}path_config_source\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -193,6 +364,19 @@ nonisolated extension Envoy_Config_Core_V3_ConfigSource: SwiftProtobuf.Message, 
         if let v = v {
           if self.configSourceSpecifier != nil {try decoder.handleConflictingOneOf()}
           self.configSourceSpecifier = .path(v)
+        }
+      }()
+      case 2: try {
+        var v: Envoy_Config_Core_V3_ApiConfigSource?
+        var hadOneofValue = false
+        if let current = self.configSourceSpecifier {
+          hadOneofValue = true
+          if case .apiConfigSource(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.configSourceSpecifier = .apiConfigSource(v)
         }
       }()
       case 4: try { try decoder.decodeSingularMessageField(value: &self._initialFetchTimeout) }()
@@ -220,9 +404,17 @@ nonisolated extension Envoy_Config_Core_V3_ConfigSource: SwiftProtobuf.Message, 
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
-    try { if case .path(let v)? = self.configSourceSpecifier {
+    switch self.configSourceSpecifier {
+    case .path?: try {
+      guard case .path(let v)? = self.configSourceSpecifier else { preconditionFailure() }
       try visitor.visitSingularStringField(value: v, fieldNumber: 1)
-    } }()
+    }()
+    case .apiConfigSource?: try {
+      guard case .apiConfigSource(let v)? = self.configSourceSpecifier else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    }()
+    default: break
+    }
     try { if let v = self._initialFetchTimeout {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
     } }()

@@ -143,11 +143,13 @@ public struct SocketAddress: Equatable, Sendable {
 
     /// The address alone, without port: `127.0.0.1`, `::1`; empty for a UNIX socket. At most 45 bytes to `out`.
     public func writeIP(_ out: UnsafeMutablePointer<UInt8>) -> Int {
-        guard family == .ipv4 || family == .ipv6 else { return 0 }
+        // Each line of a log has two addresses of IPv4: not by way of libc's printf.
+        if family == .ipv4 { return unsafe writeIPv4(out) }
+        guard family == .ipv6 else { return 0 }
         var bytes = (high, low)
         return unsafe withUnsafeBytes(of: &bytes) { raw in
             unsafe out.withMemoryRebound(to: CChar.self, capacity: 46) { text in
-                let written = unsafe inet_ntop(family == .ipv4 ? AF_INET : AF_INET6, raw.baseAddress, text, 46)
+                let written = unsafe inet_ntop(AF_INET6, raw.baseAddress, text, 46)
                 return unsafe written == nil ? 0 : strlen(text)
             }
         }
@@ -171,15 +173,32 @@ public struct SocketAddress: Equatable, Sendable {
         }
         unsafe out[n] = UInt8(ascii: ":")
         n += 1
-        var digits = port
-        var width = 1
-        while digits >= 10 { digits /= 10; width += 1 }
-        digits = port
-        for i in stride(from: width - 1, through: 0, by: -1) {
-            unsafe out[n + i] = 0x30 + UInt8(digits % 10)
-            digits /= 10
+        return unsafe n + SocketAddress.write(decimal: port, out + n)
+    }
+
+    private func writeIPv4(_ out: UnsafeMutablePointer<UInt8>) -> Int {
+        var n = 0
+        var rest = UInt32(truncatingIfNeeded: high)
+        for i in 0..<4 {
+            if i > 0 {
+                unsafe out[n] = UInt8(ascii: ".")
+                n += 1
+            }
+            n += unsafe SocketAddress.write(decimal: UInt16(rest & 0xff), out + n)
+            rest >>= 8
         }
-        return n + width
+        return n
+    }
+
+    /// One to five digits; how many.
+    private static func write(decimal value: UInt16, _ out: UnsafeMutablePointer<UInt8>) -> Int {
+        let width = value < 10 ? 1 : value < 100 ? 2 : value < 1_000 ? 3 : value < 10_000 ? 4 : 5
+        var rest = value
+        for i in stride(from: width - 1, through: 0, by: -1) {
+            unsafe out[i] = 0x30 + UInt8(rest % 10)
+            rest /= 10
+        }
+        return width
     }
 
     /// A UNIX socket without a file.

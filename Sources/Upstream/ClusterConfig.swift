@@ -44,6 +44,8 @@ package struct ClusterConfig: BitwiseCopyable {
     package var name = Bytes.empty
     /// `cluster.<name>.`
     package var statPrefix = Bytes.empty
+    /// Where the client's protocol decides: tunnels of `tcp_proxy`, whose clients speak none, go over HTTP/2.
+    package var tunnelsOverHTTP2 = false
     /// First statistic of `cluster.<name>.`.
     package var stats: UInt32 = 0
     package var policy = BalancingPolicy.roundRobin

@@ -22,6 +22,9 @@ package struct Host {
     package var pendingHead: Handle = .none
     package var pendingTail: Handle = .none
     package var pendingCount: UInt32 = 0
+    /// TCP sessions that wait for a connection of the host to end.
+    package var tcpHead: Handle = .none
+    package var tcpTail: Handle = .none
     /// Connections of HTTP/2 that take requests, linked through their sessions.
     package var http2Head: Handle = .none
     package var http2ConnectingCount: UInt32 = 0

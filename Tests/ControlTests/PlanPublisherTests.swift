@@ -13,9 +13,9 @@ import Testing
         private(set) var destroyed: [String] = []
         private(set) var woken = 0
 
-        init(workers: Int) {
-            mailboxes = (0..<workers).map { _ in Mailbox() }
-            publisher = PlanPublisher(mailboxes: mailboxes)
+        init(workers: Int, withMain: Bool = false) {
+            mailboxes = (0..<workers + (withMain ? 1 : 0)).map { _ in Mailbox() }
+            publisher = PlanPublisher(mailboxes: Array(mailboxes.prefix(workers)), main: withMain ? mailboxes.last : nil)
             publisher.destroy = { [unowned self] in destroyed.append($0.name) }
             publisher.wake = { [unowned self] in woken += 1 }
         }
@@ -53,6 +53,27 @@ import Testing
         #expect(!bench.publisher.isAdopted, "one of two")
         #expect(bench.adopt(1).version == 1)
         #expect(bench.publisher.isAdopted)
+    }
+
+    /// Main's own worker has another plan, is in nobody's way, and lets go of parts like the others.
+    @Test func mainHasAPlanOfItsOwn() {
+        let bench = Bench(workers: 1, withMain: true)
+        let part = bench.part("a")
+        #expect(bench.publisher.number() != part.id)
+        bench.publish()
+        #expect(bench.adopt(0).version == 1)
+        #expect(bench.publisher.isAdopted && bench.publisher.nobodyAccepts && bench.publisher.adoptedVersions == [1])
+        #expect(bench.adopt(1).version == 1)
+        bench.publisher.retire(part)
+        bench.publish()
+        #expect(bench.adopt(0).retired == [part.id])
+        _ = bench.mailboxes[0].release(part.id, plan: 2)
+        bench.publisher.collect()
+        #expect(bench.destroyed.isEmpty)
+        #expect(bench.adopt(1).retired == [part.id])
+        _ = bench.mailboxes[1].release(part.id, plan: 2)
+        bench.publisher.collect()
+        #expect(bench.destroyed == ["a"])
     }
 
     @Test func aPartGoesWhenTheLastWorkerHasLetGo() {

@@ -173,6 +173,19 @@ struct TLSTests {
         }
     }
 
+    /// As `s_client -msg` sees them: by `filter_metadata.martlet.session_tickets`, nil for what nobody has said.
+    @Test(arguments: [(nil, 2, 1), (0, 0, 0), (1, 1, 1), (5, 5, 1)] as [(Int?, Int, Int)])
+    func aServerIssuesAsManyTicketsAsItIsTold(configured: Int?, ofThree: Int, ofTwo: Int) throws {
+        let chain = configured.map { "metadata: {filter_metadata: {martlet: {session_tickets: \($0)}}}" } ?? ""
+        let tls = try TLSServed(certificates, chain: chain)
+        for (version, wanted) in [("-tls1_3", ofThree), ("-tls1_2", ofTwo)] {
+            let said = try tls.client("-msg \(version)")
+            #expect(said.contains("hello"))
+            let tickets = said.split(separator: "\n").filter { $0.hasPrefix("<<<") && $0.contains("NewSessionTicket") }
+            #expect(tickets.count == wanted, "\(version): \(tickets)")
+        }
+    }
+
     @Test func withoutResumptionEveryHandshakeIsWhole() throws {
         let tls = try TLSServed(
             certificates, more: "disable_stateless_session_resumption: true\n          disable_stateful_session_resumption: true")

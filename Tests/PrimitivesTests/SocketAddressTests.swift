@@ -16,6 +16,20 @@ import Testing
         #expect(try #require(SocketAddress(unixPath: "@abstract")).description == "@abstract")
     }
 
+    /// Numbers of each width in each place, and ports.
+    @Test func numbersOfEachWidth() throws {
+        let numbers = [0, 1, 9, 10, 99, 100, 199, 255]
+        for a in numbers {
+            for b in numbers {
+                let text = "\(a).\(b).\(255 - a).\(255 - b)"
+                for port in [0, 9, 10, 99, 100, 999, 1_000, 9_999, 10_000, 65_535] as [UInt16] {
+                    let address = try #require(SocketAddress(ip: text, port: port))
+                    #expect(address.description == "\(text):\(port)")
+                }
+            }
+        }
+    }
+
     @Test func whatIsNoAddress() {
         for text in ["", "localhost", "1.2.3", "1.2.3.4.5", "256.0.0.1", "::g", "1.2.3.4%nosuchzone"] {
             #expect(SocketAddress(ip: text, port: 1) == nil, "'\(text)'")

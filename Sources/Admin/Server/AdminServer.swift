@@ -47,10 +47,7 @@ package final class AdminServer {
         server.onTick = { [unowned server, factories] in
             for factory in factories { factory.ticked(server.main) }
         }
-        var plan = Plan()
-        plan.version = 1
-        plan.listeners = arena.array(slots)
-        unsafe server.mainMailbox.publish(arena.store(plan))
+        server.configurator.serveOnMain(arena.array(slots))
         server.keep(self)
     }
 
@@ -91,7 +88,7 @@ package final class AdminServer {
         http.filterChain = slots.isEmpty ? 0 : CallConfig.filterChain + UInt32(slots.count)
         unsafe http.filterChainSpec = unsafe UnsafeRawPointer(Unmanaged.passUnretained(spec).toOpaque())
         var listener = ListenerConfig()
-        listener.part = UInt32(slots.count)
+        listener.part = server.publisher.number()
         listener.slot = UInt32(slots.count)
         listener.name = arena.text(name)
         listener.stats = stats.scope("listener.\(name).", AdminListenerStat.self).base

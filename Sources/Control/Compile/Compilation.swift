@@ -16,6 +16,8 @@ package final class CompileEnvironment {
     let tlsSlots = SlotTable()
     let balances: ListenerBalances
     package let runtime = RuntimeTable()
+    /// Of management servers.
+    let secrets = DiscoveredSecrets()
     package let logSinks: LogSinks
     /// What this build calls itself.
     package var version = ""
@@ -45,8 +47,8 @@ final class Compilation {
         self.environment = environment
         bootstrap = document.bootstrap
         diagnostics = Diagnostics(document.source)
-        secrets = StaticSecrets(document.bootstrap.staticResources.secrets, diagnostics)
         clusterNames = Set(document.bootstrap.staticResources.clusters.map(\.name))
+        secrets = StaticSecrets(document.bootstrap.staticResources.secrets, clusters: clusterNames, diagnostics)
     }
 
     var stats: StatRegistry { environment.stats }

@@ -8,7 +8,7 @@ struct HTTP2OptionsCompiler {
     let diagnostics: Diagnostics
     let runtime: RuntimeCompiler
 
-    /// What one field may take: nghttp2's limit, which cannot be moved.
+    /// What one field may take, as it is encoded: nghttp2's limit, which cannot be moved.
     private static let fieldKilobytesMax: UInt32 = 64
 
     /// `headKilobytes`: what a whole head may take, by the field `headField`.
@@ -46,13 +46,13 @@ struct HTTP2OptionsCompiler {
         options.cookieKilobytesMax = runtime.cell("envoy.reloadable_features.http2_max_cookies_size_in_kb")
         if message.hasMaxHeaderFieldSizeKb { fieldSize(message.maxHeaderFieldSizeKb.value, place, headKilobytes, headField) }
         if message.hasEnableHuffmanEncoding, !message.enableHuffmanEncoding.value {
-            diagnostics.error(
-                place.at("enable_huffman_encoding"), "'enable_huffman_encoding: false' is not supported by Martlet: its codec, nghttp2, always encodes",
-                expected: "true, or nothing")
+            // RFC 7541 §5.2: every peer reads both.
+            diagnostics.warning(
+                place.at("enable_huffman_encoding"), "'enable_huffman_encoding: false' has no effect: nghttp2 encodes what becomes shorter by it")
         }
-        diagnostics.unsupported(
-            place, "envoy.config.core.v3.Http2ProtocolOptions",
-            ["use_oghttp2_codec": message.useOghttp2Codec.value])
+        if message.useOghttp2Codec.value {
+            diagnostics.warning(place.at("use_oghttp2_codec"), "'use_oghttp2_codec' has no effect: there is one codec here, nghttp2")
+        }
         return options
     }
 
@@ -61,9 +61,8 @@ struct HTTP2OptionsCompiler {
         if kilobytes > headKilobytes {
             diagnostics.error(at, "max_header_field_size_kb must not exceed \(headField)", found: "\(kilobytes), and \(headKilobytes)")
         } else if kilobytes > HTTP2OptionsCompiler.fieldKilobytesMax {
-            diagnostics.error(
-                at, "a 'max_header_field_size_kb' of more than \(HTTP2OptionsCompiler.fieldKilobytesMax) is not supported by Martlet: nghttp2 takes no larger field",
-                found: "\(kilobytes)")
+            diagnostics.warning(
+                at, "a field that is longer than \(HTTP2OptionsCompiler.fieldKilobytesMax) KiB as it is encoded ends its connection all the same: nghttp2 takes none")
         }
     }
 

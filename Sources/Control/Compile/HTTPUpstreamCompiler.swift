@@ -21,6 +21,7 @@ struct HTTPUpstreamCompiler {
         if message.hasHTTP2ProtocolOptions {
             http2(message.http2ProtocolOptions, place.at("http2_protocol_options"), &config)
             config.upstreamProtocol = message.protocolSelection == .useDownstreamProtocol ? .downstream : .http2
+            config.tunnelsOverHTTP2 = true
         } else if message.protocolSelection == .useDownstreamProtocol {
             config.upstreamProtocol = .downstream
         }
@@ -60,6 +61,7 @@ struct HTTPUpstreamCompiler {
                 downstream.http2ProtocolOptions,
                 place.at("use_downstream_protocol_config").at("http2_protocol_options"), &config)
             config.upstreamProtocol = .downstream
+            config.tunnelsOverHTTP2 = downstream.hasHTTP2ProtocolOptions
         case .autoConfig(let auto):
             http1(auto.httpProtocolOptions, place.at("auto_config").at("http_protocol_options"), &config)
             http2(auto.http2ProtocolOptions, place.at("auto_config").at("http2_protocol_options"), &config)

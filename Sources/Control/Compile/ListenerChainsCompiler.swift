@@ -67,6 +67,8 @@ struct ListenerChainsCompiler {
         if let draft = tls(message, place) {
             config.tlsSlot = draft.source.slot
             drafts.append(draft)
+        } else if !message.hasTransportSocket {
+            SessionTicketCount.refuseWithoutTLS(message.metadata, place.at("metadata"), diagnostics)
         }
         if message.hasTransportSocketConnectTimeout {
             config.handshakeTimeoutMs = message.transportSocketConnectTimeout.milliseconds
@@ -90,9 +92,11 @@ struct ListenerChainsCompiler {
         let config = at.at("typed_config")
         let slot = part.slot(tls: compilation.environment.tlsSlots, "\(key) \(place.path)")
         let resolved = compilation.secrets.resolve(message, config)
+        let count = SessionTicketCount.read(
+            chain.metadata, place.at("metadata"), resumes: !message.disableStatelessSessionResumption, diagnostics)
         let source = TLSSource(
             context: .downstream(KeptMessage(resolved.message)), place: config, statPrefix: StatPrefix.listener(statName),
-            slot: slot, owner: part, certificateNames: resolved.certificateNames, authorityName: resolved.authorityName)
+            slot: slot, owner: part, ticketCount: count, certificateNames: resolved.certificateNames, authorityName: resolved.authorityName)
         return compilation.tls.compile(source)
     }
 

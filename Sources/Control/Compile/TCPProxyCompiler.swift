@@ -14,14 +14,12 @@ struct TCPProxyCompiler {
     private var criteria: MetadataCriteriaCompiler { MetadataCriteriaCompiler(diagnostics: diagnostics, arena: part.arena) }
 
     func compile(_ message: TCPProxyMessage, _ place: Place) -> UnsafePointer<TCPProxyConfig>? {
-        refuseUnsupported(message, place)
         var config = TCPProxyConfig()
         config.stats = part.scope(compilation.stats, StatPrefix.tcp(message.statPrefix), TCPProxyStat.self).base
         config.metadata = metadata
         config.bufferLimit = bufferLimit
         if message.hasIdleTimeout { config.idleTimeoutMs = message.idleTimeout.milliseconds }
         if message.hasMaxConnectAttempts { config.connectAttemptsMax = message.maxConnectAttempts.value }
-        config.accessLogs = AccessLogCompiler(compilation: compilation, part: part).compile(message.accessLog, place)
         hashPolicy(message, place, &config)
         durations(message, place, &config)
         early(message, place, &config)
@@ -41,6 +39,10 @@ struct TCPProxyCompiler {
             case .appendIfExistsOrAdd: .append
             default: .addIfAbsent
             }
+        if message.hasTunnelingConfig {
+            unsafe config.tunnel = unsafe TunnelCompiler(compilation: compilation, part: part)
+                .compile(message.tunnelingConfig, place.at("tunneling_config"))
+        }
         return unsafe part.arena.store(config)
     }
 
@@ -83,19 +85,11 @@ struct TCPProxyCompiler {
 
     private func early(_ message: TCPProxyMessage, _ place: Place, _ config: inout TCPProxyConfig) {
         if message.hasMaxEarlyDataBytes { config.earlyBytesMax = Int(message.maxEarlyDataBytes.value) }
-        switch message.upstreamConnectMode {
-        case .onDownstreamData:
-            config.waitsForData = true
-            if !message.hasMaxEarlyDataBytes {
-                diagnostics.error(
-                    place.at("upstream_connect_mode"),
-                    "max_early_data_bytes must be set when upstream_connect_mode is not IMMEDIATE")
-            }
-        case .onDownstreamTlsHandshake:
+        config.waitsForData = message.upstreamConnectMode == .onDownstreamData
+        config.waitsForHandshake = message.upstreamConnectMode == .onDownstreamTlsHandshake
+        if config.waitsForData || config.waitsForHandshake, !message.hasMaxEarlyDataBytes {
             diagnostics.error(
-                place.at("upstream_connect_mode"),
-                "upstream_connect_mode ON_DOWNSTREAM_TLS_HANDSHAKE is not supported by Martlet yet")
-        default: break
+                place.at("upstream_connect_mode"), "max_early_data_bytes must be set when upstream_connect_mode is not IMMEDIATE")
         }
     }
 
@@ -136,13 +130,5 @@ struct TCPProxyCompiler {
             return nil
         }
         return part.slot(compilation.environment.clusterSlots, name)
-    }
-
-    private func refuseUnsupported(_ message: TCPProxyMessage, _ place: Place) {
-        diagnostics.unsupported(
-            place, "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
-            [
-                "tunneling_config": message.hasTunnelingConfig,
-            ])
     }
 }

@@ -13,16 +13,30 @@ final class LiveTLS {
     let records: TLSRecords
     let secrets: [DynamicSecret]
     let config: UnsafePointer<TLSContextConfig>
+    let isReady: Bool
+    /// Secrets of management servers that it was made with, or waits for.
+    let discovered: [DiscoveredSecret]
+    /// Serves in its place while it is not ready.
+    var standIn: LiveTLS?
+    /// Nil: nobody is served.
+    var serving: LiveTLS? { isReady ? self : standIn }
 
     init(_ draft: TLSDraft, number: (PlanPart) -> Void) {
         source = draft.source
         part = draft.part
         records = draft.records
         secrets = draft.secrets
+        isReady = draft.isReady
+        discovered = draft.discovered
         number(part)
         var config = draft.config
         config.part = part.id
         unsafe self.config = unsafe part.arena.store(config)
+    }
+
+    func eachPart(_ body: (PlanPart) -> Void) {
+        body(part)
+        if let standIn { body(standIn.part) }
     }
 }
 
@@ -30,12 +44,14 @@ final class LiveTLS {
 struct LiveTLSContexts {
     private(set) var bySlot: [UInt32: LiveTLS] = [:]
 
-    var records: [TLSRecords] { bySlot.keys.sorted().compactMap { bySlot[$0]?.records } }
+    var records: [TLSRecords] { bySlot.keys.sorted().compactMap { (bySlot[$0]?.serving ?? bySlot[$0])?.records } }
 
-    /// Out of files, one for each name.
+    /// Out of files and of management servers, one for each name.
     var secrets: [DynamicSecret] {
         var seen: Set<String> = []
-        return bySlot.keys.sorted().flatMap { bySlot[$0]?.secrets ?? [] }.filter { seen.insert($0.name).inserted }
+        return bySlot.keys.sorted().compactMap { bySlot[$0] }.flatMap { live in
+            live.secrets.map { secret in secret.updated(live.discovered.first { $0.name == secret.name }) }
+        }.filter { seen.insert($0.name).inserted }
     }
 
     /// The context of a listener or cluster that is published now. `owner`: whose part keeps the slot. Gives back what
@@ -56,7 +72,10 @@ struct LiveTLSContexts {
     func slots(_ arena: FrozenArena) -> FrozenArray<TLSSlot> {
         guard let last = bySlot.keys.max() else { return FrozenArray() }
         var slots = unsafe [TLSSlot](repeating: TLSSlot(part: PlanPart.none, config: nil), count: Int(last) + 1)
-        for (slot, live) in bySlot { slots[Int(slot)] = unsafe TLSSlot(part: live.part.id, config: live.config) }
+        for (slot, live) in bySlot {
+            let shown = live.serving ?? live
+            slots[Int(slot)] = unsafe TLSSlot(part: shown.part.id, config: shown.config)
+        }
         return arena.array(slots)
     }
 }

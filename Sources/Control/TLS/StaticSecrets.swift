@@ -5,9 +5,11 @@ import EnvoyAPI
 struct StaticSecrets {
     private let secrets: [String: TLSSecret]
     private let diagnostics: Diagnostics
+    private let clusters: Set<String>
 
-    init(_ secrets: [TLSSecret], _ diagnostics: Diagnostics) {
+    init(_ secrets: [TLSSecret], clusters: Set<String>, _ diagnostics: Diagnostics) {
         self.diagnostics = diagnostics
+        self.clusters = clusters
         self.secrets = Dictionary(secrets.map { ($0.name, $0) }, uniquingKeysWith: { a, _ in a })
         var seen: Set<String> = []
         for (i, secret) in secrets.enumerated() where !seen.insert(secret.name).inserted {
@@ -31,12 +33,15 @@ struct StaticSecrets {
 
     private var substitution: SecretSubstitution {
         SecretSubstitution(diagnostics: diagnostics) { config, kind, place in
-            // A file's secrets are read whenever the context is made.
-            if config.hasSdsConfig { return .elsewhere }
+            // Those of others are looked for whenever the context is made.
+            if config.hasSdsConfig {
+                DiscoverySource.check(config.sdsConfig, place.at("sds_config"), clusters: clusters, diagnostics)
+                return .elsewhere
+            }
             if let secret = secrets[config.name] { return .secret(secret) }
             diagnostics.error(
                 place.at("name"), "Unknown static \(kind): \(config.name)", found: "'\(config.name)'",
-                expected: "the name of a secret in static_resources.secrets, or an sds_config with a path_config_source",
+                expected: "the name of a secret in static_resources.secrets, or an sds_config",
                 suggestion: nearestName(config.name, secrets.keys))
             return .missing
         }

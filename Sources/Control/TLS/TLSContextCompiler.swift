@@ -23,6 +23,8 @@ struct TLSSource {
     let slot: UInt32
     /// Whose part it belongs to.
     let owner: PlanPart
+    /// Of the filter chain (`SessionTicketCount`).
+    var ticketCount: Int?
     /// Of secrets.
     private(set) var certificateNames: [String]
     private(set) var authorityName: String
@@ -45,8 +47,9 @@ struct TLSDraft {
     let part: PlanPart
     let config: TLSContextConfig
     let records: TLSRecords
-    /// Out of files, as they are now.
+    /// Out of files and of management servers, as they are now.
     let secrets: [DynamicSecret]
+    let discovered: [DiscoveredSecret]
     /// Every secret is there.
     let isReady: Bool
 }
@@ -57,39 +60,39 @@ struct TLSContextCompiler {
     let makePart: (String) -> PlanPart
 
     /// Nil after an error. `waits`: a secret of a file that is not there yet leaves a context that refuses every connection
-    /// until the file has it.
+    /// until the file has it; one of a management server always does.
     func compile(_ source: TLSSource, waits: Bool = true) -> TLSDraft? {
         let part = makePart(source.statPrefix)
         let before = diagnostics.errors.count
         var config = TLSContextConfig()
         let settings: TLSSettings?
-        let files = FileSecrets(environment, part, diagnostics, waits: waits)
+        let others = ContextSecrets(environment, part, diagnostics, waits: waits)
         var shown = source
         switch source.context {
         case .downstream(let kept):
             var message = kept.message
-            if FileSecrets.areIn(message) {
-                let resolved = files.substitution.resolve(ResolvedContext(message: message, source), source.place)
+            if ContextSecrets.areIn(message) {
+                let resolved = others.substitution.resolve(ResolvedContext(message: message, source), source.place)
                 message = resolved.message
                 shown.name(resolved.certificateNames, resolved.authorityName)
             }
-            settings = files.isReady && diagnostics.errors.count == before ? downstream(message, source.place, part) : nil
+            settings = others.isReady && diagnostics.errors.count == before ? downstream(message, source, part) : nil
         case .upstream(let kept):
             config.isServer = false
             var message = kept.message
-            if FileSecrets.areIn(message.commonTlsContext) {
-                let resolved = files.substitution.resolve(ResolvedContext(message: message, source), source.place)
+            if ContextSecrets.areIn(message.commonTlsContext) {
+                let resolved = others.substitution.resolve(ResolvedContext(message: message, source), source.place)
                 message = resolved.message
                 shown.name(resolved.certificateNames, resolved.authorityName)
             }
-            settings = files.isReady && diagnostics.errors.count == before ? upstream(message, source.place, part) : nil
+            settings = others.isReady && diagnostics.errors.count == before ? upstream(message, source.place, part) : nil
         }
         let statistics = TLSStatistics(environment: environment, part: part, prefix: source.statPrefix + "ssl.")
-        if !files.isReady, diagnostics.errors.count == before {
+        if !others.isReady, diagnostics.errors.count == before {
             statistics.fill(&config)
             config.factoryStats = statistics.factory(source).base
             return TLSDraft(
-                source: source, part: part, config: config, records: TLSRecords(), secrets: files.secrets, isReady: false)
+                source: source, part: part, config: config, records: TLSRecords(), secrets: others.secrets, discovered: others.discovered, isReady: false)
         }
         guard let settings, diagnostics.errors.count == before else { return nil }
         do throws(TLSContextFactory.Failure) {
@@ -106,9 +109,9 @@ struct TLSContextCompiler {
         statistics.expirations(records, shown)
         let factory = statistics.factory(source)
         config.factoryStats = factory.base
-        if !files.secrets.isEmpty { environment.stats.mainCells.increment(factory[.sslContextUpdateBySds]) }
+        if !others.secrets.isEmpty { environment.stats.mainCells.increment(factory[.sslContextUpdateBySds]) }
         return TLSDraft(
-            source: source, part: part, config: config, records: records, secrets: files.secrets, isReady: true)
+            source: source, part: part, config: config, records: records, secrets: others.secrets, discovered: others.discovered, isReady: true)
     }
 
     private func records(_ settings: TLSSettings) -> TLSRecords {
@@ -126,7 +129,8 @@ struct TLSContextCompiler {
         return records
     }
 
-    private func downstream(_ message: DownstreamTLSContext, _ place: Place, _ part: PlanPart) -> TLSSettings? {
+    private func downstream(_ message: DownstreamTLSContext, _ source: TLSSource, _ part: PlanPart) -> TLSSettings? {
+        let place = source.place
         let before = diagnostics.errors.count
         guard var settings = common(message.commonTlsContext, isServer: true, place.at("common_tls_context"), part) else { return nil }
         settings.requiresName = message.requireSni.value
@@ -143,6 +147,11 @@ struct TLSContextCompiler {
                 suggestion: "say require_client_certificate: true or false")
         }
         resumption(message, place, part, &settings)
+        if let count = source.ticketCount {
+            settings.ticketCount = count
+            // Of TLS 1.2, which has one ticket or none.
+            if count == 0 { settings.usesTickets = false }
+        }
         if message.commonTlsContext.tlsCertificates.isEmpty, diagnostics.errors.count == before {
             diagnostics.error(
                 place.at("common_tls_context"), "No TLS certificates found for server context",

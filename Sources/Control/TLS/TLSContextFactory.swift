@@ -180,6 +180,7 @@ struct TLSContextFactory {
         } else {
             unsafe SSL_CTX_set_options(context, martlet_op_no_ticket())
         }
+        if let count = settings.ticketCount { unsafe SSL_CTX_set_num_tickets(context, count) }
         if settings.keepsSessions, let store = unsafe SessionResumption.store {
             isGood = unsafe martlet_ctx_session_store(context, store) == 1 && isGood
         } else {

@@ -45,6 +45,8 @@ struct TLSSettings {
     /// 80 bytes each, the first one makes tickets; empty: keys of the process.
     var ticketKeys: [[UInt8]] = []
     var usesTickets = true
+    /// Tickets of TLS 1.3 for each full handshake; nil: OpenSSL's number. With 0 TLS 1.2 has none either.
+    var ticketCount: Int?
     var keepsSessions = true
     var sessionTimeoutS: Int?
     /// Upstream: sessions that are kept for the next connection.

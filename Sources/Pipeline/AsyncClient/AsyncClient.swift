@@ -44,6 +44,7 @@ struct CallEnd: BitwiseCopyable {
     var failed: Bool
     var exporter: UInt32
     var items: UInt32
+    var stream: UInt32
 }
 
 extension Worker {
@@ -162,6 +163,7 @@ extension Worker {
 
     /// Tells the filters whose calls are over, as many as there are now.
     package func deliverCalls() {
+        if !callStreams.fed.isEmpty { deliverCallStreams() }
         let count = finishedCalls.count
         for i in 0..<count { deliver(finishedCalls[i]) }
         // What these filters have begun and seen fail meanwhile is told in the next turn.
@@ -172,6 +174,9 @@ extension Worker {
         let call = unsafe streams[Handle(raw: end.call)]
         if !end.failed, unsafe call == nil { return }
         defer { if let call = unsafe streams[Handle(raw: end.call)] { unsafe endCall(call) } }
+        if end.stream != 0 {
+            return unsafe callStreamEnded(end.stream, end.failed ? nil : call, CallOutcome(rawValue: end.outcome) ?? .reset)
+        }
         if end.exporter != 0 {
             let isAnswer = unsafe call.map { unsafe !$0.pointee.isLocalReply } ?? false
             let status = unsafe call?.pointee.response.status ?? 0
@@ -195,7 +200,7 @@ extension Worker {
     }
 
     /// In the trailers, or in a head without any; nil: there is none.
-    private func grpcStatus(_ call: StreamPointer) -> Int64? {
+    func grpcStatus(_ call: StreamPointer) -> Int64? {
         let text = unsafe call.pointee.responseTrailers?.value(of: .grpcStatus) ?? call.pointee.response.value(of: .grpcStatus)
         return text.map { FormatWriter.code($0) }
     }

@@ -22,6 +22,8 @@ struct CallState {
     /// Number of the exporter whose items it carries, counted from 1, and how many; 0: none.
     var exporter: UInt32 = 0
     var items: UInt32 = 0
+    /// Number of the stream whose messages it carries (`CallStream`), counted from 1; 0: none.
+    var stream: UInt32 = 0
 
     init(owner: Handle, place: UInt16) {
         self.owner = owner
@@ -49,10 +51,12 @@ final class CallSink: HTTPFilter {
         _ worker: Worker, _ stream: StreamPointer, _ data: inout ByteQueue, endStream: Bool
     ) -> DataVerdict {
         guard let state = unsafe worker.callState(stream), unsafe !state.pointee.isOver else { return .stopWithoutBuffer }
-        if unsafe state.pointee.owner == .none { data.removeAll(worker.memory) }
+        let number = unsafe state.pointee.stream
+        if unsafe number == 0 && state.pointee.owner == .none { data.removeAll(worker.memory) }
         if unsafe data.bufferCount > 0 || state.pointee.body.bufferCount > 0 { _ = data.detach(worker.memory) }
         unsafe state.pointee.body.append(moving: &data)
-        if unsafe state.pointee.body.count > Worker.callResponseMax {
+        if number != 0 { worker.callStreamFed(number) }
+        if unsafe state.pointee.body.count > (number != 0 ? CallStream.messageMax + GRPCFrames.prefixBytes : Worker.callResponseMax) {
             unsafe end(worker, stream, .tooLarge)
         } else if endStream {
             unsafe end(worker, stream, .response)
@@ -77,7 +81,8 @@ final class CallSink: HTTPFilter {
         unsafe worker.finishedCalls.append(
             CallEnd(
                 call: stream.pointee.handle.raw, owner: state.pointee.owner.raw, place: state.pointee.place,
-                outcome: outcome.rawValue, failed: failed, exporter: state.pointee.exporter, items: state.pointee.items))
+                outcome: outcome.rawValue, failed: failed, exporter: state.pointee.exporter, items: state.pointee.items,
+                stream: state.pointee.stream))
     }
 }
 

@@ -62,7 +62,7 @@ extension Worker {
         return unsafe call
     }
 
-    private func writeHead(_ call: StreamPointer, _ config: UnsafePointer<ExportConfig>) {
+    func writeHead(_ call: StreamPointer, _ config: UnsafePointer<ExportConfig>) {
         let isConnect = unsafe config.pointee.transport == .connection
         unsafe setCallTarget(
             call, isConnect ? .connect : .post, Bytes(isConnect ? "CONNECT" : "POST" as StaticString),
@@ -120,7 +120,7 @@ extension Worker {
         return unsafe waiting &+ (connections.slab[call.pointee.upstream]?.pointee.out.count ?? 0)
     }
 
-    private func pass(_ body: inout ByteQueue, to call: StreamPointer) {
+    func pass(_ body: inout ByteQueue, to call: StreamPointer) {
         let handle = unsafe call.pointee.handle
         while let part = body.first, !body.isEmpty, unsafe streams[handle] != nil {
             unsafe requestData(call, part, nil, endStream: false)

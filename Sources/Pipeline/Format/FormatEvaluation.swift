@@ -35,6 +35,8 @@ extension FormatWriter {
         case .configMetadata: unsafe configMetadata(piece, source).cut(piece.pointee.length)
         case .grpcCounts: unsafe grpcCounts(source, asText: piece.pointee.option == 1).cut(piece.pointee.length)
         case .filterState: unsafe filterState(piece, source).cut(piece.pointee.length)
+        case .tunnelID: unsafe tunnelID(piece, source).cut(piece.pointee.length)
+        case .tunnelFields: unsafe tunnelFields(source, trailers: piece.pointee.option == 1).cut(piece.pointee.length)
         case .routeName: unsafe .present(source.stream?.pointee.route?.pointee.name ?? .empty)
         case .virtualCluster: source.isTry ? .missing : unsafe .present(source.stream?.pointee.virtualCluster?.pointee.name ?? .empty)
         case .routeResolutions: unsafe .number(source.stream?.pointee.routeResult == nil ? 0 : 1)

@@ -1,5 +1,5 @@
 // `%DYNAMIC_METADATA(…)%` and `%FILTER_STATE(…)%`, as far as there is something to put there: what `proxy_protocol` makes
-// of a header's TLVs, and what `grpc_stats` counts. Dynamic metadata is the connection's, so that lines of HTTP streams have none, as in Envoy.
+// of a header's TLVs, what `grpc_stats` counts, and what `tcp_proxy` is told of its tunnel. Dynamic metadata is the connection's, so that lines of HTTP streams have none, as in Envoy.
 
 import Primitives
 import Wire
@@ -10,6 +10,11 @@ enum FormatMetadata {
     /// `emit_filter_state` of `grpc_stats`.
     private static let grpcState = "envoy.filters.http.grpc_stats"
 
+    /// `request_id_extension` of a tunnel, and its answer.
+    private static let tunnelNamespace = "envoy.filters.network.tcp_proxy"
+    private static let tunnelHeaders = "envoy.tcp_proxy.propagate_response_headers"
+    private static let tunnelTrailers = "envoy.tcp_proxy.propagate_response_trailers"
+
     /// `namespace[:key]`; deeper than that there is nothing.
     static func dynamic(_ parts: ArraySlice<String>, _ arena: FrozenArena, _ piece: inout FormatPiece) {
         let parts = Array(parts)
@@ -17,6 +22,7 @@ enum FormatMetadata {
             piece.op = .absent
             return
         }
+        if namespace == tunnelNamespace { piece.op = .tunnelID }
         piece.text = arena.text(namespace)
         if parts.count == 2 { piece.alternate.name = arena.text(parts[1]) }
     }
@@ -27,6 +33,12 @@ enum FormatMetadata {
             // It has no fields that could be named.
             piece.op = parts.count > 1 && parts[1] == "FIELD" ? .absent : .grpcCounts
             piece.option = parts.count > 1 && parts[1] == "PLAIN" ? 1 : 0
+            return
+        }
+        if parts[0] == tunnelHeaders || parts[0] == tunnelTrailers {
+            // They are an object, and have neither fields nor a plain form.
+            piece.op = parts.count > 1 && parts[1] != "TYPED" ? .absent : .tunnelFields
+            piece.option = parts[0] == tunnelTrailers ? 1 : 0
             return
         }
         guard parts[0] == tlvState else {
@@ -56,6 +68,50 @@ extension FormatWriter {
             unsafe config.pointee.isFilterState
         else { return .missing }
         return unsafe tlvs(proxy.tlvs, config, namespace: nil, key: key, last: true)
+    }
+
+    /// The id that a tunnel's request was sent with.
+    mutating func tunnelID(_ piece: UnsafePointer<FormatPiece>, _ source: FormatSource) -> FormatValue {
+        guard let tcp = unsafe source.tcp, unsafe !tcp.pointee.tunnelIDKey.isEmpty else { return unsafe dynamicMetadata(piece, source) }
+        let wanted = unsafe piece.pointee.alternate.name
+        guard unsafe wanted.isEmpty || wanted.equals(tcp.pointee.tunnelIDKey) else { return .missing }
+        value.reset()
+        if wanted.isEmpty {
+            value.put("{\"")
+            unsafe JSONString.write(tcp.pointee.tunnelIDKey, into: &value)
+            value.put("\":\"")
+        }
+        unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 36) { text in
+            guard let base = text.baseAddress else { return }
+            unsafe UUIDText.write(tcp.pointee.tunnelID.0, tcp.pointee.tunnelID.1, base)
+            unsafe value.put(Bytes(UnsafeRawPointer(base), 36))
+        }
+        guard wanted.isEmpty else { return .text(value.bytes) }
+        value.put("\"}")
+        return .json(value.bytes)
+    }
+
+    /// `propagate_response_headers`, `…_trailers`: the fields in their order, the status first.
+    mutating func tunnelFields(_ source: FormatSource, trailers: Bool) -> FormatValue {
+        guard let head = unsafe trailers ? source.tcp?.pointee.tunnelTrailers : source.tcp?.pointee.tunnelHeaders else { return .missing }
+        value.reset()
+        value.put("{\"headers\":[")
+        var isFirst = true
+        func field(_ name: Bytes, _ text: Bytes) {
+            value.put(isFirst ? "{\"key\":\"" : ",{\"key\":\"")
+            isFirst = false
+            JSONString.write(name, into: &value)
+            value.put("\",\"value\":\"")
+            putString(text)
+            value.put("\"}")
+        }
+        if !trailers {
+            var digits = DecimalText(UInt64(head.status))
+            field(Bytes(":status" as StaticString), digits.bytes())
+        }
+        for i in 0..<head.count where !head.field(i).removed { field(head.text(head.field(i).name), head.value(i)) }
+        value.put("]}")
+        return .json(value.bytes)
     }
 
     /// Messages of a gRPC call. A line in JSON has the proto's names, and one of text those of its JSON, as in Envoy.

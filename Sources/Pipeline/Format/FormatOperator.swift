@@ -26,7 +26,7 @@ package enum FormatOperator: UInt8, BitwiseCopyable {
     case upstreamLocalAddress, upstreamRemoteAddress
     case downstreamRemoteAddress, downstreamDirectRemoteAddress, downstreamLocalAddress, downstreamDirectLocalAddress
     case downstreamTLS, upstreamTLS, downstreamCertificateTime, upstreamCertificateTime
-    case dynamicMetadata, configMetadata, filterState, grpcCounts
+    case dynamicMetadata, configMetadata, filterState, grpcCounts, tunnelID, tunnelFields
     case ja3, ja4
     case connectionID, streamID, uniqueID, serverName, routeName, virtualCluster, routeResolutions, accessLogType
     case traceID, spanID

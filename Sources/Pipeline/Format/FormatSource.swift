@@ -38,6 +38,11 @@ package struct TCPLogInfo {
     package var localAddress = SocketAddress()
     package var upstreamRemoteAddress = SocketAddress()
     package var upstreamLocalAddress = SocketAddress()
+    /// Of a tunnel (`tunneling_config`): its last answer, and its request's id under a key; empty: none.
+    package var tunnelHeaders: MessageHead?
+    package var tunnelTrailers: MessageHead?
+    package var tunnelIDKey = Bytes.empty
+    package var tunnelID: (UInt64, UInt64) = (0, 0)
     package init() {}
 }
 

@@ -13,6 +13,8 @@ struct TimeText {
     private var zoneQuarter = Int64.min
     private var zoneOffset: Int64 = 0
     private var zone = unsafe tm()
+    private var day = Int64.min
+    private var date = (year: 0, month: 0, day: 0)
 
     // HOT: per message.
     /// `wallNs`: nanoseconds since 1970, UTC.
@@ -23,7 +25,10 @@ struct TimeText {
         let shifted = epoch &+ (local ? zoneOffset : 0)
         let days = shifted >= 0 ? shifted / 86400 : (shifted &- 86399) / 86400
         let seconds = Int(truncatingIfNeeded: shifted &- days &* 86400)
-        let date = HTTPDate.civil(days)
+        if days != day {
+            day = days
+            date = HTTPDate.civil(days)
+        }
         for i in 0..<pieces.count {
             let piece = unsafe pieces.pointer(i)
             switch unsafe piece.pointee.kind {

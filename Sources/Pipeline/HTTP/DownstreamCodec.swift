@@ -96,6 +96,7 @@ extension Worker {
     // MARK: Back-pressure
 
     func pauseDownstream(_ stream: StreamPointer) {
+        if unsafe isTunnelled(stream) { return unsafe pauseTunnelClient(stream) }
         if unsafe isHTTP2(stream) {
             guard let entry = unsafe h2.streams[stream.pointee.downstreamCodec], unsafe pauseHTTP2(entry) else { return }
         } else {
@@ -107,6 +108,7 @@ extension Worker {
 
     func resumeDownstreamReading(_ stream: StreamPointer) {
         guard unsafe !stream.pointee.requestIsHeldBack else { return }
+        if unsafe isTunnelled(stream) { return unsafe resumeTunnelClient(stream) }
         if unsafe isHTTP2(stream) {
             guard let entry = unsafe h2.streams[stream.pointee.downstreamCodec], unsafe resumeHTTP2(entry) else { return }
         } else {
@@ -119,6 +121,7 @@ extension Worker {
     // HOT: per completion.
     @inline(__always)
     func isDownstreamPaused(_ stream: StreamPointer) -> Bool {
+        if unsafe isTunnelled(stream) { return unsafe isTunnelClientPaused(stream) }
         if unsafe isHTTP2(stream) { return unsafe h2.streams[stream.pointee.downstreamCodec]?.pointee.isPaused ?? false }
         return unsafe connections.slab[stream.pointee.downstream]?.pointee.isPaused ?? false
     }

@@ -382,6 +382,7 @@ extension Worker {
     /// connection.
     func upstreamReset(_ stream: StreamPointer, _ failure: UpstreamFailure) {
         guard unsafe !stream.pointee.isDestroyed else { return }
+        if unsafe isTunnelled(stream) { return unsafe tunnelFailed(stream, failure) }
         if unsafe stream.pointee.trace != .none {
             let outcome = Worker.outcome(failure)
             unsafe noteAttempt(stream, failure: outcome.reason, flags: outcome.flags)

@@ -141,6 +141,7 @@ extension Worker {
     // HOT: per frame.
     package func responseData(_ stream: StreamPointer, _ part: Bytes, _ buffer: UInt16?, endStream: Bool) {
         unsafe stream.pointee.activeMs = nowMs
+        if unsafe isTunnelled(stream) { return unsafe tunnelReceived(stream, part, buffer) }
         if endStream {
             unsafe stream.pointee.responseEnded = true
             unsafe closeHostVerdict(stream)
@@ -166,6 +167,7 @@ extension Worker {
     /// The response is complete without a last body part.
     package func responseEnded(_ stream: StreamPointer) {
         guard unsafe !stream.pointee.responseEnded else { return }
+        if unsafe isTunnelled(stream) { return unsafe tunnelResponseEnded(stream) }
         unsafe stream.pointee.responseEnded = true
         unsafe closeHostVerdict(stream)
         guard unsafe stream.pointee.hasFilters, unsafe !stream.pointee.bypassesFilters, let chain = unsafe filters(stream),

@@ -159,6 +159,8 @@ public struct HTTPStream {
     /// The first of the calls that filters have under way for this stream, and whether this stream is one itself.
     package var firstCall = Handle.none
     package var isCall = false
+    /// The session of `tcp_proxy` whose bytes are the content of request and response (`TCPTunnel`).
+    package var tcp = Handle.none
     /// Copies of the request whose bodies still follow its own, linked through the copies.
     package var firstMirror = Handle.none
     package var nextMirror = Handle.none

@@ -10,6 +10,7 @@ extension Worker {
     // HOT: per message.
     /// An upstream has answered; the head lies in `stream.response`.
     func upstreamResponseHead(_ stream: StreamPointer, _ facts: ResponseFacts, endStream: Bool) {
+        if unsafe isTunnelled(stream) { return unsafe tunnelAnswered(stream, endStream: endStream && !facts.isTunnel) }
         let status = unsafe stream.pointee.response.status
         unsafe stream.pointee.upstreamFirstByteNs = nowNs
         unsafe stream.pointee.tryStatus = status

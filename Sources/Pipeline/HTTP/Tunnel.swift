@@ -48,6 +48,7 @@ extension Worker {
 
     // HOT: per frame.
     func tunnelFromUpstream(_ stream: StreamPointer, _ part: Bytes, _ buffer: UInt16?) {
+        if unsafe isTunnelled(stream) { return unsafe tunnelReceived(stream, part, buffer) }
         unsafe stream.pointee.activeMs = nowMs
         guard unsafe sendResponseData(stream, part, buffer) else { return }
         unsafe watchDownstreamQueue(stream)
@@ -134,7 +135,7 @@ extension Worker {
     }
 
     /// In Envoy the end of the server's side behind a CONNECT is the end of a response: the connection is closed by us.
-    private func closeConnectUpstream(
+    func closeConnectUpstream(
         _ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>
     ) {
         // A POST that has ended is not cut by it.
@@ -173,7 +174,7 @@ extension Worker {
     }
 
     /// The upstream still gets what the client sent last.
-    private func passOnRest(_ stream: StreamPointer) {
+    func passOnRest(_ stream: StreamPointer) {
         if unsafe !isHTTP2Upstream(stream), let upstream = unsafe connections.slab[stream.pointee.upstream],
             unsafe !upstream.pointee.out.isEmpty, unsafe !upstream.pointee.sawEnd, let client = unsafe clients[upstream.pointee.session]
         {

@@ -32,13 +32,26 @@ extension Worker {
         _ logs: FrozenArray<AccessLogConfig>, _ session: TCPSessionPointer, _ downstream: UnsafeMutablePointer<Connection>,
         _ type: AccessLogType
     ) {
+        unsafe withUnsafePointer(to: logInfo(session, downstream)) { info in
+            var source = unsafe formatSource(info, host: session.pointee.host, cluster: session.pointee.clusterSlot)
+            source.logType = type
+            unsafe source.inspection = unsafe inspection(of: downstream.pointee.handle)
+            unsafe log(logs, source, part: downstream.pointee.owner)
+        }
+    }
+
+    /// What formats may ask of the connection.
+    func logInfo(_ session: TCPSessionPointer, _ downstream: UnsafeMutablePointer<Connection>) -> TCPLogInfo {
         var info = TCPLogInfo()
         info.metadata = unsafe session.pointee.config.pointee.metadata
         info.startNs = unsafe session.pointee.startNs
-        info.startWallNs = unsafe session.pointee.startWallNs
+        // Not known before where nobody logs.
+        let startWallNs = unsafe session.pointee.startWallNs
+        info.startWallNs = unsafe startWallNs != 0 ? startWallNs : wallNs &- (nowNs &- session.pointee.startNs)
         info.endNs = nowNs
         info.bytesReceived = unsafe downstream.pointee.bytesReceived
-        info.bytesSent = unsafe session.pointee.upstreamBytesReceived
+        let tunnel = unsafe session.pointee.config.pointee.tunnel
+        info.bytesSent = unsafe tunnel == nil ? session.pointee.upstreamBytesReceived : session.pointee.tunnel.bytesToClient
         info.upstreamBytesSent = unsafe session.pointee.upstreamBytesSent
         info.upstreamBytesReceived = unsafe session.pointee.upstreamBytesReceived
         info.flags = unsafe session.pointee.flags
@@ -46,7 +59,8 @@ extension Worker {
         info.transportFailure = unsafe session.pointee.transportFailure
         info.downstreamFailure = unsafe downstream.pointee.tls?.pointee.failureText ?? .empty
         info.downstreamTLS = unsafe connections.description(of: downstream)
-        info.upstreamTLS = unsafe connections.slab[session.pointee.upstream].flatMap { unsafe connections.description(of: $0) }
+        info.upstreamTLS =
+            unsafe connections.slab[session.pointee.upstream].flatMap { unsafe connections.description(of: $0) } ?? session.pointee.tunnel.tls
         info.upstreamConnectTimedOut = unsafe session.pointee.connectTimedOut
         info.attempts = unsafe session.pointee.attempts
         info.connectionID = unsafe downstream.pointee.id
@@ -56,11 +70,14 @@ extension Worker {
         info.localAddress = unsafe downstream.pointee.local
         info.upstreamRemoteAddress = unsafe session.pointee.upstreamRemoteAddress
         info.upstreamLocalAddress = unsafe session.pointee.upstreamLocalAddress
-        unsafe withUnsafePointer(to: info) { info in
-            var source = unsafe formatSource(info, host: session.pointee.host, cluster: session.pointee.clusterSlot)
-            source.logType = type
-            unsafe source.inspection = unsafe inspection(of: downstream.pointee.handle)
-            unsafe log(logs, source, part: downstream.pointee.owner)
+        if let tunnel = unsafe tunnel {
+            info.tunnelHeaders = unsafe session.pointee.tunnel.headers
+            info.tunnelTrailers = unsafe session.pointee.tunnel.trailers
+            if unsafe session.pointee.tunnel.hasRequestID {
+                info.tunnelIDKey = unsafe tunnel.pointee.requestIDKey
+                info.tunnelID = unsafe session.pointee.tunnel.requestID
+            }
         }
+        return info
     }
 }

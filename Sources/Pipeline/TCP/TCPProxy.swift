@@ -57,8 +57,17 @@ extension Worker {
         }
         unsafe session.pointee.clusterSlot = entry.slot
         unsafe session.pointee.metadataMatch = unsafe entry.metadataMatch
-        if unsafe config.pointee.waitsForData || config.pointee.earlyBytesMax != nil { unsafe connections.receive(connection) }
-        if unsafe !config.pointee.waitsForData { unsafe tcpConnect(session) }
+        if unsafe config.pointee.takesEarlyData { unsafe connections.receive(connection) }
+        let isShaking = unsafe connection.pointee.tls?.pointee.isHandshaking ?? false
+        if unsafe config.pointee.waitsForData || (config.pointee.waitsForHandshake && isShaking) { return }
+        unsafe tcpConnect(session)
+    }
+
+    /// The client's TLS handshake is complete.
+    func tcpHandshakeDone(_ connection: UnsafeMutablePointer<Connection>) {
+        guard let session = unsafe tcpSessions[connection.pointee.session], unsafe session.pointee.config.pointee.waitsForHandshake
+        else { return }
+        unsafe tcpConnect(session)
     }
 
     func chooseCluster(_ clusters: FrozenArray<WeightedCluster>) -> WeightedCluster? {
@@ -84,17 +93,13 @@ extension Worker {
             count(stats, .upstreamCxOverflow)
             return unsafe endTCP(session, .upstreamOverflow)
         }
-        let original = unsafe cluster.pointee.config.pointee.originalDst.map { unsafe originalHost(session.pointee.downstream, cluster, $0) }
-        let host = unsafe original ?? cluster.pointee.choose(slab: hosts, random: &random, hash: hash(session, cluster), nowMs: nowMs,
-                criteria: session.pointee.metadataMatch)
-        unsafe countSubset(cluster)
-        if unsafe cluster.pointee.choseInPanic { count(stats, .lbHealthyPanic) }
-        if let host = unsafe host, unsafe isFull(host, cluster, .normal), unsafe host.pointee.connectionCount > 0 {
+        if let tunnel = unsafe config.pointee.tunnel {
+            // The pool takes a place for each connection of its own; that there was one had to be asked, as by Envoy.
             unsafe giveConnection(cluster, .normal)
-            count(stats, .upstreamCxOverflow)
-            return unsafe endTCP(session, .upstreamOverflow)
+            return unsafe tcpTunnel(session, tunnel, cluster)
         }
-        guard let host = unsafe host else {
+        let choice = unsafe chooseTCPHost(session, cluster)
+        guard let host = unsafe choice else {
             unsafe giveConnection(cluster, .normal)
             count(stats, .upstreamCxNoneHealthy)
             return unsafe endTCP(session, .noHealthyUpstream)
@@ -108,19 +113,56 @@ extension Worker {
             return unsafe tcpTryAgain(session)
         }
         unsafe session.pointee.host = unsafe host.pointee.handle
-        guard let upstream = unsafe connect(to: host, cluster, role: .tcpUpstream, UpstreamIdentity(client: session.pointee.downstream)) else {
-            breakers?.give(.pendingRequests, .normal, thread: index)
-            count(stats, .upstreamCxConnectFail)
-            return unsafe tcpTryAgain(session)
-        }
         unsafe session.pointee.isPending = true
         count(stats, .upstreamRqPendingTotal)
         gauge(stats, .upstreamRqPendingActive, 1)
+        if unsafe isFull(host, cluster, .normal), unsafe host.pointee.connectionCount > 0 {
+            unsafe giveConnection(cluster, .normal)
+            count(stats, .upstreamCxOverflow)
+            return unsafe enqueue(session, host)
+        }
+        guard unsafe openTCP(session, host, cluster) else {
+            unsafe endPending(session, cluster)
+            return unsafe tcpTryAgain(session)
+        }
+    }
+
+    /// A connection for the session, with a place among the cluster's. False: none could be had.
+    func openTCP(
+        _ session: TCPSessionPointer, _ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>
+    ) -> Bool {
+        guard let upstream = unsafe connect(to: host, cluster, role: .tcpUpstream, UpstreamIdentity(client: session.pointee.downstream)) else {
+            unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxConnectFail)
+            return false
+        }
         unsafe session.pointee.upstream = unsafe upstream.pointee.handle
         unsafe session.pointee.upstreamConnectionID = unsafe upstream.pointee.id
         unsafe upstream.pointee.session = unsafe session.pointee.handle
         unsafe upstream.pointee.peer = unsafe session.pointee.downstream
-        unsafe upstream.pointee.config = unsafe UnsafeRawPointer(config)
+        unsafe upstream.pointee.config = unsafe UnsafeRawPointer(session.pointee.config)
+        return true
+    }
+
+    private func chooseTCPHost(_ session: TCPSessionPointer, _ cluster: UnsafeMutablePointer<Cluster>) -> UnsafeMutablePointer<Host>? {
+        let original = unsafe cluster.pointee.config.pointee.originalDst.map { unsafe originalHost(session.pointee.downstream, cluster, $0) }
+        let host = unsafe original ?? cluster.pointee.choose(slab: hosts, random: &random, hash: hash(session, cluster), nowMs: nowMs,
+                criteria: session.pointee.metadataMatch)
+        unsafe countSubset(cluster)
+        if unsafe cluster.pointee.choseInPanic { unsafe count(cluster.pointee.config.pointee.stats, .lbHealthyPanic) }
+        return unsafe host
+    }
+
+    private func tcpTunnel(
+        _ session: TCPSessionPointer, _ config: UnsafePointer<TunnelConfig>, _ cluster: UnsafeMutablePointer<Cluster>
+    ) {
+        guard let host = unsafe chooseTCPHost(session, cluster) else {
+            unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxNoneHealthy)
+            return unsafe endTCP(session, .noHealthyUpstream)
+        }
+        unsafe session.pointee.attempts &+= 1
+        if unsafe session.pointee.config.pointee.addsTLVs && session.pointee.attempts == 1 { unsafe addProxyTLVs(session) }
+        unsafe session.pointee.host = unsafe host.pointee.handle
+        unsafe tunnel(session, config, cluster, host)
     }
 
     /// `hash_policy` with `source_ip`; nil: none, or nobody asks.
@@ -139,10 +181,15 @@ extension Worker {
         -> UnsafeMutablePointer<Cluster>?
     {
         guard let cluster = unsafe clusterConfig(upstream), unsafe session.pointee.isPending else { return nil }
+        unsafe endPending(session, cluster)
+        return unsafe cluster
+    }
+
+    /// The session counts among the cluster's pending requests no more.
+    func endPending(_ session: TCPSessionPointer, _ cluster: UnsafeMutablePointer<Cluster>) {
         unsafe session.pointee.isPending = false
         unsafe gauge(cluster.pointee.config.pointee.stats, .upstreamRqPendingActive, -1)
         unsafe cluster.pointee.config.pointee.breakers?.give(.pendingRequests, .normal, thread: index)
-        return unsafe cluster
     }
 
     func tcpConnected(_ upstream: UnsafeMutablePointer<Connection>) {
@@ -160,6 +207,7 @@ extension Worker {
             unsafe host.pointee.cluster.pointee.activeRequests &+= 1
             unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqTotal.rawValue)
             unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqActive.rawValue, 1)
+            if unsafe !host.pointee.tcpHead.isNone { unsafe serveWaiting(host) }
         }
         // What an attempt before this one ran into is no part of the outcome.
         unsafe session.pointee.flags = []
@@ -196,18 +244,25 @@ extension Worker {
                 unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqPendingFailureEject)
             }
             unsafe session.pointee.upstream = .none
-            unsafe session.pointee.flags.insert(.upstreamConnectionFailure)
-            switch failure {
-            case .refused(let error): unsafe session.pointee.upstreamErrno = error
-            case .timedOut: unsafe session.pointee.connectTimedOut = true
-            case .handshake(let reason): unsafe session.pointee.transportFailure = reason
-            }
+            unsafe note(failure, session)
         }
+        // Before its place is free.
+        if let host = unsafe hosts[upstream.pointee.host], unsafe !host.pointee.tcpHead.isNone { unsafe failWaiting(host, failure) }
         unsafe upstreamConnectFailed(upstream, failure)
         if let session = unsafe session { unsafe tcpTryAgain(session) }
     }
 
-    private func tcpTryAgain(_ session: TCPSessionPointer) {
+    /// For the log.
+    func note(_ failure: ConnectFailure, _ session: TCPSessionPointer) {
+        unsafe session.pointee.flags.insert(.upstreamConnectionFailure)
+        switch failure {
+        case .refused(let error): unsafe session.pointee.upstreamErrno = error
+        case .timedOut: unsafe session.pointee.connectTimedOut = true
+        case .handshake(let reason): unsafe session.pointee.transportFailure = reason
+        }
+    }
+
+    func tcpTryAgain(_ session: TCPSessionPointer) {
         let config = unsafe session.pointee.config
         guard unsafe session.pointee.attempts < config.pointee.connectAttemptsMax else {
             if let cluster = unsafe cluster(session.pointee.clusterSlot) {
@@ -229,6 +284,10 @@ extension Worker {
     func tcpEarly(
         _ connection: UnsafeMutablePointer<Connection>, _ position: UInt16, _ bufferCount: Int, _ bytes: Int
     ) {
+        if let session = unsafe tcpSessions[connection.pointee.session] {
+            if let stream = unsafe tunnelStream(session) { return unsafe tunnelRelay(session, stream, position, bufferCount, bytes) }
+            if unsafe session.pointee.tunnel.isOver { return memory.buffers.release(from: position, count: bufferCount) }
+        }
         memory.buffers.forEach(from: position, count: bufferCount, bytes: bytes) { id, bytes in
             unsafe keepEarly(connection, bytes)
             memory.buffers.release(id)
@@ -237,6 +296,10 @@ extension Worker {
     }
 
     func tcpEarly(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes) {
+        if let session = unsafe tcpSessions[connection.pointee.session] {
+            if let stream = unsafe tunnelStream(session) { return unsafe tunnelRelay(session, stream, bytes) }
+            if unsafe session.pointee.tunnel.isOver { return }
+        }
         unsafe keepEarly(connection, bytes)
         unsafe tcpKept(connection, bytes.count)
     }
@@ -253,18 +316,21 @@ extension Worker {
             unsafe connections.pause(connection)
         }
         // What a listener filter has read ahead is no early data where nobody asked for such.
-        guard unsafe session.pointee.config.pointee.waitsForData || session.pointee.config.pointee.earlyBytesMax != nil else { return }
+        guard unsafe session.pointee.config.pointee.takesEarlyData else { return }
+        // Each time, as Envoy counts it.
+        unsafe countTCP(session.pointee.config.pointee.stats, .earlyDataReceivedCountTotal)
         guard unsafe !session.pointee.hasEarlyData else { return }
         unsafe session.pointee.hasEarlyData = true
-        unsafe countTCP(session.pointee.config.pointee.stats, .earlyDataReceivedCountTotal)
         if unsafe session.pointee.config.pointee.waitsForData { unsafe tcpConnect(session) }
     }
 
     /// The client has ended its side before the upstream was there. With nothing to send there will never be any.
     func tcpEarlyEnd(_ connection: UnsafeMutablePointer<Connection>) {
         guard let session = unsafe tcpSessions[connection.pointee.session] else { return unsafe close(connection) }
+        if let stream = unsafe tunnelStream(session) { return unsafe tunnelClientEnded(session, stream, connection) }
+        guard unsafe session.pointee.config.pointee.takesEarlyData else { return }
+        unsafe countTCP(session.pointee.config.pointee.stats, .earlyDataReceivedCountTotal)
         if unsafe session.pointee.config.pointee.waitsForData, unsafe !session.pointee.hasEarlyData {
-            unsafe countTCP(session.pointee.config.pointee.stats, .earlyDataReceivedCountTotal)
             unsafe endTCP(session, .downstreamConnectionTermination)
         }
     }

@@ -38,6 +38,8 @@ package struct TCPProxyConfig: BitwiseCopyable {
     package var durationJitterMs: UInt64 = 0
     /// `upstream_connect_mode: ON_DOWNSTREAM_DATA`.
     package var waitsForData = false
+    /// `ON_DOWNSTREAM_TLS_HANDSHAKE`; a client without TLS has none to wait for.
+    package var waitsForHandshake = false
     /// What is read before the upstream is there; nil: nothing.
     package var earlyBytesMax: Int?
     /// `hash_policy` with `source_ip`.
@@ -52,10 +54,33 @@ package struct TCPProxyConfig: BitwiseCopyable {
     package var formattedTLVs = FrozenArray<FormattedTLV>()
     package var tlvTypes = ProxyTLVSet()
     package var tlvMerge = TLVMerge.addIfAbsent
+    /// `tunneling_config`; nil: bytes go to the host as they are.
+    package var tunnel: UnsafePointer<TunnelConfig>?
     package init() {}
 
     /// `proxy_protocol_tlv_merge_policy`: what becomes of the header that the client did send.
     package enum TLVMerge: BitwiseCopyable { case addIfAbsent, overwrite, append }
 
+    /// The client's bytes are read before there is an upstream.
+    var takesEarlyData: Bool { waitsForData || earlyBytesMax != nil }
+
     var addsTLVs: Bool { !proxyTLVs.isEmpty || !formattedTLVs.isEmpty }
+}
+
+/// `tunneling_config`.
+@safe
+package struct TunnelConfig: BitwiseCopyable {
+    /// What is asked for: the request's authority.
+    package var hostname: Format
+    /// POST with `postPath` instead of CONNECT.
+    package var usesPost = false
+    package var postPath = Bytes.empty
+    package var headers = FrozenArray<HeaderMutation>()
+    /// The answer's head and trailers are kept for formats (`%FILTER_STATE(…)%`).
+    package var keepsHeaders = false
+    package var keepsTrailers = false
+    /// `request_id_extension`; empty: no id. The key: under which formats find it.
+    package var requestIDHeader = Bytes.empty
+    package var requestIDKey = Bytes.empty
+    package init(hostname: Format) { self.hostname = hostname }
 }

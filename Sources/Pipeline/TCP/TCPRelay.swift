@@ -66,7 +66,7 @@ extension Worker {
 
     // HOT: per frame.
     func relaySent(_ connection: UnsafeMutablePointer<Connection>) {
-        guard let peer = unsafe connections.slab[connection.pointee.peer] else { return }
+        guard let peer = unsafe connections.slab[connection.pointee.peer] else { return unsafe tunnelSent(connection) }
         if unsafe peer.pointee.isPaused, unsafe connection.pointee.out.count <= bufferLimit(connection) / 2 {
             unsafe connections.receive(peer)
             if unsafe peer.pointee.role == .tcpDownstream {
@@ -118,15 +118,28 @@ extension Worker {
     func endTCP(_ session: TCPSessionPointer, _ flags: ResponseFlags, byUpstream: Bool = false) {
         unsafe session.pointee.flags.formUnion(flags)
         let downstream = unsafe connections.slab[session.pointee.downstream]
-        if let upstream = unsafe connections.slab[session.pointee.upstream] {
+        if let stream = unsafe streams[session.pointee.stream] {
+            unsafe noteTunnel(session, stream)
+            // Asked for and not answered: as in Envoy a failure of the host's, whoever ends it.
+            if unsafe stream.pointee.isOnUpstream && !session.pointee.isConnected {
+                unsafe session.pointee.flags.insert(.upstreamConnectionFailure)
+            }
+            if unsafe stream.pointee.isPending { unsafe session.pointee.host = .none }
+            if let downstream = unsafe downstream { unsafe logTCPEnd(session, downstream) }
+            unsafe leaveTunnel(session, stream)
+        } else if let upstream = unsafe connections.slab[session.pointee.upstream] {
             unsafe noteUpstream(session, upstream)
+            // As in Envoy a host is one that was reached, or could not be.
+            if unsafe session.pointee.isPending { unsafe session.pointee.host = .none }
             // Before the host may go with its last connection: the lines name it.
             if let downstream = unsafe downstream { unsafe logTCPEnd(session, downstream) }
             unsafe endUpstream(session, upstream, byPeer: byUpstream)
-        } else if let downstream = unsafe downstream {
-            unsafe logTCPEnd(session, downstream)
+        } else {
+            unsafe leaveLine(session)
+            if let downstream = unsafe downstream { unsafe logTCPEnd(session, downstream) }
         }
         unsafe session.pointee.early.removeAll(memory)
+        unsafe session.pointee.tunnel.destroy()
         unsafe tcpSessions.free(session.pointee.handle)
         if let downstream = unsafe downstream {
             unsafe downstream.pointee.session = .none
@@ -143,8 +156,7 @@ extension Worker {
                 count(stats, byPeer ? .upstreamCxDestroyRemoteWithActiveRq : .upstreamCxDestroyLocalWithActiveRq)
             } else if unsafe session.pointee.isPending {
                 count(stats, .upstreamRqCancelled)
-                gauge(stats, .upstreamRqPendingActive, -1)
-                unsafe cluster.pointee.config.pointee.breakers?.give(.pendingRequests, .normal, thread: index)
+                unsafe endPending(session, cluster)
             }
         }
         if unsafe session.pointee.isConnected, let host = unsafe hosts[upstream.pointee.host] {

@@ -201,6 +201,8 @@ extension Worker {
         if unsafe connection.pointee.isShakingHands {
             unsafe connection.pointee.isShakingHands = false
             unsafe established(connection)
+        } else if unsafe connection.pointee.role == .tcpDownstream {
+            unsafe tcpHandshakeDone(connection)
         } else {
             unsafe httpNegotiated(connection, tls)
         }

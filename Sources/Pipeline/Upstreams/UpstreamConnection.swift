@@ -159,6 +159,7 @@ extension Worker {
                 unsafe cells.record(
                     stats &+ ClusterStat.upstreamCxLengthMs.rawValue, (nowNs &- upstream.pointee.openedNs) / 1_000_000)
             }
+            if unsafe !host.pointee.tcpHead.isNone { unsafe serveWaiting(host) }
             unsafe freeIfUnused(host)
         }
         unsafe close(upstream)
@@ -167,7 +168,7 @@ extension Worker {
     /// A host that no set lists goes with its last connection.
     func freeIfUnused(_ host: UnsafeMutablePointer<Host>) {
         guard unsafe host.pointee.isRemoved, unsafe host.pointee.connectionCount == 0, unsafe host.pointee.pendingCount == 0,
-            unsafe host.pointee.activeRequests == 0
+            unsafe host.pointee.activeRequests == 0, unsafe host.pointee.tcpHead.isNone
         else { return }
         if unsafe host.pointee.part != .max { unsafe pins.unpin(host.pointee.part) }
         let cluster = unsafe host.pointee.cluster

@@ -76,6 +76,7 @@ public final class Worker {
     var h2 = H2Worker()
     var tracing = TracingWorker()
     var exports = ExportWorker()
+    var callStreams = CallStreams()
     let exportInbox: ExportInbox?
     /// Instances of filter chains, by the chain's number.
     var chains: [WorkerFilterChain?] = []
@@ -166,6 +167,7 @@ public final class Worker {
         h2.destroy()
         producing.destroy()
         finishedCalls.destroy()
+        callStreams.fed.destroy()
         inspections.destroy()
         waitingHandshakes.destroy()
         formats.destroy()
@@ -223,14 +225,14 @@ public final class Worker {
     package func concludeTurn() {
         _ = timers.advance(to: nowMs, limit: Worker.timersPerTurn) { token in fired(token) }
         if !producing.isEmpty { produceMore() }
-        if !finishedCalls.isEmpty { deliverCalls() }
+        if !finishedCalls.isEmpty || !callStreams.fed.isEmpty { deliverCalls() }
         lookAtPlan()
         lookAtInbox()
     }
 
     private var waitNs: Int64 {
         if !producing.isEmpty { return 1000 }
-        if !finishedCalls.isEmpty || !h2.due.isEmpty || !waitingHandshakes.isEmpty { return 1000 }
+        if !finishedCalls.isEmpty || !callStreams.fed.isEmpty || !h2.due.isEmpty || !waitingHandshakes.isEmpty { return 1000 }
         let untilNext = min(timers.untilNext ?? .max, connections.untilLater(nowMs: nowMs) ?? .max)
         if untilNext == .max { return -1 }
         // A deadline in the past still lets the kernel run: a wait of one microsecond.

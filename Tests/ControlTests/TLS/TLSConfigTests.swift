@@ -15,7 +15,7 @@ import TestSupport
         "{certificate_chain: {filename: \(certificates.chain(chain))}, private_key: {filename: \(certificates.key(key))}}"
     }
 
-    private func lines(_ common: String, more: String = "", secrets: String = "") -> [String] {
+    private func lines(_ common: String, more: String = "", secrets: String = "", chain: String = "") -> [String] {
         validationLines(
             """
             static_resources:
@@ -25,6 +25,7 @@ import TestSupport
                 address: {socket_address: {address: 127.0.0.1, port_value: 10000}}
                 filter_chains:
                 - filters: [{name: envoy.filters.network.echo}]
+                  \(chain)
                   transport_socket:
                     name: envoy.transport_sockets.tls
                     typed_config:
@@ -36,6 +37,22 @@ import TestSupport
 
     @Test func aGoodPairIsTaken() {
         #expect(lines("tls_certificates: [\(pair("a", "a")), \(pair("b", "b"))], alpn_protocols: [h2, http/1.1]").isEmpty)
+    }
+
+    @Test func theNumberOfTicketsIsAFilterChains() {
+        let tickets = { [self] (own: String, more: String) in
+            lines("tls_certificates: [\(pair("a", "a"))]", more: more, chain: "metadata: {filter_metadata: {martlet: {\(own)}, other: {session_tickets: no}}}")
+        }
+        for count in [0, 1, 16] { #expect(tickets("session_tickets: \(count)", "").isEmpty) }
+        for wrong in ["17", "-1", "1.5", "many", "{}"] {
+            let said = tickets("session_tickets: \(wrong)", "")
+            #expect(said.count == 1 && said[0].contains("'session_tickets' is no number of tickets"), "\(said)")
+        }
+        let unknown = tickets("tickets: 1", "")
+        #expect(unknown.count == 1 && unknown[0].contains("has no 'tickets'"), "\(unknown)")
+        #expect(tickets("session_tickets: 0", "disable_stateless_session_resumption: true").isEmpty)
+        let both = tickets("session_tickets: 1", "disable_stateless_session_resumption: true")
+        #expect(both.count == 1 && both[0].contains("beside 'disable_stateless_session_resumption: true'"), "\(both)")
     }
 
     @Test func inlineEnvironmentAndContainerAreTaken() throws {

@@ -17,7 +17,7 @@ struct FedVariant: OptionSet {
     static let keepsOpen = FedVariant(rawValue: 4)
     /// Windows, queues, heads and streams as small as they may be.
     static let small = FedVariant(rawValue: 8)
-    /// Extended CONNECT, tunnels, retries, trailers of HTTP/1, and time-outs of seconds.
+    /// METADATA, extended CONNECT, tunnels, retries, trailers of HTTP/1, and time-outs of seconds.
     static let wide = FedVariant(rawValue: 16)
     static let count = 32
 }
@@ -73,6 +73,7 @@ final class FedConfiguration {
         var options = H2Options()
         options.keepsOpenOnInvalidMessage = variant.contains(.keepsOpen)
         options.allowConnect = variant.contains(.wide)
+        options.allowMetadata = variant.contains(.wide)
         if variant.contains(.small) {
             options.hpackTableSize = 64
             options.concurrentStreamsMax = 2
@@ -81,6 +82,7 @@ final class FedConfiguration {
             options.outboundControlFramesMax = 8
             options.headBytesMax = 2_048
             options.headersMax = 12
+            options.metadataMax = 1_024
             options.underscores = variant.contains(.auto) ? .rejectRequest : .dropHeader
         }
         if variant.contains(.wide) {
@@ -107,6 +109,7 @@ final class FedConfiguration {
             config.enableTrailers = true
             config.upstreamProtocol = variant.contains(.http2Upstream) ? .http2 : .http1
             config.http2 = options(variant.contains(.small) ? [.small, .wide] : [])
+            config.http2.allowMetadata = true
             if variant.contains(.small) {
                 config.bufferLimit = 1_024
                 config.requestsPerConnectionMax = 3

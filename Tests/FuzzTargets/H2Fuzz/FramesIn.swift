@@ -43,6 +43,12 @@ struct FramesIn {
             var payload = [UInt8](repeating: UInt8(ascii: "d"), count: count)
             if argument & 2 != 0 { payload = [3] + payload + [0, 0, 0] }
             return FramesIn.frame(0, argument & 1 | (argument & 2 != 0 ? 8 : 0), stream, payload)
+        // METADATA (`allow_metadata`): a block or a part of one, short or of some KiB.
+        case 3 where argument & 8 != 0:
+            let stream = id()
+            var payload = fields()
+            if argument & 2 != 0 { payload += [0] + text([UInt8(ascii: "k")]) + text([UInt8](repeating: UInt8(ascii: "v"), count: 8 * Int(byte()))) }
+            return FramesIn.frame(0x4d, argument & 1 == 0 ? 4 : 0, stream, payload)
         case 3: return FramesIn.frame(3, 0, id(), word(UInt32(byte())))
         case 4:
             var payload: [UInt8] = []

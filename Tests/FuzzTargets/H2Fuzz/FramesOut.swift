@@ -19,13 +19,18 @@ struct FramesOut {
     private var waiting: [UInt8] = []
     private var prefaceLeft: Int
     private var hasSettings = false
-    private var hasFailed = false
+    private(set) var hasFailed = false
     private var streams: [UInt32: Stream] = [:]
     /// A head that CONTINUATION goes on with.
     private var open: (stream: UInt32, ends: Bool, block: [UInt8])?
     private let inflater: Inflater
     /// Of the responses that have begun, in their order.
     private(set) var statuses: [Int] = []
+    /// Codes of RST_STREAM, by stream.
+    private(set) var resets: [UInt32: UInt8] = [:]
+    /// Of METADATA, by stream: what is not whole yet, and the entries of those blocks that are.
+    private var blocks: [UInt32: [UInt8]] = [:]
+    private(set) var metadataEntries = 0
 
     init(isServer: Bool) {
         self.isServer = isServer
@@ -69,6 +74,7 @@ struct FramesOut {
         case 3:
             if id == 0 || payload.count != 4 { fatalError("RST_STREAM of \(payload.count) bytes on \(id)") }
             streams[id, default: Stream()].isOver = true
+            resets[id] = payload.last
         case 4: if id != 0 || payload.count % 6 != 0 { fatalError("SETTINGS of \(payload.count) bytes on \(id)") }
         case 6: if id != 0 || payload.count != 8 { fatalError("PING of \(payload.count) bytes on \(id)") }
         case 7:
@@ -76,6 +82,7 @@ struct FramesOut {
             if payload[payload.startIndex + 4..<payload.startIndex + 8].contains(where: { $0 != 0 }) { hasFailed = true }
         case 8:
             if payload.count != 4 || payload.allSatisfy({ $0 == 0 }) { fatalError("WINDOW_UPDATE of nothing") }
+        case 0x4d: metadata(id, payload, flags)
         default: fatalError("a frame of type \(type)")
         }
     }
@@ -88,6 +95,17 @@ struct FramesOut {
         if let length = stream.length, stream.bytes > length { fatalError("more than content-length says") }
         if ends { finish(&stream) }
         streams[id] = stream
+    }
+
+    /// Blocks by themselves: literals, which need no table.
+    private mutating func metadata(_ id: UInt32, _ payload: ArraySlice<UInt8>, _ flags: UInt8) {
+        if id == 0 || payload.isEmpty || flags & ~4 != 0 { fatalError("METADATA of \(payload.count) bytes on \(id), flags \(flags)") }
+        if streams[id]?.isOver == true { fatalError("METADATA on a stream that is over") }
+        blocks[id, default: []] += payload
+        guard flags & 4 != 0, let block = blocks.removeValue(forKey: id) else { return }
+        let fields = Inflater().fields(block)
+        if fields.isEmpty { fatalError("METADATA without an entry") }
+        metadataEntries += fields.count
     }
 
     private func finish(_ stream: inout Stream) {

@@ -107,7 +107,7 @@ enum H2Invariants {
         let held = worker.http2Holdings
         let counts = [
             "connections": worker.connections.slab.count, "downstream connections": worker.downstreamConnections,
-            "requests": worker.streams.count, "sessions": held.sessions, "streams": held.streams, "nghttp2's bytes": held.heapBytes,
+            "requests": worker.streams.count, "sessions": held.sessions, "streams": held.streams, "METADATA": held.metadata, "nghttp2's bytes": held.heapBytes,
             "receive buffers": worker.memory.buffers.held, "bytes of blocks": worker.memory.blocks.allocatedBytes - fed.restBytes,
             "timers": worker.timers.count,
         ]

@@ -11,6 +11,11 @@ extension Groups {
             .init(name: "tcp_silent", networkFilter: tcpProxy("cluster: silent\nmax_connect_attempts: 1")),
             .init(name: "tcp_idle", networkFilter: tcpProxy("cluster: up\nidle_timeout: 0.2s")),
             .init(name: "tcp_two_attempts", networkFilter: tcpProxy("cluster: refused\nmax_connect_attempts: 2")),
+            .init(name: "tcp_one", networkFilter: tcpProxy("cluster: one")),
+            .init(name: "tcp_one_pending", networkFilter: tcpProxy("cluster: one_pending\nmax_connect_attempts: 2")),
+            .init(name: "tcp_one_early", networkFilter: tcpProxy("cluster: one\nmax_early_data_bytes: 1024")),
+            .init(name: "tcp_one_refused", networkFilter: tcpProxy("cluster: one_silent")),
+            .init(name: "tcp_silent_early", networkFilter: tcpProxy("cluster: one_silent\nmax_early_data_bytes: 1024")),
             .init(name: "echo", networkFilter: """
                 - name: envoy.filters.network.echo
                   typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo}
@@ -24,6 +29,9 @@ extension Groups {
         ],
         clusters: [
             Group.up, .init("refused", [.refused]), .init("none", []), .init("silent", [.silent], "connect_timeout: 0.2s"),
+            .init("one", [.scripted("a")], "circuit_breakers: {per_host_thresholds: [{max_connections: 1}]}"),
+            .init("one_pending", [.scripted("a")], "circuit_breakers: {thresholds: [{max_pending_requests: 1}], per_host_thresholds: [{max_connections: 1}]}"),
+            .init("one_silent", [.silent], "connect_timeout: 2.5s\ncircuit_breakers: {per_host_thresholds: [{max_connections: 1}]}"),
         ],
         cases: [
             bytes("request_and_answer", [.send("ping"), .awaitText("pong")], on: "tcp", [.readText("ping"), .send("pong")]),
@@ -53,6 +61,15 @@ extension Groups {
             bytes("echo_half_close", [.send("one"), .awaitText("one"), .shutdownWrite, .pause(ms: 100)], on: "echo", []),
             bytes("direct_response", [.awaitText("away")], on: "direct", []),
             bytes("direct_response_after_bytes", [.send("hello"), .awaitText("away")], on: "direct", []),
+            bytes("client_leaves_while_connecting", [.send("x"), .pause(ms: 300), .reset], on: "tcp_silent_early", []),
+            // Who finds no connection of the host free waits for one to end.
+            several("one_connection_for_two", 2, on: "tcp_one"),
+            several("one_connection_for_four", 4, on: "tcp_one"),
+            several("one_connection_and_one_who_may_wait", 3, on: "tcp_one_pending", holdMs: 2_500),
+            several("one_connection_that_fails", 3, on: "tcp_one_refused"),
+            several("one_connection_and_one_who_leaves", 2, on: "tcp_one_early", holdMs: 2_500).with {
+                $0.clients[1].steps = [.send("x"), .pause(ms: 300), .reset]
+            },
         ])
 
     private static func tcpProxy(_ fields: String) -> String {
@@ -72,6 +89,18 @@ extension Groups {
     }
 
     private static let everyByte = String(wire: (0...255).map { UInt8($0) })
+
+    /// Clients one after the other, each of whom goes when it has had its answer for a while.
+    private static func several(_ name: String, _ count: Int, on listener: String, holdMs: Int = 500) -> Case {
+        var test = bytes(name, [], on: listener, [.readText("x"), .send("y")])
+        test.clients = (0..<count).map {
+            .init(steps: [.send("x"), .awaitText("y"), .pause(ms: holdMs), .close], methods: [], startAfterMs: $0 * 120)
+        }
+        test.answerLimitMs = 20_000
+        // How many wait when another one ends depends on timing.
+        test.ignoringCounters = ["upstream_cx_overflow"]
+        return test
+    }
 
     private static func bytes(_ name: String, _ steps: [RawClient.Step], on listener: String, _ upstream: [UpstreamStep]) -> Case {
         Case("network." + name, steps: steps, on: listener, methods: []).upstream(UpstreamScript([upstream]))

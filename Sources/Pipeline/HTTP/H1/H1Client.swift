@@ -139,6 +139,9 @@ extension Worker {
             unsafe closeClient(client, connection, byPeer: true)
             return
         }
+        if unsafe isTunnelled(stream), unsafe stream.pointee.isTunnel || (error == 0 && stream.pointee.isConnect) {
+            return unsafe tunnelConnectionEnded(stream, client, connection, error)
+        }
         if unsafe stream.pointee.isTunnel {
             if error == 0, unsafe stream.pointee.isTCP { return unsafe connectFinished(stream, client, connection) }
             unsafe tunnelUpstreamEnded(stream, client, connection, error)
@@ -185,7 +188,10 @@ extension Worker {
         _ stream: StreamPointer, _ client: UnsafeMutablePointer<H1Client>, _ connection: UnsafeMutablePointer<Connection>
     ) {
         unsafe stream.pointee.wasMoved = true
-        guard let cluster = unsafe cluster(stream.pointee.clusterSlot), unsafe stream.pointee.upstreamBodySent == 0 else {
+        // A tunnel has attempts of its own.
+        guard let cluster = unsafe cluster(stream.pointee.clusterSlot), unsafe stream.pointee.upstreamBodySent == 0,
+            unsafe !isTunnelled(stream)
+        else {
             unsafe client.pointee.mustClose = true
             unsafe upstreamReset(stream, .terminated)
             return

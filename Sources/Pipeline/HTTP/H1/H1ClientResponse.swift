@@ -101,6 +101,7 @@ extension Worker {
     /// 100, 102, 103: swallowed, but for a 100 that the client waits for. In HTTP/2 the final head may have been read when
     /// this is told: the stream's response is not looked at.
     func interimResponse(_ attempt: StreamPointer, _ status: UInt16) {
+        if unsafe isTunnelled(attempt) { return }
         var stream = unsafe attempt
         // It is the beginning of the answer: no other attempt's counts any more.
         if unsafe !attempt.pointee.retry.on.isEmpty {

@@ -206,6 +206,7 @@ extension Worker {
         guard unsafe stream.pointee.hasResponseHead || stream.pointee.isDestroyed == false else { return }
         unsafe stream.pointee.upstreamEndNs = nowNs
         unsafe stream.pointee.timeoutAtMs = 0
+        if unsafe isTunnelled(stream) { return unsafe tunnelResponseEnded(stream) }
         unsafe countUpstreamTime(stream)
         unsafe releaseUpstream(stream)
         unsafe responseEnded(stream)

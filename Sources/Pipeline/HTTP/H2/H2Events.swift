@@ -39,7 +39,7 @@ extension Worker {
             }
         }
         h2.events.removeAll()
-        h2.metadataBlocks.removeAll()
+        h2.metadataBlocks.empty(keeping: H2Metadata.keptBytesMax)
     }
 
     // MARK: Downstream

@@ -19,7 +19,13 @@ struct H2Metadata {
     static let endFlag: UInt8 = 4
     /// RFC 9113 §4.2: what every peer takes.
     static let frameBytesMax = 16_384
+    /// Memory of a block that is not given back at once when the block has gone.
+    static let keptBytesMax = 16_384
 
+    /// Of the session whose bytes these are among.
+    var session: Handle
+    /// How many the session counts.
+    var counted = 0
     /// Of the block that is being received.
     var received = PlainArray<UInt8>(capacity: 64)
     /// Of all blocks of the stream (`max_metadata_size`).
@@ -52,17 +58,29 @@ struct H2Metadata {
 extension Worker {
     func freeMetadata(_ handle: inout Handle) {
         guard !handle.isNone, let metadata = unsafe h2.metadata[handle] else { return }
+        unsafe metadata.pointee.received.removeAll()
+        unsafe metadata.pointee.waiting.removeAll()
+        unsafe countMetadata(metadata)
         unsafe metadata.pointee.destroy()
         h2.metadata.free(handle)
         handle = .none
     }
 
-    private func metadata(_ handle: inout Handle) -> UnsafeMutablePointer<H2Metadata>? {
+    private func metadata(_ handle: inout Handle, _ session: Handle) -> UnsafeMutablePointer<H2Metadata>? {
         if let metadata = unsafe h2.metadata[handle] { return unsafe metadata }
         guard let (made, metadata) = unsafe h2.metadata.allocate() else { return nil }
-        unsafe metadata.initialize(to: H2Metadata())
+        unsafe metadata.initialize(to: H2Metadata(session: session))
         handle = made
         return unsafe metadata
+    }
+
+    /// Its session knows again how much lies here.
+    private func countMetadata(_ metadata: UnsafeMutablePointer<H2Metadata>) {
+        let count = unsafe metadata.pointee.received.count &+ metadata.pointee.waiting.count
+        if let session = unsafe h2.sessions[metadata.pointee.session] {
+            unsafe session.pointee.metadataBytes &+= count &- metadata.pointee.counted
+        }
+        unsafe metadata.pointee.counted = count
     }
 
     // MARK: Receiving: nghttp2's callbacks
@@ -70,12 +88,15 @@ extension Worker {
     func h2MetadataReceived(_ session: UnsafeMutablePointer<H2Session>, _ id: Int32, _ bytes: Bytes) -> Int32 {
         // Envoy skips what belongs to no request, or to one whose message has ended.
         guard let entry = unsafe entry(session.pointee.codec, id), unsafe !entry.pointee.sawEnd else { return 0 }
-        guard let metadata = unsafe metadata(&entry.pointee.metadata) else { return Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
-        unsafe metadata.pointee.receivedBytes &+= UInt64(truncatingIfNeeded: bytes.count)
-        guard unsafe metadata.pointee.receivedBytes <= session.pointee.options.pointee.metadataMax else {
+        guard let metadata = unsafe metadata(&entry.pointee.metadata, session.pointee.handle) else {
             return Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
         }
+        unsafe metadata.pointee.receivedBytes &+= UInt64(truncatingIfNeeded: bytes.count)
+        guard unsafe metadata.pointee.receivedBytes <= session.pointee.options.pointee.metadataMax,
+            unsafe session.pointee.metadataRoom >= bytes.count
+        else { return Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
         unsafe metadata.pointee.received.append(bytes)
+        unsafe countMetadata(metadata)
         return 0
     }
 
@@ -83,12 +104,16 @@ extension Worker {
         // As in Envoy: no other flag has a sense.
         guard flags == H2Metadata.endFlag, let entry = unsafe entry(session.pointee.codec, id), unsafe !entry.pointee.sawEnd
         else { return 0 }
-        guard let metadata = unsafe metadata(&entry.pointee.metadata) else { return Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
-        let place = h2.metadataBlocks.count
-        guard unsafe inflate(metadata, session.pointee.options.pointee.metadataMax) else {
+        guard let metadata = unsafe metadata(&entry.pointee.metadata, session.pointee.handle) else {
             return Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
         }
-        unsafe metadata.pointee.received.removeAll()
+        let place = h2.metadataBlocks.count
+        // All that one receive decodes stays within the connection's limit: a byte can name an entry of 4 KiB.
+        guard unsafe inflate(metadata, session.pointee.options.pointee.metadataMax),
+            unsafe h2.metadataBlocks.count <= session.pointee.metadataMax
+        else { return Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
+        unsafe metadata.pointee.received.empty(keeping: H2Metadata.keptBytesMax)
+        unsafe countMetadata(metadata)
         let count = h2.metadataBlocks.count &- place
         guard count > 0 else {
             unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.metadataEmptyFrames.rawValue)
@@ -135,22 +160,36 @@ extension Worker {
     func requestMetadata(_ entry: UnsafeMutablePointer<H2Stream>, _ event: H2Event) {
         guard let stream = unsafe streams[entry.pointee.stream], unsafe !stream.pointee.isLocalReply else { return }
         if unsafe isHTTP2Upstream(stream) {
-            if let upstream = unsafe h2.streams[stream.pointee.upstreamCodec] { unsafe queueMetadata(upstream, block(event)) }
+            if let upstream = unsafe h2.streams[stream.pointee.upstreamCodec] { unsafe queueMetadata(upstream, block(event), of: stream) }
         } else if unsafe !stream.pointee.upstream.isNone {
             unsafe countUnsupported(stream)
-        } else if unsafe !stream.pointee.hasResponseHead, let metadata = unsafe metadata(&stream.pointee.metadata) {
-            unsafe metadata.pointee.waiting.append(block(event))
-            unsafe metadata.pointee.marks.append(H2Metadata.Mark(behind: 0, count: event.count))
+        } else if unsafe !stream.pointee.hasResponseHead, let session = unsafe h2.sessions[entry.pointee.session] {
+            guard unsafe session.pointee.metadataRoom >= event.count else { return unsafe metadataOverflowed(stream) }
+            guard let metadata = unsafe metadata(&stream.pointee.metadata, session.pointee.handle) else { return }
+            unsafe keep(block(event), in: metadata, behind: 0)
         }
     }
 
     func responseMetadata(_ entry: UnsafeMutablePointer<H2Stream>, _ event: H2Event) {
         guard let stream = unsafe streams[entry.pointee.stream] else { return }
         if unsafe isHTTP2(stream) {
-            if let downstream = unsafe h2.streams[stream.pointee.downstreamCodec] { unsafe queueMetadata(downstream, block(event)) }
+            if let downstream = unsafe h2.streams[stream.pointee.downstreamCodec] { unsafe queueMetadata(downstream, block(event), of: stream) }
         } else if unsafe connections.slab[stream.pointee.downstream] != nil {
             unsafe cells.increment(stream.pointee.http.pointee.codecStats &+ HTTP1CodecStat.metadataNotSupportedError.rawValue)
         }
+    }
+
+    private func keep(_ block: Bytes, in metadata: UnsafeMutablePointer<H2Metadata>, behind: UInt64) {
+        unsafe metadata.pointee.waiting.append(block)
+        unsafe metadata.pointee.marks.append(H2Metadata.Mark(behind: behind, count: block.count))
+        unsafe countMetadata(metadata)
+    }
+
+    /// More than its connection may hold: neither left out nor kept, so the request ends. The stream is gone.
+    private func metadataOverflowed(_ stream: StreamPointer) {
+        unsafe stream.pointee.flags.insert(.localReset)
+        unsafe stream.pointee.details = Bytes("http2.metadata_overflow" as StaticString)
+        unsafe resetDownstream(stream)
     }
 
     /// An upstream of HTTP/1 takes the request: what waited for it goes nowhere.
@@ -171,23 +210,28 @@ extension Worker {
         guard unsafe session.pointee.options.pointee.allowMetadata else { return unsafe freeMetadata(&stream.pointee.metadata) }
         unsafe entry.pointee.metadata = unsafe stream.pointee.metadata
         unsafe stream.pointee.metadata = .none
+        guard let metadata = unsafe h2.metadata[entry.pointee.metadata] else { return }
+        // From the client's connection to the host's.
+        if let before = unsafe h2.sessions[metadata.pointee.session] { unsafe before.pointee.metadataBytes &-= metadata.pointee.counted }
+        unsafe metadata.pointee.session = unsafe session.pointee.handle
+        unsafe metadata.pointee.counted = 0
+        unsafe countMetadata(metadata)
     }
 
     // MARK: Sending
 
-    private func queueMetadata(_ entry: UnsafeMutablePointer<H2Stream>, _ block: Bytes) {
+    private func queueMetadata(_ entry: UnsafeMutablePointer<H2Stream>, _ block: Bytes, of stream: StreamPointer) {
         guard let session = unsafe h2.sessions[entry.pointee.session], unsafe session.pointee.options.pointee.allowMetadata,
             unsafe !entry.pointee.isReset, unsafe !entry.pointee.endsBehind
         else { return }
+        guard unsafe session.pointee.metadataRoom >= block.count else { return unsafe metadataOverflowed(stream) }
         let hasMarks = unsafe h2.metadata[entry.pointee.metadata].map { unsafe !$0.pointee.marks.isEmpty } ?? false
         // nghttp2 has asked for body, so the head is out; and a response's head is sent in the order of submission.
         if !hasMarks, unsafe entry.pointee.isDeferred || session.pointee.isServer && entry.pointee.out.isEmpty {
             return unsafe submitMetadata(session, entry.pointee.id, block)
         }
-        guard let metadata = unsafe metadata(&entry.pointee.metadata) else { return }
-        unsafe metadata.pointee.waiting.append(block)
-        unsafe metadata.pointee.marks.append(
-            H2Metadata.Mark(behind: entry.pointee.framedBytes &+ UInt64(truncatingIfNeeded: entry.pointee.out.count), count: block.count))
+        guard let metadata = unsafe metadata(&entry.pointee.metadata, session.pointee.handle) else { return }
+        unsafe keep(block, in: metadata, behind: entry.pointee.framedBytes &+ UInt64(truncatingIfNeeded: entry.pointee.out.count))
     }
 
     // HOT: per frame, where there is METADATA.
@@ -211,7 +255,12 @@ extension Worker {
                 bytes &+= count
                 blocks &+= 1
             }
-            unsafe metadata.pointee.waiting.removeFirst(bytes)
+            if unsafe bytes == metadata.pointee.waiting.count {
+                unsafe metadata.pointee.waiting.empty(keeping: H2Metadata.keptBytesMax)
+            } else {
+                unsafe metadata.pointee.waiting.removeFirst(bytes)
+            }
+            unsafe countMetadata(metadata)
             unsafe metadata.pointee.marks.removeFirst(blocks)
             unsafe entry.pointee.isDeferred = false
             _ = unsafe nghttp2_session_resume_data(session.pointee.codec, entry.pointee.id)
@@ -245,5 +294,20 @@ extension Worker {
         if fits { unsafe session.pointee.metadataOut.copy(from: 0, count: count, into: UnsafeMutableRawPointer(target)) }
         unsafe session.pointee.metadataOut.consume(min(count, session.pointee.metadataOut.count), memory)
         return fits ? count : Int(NGHTTP2_ERR_CANCEL.rawValue)
+    }
+}
+
+extension H2Session {
+    /// Bytes of METADATA of a connection, at most: of blocks that are not whole yet, and of those that wait to be framed.
+    var metadataMax: Int { unsafe Int(clamping: min(options.pointee.metadataMax, 1 << 60) &* 4) }
+    var metadataRoom: Int { metadataMax &- metadataBytes &- metadataOut.count }
+}
+
+extension PlainArray<UInt8> {
+    /// Nothing is in it any more, and no memory that was only wanted for much.
+    mutating func empty(keeping max: Int) {
+        guard count > max else { return removeAll() }
+        destroy()
+        self = PlainArray(capacity: 64)
     }
 }

@@ -18,7 +18,9 @@ extension Worker {
         case .http1: return false
         // A CONNECT that ends here wants bytes, not frames.
         case .http2, .auto: return unsafe !stream.pointee.isTCP
-        case .downstream: return unsafe isHTTP2(stream) && !stream.pointee.isTCP
+        case .downstream:
+            if unsafe isTunnelled(stream) { return unsafe cluster.pointee.config.pointee.tunnelsOverHTTP2 }
+            return unsafe isHTTP2(stream) && !stream.pointee.isTCP
         }
     }
 

@@ -49,6 +49,8 @@ struct H2Session {
     var waiting = H2Waiting()
     /// Payloads of METADATA frames that nghttp2 has been given and has not framed, in its order.
     var metadataOut = ByteQueue()
+    /// Of METADATA that lies at its streams, or at requests that came by it (`H2Metadata`).
+    var metadataBytes = 0
     var keepalive = H2Keepalive()
 
     // Downstream.
@@ -239,6 +241,8 @@ extension Worker {
         unsafe showWaiting(session, frames: 0, control: 0)
         unsafe nghttp2_session_del(session.pointee.codec)
         unsafe session.pointee.metadataOut.removeAll(memory)
+        // Its requests have been told, and its streams are gone.
+        assert(unsafe session.pointee.metadataBytes == 0, "METADATA of nobody")
         unsafe h2.sessions.free(session.pointee.handle)
     }
 }

@@ -38,6 +38,9 @@ struct H2Worker {
     func destroy() {
         sessions.destroy()
         streams.destroy()
+        metadata.destroy()
+        metadataBlocks.destroy()
+        atMetadata.destroy()
         fields.destroy()
         settings.destroy()
         events.destroy()
@@ -76,7 +79,7 @@ struct H2Worker {
 
 extension Worker {
     /// What HTTP/2 holds of this worker, for tests.
-    package var http2Holdings: (sessions: Int, streams: Int, heapBytes: Int) {
-        (h2.sessions.count, h2.streams.count, unsafe h2.heap.map { unsafe Int($0.pointee.live) } ?? 0)
+    package var http2Holdings: (sessions: Int, streams: Int, metadata: Int, heapBytes: Int) {
+        (h2.sessions.count, h2.streams.count, h2.metadata.count, unsafe h2.heap.map { unsafe Int($0.pointee.live) } ?? 0)
     }
 }

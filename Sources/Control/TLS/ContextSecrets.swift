@@ -1,4 +1,5 @@
-// Secrets out of files (`sds_config` with `path_config_source`): a file holds a discovery response with one secret. Read
+// The secrets of one context that come from elsewhere (`sds_config`), as they are when it is made: of management servers
+// (`DiscoveredSecrets`), and out of files. A file (`path_config_source`) holds a discovery response with one secret; it is read
 // whenever a context is made, and watched like the certificates' own files.
 
 import EnvoyAPI
@@ -15,9 +16,15 @@ package struct DynamicSecret {
     /// In protobuf's wire format; what it names by file is in it.
     package let bytes: [UInt8]
     package let isActive: Bool
+
+    /// Of a management server's: another version may be the same secret.
+    func updated(_ secret: DiscoveredSecret?) -> DynamicSecret {
+        guard let secret, isActive else { return self }
+        return DynamicSecret(name: name, versionInfo: secret.version, updatedNs: secret.updatedNs, bytes: bytes, isActive: true)
+    }
 }
 
-final class FileSecrets {
+final class ContextSecrets {
     private let environment: CompileEnvironment
     private let part: PlanPart
     private let diagnostics: Diagnostics
@@ -25,6 +32,7 @@ final class FileSecrets {
     private let waits: Bool
     private(set) var isReady = true
     private(set) var secrets: [DynamicSecret] = []
+    private(set) var discovered: [DiscoveredSecret] = []
 
     init(_ environment: CompileEnvironment, _ part: PlanPart, _ diagnostics: Diagnostics, waits: Bool) {
         self.environment = environment
@@ -62,8 +70,9 @@ final class FileSecrets {
         case .pathConfigSource(let source):
             path = source.path
             fieldPlace = at.at("path_config_source").at("path")
+        case .apiConfigSource: return discovered(config)
         case .none:
-            diagnostics.error(at, "the source of the secret '\(config.name)' is missing", expected: "path_config_source")
+            diagnostics.error(at, "the source of the secret '\(config.name)' is missing", expected: "path_config_source or api_config_source")
             return .missing
         }
         let identity = FileWatch.identity(path)
@@ -74,6 +83,7 @@ final class FileSecrets {
         part.add(file: path, bytes)
         part.identities[path] = identity
         let scope = part.scope(environment.stats, "sds.\(config.name).", SubscriptionStat.self)
+        _ = part.scope(environment.stats, "sds.\(config.name).", SecretStat.self)
         environment.stats.mainCells.increment(scope[.updateAttempt])
         do throws(Refusal) {
             let (secret, version) = try read(bytes, path, config.name)
@@ -81,6 +91,7 @@ final class FileSecrets {
             environment.stats.mainCells.increment(scope[.updateSuccess])
             environment.stats.mainCells.set(scope[.updateTime], now / 1_000_000)
             environment.stats.setText(scope[.versionText], version)
+            environment.stats.mainCells.set(scope[.version], Array(version.utf8).withBytes { XXHash64.hash($0) })
             secrets.append(dynamic(secret, version, now, isActive: true))
             return .secret(secret)
         } catch {
@@ -93,6 +104,21 @@ final class FileSecrets {
             secrets.append(dynamic(empty, "uninitialized", Clock.wallNs(), isActive: false))
             return .missing
         }
+    }
+
+    private func discovered(_ config: SecretReference) -> FoundSecret {
+        let found = environment.secrets.secret(config)
+        found.lease(part)
+        discovered.append(found)
+        guard let secret = found.current else {
+            isReady = false
+            var empty = TLSSecret()
+            empty.name = config.name
+            secrets.append(dynamic(empty, "uninitialized", found.updatedNs, isActive: false))
+            return .missing
+        }
+        secrets.append(dynamic(secret, found.version, found.updatedNs, isActive: true))
+        return .secret(secret)
     }
 
     // MARK: The file
@@ -126,12 +152,12 @@ final class FileSecrets {
         var shown = secret
         func inline(_ source: inout DataSource) {
             guard case .filename(let path) = source.specifier, let bytes = try? FileContents.read(path) else { return }
-            source = FileSecrets.inlined(bytes)
+            source = ContextSecrets.inlined(bytes)
         }
         switch shown.type {
         case .tlsCertificate(var certificate):
             if certificate.hasCertificateChain { inline(&certificate.certificateChain) }
-            if certificate.hasPrivateKey { certificate.privateKey = FileSecrets.inlined([0]) }
+            if certificate.hasPrivateKey { certificate.privateKey = ContextSecrets.inlined([0]) }
             shown.tlsCertificate = certificate
         case .validationContext(var context):
             if context.hasTrustedCa { inline(&context.trustedCa) }

@@ -1,0 +1,181 @@
+// What is said on a stream of discovery, for one type of resource: both protocols, state of the world and incremental, as one
+// pure machine. Requests come out as bytes, responses go in as bytes; nothing here waits, counts or keeps a resource.
+//
+// What was accepted outlives a stream: the next one begins with it, so that a server that has nothing new sends nothing.
+
+import EnvoyAPI
+
+package typealias AnyMessage = Google_Protobuf_Any
+package typealias NodeMessage = Envoy_Config_Core_V3_Node
+
+/// One thing that a response brings.
+package struct DiscoveredResource {
+    /// What it is called; only incremental responses say so.
+    package var name = ""
+    package var version = ""
+    package var typeURL = ""
+    package var bytes: [UInt8] = []
+}
+
+package struct DiscoveryUpdate {
+    package var resources: [DiscoveredResource] = []
+    /// Incremental: they are not there any more.
+    package var removed: [String] = []
+    /// Of the whole response.
+    package var version = ""
+    /// Who the server says that it is; empty: nothing is said.
+    package var server = ""
+    /// What the response is answered by.
+    package fileprivate(set) var nonce = ""
+
+    package init() {}
+}
+
+/// Why a response is refused; the server is told.
+package struct DiscoveryRefusal: Error {
+    package let reason: String
+
+    package init(reason: String) { self.reason = reason }
+}
+
+package struct DiscoverySession {
+    package let typeURL: String
+    package let isIncremental: Bool
+    /// Sorted; empty: everything.
+    package let names: [String]
+    private let node: NodeMessage
+    private let namesNodeOnce: Bool
+
+    /// Of the last response that was accepted: state of the world.
+    package private(set) var version = ""
+    /// Of each resource that was accepted: incremental.
+    package private(set) var versions: [String: String] = [:]
+    private var hasNamedNode = false
+
+    package init(typeURL: String, isIncremental: Bool, names: [String], node: NodeMessage, namesNodeOnce: Bool) {
+        self.typeURL = typeURL
+        self.isIncremental = isIncremental
+        self.names = names.sorted()
+        self.node = node
+        self.namesNodeOnce = namesNodeOnce
+    }
+
+    // MARK: Requests
+
+    /// The first one of a stream.
+    package mutating func opening() -> [UInt8] {
+        hasNamedNode = false
+        if isIncremental {
+            var request = incremental()
+            request.resourceNamesSubscribe = names
+            request.initialResourceVersions = versions
+            return encoded(request)
+        }
+        return encoded(world())
+    }
+
+    package mutating func accept(_ update: DiscoveryUpdate) -> [UInt8] {
+        if isIncremental {
+            for resource in update.resources where names.isEmpty || names.contains(resource.name) { versions[resource.name] = resource.version }
+            for name in update.removed { versions[name] = nil }
+            var request = incremental()
+            request.responseNonce = update.nonce
+            return encoded(request)
+        }
+        version = update.version
+        var request = world()
+        request.responseNonce = update.nonce
+        return encoded(request)
+    }
+
+    /// What was accepted before goes on.
+    package mutating func refuse(_ update: DiscoveryUpdate, _ refusal: DiscoveryRefusal) -> [UInt8] {
+        var error = Google_Rpc_Status()
+        error.code = DiscoverySession.refusedCode
+        error.message = refusal.reason
+        if isIncremental {
+            var request = incremental()
+            request.responseNonce = update.nonce
+            request.errorDetail = error
+            return encoded(request)
+        }
+        var request = world()
+        request.responseNonce = update.nonce
+        request.errorDetail = error
+        return encoded(request)
+    }
+
+    /// INTERNAL, as Envoy says.
+    private static let refusedCode: Int32 = 13
+
+    private mutating func world() -> Envoy_Service_Discovery_V3_DiscoveryRequest {
+        var request = Envoy_Service_Discovery_V3_DiscoveryRequest()
+        request.typeURL = typeURL
+        request.resourceNames = names
+        request.versionInfo = version
+        if namesNode() { request.node = node }
+        return request
+    }
+
+    private mutating func incremental() -> Envoy_Service_Discovery_V3_DeltaDiscoveryRequest {
+        var request = Envoy_Service_Discovery_V3_DeltaDiscoveryRequest()
+        request.typeURL = typeURL
+        if namesNode() { request.node = node }
+        return request
+    }
+
+    /// `set_node_on_first_message_only`.
+    private mutating func namesNode() -> Bool {
+        defer { hasNamedNode = true }
+        return !(namesNodeOnce && hasNamedNode)
+    }
+
+    // Messages of proto3 have no required fields: encoding cannot fail.
+    private func encoded(_ request: Envoy_Service_Discovery_V3_DiscoveryRequest) -> [UInt8] { (try? request.serializedBytes()) ?? [] }
+    private func encoded(_ request: Envoy_Service_Discovery_V3_DeltaDiscoveryRequest) -> [UInt8] { (try? request.serializedBytes()) ?? [] }
+
+    // MARK: Responses
+
+    package enum Response {
+        case update(DiscoveryUpdate)
+        /// It says something of another type: passed over.
+        case foreign
+        /// It is none: the stream cannot go on.
+        case malformed
+    }
+
+    package func read(_ bytes: [UInt8]) -> Response {
+        var update = DiscoveryUpdate()
+        if isIncremental {
+            guard let response = try? Envoy_Service_Discovery_V3_DeltaDiscoveryResponse(serializedBytes: bytes) else { return .malformed }
+            guard response.typeURL == typeURL else { return .foreign }
+            update.version = response.systemVersionInfo
+            update.nonce = response.nonce
+            update.server = response.controlPlane.identifier
+            update.removed = response.removedResources
+            update.resources = response.resources.map { resource in
+                DiscoveredResource(
+                    name: resource.name, version: resource.version, typeURL: resource.resource.typeURL, bytes: [UInt8](resource.resource.value))
+            }
+            return .update(update)
+        }
+        guard let response = try? Envoy_Service_Discovery_V3_DiscoveryResponse(serializedBytes: bytes) else { return .malformed }
+        guard response.typeURL == typeURL else { return .foreign }
+        update.version = response.versionInfo
+        update.nonce = response.nonce
+        update.server = response.controlPlane.identifier
+        update.resources = response.resources.map { resource in
+            DiscoveredResource(version: response.versionInfo, typeURL: resource.typeURL, bytes: [UInt8](resource.value))
+        }
+        return .update(update)
+    }
+
+    /// A response that mixes types is refused whole.
+    package func mixed(_ update: DiscoveryUpdate) -> DiscoveryRefusal? {
+        guard let other = update.resources.first(where: { $0.typeURL != typeURL }) else { return nil }
+        return DiscoveryRefusal(
+            reason: isIncremental
+                ? "type URL \(other.typeURL) embedded in an individual Any does not match the message-wide type URL \(typeURL) in DeltaDiscoveryResponse"
+                : "\(other.typeURL) does not match the message-wide type URL \(typeURL) in DiscoveryResponse")
+    }
+}

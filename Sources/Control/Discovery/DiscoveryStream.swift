@@ -1,0 +1,94 @@
+// The stream to a management server: opened, opened again behind a pause when it ends, and what its messages mean to the
+// subscriptions on it.
+//
+// Owner: main, on whose worker it runs; the cluster of the server is in the plan that main's worker has (`Configurator`).
+
+import Pipeline
+import Primitives
+import Stats
+
+@safe
+final class DiscoveryStream: CallStream {
+    private let worker: Worker
+    private let config: UnsafePointer<ExportConfig>
+    /// What errors call it: the method's and the cluster's names.
+    private let shown: String
+    private let subscriptions: [Subscription]
+    private let stats: StatRegistry
+    private let scope: StatScope<ControlPlaneStat>
+    private let log: (String) -> Void
+
+    private var timer: ControlTimer?
+    private var pauses = ReconnectPauses()
+    private var isStopped = false
+
+    init(
+        _ worker: Worker, _ config: UnsafePointer<ExportConfig>, shown: String, _ subscriptions: [Subscription], _ stats: StatRegistry,
+        _ scope: StatScope<ControlPlaneStat>, log: @escaping (String) -> Void
+    ) {
+        self.worker = worker
+        unsafe self.config = unsafe config
+        self.shown = shown
+        self.subscriptions = subscriptions
+        self.stats = stats
+        self.scope = scope
+        self.log = log
+    }
+
+    /// The worker sees its plan at the end of a turn, and a stream needs the cluster: the first try is a moment later.
+    func start(_ reactor: DNSReactor) {
+        let timer = reactor.timer { [unowned self] in connect() }
+        self.timer = timer
+        timer.arm(afterMs: 1)
+    }
+
+    func stop() {
+        isStopped = true
+        timer?.end()
+        timer = nil
+        worker.cancel(self)
+    }
+
+    private func connect() {
+        guard unsafe worker.open(self, config) else { return again("no memory for a stream", status: 14) }
+        stats.mainCells.set(scope[.connectedState], 1)
+        for subscription in subscriptions { send(subscription.session.opening()) }
+    }
+
+    private func send(_ request: [UInt8]) {
+        _ = request.withBytes { worker.send($0, on: self) }
+    }
+
+    // MARK: What the server says
+
+    override func received(_ message: Bytes) {
+        pauses.reset()
+        let bytes = DiscoveryStream.array(message)
+        for subscription in subscriptions {
+            switch subscription.session.read(bytes) {
+            case .update(let update):
+                if !update.server.isEmpty { stats.setText(scope[.identifier], update.server) }
+                send(subscription.received(update))
+                return
+            case .foreign: continue
+            case .malformed:
+                worker.cancel(self)
+                return again("a response that is none", status: 13)
+            }
+        }
+    }
+
+    private static func array(_ bytes: Bytes) -> [UInt8] { (0..<bytes.count).map { bytes[$0] } }
+
+    override func ended(_ end: CallStreamEnd) {
+        again(String(decoding: DiscoveryStream.array(end.message), as: UTF8.self), status: end.status)
+    }
+
+    private func again(_ reason: String, status: Int64) {
+        stats.mainCells.set(scope[.connectedState], 0)
+        guard !isStopped else { return }
+        log("\(shown) closed: \(status), \(reason)")
+        for subscription in subscriptions { subscription.failed() }
+        timer?.arm(afterMs: pauses.next(worker.random.next()))
+    }
+}

@@ -1,0 +1,105 @@
+// One thing that a management server is asked for: which resources, what becomes of them, what is counted.
+//
+// Owner: main. It knows no stream: `DiscoveryStream` brings what comes. Whoever wants the resources gives `update`, which
+// takes a response whole or refuses it (false: it says nothing of what was asked for), and `settled`, which is told once, when
+// there is no sense in waiting any more.
+
+import Pipeline
+import Primitives
+import Stats
+
+final class Subscription {
+    /// Envoy's `initial_fetch_timeout`.
+    static let fetchTimeoutMs: UInt64 = 15_000
+
+    var session: DiscoverySession
+    private let update: (DiscoveryUpdate) throws(DiscoveryRefusal) -> Bool
+    private let settled: () -> Void
+    private let log: (String) -> Void
+
+    private let stats: StatRegistry
+    private let scope: StatScope<SubscriptionStat>
+    private var timeout: ControlTimer?
+    /// An update has come, has been refused, or the time is over.
+    private(set) var isSettled = false
+
+    init(
+        _ session: DiscoverySession, _ stats: StatRegistry, _ scope: StatScope<SubscriptionStat>,
+        update: @escaping (DiscoveryUpdate) throws(DiscoveryRefusal) -> Bool, settled: @escaping () -> Void, log: @escaping (String) -> Void
+    ) {
+        self.session = session
+        self.stats = stats
+        self.scope = scope
+        self.update = update
+        self.settled = settled
+        self.log = log
+    }
+
+    private var cells: StatCells { stats.mainCells }
+
+    /// `timeoutMs` 0: waits without end.
+    func start(_ reactor: DNSReactor, timeoutMs: UInt64) {
+        cells.increment(scope[.updateAttempt])
+        guard timeoutMs > 0 else { return }
+        let timer = reactor.timer { [unowned self] in timedOut() }
+        timer.arm(afterMs: timeoutMs)
+        timeout = timer
+    }
+
+    func stop() {
+        timeout?.end()
+        timeout = nil
+    }
+
+    // MARK: What the stream brings
+
+    /// The answer to the response. `nowMs`: to measure by.
+    func received(_ response: DiscoveryUpdate) -> [UInt8] {
+        let began = Clock.monotonicNs()
+        let refusal = session.mixed(response)
+        do throws(DiscoveryRefusal) {
+            if let refusal { throw refusal }
+            // State of the world without what was asked for says nothing of it.
+            if !session.isIncremental, !session.names.isEmpty, response.resources.isEmpty { return session.accept(response) }
+            guard try update(response) else { return session.accept(response) }
+        } catch {
+            cells.increment(scope[.updateRejected])
+            cells.increment(scope[.updateAttempt])
+            // Envoy counts an increment when it begins to look at it, and once more when that fails.
+            if session.isIncremental, refusal == nil { cells.increment(scope[.updateAttempt]) }
+            log("gRPC config for \(session.typeURL) rejected: \(error.reason)")
+            settle()
+            return session.refuse(response, error)
+        }
+        cells.increment(scope[.updateSuccess])
+        cells.increment(scope[.updateAttempt])
+        cells.set(scope[.updateTime], Clock.wallNs() / 1_000_000)
+        cells.record(scope[.updateDuration], (Clock.monotonicNs() &- began) / 1_000_000)
+        let version = Array(response.version.utf8)
+        cells.set(scope[.version], version.withBytes { XXHash64.hash($0) })
+        stats.setText(scope[.versionText], response.version)
+        settle()
+        return session.accept(response)
+    }
+
+    /// The stream has ended, or could not be opened.
+    func failed() {
+        cells.increment(scope[.updateFailure])
+        cells.increment(scope[.updateAttempt])
+    }
+
+    private func timedOut() {
+        guard !isSettled else { return }
+        cells.increment(scope[.initFetchTimeout])
+        cells.increment(scope[.updateAttempt])
+        log("gRPC config: initial fetch timed out for \(session.typeURL)")
+        settle()
+    }
+
+    private func settle() {
+        guard !isSettled else { return }
+        isSettled = true
+        stop()
+        settled()
+    }
+}

@@ -1,0 +1,152 @@
+// Secrets that management servers give (`sds_config` with `api_config_source`): one subscription, on a stream of its own, for
+// each name and source, however many contexts use it.
+//
+// Owner: main. A context's part leases what it was made with; what no part leases any more is let go of at the next look.
+// A secret that comes is tried by every context that uses it (`apply`): one that cannot use it refuses it for all, and what
+// was there before serves on.
+
+import EnvoyAPI
+import Pipeline
+import Primitives
+import Stats
+
+final class DiscoveredSecret {
+    let name: String
+    fileprivate let source: ConfigSourceMessage
+    fileprivate var users = 0
+    /// What serves, or is being tried; nil: nothing has come yet.
+    fileprivate(set) var current: TLSSecret?
+    fileprivate(set) var version = ""
+    fileprivate(set) var updatedNs = Clock.wallNs()
+    fileprivate var part: PlanPart?
+    fileprivate var subscription: Subscription?
+    fileprivate var stream: DiscoveryStream?
+
+    private unowned let owner: DiscoveredSecrets
+
+    /// It has come once, or is not waited for any more.
+    var isSettled: Bool { subscription?.isSettled ?? false }
+
+    fileprivate init(_ reference: SecretReference, _ owner: DiscoveredSecrets) {
+        name = reference.name
+        source = reference.sdsConfig
+        self.owner = owner
+    }
+
+    /// As long as `part` lives.
+    func lease(_ part: PlanPart) {
+        users += 1
+        part.onDestroy { [self] in
+            users -= 1
+            if users == 0 { owner.hasUnused = true }
+        }
+    }
+}
+
+final class DiscoveredSecrets {
+    private struct Key: Hashable {
+        let name: String
+        let source: [UInt8]
+    }
+    private var secrets: [Key: DiscoveredSecret] = [:]
+    /// Some may have no user any more.
+    fileprivate var hasUnused = false
+
+    /// Every context that uses a secret is made again with what it is now.
+    var apply: (DiscoveredSecret) throws(DiscoveryRefusal) -> Void = { _ in }
+    /// One that was waited for is there, or is not waited for any more.
+    var settled: () -> Void = {}
+    /// Lines for the process's log.
+    var log: (String) -> Void = { _ in }
+
+    func secret(_ reference: SecretReference) -> DiscoveredSecret {
+        let key = Key(name: reference.name, source: (try? reference.sdsConfig.serializedBytes()) ?? [])
+        if let secret = secrets[key] { return secret }
+        let secret = DiscoveredSecret(reference, self)
+        secrets[key] = secret
+        return secret
+    }
+
+    /// Clusters that main's own worker needs.
+    var clusters: Set<String> { Set(secrets.values.compactMap { $0.stream == nil ? nil : DiscoverySource.cluster($0.source) }) }
+    /// Each has come once, or its time is over.
+    var areSettled: Bool { secrets.values.allSatisfy { $0.subscription?.isSettled ?? true } }
+
+    // MARK: Streams
+
+    /// Asks for what nobody has asked for yet.
+    func update(_ compilation: Compilation, _ reactor: DNSReactor) {
+        let new = secrets.values.filter { $0.stream == nil && $0.users > 0 }.sorted { $0.name < $1.name }
+        for secret in new { start(secret, compilation, reactor) }
+    }
+
+    private func start(_ secret: DiscoveredSecret, _ compilation: Compilation, _ reactor: DNSReactor) {
+        let part = PlanPart(.tls, "sds." + secret.name, ContentHash())
+        let stats = compilation.stats
+        let prefix = "sds.\(secret.name)."
+        let source = DiscoverySource(secret.source, node: NodeMessages.node(compilation))
+        _ = part.scope(stats, prefix, SecretStat.self)
+        let subscription = Subscription(
+            source.session(type: "type.googleapis.com/" + TLSSecret.protoMessageName, names: [secret.name]), stats,
+            part.scope(stats, prefix, SubscriptionStat.self),
+            update: { [unowned self, unowned secret] update throws(DiscoveryRefusal) -> Bool in try take(update, secret) },
+            settled: { [unowned self] in settled() }, log: { [unowned self] in log($0) })
+        let config = unsafe source.call(service: "envoy.service.secret.v3.SecretDiscoveryService", resources: "Secrets", compilation, part)
+        let stream = unsafe DiscoveryStream(
+            reactor.worker, config, shown: source.shown(resources: "Secrets"), [subscription], stats,
+            part.scope(stats, prefix + "control_plane.", ControlPlaneStat.self), log: { [unowned self] in log($0) })
+        secret.part = part
+        secret.subscription = subscription
+        secret.stream = stream
+        subscription.start(reactor, timeoutMs: source.fetchTimeoutMs)
+        stream.start(reactor)
+    }
+
+    /// Every tick: what nobody uses any more is not asked for any more.
+    func stopUnused(_ environment: CompileEnvironment) {
+        guard hasUnused else { return }
+        hasUnused = false
+        for (key, secret) in secrets where secret.users == 0 {
+            secrets[key] = nil
+            secret.stream?.stop()
+            secret.subscription?.stop()
+            secret.part?.destroy(environment.stats, environment.clusterSlots)
+        }
+    }
+
+    // MARK: What comes
+
+    private func take(_ update: DiscoveryUpdate, _ secret: DiscoveredSecret) throws(DiscoveryRefusal) -> Bool {
+        // A secret that is taken away serves on, as in Envoy: a listener without one would refuse everybody.
+        guard !update.resources.isEmpty else {
+            log("sds: server sent a delta SDS update attempting to remove a resource: \(update.removed.joined(separator: ", ")). Ignored")
+            return true
+        }
+        var found: (TLSSecret, DiscoveredResource)?
+        for resource in update.resources {
+            guard let message = try? TLSSecret(serializedBytes: resource.bytes) else {
+                throw DiscoveryRefusal(reason: "Unable to unpack as \(TLSSecret.protoMessageName)")
+            }
+            if message.name == secret.name {
+                found = (message, resource)
+            } else if resource.name == secret.name {
+                throw DiscoveryRefusal(reason: "Unexpected SDS secret (expecting \(secret.name)): \(message.name)")
+            }
+        }
+        // Others that nobody has asked for are nobody's fault.
+        guard let (message, resource) = found else { return false }
+        let before = secret.current
+        if before != message {
+            secret.current = message
+            do throws(DiscoveryRefusal) {
+                try apply(secret)
+            } catch {
+                secret.current = before
+                throw error
+            }
+        }
+        secret.version = resource.version
+        secret.updatedNs = Clock.wallNs()
+        return true
+    }
+}

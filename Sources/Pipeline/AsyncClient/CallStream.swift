@@ -1,0 +1,170 @@
+// A gRPC call of ours whose messages go both ways for as long as both sides want it: discovery.
+//
+// Like an exporter's stream it is a call without an owner (`AsyncClient`), and goes through clusters and pools as any request
+// does. What its server sends is told at the end of a turn, message by message (`received`), and so is its end (`ended`),
+// once. Whoever has opened it may cancel it at any time and is told nothing more then.
+//
+// Owner: the worker that opened it, main's for discovery. Bound: `messageMax`.
+
+import Primitives
+import Stats
+import Transport
+import Wire
+
+/// How a stream of ours ended.
+public struct CallStreamEnd {
+    /// gRPC's number; where the server said none, the one that its HTTP status or the failure stands for.
+    public let status: Int64
+    /// `grpc-message` as it came, or why there is none.
+    public let message: Bytes
+}
+
+open class CallStream {
+    /// Bytes of one message from the server; a longer one ends the stream. `docs/limits.md`.
+    package static let messageMax = 64 << 20
+
+    fileprivate(set) package var handle = Handle.none
+
+    public init() {}
+
+    /// A whole message. Good while this runs.
+    open func received(_ message: Bytes) {}
+
+    /// The stream is over: `handle` is none, and another one may be opened.
+    open func ended(_ end: CallStreamEnd) {}
+}
+
+/// What a worker keeps of its streams.
+struct CallStreams {
+    /// By the number that is in a call's state, counted from 1.
+    var open: [CallStream?] = []
+    /// Numbers of those that bytes have come for in this turn.
+    var fed = PlainArray<UInt32>(capacity: 4)
+}
+
+extension Worker {
+    /// Opens a stream to the service that `config` names (its target, path, host and headers). False: it could not be begun,
+    /// and nobody is told of an end.
+    package func open(_ stream: CallStream, _ config: UnsafePointer<ExportConfig>) -> Bool {
+        guard let target = unsafe config.pointee.target, let request = MessageHead(pool: memory.blocks),
+            let call = unsafe makeCall(request, target), let state = unsafe callState(call)
+        else { return false }
+        var number = callStreams.open.firstIndex { $0 == nil } ?? callStreams.open.count
+        if number == callStreams.open.count { callStreams.open.append(nil) }
+        callStreams.open[number] = stream
+        number += 1
+        unsafe state.initialize(to: CallState(owner: .none, place: 0))
+        unsafe state.pointee.stream = UInt32(truncatingIfNeeded: number)
+        stream.handle = unsafe call.pointee.handle
+        unsafe writeHead(call, config)
+        unsafe call.pointee.requestIsChunked = true
+        unsafe call.pointee.request.append(.xEnvoyInternal, Bytes("true" as StaticString))
+        unsafe runRequestHead(call, endStream: false)
+        return true
+    }
+
+    /// One message. False: the stream is over, or there is no memory.
+    package func send(_ message: Bytes, on stream: CallStream) -> Bool {
+        guard let call = unsafe streams[stream.handle], unsafe !call.pointee.isDestroyed, let state = unsafe callState(call),
+            unsafe !state.pointee.isOver
+        else { return false }
+        var body = ByteQueue()
+        let count = UInt32(truncatingIfNeeded: message.count)
+        let prefix: [UInt8] = [0] + (0..<4).map { UInt8(truncatingIfNeeded: count >> (24 - 8 * $0)) }
+        guard prefix.withBytes({ body.append(copying: $0, memory) }), body.append(copying: message, memory) else {
+            body.removeAll(memory)
+            return false
+        }
+        unsafe pass(&body, to: call)
+        return true
+    }
+
+    /// Nobody wants it any more.
+    package func cancel(_ stream: CallStream) {
+        let handle = stream.handle
+        guard !handle.isNone else { return }
+        forget(stream)
+        cancelCall(handle)
+    }
+
+    private func forget(_ stream: CallStream) {
+        stream.handle = .none
+        if let place = callStreams.open.firstIndex(where: { $0 === stream }) { callStreams.open[place] = nil }
+    }
+
+    // MARK: What the server says
+
+    /// From `CallSink`, inside an event: bytes have come.
+    func callStreamFed(_ number: UInt32) {
+        if !(0..<callStreams.fed.count).contains(where: { callStreams.fed[$0] == number }) { callStreams.fed.append(number) }
+    }
+
+    /// The messages that are whole.
+    func deliverCallStreams() {
+        let count = callStreams.fed.count
+        for i in 0..<count {
+            let number = Int(callStreams.fed[i]) - 1
+            guard number < callStreams.open.count, let stream = callStreams.open[number] else { continue }
+            deliverMessages(stream)
+        }
+        callStreams.fed.removeFirst(count)
+    }
+
+    private func deliverMessages(_ stream: CallStream) {
+        let handle = stream.handle
+        // Each message may end the stream: looked up anew.
+        while stream.handle == handle, let call = unsafe streams[handle], let state = unsafe callState(call) {
+            guard unsafe state.pointee.body.count >= GRPCFrames.prefixBytes else { return }
+            var prefix: (UInt8, UInt8, UInt8, UInt8, UInt8) = (0, 0, 0, 0, 0)
+            unsafe withUnsafeMutableBytes(of: &prefix) {
+                if let base = $0.baseAddress { unsafe state.pointee.body.copy(from: 0, count: GRPCFrames.prefixBytes, into: base) }
+            }
+            let count = Int(prefix.1) << 24 | Int(prefix.2) << 16 | Int(prefix.3) << 8 | Int(prefix.4)
+            // gRPC over HTTP/2, "Compressed-Flag": we have asked for no encoding.
+            guard prefix.0 == 0, count <= CallStream.messageMax else {
+                return end(stream, status: 13, Bytes("a message that is compressed or too long" as StaticString))
+            }
+            guard unsafe state.pointee.body.count >= GRPCFrames.prefixBytes + count else { return }
+            let message = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1), alignment: 1)
+            defer { unsafe message.deallocate() }
+            unsafe state.pointee.body.copy(from: GRPCFrames.prefixBytes, count: count, into: message)
+            unsafe state.pointee.body.consume(GRPCFrames.prefixBytes + count, memory)
+            stream.received(unsafe Bytes(UnsafeRawPointer(message), count))
+        }
+    }
+
+    private func end(_ stream: CallStream, status: Int64, _ message: Bytes) {
+        cancel(stream)
+        stream.ended(CallStreamEnd(status: status, message: message))
+    }
+
+    /// The call is over (`deliverCalls`); nil: it was torn down before its answer was whole.
+    func callStreamEnded(_ number: UInt32, _ call: StreamPointer?, _ outcome: CallOutcome) {
+        let place = Int(number) - 1
+        guard place >= 0, place < callStreams.open.count, let stream = callStreams.open[place] else { return }
+        forget(stream)
+        guard let call = unsafe call, outcome == .response else {
+            let reason: StaticString = outcome == .tooLarge ? "a message that is too long" : "the connection was lost"
+            return stream.ended(CallStreamEnd(status: outcome == .tooLarge ? 13 : 14, message: Bytes(reason)))
+        }
+        if let status = unsafe grpcStatus(call) {
+            let message = unsafe call.pointee.responseTrailers?.value(of: .grpcMessage) ?? call.pointee.response.value(of: .grpcMessage)
+            return stream.ended(CallStreamEnd(status: status, message: message ?? .empty))
+        }
+        // Ours, or of somebody who speaks no gRPC.
+        let details = unsafe call.pointee.isLocalReply ? call.pointee.details : Bytes("no grpc-status" as StaticString)
+        stream.ended(CallStreamEnd(status: unsafe Worker.grpcStatus(http: call.pointee.response.status), message: details))
+    }
+
+    /// gRPC, "HTTP to gRPC Status Code Mapping".
+    private static func grpcStatus(http status: UInt16) -> Int64 {
+        switch status {
+        case 400: 13
+        case 401: 16
+        case 403: 7
+        case 404: 12
+        case 429, 502, 503, 504: 14
+        default: 2
+        }
+    }
+}

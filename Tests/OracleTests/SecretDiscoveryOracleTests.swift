@@ -1,0 +1,113 @@
+import TestSupport
+import Testing
+
+/// The same management server for Envoy 1.40 and for Martlet: the same requests, answers, refusals and statistics.
+@Suite(
+    .serialized, .enabled(if: ManagementServer.isInstalled, "needs PyPI's grpcio and xds-protos"), .enabled(if: Shell.has("openssl")))
+struct SecretDiscoveryOracleTests {
+    private let certificates: Certificates
+
+    init() throws {
+        certificates = try Certificates()
+        try certificates.issue("first", names: "DNS:localhost")
+        try certificates.issue("second", names: "DNS:localhost")
+    }
+
+    @Test(arguments: ["GRPC", "DELTA_GRPC"]) func theConversationIsEnvoys(api: String) throws {
+        guard case .success(let envoy) = ProxyBinary.envoy(), case .success(let martlet) = ProxyBinary.martlet() else { return }
+        let expected = try conversation(envoy, ["--disable-hot-restart", "-l", "error"], api)
+        let found = try conversation(martlet, [], api)
+        #expect(expected.count > 15, "Envoy talked")
+        for (theirs, ours) in zip(expected, found) where theirs != ours { Issue.record("Envoy: \(theirs)\nMartlet: \(ours)") }
+        #expect(expected.count == found.count)
+    }
+
+    private func conversation(_ binary: String, _ options: [String], _ api: String) throws -> [String] {
+        let manager = try ManagementServer()
+        let admin = Admin(port: Ports.free())
+        let directory = TemporaryDirectory()
+        let process = try ChildProcess(
+            binary, ["-c", directory.write(yaml(manager.port, admin.port, api), to: "config.yaml"), "--concurrency", "1"] + options)
+        defer { process.kill() }
+        // Each answer is awaited, so that there is one order.
+        var answers = 1
+        func answered() {
+            answers += 1
+            _ = manager.lines("request", answers)
+        }
+        _ = manager.lines("request", 1)
+        manager.give("server", "1", ManagementServer.pair(certificates, "first"))
+        answered()
+        try #require(process.becomesReady(admin: admin.port), "\(process.output)")
+        manager.give("server", "2", "\"tls_certificate\": {\"certificate_chain\": {\"inline_string\": \"nonsense\"}, \"private_key\": {\"inline_string\": \"no\"}}")
+        answered()
+        manager.give("server", "3", ManagementServer.pair(certificates, "second"))
+        answered()
+        manager.giveOther("server", "4", type: "type.googleapis.com/envoy.config.core.v3.Node")
+        answered()
+        manager.give("server", "5", "\"name\": \"another\", " + ManagementServer.pair(certificates, "first"))
+        answered()
+        manager.remove("server", "6")
+        answered()
+        manager.endStreams()
+        // The first request of the next stream, and the answer to what comes on it.
+        answered()
+        answered()
+        let names = [
+            "init_fetch_timeout", "key_rotation_failed", "update_attempt", "update_failure", "update_rejected", "update_success",
+            "control_plane.connected_state", "control_plane.pending_requests", "control_plane.rate_limit_enforced",
+        ].map { "sds.server." + $0 }
+        _ = wait(upToMs: 10_000, everyMs: 20) {
+            admin.stats(matching: "^sds")["sds.server.update_attempt"] == (api == "GRPC" ? 6 : 11)
+        }
+        let counted = admin.stats(matching: "^sds")
+        let texts = String(wire: admin.request("GET", "/stats?filter=^sds.*(text|identifier)$")?.body ?? [])
+        let said = ["stream", "request"].flatMap { manager.lines($0) }.map(plain)
+        return said + names.map { "\($0) \(counted[$0] ?? -1)" } + texts.split(separator: "\n").map(String.init).sorted()
+    }
+
+    /// Envoy's own words of a refusal, without the response that it shows in it.
+    private func plain(_ line: JSON) -> String {
+        guard case .object(let members) = line else { return "" }
+        return members.map { name, value in
+            guard name == "error", let text = value.string else { return "\(name)=\(value.text())" }
+            return "error=" + (text.split(separator: " ").prefix { $0 != "goo.gle/debugonly" && $0 != "goo.gle/debugproto" && $0 != "goo.gle/debugstr" }.joined(separator: " "))
+        }.joined(separator: " ")
+    }
+
+    private func yaml(_ manager: UInt16, _ admin: UInt16, _ api: String) -> String {
+        """
+        node: {id: the-node, cluster: the-cluster}
+        admin: {address: {socket_address: {address: 127.0.0.1, port_value: \(admin)}}}
+        static_resources:
+          listeners:
+          - name: l
+            address: {socket_address: {address: 127.0.0.1, port_value: \(Ports.free())}}
+            stat_prefix: l
+            filter_chains:
+            - filters:
+              - name: h
+                typed_config:
+                  "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+                  stat_prefix: h
+                  route_config: {virtual_hosts: [{name: v, domains: ["*"], routes: [{match: {prefix: /}, direct_response: {status: 200}}]}]}
+                  http_filters: [{name: envoy.filters.http.router, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}]
+              transport_socket:
+                name: t
+                typed_config:
+                  "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+                  common_tls_context:
+                    tls_certificate_sds_secret_configs:
+                    - name: server
+                      sds_config:
+                        initial_fetch_timeout: 300s
+                        resource_api_version: V3
+                        api_config_source: {api_type: \(api), transport_api_version: V3, grpc_services: [{envoy_grpc: {cluster_name: sds}, initial_metadata: [{key: x-token, value: abc}]}]}
+          clusters:
+          - name: sds
+            connect_timeout: 1s
+            typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {"@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: {http2_protocol_options: {}}}}
+            load_assignment: {cluster_name: sds, endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: \(manager)}}}}]}]}
+        """
+    }
+}

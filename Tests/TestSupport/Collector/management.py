@@ -1,0 +1,165 @@
+"""A management server for secrets (SDS): state of the world and incremental, over gRPC without TLS.
+
+    management.py GRPC_PORT FOLDER
+
+FOLDER/<name>.json is the secret of that name as `{"version": "1", "secret": {…}}` in protobuf's JSON; it is sent when it is
+there, and again whenever the file has changed. `"raw": {"type_url": …, "value": base64}` instead of a secret is sent as it is,
+`"removed": true` tells that there is none any more. FOLDER/_end ends every stream once. Every stream, request and response is
+a line of JSON.
+"""
+import base64
+import json
+import os
+import queue
+import sys
+import threading
+import time
+from concurrent import futures
+
+import grpc
+from google.protobuf import any_pb2, json_format
+from envoy.extensions.transport_sockets.tls.v3 import secret_pb2
+from envoy.service.discovery.v3 import discovery_pb2
+
+TYPE = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
+SERVICE = "envoy.service.secret.v3.SecretDiscoveryService"
+folder = ""
+lock = threading.Lock()
+
+
+def say(what, **fields):
+    with lock:
+        print(json.dumps({"what": what, **fields}, sort_keys=True), flush=True)
+
+
+def stored(name):
+    """What the folder says of a secret now; nothing: there is no file, or half of one."""
+    try:
+        with open(os.path.join(folder, name + ".json")) as file:
+            return json.load(file)
+    except (OSError, ValueError):
+        return None
+
+
+def resource(name, entry):
+    any = any_pb2.Any()
+    if "raw" in entry:
+        any.type_url = entry["raw"]["type_url"]
+        any.value = base64.b64decode(entry["raw"]["value"])
+    else:
+        secret = json_format.ParseDict({"name": name, **entry["secret"]}, secret_pb2.Secret())
+        any.type_url = TYPE
+        any.value = secret.SerializeToString()
+    return any
+
+
+class Stream:
+    """One stream: requests come by a thread of their own, responses leave when there is something new."""
+
+    def __init__(self, requests, context, kind):
+        self.inbox = queue.Queue()
+        self.context = context
+        self.kind = kind
+        self.names = []
+        self.sent = {}
+        self.nonce = 0
+        self.ended = os.path.exists(os.path.join(folder, "_end")) and os.stat(os.path.join(folder, "_end")).st_mtime_ns
+        say("stream", kind=kind, metadata={k: v for k, v in context.invocation_metadata() if isinstance(v, str)})
+        threading.Thread(target=self.read, args=(requests,), daemon=True).start()
+
+    def read(self, requests):
+        try:
+            for request in requests:
+                self.inbox.put(request)
+        except grpc.RpcError:
+            pass
+        self.inbox.put(None)
+
+    def is_told_to_end(self):
+        try:
+            return os.stat(os.path.join(folder, "_end")).st_mtime_ns != self.ended
+        except OSError:
+            return False
+
+    def run(self):
+        while self.context.is_active():
+            try:
+                request = self.inbox.get(timeout=0.02)
+                if request is None:
+                    break
+                self.take(request)
+                continue
+            except queue.Empty:
+                pass
+            if self.is_told_to_end():
+                say("end", kind=self.kind)
+                return
+            for name in list(self.names):
+                entry = stored(name)
+                if entry is None or self.sent.get(name) == entry:
+                    continue
+                self.sent[name] = entry
+                self.nonce += 1
+                response = self.response(name, entry)
+                say("response", kind=self.kind, name=name, version=entry.get("version", ""), nonce=response.nonce)
+                yield response
+        say("closed", kind=self.kind)
+
+    def said(self, request, **fields):
+        detail = request.error_detail
+        say("request", kind=self.kind, node=request.node.id, cluster=request.node.cluster, hasNode=request.HasField("node"),
+            type=request.type_url, nonce=request.response_nonce, code=detail.code, error=detail.message, **fields)
+
+
+class World(Stream):
+    def take(self, request):
+        self.names = list(request.resource_names)
+        self.said(request, names=self.names, version=request.version_info)
+
+    def response(self, name, entry):
+        response = discovery_pb2.DiscoveryResponse(
+            version_info=entry.get("version", ""), type_url=TYPE, nonce="nonce-%d" % self.nonce)
+        response.control_plane.identifier = "test-server"
+        if not entry.get("removed"):
+            response.resources.append(resource(name, entry))
+        return response
+
+
+class Delta(Stream):
+    def take(self, request):
+        for name in request.resource_names_unsubscribe:
+            self.names.remove(name)
+        self.names += [name for name in request.resource_names_subscribe if name not in self.names]
+        self.said(request, names=list(request.resource_names_subscribe), gone=list(request.resource_names_unsubscribe),
+                  versions=dict(request.initial_resource_versions))
+
+    def response(self, name, entry):
+        response = discovery_pb2.DeltaDiscoveryResponse(
+            system_version_info="system-" + entry.get("version", ""), type_url=TYPE, nonce="nonce-%d" % self.nonce)
+        response.control_plane.identifier = "test-server"
+        if entry.get("removed"):
+            response.removed_resources.append(name)
+        else:
+            response.resources.add(name=name, version=entry.get("version", ""), resource=resource(name, entry))
+        return response
+
+
+def main(port, path):
+    global folder
+    folder = path
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=32), options=[("grpc.so_reuseport", 0)])
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {
+        "StreamSecrets": grpc.stream_stream_rpc_method_handler(
+            lambda requests, context: World(requests, context, "world").run(),
+            discovery_pb2.DiscoveryRequest.FromString, discovery_pb2.DiscoveryResponse.SerializeToString),
+        "DeltaSecrets": grpc.stream_stream_rpc_method_handler(
+            lambda requests, context: Delta(requests, context, "delta").run(),
+            discovery_pb2.DeltaDiscoveryRequest.FromString, discovery_pb2.DeltaDiscoveryResponse.SerializeToString),
+    }),))
+    server.add_insecure_port("127.0.0.1:%d" % port)
+    server.start()
+    say("ready", at=time.time())
+    server.wait_for_termination()
+
+
+main(int(sys.argv[1]), sys.argv[2])
