@@ -116,10 +116,13 @@ extension Worker {
         unsafe session.pointee.isPending = true
         count(stats, .upstreamRqPendingTotal)
         gauge(stats, .upstreamRqPendingActive, 1)
-        if unsafe isFull(host, cluster, .normal), unsafe host.pointee.connectionCount > 0 {
+        let isFull = unsafe isFull(host, cluster, .normal) && host.pointee.connectionCount > 0
+        if unsafe isFull || !host.pointee.tcpHead.isNone {
             unsafe giveConnection(cluster, .normal)
-            count(stats, .upstreamCxOverflow)
-            return unsafe enqueue(session, host)
+            unsafe enqueue(session, host)
+            // Behind those who wait already, or in the place of an idle connection that is for somebody else.
+            if unsafe !isFull || hasKeyedConnections(host) { return unsafe serveLater(host) }
+            return count(stats, .upstreamCxOverflow)
         }
         guard unsafe openTCP(session, host, cluster) else {
             unsafe endPending(session, cluster)
@@ -207,7 +210,7 @@ extension Worker {
             unsafe host.pointee.cluster.pointee.activeRequests &+= 1
             unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqTotal.rawValue)
             unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqActive.rawValue, 1)
-            if unsafe !host.pointee.tcpHead.isNone { unsafe serveWaiting(host) }
+            if unsafe !host.pointee.tcpHead.isNone { unsafe serveLater(host) }
         }
         // What an attempt before this one ran into is no part of the outcome.
         unsafe session.pointee.flags = []
@@ -355,7 +358,11 @@ extension Worker {
         guard let session = unsafe tcpSessions[downstream.pointee.session] else { return unsafe close(downstream) }
         let config = unsafe session.pointee.config
         if unsafe session.pointee.logAtMs != 0, unsafe nowMs >= session.pointee.logAtMs {
-            if let upstream = unsafe connections.slab[session.pointee.upstream] { unsafe noteUpstream(session, upstream) }
+            if let stream = unsafe streams[session.pointee.stream] {
+                unsafe noteTunnel(session, stream)
+            } else if let upstream = unsafe connections.slab[session.pointee.upstream] {
+                unsafe noteUpstream(session, upstream)
+            }
             unsafe logTCP(session, downstream, .tcpPeriodic)
             unsafe session.pointee.logAtMs = unsafe nowMs &+ config.pointee.logIntervalMs
         }
