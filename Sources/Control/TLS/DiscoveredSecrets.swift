@@ -69,8 +69,6 @@ final class DiscoveredSecrets {
 
     /// Clusters that main's own worker needs.
     var clusters: Set<String> { Set(secrets.values.compactMap { $0.stream == nil ? nil : DiscoverySource.cluster($0.source) }) }
-    /// Each has come once, or its time is over.
-    var areSettled: Bool { secrets.values.allSatisfy { $0.subscription?.isSettled ?? true } }
 
     // MARK: Streams
 
