@@ -364,6 +364,7 @@ struct SecretDiscoveryTests {
         ([begun, H2Frame(.data, stream: 1, foreign + [1, 0, 0, 0, 0])], "closed: 13, a message that is compressed or too long"),
         ([H2Frame.head(1, [(":status", "400")])], "closed: 13, no grpc-status"),
         ([begun, H2Frame(.data, stream: 1, foreign + [0, 5, 0, 0, 0])], "closed: 13, a message that is compressed or too long"),
+        ([H2Frame.head(1, [(":status", "404")], flags: H2Frame.endHeaders), H2Frame(.data, flags: 1, stream: 1, Array("Not found".utf8))], "closed: 12, no grpc-status"),
         ([begun, H2Frame(.data, stream: 1, foreign + [0, 0, 0, 0, 2, 255, 255])], "closed: 13, a response that is none"),
         ([H2Frame.head(1, [(":status", "403")])], "closed: 7, no grpc-status"),
         ([H2Frame.head(1, [(":status", "429")])], "closed: 14, no grpc-status"),
@@ -371,6 +372,16 @@ struct SecretDiscoveryTests {
         ([H2Frame.head(1, [(":status", "500")])], "closed: 2, no grpc-status"),
         ([begun, H2Frame(.data, stream: 1, foreign + [0, 0]), H2Frame(.reset, stream: 1, [0, 0, 0, 2])], "closed: 14, the connection was lost"),
     ]
+
+    /// Nobody listens: what failed is told, not what our own words would be as a message.
+    @Test func aServerThatIsNotThereIsNamedAsSuch() throws {
+        let port = Ports.free()
+        let served = try Served(Binary.martlet(), waits: false) {
+            yaml($0, "tls_certificate_sds_secret_configs: [\(source("server"))]", server: port)
+        }
+        #expect(wait(upToMs: 10_000, everyMs: 20) { served.process.output.contains("gRPC config stream to sds closed: 14, ") })
+        #expect(!served.process.output.contains("closed: 13"))
+    }
 
     @Test func aServerThatSpeaksNoDiscoveryIsTriedAgain() throws {
         let port = Ports.free()

@@ -117,6 +117,8 @@ final class DiscoveredSecrets {
     private func take(_ update: DiscoveryUpdate, _ secret: DiscoveredSecret) throws(DiscoveryRefusal) -> Bool {
         // A secret that is taken away serves on, as in Envoy: a listener without one would refuse everybody.
         guard !update.resources.isEmpty else {
+            // Nor is one that says nothing of it an answer: it is waited for.
+            guard update.removed.contains(secret.name) else { return false }
             log("sds: server sent a delta SDS update attempting to remove a resource: \(update.removed.joined(separator: ", ")). Ignored")
             return true
         }
