@@ -74,6 +74,8 @@ package final class LiveCluster {
     var hadHosts = false
     /// Breakers that have been seen open, a bit each.
     var openedBreakers: UInt8 = 0
+    /// Serves in its place while its secrets are on their way.
+    var predecessor: LiveCluster?
     /// Of an ORIGINAL_DST cluster: the hosts that its gauges showed last.
     var shownAddresses: Set<String> = []
     var resolution: ClusterResolution?
@@ -102,6 +104,8 @@ package final class LiveListener {
     package let updatedNs = Clock.wallNs()
     /// `/drain_listeners`: its sockets are closed, its connections go on.
     var isStopped = false
+    /// Serves in its place while its secrets are on their way.
+    var predecessor: LiveListener?
 
     init(_ draft: ListenerDraft, _ message: ListenerMessage) {
         self.draft = draft
@@ -250,8 +254,8 @@ package final class Configurator {
             hash.add(message)
             hash.add(compilation.bootstrap.clusterManager)
             hash.add(compilation.bootstrap.typedDnsResolverConfig)
-            if let live = old[message.name], live.draft.part.isUnchanged(hash) {
-                result.clusters.append(live)
+            if let kept = [old[message.name], old[message.name]?.predecessor].first(where: { $0?.draft.part.isUnchanged(hash) == true }), let kept {
+                result.clusters.append(kept)
                 continue
             }
             guard let draft = ClusterCompiler(compilation: compilation).compile(message, place, hash) else { continue }
@@ -279,7 +283,7 @@ package final class Configurator {
             // Routes name clusters: a cluster that comes or goes may make them right or wrong.
             for name in compilation.clusterNames.sorted() { hash.add(name) }
             let live: LiveListener
-            if let kept = old[key], kept.draft.part.isUnchanged(hash) {
+            if let kept = [old[key], old[key]?.predecessor].first(where: { $0?.draft.part.isUnchanged(hash) == true }), let kept {
                 live = kept
             } else {
                 guard let draft = ListenerCompiler(compilation: compilation).compile(message, place, hash) else { continue }
@@ -364,7 +368,7 @@ package final class Configurator {
     /// Addresses that no listener has any more take nothing new from here on. Workers see the plan a moment later, take
     /// what waits and let go; then the sockets are closed (`PlanPart.destroy`).
     private func shutUnlisted() {
-        sockets.shutAll(but: drain == .closing ? [] : listeners.flatMap(\.draft.part.sockets), forGood: drain == .closing)
+        sockets.shutAll(but: drain == .closing ? [] : withPredecessors.flatMap(\.draft.part.sockets), forGood: drain == .closing)
     }
 
     private func open(_ live: LiveListener) throws(ListenError) {
@@ -412,7 +416,8 @@ package final class Configurator {
         }
     }
 
-    /// Where secrets are not there yet, what was served before goes on until they are.
+    /// The same context made again, with a file or a secret that has changed: while it cannot be made whole, what it was goes
+    /// on. Another version of a listener or cluster has contexts, and slots, of its own: none stands in for them.
     private func replaced(_ old: LiveTLS, by live: LiveTLS) {
         if !live.isReady, let serving = old.serving {
             live.standIn = serving
@@ -500,10 +505,16 @@ package final class Configurator {
     package var clustersAreWarm: Bool { clusters.allSatisfy { $0.resolution?.isWarm ?? true } }
 
     func clusterWarmed() {
-        guard !isWarm, clustersAreWarm, environment.secrets.areSettled else { return }
+        guard !isWarm, clustersAreWarm, secretsAreSettled else { return }
         isWarm = true
         publishIfDue()
         onWarm()
+    }
+
+    /// Those that what is configured now asks for: what a reload has left out is not waited for.
+    private var secretsAreSettled: Bool {
+        let drafts = listeners.flatMap(\.draft.tls) + clusters.flatMap(\.draft.tls)
+        return drafts.allSatisfy { tlsContexts.bySlot[$0.source.slot]?.discovered.allSatisfy(\.isSettled) ?? true }
     }
 
     private func noteChanges(_ result: Result) {
@@ -524,16 +535,55 @@ package final class Configurator {
 
     private func retireOld(_ result: Result) {
         for old in listeners where !result.listeners.contains(where: { $0 === old }) {
-            publisher.retire(old.draft.part)
-            if result.listeners.contains(where: { $0.draft.key == old.draft.key }) { continue }
+            var gone = [old, old.predecessor].compactMap { $0 }.filter { one in !result.listeners.contains { $0 === one } }
+            old.predecessor = nil
+            let next = result.listeners.first { $0.draft.key == old.draft.key }
+            if let next, isWarming(next.draft.tls), let last = gone.first(where: { !isWarming($0.draft.tls) }) {
+                next.predecessor = last
+                gone.removeAll { $0 === last }
+            }
+            for one in gone { publisher.retire(one.draft.part) }
+            if next != nil { continue }
             draining.remove(publisher.retiring(.listener, old.draft.key), nowMs: Clock.monotonicNs() / 1_000_000)
         }
         for old in clusters where !result.clusters.contains(where: { $0 === old }) {
-            old.resolution?.stop()
-            publisher.retire(old.draft.part)
-            if let hosts = old.hosts { publisher.retire(hosts) }
+            var gone = [old, old.predecessor].compactMap { $0 }.filter { one in !result.clusters.contains { $0 === one } }
+            old.predecessor = nil
+            if let next = result.clusters.first(where: { $0.name == old.name }), isWarming(next.draft.tls),
+                let last = gone.first(where: { !isWarming($0.draft.tls) })
+            {
+                next.predecessor = last
+                gone.removeAll { $0 === last }
+            }
+            for one in gone { retire(one) }
         }
     }
+
+    private func retire(_ cluster: LiveCluster) {
+        cluster.resolution?.stop()
+        publisher.retire(cluster.draft.part)
+        if let hosts = cluster.hosts { publisher.retire(hosts) }
+    }
+
+    /// Listeners and clusters whose secrets have come, or are not waited for any more, take the places of those before.
+    private func replacePredecessors() {
+        var haveGone = false
+        for live in listeners {
+            guard let last = live.predecessor, !isWarming(live.draft.tls) else { continue }
+            live.predecessor = nil
+            publisher.retire(last.draft.part)
+            haveGone = true
+        }
+        for live in clusters {
+            guard let last = live.predecessor, !isWarming(live.draft.tls) else { continue }
+            live.predecessor = nil
+            retire(last)
+        }
+        // Addresses that only those had.
+        if haveGone { shutUnlisted() }
+    }
+
+    private var withPredecessors: [LiveListener] { listeners + listeners.compactMap(\.predecessor) }
 
     // MARK: The plan
 
@@ -559,7 +609,7 @@ package final class Configurator {
     /// Nothing is accepted any more: addresses are free for whoever comes next. Every worker must have emptied its
     /// accept queues (`PlanPublisher.nobodyAccepts`).
     package func closeSockets() {
-        for live in listeners {
+        for live in withPredecessors {
             for group in live.draft.part.sockets { group.release() }
             live.draft.part.sockets = []
         }
@@ -573,7 +623,7 @@ package final class Configurator {
         }
         for live in stopped {
             live.isStopped = true
-            for group in live.draft.part.sockets { group.shut(forGood: true) }
+            for group in live.draft.part.sockets + (live.predecessor?.draft.part.sockets ?? []) { group.shut(forGood: true) }
         }
         publish()
         return stopped.count
@@ -594,18 +644,20 @@ package final class Configurator {
 
     func publish() {
         publishIsDue = false
+        replacePredecessors()
         let arena = FrozenArena()
         var plan = Plan()
         plan.drain = drain
-        plan.draining = arena.array(draining.entries(listeners))
+        plan.draining = arena.array(draining.entries(withPredecessors))
         plan.listeners = arena.array(
             listeners.compactMap { live in
-                if live.isStopped || isWarming(live) { return nil }
-                return unsafe live.config.map { unsafe ListenerSlot(part: live.draft.part.id, config: $0) }
+                guard !live.isStopped, let shown = isWarming(live.draft.tls) ? live.predecessor : live else { return nil }
+                return unsafe shown.config.map { unsafe ListenerSlot(part: shown.draft.part.id, config: $0) }
             })
         plan.indexListeners(arena)
+        let served = clusters.map { $0.predecessor ?? $0 }
         let bySlot = Dictionary(
-            clusters.compactMap { live in unsafe live.config.map { unsafe ($0.pointee.slot, live) } }, uniquingKeysWith: { a, _ in a })
+            served.compactMap { live in unsafe live.config.map { unsafe ($0.pointee.slot, live) } }, uniquingKeysWith: { a, _ in a })
         if let any = clusters.first, let config = unsafe any.config, let set = unsafe any.set {
             let filler = unsafe ClusterSlot(part: PlanPart.none, config: config, hosts: set)
             let count = Int((bySlot.keys.max() ?? 0) + 1)
@@ -619,7 +671,7 @@ package final class Configurator {
             plan.clusters = arena.array(slots)
             plan.clusterPresent = arena.array(present)
         }
-        let names = clusters.compactMap { live in
+        let names = served.compactMap { live in
             unsafe live.config.map { unsafe (Array(live.name.utf8), ClusterName(name: $0.pointee.name, slot: $0.pointee.slot)) }
         }
         plan.clusterNames = arena.array(
@@ -628,9 +680,10 @@ package final class Configurator {
         publisher.publish(plan, main: mainPlan(plan, bySlot, arena), arena)
     }
 
-    /// A new listener that nobody is served by yet, with a secret that may come still: who connects waits in the kernel.
-    private func isWarming(_ live: LiveListener) -> Bool {
-        live.draft.tls.contains { draft in
+    /// Of a listener or cluster that nobody is served by yet: a secret may come still. Its predecessor serves; who connects to
+    /// a new listener waits in the kernel.
+    private func isWarming(_ drafts: [TLSDraft]) -> Bool {
+        drafts.contains { draft in
             guard let context = tlsContexts.bySlot[draft.source.slot], context.serving == nil else { return false }
             return context.discovered.contains { !$0.isSettled }
         }

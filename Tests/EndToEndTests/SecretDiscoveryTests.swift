@@ -233,21 +233,88 @@ struct SecretDiscoveryTests {
 
     // MARK: Reloads
 
-    /// A listener that asks for another secret serves with the old one until that is there.
+    private func reload(_ served: Served, _ yaml: String) {
+        let admin = "\nadmin: {address: {socket_address: {address: 127.0.0.1, port_value: \(served.admin.port)}}}\n"
+        Files.write(Array((yaml + admin).utf8), to: served.file)
+        served.process.signal(1)
+    }
+
+    /// Until the secrets of a listener are there the one before serves: its routes, under its certificate.
     @Test func aReloadWaitsForItsSecret() throws {
         manager.give("server", "1", ManagementServer.pair(certificates, "server"))
         let served = try serve("tls_certificate_sds_secret_configs: [\(source("server"))]")
         #expect(try ask(served) == "hello")
-        let admin = "\nadmin: {address: {socket_address: {address: 127.0.0.1, port_value: \(served.admin.port)}}}\n"
-        Files.write(
-            Array((yaml(served.listener, "tls_certificate_sds_secret_configs: [\(source("other"))]", body: "again") + admin).utf8), to: served.file)
-        served.process.signal(1)
-        #expect(try becomes("again") { try ask(served) } == "again")
+        reload(served, yaml(served.listener, "tls_certificate_sds_secret_configs: [\(source("other"))]", body: "again"))
+        #expect(manager.lines("stream", 2).count == 2)
+        #expect(try ask(served) == "hello")
+        // One more, and back to what serves: nothing is waited for.
+        reload(served, yaml(served.listener, "tls_certificate_sds_secret_configs: [\(source("third"))]", body: "third"))
+        #expect(manager.lines("stream", 3).count == 3)
+        #expect(try ask(served) == "hello")
+        reload(served, yaml(served.listener, "tls_certificate_sds_secret_configs: [\(source("server"))]"))
+        #expect(manager.lines("closed", 2).count == 2)
+        #expect(try ask(served) == "hello")
+        reload(served, yaml(served.listener, "tls_certificate_sds_secret_configs: [\(source("fourth"))]", body: "again"))
+        #expect(manager.lines("stream", 4).count == 4)
+        #expect(try ask(served) == "hello")
         #expect(try ask(served, name: "second.test") == "curl: 60")
-        manager.give("other", "1", ManagementServer.pair(certificates, "second"))
+        manager.give("fourth", "1", ManagementServer.pair(certificates, "second"))
         #expect(try becomes("again") { try ask(served, name: "second.test") } == "again")
         // Nobody asks for the first one any more.
-        #expect(manager.lines("closed", 1).count == 1)
+        #expect(manager.lines("closed", 3).count == 3)
+    }
+
+    /// What has to be answered with a client certificate is never answered under the context of another chain, or of before.
+    @Test(arguments: [true, false])
+    func aReloadNeverServesUnderAnothersContext(comes: Bool) throws {
+        manager.give("server", "1", ManagementServer.pair(certificates, "second"))
+        let common = "tls_certificate_sds_secret_configs: [\(source("server"))]"
+        let served = try serve(common)
+        #expect(try ask(served, name: "second.test") == "hello")
+        // Ahead of the public chain one for clients with certificates.
+        let wait = comes ? "initial_fetch_timeout: 300s, " : "initial_fetch_timeout: 0.3s, "
+        let open = yaml(served.listener, common, body: "public")
+        let closed = yaml(
+            served.listener, "\(common), validation_context_sds_secret_config: \(source("ca", more: wait))", "require_client_certificate: true", body: "admin")
+        let chain = String(closed.split(separator: "    filter_chains:\n")[1].split(separator: "  clusters:\n")[0])
+            .replacing(text: "    - filters:\n", by: "    - filter_chain_match: {server_names: [second.test]}\n      filters:\n")
+        reload(
+            served,
+            open.replacing(text: "    filter_chains:\n", by: "    listener_filters: [{name: i, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector}}]\n    filter_chains:\n" + chain))
+        #expect(manager.lines("stream", 2).count == 2)
+        if comes {
+            // Whoever asks, it is the old listener that answers.
+            #expect(try ask(served, name: "second.test") == "hello")
+            #expect(try ask(served) == "hello")
+            manager.give("ca", "1", ManagementServer.trust(certificates.authority))
+        } else {
+            #expect(served.stat("sds.ca.init_fetch_timeout", becomes: 1) == 1)
+        }
+        #expect(try becomes("public") { try ask(served, "-k") } == "public")
+        #expect(try ask(served, name: "second.test").hasPrefix("curl: "))
+        let client = "--cert \(certificates.chain("client")) --key \(certificates.key("client"))"
+        let answer = try ask(served, client, name: "second.test")
+        #expect(comes ? answer == "admin" : answer.hasPrefix("curl: "), "\(answer)")
+    }
+
+    /// A cluster with another secret: the one before serves until it is there.
+    @Test func aReloadOfAClusterWaitsForItsSecret() throws {
+        let server = try TLSServed(certificates)
+        let cluster = { (name: String) in
+            Served.cluster([server.port], more: "transport_socket: {name: t, typed_config: {\"@type\": \(SecretDiscoveryTests.type).UpstreamTlsContext, sni: localhost, common_tls_context: {validation_context_sds_secret_config: \(source(name))}}}")
+        }
+        manager.give("ca", "1", ManagementServer.trust(certificates.authority))
+        let sds = Served.cluster([manager.port], name: "sds", more: SecretDiscoveryTests.http2)
+        let served = try Served(Binary.martlet()) { Served.http($0, clusters: [cluster("ca"), sds]) }
+        #expect(try served.get().status == 200)
+        reload(served, Served.http(served.listener, clusters: [cluster("other"), sds]))
+        #expect(manager.lines("stream", 2).count == 2)
+        for _ in 0..<3 { #expect(try served.get().status == 200) }
+        manager.give("other", "1", ManagementServer.trust(try Certificates().authority))
+        #expect(try becomes("503") { String(try served.get().status ?? 0) } == "503")
+        // It is trusted again.
+        manager.give("other", "2", ManagementServer.trust(certificates.authority))
+        #expect(try becomes("200") { String(try served.get().status ?? 0) } == "200")
     }
 
     /// Who connects to a new listener before its secret is there waits for it.
@@ -298,6 +365,7 @@ struct SecretDiscoveryTests {
         ([begun, H2Frame(.data, stream: 1, foreign + [1, 0, 0, 0, 0])], "closed: 13, a message that is compressed or too long"),
         ([H2Frame.head(1, [(":status", "400")])], "closed: 13, no grpc-status"),
         ([begun, H2Frame(.data, stream: 1, foreign + [0, 5, 0, 0, 0])], "closed: 13, a message that is compressed or too long"),
+        ([H2Frame.head(1, [(":status", "404")], flags: H2Frame.endHeaders), H2Frame(.data, flags: 1, stream: 1, Array("Not found".utf8))], "closed: 12, no grpc-status"),
         ([begun, H2Frame(.data, stream: 1, foreign + [0, 0, 0, 0, 2, 255, 255])], "closed: 13, a response that is none"),
         ([H2Frame.head(1, [(":status", "403")])], "closed: 7, no grpc-status"),
         ([H2Frame.head(1, [(":status", "429")])], "closed: 14, no grpc-status"),
@@ -306,12 +374,23 @@ struct SecretDiscoveryTests {
         ([begun, H2Frame(.data, stream: 1, foreign + [0, 0]), H2Frame(.reset, stream: 1, [0, 0, 0, 2])], "closed: 14, the connection was lost"),
     ]
 
+    /// Nobody listens: what failed is told, not what our own words would be as a message.
+    @Test func aServerThatIsNotThereIsNamedAsSuch() throws {
+        let port = Ports.free()
+        let served = try Served(Binary.martlet(), waits: false) {
+            yaml($0, "tls_certificate_sds_secret_configs: [\(source("server"))]", server: port)
+        }
+        #expect(wait(upToMs: 10_000, everyMs: 20) { served.process.output.contains("gRPC config stream to sds closed: 14, ") })
+        #expect(!served.process.output.contains("closed: 13"))
+    }
+
     @Test func aServerThatSpeaksNoDiscoveryIsTriedAgain() throws {
         let port = Ports.free()
         let listener = try Sockets.listen(port: port)
         let served = try Served(Binary.martlet(), waits: false) {
             yaml($0, "tls_certificate_sds_secret_configs: [\(source("server", more: "initial_fetch_timeout: 0s, "))]", server: port)
         }
+        var told: [String: Int] = [:]
         for one in SecretDiscoveryTests.wrong {
             var accepted: Descriptor?
             #expect(wait(upToMs: 20_000, everyMs: 5) {
@@ -324,7 +403,10 @@ struct SecretDiscoveryTests {
             server.read(forMs: 10_000) { client in client.frames.contains { $0.type == 0 && $0.stream == 1 } }
             server.send(one.frames)
             let said = "gRPC config stream to sds " + one.said
-            #expect(wait(upToMs: 10_000, everyMs: 5) { served.process.output.contains(said) }, "\(said)")
+            // Each is told anew, though another has ended so.
+            told[said, default: 0] += 1
+            let count = told[said] ?? 0
+            #expect(wait(upToMs: 10_000, everyMs: 5) { served.process.output.split(separator: said).count > count }, "\(said)")
             // Ahead of the next stream, which would fail with it.
             server.close()
         }

@@ -57,9 +57,10 @@ package final class PlanPart {
         return slot
     }
 
-    /// A number for a TLS context, as long as this part lives.
+    /// A number for a TLS context, as long as this part lives. No other part's context has it: one chain's or version's policy
+    /// never answers for another's.
     func slot(tls slots: SlotTable, _ name: String) -> UInt32 {
-        let slot = slots.acquire(name)
+        let slot = slots.acquireNew(name)
         onDestroy { slots.release(slot) }
         return slot
     }

@@ -8,6 +8,7 @@ final class SlotTable {
     private var names: [String?] = []
     private var uses: [UInt32] = []
     private var free: [UInt32] = []
+    private var acquired: UInt64 = 0
 
     /// The slot of a name; each call needs one `release`.
     func acquire(_ name: String) -> UInt32 {
@@ -25,6 +26,12 @@ final class SlotTable {
         }
         slots[name] = slot
         return slot
+    }
+
+    /// A slot of its own, though others may have asked for the same name.
+    func acquireNew(_ name: String) -> UInt32 {
+        acquired += 1
+        return acquire("\(name) #\(acquired)")
     }
 
     func release(_ slot: UInt32) {

@@ -69,8 +69,6 @@ final class DiscoveredSecrets {
 
     /// Clusters that main's own worker needs.
     var clusters: Set<String> { Set(secrets.values.compactMap { $0.stream == nil ? nil : DiscoverySource.cluster($0.source) }) }
-    /// Each has come once, or its time is over.
-    var areSettled: Bool { secrets.values.allSatisfy { $0.subscription?.isSettled ?? true } }
 
     // MARK: Streams
 
@@ -119,6 +117,8 @@ final class DiscoveredSecrets {
     private func take(_ update: DiscoveryUpdate, _ secret: DiscoveredSecret) throws(DiscoveryRefusal) -> Bool {
         // A secret that is taken away serves on, as in Envoy: a listener without one would refuse everybody.
         guard !update.resources.isEmpty else {
+            // Nor is one that says nothing of it an answer: it is waited for.
+            guard update.removed.contains(secret.name) else { return false }
             log("sds: server sent a delta SDS update attempting to remove a resource: \(update.removed.joined(separator: ", ")). Ignored")
             return true
         }

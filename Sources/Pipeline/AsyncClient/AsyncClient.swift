@@ -175,7 +175,7 @@ extension Worker {
         if !end.failed, unsafe call == nil { return }
         defer { if let call = unsafe streams[Handle(raw: end.call)] { unsafe endCall(call) } }
         if end.stream != 0 {
-            return unsafe callStreamEnded(end.stream, end.failed ? nil : call, CallOutcome(rawValue: end.outcome) ?? .reset)
+            return unsafe callStreamEnded(end, end.failed ? nil : call, CallOutcome(rawValue: end.outcome) ?? .reset)
         }
         if end.exporter != 0 {
             let isAnswer = unsafe call.map { unsafe !$0.pointee.isLocalReply } ?? false

@@ -52,7 +52,9 @@ final class CallSink: HTTPFilter {
     ) -> DataVerdict {
         guard let state = unsafe worker.callState(stream), unsafe !state.pointee.isOver else { return .stopWithoutBuffer }
         let number = unsafe state.pointee.stream
-        if unsafe number == 0 && state.pointee.owner == .none { data.removeAll(worker.memory) }
+        // gRPC over HTTP/2, "Responses": one of another status has no messages; nor has one of ours, which says why in words.
+        let isNoMessage = unsafe number != 0 && (stream.pointee.isLocalReply || stream.pointee.response.status != 200)
+        if unsafe isNoMessage || number == 0 && state.pointee.owner == .none { data.removeAll(worker.memory) }
         if unsafe data.bufferCount > 0 || state.pointee.body.bufferCount > 0 { _ = data.detach(worker.memory) }
         unsafe state.pointee.body.append(moving: &data)
         if number != 0 { worker.callStreamFed(number) }

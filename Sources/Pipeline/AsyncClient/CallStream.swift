@@ -139,9 +139,11 @@ extension Worker {
     }
 
     /// The call is over (`deliverCalls`); nil: it was torn down before its answer was whole.
-    func callStreamEnded(_ number: UInt32, _ call: StreamPointer?, _ outcome: CallOutcome) {
-        let place = Int(number) - 1
-        guard place >= 0, place < callStreams.open.count, let stream = callStreams.open[place] else { return }
+    func callStreamEnded(_ end: CallEnd, _ call: StreamPointer?, _ outcome: CallOutcome) {
+        let place = Int(end.stream) - 1
+        // Cancelled meanwhile, its place may be another stream's.
+        guard place >= 0, place < callStreams.open.count, let stream = callStreams.open[place], stream.handle.raw == end.call
+        else { return }
         forget(stream)
         guard let call = unsafe call, outcome == .response else {
             let reason: StaticString = outcome == .tooLarge ? "a message that is too long" : "the connection was lost"
