@@ -46,7 +46,7 @@ struct TopCommandTests {
         #expect(run.status == 0)
         let lines = run.output.textLines
         #expect(lines.first?.hasPrefix("martlet top  127.0.0.1:\(served.admin.port)  LIVE  up ") == true, "\(run.output)")
-        #expect(lines.first?.firstMatch(of: /configuration version [1-9][0-9]*  1 worker  /) != nil)
+        #expect(lines.first?.firstMatch(of: #/configuration version [1-9][0-9]*  1 worker  /#) != nil)
         let good = lines.first { $0.hasPrefix("good ") }?.split(separator: " ").map(String.init) ?? []
         #expect((Double(good.dropFirst().first ?? "") ?? 0) > 1, "\(run.output)")
         #expect(good.last == "1/1")
