@@ -25,6 +25,8 @@ package struct Host {
     /// TCP sessions that wait for a connection of the host to end.
     package var tcpHead: Handle = .none
     package var tcpTail: Handle = .none
+    /// A connection of it has ended: the worker looks at the end of its turn who waits for a place.
+    package var isToServe = false
     /// Connections of HTTP/2 that take requests, linked through their sessions.
     package var http2Head: Handle = .none
     package var http2ConnectingCount: UInt32 = 0

@@ -172,7 +172,8 @@ struct SecretDiscoveryTests {
         #expect(served.stat("sds.server.update_success", becomes: 1) == 1)
         manager.endStreams()
         #expect(manager.lines("stream", 2).count == 2)
-        let again = try #require(manager.lines("request", 3).last)
+        // The first one of the second stream; the server's answer, and what is said to that, may have come already.
+        let again = try #require(manager.lines("request", 3).dropFirst(2).first)
         #expect(again["nonce"]?.string == "")
         if api == "GRPC" {
             #expect(again["version"]?.string == "1")

@@ -9,13 +9,13 @@ struct TCPTunnelTests {
     enum Way: String, CaseIterable { case connect, connectHTTP2, post, postHTTP2 }
     enum Terminator: String, CaseIterable { case martlet, envoy }
 
-    private static func http2(_ isHTTP2: Bool) -> String {
+    static func http2(_ isHTTP2: Bool, options: String = "", more: String = "") -> String {
         guard isHTTP2 else { return "" }
         return "typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {\"@type\": "
-            + "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: {http2_protocol_options: {}}}}"
+            + "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: {http2_protocol_options: {\(options)}}\(more)}}"
     }
 
-    private static func tunnel(_ port: UInt16, _ way: Way, to cluster: String, fields: String = "", more: String = "") -> String {
+    static func tunnel(_ port: UInt16, _ way: Way, to cluster: String, fields: String = "", more: String = "") -> String {
         let isPost = way == .post || way == .postHTTP2
         return """
             static_resources:
@@ -73,7 +73,7 @@ struct TCPTunnelTests {
         private let inner: Served?
         private let envoy: ChildProcess?
 
-        init(_ way: Way, _ terminator: Terminator, _ script: UpstreamScript) throws {
+        init(_ way: Way, _ terminator: Terminator, _ script: UpstreamScript, options: String = "", more: String = "") throws {
             upstream = try ScriptedUpstream(name: "c")
             upstream.begin(script)
             upstream.start()
@@ -96,8 +96,8 @@ struct TCPTunnelTests {
                 (inner, envoy) = (nil, process)
             }
             let isHTTP2 = way == .connectHTTP2 || way == .postHTTP2
-            let cluster = Served.cluster([target], more: TCPTunnelTests.http2(isHTTP2))
-            outer = try Served(try Binary.martlet()) { TCPTunnelTests.tunnel($0, way, to: cluster) }
+            let cluster = Served.cluster([target], more: TCPTunnelTests.http2(isHTTP2, more: options))
+            outer = try Served(try Binary.martlet()) { TCPTunnelTests.tunnel($0, way, to: cluster, more: more) }
         }
 
         deinit {
@@ -136,9 +136,13 @@ struct TCPTunnelTests {
         #expect(chain.outer.stat("cluster.c.upstream_rq_active", becomes: 0) == 0)
     }
 
-    /// Over HTTP/2 tunnels share a connection, and each end is passed on by itself.
-    @Test func tunnelsShareAConnection() throws {
-        let chain = try Chain(.connectHTTP2, .martlet, .steps(.readText("ping"), .send("pong"), .readText("more"), .send("late"), .shutdownWrite))
+    /// Over HTTP/2 tunnels share a connection, and each end is passed on by itself. `auto_sni` is for requests with a name of
+    /// their own: it keeps no tunnels apart.
+    @Test(arguments: [false, true])
+    func tunnelsShareAConnection(namesServers: Bool) throws {
+        let chain = try Chain(
+            .connectHTTP2, .martlet, .steps(.readText("ping"), .send("pong"), .readText("more"), .send("late"), .shutdownWrite),
+            options: namesServers ? ", upstream_http_protocol_options: {auto_sni: true}" : "")
         let port = chain.outer.listener
         let clients = (0..<4).map { _ in
             BackgroundThread {
@@ -152,6 +156,28 @@ struct TCPTunnelTests {
         #expect(chain.outer.stat("cluster.c.upstream_rq_total", becomes: 4) == 4)
         #expect(chain.outer.stat("cluster.c.upstream_rq_active", becomes: 0) == 0)
         #expect(chain.outer.stat("cluster.c.upstream_cx_total", becomes: 1) == 1)
+    }
+
+    /// The lines in between tell of the bytes that have gone so far.
+    @Test(arguments: [Way.connect, .post])
+    func periodicLinesCountTheBytes(way: Way) throws {
+        let directory = TemporaryDirectory()
+        let log = "access_log: [{name: l, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: \(directory.path)/log, "
+            + "log_format: {text_format_source: {inline_string: \"%ACCESS_LOG_TYPE% got=%UPSTREAM_WIRE_BYTES_RECEIVED%\\n\"}}}}]"
+        let chain = try Chain(
+            way, .martlet, .steps(.readText("ping"), .send("pong"), .readText("never")), more: log + "\n          access_log_options: {access_log_flush_interval: 0.2s, flush_access_log_on_connected: true}")
+        let socket = try Sockets.connect(port: chain.outer.listener)
+        defer { socket.close() }
+        #expect(Sockets.send("ping".wire, from: 0, on: socket) == 4)
+        func got(_ kind: String) -> [Int] {
+            (Files.text(directory.path + "/log") ?? "").textLines.filter { $0.hasPrefix(kind) }
+                .compactMap { Int($0.split(separator: "=").last ?? "") }
+        }
+        // The answer is known when the tunnel begins; what follows it, later only.
+        #expect(wait(upToMs: 20_000) {
+            guard let answer = got("TcpUpstreamConnected").first else { return false }
+            return got("TcpPeriodic").contains { $0 > answer }
+        }, "\(Files.text(directory.path + "/log") ?? "")")
     }
 
     /// A client that never reads costs what the buffers hold; when it goes, nothing is left.

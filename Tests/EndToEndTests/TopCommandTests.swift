@@ -46,7 +46,7 @@ struct TopCommandTests {
         #expect(run.status == 0)
         let lines = run.output.textLines
         #expect(lines.first?.hasPrefix("martlet top  127.0.0.1:\(served.admin.port)  LIVE  up ") == true, "\(run.output)")
-        #expect(lines.first?.contains("configuration version 1  1 worker  ") == true)
+        #expect(lines.first?.firstMatch(of: /configuration version [1-9][0-9]*  1 worker  /) != nil)
         let good = lines.first { $0.hasPrefix("good ") }?.split(separator: " ").map(String.init) ?? []
         #expect((Double(good.dropFirst().first ?? "") ?? 0) > 1, "\(run.output)")
         #expect(good.last == "1/1")
@@ -63,7 +63,7 @@ struct TopCommandTests {
         let (run, _) = try frame(["--once", "--json", "--interval", "0.5"])
         #expect(run.status == 0)
         let json = try JSON(parsing: run.output)
-        #expect(json["state"]?.string == "LIVE" && json["plan"]?.text() == "1")
+        #expect(json["state"]?.string == "LIVE" && (json["plan"].flatMap { Int($0.text()) } ?? 0) > 0)
         let clusters = json["clusters"]?.array ?? []
         #expect(clusters.compactMap { $0["name"]?.string }.sorted() == ["broken", "good"])
         let broken = clusters.first { $0["name"]?.string == "broken" }

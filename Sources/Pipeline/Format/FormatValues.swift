@@ -71,8 +71,8 @@ extension FormatWriter {
 
     // MARK: names
 
-    func serverName(_ piece: UnsafePointer<FormatPiece>, _ source: FormatSource) -> FormatValue {
-        let name = source.serverName
+    mutating func serverName(_ piece: UnsafePointer<FormatPiece>, _ source: FormatSource) -> FormatValue {
+        let name = printable(serverName: source.serverName)
         switch unsafe ServerNameSource(rawValue: piece.pointee.option) {
         case .serverNameThenHost: return name.isEmpty ? unsafe requestedHost(piece, source) : .text(name)
         case .host:
@@ -80,6 +80,27 @@ extension FormatWriter {
             if case .missing = host { return .present(name) }
             return host
         case .serverName, .none: return .present(name)
+        }
+    }
+
+    /// What a client says of itself in its hello may be anything. As in Envoy what no host name has becomes `_`, and is named
+    /// invalid.
+    private mutating func printable(serverName name: Bytes) -> Bytes {
+        var isName = true
+        for i in 0..<name.count where !FormatWriter.isOfHostName(name[i]) { isName = false }
+        if isName { return name }
+        value.reset()
+        value.put("invalid:" as StaticString)
+        for i in 0..<name.count { value.put(FormatWriter.isOfHostName(name[i]) ? name[i] : UInt8(ascii: "_")) }
+        return value.bytes
+    }
+
+    private static func isOfHostName(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+            UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"):
+            true
+        default: false
         }
     }
 

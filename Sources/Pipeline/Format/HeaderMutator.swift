@@ -22,40 +22,58 @@ struct PendingMutation: BitwiseCopyable {
 
 extension FormatWriter {
     // HOT: per message.
-    /// `head` is a head of `source`'s stream, in place (`StreamPointer.requestHead`), or any other.
+    /// `head` is a head of `source`'s stream, in place (`StreamPointer.requestHead`), or any other. False: a value was left
+    /// out, for no field can have it.
+    @discardableResult
     package mutating func apply(
         _ mutations: FrozenArray<HeaderMutation>, to head: UnsafeMutablePointer<MessageHead>, _ source: FormatSource,
         isRequest: Bool
-    ) {
-        guard mutations.count > 0 else { return }
+    ) -> Bool {
+        guard mutations.count > 0 else { return true }
         text.reset()
         pending.removeAll()
+        var isWhole = true
         for i in 0..<mutations.count {
             let mutation = unsafe mutations.pointer(i)
             if unsafe mutation.pointee.isGroupEnd {
                 unsafe write(mutations, to: head, isRequest)
             } else if unsafe mutation.pointee.action == .remove {
                 unsafe head.pointee.removeAll(named: mutation.pointee.name)
-            } else {
-                unsafe evaluate(mutation, i, head, source)
+            } else if unsafe !evaluate(mutation, i, head, source) {
+                isWhole = false
             }
         }
         unsafe write(mutations, to: head, isRequest)
+        return isWhole
     }
 
+    /// False: the value is none of a field.
     private mutating func evaluate(
         _ mutation: UnsafePointer<HeaderMutation>, _ index: Int, _ head: UnsafeMutablePointer<MessageHead>,
         _ source: FormatSource
-    ) {
+    ) -> Bool {
         switch unsafe mutation.pointee.action {
-        case .addIfAbsent: if unsafe head.pointee.index(named: mutation.pointee.name) != nil { return }
-        case .overwriteIfExists: if unsafe head.pointee.index(named: mutation.pointee.name) == nil { return }
+        case .addIfAbsent: if unsafe head.pointee.index(named: mutation.pointee.name) != nil { return true }
+        case .overwriteIfExists: if unsafe head.pointee.index(named: mutation.pointee.name) == nil { return true }
         case .appendIfExistsOrAdd, .overwriteIfExistsOrAdd, .remove: break
         }
         let start = text.count
         unsafe append(mutation.pointee.value, source, .empty)
-        guard unsafe text.count > start || mutation.pointee.keepsEmpty else { return }
+        guard unsafe text.count > start || mutation.pointee.keepsEmpty else { return true }
+        guard FormatWriter.isFieldValue(text.bytes(from: start)) else {
+            text.truncate(to: start)
+            return false
+        }
         pending.append(PendingMutation(mutation: index, start: start, end: text.count))
+        return true
+    }
+
+    /// RFC 9110 §5.5: with NUL, CR or LF in it a value would end the field, and be another one's beginning. What peers say
+    /// outside of HTTP (TLVs, a certificate's names) may have any byte.
+    @inline(__always)
+    private static func isFieldValue(_ value: Bytes) -> Bool {
+        for i in 0..<value.count where value[i] < 0x0e && (value[i] == 0 || value[i] == 0x0a || value[i] == 0x0d) { return false }
+        return true
     }
 
     /// The group's values go into the head.

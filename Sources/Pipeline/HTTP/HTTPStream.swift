@@ -235,6 +235,8 @@ public struct HTTPStream {
     /// Its trace, where the listener traces; and why the request is traced.
     package var trace = Handle.none
     package var traceReason = TraceReason.notTraceable
+    /// `x-envoy-upstream-canary: true` is in the response.
+    var saysCanary = false
     /// The request's head may have fields that tell of a trace; read before they are looked for.
     var tellsOfTrace = false
 

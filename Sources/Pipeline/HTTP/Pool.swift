@@ -79,22 +79,20 @@ extension Worker {
         }
     }
 
-    /// One connection under way per waiting stream, as far as the limit lets.
-    private func openForPending(
+    /// One connection under way per waiting stream, as far as the limit lets. False: none is under way that was not before.
+    @discardableResult
+    func openForPending(
         _ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>, _ priority: Priority, http2: Bool
-    ) {
-        if http2 {
-            unsafe openHTTP2ForPending(host, cluster, priority)
-            return
-        }
-        guard unsafe host.pointee.connectingCount < host.pointee.pendingCount &- host.pointee.pendingHTTP2Count else { return }
-        guard let stream = unsafe lastUnserved(host, http2: false) else { return }
-        guard unsafe takePlace(host, cluster, priority) else { return }
+    ) -> Bool {
+        if http2 { return unsafe openHTTP2ForPending(host, cluster, priority) }
+        guard unsafe host.pointee.connectingCount < host.pointee.pendingCount &- host.pointee.pendingHTTP2Count else { return false }
+        guard let stream = unsafe lastUnserved(host, http2: false) else { return false }
+        guard unsafe takePlace(host, cluster, priority) else { return false }
         unsafe stream.pointee.hasOwnConnection = true
-        if unsafe openClient(host, cluster, priority, for: stream) == nil {
-            unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxConnectFail)
-            if unsafe host.pointee.connectionCount == 0 { unsafe failPending(host, .connectFailed(0), stream.pointee.poolKey) }
-        }
+        if unsafe openClient(host, cluster, priority, for: stream) != nil { return true }
+        unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxConnectFail)
+        if unsafe host.pointee.connectionCount == 0 { unsafe failPending(host, .connectFailed(0), stream.pointee.poolKey) }
+        return false
     }
 
     func hasKeyedConnections(_ host: UnsafeMutablePointer<Host>) -> Bool {
@@ -178,10 +176,8 @@ extension Worker {
         let isAuto = unsafe client.pointee.isAuto
         while let stream = unsafe firstPending(host, client.pointee.key, http2: isAuto) {
             if unsafe stream.pointee.isTCP, unsafe client.pointee.requests > 0 {
-                let priority = unsafe stream.pointee.upstreamIsHigh ? Priority.high : .normal
-                unsafe closeClient(client, connection, byPeer: false)
-                if let cluster = unsafe cluster(of: host) { unsafe openForPending(host, cluster, priority, http2: isAuto) }
-                return
+                // Its place is the next one's (`serveHosts`).
+                return unsafe closeClient(client, connection, byPeer: false)
             }
             unsafe dequeue(stream, host)
             if unsafe attach(stream, client, connection, host) { return }
@@ -190,11 +186,9 @@ extension Worker {
             unsafe closeClient(client, connection, byPeer: false)
             return
         }
-        if unsafe hasKeyedConnections(host), unsafe lastUnserved(host, http2: isAuto) != nil, let cluster = unsafe cluster(of: host) {
+        if unsafe hasKeyedConnections(host), unsafe lastUnserved(host, http2: isAuto) != nil {
             // Somebody else waits for a place.
-            let priority = unsafe connection.pointee.isHigh ? Priority.high : .normal
-            unsafe closeClient(client, connection, byPeer: false)
-            return unsafe openForPending(host, cluster, priority, http2: isAuto)
+            return unsafe closeClient(client, connection, byPeer: false)
         }
         unsafe client.pointee.isIdle = true
         unsafe client.pointee.previousIdle = .none
@@ -323,11 +317,7 @@ extension Worker {
                 unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxDestroyLocalWithActiveRq)
                 unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxDestroyWithActiveRq)
             }
-            let isAuto = unsafe client.pointee.isAuto
             unsafe closeClient(client, connection, byPeer: connection.pointee.sawEnd)
-            if let host = unsafe hosts[stream.pointee.host], unsafe host.pointee.pendingCount > 0, let cluster = unsafe cluster {
-                unsafe openForPending(host, cluster, .normal, http2: isAuto)
-            }
         }
     }
 

@@ -193,7 +193,9 @@ extension Worker {
         guard unsafe !stream.pointee.isHealthCheck, let cluster = unsafe cluster(stream.pointee.clusterSlot) else { return }
         let stats = unsafe cluster.pointee.config.pointee.stats
         count(stats, .upstreamRqCompleted)
-        let places = unsafe CountedPlaces(stream, hosts[host], hasAnswer: isAnswer)
+        let host = unsafe hosts[host]
+        if isAnswer { unsafe stream.pointee.saysCanary = unsafe says(stream, .xEnvoyUpstreamCanary) }
+        let places = unsafe CountedPlaces(stream, host, saysCanary: isAnswer && stream.pointee.saysCanary)
         if unsafe !stream.pointee.isGRPCUpstream || !stream.pointee.http.pointee.suppressesGRPCCodes {
             cells.count(stats &+ ClusterStat.responseCodes.rawValue, responseCode: status)
         }
@@ -206,6 +208,10 @@ extension Worker {
         if places.zone != 0 { cells.count(places.zone &+ ClusterZoneStat.responseCodes.rawValue, responseCode: status) }
     }
 
+    private func says(_ stream: StreamPointer, _ id: HeaderID) -> Bool {
+        unsafe stream.pointee.response.value(of: id)?.equals(Bytes("true" as StaticString)) ?? false
+    }
+
     // HOT: per message.
     /// The host's response is here in full. The time runs from the end of the request on, over all tries; answers of our own,
     /// and those that were cut, have none.
@@ -214,7 +220,7 @@ extension Worker {
             let cluster = unsafe cluster(stream.pointee.clusterSlot)
         else { return }
         let stats = unsafe cluster.pointee.config.pointee.stats
-        let places = unsafe CountedPlaces(stream, hosts[stream.pointee.host], hasAnswer: true)
+        let places = unsafe CountedPlaces(stream, hosts[stream.pointee.host], saysCanary: stream.pointee.saysCanary)
         let elapsed = unsafe (nowNs &- stream.pointee.requestEndNs) / 1_000_000
         cells.record(stats &+ ClusterStat.upstreamRqTime.rawValue, elapsed)
         cells.record(
@@ -235,9 +241,8 @@ private struct CountedPlaces {
     let route: UInt32
     let virtual: UInt32
 
-    init(_ stream: StreamPointer, _ host: UnsafeMutablePointer<Host>?, hasAnswer: Bool) {
-        let says = unsafe hasAnswer ? stream.pointee.response.value(of: .xEnvoyUpstreamCanary) : nil
-        isCanary = unsafe host?.pointee.config.isCanary ?? false || says?.equals(Bytes("true" as StaticString)) ?? false
+    init(_ stream: StreamPointer, _ host: UnsafeMutablePointer<Host>?, saysCanary: Bool) {
+        isCanary = unsafe saysCanary || host?.pointee.config.isCanary ?? false
         isInternal = unsafe stream.pointee.isInternal
         zone = unsafe host?.pointee.config.zoneStats ?? 0
         route = unsafe stream.pointee.route?.pointee.stats ?? 0

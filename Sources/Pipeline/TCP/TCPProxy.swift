@@ -36,6 +36,7 @@ extension Worker {
         unsafe connection.pointee.role = .tcpDownstream
         unsafe connection.pointee.session = handle
         unsafe connection.pointee.config = unsafe UnsafeRawPointer(config)
+        unsafe connection.pointee.activeMs = nowMs
         unsafe countTCP(config.pointee.stats, .downstreamCxTotal)
         unsafe connections.showBuffered(
             connection, rx: config.pointee.stats &+ TCPProxyStat.downstreamCxRxBytesBuffered.rawValue,
@@ -44,13 +45,12 @@ extension Worker {
         if unsafe !config.pointee.accessLogs.isEmpty { unsafe learnAddresses(connection) }
         if unsafe config.pointee.logIntervalMs != 0 {
             unsafe session.pointee.logAtMs = unsafe nowMs &+ config.pointee.logIntervalMs
-            unsafe armTCPTimer(session, connection)
         }
         if unsafe config.pointee.connectionDurationMaxMs != 0 {
             let jitter = unsafe config.pointee.durationJitterMs
             unsafe session.pointee.endAtMs = unsafe nowMs &+ config.pointee.connectionDurationMaxMs &+ random.below(jitter)
-            unsafe armTCPTimer(session, connection)
         }
+        unsafe armTCPTimer(session, connection)
         guard let entry = unsafe chooseCluster(config.pointee.clusters) else {
             unsafe countTCP(config.pointee.stats, .downstreamCxNoRoute)
             return unsafe endTCP(session, .noRouteFound)
@@ -116,10 +116,13 @@ extension Worker {
         unsafe session.pointee.isPending = true
         count(stats, .upstreamRqPendingTotal)
         gauge(stats, .upstreamRqPendingActive, 1)
-        if unsafe isFull(host, cluster, .normal), unsafe host.pointee.connectionCount > 0 {
+        let isFull = unsafe isFull(host, cluster, .normal) && host.pointee.connectionCount > 0
+        if unsafe isFull || !host.pointee.tcpHead.isNone {
             unsafe giveConnection(cluster, .normal)
-            count(stats, .upstreamCxOverflow)
-            return unsafe enqueue(session, host)
+            unsafe enqueue(session, host)
+            // Behind those who wait already, or in the place of an idle connection that is for somebody else.
+            if unsafe !isFull || hasKeyedConnections(host) { return unsafe serveLater(host) }
+            return count(stats, .upstreamCxOverflow)
         }
         guard unsafe openTCP(session, host, cluster) else {
             unsafe endPending(session, cluster)
@@ -207,7 +210,7 @@ extension Worker {
             unsafe host.pointee.cluster.pointee.activeRequests &+= 1
             unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqTotal.rawValue)
             unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqActive.rawValue, 1)
-            if unsafe !host.pointee.tcpHead.isNone { unsafe serveWaiting(host) }
+            if unsafe !host.pointee.tcpHead.isNone { unsafe serveLater(host) }
         }
         // What an attempt before this one ran into is no part of the outcome.
         unsafe session.pointee.flags = []
@@ -340,11 +343,12 @@ extension Worker {
     func armTCPTimer(_ session: TCPSessionPointer, _ downstream: UnsafeMutablePointer<Connection>) {
         var deadline = UInt64.max
         let idle = unsafe session.pointee.config.pointee.idleTimeoutMs
-        if idle != 0, unsafe session.pointee.isConnected { deadline = unsafe tcpActiveMs(downstream) &+ idle }
+        // From the client's first moment on, as in Envoy: a host or a proxy that never answers costs no more than this.
+        if idle != 0 { deadline = unsafe tcpActiveMs(downstream) &+ idle }
         if unsafe session.pointee.endAtMs != 0 { deadline = unsafe min(deadline, session.pointee.endAtMs) }
         if unsafe session.pointee.retryAtMs != 0 { deadline = unsafe min(deadline, session.pointee.retryAtMs) }
         if unsafe session.pointee.logAtMs != 0 { deadline = unsafe min(deadline, session.pointee.logAtMs) }
-        if deadline != .max { unsafe timers.arm(downstream.timerNode, at: deadline) }
+        if deadline != .max { unsafe timers.armNoLater(downstream.timerNode, than: deadline) }
     }
 
     private func tcpActiveMs(_ downstream: UnsafeMutablePointer<Connection>) -> UInt64 {
@@ -355,7 +359,11 @@ extension Worker {
         guard let session = unsafe tcpSessions[downstream.pointee.session] else { return unsafe close(downstream) }
         let config = unsafe session.pointee.config
         if unsafe session.pointee.logAtMs != 0, unsafe nowMs >= session.pointee.logAtMs {
-            if let upstream = unsafe connections.slab[session.pointee.upstream] { unsafe noteUpstream(session, upstream) }
+            if let stream = unsafe streams[session.pointee.stream] {
+                unsafe noteTunnel(session, stream)
+            } else if let upstream = unsafe connections.slab[session.pointee.upstream] {
+                unsafe noteUpstream(session, upstream)
+            }
             unsafe logTCP(session, downstream, .tcpPeriodic)
             unsafe session.pointee.logAtMs = unsafe nowMs &+ config.pointee.logIntervalMs
         }
@@ -370,9 +378,7 @@ extension Worker {
             if let session = unsafe tcpSessions[handle] { unsafe armTCPTimer(session, downstream) }
             return
         }
-        if unsafe session.pointee.isConnected, unsafe config.pointee.idleTimeoutMs != 0,
-            unsafe nowMs >= tcpActiveMs(downstream) &+ config.pointee.idleTimeoutMs
-        {
+        if unsafe config.pointee.idleTimeoutMs != 0, unsafe nowMs >= tcpActiveMs(downstream) &+ config.pointee.idleTimeoutMs {
             unsafe countTCP(config.pointee.stats, .idleTimeout)
             return unsafe endTCP(session, [])
         }

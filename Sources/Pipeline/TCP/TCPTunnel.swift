@@ -58,7 +58,7 @@ extension Worker {
         return unsafe stream
     }
 
-    /// False: a name that no request line can have, or no room.
+    /// False: a name that no request line can have, a value that no field can have, or no room.
     private func writeTunnelHead(
         _ session: TCPSessionPointer, _ stream: StreamPointer, _ config: UnsafePointer<TunnelConfig>, isTLS: Bool
     ) -> Bool {
@@ -84,9 +84,10 @@ extension Worker {
             unsafe source.inspection = unsafe inspection(of: client.pointee.handle)
             let host = unsafe formats.write(config.pointee.hostname, source)
             // Anything else would end the request line, or be another one's beginning.
+            if host.isEmpty { isWhole = false }
             for i in 0..<host.count where host[i] <= 0x20 || host[i] == 0x7f { isWhole = false }
             unsafe stream.pointee.request.authority = unsafe stream.pointee.request.store(host)
-            unsafe formats.apply(config.pointee.headers, to: stream.requestHead, source, isRequest: true)
+            if unsafe !formats.apply(config.pointee.headers, to: stream.requestHead, source, isRequest: true) { isWhole = false }
         }
         return unsafe isWhole && stream.pointee.request.fits
     }

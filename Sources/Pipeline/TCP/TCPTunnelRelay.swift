@@ -78,8 +78,10 @@ extension Worker {
             if unsafe stream.pointee.responseEnded { unsafe finishTunnel(session, stream, []) }
             return
         }
+        let handle = unsafe stream.pointee.handle
         if unsafe !stream.pointee.isConnect { unsafe http1SendRequestEnd(stream, upstream) }
-        guard unsafe streams[session.pointee.stream] == stream else { return }
+        // Without memory for it the tunnel has failed, and with it perhaps the session.
+        guard unsafe streams[handle] != nil else { return }
         unsafe closeBehindRest(stream, upstream)
         unsafe finishTunnel(session, stream, [])
     }

@@ -36,9 +36,9 @@ extension Worker {
         }
     }
 
-    /// A connection of the host has ended, or is established: who waits longest may have a place now.
-    func serveWaiting(_ host: UnsafeMutablePointer<Host>) {
-        let handle = unsafe host.pointee.handle
+    /// Who waits longest may have a place now. At the end of a turn only (`serveHosts`): a place may cost somebody else's
+    /// connection.
+    func serveWaiting(_ handle: Handle) {
         while let host = unsafe hosts[handle], let session = unsafe tcpSessions[host.pointee.tcpHead], let cluster = unsafe cluster(of: host),
             unsafe takePlace(host, cluster, .normal)
         {

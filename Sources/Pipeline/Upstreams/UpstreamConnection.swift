@@ -159,7 +159,7 @@ extension Worker {
                 unsafe cells.record(
                     stats &+ ClusterStat.upstreamCxLengthMs.rawValue, (nowNs &- upstream.pointee.openedNs) / 1_000_000)
             }
-            if unsafe !host.pointee.tcpHead.isNone { unsafe serveWaiting(host) }
+            if unsafe host.pointee.pendingCount > 0 || !host.pointee.tcpHead.isNone { unsafe serveLater(host) }
             unsafe freeIfUnused(host)
         }
         unsafe close(upstream)

@@ -34,7 +34,11 @@ extension Worker {
         _ stream: StreamPointer, _ config: UnsafePointer<ClusterConfig>, _ transport: ClusterTransport
     ) -> UpstreamIdentity {
         var identity = UpstreamIdentity()
-        if let session = unsafe tcpSessions[stream.pointee.tcp] { return unsafe UpstreamIdentity(client: session.pointee.downstream) }
+        if let session = unsafe tcpSessions[stream.pointee.tcp] {
+            // As in Envoy a server name of its own is a request's of a connection manager.
+            if unsafe transport.proxyHeader != nil { identity.client = unsafe session.pointee.downstream }
+            return identity
+        }
         if unsafe transport.proxyHeader != nil, let client = unsafe connections.slab[stream.pointee.downstream] {
             let isNamed = unsafe inspections[client.pointee.inspection].map { unsafe $0.pointee.proxy.config != nil } ?? false
             if unsafe isNamed || stream.pointee.http.pointee.addsProxyState { identity.client = unsafe stream.pointee.downstream }

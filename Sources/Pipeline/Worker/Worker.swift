@@ -62,6 +62,8 @@ public final class Worker {
     var clusters = unsafe PlainArray<UnsafeMutablePointer<Cluster>?>(capacity: 16)
     var clusterParts = PlainArray<PartID>(capacity: 16)
     var hosts = Slab<Host>(capacity: 1 << 20)
+    /// Hosts where who waits may have a place now (`HostWaiting`).
+    var hostsToServe = PlainArray<UInt64>(capacity: 8)
     package var downstreamConnections = 0
     /// The plan as adopted last; main frees it only after this worker has adopted a newer one.
     var currentPlan: UnsafePointer<Plan>?
@@ -160,6 +162,7 @@ public final class Worker {
         unsafe clusters.destroy()
         clusterParts.destroy()
         hosts.destroy()
+        hostsToServe.destroy()
         tcpSessions.destroy()
         streams.destroy()
         servers.destroy()
@@ -228,11 +231,14 @@ public final class Worker {
         if !finishedCalls.isEmpty || !callStreams.fed.isEmpty { deliverCalls() }
         lookAtPlan()
         lookAtInbox()
+        if !hostsToServe.isEmpty { serveHosts() }
     }
 
     private var waitNs: Int64 {
         if !producing.isEmpty { return 1000 }
-        if !finishedCalls.isEmpty || !callStreams.fed.isEmpty || !h2.due.isEmpty || !waitingHandshakes.isEmpty { return 1000 }
+        if !finishedCalls.isEmpty || !callStreams.fed.isEmpty || !h2.due.isEmpty || !waitingHandshakes.isEmpty || !hostsToServe.isEmpty {
+            return 1000
+        }
         let untilNext = min(timers.untilNext ?? .max, connections.untilLater(nowMs: nowMs) ?? .max)
         if untilNext == .max { return -1 }
         // A deadline in the past still lets the kernel run: a wait of one microsecond.

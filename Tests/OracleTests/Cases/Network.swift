@@ -69,6 +69,8 @@ extension Groups {
             several("one_connection_that_fails", 3, on: "tcp_one_refused"),
             several("one_connection_and_one_who_leaves", 2, on: "tcp_one_early", holdMs: 2_500).with {
                 $0.clients[1].steps = [.send("x"), .pause(ms: 300), .reset]
+                // The first client's data may find its upstream connected already.
+                $0.ignoringCounters.append("early_data_received_count_total")
             },
         ])
 

@@ -32,6 +32,7 @@ extension Groups {
             .init(name: "early", networkFilter: tunnel("h:1", to: "h2", more: "max_early_data_bytes: 1024")),
             .init(name: "silent_early", networkFilter: tunnel("h:1", to: "slow", more: "max_early_data_bytes: 1024")),
             .init(name: "idle", networkFilter: tunnel("h:1", to: "up", more: "idle_timeout: 0.2s")),
+            .init(name: "idle_slow", networkFilter: tunnel("h:1", to: "slow", more: "idle_timeout: 0.2s")),
             .init(name: "idle_h2", networkFilter: tunnel("h:1", to: "h2", more: "idle_timeout: 0.2s")),
             .init(name: "short", networkFilter: tunnel("h:1", to: "up", more: "max_downstream_connection_duration: 0.2s")),
             .init(name: "short_h2", networkFilter: tunnel("h:1", to: "h2", more: "max_downstream_connection_duration: 0.2s")),
@@ -185,6 +186,9 @@ extension Groups {
     private static let tunnelTimes: [Case] = [
         bytes("idle", hopeless, on: "idle", [.readText("\r\n\r\n"), .send(good), .readText("ping"), .send("pong")]),
         bytes("idle_h2", hopeless, on: "idle_h2", [.http2([.awaitHead(1), .send([status("200")]), .awaitWord("DATA1"), .send([data("pong")])])]),
+        bytes("idle_before_the_answer", [.awaitText("never")], on: "idle", [.readText("\r\n\r\n"), .readText("never")]),
+        bytes("idle_h2_before_the_answer", [.awaitText("never")], on: "idle_h2", [.http2([.awaitHead(1), .awaitWord("DATA1")])]),
+        bytes("idle_while_connecting", [.awaitText("never")], on: "idle_slow", []),
         bytes("short", hopeless, on: "short", [.readText("\r\n\r\n"), .send(good), .readText("ping")]),
         bytes("short_before_the_answer", [.awaitText("never")], on: "short", [.readText("\r\n\r\n")]),
         bytes("short_h2", hopeless, on: "short_h2", [.http2([.awaitHead(1), .send([status("200")])])]),

@@ -168,24 +168,19 @@ extension Worker {
         guard let connection = unsafe connections.slab[session.pointee.connection], let host = unsafe hosts[connection.pointee.host]
         else { return }
         if unsafe session.pointee.pool.isDraining || session.pointee.isTerminated {
-            let handle = unsafe host.pointee.handle
             if unsafe session.pointee.streamCount == 0, unsafe !session.pointee.isTerminated {
-                unsafe closeHTTP2Client(session, connection, byPeer: false)
+                return unsafe closeHTTP2Client(session, connection, byPeer: false)
             }
-            // A host that no set lists any more has gone with its last connection.
-            if let host = unsafe hosts[handle], let cluster = unsafe cluster(of: host) {
-                unsafe openHTTP2ForPending(host, cluster, .normal)
-            }
+            if let cluster = unsafe cluster(of: host) { unsafe openHTTP2ForPending(host, cluster, .normal) }
             return
         }
         let handle = unsafe session.pointee.handle
         unsafe readyHTTP2(session, connection, host)
         guard unsafe h2.sessions[handle] == session, unsafe hasKeyedConnections(host), unsafe session.pointee.streamCount == 0,
-            unsafe unservedHTTP2(host) != nil, let cluster = unsafe cluster(of: host)
+            unsafe unservedHTTP2(host) != nil
         else { return }
         // Somebody else waits for a place.
         unsafe closeHTTP2Client(session, connection, byPeer: false)
-        unsafe openHTTP2ForPending(host, cluster, .normal)
     }
 
     // MARK: The end of a connection
