@@ -436,9 +436,13 @@ package final class Configurator {
             made.append(part)
             return part
         }
+        // By itself: it may be of a context that waits for another one.
+        if let reason = secret.refusal(environment) { throw DiscoveryRefusal(reason: reason) }
         var drafts: [TLSDraft] = []
         for slot in tlsContexts.bySlot.keys.sorted() {
             guard let old = tlsContexts.bySlot[slot], old.discovered.contains(where: { $0 === secret }) else { continue }
+            // What only drains does not judge it.
+            if publisher.isRetiring(old.source.owner) { continue }
             if let draft = compiler.compile(old.source) { drafts.append(draft) }
         }
         if let first = diagnostics.errors.first {
@@ -449,7 +453,7 @@ package final class Configurator {
             let live = LiveTLS(draft, number: publisher.number)
             if let old = tlsContexts.insert(live) { replaced(old, by: live) }
         }
-        publish()
+        publishSoon()
     }
 
     /// By context.

@@ -59,6 +59,8 @@ package final class PlanPublisher {
         retiring[part.id] = Retiring(part: part, since: version + 1, waitingFor: Set(everybody.indices))
     }
 
+    func isRetiring(_ part: PlanPart) -> Bool { retiring[part.id]?.part === part }
+
     /// Parts of this name that are on their way out.
     func retiring(_ kind: PlanPart.Kind, _ name: String) -> [PartID] {
         retiring.values.filter { $0.part.kind == kind && $0.part.name == name }.map(\.part.id)

@@ -192,6 +192,18 @@ struct SecretDiscoveryTests {
         #expect(try becomes("hello") { try ask(served, name: "second.test") } == "hello")
     }
 
+    /// Whatever else its context waits for.
+    @Test func aSecretIsLookedAtByItself() throws {
+        let served = try serve(
+            "tls_certificate_sds_secret_configs: [\(source("server"))], validation_context_sds_secret_config: \(source("ca"))", waits: false)
+        manager.give("server", "1", "\"tls_certificate\": {\"certificate_chain\": {\"inline_string\": \"nonsense\"}, \"private_key\": {\"inline_string\": \"no\"}}")
+        #expect(served.stat("sds.server.update_rejected", becomes: 1) == 1)
+        manager.give("ca", "1", ManagementServer.trust(certificates.authority))
+        #expect(served.stat("sds.ca.update_success", becomes: 1) == 1)
+        manager.give("server", "2", ManagementServer.pair(certificates, "server"))
+        #expect(try becomes("hello") { try ask(served) } == "hello")
+    }
+
     // MARK: Kinds of secrets
 
     @Test func authoritiesAndTicketKeys() throws {
@@ -357,6 +369,12 @@ struct SecretDiscoveryTests {
     /// A response without a type: nobody's here. It has come, so the next pause is short.
     private static let foreign: [UInt8] = [0, 0, 0, 0, 0]
 
+    /// A response of secrets that has none.
+    private static let unasked: [UInt8] = {
+        let name = Array((type + ".Secret").utf8)
+        return [0, 0, 0, 0, UInt8(name.count + 2), 0x22, UInt8(name.count)] + name
+    }()
+
     /// What a server says on the stream, and what the log says of it.
     private static let wrong: [(frames: [H2Frame], said: String)] = [
         ([H2Frame.head(1, [(":status", "404")])], "closed: 12, no grpc-status"),
@@ -370,6 +388,9 @@ struct SecretDiscoveryTests {
         ([H2Frame.head(1, [(":status", "403")])], "closed: 7, no grpc-status"),
         ([H2Frame.head(1, [(":status", "429")])], "closed: 14, no grpc-status"),
         ([begun, H2Frame(.data, stream: 1, foreign), H2Frame.head(1, [("grpc-status", "0")])], "closed: 0, "),
+        // Many answers to be had, and no window to give them.
+        ([begun] + (0..<8).map { _ in H2Frame(.data, stream: 1, [UInt8]((0..<200).map { _ in unasked }.joined())) }, "closed: 14, the server takes no requests"),
+        ([H2Frame.head(1, [(":status", "200"), ("grpc-status", "7"), ("grpc-message", String(repeating: "x", count: 2000))])], "closed: 7, " + String(repeating: "x", count: 512) + "…"),
         ([H2Frame.head(1, [(":status", "500")])], "closed: 2, no grpc-status"),
         ([begun, H2Frame(.data, stream: 1, foreign + [0, 0]), H2Frame(.reset, stream: 1, [0, 0, 0, 2])], "closed: 14, the connection was lost"),
     ]

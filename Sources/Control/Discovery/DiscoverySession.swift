@@ -92,7 +92,7 @@ package struct DiscoverySession {
     package mutating func refuse(_ update: DiscoveryUpdate, _ refusal: DiscoveryRefusal) -> [UInt8] {
         var error = Google_Rpc_Status()
         error.code = DiscoverySession.refusedCode
-        error.message = refusal.reason
+        error.message = ShownText.of(refusal.reason)
         if isIncremental {
             var request = incremental()
             request.responseNonce = update.nonce

@@ -56,6 +56,11 @@ final class DiscoveryStream: CallStream {
     }
 
     private func send(_ request: [UInt8]) {
+        // A server that says much and hears nothing is left.
+        if worker.isFull(self) {
+            worker.cancel(self)
+            return again("the server takes no requests", status: 14)
+        }
         _ = request.withBytes { worker.send($0, on: self) }
     }
 
@@ -63,11 +68,11 @@ final class DiscoveryStream: CallStream {
 
     override func received(_ message: Bytes) {
         pauses.reset()
-        let bytes = DiscoveryStream.array(message)
+        let bytes = [UInt8](message)
         for subscription in subscriptions {
             switch subscription.session.read(bytes) {
             case .update(let update):
-                if !update.server.isEmpty { stats.setText(scope[.identifier], update.server) }
+                if !update.server.isEmpty { stats.setText(scope[.identifier], ShownText.of(update.server)) }
                 send(subscription.received(update))
                 return
             case .foreign: continue
@@ -78,16 +83,14 @@ final class DiscoveryStream: CallStream {
         }
     }
 
-    private static func array(_ bytes: Bytes) -> [UInt8] { (0..<bytes.count).map { bytes[$0] } }
-
     override func ended(_ end: CallStreamEnd) {
-        again(String(decoding: DiscoveryStream.array(end.message), as: UTF8.self), status: end.status)
+        again(String(decoding: [UInt8](end.message), as: UTF8.self), status: end.status)
     }
 
     private func again(_ reason: String, status: Int64) {
         stats.mainCells.set(scope[.connectedState], 0)
         guard !isStopped else { return }
-        log("\(shown) closed: \(status), \(reason)")
+        log("\(shown) closed: \(status), \(ShownText.of(reason))")
         for subscription in subscriptions { subscription.failed() }
         timer?.arm(afterMs: pauses.next(worker.random.next()))
     }

@@ -67,7 +67,7 @@ final class Subscription {
             cells.increment(scope[.updateAttempt])
             // Envoy counts an increment when it begins to look at it, and once more when that fails.
             if session.isIncremental, refusal == nil { cells.increment(scope[.updateAttempt]) }
-            log("gRPC config for \(session.typeURL) rejected: \(error.reason)")
+            log("gRPC config for \(session.typeURL) rejected: \(ShownText.of(error.reason))")
             settle()
             return session.refuse(response, error)
         }
@@ -77,7 +77,7 @@ final class Subscription {
         cells.record(scope[.updateDuration], (Clock.monotonicNs() &- began) / 1_000_000)
         let version = Array(response.version.utf8)
         cells.set(scope[.version], version.withBytes { XXHash64.hash($0) })
-        stats.setText(scope[.versionText], response.version)
+        stats.setText(scope[.versionText], ShownText.of(response.version))
         settle()
         return session.accept(response)
     }

@@ -33,6 +33,22 @@ final class DiscoveredSecret {
         self.owner = owner
     }
 
+    /// What is wrong with it, whatever it is for; nil: nothing.
+    func refusal(_ environment: CompileEnvironment) -> String? {
+        let diagnostics = Diagnostics(nil)
+        let part = PlanPart(.tls, "sds." + name, ContentHash())
+        defer { part.destroy(environment.stats, environment.clusterSlots) }
+        switch current?.type {
+        case .tlsCertificate(let certificate):
+            _ = CertificateReader(part: part, diagnostics: diagnostics).certificate(certificate, Place.root)
+        // Names without authorities may have those of a context that they are joined with.
+        case .validationContext(let context) where context.hasTrustedCa:
+            _ = PeerValidationCompiler(part: part, diagnostics: diagnostics, matchesServerName: false).compile(context, Place.root)
+        default: break
+        }
+        return diagnostics.errors.first?.message
+    }
+
     /// As long as `part` lives.
     func lease(_ part: PlanPart) {
         users += 1
@@ -119,7 +135,7 @@ final class DiscoveredSecrets {
         guard !update.resources.isEmpty else {
             // Nor is one that says nothing of it an answer: it is waited for.
             guard update.removed.contains(secret.name) else { return false }
-            log("sds: server sent a delta SDS update attempting to remove a resource: \(update.removed.joined(separator: ", ")). Ignored")
+            log("sds: server sent a delta SDS update attempting to remove a resource: \(secret.name). Ignored")
             return true
         }
         var found: (TLSSecret, DiscoveredResource)?

@@ -21,7 +21,9 @@ public struct CallStreamEnd {
 
 open class CallStream {
     /// Bytes of one message from the server; a longer one ends the stream. `docs/limits.md`.
-    package static let messageMax = 64 << 20
+    package static let messageMax = 4 << 20
+    /// Bytes that a peer has not taken, at which nothing more is sent. `docs/limits.md`.
+    package static let unsentMax = 64 << 10
 
     fileprivate(set) package var handle = Handle.none
 
@@ -61,6 +63,12 @@ extension Worker {
         unsafe call.pointee.request.append(.xEnvoyInternal, Bytes("true" as StaticString))
         unsafe runRequestHead(call, endStream: false)
         return true
+    }
+
+    /// The peer takes nothing, and so much waits for it that no more should.
+    package func isFull(_ stream: CallStream) -> Bool {
+        guard let call = unsafe streams[stream.handle], unsafe !call.pointee.isDestroyed else { return false }
+        return unsafe unsentBytes(call) > CallStream.unsentMax
     }
 
     /// One message. False: the stream is over, or there is no memory.

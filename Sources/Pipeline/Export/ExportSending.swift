@@ -114,7 +114,7 @@ extension Worker {
     }
 
     /// What has not gone to the kernel, or into the window of the stream's peer.
-    private func unsentBytes(_ call: StreamPointer) -> Int {
+    func unsentBytes(_ call: StreamPointer) -> Int {
         let waiting = unsafe call.pointee.waitingBody.count
         if unsafe isHTTP2Upstream(call) { return unsafe waiting &+ (h2.streams[call.pointee.upstreamCodec]?.pointee.out.count ?? 0) }
         return unsafe waiting &+ (connections.slab[call.pointee.upstream]?.pointee.out.count ?? 0)
