@@ -24,8 +24,9 @@ struct H2Metadata {
 
     /// Of the session whose bytes these are among.
     var session: Handle
-    /// How many the session counts.
-    var counted = 0
+    /// How many the session counts, of each kind.
+    var countedReceived = 0
+    var countedWaiting = 0
     /// Of the block that is being received.
     var received = PlainArray<UInt8>(capacity: 64)
     /// Of all blocks of the stream (`max_metadata_size`).
@@ -76,11 +77,14 @@ extension Worker {
 
     /// Its session knows again how much lies here.
     private func countMetadata(_ metadata: UnsafeMutablePointer<H2Metadata>) {
-        let count = unsafe metadata.pointee.received.count &+ metadata.pointee.waiting.count
+        let received = unsafe metadata.pointee.received.count
+        let waiting = unsafe metadata.pointee.waiting.count
         if let session = unsafe h2.sessions[metadata.pointee.session] {
-            unsafe session.pointee.metadataBytes &+= count &- metadata.pointee.counted
+            unsafe session.pointee.metadataReceived &+= received &- metadata.pointee.countedReceived
+            unsafe session.pointee.metadataWaiting &+= waiting &- metadata.pointee.countedWaiting
         }
-        unsafe metadata.pointee.counted = count
+        unsafe metadata.pointee.countedReceived = received
+        unsafe metadata.pointee.countedWaiting = waiting
     }
 
     // MARK: Receiving: nghttp2's callbacks
@@ -93,7 +97,7 @@ extension Worker {
         }
         unsafe metadata.pointee.receivedBytes &+= UInt64(truncatingIfNeeded: bytes.count)
         guard unsafe metadata.pointee.receivedBytes <= session.pointee.options.pointee.metadataMax,
-            unsafe session.pointee.metadataRoom >= bytes.count
+            unsafe session.pointee.metadataMax &- session.pointee.metadataReceived >= bytes.count
         else { return Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
         unsafe metadata.pointee.received.append(bytes)
         unsafe countMetadata(metadata)
@@ -212,9 +216,13 @@ extension Worker {
         unsafe stream.pointee.metadata = .none
         guard let metadata = unsafe h2.metadata[entry.pointee.metadata] else { return }
         // From the client's connection to the host's.
-        if let before = unsafe h2.sessions[metadata.pointee.session] { unsafe before.pointee.metadataBytes &-= metadata.pointee.counted }
+        if let before = unsafe h2.sessions[metadata.pointee.session] {
+            unsafe before.pointee.metadataReceived &-= metadata.pointee.countedReceived
+            unsafe before.pointee.metadataWaiting &-= metadata.pointee.countedWaiting
+        }
         unsafe metadata.pointee.session = unsafe session.pointee.handle
-        unsafe metadata.pointee.counted = 0
+        unsafe metadata.pointee.countedReceived = 0
+        unsafe metadata.pointee.countedWaiting = 0
         unsafe countMetadata(metadata)
     }
 
@@ -298,9 +306,10 @@ extension Worker {
 }
 
 extension H2Session {
-    /// Bytes of METADATA of a connection, at most: of blocks that are not whole yet, and of those that wait to be framed.
+    /// Bytes of METADATA of a connection, at most: of blocks that are not whole yet; and as many of those that wait to be framed.
+    /// Two accounts, for what other connections bring must not end the one that it goes to.
     var metadataMax: Int { unsafe Int(clamping: min(options.pointee.metadataMax, 1 << 60) &* 4) }
-    var metadataRoom: Int { metadataMax &- metadataBytes &- metadataOut.count }
+    var metadataRoom: Int { metadataMax &- metadataWaiting &- metadataOut.count }
 }
 
 extension PlainArray<UInt8> {

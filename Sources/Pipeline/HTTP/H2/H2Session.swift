@@ -50,7 +50,8 @@ struct H2Session {
     /// Payloads of METADATA frames that nghttp2 has been given and has not framed, in its order.
     var metadataOut = ByteQueue()
     /// Of METADATA that lies at its streams, or at requests that came by it (`H2Metadata`).
-    var metadataBytes = 0
+    var metadataReceived = 0
+    var metadataWaiting = 0
     var keepalive = H2Keepalive()
 
     // Downstream.
@@ -242,7 +243,7 @@ extension Worker {
         unsafe nghttp2_session_del(session.pointee.codec)
         unsafe session.pointee.metadataOut.removeAll(memory)
         // Its requests have been told, and its streams are gone.
-        assert(unsafe session.pointee.metadataBytes == 0, "METADATA of nobody")
+        assert(unsafe session.pointee.metadataReceived == 0 && session.pointee.metadataWaiting == 0, "METADATA of nobody")
         unsafe h2.sessions.free(session.pointee.handle)
     }
 }
