@@ -69,6 +69,7 @@ extension Worker {
             unsafe stream.pointee.request.set(.xEnvoyAttemptCount, Bytes("1" as StaticString))
         }
         unsafe applyRoute(stream, route)
+        if unsafe !stream.pointee.refusedField.isEmpty { return unsafe refuseField(stream) }
         guard unsafe stream.pointee.request.fits else {
             return unsafe reply(
                 stream, status: 431, body: Bytes("Request Header Fields Too Large" as StaticString),
@@ -76,6 +77,20 @@ extension Worker {
         }
         unsafe startMirrors(stream, route)
         unsafe startAttempt(stream, cluster)
+    }
+
+    /// A value that was added has what no field can have (RFC 9110 §5.5): as by Envoy the request is not sent without it.
+    private func refuseField(_ stream: StreamPointer) {
+        func text(_ before: StaticString, _ after: StaticString) -> Bytes {
+            formats.text.reset()
+            formats.text.put(before)
+            unsafe formats.text.put(stream.pointee.refusedField)
+            formats.text.put(after)
+            return failureTexts.intern(formats.text.bytes, else: "filter_removed_required_request_headers")
+        }
+        let body = text("invalid header value for: ", "")
+        let details = text("filter_removed_required_request_headers{invalid_header_value_for:_", "}")
+        unsafe reply(stream, status: 503, body: body, details: details, flags: .downstreamProtocolError)
     }
 
     /// One try on one host.
@@ -96,8 +111,7 @@ extension Worker {
         unsafe stream.pointee.upstreamStartNs = nowNs
         unsafe forgetTry(stream)
         if unsafe cluster.pointee.config.pointee.predictiveRatio > 1 { unsafe preconnectPredicted(stream, cluster) }
-        unsafe host.pointee.activeRequests &+= 1
-        unsafe host.pointee.cluster.pointee.activeRequests &+= 1
+        unsafe beganRequest(host)
         unsafe stream.pointee.isCountedUpstream = true
         unsafe stream.pointee.upstreamIsHigh = isHigh
         if unsafe stream.pointee.route?.pointee.hostRewrite == .auto, unsafe !host.pointee.config.hostname.isEmpty,

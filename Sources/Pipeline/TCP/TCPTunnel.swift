@@ -27,8 +27,7 @@ extension Worker {
         }
         unsafe stream.pointee.host = unsafe host.pointee.handle
         unsafe stream.pointee.upstreamStartNs = nowNs
-        unsafe host.pointee.activeRequests &+= 1
-        unsafe host.pointee.cluster.pointee.activeRequests &+= 1
+        unsafe beganRequest(host)
         unsafe stream.pointee.isCountedUpstream = true
         unsafe lease(stream, cluster, host)
     }
