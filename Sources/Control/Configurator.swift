@@ -221,9 +221,8 @@ package final class Configurator {
     private func finish(_ live: LiveCluster, replacing old: LiveCluster?) {
         let part = live.draft.part
         publisher.number(part)
-        var config = live.draft.config
-        config.part = part.id
-        unsafe live.config = unsafe part.arena.store(config)
+        unsafe live.draft.frozen.pointee.part = part.id
+        unsafe live.config = UnsafePointer(live.draft.frozen)
         for draft in live.draft.tls { tlsContexts.serve(draft, owner: part) }
         beginHosts(live, replacing: old)
     }
