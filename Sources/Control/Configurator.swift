@@ -68,7 +68,7 @@ package final class Configurator {
             part.destroy(environment.stats, environment.clusterSlots)
         }
         tlsContexts.changed = { [unowned self] in publishSoon() }
-        environment.secrets.apply = { [tlsContexts] secret throws(DiscoveryRefusal) in try tlsContexts.secretChanged(secret) }
+        environment.secrets.apply = { [unowned self] secret throws(DiscoveryRefusal) in try tlsContexts.secretChanged(secret) }
         environment.secrets.settled = { [unowned self] in
             // Listeners that waited for it are in the next plan.
             publishSoon()
