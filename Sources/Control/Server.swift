@@ -123,6 +123,7 @@ package final class Server {
     /// Applies the first configuration and starts the workers.
     package func start(_ document: ConfigDocument) throws(ServerError) {
         statistics.began(concurrency: options.concurrency, versionHash: options.versionHash)
+        publisher.workersRun = false
         do throws(Configurator.Failure) {
             try configurator.apply(document)
         } catch {
@@ -156,11 +157,17 @@ package final class Server {
     }
 
     func configurationApplied() {
-        statistics.applied(
-            configurator.changes, listeners: configurator.listeners.count, clusters: configurator.clusters.count)
+        statistics.applied(configurator.changes)
+        countResources()
         let bootstrap = configurator.document?.bootstrap ?? .init()
         runtimeWatch = RuntimeWatch(bootstrap)
         loadRuntime()
+    }
+
+    private func countResources() {
+        statistics.counted(
+            (configurator.activeListeners.count, configurator.warmingListeners.count),
+            (configurator.activeClusters.count, configurator.warmingClusters.count))
     }
 
     /// All layers anew; one that cannot be read leaves everything as it was.
@@ -185,6 +192,7 @@ package final class Server {
     package func refreshStatistics() {
         statistics.refresh(
             uptimeNs: Clock.monotonicNs() - startedNs, state: state, connections: activeConnections)
+        countResources()
         let now = Int(Clock.wallNs() / 1_000_000_000)
         let days = configurator.certificates.flatMap { $0.chains + $0.authorities }.map { $0.daysLeft(now: now) }
         statistics.firstCertificateExpires(inDays: days.min())
@@ -193,6 +201,7 @@ package final class Server {
     }
 
     private func startThreads() throws(RingError) {
+        publisher.workersRun = true
         for thread in threads { try thread.start() }
         startWatchdog()
         workersAreStarted = true

@@ -157,7 +157,14 @@ extension Worker {
     package func deliverCalls() {
         if !callStreams.fed.isEmpty { deliverCallStreams() }
         let count = finishedCalls.count
-        for i in 0..<count { deliver(finishedCalls[i]) }
+        for i in 0..<count {
+            let end = finishedCalls[i]
+            if end.stream != 0, hasMessages(end) {
+                finishedCalls.append(end)
+            } else {
+                deliver(end)
+            }
+        }
         // What these filters have begun and seen fail meanwhile is told in the next turn.
         finishedCalls.removeFirst(count)
     }
