@@ -4,121 +4,14 @@
 // last, and until then no worker has seen anything.
 
 import EnvoyAPI
-import Glibc
 import Pipeline
 import Primitives
 import Stats
-import SwiftProtobuf
 import Upstream
-
-/// A message as main keeps it: in its wire form, a few hundred bytes where the decoded one takes kilobytes. Decoded
-/// again for whoever asks, which only dumps do.
-struct KeptMessage<Message: SwiftProtobuf.Message> {
-    private let wire: [UInt8]
-
-    init(_ message: Message) {
-        // Every message here came out of a decoder, so it has its required fields: encoding cannot fail.
-        wire = (try? message.serializedBytes()) ?? []
-    }
-
-    var message: Message { (try? Message(serializedBytes: wire)) ?? Message() }
-    var count: Int { wire.count }
-}
-
-/// The bootstrap that is served, but for its listeners and clusters: those are with `LiveListener` and `LiveCluster`.
-package struct ServedDocument {
-    private let kept: KeptMessage<Bootstrap>
-    private let keptSecrets: KeptMessage<Bootstrap.StaticResources>
-    package let node: Envoy_Config_Core_V3_Node
-    package let hasStaticResources: Bool
-    /// When it was applied, in nanoseconds since 1970.
-    package let updatedNs = Clock.wallNs()
-
-    init(_ document: ConfigDocument) {
-        node = document.bootstrap.node
-        hasStaticResources = document.bootstrap.hasStaticResources
-        var bootstrap = document.bootstrap
-        var secrets = Bootstrap.StaticResources()
-        secrets.secrets = bootstrap.staticResources.secrets
-        keptSecrets = KeptMessage(secrets)
-        bootstrap.clearStaticResources()
-        kept = KeptMessage(bootstrap)
-    }
-    package var secrets: [TLSSecret] { keptSecrets.message.secrets }
-    package var bootstrap: Bootstrap { kept.message }
-}
-
-/// A cluster as main keeps it.
-@safe
-package final class LiveCluster {
-    let draft: ClusterDraft
-    package let name: String
-    private let kept: KeptMessage<ClusterMessage>
-    package var message: ClusterMessage { kept.message }
-    var messageBytes: Int { kept.count }
-    let control: StatScope<ClusterControlStat>
-    package internal(set) var hosts: PlanPart?
-    package internal(set) var hostConfigs: [HostConfig] = []
-    var set: UnsafePointer<HostSet>?
-    var config: UnsafePointer<ClusterConfig>?
-    /// By endpoint.
-    var addresses: [[SocketAddress]] = []
-    /// Nanoseconds since 1970.
-    package let updatedNs = Clock.wallNs()
-    /// Hosts of the cluster that this one replaces, until its own names are answered for.
-    var borrowed: [KnownHost]?
-    var hostMetadata: [SubsetMetadata] = []
-    /// By the names of their statistics.
-    var hostConnections: [String: WeakConnections] = [:]
-    var subsetNames: Set<[[UInt8]]> = []
-    var hadHosts = false
-    /// Breakers that have been seen open, a bit each.
-    var openedBreakers: UInt8 = 0
-    /// Serves in its place while its secrets are on their way.
-    var predecessor: LiveCluster?
-    /// Of an ORIGINAL_DST cluster: the hosts that its gauges showed last.
-    var shownAddresses: Set<String> = []
-    var resolution: ClusterResolution?
-
-    init(_ draft: ClusterDraft, _ message: ClusterMessage, _ control: StatScope<ClusterControlStat>) {
-        self.draft = draft
-        name = message.name
-        kept = KeptMessage(message)
-        self.control = control
-    }
-    package var limits: (normal: CircuitLimits, high: CircuitLimits) {
-        (draft.config.defaultLimits, draft.config.highLimits)
-    }
-}
-
-/// A listener as main keeps it.
-@safe
-package final class LiveListener {
-    let draft: ListenerDraft
-    private let kept: KeptMessage<ListenerMessage>
-    package var message: ListenerMessage { kept.message }
-    var messageBytes: Int { kept.count }
-    var config: UnsafePointer<ListenerConfig>?
-    package internal(set) var addresses: [SocketAddress] = []
-    /// Nanoseconds since 1970.
-    package let updatedNs = Clock.wallNs()
-    /// `/drain_listeners`: its sockets are closed, its connections go on.
-    var isStopped = false
-    /// Serves in its place while its secrets are on their way.
-    var predecessor: LiveListener?
-
-    init(_ draft: ListenerDraft, _ message: ListenerMessage) {
-        self.draft = draft
-        kept = KeptMessage(message)
-        isInbound = message.trafficDirection == .inbound
-    }
-    package var name: String { draft.name.isEmpty ? draft.key : draft.name }
-    let isInbound: Bool
-}
 
 package final class Configurator {
     let environment: CompileEnvironment
-    private let sockets: ListenSockets
+    let sockets: ListenSockets
     package private(set) var listeners: [LiveListener] = []
     package private(set) var clusters: [LiveCluster] = []
     package private(set) var document: ServedDocument?
@@ -138,12 +31,12 @@ package final class Configurator {
     var hostVersion: UInt64 = 0
     /// Set before the first configuration by who serves; a validator has none.
     package var dns: DNSReactor?
-    private(set) var tlsContexts = LiveTLSContexts()
+    let tlsContexts: ServedContexts
     /// Of main's own worker: the admin's.
-    private var mainListeners = FrozenArray<ListenerSlot>()
-    private var certificateWatch = CertificateWatch()
-    private var publishTimer: ControlTimer?
-    private var publishIsDue = false
+    var mainListeners = FrozenArray<ListenerSlot>()
+    var publishTimer: ControlTimer?
+    var publishIsDue = false
+    var drain = DrainState.none
     /// Every cluster of the first configuration has been looked up once, or could not be: workers may start.
     package private(set) var isWarm = false
     package var onWarm: () -> Void = {}
@@ -169,11 +62,13 @@ package final class Configurator {
             stats: stats, filters: filters, workers: workers, logFlushIntervalMs: logFlushIntervalMs)
         sockets = ListenSockets(workers: workers)
         self.publisher = publisher
+        tlsContexts = ServedContexts(environment, publisher)
         publisher.destroy = { [environment, draining] part in
             draining.destroyed(part.id)
             part.destroy(environment.stats, environment.clusterSlots)
         }
-        environment.secrets.apply = { [unowned self] secret throws(DiscoveryRefusal) in try secretChanged(secret) }
+        tlsContexts.changed = { [unowned self] in publishSoon() }
+        environment.secrets.apply = { [tlsContexts] secret throws(DiscoveryRefusal) in try tlsContexts.secretChanged(secret) }
         environment.secrets.settled = { [unowned self] in
             // Listeners that waited for it are in the next plan.
             publishSoon()
@@ -210,96 +105,14 @@ package final class Configurator {
         return RouteExplainer(listeners: result.listeners, clusters: result.clusters)
     }
 
-    private struct Result {
-        var listeners: [LiveListener] = []
-        var clusters: [LiveCluster] = []
-        var adminLogs: AdminLogs?
-        var statistics = StatisticsConfig()
-        var statisticsHash = ContentHash()
-        var watchdogs = WatchdogConfigs()
-        var watchdogsHash = ContentHash()
-    }
-
-    private func compile(_ compilation: Compilation) -> Result {
-        var result = Result()
-        compileClusters(compilation, &result)
-        compileListeners(compilation, &result)
-        result.adminLogs = AdminLogCompiler(compilation: compilation).compile()
-        let statistics = StatisticsCompiler(compilation: compilation)
-        result.statistics = statistics.compile()
-        result.statisticsHash = statistics.hash
-        let dogs = WatchdogCompiler(compilation: compilation)
-        result.watchdogs = dogs.compile()
-        result.watchdogsHash = dogs.hash
+    private func compile(_ compilation: Compilation) -> CompiledConfig {
+        let result = CompiledConfig(compilation, old: (listeners, clusters))
         if let statisticsHash, statisticsHash != result.statisticsHash {
             compilation.diagnostics.warning(
                 Place.root.at("stats_config"), "how statistics are named, kept and sent is read when the process starts",
                 suggestion: "restart for it to change")
         }
         return result
-    }
-
-    private func compileClusters(_ compilation: Compilation, _ result: inout Result) {
-        let old = Dictionary(clusters.map { ($0.name, $0) }, uniquingKeysWith: { a, _ in a })
-        var seen: Set<String> = []
-        for (i, message) in compilation.bootstrap.staticResources.clusters.enumerated() {
-            let place = Place.root.at("static_resources").at("clusters", i)
-            guard seen.insert(message.name).inserted else {
-                compilation.diagnostics.error(
-                    place.at("name"), "cluster manager: duplicate cluster '\(message.name)'", found: "'\(message.name)'",
-                    expected: "a name of its own for each cluster")
-                continue
-            }
-            var hash = compilation.sharedHash
-            hash.add(message)
-            hash.add(compilation.bootstrap.clusterManager)
-            hash.add(compilation.bootstrap.typedDnsResolverConfig)
-            if let kept = [old[message.name], old[message.name]?.predecessor].first(where: { $0?.draft.part.isUnchanged(hash) == true }), let kept {
-                result.clusters.append(kept)
-                continue
-            }
-            guard let draft = ClusterCompiler(compilation: compilation).compile(message, place, hash) else { continue }
-            let control = draft.part.scope(
-                compilation.stats, StatPrefix.cluster(draft.statName), ClusterControlStat.self)
-            result.clusters.append(LiveCluster(draft, message, control))
-        }
-    }
-
-    private func compileListeners(_ compilation: Compilation, _ result: inout Result) {
-        let old = Dictionary(listeners.map { ($0.draft.key, $0) }, uniquingKeysWith: { a, _ in a })
-        var names: Set<String> = []
-        var used: [String: String] = [:]
-        for (i, message) in compilation.bootstrap.staticResources.listeners.enumerated() {
-            let place = Place.root.at("static_resources").at("listeners", i)
-            let key = ListenerCompiler.key(message)
-            guard names.insert(key).inserted else {
-                compilation.diagnostics.error(
-                    place.at("name"), "duplicate listener name '\(key)'", found: "'\(key)'",
-                    expected: "a name of its own for each listener")
-                continue
-            }
-            var hash = compilation.sharedHash
-            hash.add(message)
-            // Routes name clusters: a cluster that comes or goes may make them right or wrong.
-            for name in compilation.clusterNames.sorted() { hash.add(name) }
-            let live: LiveListener
-            if let kept = [old[key], old[key]?.predecessor].first(where: { $0?.draft.part.isUnchanged(hash) == true }), let kept {
-                live = kept
-            } else {
-                guard let draft = ListenerCompiler(compilation: compilation).compile(message, place, hash) else { continue }
-                live = LiveListener(draft, message)
-            }
-            for address in live.draft.addresses where address.port != 0 || address.family == .unix {
-                if used["\(address)"] != nil {
-                    compilation.diagnostics.error(
-                        place.at("address"),
-                        "error adding listener: '\(key)' has duplicate address '\(address)' as existing listener, to check if the listener has duplicated addresses with other listeners or 'enable_reuse_port' is set to 'false' for the listener"
-                    )
-                }
-                used["\(address)"] = key
-            }
-            result.listeners.append(live)
-        }
     }
 
     // MARK: Applying
@@ -346,7 +159,7 @@ package final class Configurator {
             statisticsHash = result.statisticsHash
         }
         self.document = ServedDocument(document)
-        let old = Dictionary(clusters.map { ($0.name, $0) }, uniquingKeysWith: { a, _ in a })
+        let old = clusters.byKey
         let added = result.clusters.filter { live in unsafe live.config == nil }
         for live in added { finish(live, replacing: old[live.name]) }
         for live in result.listeners where unsafe live.config == nil { finish(live) }
@@ -389,7 +202,7 @@ package final class Configurator {
         config.slot = slot
         config.addresses = live.draft.binds ? boundAddresses(part) : part.arena.array(live.draft.addresses.map(ListenAddress.init(without:)))
         live.addresses = live.draft.binds ? part.sockets.map(\.bound) : live.draft.addresses
-        for draft in live.draft.tls { finish(draft, owner: part) }
+        for draft in live.draft.tls { tlsContexts.serve(draft, owner: part) }
         unsafe live.config = unsafe part.arena.store(config)
     }
 
@@ -403,125 +216,16 @@ package final class Configurator {
             })
     }
 
-    /// A context stays as long as its owner's part, whose connections may still ask for it.
-    private func finish(_ draft: TLSDraft, owner: PlanPart) {
-        let live = LiveTLS(draft, number: publisher.number)
-        if let old = tlsContexts.insert(live) { replaced(old, by: live) }
-        let slot = draft.source.slot
-        owner.onDestroy { [unowned self] in
-            // Another one has the slot, if not the one that a change of its files put there.
-            guard let last = tlsContexts.bySlot[slot], last.source.owner === owner, tlsContexts.remove(last) else { return }
-            last.eachPart { publisher.retire($0) }
-            publishSoon()
-        }
-    }
-
-    /// The same context made again, with a file or a secret that has changed: while it cannot be made whole, what it was goes
-    /// on. Another version of a listener or cluster has contexts, and slots, of its own: none stands in for them.
-    private func replaced(_ old: LiveTLS, by live: LiveTLS) {
-        if !live.isReady, let serving = old.serving {
-            live.standIn = serving
-            if serving !== old { publisher.retire(old.part) }
-        } else {
-            old.eachPart { publisher.retire($0) }
-        }
-    }
-
-    /// A secret has come: every context that uses it is made again, or the secret is refused and nothing changes.
-    private func secretChanged(_ secret: DiscoveredSecret) throws(DiscoveryRefusal) {
-        let diagnostics = Diagnostics(nil)
-        var made: [PlanPart] = []
-        let compiler = TLSContextCompiler(environment: environment, diagnostics: diagnostics) { name in
-            let part = PlanPart(.tls, name, ContentHash())
-            made.append(part)
-            return part
-        }
-        // By itself: it may be of a context that waits for another one.
-        if let reason = secret.refusal(environment) { throw DiscoveryRefusal(reason: reason) }
-        var drafts: [TLSDraft] = []
-        for slot in tlsContexts.bySlot.keys.sorted() {
-            guard let old = tlsContexts.bySlot[slot], old.discovered.contains(where: { $0 === secret }) else { continue }
-            // What only drains does not judge it.
-            if publisher.isRetiring(old.source.owner) { continue }
-            if let draft = compiler.compile(old.source) { drafts.append(draft) }
-        }
-        if let first = diagnostics.errors.first {
-            for part in made { part.destroy(environment.stats, environment.clusterSlots) }
-            throw DiscoveryRefusal(reason: first.message)
-        }
-        for draft in drafts {
-            let live = LiveTLS(draft, number: publisher.number)
-            if let old = tlsContexts.insert(live) { replaced(old, by: live) }
-        }
-        publishSoon()
-    }
-
-    /// By context.
-    package var certificates: [TLSRecords] { tlsContexts.records }
-    package var dynamicSecrets: [DynamicSecret] { tlsContexts.secrets }
-
-    /// Certificates whose files have changed are read again, every tick of main. A pair that does not belong together yet,
-    /// or a file that is half written, leaves the old one serving: `failed` is told once for each state of the files.
-    func reloadCertificates(applied: (String) -> Void, failed: (String, [ConfigError]) -> Void) {
-        environment.secrets.stopUnused(environment)
-        for slot in certificateWatch.changed(tlsContexts) {
-            guard let old = tlsContexts.bySlot[slot] else { continue }
-            let diagnostics = Diagnostics(nil)
-            var made: PlanPart?
-            let compiler = TLSContextCompiler(environment: environment, diagnostics: diagnostics) { name in
-                let part = PlanPart(.tls, name, ContentHash())
-                made = part
-                return part
-            }
-            guard let draft = compiler.compile(old.source, waits: false) else {
-                made?.destroy(environment.stats, environment.clusterSlots)
-                countRotationFailures(old)
-                failed(old.source.statPrefix, diagnostics.errors)
-                continue
-            }
-            let live = LiveTLS(draft, number: publisher.number)
-            _ = tlsContexts.insert(live)
-            replaced(old, by: live)
-            certificateWatch.accepted(slot)
-            publish()
-            applied(old.source.statPrefix)
-        }
-    }
-
-    /// Files that a secret names could not be read again.
-    private func countRotationFailures(_ live: LiveTLS) {
-        for secret in live.secrets {
-            let scope = live.part.scope(environment.stats, "sds.\(secret.name).", SecretStat.self)
-            environment.stats.mainCells.increment(scope[.keyRotationFailed])
-        }
-    }
-
     private func finish(_ live: LiveCluster, replacing old: LiveCluster?) {
         let part = live.draft.part
         publisher.number(part)
-        var config = live.draft.config
-        config.part = part.id
-        unsafe live.config = unsafe part.arena.store(config)
-        for draft in live.draft.tls { finish(draft, owner: part) }
+        unsafe live.draft.frozen.pointee.part = part.id
+        unsafe live.config = UnsafePointer(live.draft.frozen)
+        for draft in live.draft.tls { tlsContexts.serve(draft, owner: part) }
         beginHosts(live, replacing: old)
     }
 
-    package var clustersAreWarm: Bool { clusters.allSatisfy { $0.resolution?.isWarm ?? true } }
-
-    func clusterWarmed() {
-        guard !isWarm, clustersAreWarm, secretsAreSettled else { return }
-        isWarm = true
-        publishIfDue()
-        onWarm()
-    }
-
-    /// Those that what is configured now asks for: what a reload has left out is not waited for.
-    private var secretsAreSettled: Bool {
-        let drafts = listeners.flatMap(\.draft.tls) + clusters.flatMap(\.draft.tls)
-        return drafts.allSatisfy { tlsContexts.bySlot[$0.source.slot]?.discovered.allSatisfy(\.isSettled) ?? true }
-    }
-
-    private func noteChanges(_ result: Result) {
+    private func noteChanges(_ result: CompiledConfig) {
         changes = ConfigChanges()
         var lines: [String] = []
         func add(_ kind: String, _ name: String, _ new: [String]) {
@@ -537,179 +241,60 @@ package final class Configurator {
         changes.lines = lines
     }
 
-    private func retireOld(_ result: Result) {
-        for old in listeners where !result.listeners.contains(where: { $0 === old }) {
-            var gone = [old, old.predecessor].compactMap { $0 }.filter { one in !result.listeners.contains { $0 === one } }
-            old.predecessor = nil
-            let next = result.listeners.first { $0.draft.key == old.draft.key }
-            if let next, isWarming(next.draft.tls), let last = gone.first(where: { !isWarming($0.draft.tls) }) {
-                next.predecessor = last
-                gone.removeAll { $0 === last }
-            }
-            for one in gone { publisher.retire(one.draft.part) }
-            if next != nil { continue }
-            draining.remove(publisher.retiring(.listener, old.draft.key), nowMs: Clock.monotonicNs() / 1_000_000)
+    /// What the new configuration leaves out drains, but for what serves until its successor can.
+    private func retireOld(_ result: CompiledConfig) {
+        let keys = Set(result.listeners.map(\.key))
+        for gone in result.listeners.succeeding(listeners, isWarming: isWarming) { publisher.retire(gone.part) }
+        for old in listeners where !keys.contains(old.key) {
+            draining.remove(publisher.retiring(.listener, old.key), nowMs: Clock.monotonicNs() / 1_000_000)
         }
-        for old in clusters where !result.clusters.contains(where: { $0 === old }) {
-            var gone = [old, old.predecessor].compactMap { $0 }.filter { one in !result.clusters.contains { $0 === one } }
-            old.predecessor = nil
-            if let next = result.clusters.first(where: { $0.name == old.name }), isWarming(next.draft.tls),
-                let last = gone.first(where: { !isWarming($0.draft.tls) })
-            {
-                next.predecessor = last
-                gone.removeAll { $0 === last }
-            }
-            for one in gone { retire(one) }
-        }
+        for gone in result.clusters.succeeding(clusters, isWarming: isWarming) { retire(gone) }
     }
 
     private func retire(_ cluster: LiveCluster) {
         cluster.resolution?.stop()
-        publisher.retire(cluster.draft.part)
+        publisher.retire(cluster.part)
         if let hosts = cluster.hosts { publisher.retire(hosts) }
     }
 
-    /// Listeners and clusters whose secrets have come, or are not waited for any more, take the places of those before.
-    private func replacePredecessors() {
-        var haveGone = false
-        for live in listeners {
-            guard let last = live.predecessor, !isWarming(live.draft.tls) else { continue }
-            live.predecessor = nil
-            publisher.retire(last.draft.part)
-            haveGone = true
-        }
-        for live in clusters {
-            guard let last = live.predecessor, !isWarming(live.draft.tls) else { continue }
-            live.predecessor = nil
-            retire(last)
-        }
-        // Addresses that only those had.
-        if haveGone { shutUnlisted() }
+    // MARK: Warming
+
+    package var clustersAreWarm: Bool { clusters.allSatisfy { $0.resolution?.isWarm ?? true } }
+
+    func clusterWarmed() {
+        guard !isWarm, clustersAreWarm, secretsAreSettled else { return }
+        isWarm = true
+        publishIfDue()
+        onWarm()
     }
 
-    private var withPredecessors: [LiveListener] { listeners + listeners.compactMap(\.predecessor) }
-
-    // MARK: The plan
-
-    private(set) var drain = DrainState.none
-
-    package func setDrain(_ state: DrainState) {
-        drain = state
-        if state == .closing { sockets.shutAll(but: [], forGood: true) }
-        publish()
-    }
-
-    /// Responses send clients elsewhere; nothing stops.
-    func discourage(inboundOnly: Bool, nowMs: UInt64) {
-        draining.begin(inboundOnly: inboundOnly, nowMs: nowMs)
-        publish()
-    }
-
-    /// Connections of removed listeners whose time is over are closed.
-    func endDrains(nowMs: UInt64) {
-        if draining.ticked(nowMs: nowMs) { publish() }
-    }
-
-    /// Nothing is accepted any more: addresses are free for whoever comes next. Every worker must have emptied its
-    /// accept queues (`PlanPublisher.nobodyAccepts`).
-    package func closeSockets() {
-        for live in withPredecessors {
-            for group in live.draft.part.sockets { group.release() }
-            live.draft.part.sockets = []
-        }
-    }
-
-    /// These listeners accept nothing more; what they have accepted goes on. Their sockets are shut, and closed
-    /// with their part.
-    func stopListeners(inboundOnly: Bool) -> Int {
-        let stopped = listeners.filter {
-            !$0.isStopped && (!inboundOnly || $0.isInbound)
-        }
-        for live in stopped {
-            live.isStopped = true
-            for group in live.draft.part.sockets + (live.predecessor?.draft.part.sockets ?? []) { group.shut(forGood: true) }
-        }
-        publish()
-        return stopped.count
-    }
-
-    /// Many names may be answered for in one turn: one plan for all of them. While nobody serves yet none is needed.
-    func publishSoon() {
-        publishIsDue = true
-        // Main's worker may need a management server's hosts before anybody serves.
-        guard isWarm || !environment.secrets.clusters.isEmpty, let dns else { return }
-        if publishTimer == nil { publishTimer = dns.timer { [unowned self] in publishIfDue() } }
-        publishTimer?.arm(afterMs: 1)
-    }
-
-    private func publishIfDue() {
-        if publishIsDue { publish() }
-    }
-
-    func publish() {
-        publishIsDue = false
-        replacePredecessors()
-        let arena = FrozenArena()
-        var plan = Plan()
-        plan.drain = drain
-        plan.draining = arena.array(draining.entries(withPredecessors))
-        plan.listeners = arena.array(
-            listeners.compactMap { live in
-                guard !live.isStopped, let shown = isWarming(live.draft.tls) ? live.predecessor : live else { return nil }
-                return unsafe shown.config.map { unsafe ListenerSlot(part: shown.draft.part.id, config: $0) }
-            })
-        plan.indexListeners(arena)
-        let served = clusters.map { $0.predecessor ?? $0 }
-        let bySlot = Dictionary(
-            served.compactMap { live in unsafe live.config.map { unsafe ($0.pointee.slot, live) } }, uniquingKeysWith: { a, _ in a })
-        if let any = clusters.first, let config = unsafe any.config, let set = unsafe any.set {
-            let filler = unsafe ClusterSlot(part: PlanPart.none, config: config, hosts: set)
-            let count = Int((bySlot.keys.max() ?? 0) + 1)
-            var slots = [ClusterSlot](repeating: filler, count: count)
-            var present = [Bool](repeating: false, count: count)
-            for (slot, live) in bySlot {
-                guard let config = unsafe live.config, let set = unsafe live.set else { continue }
-                slots[Int(slot)] = unsafe ClusterSlot(part: live.draft.part.id, config: config, hosts: set)
-                present[Int(slot)] = true
-            }
-            plan.clusters = arena.array(slots)
-            plan.clusterPresent = arena.array(present)
-        }
-        let names = served.compactMap { live in
-            unsafe live.config.map { unsafe (Array(live.name.utf8), ClusterName(name: $0.pointee.name, slot: $0.pointee.slot)) }
-        }
-        plan.clusterNames = arena.array(
-            names.sorted { $0.0.lexicographicallyPrecedes($1.0) }.map(\.1))
-        plan.tls = tlsContexts.slots(arena)
-        publisher.publish(plan, main: mainPlan(plan, bySlot, arena), arena)
-    }
+    /// Those that what is configured now asks for: what a reload has left out is not waited for.
+    private var secretsAreSettled: Bool { tlsContexts.areSettled(listeners.flatMap(\.tls) + clusters.flatMap(\.tls)) }
 
     /// Of a listener or cluster that nobody is served by yet: a secret may come still. Its predecessor serves; who connects to
     /// a new listener waits in the kernel.
-    private func isWarming(_ drafts: [TLSDraft]) -> Bool {
-        drafts.contains { draft in
-            guard let context = tlsContexts.bySlot[draft.source.slot], context.serving == nil else { return false }
-            return context.discovered.contains { !$0.isSettled }
-        }
+    func isWarming(_ live: some LiveResource) -> Bool { tlsContexts.areWarming(live.tls) }
+
+    /// Listeners and clusters whose secrets have come, or are not waited for any more, take the places of those before.
+    func replacePredecessors() {
+        let gone = listeners.takeReplaced(isWarming: isWarming)
+        for last in gone { publisher.retire(last.part) }
+        for last in clusters.takeReplaced(isWarming: isWarming) { retire(last) }
+        // Addresses that only those had.
+        if !gone.isEmpty { shutUnlisted() }
     }
 
-    /// What main's own worker serves: the admin, and calls to management servers.
-    private func mainPlan(_ plan: Plan, _ bySlot: [UInt32: LiveCluster], _ arena: FrozenArena) -> Plan {
-        var mains = Plan()
-        mains.listeners = mainListeners
-        let wanted = environment.secrets.clusters
-        guard !wanted.isEmpty else { return mains }
-        mains.clusters = plan.clusters
-        mains.clusterPresent = arena.array(
-            (0..<plan.clusters.count).map { slot in
-                plan.clusterPresent[slot] && bySlot[UInt32(slot)].map { wanted.contains($0.name) } == true
-            })
-        mains.tls = plan.tls
-        return mains
-    }
+    var withPredecessors: [LiveListener] { listeners + listeners.compactMap(\.predecessor) }
 
-    package func serveOnMain(_ listeners: FrozenArray<ListenerSlot>) {
-        mainListeners = listeners
-        publish()
+    // MARK: Certificates
+
+    /// By context.
+    package var certificates: [TLSRecords] { tlsContexts.certificates }
+    package var dynamicSecrets: [DynamicSecret] { tlsContexts.secrets }
+
+    /// Every tick of main: certificates whose files have changed are read again.
+    func reloadCertificates(applied: (String) -> Void, failed: (String, [ConfigError]) -> Void) {
+        environment.secrets.stopUnused(environment)
+        if tlsContexts.reloadFiles(applied: applied, failed: failed) { publish() }
     }
 }

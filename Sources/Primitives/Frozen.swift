@@ -42,7 +42,8 @@ extension SocketAddress: BitwiseCopyable {}
 /// The arena of one plan part. Main thread only; readers see what it handed out.
 @safe
 public final class FrozenArena {
-    @usableFromInline static let chunkBytes = 4096
+    @usableFromInline static let chunkBytesMin = 512
+    @usableFromInline static let chunkBytesMax = 4096
     @usableFromInline var chunks: [UnsafeMutableRawPointer] = unsafe []
     @usableFromInline var free: UnsafeMutableRawPointer?
     @usableFromInline var left = 0
@@ -64,8 +65,8 @@ public final class FrozenArena {
             unsafe free = unsafe start + count
             return unsafe start
         }
-        // The first chunk of a small part is small: most clusters and listeners need a few hundred bytes.
-        let size = unsafe max(count + alignment, chunks.isEmpty ? 512 : FrozenArena.chunkBytes)
+        // Most parts are small and there are thousands: a chunk is at most half of what the part has taken so far.
+        let size = max(count + alignment, min(max(bytes / 2, FrozenArena.chunkBytesMin), FrozenArena.chunkBytesMax))
         guard let chunk = unsafe malloc(size) else { fatalError("no memory for configuration") }
         unsafe chunks.append(chunk)
         bytes += size

@@ -3,7 +3,7 @@
 import Primitives
 import Transport
 
-package enum Priority: UInt8, BitwiseCopyable { case normal, high }
+@frozen public enum Priority: UInt8, BitwiseCopyable { case normal, high }
 
 @safe
 package struct Cluster {

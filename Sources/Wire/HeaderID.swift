@@ -163,7 +163,37 @@ public enum HeaderNames {
         guard name.count > 1 else { return .other }
         let table = table
         let raw = unsafe table.slots[Int(key(name, table.seed))]
-        guard raw != 0, unsafe table.names[Int(raw)].equals(name) else { return .other }
-        return HeaderID(rawValue: raw) ?? .other
+        guard raw != 0, unsafe isEqual(table.names[Int(raw)], name) else { return .other }
+        // Invariant: the table holds raw values of cases and 0.
+        return unsafe unsafeBitCast(raw, to: HeaderID.self)
+    }
+
+    /// For names, which are short: by words, without a call. `name` has two bytes or more.
+    @inline(__always)
+    private static func isEqual(_ known: Bytes, _ name: Bytes) -> Bool {
+        let count = name.count
+        guard known.count == count else { return false }
+        let a = unsafe UnsafeRawPointer(known.base)
+        let b = unsafe UnsafeRawPointer(name.base)
+        if count < 8 {
+            if count < 4 {
+                let last = count &- 2
+                return unsafe a.loadUnaligned(as: UInt16.self) == b.loadUnaligned(as: UInt16.self)
+                    && a.loadUnaligned(fromByteOffset: last, as: UInt16.self) == b.loadUnaligned(fromByteOffset: last, as: UInt16.self)
+            }
+            let last = count &- 4
+            return unsafe a.loadUnaligned(as: UInt32.self) == b.loadUnaligned(as: UInt32.self)
+                && a.loadUnaligned(fromByteOffset: last, as: UInt32.self) == b.loadUnaligned(fromByteOffset: last, as: UInt32.self)
+        }
+        // The last word may overlap the one before it.
+        let last = count &- 8
+        var at = 0
+        while at < last {
+            if unsafe a.loadUnaligned(fromByteOffset: at, as: UInt64.self) != b.loadUnaligned(fromByteOffset: at, as: UInt64.self) {
+                return false
+            }
+            at &+= 8
+        }
+        return unsafe a.loadUnaligned(fromByteOffset: last, as: UInt64.self) == b.loadUnaligned(fromByteOffset: last, as: UInt64.self)
     }
 }

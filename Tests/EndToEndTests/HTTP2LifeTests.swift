@@ -238,6 +238,33 @@ struct HTTP2LifeTests {
         #expect(serving.stat("http2.streams_active", becomes: 0) == 0)
     }
 
+    /// A request that breaks in the turn that brought it is never sent: nothing of it is owed to the host, whose connection
+    /// other clients' requests are on.
+    @Test func requestsTakenBackAtOnceCostTheConnectionNothing() throws {
+        let upstream = try ScriptedUpstream(name: "c")
+        upstream.begin(.steps(.http2([.awaitEnd(1), .pause(ms: 1_500), .answer(1), .pause(ms: 15_000)])))
+        upstream.start()
+        defer { upstream.stop() }
+        let served = try Served(try Binary.martlet()) { port in
+            HTTP2LifeTests.yaml(
+                [HTTP2LifeTests.listener(port, "filter_chains:\n    - \(HTTP2LifeTests.chain("h", "x"))")],
+                cluster: Served.cluster([upstream.port], more: "http2_protocol_options: {max_outbound_control_frames: 5}"))
+        }
+        let client = try RawH2Client(port: served.listener)
+        client.send([.head(1, H2Frame.request("GET", "/up"))])
+        #expect(served.stat("cluster.c.upstream_rq_active", becomes: 1) == 1)
+        for _ in 0..<7 {
+            let answer = try served.send("POST /up HTTP/1.1\r\nhost: h.test\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", method: "POST")
+            #expect(answer.status == 400)
+        }
+        #expect(served.stat("cluster.c.upstream_rq_tx_reset", becomes: 7) == 7)
+        #expect(served.stat("cluster.c.upstream_cx_total", becomes: 1) == 1)
+        #expect(served.stat("cluster.c.http2.outbound_control_frames_active", becomes: 0) == 0)
+        #expect(served.stat("cluster.c.http2.outbound_control_flood", becomes: 0) == 0)
+        #expect(client.read(forMs: 10_000) { $0.hasEnded(1) })
+        #expect(String(wire: client.body[1] ?? []) == "ok", "\(client.words)")
+    }
+
     // MARK: What waits, and what is measured
 
     /// Bodies that a client's window keeps back are in the gauge until they leave, or their stream does.

@@ -23,6 +23,18 @@ import Testing
         }
     }
 
+    /// A cluster's part: a few names, then its configuration, which is larger than what is left.
+    @Test func aPartTakesLittleMoreThanItHolds() {
+        for size in [600, 1_200, 3_000, 9_000] {
+            let arena = FrozenArena()
+            var used = 0
+            for length in [30, 12, size, 40, 500] {
+                used += arena.text(String(repeating: "x", count: length)).count
+            }
+            #expect(arena.bytes <= used + max(used / 2, 512) + 512, "\(used) bytes took \(arena.bytes)")
+        }
+    }
+
     @Test func arrays() {
         let arena = FrozenArena()
         let empty = arena.array([UInt32]())

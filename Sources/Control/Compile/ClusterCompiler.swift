@@ -24,9 +24,11 @@ enum ClusterDiscovery {
 }
 
 /// A cluster that is compiled but has no number yet.
+@safe
 struct ClusterDraft {
     var part: PlanPart
-    var config: ClusterConfig
+    /// In the part's arena: no worker sees it before it is numbered.
+    let frozen: UnsafeMutablePointer<ClusterConfig>
     var discovery: ClusterDiscovery
     var endpoints: [EndpointSpec]
     var balancing: BalancingOptions
@@ -42,6 +44,8 @@ struct ClusterDraft {
     var matches: [StatScope<TransportSocketMatchStat>]
     /// With `track_remaining`.
     var remaining: (normal: StatScope<CircuitBreakerRemainingStat>?, high: StatScope<CircuitBreakerRemainingStat>?)
+
+    var config: ClusterConfig { unsafe frozen.pointee }
 }
 
 /// How hosts of different priorities share the load.
@@ -120,8 +124,8 @@ struct ClusterCompiler {
         let maglev = config.policy == .maglev ? part.scope(compilation.stats, prefix + "maglev_lb.", MaglevStat.self) : nil
         let subsets = balancing.subsets == nil ? nil : part.scope(compilation.stats, prefix, SubsetStat.self)
         keepZones(message, part, statName)
-        return ClusterDraft(
-            part: part, config: config, discovery: discovery, endpoints: endpoints, balancing: balancing,
+        return unsafe ClusterDraft(
+            part: part, frozen: UnsafeMutablePointer(mutating: part.arena.store(config)), discovery: discovery, endpoints: endpoints, balancing: balancing,
             statName: statName, localZone: compilation.bootstrap.node.locality.zone, ring: ring, maglev: maglev, subsets: subsets, tls: tls,
             matches: message.transportSocketMatches.map {
                 part.scope(compilation.stats, prefix + $0.name + ".", TransportSocketMatchStat.self)

@@ -14,7 +14,7 @@ public struct HTTPStream {
     package var handle: Handle
     /// The downstream connection; none once it is gone.
     package var downstream: Handle
-    package let http: UnsafePointer<HTTPConfig>
+    package private(set) var http: UnsafePointer<HTTPConfig>
     package var request: MessageHead
     package var response: MessageHead
     package var hasResponseHead = false
@@ -246,6 +246,21 @@ public struct HTTPStream {
         let hosts = unsafe http.pointee.routes.pointee.virtualHosts
         let number = unsafe Int(route.pointee.virtualHost)
         return unsafe number < hosts.count ? hosts.pointer(number) : nil
+    }
+
+    /// The same for the next request, every field not named here as in a stream that has just been made.
+    // HOT: per message.
+    static func initialize(
+        _ place: StreamPointer, asIn blank: StreamPointer, handle: Handle, downstream: Handle,
+        http: UnsafePointer<HTTPConfig>, request: MessageHead, response: MessageHead
+    ) {
+        unsafe place.initialize(from: blank, count: 1)
+        unsafe place.pointee.handle = handle
+        unsafe place.pointee.downstream = downstream
+        unsafe place.pointee.http = unsafe http
+        unsafe place.pointee.request = request
+        unsafe place.pointee.response = response
+        unsafe place.pointee.timer = TimerNode(token: Operation.streamTimer.token(handle))
     }
 
     package init(handle: Handle, downstream: Handle, http: UnsafePointer<HTTPConfig>, request: MessageHead, response: MessageHead) {

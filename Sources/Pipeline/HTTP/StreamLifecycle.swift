@@ -34,9 +34,14 @@ extension Worker {
             streams.free(handle)
             return nil
         }
-        unsafe stream.initialize(
-            to: HTTPStream(
-                handle: handle, downstream: connection.pointee.handle, http: http, request: request, response: response))
+        if !hasBlankStream {
+            unsafe blankStream.initialize(
+                to: HTTPStream(handle: handle, downstream: .none, http: http, request: request, response: response))
+            hasBlankStream = true
+        }
+        unsafe HTTPStream.initialize(
+            stream, asIn: blankStream, handle: handle, downstream: connection.pointee.handle, http: http, request: request,
+            response: response)
         unsafe stream.pointee.startNs = nowNs
         unsafe stream.pointee.activeMs = nowMs
         unsafe stream.pointee.connectionID = unsafe connection.pointee.id

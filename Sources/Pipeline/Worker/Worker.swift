@@ -91,6 +91,9 @@ public final class Worker {
     /// Writes formats: header values, log lines.
     var formats: FormatWriter
     private var dates = DateCache()
+    /// A stream as it is made, once there: most of a stream's fields are copied out of it.
+    let blankStream = StreamPointer.allocate(capacity: 1)
+    var hasBlankStream = false
     var failureTexts = InternedTexts()
     var certificateText: TextBuffer
     var inspections = Slab<Inspection>(capacity: 1 << 16)
@@ -174,6 +177,8 @@ public final class Worker {
         inspections.destroy()
         waitingHandshakes.destroy()
         formats.destroy()
+        dates.destroy()
+        unsafe blankStream.deallocate()
         certificateText.destroy()
         unsafe helloScratch?.deallocate()
         unsafe plaintext.deallocate()
@@ -295,7 +300,7 @@ public final class Worker {
     // HOT: per message.
     /// The `date` header's text, written once per second.
     var dateText: Bytes {
-        dates.withText(Int64(truncatingIfNeeded: wallNs / 1_000_000_000)) { $0 }
+        dates.text(Int64(truncatingIfNeeded: wallNs / 1_000_000_000))
     }
 
     // MARK: Statistics

@@ -7,16 +7,16 @@ import Glibc
 ///
 /// Invariant: the pointer is a block made by `allocate`; only its thread writes; a pair's count is stored before its
 /// code, a block's content before its link, so that main never reads a code without its count.
-@safe package struct ResponseCodeBlock {
+@safe public struct ResponseCodeBlock {
     /// Words 0…6 hold code + 1 (0: free), words 7…13 the counts, word 15 the next block.
     @usableFromInline let words: UnsafeMutablePointer<UInt64>
 
     @usableFromInline static var pairs: Int { 7 }
     @usableFromInline static var wordCount: Int { 16 }
     /// What is counted as `…_unknown`: everything outside 100…599.
-    package static let unknownCode: UInt16 = 0
+    public static let unknownCode: UInt16 = 0
 
-    @unsafe @inlinable package init?(bitPattern: UInt64) {
+    @unsafe @inlinable public init?(bitPattern: UInt64) {
         guard let words = unsafe UnsafeMutablePointer<UInt64>(bitPattern: UInt(bitPattern)) else { return nil }
         unsafe self.words = words
     }
@@ -69,7 +69,7 @@ import Glibc
     }
 
     /// Main: every code seen so far with its count.
-    package func forEach(_ body: (_ code: UInt16, _ count: UInt64) -> Void) {
+    public func forEach(_ body: (_ code: UInt16, _ count: UInt64) -> Void) {
         var block: ResponseCodeBlock? = self
         while let current = block {
             for pair in 0..<Self.pairs {

@@ -7,21 +7,21 @@ import CMartlet
 /// (`StatRegistry`). Invariant: `pages` is a table of `StatLimits.pagesMax` page pointers that lives as long as the
 /// process (`CellPages` is never freed while a worker runs), and every index into it is masked, so a wrong id counts
 /// in the wrong place but never touches foreign memory.
-@safe package struct StatCells: @unchecked Sendable {
+@safe public struct StatCells: @unchecked Sendable {
     /// Page pointers as bit patterns, 0 where no page is yet.
-    @usableFromInline package let pages: UnsafeMutablePointer<UInt64>
+    public let pages: UnsafeMutablePointer<UInt64>
 
     package init(pages: UnsafeMutablePointer<UInt64>) {
         unsafe self.pages = pages
     }
 
     // HOT: per message
-    @inlinable package func increment(_ id: StatID) {
+    @inlinable public func increment(_ id: StatID) {
         add(id, 1)
     }
 
     // HOT: per message
-    @inlinable package func add(_ id: StatID, _ n: UInt64) {
+    @inlinable public func add(_ id: StatID, _ n: UInt64) {
         let cell = unsafe self.cell(id)
         unsafe cmartlet_store_relaxed(cell, cmartlet_load_relaxed(cell) &+ n)
     }
@@ -29,7 +29,7 @@ import CMartlet
     /// Moves a gauge. The shown value is the sum over all threads, so one thread may go below zero when a thing that
     /// was counted here ends there.
     // HOT: per message
-    @inlinable package func gaugeAdd(_ id: StatID, _ delta: Int64) {
+    @inlinable public func gaugeAdd(_ id: StatID, _ delta: Int64) {
         let cell = unsafe self.cell(id)
         let moved = unsafe cmartlet_load_relaxed(cell) &+ UInt64(bitPattern: delta)
         unsafe cmartlet_store_relaxed(cell, moved | GaugeCell.usedBit)
@@ -37,7 +37,7 @@ import CMartlet
 
     /// Sets this thread's share of a gauge.
     // HOT: per message
-    @inlinable package func set(_ id: StatID, _ value: UInt64) {
+    @inlinable public func set(_ id: StatID, _ value: UInt64) {
         unsafe cmartlet_store_relaxed(cell(id), value | GaugeCell.usedBit)
     }
 
@@ -48,7 +48,7 @@ import CMartlet
     ///
     /// The first sample of a histogram on this thread allocates its block, the first of a decade that decade.
     // HOT: per message
-    @inlinable package func record(_ id: StatID, _ value: UInt64) {
+    @inlinable public func record(_ id: StatID, _ value: UInt64) {
         let cell = unsafe self.cell(id)
         let block = unsafe cmartlet_load_relaxed(cell)
         if let histogram = unsafe HistogramBlock(bitPattern: block) {
@@ -63,7 +63,7 @@ import CMartlet
 
     /// Counts one response by its code; the class counter (`…_2xx`) is derived from it when shown.
     // HOT: per message
-    @inlinable package func count(_ id: StatID, responseCode code: UInt16) {
+    @inlinable public func count(_ id: StatID, responseCode code: UInt16) {
         let cell = unsafe self.cell(id)
         let block = unsafe cmartlet_load_relaxed(cell)
         if let codes = unsafe ResponseCodeBlock(bitPattern: block) {
@@ -95,8 +95,8 @@ import CMartlet
 
 /// How a gauge lies in its cell: 63 bits of two's complement and, in the top bit, "has been written". `usedonly` must
 /// show a gauge that was set to 0 and hide one that was never set, and a cell of its own for that would double them.
-package enum GaugeCell {
-    package static let usedBit: UInt64 = 1 << 63
+public enum GaugeCell {
+    @inlinable public static var usedBit: UInt64 { 1 << 63 }
 
     package static func value(_ raw: UInt64) -> Int64 {
         Int64(bitPattern: raw << 1) >> 1

@@ -2,35 +2,35 @@
 /// uses) cuts them. 0 has a bin of its own; 1…9 are the bins [v, v + 0.1), because samples are whole numbers.
 ///
 /// Bins are numbered densely in order of value: 0…9, then decade 1 (10…99, width 1), decade 2 (100…999, width 10) …
-package struct HistogramBin: Comparable, Hashable {
-    package let index: UInt16
+public struct HistogramBin: Comparable, Hashable {
+    public let index: UInt16
 
-    package static let decades = 19
-    package static let binsPerDecade = 90
+    public static let decades = 19
+    public static let binsPerDecade = 90
     /// Bins below the first decade.
-    package static let lowBins = 10
+    public static let lowBins = 10
 
-    @inlinable package init(index: UInt16) {
+    @inlinable public init(index: UInt16) {
         self.index = index
     }
 
-    package static func < (a: HistogramBin, b: HistogramBin) -> Bool { a.index < b.index }
+    public static func < (a: HistogramBin, b: HistogramBin) -> Bool { a.index < b.index }
 
     /// The lower bound, computed the way circllhist does, so that the printed digits are the same.
-    package var lowerBound: Double {
+    public var lowerBound: Double {
         let index = Int(self.index)
         if index < Self.lowBins { return Double(index * 10) / 10.0 }
         let mantissa = 10 + (index - Self.lowBins) % Self.binsPerDecade
         return Double(mantissa) / 10.0 * powersOfTen[decade]
     }
 
-    package var width: Double {
+    public var width: Double {
         if index == 0 { return 0 }
         return Int(index) < Self.lowBins ? 0.1 : powersOfTen[decade] / 10.0
     }
 
     /// The harmonic middle, which halves the relative error at both ends; sums are made of it.
-    package var midpoint: Double {
+    public var midpoint: Double {
         let bottom = lowerBound
         if bottom == 0 { return 0 }
         let interval = width
@@ -48,11 +48,11 @@ let powersOfTen: [Double] = [
 ]
 
 /// A bin with its count; merged histograms are sorted arrays of these.
-package struct BinCount: Equatable {
-    package var bin: HistogramBin
-    package var count: UInt64
+public struct BinCount: Equatable {
+    public var bin: HistogramBin
+    public var count: UInt64
 
-    package init(bin: HistogramBin, count: UInt64) {
+    public init(bin: HistogramBin, count: UInt64) {
         self.bin = bin
         self.count = count
     }

@@ -6,7 +6,7 @@ import Glibc
 ///
 /// Invariant: the pointer is a block made by `allocate`; only its thread writes; decades are published with a release
 /// store.
-@safe package struct HistogramBlock {
+@safe public struct HistogramBlock {
     /// Words 0…9: the bins below 10. Words 10…28: the decades, as pointers to 90 counts. Word 29: samples so far.
     @usableFromInline let words: UnsafeMutablePointer<UInt64>
 
@@ -14,7 +14,7 @@ import Glibc
     @usableFromInline static var samplesWord: Int { 29 }
     @usableFromInline static var wordCount: Int { 30 }
 
-    @unsafe @inlinable package init?(bitPattern: UInt64) {
+    @unsafe @inlinable public init?(bitPattern: UInt64) {
         guard let words = unsafe UnsafeMutablePointer<UInt64>(bitPattern: UInt(bitPattern)) else { return nil }
         unsafe self.words = words
     }
@@ -65,10 +65,10 @@ import Glibc
     }
 
     /// Main: samples so far, to see whether anything came since the last look.
-    package var samples: UInt64 { unsafe cmartlet_load_relaxed(words + Self.samplesWord) }
+    public var samples: UInt64 { unsafe cmartlet_load_relaxed(words + Self.samplesWord) }
 
     /// Main: every bin that has samples, in order of value.
-    package func forEach(_ body: (BinCount) -> Void) {
+    public func forEach(_ body: (BinCount) -> Void) {
         for low in 0..<HistogramBin.lowBins {
             let count = unsafe cmartlet_load_relaxed(words + low)
             if count > 0 { body(BinCount(bin: HistogramBin(index: UInt16(low)), count: count)) }

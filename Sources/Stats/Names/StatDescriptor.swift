@@ -1,5 +1,5 @@
 /// What a statistic is, which decides how its cells are merged and shown.
-package enum StatKind: UInt8, Sendable {
+public enum StatKind: UInt8, Sendable {
     /// Only grows; shown as the sum over all threads.
     case counter
     /// Goes up and down; shown as the sum over all threads.
@@ -20,15 +20,15 @@ package enum StatKind: UInt8, Sendable {
 }
 
 /// What a histogram's samples count: for sinks that send units (statsd's `ms`); the admin output does not show it.
-package enum StatUnit: UInt8, Sendable {
+public enum StatUnit: UInt8, Sendable {
     case unspecified, bytes, microseconds, milliseconds
 }
 
 /// One leaf of a schema: its name below the scope's prefix, its kind, and when it is shown.
-package struct StatDescriptor: Sendable {
+public struct StatDescriptor: Sendable {
     /// When a leaf is shown at all. Envoy creates some statistics on first use; we have their cells from the start
     /// and hide them until then.
-    package enum Visibility: Sendable {
+    public enum Visibility: Sendable {
         case always
         /// Once it has been written.
         case whenUsed
@@ -38,35 +38,35 @@ package struct StatDescriptor: Sendable {
         case whenEitherUsed(UInt32, UInt32)
     }
 
-    package let name: StaticString
-    package let kind: StatKind
-    package let unit: StatUnit
-    package let visibility: Visibility
+    public let name: StaticString
+    public let kind: StatKind
+    public let unit: StatUnit
+    public let visibility: Visibility
 
-    package static func counter(_ name: StaticString, _ visibility: Visibility = .always) -> StatDescriptor {
+    public static func counter(_ name: StaticString, _ visibility: Visibility = .always) -> StatDescriptor {
         StatDescriptor(name: name, kind: .counter, unit: .unspecified, visibility: visibility)
     }
 
-    package static func gauge(_ name: StaticString, _ visibility: Visibility = .always) -> StatDescriptor {
+    public static func gauge(_ name: StaticString, _ visibility: Visibility = .always) -> StatDescriptor {
         StatDescriptor(name: name, kind: .gauge, unit: .unspecified, visibility: visibility)
     }
 
-    package static func gaugeMax(_ name: StaticString, _ visibility: Visibility = .always) -> StatDescriptor {
+    public static func gaugeMax(_ name: StaticString, _ visibility: Visibility = .always) -> StatDescriptor {
         StatDescriptor(name: name, kind: .gaugeMax, unit: .unspecified, visibility: visibility)
     }
 
-    package static func histogram(
+    public static func histogram(
         _ name: StaticString, _ unit: StatUnit, _ visibility: Visibility = .always
     ) -> StatDescriptor {
         StatDescriptor(name: name, kind: .histogram, unit: unit, visibility: visibility)
     }
 
-    package static func text(_ name: StaticString, _ visibility: Visibility = .always) -> StatDescriptor {
+    public static func text(_ name: StaticString, _ visibility: Visibility = .always) -> StatDescriptor {
         StatDescriptor(name: name, kind: .textReadout, unit: .unspecified, visibility: visibility)
     }
 
     /// `name` ends where the code begins: `upstream_rq_`.
-    package static func responseCodes(_ name: StaticString, withCompleted: Bool = false) -> StatDescriptor {
+    public static func responseCodes(_ name: StaticString, withCompleted: Bool = false) -> StatDescriptor {
         StatDescriptor(
             name: name, kind: withCompleted ? .responseCodesWithCompleted : .responseCodes, unit: .unspecified,
             visibility: .whenUsed)

@@ -1,6 +1,6 @@
 /// The leaves of one sort of scope as an enumeration: `ClusterStat`, `HTTPConnectionManagerStat`, … Raw values count
 /// from 0 without gaps, so that a leaf's cell is the scope's base plus its raw value.
-package protocol StatLeaf: RawRepresentable<UInt32>, CaseIterable, Sendable {
+public protocol StatLeaf: RawRepresentable<UInt32>, CaseIterable, Sendable {
     /// Name and kind. A switch, so that the compiler refuses a case without a name.
     var descriptor: StatDescriptor { get }
     /// One instance per enumeration: `static let schema = StatSchema(Self.self, writers: …)`.
@@ -8,9 +8,9 @@ package protocol StatLeaf: RawRepresentable<UInt32>, CaseIterable, Sendable {
 }
 
 /// The static table of a sort of scope: descriptors, and the order in which rendering visits them.
-package final class StatSchema: Sendable {
+public final class StatSchema: Sendable {
     /// Who writes these statistics, so that pages exist where they are written and nowhere else.
-    package enum Writers: Sendable {
+    public enum Writers: Sendable {
         /// Main only (control plane): workers get no cells.
         case main
         /// Workers; main too when it uses a cluster itself, then its pages appear on its first write.
@@ -18,8 +18,8 @@ package final class StatSchema: Sendable {
     }
 
     /// A line, or for response codes a run of lines, at one place in the sorted output.
-    package struct Item: Sendable {
-        package enum Part: Sendable {
+    public struct Item: Sendable {
+        public enum Part: Sendable {
             /// The statistic itself.
             case whole
             /// `…200`, `…2xx`: nothing else sorts between them.
@@ -28,20 +28,20 @@ package final class StatSchema: Sendable {
             case unknown
         }
 
-        package let leaf: UInt32
-        package let part: Part
-        package let descriptor: StatDescriptor
+        public let leaf: UInt32
+        public let part: Part
+        public let descriptor: StatDescriptor
     }
 
-    package let name: String
-    package let writers: Writers
-    package let leaves: [StatDescriptor]
+    public let name: String
+    public let writers: Writers
+    public let leaves: [StatDescriptor]
     /// Sorted by name, per phase of the output.
-    package let texts: [Item]
-    package let scalars: [Item]
-    package let histograms: [Item]
+    public let texts: [Item]
+    public let scalars: [Item]
+    public let histograms: [Item]
 
-    package convenience init<Leaf: StatLeaf>(_ type: Leaf.Type, writers: Writers, isListed: Bool = true) {
+    public convenience init<Leaf: StatLeaf>(_ type: Leaf.Type, writers: Writers, isListed: Bool = true) {
         let cases = Array(Leaf.allCases)
         precondition(
             cases.enumerated().allSatisfy { UInt32($0.offset) == $0.element.rawValue },
@@ -50,7 +50,7 @@ package final class StatSchema: Sendable {
     }
 
     /// What is not listed has cells and is in no output.
-    package init(name: String, writers: Writers, leaves: [StatDescriptor], isListed: Bool = true) {
+    public init(name: String, writers: Writers, leaves: [StatDescriptor], isListed: Bool = true) {
         precondition(leaves.count <= StatLimits.leavesPerSchemaMax, "invariant: a scope fits into one page")
         self.name = name
         self.writers = writers
@@ -82,7 +82,7 @@ package final class StatSchema: Sendable {
         return nil
     }
 
-    package func items(_ phase: StatPhase) -> [Item] {
+    public func items(_ phase: StatPhase) -> [Item] {
         switch phase {
         case .texts: texts
         case .scalars: scalars
@@ -92,7 +92,7 @@ package final class StatSchema: Sendable {
 }
 
 /// The order of Envoy's output: text readouts, then counters with gauges, then histograms.
-package enum StatPhase: UInt8, CaseIterable, Sendable {
+public enum StatPhase: UInt8, CaseIterable, Sendable {
     case texts, scalars, histograms
 }
 

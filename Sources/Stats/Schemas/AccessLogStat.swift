@@ -1,10 +1,10 @@
 /// `access_logs.grpc_access_log.`, `access_logs.open_telemetry_access_log.`
-package enum RemoteLogStat: UInt32, StatLeaf {
+@frozen public enum RemoteLogStat: UInt32, StatLeaf {
     case logsDropped, logsWritten
 
-    package static let schema = StatSchema(RemoteLogStat.self, writers: .workers)
+    public static let schema = StatSchema(RemoteLogStat.self, writers: .workers)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .logsDropped: .counter("logs_dropped")
         case .logsWritten: .counter("logs_written")
@@ -13,12 +13,12 @@ package enum RemoteLogStat: UInt32, StatLeaf {
 }
 
 /// The same, of those over gRPC.
-package enum GRPCLogStat: UInt32, StatLeaf {
+@frozen public enum GRPCLogStat: UInt32, StatLeaf {
     case grpcEntriesFlushFailed, grpcEntriesFlushed
 
-    package static let schema = StatSchema(GRPCLogStat.self, writers: .workers)
+    public static let schema = StatSchema(GRPCLogStat.self, writers: .workers)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .grpcEntriesFlushFailed: .counter("grpc_entries_flush_failed")
         case .grpcEntriesFlushed: .counter("grpc_entries_flushed")
@@ -27,12 +27,12 @@ package enum GRPCLogStat: UInt32, StatLeaf {
 }
 
 /// `access_logs.fluentd.<stat_prefix>.`
-package enum FluentdStat: UInt32, StatLeaf {
+@frozen public enum FluentdStat: UInt32, StatLeaf {
     case connectionsClosed, entriesBuffered, entriesLost, eventsSent, reconnectAttempts
 
-    package static let schema = StatSchema(FluentdStat.self, writers: .workers)
+    public static let schema = StatSchema(FluentdStat.self, writers: .workers)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .connectionsClosed: .counter("connections_closed")
         case .entriesBuffered: .counter("entries_buffered")

@@ -1,14 +1,14 @@
 /// `listener.admin.`: the cells of `ListenerStat`, without what an admin listener has no use for.
 package struct AdminListenerStat: StatLeaf {
-    package let rawValue: UInt32
+    public let rawValue: UInt32
 
-    package init?(rawValue: UInt32) { self.rawValue = rawValue }
+    public init?(rawValue: UInt32) { self.rawValue = rawValue }
 
-    package static let allCases = (0..<UInt32(ListenerStat.allCases.count)).compactMap(AdminListenerStat.init)
+    public static let allCases = (0..<UInt32(ListenerStat.allCases.count)).compactMap(AdminListenerStat.init)
 
-    package static let schema = StatSchema(AdminListenerStat.self, writers: .workers)
+    public static let schema = StatSchema(AdminListenerStat.self, writers: .workers)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch ListenerStat(rawValue: rawValue) {
         case .extensionConfigMissing: .counter("extension_config_missing", .whenUsed)
         case .networkExtensionConfigMissing: .counter("network_extension_config_missing", .whenUsed)

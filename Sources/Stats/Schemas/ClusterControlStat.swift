@@ -1,13 +1,13 @@
 /// `cluster.<name>.`, the control plane: membership, updates, warming. Written by main.
-package enum ClusterControlStat: UInt32, StatLeaf {
+@frozen public enum ClusterControlStat: UInt32, StatLeaf {
     case assignmentStale, assignmentTimeoutReceived, assignmentUseCached, defaultTotalMatchCount, lbSubsetsActive, lbSubsetsCreated
     case lbSubsetsRemoved, maxHostWeight
     case membershipChange, membershipDegraded, membershipExcluded, membershipHealthy, membershipTotal, updateAttempt
     case updateEmpty, updateFailure, updateNoRebuild, updateSuccess, version, warmingState
 
-    package static let schema = StatSchema(ClusterControlStat.self, writers: .main)
+    public static let schema = StatSchema(ClusterControlStat.self, writers: .main)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .assignmentStale: .counter("assignment_stale")
         case .assignmentTimeoutReceived: .counter("assignment_timeout_received")
@@ -34,12 +34,12 @@ package enum ClusterControlStat: UInt32, StatLeaf {
 }
 
 /// `cluster.<name>.`, with `lb_subset_config`.
-package enum SubsetStat: UInt32, StatLeaf {
+@frozen public enum SubsetStat: UInt32, StatLeaf {
     case singleHostPerSubsetDuplicate
 
-    package static let schema = StatSchema(SubsetStat.self, writers: .main)
+    public static let schema = StatSchema(SubsetStat.self, writers: .main)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .singleHostPerSubsetDuplicate: .gauge("lb_subsets_single_host_per_subset_duplicate")
         }
@@ -47,12 +47,12 @@ package enum SubsetStat: UInt32, StatLeaf {
 }
 
 /// `cluster.<name>.health_check.`, where active health checks are configured.
-package enum HealthCheckStat: UInt32, StatLeaf {
+@frozen public enum HealthCheckStat: UInt32, StatLeaf {
     case attempt, degraded, failure, healthy, networkFailure, passiveFailure, success, verifyCluster
 
-    package static let schema = StatSchema(HealthCheckStat.self, writers: .main)
+    public static let schema = StatSchema(HealthCheckStat.self, writers: .main)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .attempt: .counter("attempt")
         case .degraded: .gauge("degraded")
@@ -67,7 +67,7 @@ package enum HealthCheckStat: UInt32, StatLeaf {
 }
 
 /// `cluster.<name>.outlier_detection.`, where it is configured.
-package enum OutlierDetectionStat: UInt32, StatLeaf {
+@frozen public enum OutlierDetectionStat: UInt32, StatLeaf {
     case ejectionsActive, ejectionsConsecutive5xx, ejectionsDetectedConsecutive5xx
     case ejectionsDetectedConsecutiveGatewayFailure, ejectionsDetectedConsecutiveLocalOriginFailure
     case ejectionsDetectedDegradation, ejectionsDetectedFailurePercentage
@@ -77,9 +77,9 @@ package enum OutlierDetectionStat: UInt32, StatLeaf {
     case ejectionsEnforcedLocalOriginFailurePercentage, ejectionsEnforcedLocalOriginSuccessRate
     case ejectionsEnforcedSuccessRate, ejectionsEnforcedTotal, ejectionsOverflow, ejectionsSuccessRate, ejectionsTotal
 
-    package static let schema = StatSchema(OutlierDetectionStat.self, writers: .main)
+    public static let schema = StatSchema(OutlierDetectionStat.self, writers: .main)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .ejectionsActive: .gauge("ejections_active")
         case .ejectionsConsecutive5xx: .counter("ejections_consecutive_5xx")

@@ -1,10 +1,10 @@
 /// `cluster.<name>.circuit_breakers.<default|high>.`, with `track_remaining`.
-package enum CircuitBreakerRemainingStat: UInt32, StatLeaf {
+@frozen public enum CircuitBreakerRemainingStat: UInt32, StatLeaf {
     case remainingCx, remainingCxPools, remainingPending, remainingRetries, remainingRq
 
-    package static let schema = StatSchema(CircuitBreakerRemainingStat.self, writers: .main)
+    public static let schema = StatSchema(CircuitBreakerRemainingStat.self, writers: .main)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .remainingCx: .gauge("remaining_cx")
         case .remainingCxPools: .gauge("remaining_cx_pools")
@@ -16,13 +16,13 @@ package enum CircuitBreakerRemainingStat: UInt32, StatLeaf {
 }
 
 /// `cluster.<name>.`, with `track_cluster_stats.request_response_sizes`.
-package enum RequestResponseSizeStat: UInt32, StatLeaf {
+@frozen public enum RequestResponseSizeStat: UInt32, StatLeaf {
     case upstreamRqBodySize, upstreamRqHeadersCount, upstreamRqHeadersSize, upstreamRsBodySize
     case upstreamRsHeadersCount, upstreamRsHeadersSize
 
-    package static let schema = StatSchema(RequestResponseSizeStat.self, writers: .workers)
+    public static let schema = StatSchema(RequestResponseSizeStat.self, writers: .workers)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .upstreamRqBodySize: .histogram("upstream_rq_body_size", .bytes)
         case .upstreamRqHeadersCount: .histogram("upstream_rq_headers_count", .unspecified)
@@ -35,12 +35,12 @@ package enum RequestResponseSizeStat: UInt32, StatLeaf {
 }
 
 /// `cluster.<name>.`, with `track_cluster_stats.timeout_budgets`.
-package enum TimeoutBudgetStat: UInt32, StatLeaf {
+@frozen public enum TimeoutBudgetStat: UInt32, StatLeaf {
     case upstreamRqTimeoutBudgetPerTryPercentUsed, upstreamRqTimeoutBudgetPercentUsed
 
-    package static let schema = StatSchema(TimeoutBudgetStat.self, writers: .workers)
+    public static let schema = StatSchema(TimeoutBudgetStat.self, writers: .workers)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .upstreamRqTimeoutBudgetPerTryPercentUsed:
             .histogram("upstream_rq_timeout_budget_per_try_percent_used", .unspecified)
@@ -50,12 +50,12 @@ package enum TimeoutBudgetStat: UInt32, StatLeaf {
 }
 
 /// `cluster.<name>.ring_hash_lb.`, with `RING_HASH`.
-package enum RingHashStat: UInt32, StatLeaf {
+@frozen public enum RingHashStat: UInt32, StatLeaf {
     case maxHashesPerHost, minHashesPerHost, size
 
-    package static let schema = StatSchema(RingHashStat.self, writers: .main)
+    public static let schema = StatSchema(RingHashStat.self, writers: .main)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .maxHashesPerHost: .gauge("max_hashes_per_host")
         case .minHashesPerHost: .gauge("min_hashes_per_host")
@@ -65,12 +65,12 @@ package enum RingHashStat: UInt32, StatLeaf {
 }
 
 /// `cluster.<name>.maglev_lb.`, with `MAGLEV`.
-package enum MaglevStat: UInt32, StatLeaf {
+@frozen public enum MaglevStat: UInt32, StatLeaf {
     case maxEntriesPerHost, minEntriesPerHost
 
-    package static let schema = StatSchema(MaglevStat.self, writers: .main)
+    public static let schema = StatSchema(MaglevStat.self, writers: .main)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .maxEntriesPerHost: .gauge("max_entries_per_host")
         case .minEntriesPerHost: .gauge("min_entries_per_host")

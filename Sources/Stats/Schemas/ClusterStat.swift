@@ -1,7 +1,7 @@
 /// `cluster.<name>.`, the traffic: written by the workers.
 ///
 /// What every request touches stands first, on two cache lines.
-package enum ClusterStat: UInt32, StatLeaf {
+@frozen public enum ClusterStat: UInt32, StatLeaf {
     case upstreamRqTotal, upstreamRqActive, upstreamRqCompleted, responseCodes, externalResponseCodes, upstreamRqTime
     case externalUpstreamRqTime, upstreamCxRxBytesTotal, upstreamCxTxBytesTotal, upstreamCxRxBytesBuffered
     case upstreamCxTxBytesBuffered, upstreamRqPendingTotal, upstreamRqPendingActive, upstreamCxActive
@@ -30,12 +30,12 @@ package enum ClusterStat: UInt32, StatLeaf {
     case internalUpstreamRqTime, canaryUpstreamRqTime, http1DroppedHeadersWithUnderscores
     case http1MetadataNotSupportedError, retryResponseCodes, http1RequestsRejectedWithUnderscoresInHeaders, http1ResponseFlood
 
-    package static let schema = StatSchema(ClusterStat.self, writers: .workers)
+    public static let schema = StatSchema(ClusterStat.self, writers: .workers)
 
     /// Envoy makes the codec's counters with the first connection of its protocol.
     private static let withHttp1 = StatDescriptor.Visibility.whenOtherUsed(leaf: Self.upstreamCxHttp1Total.rawValue)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .upstreamRqTotal: .counter("upstream_rq_total")
         case .upstreamRqActive: .gauge("upstream_rq_active")

@@ -1,11 +1,11 @@
 /// `http1.`: the downstream codec, over all listeners.
-package enum HTTP1CodecStat: UInt32, StatLeaf {
+@frozen public enum HTTP1CodecStat: UInt32, StatLeaf {
     case droppedHeadersWithUnderscores, metadataNotSupportedError, requestsRejectedWithUnderscoresInHeaders
     case responseFlood
 
-    package static let schema = StatSchema(HTTP1CodecStat.self, writers: .workers)
+    public static let schema = StatSchema(HTTP1CodecStat.self, writers: .workers)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .droppedHeadersWithUnderscores: .counter("dropped_headers_with_underscores")
         case .metadataNotSupportedError: .counter("metadata_not_supported_error")
@@ -16,7 +16,7 @@ package enum HTTP1CodecStat: UInt32, StatLeaf {
 }
 
 /// `http2.`, and `cluster.<name>.http2.`: what an HTTP/2 codec counts.
-package enum HTTP2CodecStat: UInt32, StatLeaf {
+@frozen public enum HTTP2CodecStat: UInt32, StatLeaf {
     case streamsActive, rxReset, txReset, trailers, goawaySent, headerOverflow, rxMessagingError, streamRefusedErrors
     case txFlushTimeout, keepaliveTimeout, inboundEmptyFramesFlood, inboundPriorityFramesFlood
     case inboundWindowUpdateFramesFlood, outboundFlood, outboundControlFlood, outboundFramesActive
@@ -25,13 +25,13 @@ package enum HTTP2CodecStat: UInt32, StatLeaf {
     case headerListSizeTooLarge, nghttp2DownstreamConnections, nghttp2UpstreamConnections, oghttp2DownstreamConnections
     case oghttp2UpstreamConnections, headerCount, headerListSize, cookieCount, cookieSize
 
-    package static let schema = StatSchema(HTTP2CodecStat.self, writers: .workers)
+    public static let schema = StatSchema(HTTP2CodecStat.self, writers: .workers)
 
     /// Envoy makes a codec's counters with the first connection of its protocol.
     private static let withConnections = StatDescriptor.Visibility.whenEitherUsed(
         Self.nghttp2DownstreamConnections.rawValue, Self.nghttp2UpstreamConnections.rawValue)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .streamsActive: .gauge("streams_active", Self.withConnections)
         case .rxReset: .counter("rx_reset", Self.withConnections)

@@ -1,10 +1,10 @@
 /// `<prefix of a subscription>control_plane.`: the stream to its management server.
-package enum ControlPlaneStat: UInt32, StatLeaf {
+@frozen public enum ControlPlaneStat: UInt32, StatLeaf {
     case connectedState, identifier, pendingRequests, rateLimitEnforced
 
-    package static let schema = StatSchema(ControlPlaneStat.self, writers: .main)
+    public static let schema = StatSchema(ControlPlaneStat.self, writers: .main)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .connectedState: .gauge("connected_state")
         case .identifier: .text("identifier")
@@ -15,12 +15,12 @@ package enum ControlPlaneStat: UInt32, StatLeaf {
 }
 
 /// `sds.<name>.`, beside `SubscriptionStat`.
-package enum SecretStat: UInt32, StatLeaf {
+@frozen public enum SecretStat: UInt32, StatLeaf {
     case keyRotationFailed
 
-    package static let schema = StatSchema(SecretStat.self, writers: .main)
+    public static let schema = StatSchema(SecretStat.self, writers: .main)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .keyRotationFailed: .counter("key_rotation_failed")
         }

@@ -1,14 +1,14 @@
 /// `cluster.<name>.grpc.<service>.<method>.` and `….grpc-web.…`: made with the first use of each.
-package enum GRPCMethodStat: UInt32, StatLeaf {
+@frozen public enum GRPCMethodStat: UInt32, StatLeaf {
     // By `grpc-status`; the raw value is the code.
     case ok, cancelled, unknown, invalidArgument, deadlineExceeded, notFound, alreadyExists, permissionDenied
     case resourceExhausted, failedPrecondition, aborted, outOfRange, unimplemented, `internal`, unavailable, dataLoss
     case unauthenticated
     case success, failure, total, requestMessageCount, responseMessageCount, upstreamRqTime
 
-    package static let schema = StatSchema(GRPCMethodStat.self, writers: .workers)
+    public static let schema = StatSchema(GRPCMethodStat.self, writers: .workers)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .ok: .counter("0", .whenUsed)
         case .cancelled: .counter("1", .whenUsed)

@@ -1,7 +1,7 @@
 /// `http.<stat_prefix>.`, what the connection manager itself counts.
 ///
 /// What every request touches stands first, on two cache lines.
-package enum HTTPConnectionManagerStat: UInt32, StatLeaf {
+@frozen public enum HTTPConnectionManagerStat: UInt32, StatLeaf {
     case downstreamRqTotal, downstreamRqActive, downstreamRqHttp1Total, downstreamRqCompleted, downstreamRq2xx
     case downstreamRqTime, downstreamCxRxBytesTotal, downstreamCxTxBytesTotal, downstreamCxRxBytesBuffered
     case downstreamCxTxBytesBuffered, downstreamCxActive, downstreamCxTotal, downstreamCxHttp1Active
@@ -20,9 +20,9 @@ package enum HTTPConnectionManagerStat: UInt32, StatLeaf {
     case downstreamRqResponseBeforeRqComplete, downstreamRqRxReset, downstreamRqTimeout, downstreamRqTooLarge
     case downstreamRqTooManyPrematureResets, downstreamRqTxReset, downstreamRqWsOnNonWsRoute, rsTooLarge
 
-    package static let schema = StatSchema(HTTPConnectionManagerStat.self, writers: .workers)
+    public static let schema = StatSchema(HTTPConnectionManagerStat.self, writers: .workers)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .downstreamRqTotal: .counter("downstream_rq_total")
         case .downstreamRqActive: .gauge("downstream_rq_active")

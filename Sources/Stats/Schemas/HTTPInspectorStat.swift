@@ -1,10 +1,10 @@
 /// `http_inspector.`, one for the process.
-package enum HTTPInspectorStat: UInt32, StatLeaf {
+@frozen public enum HTTPInspectorStat: UInt32, StatLeaf {
     case http10Found, http11Found, http2Found, httpNotFound, readError
 
-    package static let schema = StatSchema(HTTPInspectorStat.self, writers: .workers)
+    public static let schema = StatSchema(HTTPInspectorStat.self, writers: .workers)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .http10Found: .counter("http10_found")
         case .http11Found: .counter("http11_found")

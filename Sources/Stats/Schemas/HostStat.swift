@@ -1,10 +1,10 @@
 /// One upstream host, as `/clusters` shows it. Not part of `/stats`.
-package enum HostStat: UInt32, StatLeaf {
+@frozen public enum HostStat: UInt32, StatLeaf {
     case cxTotal, cxActive, cxConnectFail, rqTotal, rqActive, rqSuccess, rqError, rqTimeout, rqPendingActive
 
-    package static let schema = StatSchema(HostStat.self, writers: .workers, isListed: false)
+    public static let schema = StatSchema(HostStat.self, writers: .workers, isListed: false)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .cxTotal: .counter("cx_total")
         case .cxActive: .gauge("cx_active")

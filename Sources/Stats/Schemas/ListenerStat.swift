@@ -1,5 +1,5 @@
 /// `listener.<address>.`
-package enum ListenerStat: UInt32, StatLeaf {
+@frozen public enum ListenerStat: UInt32, StatLeaf {
     case connectionsAcceptedPerSocketEvent, downstreamCxActive, downstreamCxDestroy, downstreamCxLengthMs
     case downstreamCxOverflow, downstreamCxOverloadReject, downstreamCxTotal
     case downstreamCxTransportSocketConnectTimeout, downstreamGlobalCxOverflow, downstreamListenerFilterError
@@ -8,9 +8,9 @@ package enum ListenerStat: UInt32, StatLeaf {
     /// Ours: times that accepting rested because the system had no descriptor or memory left.
     case acceptPaused
 
-    package static let schema = StatSchema(ListenerStat.self, writers: .workers)
+    public static let schema = StatSchema(ListenerStat.self, writers: .workers)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .acceptPaused: .counter("accept_paused")
         case .connectionsAcceptedPerSocketEvent: .histogram("connections_accepted_per_socket_event", .unspecified)
@@ -34,12 +34,12 @@ package enum ListenerStat: UInt32, StatLeaf {
 }
 
 /// `listener.<address>.worker_<n>.`, `listener.admin.main_thread.`: one scope per thread, written by that thread alone.
-package enum ListenerWorkerStat: UInt32, StatLeaf {
+@frozen public enum ListenerWorkerStat: UInt32, StatLeaf {
     case downstreamCxActive, downstreamCxTotal
 
-    package static let schema = StatSchema(ListenerWorkerStat.self, writers: .workers)
+    public static let schema = StatSchema(ListenerWorkerStat.self, writers: .workers)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .downstreamCxActive: .gauge("downstream_cx_active")
         case .downstreamCxTotal: .counter("downstream_cx_total")
@@ -48,12 +48,12 @@ package enum ListenerWorkerStat: UInt32, StatLeaf {
 }
 
 /// `listener.<address>.http.<stat_prefix>.`
-package enum ListenerHTTPStat: UInt32, StatLeaf {
+@frozen public enum ListenerHTTPStat: UInt32, StatLeaf {
     case downstreamRq1xx, downstreamRq2xx, downstreamRq3xx, downstreamRq4xx, downstreamRq5xx, downstreamRqCompleted
 
-    package static let schema = StatSchema(ListenerHTTPStat.self, writers: .workers)
+    public static let schema = StatSchema(ListenerHTTPStat.self, writers: .workers)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .downstreamRq1xx: .counter("downstream_rq_1xx")
         case .downstreamRq2xx: .counter("downstream_rq_2xx")

@@ -1,11 +1,11 @@
 /// `cluster_manager.`
-package enum ClusterManagerStat: UInt32, StatLeaf {
+@frozen public enum ClusterManagerStat: UInt32, StatLeaf {
     case activeClusters, clusterAdded, clusterModified, clusterRemoved, clusterUpdated, clusterUpdatedViaMerge
     case updateMergeCancelled, updateOutOfMergeWindow, warmingClusters
 
-    package static let schema = StatSchema(ClusterManagerStat.self, writers: .main)
+    public static let schema = StatSchema(ClusterManagerStat.self, writers: .main)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .activeClusters: .gauge("active_clusters")
         case .clusterAdded: .counter("cluster_added")
@@ -21,12 +21,12 @@ package enum ClusterManagerStat: UInt32, StatLeaf {
 }
 
 /// `thread_local_cluster_manager.<main_thread|worker_n>.`
-package enum ThreadLocalClusterManagerStat: UInt32, StatLeaf {
+@frozen public enum ThreadLocalClusterManagerStat: UInt32, StatLeaf {
     case clustersInflated
 
-    package static let schema = StatSchema(ThreadLocalClusterManagerStat.self, writers: .main)
+    public static let schema = StatSchema(ThreadLocalClusterManagerStat.self, writers: .main)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .clustersInflated: .gauge("clusters_inflated")
         }
@@ -34,14 +34,14 @@ package enum ThreadLocalClusterManagerStat: UInt32, StatLeaf {
 }
 
 /// `listener_manager.`
-package enum ListenerManagerStat: UInt32, StatLeaf {
+@frozen public enum ListenerManagerStat: UInt32, StatLeaf {
     case listenerAdded, listenerCreateFailure, listenerCreateSuccess, listenerInPlaceUpdated, listenerModified
     case listenerRemoved, listenerStopped, totalFilterChainsDraining, totalListenersActive, totalListenersDraining
     case totalListenersWarming, workersPinned, workersStarted
 
-    package static let schema = StatSchema(ListenerManagerStat.self, writers: .main)
+    public static let schema = StatSchema(ListenerManagerStat.self, writers: .main)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .listenerAdded: .counter("listener_added")
         case .listenerCreateFailure: .counter("listener_create_failure")

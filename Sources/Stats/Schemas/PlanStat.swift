@@ -1,5 +1,5 @@
 /// `martlet.plan.`: ours, Envoy has none of them. What is published to the workers and what is still on its way out.
-package enum PlanStat: UInt32, StatLeaf {
+@frozen public enum PlanStat: UInt32, StatLeaf {
     /// Plans published since the start.
     case version
     /// Parts (listeners, clusters, host sets) that exist, and those among them that no plan lists any more.
@@ -11,9 +11,9 @@ package enum PlanStat: UInt32, StatLeaf {
     /// TLS contexts that were made again because their files had changed, and those that could not be.
     case certificatesRenewed, certificatesRefused
 
-    package static let schema = StatSchema(PlanStat.self, writers: .main)
+    public static let schema = StatSchema(PlanStat.self, writers: .main)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .version: .gauge("version")
         case .partsLive: .gauge("parts_live")

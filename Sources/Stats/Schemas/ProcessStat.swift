@@ -1,12 +1,12 @@
 /// `filesystem.`
-package enum FilesystemStat: UInt32, StatLeaf {
+@frozen public enum FilesystemStat: UInt32, StatLeaf {
     case flushedByTimer, reopenFailed, writeBuffered, writeCompleted, writeFailed, writeTotalBuffered
     /// Ours: lines that a slow or full sink made workers drop.
     case writeDropped
 
-    package static let schema = StatSchema(FilesystemStat.self, writers: .main)
+    public static let schema = StatSchema(FilesystemStat.self, writers: .main)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .flushedByTimer: .counter("flushed_by_timer")
         case .reopenFailed: .counter("reopen_failed")
@@ -20,13 +20,13 @@ package enum FilesystemStat: UInt32, StatLeaf {
 }
 
 /// `runtime.`
-package enum RuntimeStat: UInt32, StatLeaf {
+@frozen public enum RuntimeStat: UInt32, StatLeaf {
     case adminOverridesActive, deprecatedFeatureSeenSinceProcessStart, deprecatedFeatureUse, loadError, loadSuccess
     case numKeys, numLayers, overrideDirExists, overrideDirNotExists
 
-    package static let schema = StatSchema(RuntimeStat.self, writers: .main)
+    public static let schema = StatSchema(RuntimeStat.self, writers: .main)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .adminOverridesActive: .gauge("admin_overrides_active")
         case .deprecatedFeatureSeenSinceProcessStart: .gauge("deprecated_feature_seen_since_process_start")
@@ -42,12 +42,12 @@ package enum RuntimeStat: UInt32, StatLeaf {
 }
 
 /// `dns.cares.`
-package enum DNSStat: UInt32, StatLeaf {
+@frozen public enum DNSStat: UInt32, StatLeaf {
     case getAddrFailure, notFound, pendingResolutions, reinits, resolveTotal, timeouts
 
-    package static let schema = StatSchema(DNSStat.self, writers: .main)
+    public static let schema = StatSchema(DNSStat.self, writers: .main)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .getAddrFailure: .counter("get_addr_failure")
         case .notFound: .counter("not_found")
@@ -60,12 +60,12 @@ package enum DNSStat: UInt32, StatLeaf {
 }
 
 /// `overload.`
-package enum OverloadStat: UInt32, StatLeaf {
+@frozen public enum OverloadStat: UInt32, StatLeaf {
     case refreshIntervalDelay
 
-    package static let schema = StatSchema(OverloadStat.self, writers: .main)
+    public static let schema = StatSchema(OverloadStat.self, writers: .main)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .refreshIntervalDelay: .histogram("refresh_interval_delay", .milliseconds)
         }
@@ -73,12 +73,12 @@ package enum OverloadStat: UInt32, StatLeaf {
 }
 
 /// `envoy.overload_actions.reset_high_memory_stream.`
-package enum OverloadActionStat: UInt32, StatLeaf {
+@frozen public enum OverloadActionStat: UInt32, StatLeaf {
     case count
 
-    package static let schema = StatSchema(OverloadActionStat.self, writers: .workers)
+    public static let schema = StatSchema(OverloadActionStat.self, writers: .workers)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .count: .counter("count")
         }

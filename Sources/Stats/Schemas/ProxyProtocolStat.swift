@@ -1,11 +1,11 @@
 /// `proxy_proto.[<stat_prefix>.]`
-package enum ProxyProtocolStat: UInt32, StatLeaf {
+@frozen public enum ProxyProtocolStat: UInt32, StatLeaf {
     case notFoundAllowed, notFoundDisallowed, version1Disallowed, version1Error, version1Found
     case version2Disallowed, version2Error, version2Found
 
-    package static let schema = StatSchema(ProxyProtocolStat.self, writers: .workers)
+    public static let schema = StatSchema(ProxyProtocolStat.self, writers: .workers)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .notFoundAllowed: .counter("not_found_allowed")
         case .notFoundDisallowed: .counter("not_found_disallowed")
@@ -20,12 +20,12 @@ package enum ProxyProtocolStat: UInt32, StatLeaf {
 }
 
 /// Without a prefix, one for the process.
-package enum ProxyProtocolSharedStat: UInt32, StatLeaf {
+@frozen public enum ProxyProtocolSharedStat: UInt32, StatLeaf {
     case downstreamCxProxyProtoError
 
-    package static let schema = StatSchema(ProxyProtocolSharedStat.self, writers: .workers)
+    public static let schema = StatSchema(ProxyProtocolSharedStat.self, writers: .workers)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .downstreamCxProxyProtoError: .counter("downstream_cx_proxy_proto_error")
         }

@@ -1,13 +1,13 @@
 /// `http.<stat_prefix>.`, what the router filter counts; `http.async-client.` for calls of our own.
-package enum RouterStat: UInt32, StatLeaf {
+@frozen public enum RouterStat: UInt32, StatLeaf {
     case noCluster, noRoute, passthroughInternalRedirectBadLocation, passthroughInternalRedirectNoRoute
     case passthroughInternalRedirectPredicate, passthroughInternalRedirectTooManyRedirects
     case passthroughInternalRedirectUnsafeScheme, rqDirectResponse, rqOverloadLocalReply, rqRedirect
     case rqResetAfterDownstreamResponseStarted, rqTotal
 
-    package static let schema = StatSchema(RouterStat.self, writers: .workers)
+    public static let schema = StatSchema(RouterStat.self, writers: .workers)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .noCluster: .counter("no_cluster")
         case .noRoute: .counter("no_route")
@@ -26,12 +26,12 @@ package enum RouterStat: UInt32, StatLeaf {
 }
 
 /// `http.<stat_prefix>.tracing.`
-package enum HTTPTracingStat: UInt32, StatLeaf {
+@frozen public enum HTTPTracingStat: UInt32, StatLeaf {
     case clientEnabled, healthCheck, notTraceable, randomSampling, serviceForced
 
-    package static let schema = StatSchema(HTTPTracingStat.self, writers: .workers)
+    public static let schema = StatSchema(HTTPTracingStat.self, writers: .workers)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .clientEnabled: .counter("client_enabled")
         case .healthCheck: .counter("health_check")

@@ -1,14 +1,14 @@
 /// `server.`
-package enum ServerStat: UInt32, StatLeaf {
+@frozen public enum ServerStat: UInt32, StatLeaf {
     case compilationSettingsFipsMode, concurrency, daysUntilFirstCertExpiring, debugAssertionFailures
     case droppedStatFlushes, dynamicUnknownFields, envoyBugFailures, envoyNotifications, hotRestartEpoch
     case initializationTimeMs, live, memoryAllocated, memoryHeapSize, memoryPhysicalSize, parentConnections
     case secondsUntilFirstOcspResponseExpiring, state, staticUnknownFields, statsRecentLookups, totalConnections
     case uptime, version, wipProtos
 
-    package static let schema = StatSchema(ServerStat.self, writers: .main)
+    public static let schema = StatSchema(ServerStat.self, writers: .main)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .compilationSettingsFipsMode: .gauge("compilation_settings.fips_mode")
         case .concurrency: .gauge("concurrency")
@@ -38,12 +38,12 @@ package enum ServerStat: UInt32, StatLeaf {
 }
 
 /// `server.worker_<n>.`, `server.main_thread.`, `workers.`, `main_thread.`
-package enum WatchdogStat: UInt32, StatLeaf {
+@frozen public enum WatchdogStat: UInt32, StatLeaf {
     case watchdogMegaMiss, watchdogMiss
 
-    package static let schema = StatSchema(WatchdogStat.self, writers: .main)
+    public static let schema = StatSchema(WatchdogStat.self, writers: .main)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .watchdogMegaMiss: .counter("watchdog_mega_miss")
         case .watchdogMiss: .counter("watchdog_miss")
@@ -52,12 +52,12 @@ package enum WatchdogStat: UInt32, StatLeaf {
 }
 
 /// `watchdog.profile_action.`
-package enum WatchdogProfileStat: UInt32, StatLeaf {
+@frozen public enum WatchdogProfileStat: UInt32, StatLeaf {
     case attempted, successfullyCaptured
 
-    package static let schema = StatSchema(WatchdogProfileStat.self, writers: .main)
+    public static let schema = StatSchema(WatchdogProfileStat.self, writers: .main)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .attempted: .counter("attempted")
         case .successfullyCaptured: .counter("successfully_captured")
@@ -66,12 +66,12 @@ package enum WatchdogProfileStat: UInt32, StatLeaf {
 }
 
 /// `watchdog.backtrace_action.`
-package enum WatchdogBacktraceStat: UInt32, StatLeaf {
+@frozen public enum WatchdogBacktraceStat: UInt32, StatLeaf {
     case backtracesFailed, backtracesLogged
 
-    package static let schema = StatSchema(WatchdogBacktraceStat.self, writers: .main)
+    public static let schema = StatSchema(WatchdogBacktraceStat.self, writers: .main)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .backtracesFailed: .counter("backtraces_failed")
         case .backtracesLogged: .counter("backtraces_logged")

@@ -1,12 +1,12 @@
 /// `listener_manager.lds.`, `cluster_manager.cds.`, `http.<stat_prefix>.rds.<route>.`,
 /// `cluster.<name>.` for endpoints: one xDS subscription.
-package enum SubscriptionStat: UInt32, StatLeaf {
+@frozen public enum SubscriptionStat: UInt32, StatLeaf {
     case initFetchTimeout, updateAttempt, updateDuration, updateFailure, updateRejected, updateSuccess, updateTime
     case version, versionText
 
-    package static let schema = StatSchema(SubscriptionStat.self, writers: .main)
+    public static let schema = StatSchema(SubscriptionStat.self, writers: .main)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .initFetchTimeout: .counter("init_fetch_timeout")
         case .updateAttempt: .counter("update_attempt")
@@ -22,12 +22,12 @@ package enum SubscriptionStat: UInt32, StatLeaf {
 }
 
 /// Beside `SubscriptionStat` for `cluster_manager.cds.` and `http.<stat_prefix>.rds.<route>.`
-package enum ConfigReloadStat: UInt32, StatLeaf {
+@frozen public enum ConfigReloadStat: UInt32, StatLeaf {
     case configReload, configReloadTimeMs
 
-    package static let schema = StatSchema(ConfigReloadStat.self, writers: .main)
+    public static let schema = StatSchema(ConfigReloadStat.self, writers: .main)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .configReload: .counter("config_reload")
         case .configReloadTimeMs: .gauge("config_reload_time_ms")

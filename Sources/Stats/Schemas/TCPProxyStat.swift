@@ -1,14 +1,14 @@
 /// `tcp.<stat_prefix>.`
-package enum TCPProxyStat: UInt32, StatLeaf {
+@frozen public enum TCPProxyStat: UInt32, StatLeaf {
     case downstreamCxDrainClose, downstreamCxNoRoute, downstreamCxOverloadClose, downstreamCxRxBytesBuffered
     case downstreamCxRxBytesTotal, downstreamCxTotal, downstreamCxTxBytesBuffered, downstreamCxTxBytesTotal
     case downstreamFlowControlPausedReadingTotal, downstreamFlowControlResumedReadingTotal
     case earlyDataReceivedCountTotal, idleTimeout, maxDownstreamConnectionDuration, routeDelayedTotal
     case upstreamFlushActive, upstreamFlushTotal
 
-    package static let schema = StatSchema(TCPProxyStat.self, writers: .workers)
+    public static let schema = StatSchema(TCPProxyStat.self, writers: .workers)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .downstreamCxDrainClose: .counter("downstream_cx_drain_close")
         case .downstreamCxNoRoute: .counter("downstream_cx_no_route")

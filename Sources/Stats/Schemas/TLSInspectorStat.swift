@@ -1,10 +1,10 @@
 /// `tls_inspector.`, one for the process.
-package enum TLSInspectorStat: UInt32, StatLeaf {
+@frozen public enum TLSInspectorStat: UInt32, StatLeaf {
     case alpnFound, alpnNotFound, clientHelloTooLarge, sniFound, sniNotFound, tlsFound, tlsNotFound
 
-    package static let schema = StatSchema(TLSInspectorStat.self, writers: .workers)
+    public static let schema = StatSchema(TLSInspectorStat.self, writers: .workers)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .alpnFound: .counter("alpn_found")
         case .alpnNotFound: .counter("alpn_not_found")

@@ -1,11 +1,11 @@
 /// `listener.<address>.ssl.`, `cluster.<name>.ssl.`
-package enum TLSStat: UInt32, StatLeaf {
+@frozen public enum TLSStat: UInt32, StatLeaf {
     case connectionError, failVerifyCertHash, failVerifyError, failVerifyNoCert, failVerifySan, handshake
     case noCertificate, ocspStapleFailed, ocspStapleOmitted, ocspStapleRequests, ocspStapleResponses, sessionReused
 
-    package static let schema = StatSchema(TLSStat.self, writers: .workers)
+    public static let schema = StatSchema(TLSStat.self, writers: .workers)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .connectionError: .counter("connection_error")
         case .failVerifyCertHash: .counter("fail_verify_cert_hash")
@@ -24,12 +24,12 @@ package enum TLSStat: UInt32, StatLeaf {
 }
 
 /// `listener.<address>.server_ssl_socket_factory.`, `cluster.<name>.client_ssl_socket_factory.`
-package enum TLSSocketFactoryStat: UInt32, StatLeaf {
+@frozen public enum TLSSocketFactoryStat: UInt32, StatLeaf {
     case downstreamContextSecretsNotReady, sslContextUpdateBySds, upstreamContextSecretsNotReady
 
-    package static let schema = StatSchema(TLSSocketFactoryStat.self, writers: .workers)
+    public static let schema = StatSchema(TLSSocketFactoryStat.self, writers: .workers)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .downstreamContextSecretsNotReady: .counter("downstream_context_secrets_not_ready")
         case .sslContextUpdateBySds: .counter("ssl_context_update_by_sds")
@@ -39,12 +39,12 @@ package enum TLSSocketFactoryStat: UInt32, StatLeaf {
 }
 
 /// `listener.<address>.ssl.certificate.<name>.`
-package enum CertificateStat: UInt32, StatLeaf {
+@frozen public enum CertificateStat: UInt32, StatLeaf {
     case expirationUnixTimeSeconds
 
-    package static let schema = StatSchema(CertificateStat.self, writers: .main)
+    public static let schema = StatSchema(CertificateStat.self, writers: .main)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .expirationUnixTimeSeconds: .gauge("expiration_unix_time_seconds")
         }
@@ -53,10 +53,10 @@ package enum CertificateStat: UInt32, StatLeaf {
 
 /// A counter whose whole name is known only at run time: `listener.<address>.ssl.ciphers.TLS_AES_256_GCM_SHA384`,
 /// `….ssl.curves.X25519`, `….ssl.versions.TLSv1.3`. Its scope's prefix is the name, without a dot at the end.
-package enum NamedCounterStat: UInt32, StatLeaf {
+@frozen public enum NamedCounterStat: UInt32, StatLeaf {
     case value
 
-    package static let schema = StatSchema(NamedCounterStat.self, writers: .workers)
+    public static let schema = StatSchema(NamedCounterStat.self, writers: .workers)
 
-    package var descriptor: StatDescriptor { .counter("", .whenUsed) }
+    public var descriptor: StatDescriptor { .counter("", .whenUsed) }
 }

@@ -1,10 +1,10 @@
 /// `tracing.opentelemetry.`
-package enum OpenTelemetryStat: UInt32, StatLeaf {
+@frozen public enum OpenTelemetryStat: UInt32, StatLeaf {
     case spansDropped, spansSent, timerFlushed
 
-    package static let schema = StatSchema(OpenTelemetryStat.self, writers: .workers)
+    public static let schema = StatSchema(OpenTelemetryStat.self, writers: .workers)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .spansDropped: .counter("spans_dropped")
         case .spansSent: .counter("spans_sent")
@@ -14,12 +14,12 @@ package enum OpenTelemetryStat: UInt32, StatLeaf {
 }
 
 /// `tracing.zipkin.`
-package enum ZipkinStat: UInt32, StatLeaf {
+@frozen public enum ZipkinStat: UInt32, StatLeaf {
     case reportsDropped, reportsFailed, reportsSent, reportsSkippedNoCluster, spansDropped, spansSent, timerFlushed
 
-    package static let schema = StatSchema(ZipkinStat.self, writers: .workers)
+    public static let schema = StatSchema(ZipkinStat.self, writers: .workers)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .reportsDropped: .counter("reports_dropped")
         case .reportsFailed: .counter("reports_failed")

@@ -1,10 +1,10 @@
 /// `cluster.<name>.<match>.`, for each of `transport_socket_matches`.
-package enum TransportSocketMatchStat: UInt32, StatLeaf {
+@frozen public enum TransportSocketMatchStat: UInt32, StatLeaf {
     case totalMatchCount
 
-    package static let schema = StatSchema(TransportSocketMatchStat.self, writers: .main)
+    public static let schema = StatSchema(TransportSocketMatchStat.self, writers: .main)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .totalMatchCount: .counter("total_match_count")
         }

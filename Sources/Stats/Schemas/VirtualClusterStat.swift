@@ -1,11 +1,11 @@
 /// `vhost.<virtual host>.vcluster.<virtual cluster>.` and `vhost.<virtual host>.route.<stat_prefix>.`
-package enum VirtualClusterStat: UInt32, StatLeaf {
+@frozen public enum VirtualClusterStat: UInt32, StatLeaf {
     case upstreamRqRetry, upstreamRqRetryLimitExceeded, upstreamRqRetryOverflow, upstreamRqRetrySuccess
     case upstreamRqTimeout, upstreamRqTotal, responseCodes, upstreamRqTime
 
-    package static let schema = StatSchema(VirtualClusterStat.self, writers: .workers)
+    public static let schema = StatSchema(VirtualClusterStat.self, writers: .workers)
 
-    package var descriptor: StatDescriptor {
+    public var descriptor: StatDescriptor {
         switch self {
         case .upstreamRqRetry: .counter("upstream_rq_retry")
         case .upstreamRqRetryLimitExceeded: .counter("upstream_rq_retry_limit_exceeded")

@@ -51,22 +51,26 @@ package enum HTTPDate {
 /// The date of the current second, formatted once per second. One per worker.
 @safe
 package struct DateCache {
-    private var seconds: Int64?
-    private var text: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0)
+    private static let capacity = HTTPDate.byteCount + OutputCursor.spareBytes
+    private var seconds: Int64 = 0
+    /// Invariant: there from `init` to `destroy`, and holds the text of `seconds`.
+    private let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: DateCache.capacity)
 
-    package init() {}
+    package init() { write(0) }
+
+    package func destroy() { unsafe memory.deallocate() }
 
     // HOT: per message.
-    /// `body` gets the text for the length of the call.
-    package mutating func withText<R>(_ unixSeconds: Int64, _ body: (Bytes) -> R) -> R {
-        unsafe withUnsafeMutableBytes(of: &text) { memory in
-            guard let base = memory.baseAddress else { return body(.empty) }
-            if unixSeconds != seconds {
-                seconds = unixSeconds
-                var output = unsafe OutputCursor(base, capacity: memory.count)
-                HTTPDate.write(unixSeconds, into: &output)
-            }
-            return unsafe body(Bytes(UnsafeRawPointer(base), HTTPDate.byteCount))
-        }
+    /// Stays as it is until the next call.
+    package mutating func text(_ unixSeconds: Int64) -> Bytes {
+        if unixSeconds != seconds { write(unixSeconds) }
+        return unsafe Bytes(UnsafeRawPointer(memory), HTTPDate.byteCount)
+    }
+
+    @inline(never)
+    private mutating func write(_ unixSeconds: Int64) {
+        seconds = unixSeconds
+        var output = unsafe OutputCursor(UnsafeMutableRawPointer(memory), capacity: DateCache.capacity)
+        HTTPDate.write(unixSeconds, into: &output)
     }
 }

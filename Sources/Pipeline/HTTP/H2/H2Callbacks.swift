@@ -52,6 +52,13 @@ enum H2Callbacks {
             guard let frame = unsafe frame, let user = unsafe user else { return 0 }
             return unsafe H2Callbacks.with(user) { unsafe $0.h2FrameSent($1, frame) }
         }
+        unsafe nghttp2_session_callbacks_set_on_frame_not_send_callback(table) { _, frame, _, user in
+            guard let frame = unsafe frame, let user = unsafe user else { return 0 }
+            return unsafe H2Callbacks.with(user) { _, session in
+                unsafe session.pointee.guards.left(type: martlet_h2_type(frame))
+                return 0
+            }
+        }
         unsafe nghttp2_session_callbacks_set_send_data_callback(table) { _, frame, header, count, source, user in
             guard let frame = unsafe frame, let header = unsafe header, let source = unsafe source, let user = unsafe user else {
                 return Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)

@@ -48,9 +48,14 @@ package struct H2Guards {
     package mutating func sent(type: UInt8) {
         switch type {
         case 0: dataFramesSent &+= 1
-        case 3, 4, 6: if controlWaiting > 0 { controlWaiting &-= 1 }
-        default: break
+        default: left(type: type)
         }
+    }
+
+    /// nghttp2 holds the frame no longer, sent or given up.
+    package mutating func left(type: UInt8) {
+        // RST_STREAM, SETTINGS, PING
+        if type == 3 || type == 4 || type == 6, controlWaiting > 0 { controlWaiting &-= 1 }
     }
 
     /// `waiting`: frames of any sort that nghttp2 holds.

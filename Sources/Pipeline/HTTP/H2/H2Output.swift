@@ -206,9 +206,13 @@ extension Worker {
         unsafe entry.pointee.isReset = true
         unsafe entry.pointee.out.removeAll(memory)
         unsafe session.pointee.waiting.count(entry)
-        unsafe session.pointee.guards.owes(session.pointee.options.pointee)
+        let held = unsafe nghttp2_session_get_outbound_queue_size(session.pointee.codec)
         _ = unsafe nghttp2_submit_rst_stream(
             session.pointee.codec, UInt8(NGHTTP2_FLAG_NONE.rawValue), entry.pointee.id, code)
+        // A request whose head has not gone out is taken back whole: nghttp2 sends neither.
+        if unsafe nghttp2_session_get_outbound_queue_size(session.pointee.codec) > held {
+            unsafe session.pointee.guards.owes(session.pointee.options.pointee)
+        }
         unsafe markDue(session)
     }
 

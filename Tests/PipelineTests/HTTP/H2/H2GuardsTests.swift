@@ -45,6 +45,9 @@ struct H2GuardsTests {
         guards.sent(type: 6)
         guards.owes(options)
         #expect(guards.flood == .none)
+        guards.left(type: 4)
+        guards.owes(options)
+        #expect(guards.flood == .none)
         guards.owes(options)
         #expect(guards.flood == .outboundControl)
     }
