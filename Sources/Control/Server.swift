@@ -66,6 +66,8 @@ package final class Server {
     private let tick = UnsafeMutablePointer<TimerNode>.allocate(capacity: 1)
     /// There from `start` on.
     package private(set) var statisticsFlush: StatisticsFlush?
+    /// Nil: no such sink is configured.
+    package private(set) var hystrix: HystrixSink?
     private var drainDeadlineMs: UInt64 = 0
     private var exportsDeadlineMs: UInt64 = 0
     package private(set) var isDraining = false
@@ -177,6 +179,7 @@ package final class Server {
             let sinks = configurator.statistics.sinks.map { spec in
                 StatsSink.make(spec, configurator, stats, reactor, exportInbox) { [unowned self] in wakeWorkers() }
             }
+            hystrix = sinks.lazy.compactMap { $0 as? HystrixSink }.first
             statisticsFlush = StatisticsFlush(stats, configurator.statistics, sinks, reactor) { [unowned self] in
                 refreshStatistics()
             }
