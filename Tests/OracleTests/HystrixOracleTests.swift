@@ -42,12 +42,12 @@ struct HystrixOracleTests {
                   stat_prefix: h
                   http_filters: [{name: r, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}]
                   route_config: {virtual_hosts: [{name: v, domains: ["*"], routes: [
-                    {match: {prefix: /slow}, route: {cluster: up.dotted, timeout: 0.2s}},
+                    {match: {prefix: /slow}, route: {cluster: up, timeout: 0.2s}},
                     {match: {prefix: /dead}, route: {cluster: dead}},
                     {match: {prefix: /full}, route: {cluster: full}},
-                    {match: {prefix: /}, route: {cluster: up.dotted, retry_policy: {retry_on: 5xx}}}]}]}
+                    {match: {prefix: /}, route: {cluster: up, retry_policy: {retry_on: 5xx}}}]}]}
           clusters:
-          - {name: up.dotted, load_assignment: {cluster_name: up, endpoints: [{lb_endpoints: [\(endpoint(upstream))]}]}}
+          - {name: up, load_assignment: {cluster_name: up, endpoints: [{lb_endpoints: [\(endpoint(upstream))]}]}}
           - {name: dead, alt_stat_name: other, circuit_breakers: {thresholds: [{max_pending_requests: 5, max_requests: 7}]}, load_assignment: {cluster_name: dead, endpoints: [{lb_endpoints: [\(endpoint(1)), \(endpoint(2))]}]}}
           - {name: full, circuit_breakers: {thresholds: [{max_pending_requests: 0}]}, load_assignment: {cluster_name: full, endpoints: [{lb_endpoints: [\(endpoint(1))]}]}}
         """
@@ -80,7 +80,7 @@ struct HystrixOracleTests {
             last = events(plain(stream.output))
             // Of the interval in which the requests came; Envoy tells it a flush later.
             quantiles = plain(stream.output).textLines.compactMap { latencies($0) }.first { !$0.isEmpty } ?? []
-            return !quantiles.isEmpty && ["up.dotted": 6, "dead": 1, "full": 2].allSatisfy { last[$0]?.contains("requestCount: \($1)") == true }
+            return !quantiles.isEmpty && ["up": 6, "dead": 1, "full": 2].allSatisfy { last[$0]?.contains("requestCount: \($1)") == true }
         }, "\(last)")
         let lines = plain(stream.output).textLines
         let head = lines.prefix { !$0.isEmpty }.map { $0.lowercased() }.filter {
