@@ -68,7 +68,9 @@ package final class Configurator {
             part.destroy(environment.stats, environment.clusterSlots)
         }
         tlsContexts.changed = { [unowned self] in publishSoon() }
-        environment.secrets.apply = { [tlsContexts] secret throws(DiscoveryRefusal) in try tlsContexts.secretChanged(secret) }
+        environment.secrets.apply = { [tlsContexts] secret, before throws(DiscoveryRefusal) in
+            try tlsContexts.secretChanged(secret, before: before)
+        }
         environment.secrets.settled = { [unowned self] in
             // Listeners that waited for it are in the next plan.
             publishSoon()
@@ -259,9 +261,13 @@ package final class Configurator {
 
     // MARK: Warming
 
-    package var clustersAreWarm: Bool { clusters.allSatisfy { $0.resolution?.isWarm ?? true } }
+    /// Their names have been looked up, and what they ask management servers for has come or is not waited for any more.
+    package var clustersAreWarm: Bool {
+        clusters.allSatisfy { $0.resolution?.isWarm ?? true } && tlsContexts.areSettled(clusters.flatMap(\.tls))
+    }
 
     func clusterWarmed() {
+        showWarming()
         guard !isWarm, clustersAreWarm, secretsAreSettled else { return }
         isWarm = true
         publishIfDue()
@@ -269,11 +275,29 @@ package final class Configurator {
     }
 
     /// Those that what is configured now asks for: what a reload has left out is not waited for.
-    private var secretsAreSettled: Bool { tlsContexts.areSettled(listeners.flatMap(\.tls) + clusters.flatMap(\.tls)) }
+    private var secretsAreSettled: Bool { tlsContexts.areSettled(listeners.flatMap(\.tls)) }
 
     /// Of a listener or cluster that nobody is served by yet: a secret may come still. Its predecessor serves; who connects to
     /// a new listener waits in the kernel.
     func isWarming(_ live: some LiveResource) -> Bool { tlsContexts.areWarming(live.tls) }
+
+    /// `cluster.<name>.warming_state`.
+    func showWarming() {
+        for live in clusters {
+            let waits = live.resolution?.isWarm == false || isWarming(live)
+            environment.stats.mainCells.set(live.control[.warmingState], waits ? 1 : 0)
+        }
+    }
+
+    // As in Envoy all of the first configuration are active, served or not; later ones are when they serve.
+    package var activeListeners: [LiveListener] { active(listeners) }
+    package var warmingListeners: [LiveListener] { isWarm ? listeners.filter(isWarming) : [] }
+    package var activeClusters: [LiveCluster] { active(clusters) }
+    package var warmingClusters: [LiveCluster] { isWarm ? clusters.filter(isWarming) : [] }
+
+    private func active<Live: LiveResource>(_ all: [Live]) -> [Live] {
+        isWarm ? all.compactMap { isWarming($0) ? $0.predecessor : $0 } : all
+    }
 
     /// Listeners and clusters whose secrets have come, or are not waited for any more, take the places of those before.
     func replacePredecessors() {

@@ -21,6 +21,7 @@ extension Configurator {
     func publish() {
         publishIsDue = false
         replacePredecessors()
+        showWarming()
         let arena = FrozenArena()
         var plan = Plan()
         plan.drain = drain

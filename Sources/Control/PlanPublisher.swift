@@ -11,6 +11,14 @@ package final class PlanPublisher {
     /// Main's own worker has a plan too: it lets go of parts like the others.
     private let main: Mailbox?
     private let everybody: [Mailbox]
+    /// False: nobody looks at their mailboxes yet, and the first plan that they will see is the newest.
+    package var workersRun = true {
+        didSet {
+            guard workersRun, !oldValue else { return }
+            // The newest plan lists them still.
+            for (id, entry) in retiring where entry.since > version { retiring[id]?.waitingFor.formUnion(mailboxes.indices) }
+        }
+    }
     /// Wakes the workers: a message on each ring.
     package var wake: () -> Void = {}
     package var destroy: (PlanPart) -> Void = { _ in }
@@ -40,13 +48,15 @@ package final class PlanPublisher {
     package private(set) var version: UInt64 = 0
 
     package func number(_ part: PlanPart) {
-        if let index = free.firstIndex(where: { entry in everybody.allSatisfy { $0.adopted > entry.version } }) {
+        if let index = free.firstIndex(where: { entry in running.allSatisfy { everybody[$0].adopted > entry.version } }) {
             part.id = free.remove(at: index).id
         } else {
             part.id = number()
         }
         live.insert(part.id)
     }
+
+    private var running: Range<Int> { (workersRun ? 0 : mailboxes.count)..<everybody.count }
 
     /// A number for what stays as long as the process.
     package func number() -> PartID {
@@ -56,7 +66,7 @@ package final class PlanPublisher {
 
     /// The next plan does not list it any more.
     package func retire(_ part: PlanPart) {
-        retiring[part.id] = Retiring(part: part, since: version + 1, waitingFor: Set(everybody.indices))
+        retiring[part.id] = Retiring(part: part, since: version + 1, waitingFor: Set(running))
     }
 
     func isRetiring(_ part: PlanPart) -> Bool { retiring[part.id]?.part === part }
@@ -118,7 +128,7 @@ package final class PlanPublisher {
             destroy(entry.part)
             free.append((id, version))
         }
-        let oldest = everybody.map(\.adopted).min() ?? version
+        let oldest = running.map { everybody[$0].adopted }.min() ?? version
         plans.removeAll { $0.version < oldest }
     }
 }

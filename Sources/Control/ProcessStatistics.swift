@@ -49,7 +49,7 @@ final class ProcessStatistics {
     }
 
     /// What a configuration has changed.
-    func applied(_ changes: ConfigChanges, listeners listenerCount: Int, clusters clusterCount: Int) {
+    func applied(_ changes: ConfigChanges) {
         let cells = stats.mainCells
         let workers = UInt64(stats.workerCount)
         cells.add(listeners[.listenerAdded], UInt64(changes.listeners.added))
@@ -57,14 +57,19 @@ final class ProcessStatistics {
         cells.add(listeners[.listenerRemoved], UInt64(changes.listeners.removed))
         cells.add(
             listeners[.listenerCreateSuccess], workers * UInt64(changes.listeners.added + changes.listeners.modified))
-        cells.set(listeners[.totalListenersActive], UInt64(listenerCount))
-        cells.set(listeners[.totalListenersWarming], 0)
         cells.add(clusters[.clusterAdded], UInt64(changes.clusters.added))
         cells.add(clusters[.clusterModified], UInt64(changes.clusters.modified))
         cells.add(clusters[.clusterRemoved], UInt64(changes.clusters.removed))
-        cells.set(clusters[.activeClusters], UInt64(clusterCount))
-        cells.set(clusters[.warmingClusters], 0)
-        for thread in inflated { cells.set(thread[.clustersInflated], UInt64(clusterCount)) }
+    }
+
+    /// What serves, and what waits for its secrets behind a reload.
+    func counted(_ listenerCounts: (active: Int, warming: Int), _ clusterCounts: (active: Int, warming: Int)) {
+        let cells = stats.mainCells
+        cells.set(listeners[.totalListenersActive], UInt64(listenerCounts.active))
+        cells.set(listeners[.totalListenersWarming], UInt64(listenerCounts.warming))
+        cells.set(clusters[.activeClusters], UInt64(clusterCounts.active))
+        cells.set(clusters[.warmingClusters], UInt64(clusterCounts.warming))
+        for thread in inflated { cells.set(thread[.clustersInflated], UInt64(clusterCounts.active)) }
     }
 
     func stopped(listeners count: Int) {

@@ -55,6 +55,38 @@ import Testing
         #expect(bench.publisher.isAdopted)
     }
 
+    /// Before the workers run main's own worker alone says what is let go of: plans and parts do not pile up.
+    @Test func whatComesAndGoesBeforeTheWorkersRunIsFreed() {
+        let bench = Bench(workers: 1, withMain: true)
+        let publisher = bench.publisher
+        publisher.workersRun = false
+        for i in 0..<3 {
+            let part = bench.part("early \(i)")
+            bench.publish()
+            publisher.retire(part)
+            bench.publish()
+            let (version, retired) = bench.adopt(1)
+            for id in retired { #expect(bench.mailboxes[1].release(id, plan: version)) }
+            publisher.collect()
+        }
+        #expect(bench.destroyed == ["early 0", "early 1", "early 2"])
+        #expect(publisher.livePartCount == 0)
+        // Retired, but the newest plan lists it: the worker that begins now has to let go of it too.
+        let last = bench.part("last")
+        bench.publish()
+        publisher.retire(last)
+        publisher.workersRun = true
+        #expect(bench.adopt(0).version == publisher.version)
+        bench.publish()
+        let (version, _) = bench.adopt(1)
+        #expect(bench.mailboxes[1].release(last.id, plan: version))
+        publisher.collect()
+        #expect(bench.destroyed.count == 3)
+        #expect(bench.mailboxes[0].release(last.id, plan: bench.adopt(0).version))
+        publisher.collect()
+        #expect(bench.destroyed.last == "last")
+    }
+
     /// Main's own worker has another plan, is in nobody's way, and lets go of parts like the others.
     @Test func mainHasAPlanOfItsOwn() {
         let bench = Bench(workers: 1, withMain: true)

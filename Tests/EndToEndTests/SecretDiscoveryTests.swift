@@ -391,6 +391,10 @@ struct SecretDiscoveryTests {
         // Many answers to be had, and no window to give them.
         ([begun] + (0..<8).map { _ in H2Frame(.data, stream: 1, [UInt8]((0..<200).map { _ in unasked }.joined())) }, "closed: 14, the server takes no requests"),
         ([H2Frame.head(1, [(":status", "200"), ("grpc-status", "7"), ("grpc-message", String(repeating: "x", count: 2000))])], "closed: 7, " + String(repeating: "x", count: 512) + "…"),
+        // More of them than a turn each is enough for.
+        ([begun] + (0..<300).map { _ in H2Frame(.data, stream: 1, [UInt8]((0..<3200).map { _ in foreign }.joined())) }, "closed: 8, messages come faster than they are taken"),
+        // Nothing of what it says makes a line of its own.
+        ([H2Frame.head(1, [(":status", "200"), ("grpc-status", "7"), ("grpc-message", "a\tb")])], "closed: 7, a\\u{9}b"),
         ([H2Frame.head(1, [(":status", "500")])], "closed: 2, no grpc-status"),
         ([begun, H2Frame(.data, stream: 1, foreign + [0, 0]), H2Frame(.reset, stream: 1, [0, 0, 0, 2])], "closed: 14, the connection was lost"),
     ]
@@ -427,7 +431,7 @@ struct SecretDiscoveryTests {
             // Each is told anew, though another has ended so.
             told[said, default: 0] += 1
             let count = told[said] ?? 0
-            #expect(wait(upToMs: 10_000, everyMs: 5) { served.process.output.split(separator: said).count > count }, "\(said)")
+            #expect(wait(upToMs: 10_000, everyMs: 5) { served.process.output.split(separator: said).count > count }, "\(said): \(served.process.output.suffix(400))")
             // Ahead of the next stream, which would fail with it.
             server.close()
         }

@@ -57,6 +57,9 @@ package final class ManagementServer {
         put("{\"version\": \"\(version)\", \"raw\": {\"type_url\": \"\(type)\", \"value\": \"\(value)\"}}", name + ".json")
     }
 
+    /// A response that says nothing.
+    package func giveNothing(_ name: String, _ version: String) { put("{\"version\": \"\(version)\", \"empty\": true}", name + ".json") }
+
     package func remove(_ name: String, _ version: String) { put("{\"version\": \"\(version)\", \"removed\": true}", name + ".json") }
 
     private func put(_ text: String, _ file: String) {

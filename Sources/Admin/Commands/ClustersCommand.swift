@@ -12,7 +12,7 @@ enum ClustersCommand {
         "/clusters", "upstream cluster status",
         [.init("filter", "Regular expression (Google re2) for filtering clusters by name")]
     ) { context, request in
-        var clusters = context.configurator.clusters
+        var clusters = context.configurator.activeClusters
         if let pattern = request.query.nonEmpty("filter") {
             guard let filter = RegexFilter(pattern) else { return AdminResponse("Invalid re2 regex", status: 400) }
             clusters = clusters.filter { cluster in cluster.name.withBytes { filter.finds(in: $0) } }

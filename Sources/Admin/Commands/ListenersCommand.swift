@@ -7,7 +7,7 @@ enum ListenersCommand {
     static let command = AdminCommand(
         "/listeners", "print listener info", [.init("format", "File format to use", .choice(["text", "json"]))]
     ) { context, request in
-        let listeners = context.configurator.listeners
+        let listeners = context.configurator.activeListeners
         guard request.query["format"] == "json" else {
             return AdminResponse(
                 body: PartsBody(count: listeners.count) { i in

@@ -70,7 +70,10 @@ enum ConfigDumpCommand {
     private static func resourceSteps(
         _ context: AdminContext, _ resource: String, _ paths: [[String]], _ filter: RegexFilter?, withEndpoints: Bool
     ) throws(Refusal) -> [DumpStep] {
-        var lists = [DumpLists.clusters, DumpLists.listeners, DumpLists.routes, DumpLists.secrets, DumpLists.activeSecrets, DumpLists.warmingSecrets]
+        var lists = [
+            DumpLists.clusters, DumpLists.warmingClusters, DumpLists.listeners, DumpLists.warmingListeners, DumpLists.routes,
+            DumpLists.secrets, DumpLists.activeSecrets, DumpLists.warmingSecrets,
+        ]
         if withEndpoints { lists.append(DumpLists.endpoints) }
         guard let list = lists.first(where: { $0.field == resource }) else {
             if DumpLists.alwaysEmpty.contains(resource)
@@ -143,7 +146,9 @@ struct DumpElement {
         } && (innerMask?.isValid(for: list.type) ?? true)
     }
 
-    private func shows(_ field: String) -> Bool { paths.isEmpty || paths.contains { $0.first == field } }
+    private func shows(_ field: String) -> Bool {
+        paths.isEmpty || paths.contains { $0.first == field || list.state != nil && $0.first == list.state && field != "name" }
+    }
 
     func members(_ writer: inout JSONWriter, _ item: DumpItem) {
         if list.hasName, shows("name") { writer.member("name", item.name) }
@@ -151,6 +156,14 @@ struct DumpElement {
             if shows("version_info"), !item.versionInfo.isEmpty { writer.member("version_info", item.versionInfo) }
             if shows("last_updated") { writer.member("last_updated", TimestampText.render(item.updatedNs)) }
         }
+        if let state = list.state {
+            if shows(state) { writer.object(state) { resource(&$0, item) } }
+            return
+        }
+        resource(&writer, item)
+    }
+
+    private func resource(_ writer: inout JSONWriter, _ item: DumpItem) {
         if shows(list.inner) {
             writer.key(list.inner)
             writer.raw(

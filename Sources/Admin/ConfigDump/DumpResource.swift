@@ -19,9 +19,14 @@ struct DumpList {
     var hasName = false
     /// A version too, and it and the time stand before the resource.
     var hasVersion = false
+    /// The field of a message that the resource and its time stand in, of an element that has no other.
+    var state: String?
 
     /// The fields that an element has.
-    var fields: [String] { (hasName ? ["name"] : []) + [inner] + (hasTime ? ["last_updated"] : []) + (hasVersion ? ["version_info"] : []) }
+    var fields: [String] {
+        if let state { return ["name", state] }
+        return (hasName ? ["name"] : []) + [inner] + (hasTime ? ["last_updated"] : []) + (hasVersion ? ["version_info"] : [])
+    }
 }
 
 struct DumpItem {
@@ -57,9 +62,17 @@ enum DumpLists {
         section: "SecretsConfigDump", field: "dynamic_warming_secrets", element: "DynamicSecret", inner: "secret",
         type: "envoy.extensions.transport_sockets.tls.v3.Secret", hasTime: true, hasName: true, hasVersion: true)
 
+    // Behind a reload, while their secrets are on their way.
+    static let warmingClusters = DumpList(
+        section: "ClustersConfigDump", field: "dynamic_warming_clusters", element: "DynamicCluster", inner: "cluster",
+        type: "envoy.config.cluster.v3.Cluster", hasTime: true)
+    static let warmingListeners = DumpList(
+        section: "ListenersConfigDump", field: "dynamic_listeners", element: "DynamicListener", inner: "listener",
+        type: "envoy.config.listener.v3.Listener", hasTime: true, hasName: true, state: "warming_state")
+
     /// Fields that a dump may have and ours never fills: what they would hold comes from a control plane.
     static let alwaysEmpty: Set<String> = [
-        "dynamic_active_clusters", "dynamic_warming_clusters", "dynamic_listeners", "dynamic_route_configs",
+        "dynamic_active_clusters", "dynamic_route_configs",
         "inline_scoped_route_configs", "dynamic_scoped_route_configs",
     ]
     /// The same, shown only when endpoints are asked for.
@@ -76,15 +89,23 @@ struct DumpSource {
     init(_ list: DumpList, _ configurator: Configurator) {
         switch list.field {
         case DumpLists.clusters.field:
-            let clusters = configurator.clusters.sorted { $0.name < $1.name }
+            let clusters = configurator.activeClusters.sorted { $0.name < $1.name }
             count = clusters.count
             items = { i in [DumpItem(clusters[i].name, clusters[i].message, clusters[i].updatedNs)] }
+        case DumpLists.warmingClusters.field:
+            let clusters = configurator.warmingClusters.sorted { $0.name < $1.name }
+            count = clusters.count
+            items = { i in [DumpItem(clusters[i].name, clusters[i].message, clusters[i].updatedNs)] }
+        case DumpLists.warmingListeners.field:
+            let listeners = configurator.warmingListeners
+            count = listeners.count
+            items = { i in [DumpItem(listeners[i].name, listeners[i].message, listeners[i].updatedNs)] }
         case DumpLists.endpoints.field:
-            let clusters = configurator.clusters.sorted { $0.name < $1.name }
+            let clusters = configurator.activeClusters.sorted { $0.name < $1.name }
             count = clusters.count
             items = { i in [DumpItem(clusters[i].name, EndpointsDump.message(clusters[i]), 0)] }
         case DumpLists.listeners.field:
-            let listeners = configurator.listeners
+            let listeners = configurator.activeListeners
             count = listeners.count
             items = { i in [DumpItem(listeners[i].name, listeners[i].message, listeners[i].updatedNs)] }
         case DumpLists.secrets.field:
@@ -96,7 +117,7 @@ struct DumpSource {
             count = secrets.count
             items = { i in [DumpItem(name: secrets[i].name, bytes: secrets[i].bytes, updatedNs: secrets[i].updatedNs, versionInfo: secrets[i].versionInfo)] }
         default:
-            let listeners = configurator.listeners
+            let listeners = configurator.activeListeners
             count = listeners.count
             items = { i in
                 RoutesDump.tables(of: listeners[i].message).map { DumpItem($0.name, $0, listeners[i].updatedNs) }

@@ -15,8 +15,9 @@ struct DumpSections {
         let configs = LazyArray("configs")
         var steps: [DumpStep] = []
         if let bootstrap = bootstrapSteps(configs) { steps += bootstrap }
-        let lists = [DumpLists.clusters] + (withEndpoints ? [DumpLists.endpoints] : []) + [DumpLists.listeners]
-        for list in lists { steps += listSteps([list], configs) }
+        steps += listSteps([DumpLists.clusters, DumpLists.warmingClusters], configs)
+        if withEndpoints { steps += listSteps([DumpLists.endpoints], configs) }
+        steps += listSteps([DumpLists.listeners, DumpLists.warmingListeners], configs)
         if paths.isEmpty { steps.append(emptySection("ScopedRoutesConfigDump", configs)) }
         steps += listSteps([DumpLists.routes], configs)
         steps += listSteps([DumpLists.secrets, DumpLists.activeSecrets, DumpLists.warmingSecrets], configs)

@@ -44,9 +44,19 @@ final class DiscoveredSecret {
         // Names without authorities may have those of a context that they are joined with.
         case .validationContext(let context) where context.hasTrustedCa:
             _ = PeerValidationCompiler(part: part, diagnostics: diagnostics, matchesServerName: false).compile(context, Place.root)
+        case .sessionTicketKeys(let keys):
+            _ = TLSContextCompiler.ticketKeys(keys, Place.root, part, diagnostics)
         default: break
         }
         return diagnostics.errors.first?.message
+    }
+
+    /// `body` sees what was there before.
+    func asIt(was before: TLSSecret?, _ body: () -> Bool) -> Bool {
+        let now = current
+        current = before
+        defer { current = now }
+        return body()
     }
 
     /// As long as `part` lives.
@@ -69,7 +79,7 @@ final class DiscoveredSecrets {
     fileprivate var hasUnused = false
 
     /// Every context that uses a secret is made again with what it is now.
-    var apply: (DiscoveredSecret) throws(DiscoveryRefusal) -> Void = { _ in }
+    var apply: (DiscoveredSecret, _ before: TLSSecret?) throws(DiscoveryRefusal) -> Void = { _, _ in }
     /// One that was waited for is there, or is not waited for any more.
     var settled: () -> Void = {}
     /// Lines for the process's log.
@@ -155,7 +165,7 @@ final class DiscoveredSecrets {
         if before != message {
             secret.current = message
             do throws(DiscoveryRefusal) {
-                try apply(secret)
+                try apply(secret, before)
             } catch {
                 secret.current = before
                 throw error

@@ -13,13 +13,10 @@ final class LiveTLS {
     let records: TLSRecords
     let secrets: [DynamicSecret]
     let config: UnsafePointer<TLSContextConfig>
+    /// False: a secret is missing, and nobody is served.
     let isReady: Bool
     /// Secrets of management servers that it was made with, or waits for.
     let discovered: [DiscoveredSecret]
-    /// Serves in its place while it is not ready.
-    var standIn: LiveTLS?
-    /// Nil: nobody is served.
-    var serving: LiveTLS? { isReady ? self : standIn }
 
     init(_ draft: TLSDraft, number: (PlanPart) -> Void) {
         source = draft.source
@@ -33,18 +30,13 @@ final class LiveTLS {
         config.part = part.id
         unsafe self.config = unsafe part.arena.store(config)
     }
-
-    func eachPart(_ body: (PlanPart) -> Void) {
-        body(part)
-        if let standIn { body(standIn.part) }
-    }
 }
 
 /// By slot.
 struct LiveTLSContexts {
     private(set) var bySlot: [UInt32: LiveTLS] = [:]
 
-    var records: [TLSRecords] { bySlot.keys.sorted().compactMap { (bySlot[$0]?.serving ?? bySlot[$0])?.records } }
+    var records: [TLSRecords] { bySlot.keys.sorted().compactMap { bySlot[$0]?.records } }
 
     /// Out of files and of management servers, one for each name.
     var secrets: [DynamicSecret] {
@@ -54,13 +46,8 @@ struct LiveTLSContexts {
         }.filter { seen.insert($0.name).inserted }
     }
 
-    /// The context of a listener or cluster that is published now. `owner`: whose part keeps the slot. Gives back what
-    /// had the slot before.
-    mutating func insert(_ live: LiveTLS) -> LiveTLS? {
-        let old = bySlot[live.source.slot]
-        bySlot[live.source.slot] = live
-        return old
-    }
+    /// In the place of what has had the slot until now.
+    mutating func insert(_ live: LiveTLS) { bySlot[live.source.slot] = live }
 
     /// The owner of `live` is gone, with all its connections. False: another one has the slot already.
     mutating func remove(_ live: LiveTLS) -> Bool {
@@ -72,10 +59,7 @@ struct LiveTLSContexts {
     func slots(_ arena: FrozenArena) -> FrozenArray<TLSSlot> {
         guard let last = bySlot.keys.max() else { return FrozenArray() }
         var slots = unsafe [TLSSlot](repeating: TLSSlot(part: PlanPart.none, config: nil), count: Int(last) + 1)
-        for (slot, live) in bySlot {
-            let shown = live.serving ?? live
-            slots[Int(slot)] = unsafe TLSSlot(part: shown.part.id, config: shown.config)
-        }
+        for (slot, live) in bySlot { slots[Int(slot)] = unsafe TLSSlot(part: live.part.id, config: live.config) }
         return arena.array(slots)
     }
 }

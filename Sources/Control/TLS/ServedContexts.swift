@@ -7,6 +7,7 @@ import EnvoyAPI
 import Pipeline
 import Primitives
 import Stats
+import Transport
 
 final class ServedContexts {
     private let environment: CompileEnvironment
@@ -30,7 +31,7 @@ final class ServedContexts {
     /// Nobody is served by one of these yet: a secret may come still.
     func areWarming(_ drafts: [TLSDraft]) -> Bool {
         drafts.contains { draft in
-            guard let context = contexts.bySlot[draft.source.slot], context.serving == nil else { return false }
+            guard let context = contexts.bySlot[draft.source.slot], !context.isReady else { return false }
             return context.discovered.contains { !$0.isSettled }
         }
     }
@@ -44,55 +45,86 @@ final class ServedContexts {
 
     /// As long as its owner's part, whose connections may still ask for it.
     func serve(_ draft: TLSDraft, owner: PlanPart) {
-        let live = LiveTLS(draft, number: publisher.number)
-        if let old = contexts.insert(live) { replaced(old, by: live) }
+        place(draft)
         let slot = draft.source.slot
         owner.onDestroy { [unowned self] in
             // Another one has the slot, if not the one that a change of its files put there.
             guard let last = contexts.bySlot[slot], last.source.owner === owner, contexts.remove(last) else { return }
-            last.eachPart { publisher.retire($0) }
+            publisher.retire(last.part)
             changed()
         }
     }
 
-    /// The same context made again, with a file or a secret that has changed: while it cannot be made whole, what it was goes
-    /// on. Another version of a listener or cluster has contexts, and slots, of its own: none stands in for them.
-    private func replaced(_ old: LiveTLS, by live: LiveTLS) {
-        if !live.isReady, let serving = old.serving {
-            live.standIn = serving
-            if serving !== old { publisher.retire(old.part) }
-        } else {
-            old.eachPart { publisher.retire($0) }
-        }
-    }
+    // MARK: Secrets
 
-    /// A secret has come: every context that uses it is made again, or the secret is refused and nothing changes.
-    func secretChanged(_ secret: DiscoveredSecret) throws(DiscoveryRefusal) {
-        let diagnostics = Diagnostics(nil)
-        var made: [PlanPart] = []
-        let compiler = TLSContextCompiler(environment: environment, diagnostics: diagnostics) { name in
-            let part = PlanPart(.tls, name, ContentHash())
-            made.append(part)
-            return part
-        }
-        // By itself: it may be of a context that waits for another one.
-        if let reason = secret.refusal(environment) { throw DiscoveryRefusal(reason: reason) }
-        var drafts: [TLSDraft] = []
+    /// A secret has come: every context that uses it is made again, whatever else it waits for, or the secret is refused and
+    /// nothing changes. `before`: what it was.
+    func secretChanged(_ secret: DiscoveredSecret, before: TLSSecret?) throws(DiscoveryRefusal) {
+        var made: [(draft: TLSDraft, old: LiveTLS)] = []
         for slot in contexts.bySlot.keys.sorted() {
             guard let old = contexts.bySlot[slot], old.discovered.contains(where: { $0 === secret }) else { continue }
             // What only drains does not judge it.
             if publisher.isRetiring(old.source.owner) { continue }
-            if let draft = compiler.compile(old.source) { drafts.append(draft) }
+            switch make(old.source, waits: true) {
+            case .draft(let draft): made.append((draft, old))
+            case .errors(let errors):
+                // A file that has broken meanwhile is not the secret's fault: this context goes on, and is made when its files change.
+                if secret.refusal(environment) == nil, secret.asIt(was: before, { fails(old.source) }) {
+                    environment.secrets.log("sds: \(old.source.statPrefix)ssl: what was before serves on: \(errors[0].message)")
+                    continue
+                }
+                for one in made { discard(one.draft.part) }
+                throw DiscoveryRefusal(reason: errors[0].message)
+            }
         }
-        if let first = diagnostics.errors.first {
-            for part in made { part.destroy(environment.stats, environment.clusterSlots) }
-            throw DiscoveryRefusal(reason: first.message)
-        }
-        for draft in drafts {
-            let live = LiveTLS(draft, number: publisher.number)
-            if let old = contexts.insert(live) { replaced(old, by: live) }
-        }
+        for one in made { replace(one.old, by: one.draft) }
         changed()
+    }
+
+    private enum Made {
+        case draft(TLSDraft)
+        /// One at least.
+        case errors([ConfigError])
+    }
+
+    private func make(_ source: TLSSource, waits: Bool) -> Made {
+        let diagnostics = Diagnostics(nil)
+        var part: PlanPart?
+        let compiler = TLSContextCompiler(environment: environment, diagnostics: diagnostics) { name in
+            let new = PlanPart(.tls, name, ContentHash())
+            part = new
+            return new
+        }
+        if let draft = compiler.compile(source, waits: waits) { return .draft(draft) }
+        if let part { discard(part) }
+        return .errors(diagnostics.errors)
+    }
+
+    private func fails(_ source: TLSSource) -> Bool {
+        switch make(source, waits: true) {
+        case .draft(let draft):
+            discard(draft.part)
+            return false
+        case .errors: return true
+        }
+    }
+
+    private func discard(_ part: PlanPart) { part.destroy(environment.stats, environment.clusterSlots) }
+
+    /// The same context made again. One that cannot be made whole (a file's secret has broken) does not take the place of one
+    /// that serves: it is made when the file changes.
+    private func replace(_ old: LiveTLS, by draft: TLSDraft) {
+        if !draft.isReady, old.isReady { return discard(draft.part) }
+        place(draft)
+        publisher.retire(old.part)
+    }
+
+    private func place(_ draft: TLSDraft) {
+        let live = LiveTLS(draft, number: publisher.number)
+        contexts.insert(live)
+        if live.isReady, !live.secrets.isEmpty {
+            environment.stats.mainCells.increment(draft.config.factoryStats &+ TLSSocketFactoryStat.sslContextUpdateBySds.rawValue)
+        }
     }
 
     // MARK: Files
@@ -104,25 +136,16 @@ final class ServedContexts {
         var isChanged = false
         for slot in watch.changed(contexts) {
             guard let old = contexts.bySlot[slot] else { continue }
-            let diagnostics = Diagnostics(nil)
-            var made: PlanPart?
-            let compiler = TLSContextCompiler(environment: environment, diagnostics: diagnostics) { name in
-                let part = PlanPart(.tls, name, ContentHash())
-                made = part
-                return part
-            }
-            guard let draft = compiler.compile(old.source, waits: false) else {
-                made?.destroy(environment.stats, environment.clusterSlots)
+            switch make(old.source, waits: false) {
+            case .errors(let errors):
                 countRotationFailures(old)
-                failed(old.source.statPrefix, diagnostics.errors)
-                continue
+                failed(old.source.statPrefix, errors)
+            case .draft(let draft):
+                replace(old, by: draft)
+                watch.accepted(slot)
+                isChanged = true
+                applied(old.source.statPrefix)
             }
-            let live = LiveTLS(draft, number: publisher.number)
-            _ = contexts.insert(live)
-            replaced(old, by: live)
-            watch.accepted(slot)
-            isChanged = true
-            applied(old.source.statPrefix)
         }
         return isChanged
     }

@@ -76,7 +76,7 @@ struct TLSContextCompiler {
                 message = resolved.message
                 shown.name(resolved.certificateNames, resolved.authorityName)
             }
-            settings = others.isReady && diagnostics.errors.count == before ? downstream(message, source, part) : nil
+            settings = diagnostics.errors.count == before ? downstream(message, source, part, isWhole: others.isReady) : nil
         case .upstream(let kept):
             config.isServer = false
             var message = kept.message
@@ -85,7 +85,7 @@ struct TLSContextCompiler {
                 message = resolved.message
                 shown.name(resolved.certificateNames, resolved.authorityName)
             }
-            settings = others.isReady && diagnostics.errors.count == before ? upstream(message, source.place, part) : nil
+            settings = diagnostics.errors.count == before ? upstream(message, source.place, part) : nil
         }
         let statistics = TLSStatistics(environment: environment, part: part, prefix: source.statPrefix + "ssl.")
         if !others.isReady, diagnostics.errors.count == before {
@@ -109,7 +109,6 @@ struct TLSContextCompiler {
         statistics.expirations(records, shown)
         let factory = statistics.factory(source)
         config.factoryStats = factory.base
-        if !others.secrets.isEmpty { environment.stats.mainCells.increment(factory[.sslContextUpdateBySds]) }
         return TLSDraft(
             source: source, part: part, config: config, records: records, secrets: others.secrets, discovered: others.discovered, isReady: true)
     }
@@ -129,7 +128,8 @@ struct TLSContextCompiler {
         return records
     }
 
-    private func downstream(_ message: DownstreamTLSContext, _ source: TLSSource, _ part: PlanPart) -> TLSSettings? {
+    /// `isWhole`: no secret is missing. What is there is looked at in any case.
+    private func downstream(_ message: DownstreamTLSContext, _ source: TLSSource, _ part: PlanPart, isWhole: Bool) -> TLSSettings? {
         let place = source.place
         let before = diagnostics.errors.count
         guard var settings = common(message.commonTlsContext, isServer: true, place.at("common_tls_context"), part) else { return nil }
@@ -152,7 +152,7 @@ struct TLSContextCompiler {
             // Of TLS 1.2, which has one ticket or none.
             if count == 0 { settings.usesTickets = false }
         }
-        if message.commonTlsContext.tlsCertificates.isEmpty, diagnostics.errors.count == before {
+        if isWhole, message.commonTlsContext.tlsCertificates.isEmpty, diagnostics.errors.count == before {
             diagnostics.error(
                 place.at("common_tls_context"), "No TLS certificates found for server context",
                 expected: "tls_certificates, or tls_certificate_sds_secret_configs that name static secrets")
@@ -256,26 +256,31 @@ struct TLSContextCompiler {
         settings.usesTickets = !message.disableStatelessSessionResumption
         settings.keepsSessions = !message.disableStatefulSessionResumption
         if message.hasSessionTimeout { settings.sessionTimeoutS = Int(clamping: message.sessionTimeout.seconds) }
-        for (i, source) in message.sessionTicketKeys.keys.enumerated() {
-            let at = place.at("session_ticket_keys").at("keys", i)
+        settings.ticketKeys = TLSContextCompiler.ticketKeys(message.sessionTicketKeys, place.at("session_ticket_keys"), part, diagnostics)
+        var hash = ContentHash()
+        hash.add(message.commonTlsContext.validationContext)
+        for certificate in settings.certificates { for name in certificate.facts.names { hash.add(name) } }
+        for name in message.commonTlsContext.alpnProtocols { hash.add(name) }
+        settings.sessionContext = hash.bytes
+    }
+
+    static func ticketKeys(
+        _ message: Envoy_Extensions_TransportSockets_Tls_V3_TlsSessionTicketKeys, _ place: Place, _ part: PlanPart, _ diagnostics: Diagnostics
+    ) -> [[UInt8]] {
+        var keys: [[UInt8]] = []
+        for (i, source) in message.keys.enumerated() {
+            let at = place.at("keys", i)
             guard let key = DataSources.read(source, at, part, diagnostics) else { continue }
             if key.count == MemoryLayout<martlet_ticket_key>.size {
-                settings.ticketKeys.append(key)
+                keys.append(key)
             } else {
                 diagnostics.error(
                     at, "Incorrect TLS session ticket key length. Length \(key.count), expected length 80.",
                     expected: "80 random bytes, as `openssl rand 80` makes them")
             }
         }
-        if settings.ticketKeys.count > martlet_ticket_slots {
-            diagnostics.error(
-                place.at("session_ticket_keys"), "more than \(martlet_ticket_slots) session ticket keys")
-        }
-        var hash = ContentHash()
-        hash.add(message.commonTlsContext.validationContext)
-        for certificate in settings.certificates { for name in certificate.facts.names { hash.add(name) } }
-        for name in message.commonTlsContext.alpnProtocols { hash.add(name) }
-        settings.sessionContext = hash.bytes
+        if keys.count > martlet_ticket_slots { diagnostics.error(place, "more than \(martlet_ticket_slots) session ticket keys") }
+        return keys
     }
 
     /// RFC 7301 §3.1: each name has from 1 to 255 bytes.

@@ -107,38 +107,58 @@ extension Worker {
         if !(0..<callStreams.fed.count).contains(where: { callStreams.fed[$0] == number }) { callStreams.fed.append(number) }
     }
 
-    /// The messages that are whole.
+    /// A message of each stream that has a whole one: whoever sends many does not hold up what else this worker does.
     func deliverCallStreams() {
         let count = callStreams.fed.count
         for i in 0..<count {
-            let number = Int(callStreams.fed[i]) - 1
-            guard number < callStreams.open.count, let stream = callStreams.open[number] else { continue }
-            deliverMessages(stream)
+            let number = callStreams.fed[i]
+            guard Int(number) <= callStreams.open.count, let stream = callStreams.open[Int(number) - 1] else { continue }
+            deliverMessage(stream)
+            // The next one, in the next turn.
+            if hasWork(stream) { callStreams.fed.append(number) }
         }
         callStreams.fed.removeFirst(count)
     }
 
-    private func deliverMessages(_ stream: CallStream) {
-        let handle = stream.handle
-        // Each message may end the stream: looked up anew.
-        while stream.handle == handle, let call = unsafe streams[handle], let state = unsafe callState(call) {
-            guard unsafe state.pointee.body.count >= GRPCFrames.prefixBytes else { return }
-            var prefix: (UInt8, UInt8, UInt8, UInt8, UInt8) = (0, 0, 0, 0, 0)
-            unsafe withUnsafeMutableBytes(of: &prefix) {
-                if let base = $0.baseAddress { unsafe state.pointee.body.copy(from: 0, count: GRPCFrames.prefixBytes, into: base) }
-            }
-            let count = Int(prefix.1) << 24 | Int(prefix.2) << 16 | Int(prefix.3) << 8 | Int(prefix.4)
-            // gRPC over HTTP/2, "Compressed-Flag": we have asked for no encoding.
-            guard prefix.0 == 0, count <= CallStream.messageMax else {
-                return end(stream, status: 13, Bytes("a message that is compressed or too long" as StaticString))
-            }
-            guard unsafe state.pointee.body.count >= GRPCFrames.prefixBytes + count else { return }
-            let message = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1), alignment: 1)
-            defer { unsafe message.deallocate() }
-            unsafe state.pointee.body.copy(from: GRPCFrames.prefixBytes, count: count, into: message)
-            unsafe state.pointee.body.consume(GRPCFrames.prefixBytes + count, memory)
-            stream.received(unsafe Bytes(UnsafeRawPointer(message), count))
+    /// What stands before the first message; nil: it has not come, or there is none.
+    private func prefix(_ stream: CallStream) -> (isPlain: Bool, count: Int, state: UnsafeMutablePointer<CallState>)? {
+        guard let call = unsafe streams[stream.handle], let state = unsafe callState(call),
+            unsafe state.pointee.body.count >= GRPCFrames.prefixBytes
+        else { return nil }
+        var prefix: (UInt8, UInt8, UInt8, UInt8, UInt8) = (0, 0, 0, 0, 0)
+        unsafe withUnsafeMutableBytes(of: &prefix) {
+            if let base = $0.baseAddress { unsafe state.pointee.body.copy(from: 0, count: GRPCFrames.prefixBytes, into: base) }
         }
+        return unsafe (prefix.0 == 0, Int(prefix.1) << 24 | Int(prefix.2) << 16 | Int(prefix.3) << 8 | Int(prefix.4), state)
+    }
+
+    /// A whole message, or one that never will be.
+    private func hasWork(_ stream: CallStream) -> Bool {
+        guard let (isPlain, count, state) = unsafe prefix(stream) else { return false }
+        return unsafe !isPlain || count > CallStream.messageMax || state.pointee.body.count >= GRPCFrames.prefixBytes + count
+    }
+
+    private func deliverMessage(_ stream: CallStream) {
+        guard let (isPlain, count, state) = unsafe prefix(stream) else { return }
+        // gRPC over HTTP/2, "Compressed-Flag": we have asked for no encoding.
+        guard isPlain, count <= CallStream.messageMax else {
+            return end(stream, status: 13, Bytes("a message that is compressed or too long" as StaticString))
+        }
+        guard unsafe state.pointee.body.count >= GRPCFrames.prefixBytes + count else { return }
+        let message = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1), alignment: 1)
+        defer { unsafe message.deallocate() }
+        unsafe state.pointee.body.copy(from: GRPCFrames.prefixBytes, count: count, into: message)
+        unsafe state.pointee.body.consume(GRPCFrames.prefixBytes + count, memory)
+        stream.received(unsafe Bytes(UnsafeRawPointer(message), count))
+    }
+
+    /// Its end waits until the messages before it are told.
+    func hasMessages(_ end: CallEnd) -> Bool {
+        let place = Int(end.stream) - 1
+        guard !end.failed, end.outcome == CallOutcome.response.rawValue, place >= 0, place < callStreams.open.count, let stream = callStreams.open[place],
+            stream.handle.raw == end.call
+        else { return false }
+        return hasWork(stream)
     }
 
     private func end(_ stream: CallStream, status: Int64, _ message: Bytes) {
@@ -154,8 +174,8 @@ extension Worker {
         else { return }
         forget(stream)
         guard let call = unsafe call, outcome == .response else {
-            let reason: StaticString = outcome == .tooLarge ? "a message that is too long" : "the connection was lost"
-            return stream.ended(CallStreamEnd(status: outcome == .tooLarge ? 13 : 14, message: Bytes(reason)))
+            let reason: StaticString = outcome == .tooLarge ? "messages come faster than they are taken" : "the connection was lost"
+            return stream.ended(CallStreamEnd(status: outcome == .tooLarge ? 8 : 14, message: Bytes(reason)))
         }
         if let status = unsafe grpcStatus(call) {
             let message = unsafe call.pointee.responseTrailers?.value(of: .grpcMessage) ?? call.pointee.response.value(of: .grpcMessage)

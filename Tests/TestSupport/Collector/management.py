@@ -4,7 +4,7 @@
 
 FOLDER/<name>.json is the secret of that name as `{"version": "1", "secret": {…}}` in protobuf's JSON; it is sent when it is
 there, and again whenever the file has changed. `"raw": {"type_url": …, "value": base64}` instead of a secret is sent as it is,
-`"removed": true` tells that there is none any more. FOLDER/_end ends every stream once. Every stream, request and response is
+`"removed": true` tells that there is none any more, `"empty": true` is a response that says nothing. FOLDER/_end ends every stream once. Every stream, request and response is
 a line of JSON.
 """
 import base64
@@ -120,7 +120,7 @@ class World(Stream):
         response = discovery_pb2.DiscoveryResponse(
             version_info=entry.get("version", ""), type_url=TYPE, nonce="nonce-%d" % self.nonce)
         response.control_plane.identifier = "test-server"
-        if not entry.get("removed"):
+        if not entry.get("removed") and not entry.get("empty"):
             response.resources.append(resource(name, entry))
         return response
 
@@ -137,7 +137,9 @@ class Delta(Stream):
         response = discovery_pb2.DeltaDiscoveryResponse(
             system_version_info="system-" + entry.get("version", ""), type_url=TYPE, nonce="nonce-%d" % self.nonce)
         response.control_plane.identifier = "test-server"
-        if entry.get("removed"):
+        if entry.get("empty"):
+            pass
+        elif entry.get("removed"):
             response.removed_resources.append(name)
         else:
             response.resources.add(name=name, version=entry.get("version", ""), resource=resource(name, entry))

@@ -48,6 +48,23 @@ import Testing
         #expect(try !client(fed).hasFailed)
     }
 
+    /// What waits to be sent to a host is no reason to end its connection when it says something itself.
+    @Test func whatWaitsAndWhatComesAreCountedApart() throws {
+        let settings: [UInt8] = [0x24, 4, 0]
+        let body: [UInt8] = [0x02, 1, 10]
+        var steps = Steps.post + [Steps.turn, Steps.upstream] + settings + [Steps.turn, Steps.client] + body + Steps.remembered
+        // 4,056 of 4,096 bytes wait.
+        for _ in 0..<2 { steps += Steps.named + [Steps.turn] }
+        let literal: [UInt8] = [0, 1, 97, 58] + [UInt8](repeating: 98, count: 58)
+        steps += [Steps.upstream] + Steps.metadata(literal) + [Steps.turn]
+        let fed = try run(steps)
+        #expect(try !client(fed).hasFailed)
+        #expect(try client(fed).resets.isEmpty)
+        let upstream = try #require(fed.peers.first { !$0.isClient }?.frames)
+        #expect(!upstream.hasFailed && upstream.resets.isEmpty)
+        #expect(try client(fed).metadataEntries == 1)
+    }
+
     /// The upstream's window for the stream is 0: a body stays, and what comes behind it.
     @Test func whatWaitsBehindABodyEndsItsRequest() throws {
         let settings: [UInt8] = [0x24, 4, 0]
