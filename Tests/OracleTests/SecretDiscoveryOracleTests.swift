@@ -66,6 +66,44 @@ struct SecretDiscoveryOracleTests {
         return said + names.map { "\($0) \(counted[$0] ?? -1)" } + texts.split(separator: "\n").map(String.init).sorted()
     }
 
+    /// What is asked over REST, and what answers are counted as.
+    @Test func requestsOverRESTAreEnvoys() throws {
+        guard case .success(let envoy) = ProxyBinary.envoy(), case .success(let martlet) = ProxyBinary.martlet() else { return }
+        let expected = try requests(envoy, ["--disable-hot-restart", "-l", "error"])
+        let found = try requests(martlet, [])
+        #expect(expected.count > 6, "Envoy talked")
+        for (theirs, ours) in zip(expected, found) where theirs != ours { Issue.record("Envoy: \(theirs)\nMartlet: \(ours)") }
+        #expect(expected.count == found.count)
+    }
+
+    private func requests(_ binary: String, _ options: [String]) throws -> [String] {
+        let manager = try ManagementServer()
+        let admin = Admin(port: Ports.free())
+        let directory = TemporaryDirectory()
+        let source = "api_config_source: {api_type: REST, transport_api_version: V3, cluster_names: [sds], refresh_delay: 0.05s, request_timeout: 9s}"
+        let text = yaml(manager.restPort, admin.port, source: source).replacing(text: "explicit_http_config: {http2_protocol_options: {}}", by: "explicit_http_config: {http_protocol_options: {}}")
+        let process = try ChildProcess(binary, ["-c", directory.write(text, to: "config.yaml"), "--concurrency", "1"] + options)
+        defer { process.kill() }
+        var seen: [String] = []
+        // Not in it: a secret that cannot be used. Envoy refuses it once, and takes the same one when it comes again.
+        // How many of each there are is a matter of time; whether there are any, and more of them, is not.
+        let answers = [
+            ("\"status\": 404", "update_failure"), ("\"text\": \"nonsense\"", "update_rejected"), ("\"removed\": true", "update_rejected"),
+            ("\"secret\": {\"name\": \"other\"}", "update_rejected"), ("\"secret\": {\(ManagementServer.pair(certificates, "first"))}", "update_success"),
+            ("\"secret\": {\(ManagementServer.pair(certificates, "second"))}", "update_success"),
+        ]
+        for (i, answer) in answers.enumerated() {
+            let before = admin.stats(matching: "^sds")["sds.server.\(answer.1)"] ?? 0
+            manager.answer("server", "v\(i)", answer.0)
+            let counted = wait(upToMs: 10_000, everyMs: 20) { (admin.stats(matching: "^sds")["sds.server.\(answer.1)"] ?? 0) >= before + 3 }
+            let version = String(wire: admin.request("GET", "/stats?filter=^sds.server.version_text$")?.body ?? [])
+            let asked = manager.lines("fetch").last?["version"]?.string ?? "?"
+            seen.append("\(answer.0.prefix(30)): \(answer.1) \(counted) asks for \(asked) \(version)")
+        }
+        let first = try #require(manager.lines("fetch").first)
+        return seen + [plain(first)]
+    }
+
     /// Envoy's own words of a refusal, without the response that it shows in it.
     private func plain(_ line: JSON) -> String {
         guard case .object(let members) = line else { return "" }
@@ -76,6 +114,12 @@ struct SecretDiscoveryOracleTests {
     }
 
     private func yaml(_ manager: UInt16, _ admin: UInt16, _ api: String) -> String {
+        yaml(
+            manager, admin,
+            source: "api_config_source: {api_type: \(api), transport_api_version: V3, grpc_services: [{envoy_grpc: {cluster_name: sds}, initial_metadata: [{key: x-token, value: abc}]}]}")
+    }
+
+    private func yaml(_ manager: UInt16, _ admin: UInt16, source: String) -> String {
         """
         node: {id: the-node, cluster: the-cluster}
         admin: {address: {socket_address: {address: 127.0.0.1, port_value: \(admin)}}}
@@ -102,7 +146,7 @@ struct SecretDiscoveryOracleTests {
                       sds_config:
                         initial_fetch_timeout: 300s
                         resource_api_version: V3
-                        api_config_source: {api_type: \(api), transport_api_version: V3, grpc_services: [{envoy_grpc: {cluster_name: sds}, initial_metadata: [{key: x-token, value: abc}]}]}
+                        \(source)
           clusters:
           - name: sds
             connect_timeout: 1s

@@ -27,6 +27,8 @@ package struct DiscoveryUpdate {
     package var server = ""
     /// What the response is answered by.
     package fileprivate(set) var nonce = ""
+    /// It answers one request of one subscription: all of it is for that.
+    package fileprivate(set) var isAnswer = false
 
     package init() {}
 }
@@ -72,6 +74,12 @@ package struct DiscoverySession {
             return encoded(request)
         }
         return encoded(world())
+    }
+
+    /// REST: each request begins anew.
+    package mutating func fetching() -> [UInt8] {
+        hasNamedNode = false
+        return Array(MessageJSON().text(world()).utf8)
     }
 
     package mutating func accept(_ update: DiscoveryUpdate) -> [UInt8] {
@@ -168,6 +176,27 @@ package struct DiscoverySession {
             DiscoveredResource(version: response.versionInfo, typeURL: resource.typeURL, bytes: [UInt8](resource.value))
         }
         return .update(update)
+    }
+
+    /// REST: the body of an answer. `path`: whose answer it is.
+    package func read(json: [UInt8], _ path: String) throws(DiscoveryRefusal) -> DiscoveryUpdate {
+        let read: ReadMessage<Envoy_Service_Discovery_V3_DiscoveryResponse>
+        do throws(ConfigErrors) {
+            // As in Envoy: a field that is not known yet is no reason to refuse the others.
+            let input = ConfigReader.Input(json, name: path, format: .json, unknownFields: .warning)
+            read = try ConfigReader.read(Envoy_Service_Discovery_V3_DiscoveryResponse.self, [input])
+        } catch {
+            let first = error.errors.first
+            throw DiscoveryRefusal(
+                reason: "Unable to parse JSON as proto" + (first.map { " (\($0.line):\($0.column): \($0.message))" } ?? ""))
+        }
+        var update = DiscoveryUpdate()
+        update.isAnswer = true
+        update.version = read.message.versionInfo
+        update.resources = read.message.resources.map { resource in
+            DiscoveredResource(version: read.message.versionInfo, typeURL: resource.typeURL, bytes: [UInt8](resource.value))
+        }
+        return update
     }
 
     /// A response that mixes types is refused whole.

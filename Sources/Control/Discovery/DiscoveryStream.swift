@@ -7,8 +7,14 @@ import Pipeline
 import Primitives
 import Stats
 
+/// How a subscription asks: over a stream, or again and again.
+protocol DiscoveryTransport: AnyObject {
+    func start(_ reactor: DNSReactor)
+    func stop()
+}
+
 @safe
-final class DiscoveryStream: CallStream {
+final class DiscoveryStream: CallStream, DiscoveryTransport {
     private let worker: Worker
     private let config: UnsafePointer<ExportConfig>
     /// What errors call it: the method's and the cluster's names.

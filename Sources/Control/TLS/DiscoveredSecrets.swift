@@ -20,7 +20,7 @@ final class DiscoveredSecret {
     fileprivate(set) var updatedNs = Clock.wallNs()
     fileprivate var part: PlanPart?
     fileprivate var subscription: Subscription?
-    fileprivate var stream: DiscoveryStream?
+    fileprivate var transport: DiscoveryTransport?
 
     private unowned let owner: DiscoveredSecrets
 
@@ -94,13 +94,13 @@ final class DiscoveredSecrets {
     }
 
     /// Clusters that main's own worker needs.
-    var clusters: Set<String> { Set(secrets.values.compactMap { $0.stream == nil ? nil : DiscoverySource.cluster($0.source) }) }
+    var clusters: Set<String> { Set(secrets.values.compactMap { $0.transport == nil ? nil : DiscoverySource.cluster($0.source) }) }
 
     // MARK: Streams
 
     /// Asks for what nobody has asked for yet.
     func update(_ compilation: Compilation, _ reactor: DNSReactor) {
-        let new = secrets.values.filter { $0.stream == nil && $0.users > 0 }.sorted { $0.name < $1.name }
+        let new = secrets.values.filter { $0.transport == nil && $0.users > 0 }.sorted { $0.name < $1.name }
         for secret in new { start(secret, compilation, reactor) }
     }
 
@@ -111,19 +111,35 @@ final class DiscoveredSecrets {
         let source = DiscoverySource(secret.source, node: NodeMessages.node(compilation))
         _ = part.scope(stats, prefix, SecretStat.self)
         let subscription = Subscription(
-            source.session(type: "type.googleapis.com/" + TLSSecret.protoMessageName, names: [secret.name]), stats,
+            source.session(type: "type.googleapis.com/" + TLSSecret.protoMessageName, names: [secret.name]),
+            path: source.isPolled ? DiscoveredSecrets.path : nil, stats,
             part.scope(stats, prefix, SubscriptionStat.self),
             update: { [unowned self, unowned secret] update throws(DiscoveryRefusal) -> Bool in try take(update, secret) },
             settled: { [unowned self] in settled() }, log: { [unowned self] in log($0) })
-        let config = unsafe source.call(service: "envoy.service.secret.v3.SecretDiscoveryService", resources: "Secrets", compilation, part)
-        let stream = unsafe DiscoveryStream(
-            reactor.worker, config, shown: source.shown(resources: "Secrets"), [subscription], stats,
-            part.scope(stats, prefix + "control_plane.", ControlPlaneStat.self), log: { [unowned self] in log($0) })
+        let transport = transport(source, subscription, prefix, compilation, part, reactor)
         secret.part = part
         secret.subscription = subscription
-        secret.stream = stream
+        secret.transport = transport
         subscription.start(reactor, timeoutMs: source.fetchTimeoutMs)
-        stream.start(reactor)
+        transport.start(reactor)
+    }
+
+    private static let path = "/v3/discovery:secrets"
+
+    private func transport(
+        _ source: DiscoverySource, _ subscription: Subscription, _ prefix: String, _ compilation: Compilation, _ part: PlanPart,
+        _ reactor: DNSReactor
+    ) -> DiscoveryTransport {
+        let log: (String) -> Void = { [unowned self] in self.log($0) }
+        if source.isPolled {
+            let config = unsafe source.requests(path: DiscoveredSecrets.path, compilation, part)
+            return unsafe DiscoveryPolling(
+                reactor.worker, config, path: DiscoveredSecrets.path, refreshMs: source.refreshMs, subscription, log: log)
+        }
+        let config = unsafe source.call(service: "envoy.service.secret.v3.SecretDiscoveryService", resources: "Secrets", compilation, part)
+        return unsafe DiscoveryStream(
+            reactor.worker, config, shown: source.shown(resources: "Secrets"), [subscription], compilation.stats,
+            part.scope(compilation.stats, prefix + "control_plane.", ControlPlaneStat.self), log: log)
     }
 
     /// Every tick: what nobody uses any more is not asked for any more.
@@ -132,7 +148,7 @@ final class DiscoveredSecrets {
         hasUnused = false
         for (key, secret) in secrets where secret.users == 0 {
             secrets[key] = nil
-            secret.stream?.stop()
+            secret.transport?.stop()
             secret.subscription?.stop()
             secret.part?.destroy(environment.stats, environment.clusterSlots)
         }
@@ -141,6 +157,10 @@ final class DiscoveredSecrets {
     // MARK: What comes
 
     private func take(_ update: DiscoveryUpdate, _ secret: DiscoveredSecret) throws(DiscoveryRefusal) -> Bool {
+        if update.isAnswer {
+            if update.resources.isEmpty { throw DiscoveryRefusal(reason: "Missing SDS resources for \(secret.name) in onConfigUpdate()") }
+            if update.resources.count > 1 { throw DiscoveryRefusal(reason: "Unexpected SDS secrets length: \(update.resources.count)") }
+        }
         // A secret that is taken away serves on, as in Envoy: a listener without one would refuse everybody.
         guard !update.resources.isEmpty else {
             // Nor is one that says nothing of it an answer: it is waited for.
@@ -155,7 +175,7 @@ final class DiscoveredSecrets {
             }
             if message.name == secret.name {
                 found = (message, resource)
-            } else if resource.name == secret.name {
+            } else if resource.name == secret.name || update.isAnswer {
                 throw DiscoveryRefusal(reason: "Unexpected SDS secret (expecting \(secret.name)): \(message.name)")
             }
         }
