@@ -12,6 +12,7 @@ final class DiscoveryPolling: Fetch, DiscoveryTransport {
     private let config: UnsafePointer<ExportConfig>
     private let path: String
     private let refreshMs: UInt64
+    private let channel: DiscoveryChannel
     private let subscription: Subscription
     private let log: (String) -> Void
 
@@ -19,14 +20,15 @@ final class DiscoveryPolling: Fetch, DiscoveryTransport {
 
     /// `refreshMs`: 1 at least.
     init(
-        _ worker: Worker, _ config: UnsafePointer<ExportConfig>, path: String, refreshMs: UInt64, _ subscription: Subscription,
-        log: @escaping (String) -> Void
+        _ worker: Worker, _ config: UnsafePointer<ExportConfig>, path: String, refreshMs: UInt64, _ session: DiscoverySession,
+        _ subscription: Subscription, log: @escaping (String) -> Void
     ) {
         self.worker = worker
         unsafe self.config = unsafe config
         self.path = path
         self.refreshMs = refreshMs
         self.subscription = subscription
+        channel = DiscoveryChannel(session, [subscription], nameOf: \.name)
         self.log = log
         super.init()
     }
@@ -46,7 +48,7 @@ final class DiscoveryPolling: Fetch, DiscoveryTransport {
 
     private func ask() {
         subscription.asked()
-        let request = subscription.session.fetching()
+        let request = channel.fetching()
         if !request.withBytes({ unsafe worker.open(self, config, $0) }) { answered(status: 0, .empty) }
     }
 
@@ -64,8 +66,7 @@ final class DiscoveryPolling: Fetch, DiscoveryTransport {
 
     private func taken(_ body: [UInt8]) {
         do throws(DiscoveryRefusal) {
-            let update = try subscription.session.read(json: body, path)
-            _ = subscription.received(update)
+            _ = channel.received(try channel.session.read(json: body, path))
         } catch {
             subscription.rejected(error)
         }

@@ -44,7 +44,7 @@ package struct DiscoverySession {
     package let typeURL: String
     package let isIncremental: Bool
     /// Sorted; empty: everything.
-    package let names: [String]
+    package private(set) var names: [String]
     private let node: NodeMessage
     private let namesNodeOnce: Bool
 
@@ -53,6 +53,8 @@ package struct DiscoverySession {
     /// Of each resource that was accepted: incremental.
     package private(set) var versions: [String: String] = [:]
     private var hasNamedNode = false
+    /// Of the last response of this stream.
+    private var nonce = ""
 
     package init(typeURL: String, isIncremental: Bool, names: [String], node: NodeMessage, namesNodeOnce: Bool) {
         self.typeURL = typeURL
@@ -67,6 +69,7 @@ package struct DiscoverySession {
     /// The first one of a stream.
     package mutating func opening() -> [UInt8] {
         hasNamedNode = false
+        nonce = ""
         if isIncremental {
             var request = incremental()
             request.resourceNamesSubscribe = names
@@ -76,6 +79,29 @@ package struct DiscoverySession {
         return encoded(world())
     }
 
+    /// Others are wanted from here on, on a stream that is open. Nil: they are the same.
+    package mutating func ask(for wanted: [String]) -> [UInt8]? {
+        let before = names
+        names = wanted.sorted()
+        guard names != before else { return nil }
+        if isIncremental {
+            var request = incremental()
+            request.resourceNamesSubscribe = names.filter { !before.contains($0) }
+            request.resourceNamesUnsubscribe = before.filter { !names.contains($0) }
+            for name in request.resourceNamesUnsubscribe { versions[name] = nil }
+            return encoded(request)
+        }
+        var request = world()
+        request.responseNonce = nonce
+        return encoded(request)
+    }
+
+    /// The next stream asks for these.
+    package mutating func want(_ wanted: [String]) {
+        names = wanted.sorted()
+        versions = versions.filter { names.contains($0.key) }
+    }
+
     /// REST: each request begins anew.
     package mutating func fetching() -> [UInt8] {
         hasNamedNode = false
@@ -83,6 +109,7 @@ package struct DiscoverySession {
     }
 
     package mutating func accept(_ update: DiscoveryUpdate) -> [UInt8] {
+        nonce = update.nonce
         if isIncremental {
             for resource in update.resources where names.isEmpty || names.contains(resource.name) { versions[resource.name] = resource.version }
             for name in update.removed { versions[name] = nil }
@@ -98,6 +125,7 @@ package struct DiscoverySession {
 
     /// What was accepted before goes on.
     package mutating func refuse(_ update: DiscoveryUpdate, _ refusal: DiscoveryRefusal) -> [UInt8] {
+        nonce = update.nonce
         var error = Google_Rpc_Status()
         error.code = DiscoverySession.refusedCode
         error.message = ShownText.of(refusal.reason)

@@ -7,19 +7,19 @@ import Primitives
 
 typealias ConfigSourceMessage = Envoy_Config_Core_V3_ConfigSource
 
-struct DiscoverySource {
-    private let source: ConfigSourceMessage
-    private let node: NodeMessage
-    private var api: Envoy_Config_Core_V3_ApiConfigSource { source.apiConfigSource }
+typealias APIConfigSource = Envoy_Config_Core_V3_ApiConfigSource
 
-    init(_ source: ConfigSourceMessage, node: NodeMessage) {
-        self.source = source
+struct DiscoverySource {
+    let api: APIConfigSource
+    private let node: NodeMessage
+
+    init(_ api: APIConfigSource, node: NodeMessage) {
+        self.api = api
         self.node = node
     }
 
-    static func cluster(_ source: ConfigSourceMessage) -> String? {
-        let api = source.apiConfigSource
-        return api.apiType == .rest ? api.clusterNames.first : api.grpcServices.first?.envoyGrpc.clusterName
+    static func cluster(_ api: APIConfigSource) -> String? {
+        api.apiType == .rest ? api.clusterNames.first : api.grpcServices.first?.envoyGrpc.clusterName
     }
 
     /// REST: asked again and again.
@@ -29,7 +29,7 @@ struct DiscoverySource {
     private var isIncremental: Bool { api.apiType == .deltaGrpc }
 
     /// 0: without end.
-    var fetchTimeoutMs: UInt64 {
+    static func fetchTimeoutMs(_ source: ConfigSourceMessage) -> UInt64 {
         source.hasInitialFetchTimeout ? source.initialFetchTimeout.milliseconds : Subscription.fetchTimeoutMs
     }
 
@@ -40,14 +40,14 @@ struct DiscoverySource {
 
     /// `resources`: as methods name them: `Secrets`.
     func shown(resources: String) -> String {
-        "\(isIncremental ? "Delta" : "Stream")\(resources) gRPC config stream to \(DiscoverySource.cluster(source) ?? "")"
+        "\(isIncremental ? "Delta" : "Stream")\(resources) gRPC config stream to \(DiscoverySource.cluster(api) ?? "")"
     }
 
     /// What requests are made with; lives with `part`.
     func requests(path: String, _ compilation: Compilation, _ part: PlanPart) -> UnsafePointer<ExportConfig> {
         let exports = ExportCompiler(compilation: compilation, part: part)
         var config = exports.config()
-        let cluster = DiscoverySource.cluster(source) ?? ""
+        let cluster = DiscoverySource.cluster(api) ?? ""
         let timeoutMs = api.hasRequestTimeout ? api.requestTimeout.milliseconds : DiscoverySource.requestTimeoutMs
         unsafe config.target = unsafe exports.target(cluster, timeoutMs: timeoutMs, Place.root, missing: { _, _, _ in })
         config.contentType = part.arena.text("application/json")
@@ -72,10 +72,29 @@ struct DiscoverySource {
 
     // MARK: Mistakes
 
-    /// Errors in Envoy's words. Nothing is asked for here.
-    static func check(_ source: ConfigSourceMessage, _ place: Place, clusters: Set<String>, _ diagnostics: Diagnostics) {
-        guard case .apiConfigSource(let api) = source.configSourceSpecifier else { return }
-        let at = place.at("api_config_source")
+    /// Errors in Envoy's words. Nothing is asked for here. `hasAggregated`: there is an `ads_config`.
+    static func check(
+        _ source: ConfigSourceMessage, _ place: Place, clusters: Set<String>, hasAggregated: Bool, _ diagnostics: Diagnostics
+    ) {
+        switch source.configSourceSpecifier {
+        case .apiConfigSource(let api): check(api, place.at("api_config_source"), clusters: clusters, diagnostics)
+        case .ads where !hasAggregated:
+            // Envoy 1.40 crashes.
+            diagnostics.error(
+                place.at("ads"), "ADS must be configured to support an ADS config source", expected: "dynamic_resources.ads_config")
+        default: break
+        }
+    }
+
+    static func check(aggregated api: APIConfigSource, _ at: Place, clusters: Set<String>, _ diagnostics: Diagnostics) {
+        guard api.apiType == .grpc || api.apiType == .deltaGrpc else {
+            return diagnostics.error(
+                at.at("api_type"), "envoy.config.core.v3.ApiConfigSource type must be of non-aggregated gRPC", expected: "GRPC or DELTA_GRPC")
+        }
+        check(api, at, clusters: clusters, diagnostics)
+    }
+
+    private static func check(_ api: APIConfigSource, _ at: Place, clusters: Set<String>, _ diagnostics: Diagnostics) {
         switch api.apiType {
         case .grpc, .deltaGrpc: break
         case .rest: return checkPolled(api, at, clusters: clusters, diagnostics)
@@ -94,20 +113,20 @@ struct DiscoverySource {
             diagnostics.error(at.at("grpc_services"), "\(kind) must have no more than 1 gRPC services specified")
         }
         checkVersion(api, at, diagnostics)
-        if let name = cluster(source), !name.isEmpty, !clusters.contains(name) {
+        if let name = cluster(api), !name.isEmpty, !clusters.contains(name) {
             diagnostics.warning(
                 at.at("grpc_services", 0).at("envoy_grpc").at("cluster_name"), "unknown cluster '\(name)': nothing is fetched")
         }
     }
 
-    private static func checkVersion(_ api: Envoy_Config_Core_V3_ApiConfigSource, _ at: Place, _ diagnostics: Diagnostics) {
+    private static func checkVersion(_ api: APIConfigSource, _ at: Place, _ diagnostics: Diagnostics) {
         if api.transportApiVersion == .v2 {
             diagnostics.error(at.at("transport_api_version"), "V2 xDS transport protocol version is deprecated", expected: "V3")
         }
     }
 
     private static func checkPolled(
-        _ api: Envoy_Config_Core_V3_ApiConfigSource, _ at: Place, clusters: Set<String>, _ diagnostics: Diagnostics
+        _ api: APIConfigSource, _ at: Place, clusters: Set<String>, _ diagnostics: Diagnostics
     ) {
         checkVersion(api, at, diagnostics)
         if !api.hasRefreshDelay {

@@ -12,7 +12,7 @@ final class Subscription {
     /// Envoy's `initial_fetch_timeout`.
     static let fetchTimeoutMs: UInt64 = 15_000
 
-    var session: DiscoverySession
+    let names: [String]
     private let update: (DiscoveryUpdate) throws(DiscoveryRefusal) -> Bool
     private let settled: () -> Void
     private let log: (String) -> Void
@@ -32,13 +32,13 @@ final class Subscription {
 
     /// `path`: of REST; nil: messages of a stream bring what comes.
     init(
-        _ session: DiscoverySession, path: String?, _ stats: StatRegistry, _ scope: StatScope<SubscriptionStat>,
+        _ names: [String], type: String, path: String?, _ stats: StatRegistry, _ scope: StatScope<SubscriptionStat>,
         update: @escaping (DiscoveryUpdate) throws(DiscoveryRefusal) -> Bool, settled: @escaping () -> Void, log: @escaping (String) -> Void
     ) {
-        self.session = session
+        self.names = names
         isPolled = path != nil
         shown = path == nil ? "gRPC config" : "REST config"
-        subject = path ?? session.typeURL
+        subject = path ?? type
         self.stats = stats
         self.scope = scope
         self.update = update
@@ -48,7 +48,7 @@ final class Subscription {
 
     private var cells: StatCells { stats.mainCells }
 
-    private func attempted() { if !isPolled { asked() } }
+    func attempted() { if !isPolled { asked() } }
 
     /// REST: a request leaves.
     func asked() { cells.increment(scope[.updateAttempt]) }
@@ -69,21 +69,10 @@ final class Subscription {
 
     // MARK: What the stream brings
 
-    /// The answer to the response. `nowMs`: to measure by.
-    func received(_ response: DiscoveryUpdate) -> [UInt8] {
+    /// What concerns it. A refusal is counted by whoever tells all of it (`rejected`).
+    func take(_ response: DiscoveryUpdate) throws(DiscoveryRefusal) {
         let began = Clock.monotonicNs()
-        let refusal = session.mixed(response)
-        do throws(DiscoveryRefusal) {
-            if let refusal { throw refusal }
-            // State of the world without what was asked for says nothing of it.
-            if !isPolled, !session.isIncremental, !session.names.isEmpty, response.resources.isEmpty { return session.accept(response) }
-            guard try update(response) else { return session.accept(response) }
-        } catch {
-            // Envoy counts an increment when it begins to look at it, and once more when that fails.
-            if session.isIncremental, refusal == nil { attempted() }
-            rejected(error)
-            return session.refuse(response, error)
-        }
+        guard try update(response) else { return }
         cells.increment(scope[.updateSuccess])
         attempted()
         cells.set(scope[.updateTime], Clock.wallNs() / 1_000_000)
@@ -92,7 +81,6 @@ final class Subscription {
         cells.set(scope[.version], version.withBytes { XXHash64.hash($0) })
         stats.setText(scope[.versionText], ShownText.of(response.version))
         settle()
-        return session.accept(response)
     }
 
     /// What has come cannot be used: what was there before goes on, and nothing is waited for.

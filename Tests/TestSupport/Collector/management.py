@@ -1,4 +1,5 @@
-"""A management server for secrets (SDS): state of the world and incremental over gRPC, and REST, without TLS.
+"""A management server for secrets (SDS, and as the one type of ADS): state of the world and incremental over gRPC, and REST,
+without TLS.
 
     management.py GRPC_PORT FOLDER REST_PORT
 
@@ -25,6 +26,7 @@ from envoy.service.discovery.v3 import discovery_pb2
 
 TYPE = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
 SERVICE = "envoy.service.secret.v3.SecretDiscoveryService"
+AGGREGATED = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 folder = ""
 lock = threading.Lock()
 
@@ -187,14 +189,21 @@ def main(port, path, rest_port):
     rest = ThreadingHTTPServer(("127.0.0.1", rest_port), Rest)
     threading.Thread(target=rest.serve_forever, daemon=True).start()
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=32), options=[("grpc.so_reuseport", 0)])
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {
-        "StreamSecrets": grpc.stream_stream_rpc_method_handler(
-            lambda requests, context: World(requests, context, "world").run(),
-            discovery_pb2.DiscoveryRequest.FromString, discovery_pb2.DiscoveryResponse.SerializeToString),
-        "DeltaSecrets": grpc.stream_stream_rpc_method_handler(
-            lambda requests, context: Delta(requests, context, "delta").run(),
-            discovery_pb2.DeltaDiscoveryRequest.FromString, discovery_pb2.DeltaDiscoveryResponse.SerializeToString),
-    }),))
+    def world(kind):
+        return grpc.stream_stream_rpc_method_handler(
+            lambda requests, context: World(requests, context, kind).run(),
+            discovery_pb2.DiscoveryRequest.FromString, discovery_pb2.DiscoveryResponse.SerializeToString)
+
+    def delta(kind):
+        return grpc.stream_stream_rpc_method_handler(
+            lambda requests, context: Delta(requests, context, kind).run(),
+            discovery_pb2.DeltaDiscoveryRequest.FromString, discovery_pb2.DeltaDiscoveryResponse.SerializeToString)
+
+    server.add_generic_rpc_handlers((
+        grpc.method_handlers_generic_handler(SERVICE, {"StreamSecrets": world("world"), "DeltaSecrets": delta("delta")}),
+        grpc.method_handlers_generic_handler(AGGREGATED, {
+            "StreamAggregatedResources": world("aggregated world"), "DeltaAggregatedResources": delta("aggregated delta")}),
+    ))
     server.add_insecure_port("127.0.0.1:%d" % port)
     server.start()
     say("ready", at=time.time())
