@@ -13,34 +13,6 @@ import Ring
 import Stats
 import Transport
 
-package struct ServerOptions {
-    package var concurrency: Int
-    package var configPath: String?
-    package var configYAML: String?
-    package var shutdownGraceS: UInt64 = 30
-    package var pinsWorkers = false
-    package var watches = false
-    /// What a field is that Martlet does not know, in the bootstrap.
-    package var unknownFields = ConfigError.Severity.error
-    /// `--drain-time-s` and `--drain-strategy`.
-    /// What this build calls itself.
-    package var version = ""
-    package var drain = DrainOptions()
-    /// First digits of the commit, as `server.version` shows them.
-    package var versionHash: UInt64 = 0
-    /// `--enable-mutex-tracing`, `--sample-heap-bytes`.
-    package var countsLockWaits = false
-    package var heapSampleBytes: UInt64?
-    package var logFlushIntervalMs: UInt64 = 10_000
-    package init(concurrency: Int) { self.concurrency = concurrency }
-}
-
-package enum ServerError: Error {
-    case config(ConfigErrors)
-    case listen(ListenError)
-    case ring(RingError)
-}
-
 @safe
 package final class Server {
     /// How often main looks after what has no event of its own: parts to free, a drain that may be over.
@@ -48,7 +20,7 @@ package final class Server {
     /// How long the end of the process waits for access logs that nobody reads.
     private static let logFlushLimitMs = 2000
     /// How long it waits for collectors of spans and log lines.
-    private static let exportFlushLimitMs: UInt64 = 2000
+    static let exportFlushLimitMs: UInt64 = 2000
     /// How long it waits for a sink of statistics.
     private static let sinkFlushLimitMs = 500
 
@@ -60,24 +32,24 @@ package final class Server {
     private var threads: [WorkerThread] = []
     package let main: Worker
     package let mainMailbox = Mailbox()
-    private let exportInbox = ExportInbox()
+    let exportInbox = ExportInbox()
     private let signals: Int32
     private let signalBytes = UnsafeMutableRawPointer.allocate(byteCount: 128, alignment: 8)
     private let tick = UnsafeMutablePointer<TimerNode>.allocate(capacity: 1)
     /// There from `start` on.
     package private(set) var statisticsFlush: StatisticsFlush?
-    private var drainDeadlineMs: UInt64 = 0
-    private var exportsDeadlineMs: UInt64 = 0
-    package private(set) var isDraining = false
-    private var socketsAreClosed = false
-    package private(set) var failsHealthChecks = false
+    var drainDeadlineMs: UInt64 = 0
+    var exportsDeadlineMs: UInt64 = 0
+    package internal(set) var isDraining = false
+    var socketsAreClosed = false
+    package internal(set) var failsHealthChecks = false
     package let log: Log
     package let profiler = CPUProfiler()
     package let allocationProfiler = AllocationProfiler()
     /// Whoever waits for something that another thread or the time brings.
     package var onTick: (() -> Void)?
-    private let statistics: ProcessStatistics
-    private let listenerDrain: ListenerDrain
+    let statistics: ProcessStatistics
+    let listenerDrain: ListenerDrain
     package var runtime: RuntimeValues {
         get { configurator.runtime }
         set {
@@ -85,9 +57,9 @@ package final class Server {
             statistics.runtime(newValue)
         }
     }
-    package private(set) var events = ServerEvents()
+    package internal(set) var events = ServerEvents()
     private let filesystemScope: StatScope<FilesystemStat>
-    private let planScope: StatScope<PlanStat>
+    let planScope: StatScope<PlanStat>
     private var watch: FileWatch?
     private var runtimeWatch: RuntimeWatch?
     private let mainNumber: Int32
@@ -184,7 +156,7 @@ package final class Server {
         }
     }
 
-    private func configurationApplied() {
+    func configurationApplied() {
         statistics.applied(configurator.changes)
         countResources()
         let bootstrap = configurator.document?.bootstrap ?? .init()
@@ -263,7 +235,7 @@ package final class Server {
     }
 
     /// Nil before the workers have started: the watchdog begins with what is configured then.
-    private func changeWatchdogs(_ configs: WatchdogConfigs) {
+    func changeWatchdogs(_ configs: WatchdogConfigs) {
         watchdogStatistics?.keepActions(configs)
         watchdog?.change(configs)
     }
@@ -279,7 +251,7 @@ package final class Server {
     /// Keeps an object as long as the process serves.
     package func keep(_ object: AnyObject) { kept.append(object) }
 
-    private func logWarnings() {
+    func logWarnings() {
         for warning in configurator.warnings { log.write(.warning, "config", warning.description) }
     }
 
@@ -358,50 +330,15 @@ package final class Server {
         }
     }
 
-    package func quit() { beginDrain("/quitquitquit") }
-
     /// SIGUSR1, `/reopen_logs`
     package func reopenLogs() {
         log.reopen()
         configurator.logSinks.reopen()
     }
 
-    /// `/healthcheck/fail` and `/healthcheck/ok`.
-    package func failHealthChecks(_ failing: Bool) {
-        events.add(
-            failing ? .healthChecksFail : .healthChecksPass, failing ? "/healthcheck/fail" : "/healthcheck/ok",
-            version: publisher.version)
-        setHealthChecksFailing(failing)
-    }
-
-    private func setHealthChecksFailing(_ failing: Bool) {
-        failsHealthChecks = failing
-        ServerHealth.shared.setFailing(failing || isDraining)
-        refreshStatistics()
-    }
-
     /// `/runtime_modify` has set `runtime`.
     package func runtimeModified(_ assignments: [String]) {
         events.add(.runtime, "/runtime_modify", version: publisher.version, lines: assignments)
-    }
-
-    /// `/drain_listeners`.
-    package func drainListeners(inboundOnly: Bool, graceful: Bool, skipsExit: Bool) {
-        let stopped = listenerDrain.begin(
-            inboundOnly: inboundOnly, graceful: graceful, skipsExit: skipsExit, nowMs: main.nowMs)
-        statistics.stopped(listeners: stopped)
-        events.add(.listenersDrained, "/drain_listeners", version: publisher.version)
-    }
-
-    private func beginDrain(_ why: String) {
-        isDraining = true
-        events.add(.draining, why, version: publisher.version)
-        setHealthChecksFailing(true)
-        drainDeadlineMs = main.nowMs + options.shutdownGraceS * 1000
-        log.write(
-            .info, "main",
-            "\(why): draining \(activeConnections) connections, at most \(options.shutdownGraceS) s (--shutdown-grace-s)")
-        configurator.setDrain(.closing)
     }
 
     /// Downstream connections of all workers.
@@ -443,28 +380,7 @@ package final class Server {
         configurator.endDrains(nowMs: main.nowMs)
         statistics.draining(listeners: configurator.draining.removedCount)
         if watch?.hasChanged() == true { reload() }
-        guard isDraining else { return }
-        if !socketsAreClosed, publisher.nobodyAccepts || !workersAreStarted {
-            configurator.closeSockets()
-            socketsAreClosed = true
-        }
-        // Connections of listeners that are gone, too.
-        let open = socketsAreClosed ? publisher.connections : activeConnections
-        if open == 0 && socketsAreClosed && exportsAreFlushed || main.nowMs >= drainDeadlineMs {
-            if open > 0 { log.write(.warning, "main", "grace period over: closing \(open) connections") }
-            main.stop()
-        }
-    }
-
-    /// The last connection's lines and spans have left, or nobody takes them.
-    private var exportsAreFlushed: Bool {
-        if exportsDeadlineMs == 0 {
-            exportsDeadlineMs = main.nowMs + Server.exportFlushLimitMs
-            statisticsFlush?.flushMetrics()
-            main.endExports()
-        }
-        if publisher.pendingExports == 0 && exportInbox.isEmpty { return true }
-        return main.nowMs >= exportsDeadlineMs
+        if isDraining { goOnDraining() }
     }
 
     private func hostsChanged(_ cluster: String, _ before: [SocketAddress], _ now: [SocketAddress]) {
@@ -472,95 +388,5 @@ package final class Server {
         events.add(
             .hosts, cluster, version: publisher.version + 1,
             lines: now.filter { !before.contains($0) }.map { "+ \($0)" } + before.filter { !now.contains($0) }.map { "- \($0)" })
-    }
-
-    // MARK: Reload
-
-    /// Reads the bootstrap again. A wrong one is refused with its errors, and the old plan serves on.
-    package func reload() {
-        guard let path = options.configPath else {
-            log.write(.warning, "config", "nothing to reload: the configuration is not a file")
-            return
-        }
-        do throws(ConfigErrors) {
-            let document = try ConfigReader.read(
-                path: path, yaml: options.configYAML, unknownFields: options.unknownFields)
-            apply(document, path)
-        } catch {
-            refuse(error, path)
-        }
-    }
-
-    private func apply(_ document: ConfigDocument, _ path: String) {
-        do throws(Configurator.Failure) {
-            let before = configurator.watchdogs
-            try configurator.apply(document)
-            if let configs = configurator.watchdogs, configs != before { changeWatchdogs(configs) }
-            logWarnings()
-            configurationApplied()
-            events.add(
-                .applied, path, version: publisher.version, changes: configurator.changes, lines: configurator.changes.lines)
-            stats.mainCells.increment(planScope[.reloadsApplied])
-            log.write(.info, "config", "\(path): applied")
-            martlet_release_spare_memory()
-        } catch {
-            switch error {
-            case .config(let errors): refuse(errors, path)
-            case .listen(let error):
-                stats.mainCells.increment(planScope[.reloadsRefused])
-                events.add(.refused, path, version: publisher.version, lines: [error.text])
-                log.write(.error, "config", "\(path): refused, the old configuration serves on: \(error.text)")
-            }
-        }
-    }
-
-    private func reloadCertificates() {
-        configurator.reloadCertificates { owner in
-            stats.mainCells.increment(planScope[.certificatesRenewed])
-            events.add(.certificates, owner + "ssl", version: publisher.version)
-            log.write(.info, "config", "\(owner)ssl: certificates read again")
-        } failed: { owner, errors in
-            stats.mainCells.increment(planScope[.certificatesRefused])
-            events.add(
-                .certificatesRefused, owner + "ssl", version: publisher.version, lines: errors.map(\.description))
-            for error in errors {
-                let found = error.found.map { ": \($0)" } ?? ""
-                log.write(.error, "config", "\(owner)ssl: the old certificates serve on: \(error.message)\(found)")
-            }
-        }
-    }
-
-    private func refuse(_ errors: ConfigErrors, _ path: String) {
-        stats.mainCells.increment(planScope[.reloadsRefused])
-        events.add(.refused, path, version: publisher.version, lines: errors.errors.map(\.description))
-        log.write(.error, "config", "\(path): refused, the old configuration serves on")
-        for error in errors.errors { log.write(.error, "config", error.description) }
-    }
-}
-
-extension ListenError {
-    /// One clear line.
-    package var text: String {
-        switch self {
-        case .inUse(let address): "cannot bind '\(address)': Address already in use"
-        case .denied(let address): "cannot bind '\(address)': Permission denied"
-        case .other(let address, let error): unsafe "cannot bind '\(address)': \(String(cString: strerror(error)))"
-        }
-    }
-}
-
-extension RingError {
-    package var text: String {
-        switch self {
-        case .setup(let error) where error == EPERM || error == EACCES:
-            "io_uring is not allowed here (EPERM): set the sysctl kernel.io_uring_disabled to 0, and let the container's seccomp profile pass io_uring_setup, io_uring_enter and io_uring_register"
-        case .setup(let error) where error == ENOSYS:
-            "there is no io_uring here (ENOSYS): Linux 6.1 or newer is needed, and a seccomp profile that passes io_uring_setup, io_uring_enter and io_uring_register"
-        case .setup(let error) where error == ENOMEM:
-            unsafe "io_uring cannot be set up (\(String(cString: strerror(error)))): raise the limit of locked memory (ulimit -l) or the memory of the container"
-        case .setup(let error): unsafe "io_uring cannot be set up: \(String(cString: strerror(error)))"
-        case .kernelTooOld: "the kernel's io_uring is too old: Linux 6.1 or newer is needed"
-        case .buffers(let error): unsafe "receive buffers cannot be registered: \(String(cString: strerror(error)))"
-        }
     }
 }

@@ -9,7 +9,10 @@ import Ring
 
 /// Which machine reads this connection's bytes. Owned by the Pipeline; the Transport only carries it.
 public enum ConnectionRole: UInt8 {
-    case none, inspecting, tcpDownstream, tcpUpstream, http1Downstream, http1Upstream, http2Downstream, http2Upstream, echo
+    case none, inspecting, tcpDownstream, tcpUpstream
+    /// To a host of `tcp_proxy`, and nobody's yet.
+    case tcpAhead
+    case http1Downstream, http1Upstream, http2Downstream, http2Upstream, echo
     case directResponse
     /// Nothing is read any more: it closes when what is queued is out.
     case closing

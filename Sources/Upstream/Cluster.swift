@@ -19,10 +19,6 @@ package struct Cluster {
     /// How it was found, where there are subsets.
     package internal(set) var subsetOutcome = SubsetOutcome.none
 
-    /// Of all its hosts on this worker.
-    package var activeRequests: UInt32 = 0
-    package var connectionCount: UInt32 = 0
-
     /// No plan lists it any more, or another in its place.
     package var isRemoved = false
     /// Hosts that were made for it and have not been freed.

@@ -37,6 +37,11 @@ package struct Host {
     package var connectingCount: UInt32 = 0
     package var connectionCount: UInt32 = 0
     package var activeRequests: UInt32 = 0
+    /// Connections of `tcp_proxy`, and those of them that nobody has yet (`TCPAhead`): established ones first.
+    package var tcpConnections: Int32 = 0
+    package var aheadCount: Int32 = 0
+    package var aheadHead: Handle = .none
+    package var aheadTail: Handle = .none
     /// Connections that were counted as HTTP/1 when they were opened and then went to a CONNECT: as many may carry HTTP
     /// without being counted again.
     package var countedHTTP1: UInt32 = 0

@@ -6,6 +6,7 @@ import Primitives
 struct LevelBalancers {
     private var balancers: PlainArray<UnsafeMutablePointer<Balancer>>
     private let isHashing: Bool
+    private let healthyCount: Int
     /// Choices that have been looked at ahead of their time, the next one first.
     private var ahead = PeekedHosts()
 
@@ -14,6 +15,9 @@ struct LevelBalancers {
         random: inout Random
     ) {
         isHashing = options.policy.isHashing
+        var healthy = 0
+        for i in 0..<hosts.count where hosts[i].isHealthy && !hosts[i].isDegraded { healthy += 1 }
+        healthyCount = healthy
         unsafe balancers = unsafe PlainArray(capacity: max(levels.count, 1))
         for i in 0..<levels.count {
             let balancer = UnsafeMutablePointer<Balancer>.allocate(capacity: 1)
@@ -40,9 +44,9 @@ struct LevelBalancers {
         return choose(newly: &random, hash: hash, attempt: attempt, nowMs: nowMs, active: active)
     }
 
-    /// Nil: there is nobody, or enough has been looked at.
+    /// Nil: there is nobody, or enough has been looked at: as in Envoy no more turns than there are healthy hosts.
     mutating func peek(random: inout Random, nowMs: UInt64) -> UInt32? {
-        guard ahead.count < PeekedHosts.countMax else { return nil }
+        guard ahead.count < min(PeekedHosts.countMax, healthyCount) else { return nil }
         let choice = choose(newly: &random, hash: 0, attempt: 0, nowMs: nowMs, active: { _ in 0 })
         guard let host = choice.host else { return nil }
         ahead.add(host, choice.isPanicking)

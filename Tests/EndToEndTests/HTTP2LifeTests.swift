@@ -85,10 +85,10 @@ struct HTTP2LifeTests {
         }
         let client = try RawH2Client(port: served.listener)
         client.send([.head(1, H2Frame.request("GET", "/up"))])
-        if !isBusy { #expect(client.read(forMs: 3_000) { $0.hasEnded(1) }) }
+        if !isBusy { #expect(client.read(forMs: 15_000) { $0.hasEnded(1) }) }
         #expect(served.stat("cluster.c.upstream_cx_active", becomes: 1) == 1)
         try change(served) { $0.replacing(text: "port_value: \(upstream.port)}", by: "port_value: \(other)}") }
-        if isBusy { #expect(client.read(forMs: 5_000) { $0.hasEnded(1) }) }
+        if isBusy { #expect(client.read(forMs: 15_000) { $0.hasEnded(1) }) }
         #expect(String(wire: client.body[1] ?? []) == "ok")
         #expect(served.stat("cluster.c.upstream_cx_active", becomes: 0) == 0)
         #expect(upstream.records.first.map { $0.end != .open } ?? false || wait(upToMs: 2_000) { upstream.records.first?.end == .closed })

@@ -73,11 +73,15 @@ struct TCPTunnelTests {
         private let inner: Served?
         private let envoy: ChildProcess?
 
-        init(_ way: Way, _ terminator: Terminator, _ script: UpstreamScript, options: String = "", more: String = "") throws {
+        /// `server`: takes the place of the script.
+        init(
+            _ way: Way, _ terminator: Terminator, _ script: UpstreamScript, options: String = "", http2: String = "", more: String = "",
+            server: UInt16? = nil
+        ) throws {
             upstream = try ScriptedUpstream(name: "c")
             upstream.begin(script)
             upstream.start()
-            let port = upstream.port
+            let port = server ?? upstream.port
             var target: UInt16
             switch terminator {
             case .martlet:
@@ -96,7 +100,7 @@ struct TCPTunnelTests {
                 (inner, envoy) = (nil, process)
             }
             let isHTTP2 = way == .connectHTTP2 || way == .postHTTP2
-            let cluster = Served.cluster([target], more: TCPTunnelTests.http2(isHTTP2, more: options))
+            let cluster = Served.cluster([target], more: TCPTunnelTests.http2(isHTTP2, options: http2, more: options))
             outer = try Served(try Binary.martlet()) { TCPTunnelTests.tunnel($0, way, to: cluster, more: more) }
         }
 
@@ -180,16 +184,46 @@ struct TCPTunnelTests {
         }, "\(Files.text(directory.path + "/log") ?? "")")
     }
 
-    /// A client that never reads costs what the buffers hold; when it goes, nothing is left.
+    /// Sends until nothing more is taken for a while, or `most`; how much that was.
+    private func fill(_ socket: Descriptor, _ most: Int) -> Int {
+        let part = [UInt8](repeating: 0x61, count: 1 << 18)
+        var sent = 0
+        var quiet = Deadline(afterMs: 1_000)
+        while sent < most, !quiet.passed {
+            let taken = Sockets.send(part, from: 0, on: socket)
+            if taken < 0 { break }
+            sent += taken
+            if taken > 0 { quiet = Deadline(afterMs: 1_000) } else { sleep(ms: 5) }
+        }
+        return sent
+    }
+
+    /// A client that does not read costs what windows and buffers hold, of whatever the server would send; when it reads, the
+    /// rest comes, and when it goes, nothing is left. The kernel's buffers of the three connections are the larger part.
     @Test(arguments: [Way.connect, .connectHTTP2])
     func aClientThatDoesNotReadHoldsTheUpstreamBack(way: Way) throws {
-        let much = String(repeating: "0123456789abcdef", count: 1 << 20)
-        let chain = try Chain(way, .martlet, .steps(.readText("x"), .send(much), .close))
-        let socket = try Sockets.connect(port: chain.outer.listener)
-        #expect(Sockets.send("x".wire, from: 0, on: socket) == 1)
+        let much = 256 << 20
+        let listener = try Sockets.listen(port: 0)
+        defer { listener.close() }
+        let chain = try Chain(
+            way, .martlet, UpstreamScript([]), http2: "initial_stream_window_size: 65536, initial_connection_window_size: 65536",
+            server: Sockets.localPort(of: listener))
+        let client = try Sockets.connect(port: chain.outer.listener)
+        #expect(Sockets.ready(listener, for: Sockets.readable, until: Deadline(afterMs: 10_000)) != 0)
+        let server = try #require(Sockets.accept(listener))
+        defer { server.close() }
+        let sent = fill(server, much)
+        #expect(sent > 65_536 && sent < much / 2, "\(sent)")
         let paused = "cluster.c.upstream_flow_control_paused_reading_total"
         #expect(wait(upToMs: 10_000) { chain.outer.admin.stats(matching: paused)[paused] ?? 0 > 0 })
-        socket.reset()
+        var received = 0
+        #expect(wait(upToMs: 60_000, everyMs: 1) {
+            while case .bytes(let bytes) = Sockets.receive(client) { received += bytes.count }
+            return received >= sent
+        })
+        #expect(received == sent)
+        #expect(fill(server, 1 << 20) > 0)
+        client.reset()
         #expect(chain.outer.stat("cluster.c.upstream_rq_active", becomes: 0) == 0)
         #expect(chain.outer.stat("listener.127.0.0.1_\(chain.outer.listener).downstream_cx_active", becomes: 0) == 0)
     }

@@ -69,19 +69,11 @@ extension Worker {
 
     /// A stream without a downstream connection, its sink's state not begun. Takes over `request`.
     func makeCall(_ request: MessageHead, _ target: UnsafePointer<RouteConfig>) -> StreamPointer? {
-        guard let config = unsafe callConfig, activeCalls < Worker.callsMax,
-            let (handle, stream) = unsafe streams.allocate()
-        else {
+        guard let config = unsafe callConfig, activeCalls < Worker.callsMax else {
             request.destroy()
             return nil
         }
-        guard let response = MessageHead(pool: memory.blocks) else {
-            request.destroy()
-            streams.free(handle)
-            return nil
-        }
-        unsafe stream.initialize(
-            to: HTTPStream(handle: handle, downstream: .none, http: config, request: request, response: response))
+        guard let stream = unsafe makeStream(config, request) else { return nil }
         unsafe stream.pointee.isCall = true
         unsafe stream.pointee.route = unsafe target
         unsafe stream.pointee.startNs = nowNs

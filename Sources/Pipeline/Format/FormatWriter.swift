@@ -14,6 +14,8 @@ package struct FormatWriter {
     var random: Random
     /// Values of one group of header mutations, before any of them is applied (`FormatWriter.apply`).
     var pending = PlainArray<PendingMutation>(capacity: 16)
+    /// Whose value was left out last.
+    var refusedName = Bytes.empty
 
     /// Containers that a JSON line is inside of.
     var levels = PlainArray<JSONLevel>(capacity: FormatWriter.jsonDepthMax + 1)

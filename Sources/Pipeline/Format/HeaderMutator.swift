@@ -23,7 +23,7 @@ struct PendingMutation: BitwiseCopyable {
 extension FormatWriter {
     // HOT: per message.
     /// `head` is a head of `source`'s stream, in place (`StreamPointer.requestHead`), or any other. False: a value was left
-    /// out, for no field can have it.
+    /// out, for no field can have it; `refusedName` says of which field.
     @discardableResult
     package mutating func apply(
         _ mutations: FrozenArray<HeaderMutation>, to head: UnsafeMutablePointer<MessageHead>, _ source: FormatSource,
@@ -62,6 +62,7 @@ extension FormatWriter {
         guard unsafe text.count > start || mutation.pointee.keepsEmpty else { return true }
         guard FormatWriter.isFieldValue(text.bytes(from: start)) else {
             text.truncate(to: start)
+            refusedName = unsafe mutation.pointee.name
             return false
         }
         pending.append(PendingMutation(mutation: index, start: start, end: text.count))

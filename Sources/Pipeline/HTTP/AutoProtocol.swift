@@ -47,6 +47,7 @@ extension Worker {
         unsafe closeSession(session)
         unsafe connection.pointee.session = .none
         unsafe connection.pointee.role = .http1Upstream
+        unsafe countCapacity(connection, host, 1)
         guard let client = unsafe openClient(on: connection, config) else {
             unsafe failPending(host, .memory, pool.key, http2: true)
             return unsafe closeUpstream(connection)

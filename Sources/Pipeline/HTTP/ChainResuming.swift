@@ -351,5 +351,6 @@ extension HTTPStream {
         retry = RetryState()
         flags = []
         details = .empty
+        refusedField = .empty
     }
 }

@@ -211,6 +211,8 @@ public struct HTTPStream {
     var tryBodyReceived: UInt64 = 0
     /// `%RESPONSE_CODE_DETAILS%`: literals, or text in the request head's memory.
     package var details = Bytes.empty
+    /// A field that the request was to get, and whose value no field can have.
+    var refusedField = Bytes.empty
     /// `%UPSTREAM_TRANSPORT_FAILURE_REASON%` and the errno behind a refused connection.
     package var upstreamErrno: Int32 = 0
     /// Why the TLS handshake with the upstream failed; interned.

@@ -280,8 +280,7 @@ extension Worker {
             if let cluster = unsafe cluster { unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqCancelled) }
             unsafe dequeue(stream, host)
         }
-        unsafe host.pointee.activeRequests &-= 1
-        unsafe host.pointee.cluster.pointee.activeRequests &-= 1
+        unsafe endedRequest(host)
         if unsafe stream.pointee.isOnUpstream {
             unsafe stream.pointee.isOnUpstream = false
             unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqActive.rawValue, -1)
@@ -339,6 +338,7 @@ extension Worker {
             unsafe closeClient(client, connection, byPeer: false)
         }
         if let host = unsafe hosts[handle] { unsafe drainHTTP2(host) }
+        closeAheads(handle)
         if let host = unsafe hosts[handle] { unsafe freeIfUnused(host) }
     }
 }

@@ -1,7 +1,7 @@
 // `preconnect_policy`: connections that are opened before a request needs them, so that it does not wait for a handshake.
 //
 // What is weighed is room: a connection of HTTP/1 has it for one request, one of HTTP/2 for as many as its peer, or
-// configuration, lets it carry; with `auto_config` the last handshake says which. TCP connections are not pooled here.
+// configuration, lets it carry; with `auto_config` the last handshake says which. Those of `tcp_proxy` are `TCPAhead`'s.
 
 import Primitives
 import Stats
@@ -30,13 +30,14 @@ extension Worker {
     }
 
     // HOT: per message, with `preconnect_policy`.
-    /// `predictive_preconnect_ratio`, before the stream's own connection is chosen: the hosts whose turns come next.
+    /// `predictive_preconnect_ratio`, before the stream's own connection is chosen: the hosts whose turns come next, as long as
+    /// the worker's connections to all clusters together have less room than their requests, and this one, want.
     func preconnectPredicted(_ stream: StreamPointer, _ cluster: UnsafeMutablePointer<Cluster>) {
         let ratio = unsafe cluster.pointee.config.pointee.predictiveRatio
         let priority = unsafe stream.pointee.route?.pointee.priority ?? .normal
         var left = Worker.preconnectsMax
         let isHTTP2 = unsafe choosesHTTP2(stream, cluster)
-        while left > 0, unsafe clusterWantsMore(cluster, ratio, isHTTP2: isHTTP2) {
+        while left > 0, connectivity.wantsMore(ratio) {
             guard let host = unsafe cluster.pointee.peek(slab: hosts, random: &random, nowMs: nowMs),
                 unsafe wantsMore(host, anticipated: 1, ratio: ratio, isHTTP2: isHTTP2), unsafe openAhead(stream, host, cluster, priority)
             else { return }
@@ -54,22 +55,6 @@ extension Worker {
         let active = unsafe host.pointee.activeRequests &- min(host.pointee.activeRequests, host.pointee.pendingCount)
         let idle = unsafe isHTTP2 && !host.pointee.answersHTTP1 ? connectedRoom(host) : Double(host.pointee.idleCount)
         return Double(pending &+ active &+ anticipated) * ratio > connecting + idle + Double(active)
-    }
-
-    /// The same of all hosts of the cluster and the request that comes. As soon as the room is enough no other host is asked.
-    private func clusterWantsMore(_ cluster: UnsafeMutablePointer<Cluster>, _ ratio: Double, isHTTP2: Bool) -> Bool {
-        let wanted = unsafe Double(cluster.pointee.activeRequests &+ 1) * ratio
-        guard isHTTP2 else { return unsafe wanted > Double(cluster.pointee.connectionCount) }
-        var room = unsafe Double(cluster.pointee.activeRequests)
-        var i = 0
-        while unsafe i < cluster.pointee.hostCount, wanted > room {
-            if let host = unsafe hosts[cluster.pointee.host(at: i)] {
-                let idle = unsafe host.pointee.answersHTTP1 ? Double(host.pointee.idleCount) : connectedRoom(host)
-                unsafe room += connectingRoom(host) + idle - Double(host.pointee.pendingHTTP2Count)
-            }
-            i &+= 1
-        }
-        return wanted > room
     }
 
     /// Requests that the host's connections under way will take.

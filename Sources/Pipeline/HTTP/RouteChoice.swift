@@ -220,8 +220,9 @@ extension Worker {
     func applyMutations(_ mutations: FrozenArray<HeaderMutation>, _ stream: StreamPointer, isRequest: Bool) {
         guard mutations.count > 0 else { return }
         let source = unsafe formatSource(stream)
-        unsafe formats.apply(
+        let isWhole = unsafe formats.apply(
             mutations, to: isRequest ? stream.requestHead : stream.responseHead, source, isRequest: isRequest)
+        if isRequest && !isWhole { unsafe stream.pointee.refusedField = formats.refusedName }
     }
 }
 
@@ -233,7 +234,8 @@ extension Worker {
         isRequest: Bool
     ) {
         let source = unsafe formatSource(stream)
-        unsafe formats.apply(mutations, to: head, source, isRequest: isRequest)
+        let isWhole = unsafe formats.apply(mutations, to: head, source, isRequest: isRequest)
+        if unsafe !isWhole && head == stream.requestHead { unsafe stream.pointee.refusedField = formats.refusedName }
     }
 
     /// The cluster that the stream's route leads to, by name, before it is chosen for good.

@@ -22,16 +22,30 @@ extension Worker {
     }
 
     // HOT: per message.
-    /// A stream with room for both heads; nil: no memory.
+    /// A client's stream; nil: no memory.
     func makeStream(_ connection: UnsafeMutablePointer<Connection>, _ http: UnsafePointer<HTTPConfig>) -> StreamPointer? {
-        guard let (handle, stream) = unsafe streams.allocate() else { return nil }
-        guard let request = MessageHead(pool: memory.blocks) else {
-            streams.free(handle)
-            return nil
-        }
+        guard let stream = unsafe makeStream(http, downstream: connection.pointee.handle, MessageHead(pool: memory.blocks)) else { return nil }
+        unsafe stream.pointee.startNs = nowNs
+        unsafe stream.pointee.activeMs = nowMs
+        unsafe stream.pointee.connectionID = unsafe connection.pointee.id
+        return unsafe stream
+    }
+
+    // HOT: per message.
+    /// A stream with room for both heads, whoever it is for; nil: no memory. Takes over the request's head; nil: there was no
+    /// memory for that.
+    @inline(__always)
+    func makeStream(
+        _ http: UnsafePointer<HTTPConfig>, downstream: Handle = .none, _ request: MessageHead?
+    ) -> StreamPointer? {
+        guard let request else { return nil }
         guard let response = MessageHead(pool: memory.blocks) else {
             request.destroy()
-            streams.free(handle)
+            return nil
+        }
+        guard let (handle, stream) = unsafe streams.allocate() else {
+            request.destroy()
+            response.destroy()
             return nil
         }
         if !hasBlankStream {
@@ -40,11 +54,7 @@ extension Worker {
             hasBlankStream = true
         }
         unsafe HTTPStream.initialize(
-            stream, asIn: blankStream, handle: handle, downstream: connection.pointee.handle, http: http, request: request,
-            response: response)
-        unsafe stream.pointee.startNs = nowNs
-        unsafe stream.pointee.activeMs = nowMs
-        unsafe stream.pointee.connectionID = unsafe connection.pointee.id
+            stream, asIn: blankStream, handle: handle, downstream: downstream, http: http, request: request, response: response)
         return unsafe stream
     }
 

@@ -106,6 +106,15 @@ extension Worker {
         }
         unsafe session.pointee.attempts &+= 1
         if unsafe config.pointee.addsTLVs && session.pointee.attempts == 1 { unsafe addProxyTLVs(session) }
+        unsafe preconnectPredictedTCP(cluster)
+        if let ahead = unsafe takeAhead(session, host, isEstablished: true) {
+            // It has a place of its own.
+            unsafe giveConnection(cluster, .normal)
+            unsafe session.pointee.host = unsafe host.pointee.handle
+            unsafe timers.cancel(ahead.timerNode)
+            unsafe preconnectTCP(host, cluster)
+            return unsafe tcpBegins(session, ahead)
+        }
         // As in Envoy an attempt that the cluster had no room for counts among the others, and sets no flag of its own.
         guard breakers?.take(.pendingRequests, .normal, thread: index) != false else {
             unsafe giveConnection(cluster, .normal)
@@ -116,6 +125,10 @@ extension Worker {
         unsafe session.pointee.isPending = true
         count(stats, .upstreamRqPendingTotal)
         gauge(stats, .upstreamRqPendingActive, 1)
+        if unsafe takeAhead(session, host, isEstablished: false) != nil {
+            unsafe giveConnection(cluster, .normal)
+            return unsafe preconnectTCP(host, cluster)
+        }
         let isFull = unsafe isFull(host, cluster, .normal) && host.pointee.connectionCount > 0
         if unsafe isFull || !host.pointee.tcpHead.isNone {
             unsafe giveConnection(cluster, .normal)
@@ -128,6 +141,7 @@ extension Worker {
             unsafe endPending(session, cluster)
             return unsafe tcpTryAgain(session)
         }
+        unsafe preconnectTCP(host, cluster)
     }
 
     /// A connection for the session, with a place among the cluster's. False: none could be had.
@@ -138,12 +152,17 @@ extension Worker {
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxConnectFail)
             return false
         }
+        unsafe take(upstream, session)
+        return true
+    }
+
+    /// The connection is the session's.
+    func take(_ upstream: UnsafeMutablePointer<Connection>, _ session: TCPSessionPointer) {
         unsafe session.pointee.upstream = unsafe upstream.pointee.handle
         unsafe session.pointee.upstreamConnectionID = unsafe upstream.pointee.id
         unsafe upstream.pointee.session = unsafe session.pointee.handle
         unsafe upstream.pointee.peer = unsafe session.pointee.downstream
         unsafe upstream.pointee.config = unsafe UnsafeRawPointer(session.pointee.config)
-        return true
     }
 
     private func chooseTCPHost(_ session: TCPSessionPointer, _ cluster: UnsafeMutablePointer<Cluster>) -> UnsafeMutablePointer<Host>? {
@@ -197,17 +216,21 @@ extension Worker {
 
     func tcpConnected(_ upstream: UnsafeMutablePointer<Connection>) {
         unsafe upstreamConnected(upstream)
-        guard let session = unsafe tcpSessions[upstream.pointee.session],
-            let downstream = unsafe connections.slab[session.pointee.downstream]
-        else { return unsafe closeUpstream(upstream) }
-        if let cluster = unsafe tcpAttempted(session, upstream) {
+        guard let session = unsafe tcpSessions[upstream.pointee.session] else { return unsafe closeUpstream(upstream) }
+        _ = unsafe tcpAttempted(session, upstream)
+        unsafe tcpBegins(session, upstream)
+    }
+
+    /// Bytes go both ways from here on.
+    private func tcpBegins(_ session: TCPSessionPointer, _ upstream: UnsafeMutablePointer<Connection>) {
+        guard let downstream = unsafe connections.slab[session.pointee.downstream] else { return unsafe closeUpstream(upstream) }
+        if let cluster = unsafe clusterConfig(upstream) {
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqTotal)
             unsafe gauge(cluster.pointee.config.pointee.stats, .upstreamRqActive, 1)
         }
         if let host = unsafe hosts[upstream.pointee.host] {
             unsafe session.pointee.upstreamRemoteAddress = unsafe host.pointee.config.address
             unsafe host.pointee.activeRequests &+= 1
-            unsafe host.pointee.cluster.pointee.activeRequests &+= 1
             unsafe cells.increment(host.pointee.config.stats &+ HostStat.rqTotal.rawValue)
             unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqActive.rawValue, 1)
             if unsafe !host.pointee.tcpHead.isNone { unsafe serveLater(host) }
@@ -220,6 +243,7 @@ extension Worker {
         unsafe downstream.pointee.activeMs = nowMs
         unsafe armTCPTimer(session, downstream)
         unsafe connections.receive(upstream)
+        unsafe passHeld(session, downstream, upstream)
         unsafe sendEarly(session, downstream, upstream)
     }
 

@@ -43,7 +43,7 @@ extension Worker {
         }
     }
 
-    private func relayed(_ connection: UnsafeMutablePointer<Connection>, _ bytes: UInt64) {
+    func relayed(_ connection: UnsafeMutablePointer<Connection>, _ bytes: UInt64) {
         let stats = unsafe tcpConfig(connection).pointee.stats
         if unsafe connection.pointee.role == .tcpDownstream {
             countTCP(stats, .downstreamCxRxBytesTotal, bytes)
@@ -139,6 +139,7 @@ extension Worker {
             if let downstream = unsafe downstream { unsafe logTCPEnd(session, downstream) }
         }
         unsafe session.pointee.early.removeAll(memory)
+        unsafe session.pointee.held.removeAll(memory)
         unsafe session.pointee.tunnel.destroy()
         unsafe tcpSessions.free(session.pointee.handle)
         if let downstream = unsafe downstream {
@@ -161,7 +162,6 @@ extension Worker {
         }
         if unsafe session.pointee.isConnected, let host = unsafe hosts[upstream.pointee.host] {
             unsafe host.pointee.activeRequests &-= 1
-            unsafe host.pointee.cluster.pointee.activeRequests &-= 1
             unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqActive.rawValue, -1)
         }
         unsafe upstream.pointee.session = .none

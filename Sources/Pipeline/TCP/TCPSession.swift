@@ -33,6 +33,8 @@ package struct TCPSession {
     package var hasEarlyData = false
     /// Waits for the upstream.
     package var early = ByteQueue()
+    /// What the host has said before there was a client.
+    package var held = ByteQueue()
     /// Bound of the next pause between two attempts.
     package var backoffMs: UInt64 = 0
     package var retryAtMs: UInt64 = 0

@@ -27,25 +27,13 @@ extension Worker {
         }
         unsafe stream.pointee.host = unsafe host.pointee.handle
         unsafe stream.pointee.upstreamStartNs = nowNs
-        unsafe host.pointee.activeRequests &+= 1
-        unsafe host.pointee.cluster.pointee.activeRequests &+= 1
+        unsafe beganRequest(host)
         unsafe stream.pointee.isCountedUpstream = true
         unsafe lease(stream, cluster, host)
     }
 
     private func makeTunnelStream(_ session: TCPSessionPointer) -> StreamPointer? {
-        guard let http = unsafe callConfig, let request = MessageHead(pool: memory.blocks) else { return nil }
-        guard let response = MessageHead(pool: memory.blocks) else {
-            request.destroy()
-            return nil
-        }
-        guard let (handle, stream) = unsafe streams.allocate() else {
-            request.destroy()
-            response.destroy()
-            return nil
-        }
-        unsafe stream.initialize(
-            to: HTTPStream(handle: handle, downstream: .none, http: http, request: request, response: response))
+        guard let http = unsafe callConfig, let stream = unsafe makeStream(http, MessageHead(pool: memory.blocks)) else { return nil }
         unsafe stream.pointee.tcp = unsafe session.pointee.handle
         unsafe stream.pointee.clusterSlot = unsafe session.pointee.clusterSlot
         unsafe stream.pointee.startNs = nowNs
@@ -54,7 +42,7 @@ extension Worker {
         unsafe stream.pointee.requestHeadForwarded = true
         // `max_stream_duration` of the cluster is the router's.
         unsafe stream.pointee.retry.durationMs = 0
-        unsafe session.pointee.stream = handle
+        unsafe session.pointee.stream = unsafe stream.pointee.handle
         return unsafe stream
     }
 

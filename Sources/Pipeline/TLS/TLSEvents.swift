@@ -173,6 +173,7 @@ extension Worker {
         case .http2Downstream: unsafe http2DownstreamReceived(connection, bytes, buffer: nil)
         case .http2Upstream: unsafe http2UpstreamReceived(connection, bytes, buffer: nil)
         case .tcpDownstream, .tcpUpstream: unsafe relay(connection, bytes)
+        case .tcpAhead: unsafe aheadReceived(connection, bytes)
         case .echo: unsafe echo(connection, bytes)
         case .directResponse, .closing, .none, .inspecting: break
         }

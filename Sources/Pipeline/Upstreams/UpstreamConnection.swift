@@ -71,7 +71,7 @@ extension Worker {
         unsafe connection.pointee.activeMs = nowMs
         unsafe timers.arm(connection.timerNode, at: nowMs &+ config.pointee.connectTimeoutMs)
         unsafe host.pointee.connectionCount &+= 1
-        unsafe host.pointee.cluster.pointee.connectionCount &+= 1
+        unsafe countCapacity(connection, host, 1)
         unsafe host.pointee.config.connections?.opened()
         unsafe count(config.pointee.stats, .upstreamCxTotal)
         unsafe connections.showBuffered(
@@ -148,7 +148,7 @@ extension Worker {
         if let host = unsafe hosts[upstream.pointee.host] {
             unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.cxActive.rawValue, -1)
             unsafe host.pointee.connectionCount &-= 1
-            unsafe host.pointee.cluster.pointee.connectionCount &-= 1
+            unsafe countCapacity(upstream, host, -1)
             unsafe host.pointee.config.connections?.closed()
             if let cluster = unsafe cluster(of: host) {
                 unsafe giveConnection(cluster, upstream.pointee.isHigh ? .high : .normal)

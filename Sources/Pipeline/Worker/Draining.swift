@@ -57,7 +57,7 @@ extension Worker {
                 } else {
                     unsafe close(connection)
                 }
-            case .echo, .directResponse, .closing, .inspecting, .none, .tcpUpstream, .http1Upstream, .http2Upstream:
+            case .echo, .directResponse, .closing, .inspecting, .none, .tcpUpstream, .tcpAhead, .http1Upstream, .http2Upstream:
                 unsafe close(connection)
             }
         }

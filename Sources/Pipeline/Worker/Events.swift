@@ -14,6 +14,7 @@ extension Worker {
             switch unsafe connection.pointee.role {
             case .http1Downstream, .http1Upstream, .http2Downstream, .http2Upstream: unsafe eachBuffer(connection, position, count, bytes)
             case .tcpDownstream, .tcpUpstream: unsafe relay(connection, position, count, bytes)
+            case .tcpAhead: unsafe aheadReceived(connection, position, count, bytes)
             case .echo: unsafe echo(connection, position, count, bytes)
             case .inspecting: unsafe inspect(connection, position, count, bytes)
             case .directResponse, .closing, .none: memory.buffers.release(from: position, count: count)
@@ -38,6 +39,7 @@ extension Worker {
         case .http2Downstream: unsafe http2DownstreamEnded(connection)
         case .http2Upstream: unsafe http2UpstreamEnded(connection, 0)
         case .tcpDownstream, .tcpUpstream: unsafe relayEnded(connection)
+        case .tcpAhead: unsafe closeAhead(connection, byPeer: true)
         case .echo: unsafe connections.closeWhenSent(connection)
         case .inspecting: unsafe inspectionEnded(connection)
         // Its own end says nothing of whether it reads what is still queued.
@@ -54,6 +56,7 @@ extension Worker {
         case .http2Downstream: unsafe http2DownstreamEnded(connection)
         case .http2Upstream: unsafe http2UpstreamEnded(connection, error)
         case .tcpDownstream, .tcpUpstream: unsafe relayFailed(connection, error)
+        case .tcpAhead: unsafe closeAhead(connection, byPeer: true)
         case .echo, .directResponse, .closing, .none: unsafe closeEither(connection)
         case .inspecting: unsafe inspectionEnded(connection)
         }
@@ -72,7 +75,7 @@ extension Worker {
             case .tcpDownstream, .tcpUpstream: unsafe relaySent(connection)
             case .echo: unsafe echoSent(connection)
             case .closing: unsafe timers.arm(connection.timerNode, at: nowMs &+ connection.pointee.stallMs)
-            case .directResponse, .inspecting, .none: break
+            case .directResponse, .inspecting, .none, .tcpAhead: break
             }
         case .failed(let connection, let error):
             if unsafe connection.pointee.isShakingHands { return unsafe handshakeBroken(connection, error) }
@@ -82,6 +85,7 @@ extension Worker {
             case .http2Downstream: unsafe http2DownstreamEnded(connection)
             case .http2Upstream: unsafe http2UpstreamEnded(connection, error)
             case .tcpDownstream, .tcpUpstream: unsafe relayFailed(connection, error)
+            case .tcpAhead: unsafe closeAhead(connection, byPeer: true)
             case .echo, .directResponse, .closing, .inspecting, .none: unsafe closeEither(connection)
             }
         case .nothing: break
@@ -103,6 +107,7 @@ extension Worker {
     func established(_ connection: UnsafeMutablePointer<Connection>) {
         switch unsafe connection.pointee.role {
         case .tcpUpstream: unsafe tcpConnected(connection)
+        case .tcpAhead: unsafe aheadEstablished(connection)
         case .http2Upstream: unsafe http2Connected(connection)
         default: unsafe http1Connected(connection)
         }
@@ -111,6 +116,7 @@ extension Worker {
     func connectFailed(_ connection: UnsafeMutablePointer<Connection>, _ failure: ConnectFailure) {
         switch unsafe connection.pointee.role {
         case .tcpUpstream: unsafe tcpConnectFailed(connection, failure)
+        case .tcpAhead: unsafe aheadConnectFailed(connection, failure)
         case .http2Upstream: unsafe http2ConnectFailed(connection, failure)
         default: unsafe http1ConnectFailed(connection, failure)
         }
@@ -132,6 +138,7 @@ extension Worker {
             unsafe isOpening(connection) ? http2ConnectFailed(connection, .timedOut) : http2UpstreamTimedOut(connection)
         case .tcpDownstream: unsafe tcpTimedOut(connection)
         case .tcpUpstream: if unsafe isOpening(connection) { unsafe tcpConnectFailed(connection, .timedOut) }
+        case .tcpAhead: unsafe aheadTimedOut(connection)
         case .closing: unsafe closeEither(connection)
         case .inspecting: unsafe inspectionTimedOut(connection)
         case .echo, .directResponse, .none: break
@@ -168,6 +175,7 @@ extension Worker {
     /// Nothing is read any more; closes when what is queued is out, or when none of it has left for `stallMs`.
     /// The session must have been dealt with.
     func closeWhenSent(_ connection: UnsafeMutablePointer<Connection>, stallMs: UInt64) {
+        unsafe countCapacity(connection, hosts[connection.pointee.host], -1)
         unsafe connection.pointee.role = .closing
         unsafe connection.pointee.stallMs = stallMs == 0 ? Worker.stallMs : stallMs
         unsafe timers.arm(connection.timerNode, at: nowMs &+ connection.pointee.stallMs)

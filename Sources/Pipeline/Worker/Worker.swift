@@ -64,6 +64,9 @@ public final class Worker {
     var hosts = Slab<Host>(capacity: 1 << 20)
     /// Hosts where who waits may have a place now (`HostWaiting`).
     var hostsToServe = PlainArray<UInt64>(capacity: 8)
+    var connectivity = Connectivity()
+    /// Connections of `tcp_proxy` that nobody has yet.
+    var aheads = Slab<AheadConnection>(capacity: 1 << 20)
     package var downstreamConnections = 0
     /// The plan as adopted last; main frees it only after this worker has adopted a newer one.
     var currentPlan: UnsafePointer<Plan>?
@@ -167,6 +170,7 @@ public final class Worker {
         hosts.destroy()
         hostsToServe.destroy()
         tcpSessions.destroy()
+        aheads.destroy()
         streams.destroy()
         servers.destroy()
         clients.destroy()

@@ -15,6 +15,7 @@ extension Groups {
         clusters: [
             Group.up,
             .init("limited", [.scripted("a")], "circuit_breakers: {thresholds: [{max_retries: 0}]}"),
+            .init("one_connection", [.scripted("a")], "circuit_breakers: {thresholds: [{max_connections: 1}]}"),
             .init("one_request", [.scripted("a")], "circuit_breakers: {thresholds: [{max_requests: 1}]}"),
             .init("h2", [.scripted("a")], """
                 typed_extension_protocol_options:
@@ -23,7 +24,7 @@ extension Groups {
                     explicit_http_config: {http2_protocol_options: {}}
                 """),
         ],
-        cases: (hedgeAnswers + hedgeFailures + hedgePolicies + plainTries + hedgeBodies + hedgeStreams)
+        cases: (hedgeAnswers + hedgeFailures + hedgePolicies + bothLimits + plainTries + hedgeBodies + hedgeStreams)
             .map { test in test.with { $0.resetIsClose = true } })
 
     private static let hedgeHosts = """
@@ -38,6 +39,12 @@ extension Groups {
           - {match: {prefix: /closed}, route: {cluster: up, timeout: 3s, retry_policy: {retry_on: retriable-4xx, num_retries: 2, per_try_timeout: 0.2s}, \(hedge)}}
           - {match: {prefix: /unasked}, route: {cluster: up, timeout: 3s, retry_policy: {num_retries: 1, per_try_timeout: 0.2s}, \(hedge)}}
           - {match: {prefix: /idle}, route: {cluster: up, timeout: 3s, retry_policy: {retry_on: 5xx, num_retries: 1, per_try_idle_timeout: 0.2s}, \(hedge)}}
+          - {match: {prefix: /both/none}, route: {cluster: up, timeout: 4s, \(limits(0)), \(hedge)}}
+          - {match: {prefix: /both/once}, route: {cluster: up, timeout: 4s, \(limits(1)), \(hedge)}}
+          - {match: {prefix: /both/often}, route: {cluster: up, timeout: 4s, \(limits(3)), \(hedge)}}
+          - {match: {prefix: /both/turned}, route: {cluster: up, timeout: 4s, \(limits(3, idle: 0.9, whole: 0.3)), \(hedge)}}
+          - {match: {prefix: /both/pause}, route: {cluster: up, timeout: 4s, \(limits(3, pause: 3600)), \(hedge)}}
+          - {match: {prefix: /both/waits}, route: {cluster: one_connection, timeout: 4s, \(limits(3)), \(hedge)}}
           - {match: {prefix: /limited}, route: {cluster: limited, timeout: 3s, \(tries(1)), \(hedge)}}
           - {match: {prefix: /one_request}, route: {cluster: one_request, timeout: 3s, \(tries(1)), \(hedge)}}
           - {match: {prefix: /small}, per_request_buffer_limit_bytes: 4, route: {cluster: up, timeout: 3s, \(tries(1)), \(hedge)}}
@@ -56,6 +63,10 @@ extension Groups {
 
     private static func tries(_ retries: Int) -> String {
         "retry_policy: {retry_on: \"5xx,retriable-4xx\", num_retries: \(retries), per_try_timeout: 0.2s, retry_back_off: {base_interval: 0.01s, max_interval: 0.01s}}"
+    }
+
+    private static func limits(_ retries: Int, idle: Double = 0.3, whole: Double = 0.9, pause: Double = 0.001) -> String {
+        "retry_policy: {retry_on: 5xx, num_retries: \(retries), per_try_timeout: \(whole)s, per_try_idle_timeout: \(idle)s, retry_back_off: {base_interval: \(pause)s, max_interval: \(pause)s}}"
     }
 
     private static let hedge = "hedge_policy: {hedge_on_per_try_timeout: true}"
@@ -122,6 +133,19 @@ extension Groups {
         hedged("unknown_condition_is_a_policy", at: "/unasked", asking: "x-forwarded-for: 10.1.2.3\r\nx-envoy-retry-on: nonsense\r\n", on: "inside", silent, answers("200 OK", body: "second")),
         hedged("idle", at: "/idle", silent, answers("200 OK", body: "second")),
         hedged("idle_answer_is_not_cut", at: "/idle", [.readRequest, .send("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nfi"), .delay(ms: 500), .send("rst")], silent),
+    ]
+
+    /// An attempt with two limits is late once, whichever of them is reached first. What answers does so 0.3 s behind the last
+    /// limit, or more.
+    private static let bothLimits: [Case] = [
+        hedged("two_limits_no_retry", at: "/both/none", answers("200 OK", afterMs: 1_500, body: "first")),
+        hedged("two_limits_one_retry", at: "/both/once", answers("200 OK", afterMs: 1_800, body: "first"), silent),
+        hedged("two_limits", at: "/both/often", answers("200 OK", afterMs: 1_600, body: "first"), silent),
+        hedged("two_limits_turned", at: "/both/turned", answers("200 OK", afterMs: 1_600, body: "first"), silent),
+        hedged("two_limits_all_bad", at: "/both/once", answers("503 No", afterMs: 2_000, body: "first"), answers("503 No", afterMs: 1_000, body: "second")),
+        hedged("second_limit_in_the_pause", at: "/both/pause", answers("200 OK", afterMs: 1_500, body: "first"), silent),
+        hedged("second_limit_while_one_waits", at: "/both/waits", answers("200 OK", afterMs: 1_500, body: "first"), silent),
+        hedged("bad_while_one_waits", at: "/both/waits", answers("503 No", afterMs: 1_500, body: "first"), answers("200 OK", body: "second")),
     ]
 
     /// What a further try does without hedging, where hedging made it worth a look.

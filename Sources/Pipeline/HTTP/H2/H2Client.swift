@@ -30,6 +30,7 @@ extension Worker {
         if unsafe config.pointee.connectionDurationMaxMs != 0 {
             unsafe session.pointee.pool.closeAtMs = unsafe nowMs &+ config.pointee.connectionDurationMaxMs
         }
+        unsafe noteCapacity(session, host)
         return unsafe session
     }
 
@@ -49,6 +50,7 @@ extension Worker {
         unsafe session.pointee.pool.localAddress = unsafe SocketAddress(localOf: connection.pointee.descriptor)
         unsafe host.pointee.http2ConnectingCount &-= 1
         guard unsafe staysHTTP2(session, connection, host) else { return }
+        unsafe noteCapacity(session, host)
         unsafe connections.receive(connection)
         unsafe beginKeepalive(session)
         unsafe armHTTP2ClientTimer(session, connection)
@@ -119,7 +121,7 @@ extension Worker {
         guard id > 0 else {
             // Out of stream ids, or of memory: nothing of it was sent.
             unsafe entry.pointee.isReset = true
-            unsafe session.pointee.pool.isDraining = true
+            unsafe retire(session, hosts[stream.pointee.host])
             return unsafe upstreamReset(stream, .refused)
         }
         unsafe entry.pointee.id = id

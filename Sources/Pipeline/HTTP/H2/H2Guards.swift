@@ -124,6 +124,8 @@ struct H2PoolState {
     var closeAtMs: UInt64 = 0
     /// Our end of the connection, for logs.
     var localAddress = SocketAddress()
+    /// What it counts for in `Connectivity`.
+    var capacity: Int64 = 0
     /// `SETTINGS_MAX_CONCURRENT_STREAMS` of the peer, and what configuration lets.
     var streamsMax: UInt32 = 0
 }

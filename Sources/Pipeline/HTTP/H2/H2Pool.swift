@@ -96,7 +96,7 @@ extension Worker {
             if unsafe attach(stream, session, connection, host) { unsafe wearOut(session, host) }
             guard unsafe h2.sessions[handle] == session else { return }
         }
-        if unsafe host.pointee.isRemoved { unsafe session.pointee.pool.isDraining = true }
+        if unsafe host.pointee.isRemoved { unsafe retire(session, host) }
         if unsafe hasRoom(session) { unsafe joinPool(session, host) }
     }
 
@@ -111,7 +111,7 @@ extension Worker {
         let most = unsafe cluster.pointee.config.pointee.requestsPerConnectionMax
         guard most != 0, unsafe session.pointee.requests >= most, unsafe !session.pointee.pool.isDraining else { return }
         unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxMaxRequests)
-        unsafe session.pointee.pool.isDraining = true
+        unsafe retire(session, host)
     }
 
     // MARK: The list
@@ -146,6 +146,7 @@ extension Worker {
         unsafe session.pointee.pool.streamsMax = unsafe min(session.pointee.options.pointee.concurrentStreamsMax, theirs)
         guard let connection = unsafe connections.slab[session.pointee.connection], let host = unsafe hosts[connection.pointee.host]
         else { return }
+        unsafe noteCapacity(session, host)
         let handle = unsafe host.pointee.handle
         unsafe readyHTTP2(session, connection, host)
         // A request that is told that it cannot be sent may end whatever it likes.
@@ -158,7 +159,7 @@ extension Worker {
     func goawayReceived(_ session: UnsafeMutablePointer<H2Session>) {
         guard let connection = unsafe connections.slab[session.pointee.connection] else { return }
         if unsafe !session.pointee.pool.isDraining { unsafe upstreamCounted(connection, .upstreamCxCloseNotify, 1) }
-        unsafe session.pointee.pool.isDraining = true
+        unsafe retire(session, hosts[connection.pointee.host])
         if let host = unsafe hosts[connection.pointee.host] { unsafe leavePool(session, host) }
         if unsafe session.pointee.streamCount == 0 { unsafe closeHTTP2Client(session, connection, byPeer: false) }
     }
@@ -167,6 +168,10 @@ extension Worker {
     func streamLeft(_ session: UnsafeMutablePointer<H2Session>) {
         guard let connection = unsafe connections.slab[session.pointee.connection], let host = unsafe hosts[connection.pointee.host]
         else { return }
+        // Any other one has the more room, and counts for the same.
+        if unsafe session.pointee.pool.isDraining || host.pointee.cluster.pointee.config.pointee.requestsPerConnectionMax != 0 {
+            unsafe noteCapacity(session, host)
+        }
         if unsafe session.pointee.pool.isDraining || session.pointee.isTerminated {
             if unsafe session.pointee.streamCount == 0, unsafe !session.pointee.isTerminated {
                 return unsafe closeHTTP2Client(session, connection, byPeer: false)
@@ -253,7 +258,7 @@ extension Worker {
         let handle = unsafe host.pointee.handle
         while let host = unsafe hosts[handle], let session = unsafe h2.sessions[host.pointee.http2Head] {
             unsafe leavePool(session, host)
-            unsafe session.pointee.pool.isDraining = true
+            unsafe retire(session, host)
             if unsafe session.pointee.streamCount == 0, let connection = unsafe connections.slab[session.pointee.connection] {
                 unsafe closeHTTP2Client(session, connection, byPeer: false)
             }
@@ -290,7 +295,7 @@ extension Worker {
         if unsafe isDue(session.pointee.pool.closeAtMs) {
             unsafe session.pointee.pool.closeAtMs = 0
             unsafe count(config.pointee.stats, .upstreamCxMaxDurationReached)
-            unsafe session.pointee.pool.isDraining = true
+            unsafe retire(session, hosts[connection.pointee.host])
             if unsafe session.pointee.streamCount == 0 { return unsafe closeHTTP2Client(session, connection, byPeer: false) }
         }
         unsafe armHTTP2ClientTimer(session, connection)

@@ -240,6 +240,7 @@ extension Worker {
     func closeSession(_ session: UnsafeMutablePointer<H2Session>) {
         while let entry = unsafe h2.streams[session.pointee.first] { unsafe freeH2Stream(entry) }
         unsafe showWaiting(session, frames: 0, control: 0)
+        unsafe setCapacity(session, 0)
         unsafe nghttp2_session_del(session.pointee.codec)
         unsafe session.pointee.metadataOut.removeAll(memory)
         // Its requests have been told, and its streams are gone.

@@ -32,18 +32,8 @@ extension Worker {
 
     /// The stream's attempt goes on beside it. False: no memory, and nothing has happened.
     func park(_ stream: StreamPointer) -> Bool {
-        guard let (handle, hedge) = unsafe streams.allocate() else { return false }
-        guard let request = MessageHead(pool: memory.blocks, bytes: 64) else {
-            streams.free(handle)
-            return false
-        }
-        guard let response = MessageHead(pool: memory.blocks) else {
-            request.destroy()
-            streams.free(handle)
-            return false
-        }
-        unsafe hedge.initialize(
-            to: HTTPStream(handle: handle, downstream: .none, http: stream.pointee.http, request: request, response: response))
+        // Its request's head is never written.
+        guard let hedge = unsafe makeStream(stream.pointee.http, MessageHead(pool: memory.blocks, bytes: 64)) else { return false }
         unsafe hedge.pointee.hedgeOf = unsafe stream.pointee.handle
         unsafe hedge.pointee.clusterSlot = unsafe stream.pointee.clusterSlot
         unsafe hedge.pointee.requestEnded = true
@@ -62,7 +52,7 @@ extension Worker {
         unsafe tellCodec(hedge)
         unsafe hedge.pointee.wasMoved = true
         unsafe hedge.pointee.nextHedge = unsafe stream.pointee.firstHedge
-        unsafe stream.pointee.firstHedge = handle
+        unsafe stream.pointee.firstHedge = unsafe hedge.pointee.handle
         unsafe armStreamTimer(hedge)
         // What the connection still has to send holds the client back no more.
         unsafe resumeDownstreamReading(stream)

@@ -27,13 +27,15 @@ extension Worker {
 
     /// A try, the stream's own or one beside it, has lasted as long as one may, or said nothing for too long.
     func hedgeTimedOut(_ attempt: StreamPointer) {
+        // It is too late once: the first of its two limits that is reached ends the other one (Envoy). So all
+        // attempts but the newest have been late before, and none is late while the next one is due, or in a host's line.
+        unsafe attempt.pointee.perTryTimeoutAtMs = 0
+        unsafe attempt.pointee.retry.perTryIdleAtMs = 0
         unsafe attempt.pointee.tryFlags.insert(.upstreamRequestTimeout)
         if unsafe attempt.pointee.trace != .none { unsafe noteAttemptTimeout(attempt) }
         guard let stream = unsafe hedgedRequest(attempt), unsafe !stream.pointee.hasResponseHead,
-            unsafe !stream.pointee.retry.on.isEmpty, unsafe !stream.pointee.retry.isWaiting
+            unsafe !stream.pointee.retry.on.isEmpty, unsafe !stream.pointee.retry.isWaiting && !stream.pointee.isPending
         else { return }
-        // One that waits for its connection is another attempt already.
-        if unsafe stream.pointee.isPending { return }
         guard unsafe hedgeCount(stream) < Worker.hedgesMax else {
             if let cluster = unsafe cluster(stream.pointee.clusterSlot) {
                 unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqRetryOverflow)

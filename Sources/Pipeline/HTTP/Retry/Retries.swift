@@ -34,41 +34,6 @@ extension Worker {
         ] where unsafe stream.pointee.request.has(id) { unsafe stream.pointee.request.remove(id) }
     }
 
-    private func readRetryPolicy(_ stream: StreamPointer, _ policy: UnsafePointer<RetryConfig>?) {
-        var on = unsafe policy?.pointee.on ?? []
-        let request = unsafe stream.pointee.request
-        if let words = request.value(of: .xEnvoyRetryOn) { on.formUnion(Worker.conditions(words, RetryConfig.On.names)) }
-        if let words = request.value(of: .xEnvoyRetryGrpcOn) {
-            on.formUnion(Worker.conditions(words, RetryConfig.On.grpcNames))
-        }
-        if let limiting = unsafe policy?.pointee.requestHeaders, !limiting.anyHolds(request) { on = [] }
-        unsafe stream.pointee.retry.left = unsafe UInt64(policy?.pointee.retriesMax ?? 1)
-        if !on.isEmpty, let most = request.value(of: .xEnvoyMaxRetries)?.trimmed.decimal { unsafe stream.pointee.retry.left = most }
-        if let at = request.index(of: .xEnvoyRetriableStatusCodes) {
-            unsafe stream.pointee.retry.statusCodes = request.field(at).value
-        }
-        if let at = request.index(of: .xEnvoyRetriableHeaderNames) {
-            unsafe stream.pointee.retry.headerNames = request.field(at).value
-        }
-        unsafe stream.pointee.retry.backoffMs = unsafe policy?.pointee.backoffBaseMs ?? 25
-        // A hedge asks for no condition, only for a policy.
-        let isAsked = request.has(.xEnvoyRetryOn) || request.has(.xEnvoyRetryGrpcOn)
-        if unsafe stream.pointee.retry.hedges, unsafe isAsked || policy.map({ unsafe !$0.pointee.on.isEmpty }) == true {
-            on.insert(.hedged)
-        }
-        // A tunnel has no body that could be sent again.
-        unsafe stream.pointee.retry.on = unsafe stream.pointee.isUpgrade ? [] : on
-    }
-
-    private static func conditions(_ words: Bytes, _ names: [(name: StaticString, on: RetryConfig.On)]) -> RetryConfig.On {
-        var on: RetryConfig.On = []
-        var list = TokenList(words)
-        while let word = list.next() {
-            for entry in names where word.equals(Bytes(entry.name)) { on.formUnion(entry.on) }
-        }
-        return on
-    }
-
     // MARK: The body
 
     // HOT: per frame.
@@ -171,18 +136,6 @@ extension Worker {
         return true
     }
 
-    private func resetIsRetriable(_ stream: StreamPointer, _ failure: UpstreamFailure, started: Bool) -> Bool {
-        let on = unsafe stream.pointee.retry.on
-        var wanted = !on.isDisjoint(with: [.fiveXX, .gatewayError, .reset]) || (!started && on.contains(.resetBeforeRequest))
-        switch failure {
-        case .connectFailed, .connectTimedOut, .handshakeFailed: wanted = wanted || on.contains(.connectFailure)
-        case .refused: wanted = wanted || on.contains(.refusedStream)
-        case .overflow, .memory: wanted = false
-        case .terminated, .remoteReset, .protocolError, .timedOut, .maxDuration: break
-        }
-        return wanted
-    }
-
     private func giveUpTry(_ stream: StreamPointer) {
         unsafe stream.pointee.perTryTimeoutAtMs = 0
         unsafe stream.pointee.retry.perTryIdleAtMs = 0
@@ -200,66 +153,6 @@ extension Worker {
             unsafe stream.pointee.timeoutAtMs = unsafe max(1, stream.pointee.requestEndNs / 1_000_000 &+ timeout)
         }
         unsafe armStreamTimer(stream)
-    }
-
-    func isRetriable(_ stream: StreamPointer, _ head: MessageHead) -> Bool {
-        let on = unsafe stream.pointee.retry.on
-        // An Envoy behind us has limited the rate: its own condition, and no other, decides.
-        if head.has(.xEnvoyRatelimited) { return on.contains(.envoyRatelimited) }
-        let status = head.status
-        if on.contains(.fiveXX), status >= 500, status < 600 { return true }
-        if on.contains(.gatewayError), status >= 502, status <= 504 { return true }
-        if on.contains(.retriable4xx), status == 409 { return true }
-        if on.contains(.retriableStatusCodes), unsafe isListed(status, stream) { return true }
-        if on.contains(.retriableHeaders), unsafe hasListedHeader(stream, head) { return true }
-        guard !on.isDisjoint(with: .anyGRPC), let code = head.value(of: .grpcStatus)?.decimal else { return false }
-        return switch code {
-        case 1: on.contains(.grpcCancelled)
-        case 4: on.contains(.grpcDeadlineExceeded)
-        case 8: on.contains(.grpcResourceExhausted)
-        case 13: on.contains(.grpcInternal)
-        case 14: on.contains(.grpcUnavailable)
-        default: false
-        }
-    }
-
-    private func isListed(_ status: UInt16, _ stream: StreamPointer) -> Bool {
-        if let policy = unsafe stream.pointee.route?.pointee.retry {
-            let codes = unsafe policy.pointee.statusCodes
-            for i in 0..<codes.count where codes[i] == status { return true }
-        }
-        var list = unsafe TokenList(stream.pointee.request.text(stream.pointee.retry.statusCodes))
-        while let code = list.next() {
-            if code.decimal == UInt64(status) { return true }
-        }
-        return false
-    }
-
-    private func hasListedHeader(_ stream: StreamPointer, _ head: MessageHead) -> Bool {
-        if let matchers = unsafe stream.pointee.route?.pointee.retry?.pointee.headers, matchers.anyHolds(head) { return true }
-        var list = unsafe TokenList(stream.pointee.request.text(stream.pointee.retry.headerNames))
-        while let name = list.next() {
-            for i in 0..<head.count where !head.field(i).removed && head.name(i).equalsIgnoringCase(name) { return true }
-        }
-        return false
-    }
-
-    /// `rate_limited_retry_back_off`: when the upstream says to come again.
-    private func readResetInterval(_ stream: StreamPointer) {
-        guard let policy = unsafe stream.pointee.route?.pointee.retry else { return }
-        let headers = unsafe policy.pointee.resetHeaders
-        for i in 0..<headers.count {
-            guard var seconds = unsafe stream.pointee.response.value(named: headers[i].name)?.trimmed.decimal else { continue }
-            if headers[i].isTimestamp {
-                let now = wallNs / 1_000_000_000
-                guard seconds > now else { continue }
-                seconds &-= now
-            }
-            let (interval, overflowed) = seconds.multipliedReportingOverflow(by: 1000)
-            guard !overflowed, interval > 1, unsafe interval <= policy.pointee.resetIntervalMaxMs else { continue }
-            unsafe stream.pointee.retry.resetIntervalMs = interval
-            return
-        }
     }
 
     // MARK: Again
@@ -363,58 +256,5 @@ extension Worker {
         unsafe setExpectedTimeout(stream, elapsedMs: stream.pointee.requestEnded ? (nowNs &- stream.pointee.requestEndNs) / 1_000_000 : 0)
         guard unsafe stream.pointee.request.fits else { return unsafe resetDownstream(stream) }
         unsafe startAttempt(stream, cluster)
-    }
-
-    // HOT: per message.
-    /// The host of a try; a retry avoids those that were tried where the policy says so.
-    func chooseHost(_ stream: StreamPointer, _ cluster: UnsafeMutablePointer<Cluster>) -> UnsafeMutablePointer<Host>? {
-        if let original = unsafe cluster.pointee.config.pointee.originalDst { return unsafe originalHost(stream, cluster, original) }
-        var hash: UInt64?
-        if let route = unsafe stream.pointee.route, unsafe !route.pointee.hashRules.isEmpty,
-            unsafe cluster.pointee.config.pointee.policy.isHashing
-        {
-            hash = unsafe hashKey(stream, route.pointee.hashRules, makesCookies: true)
-            // Without one every host that is asked for is another draw.
-            if hash == nil { hash = random.next() }
-        }
-        let criteria = unsafe criteria(stream)
-        var host = unsafe cluster.pointee.choose(slab: hosts, random: &random, hash: hash, nowMs: nowMs, criteria: criteria)
-        unsafe countSubset(cluster)
-        guard let policy = unsafe stream.pointee.route?.pointee.retry, unsafe policy.pointee.avoidsTriedHosts,
-            unsafe !stream.pointee.retry.on.isEmpty
-        else { return unsafe host }
-        if unsafe stream.pointee.attempt > 1 {
-            var selections = unsafe policy.pointee.hostSelectionsMax
-            var refused: UInt32 = 0
-            while selections > 0, let candidate = unsafe host, unsafe stream.pointee.retry.wasTried(candidate.pointee.handle) {
-                refused &+= 1
-                unsafe host = unsafe cluster.pointee.choose(
-                    slab: hosts, random: &random, hash: hash, attempt: refused, nowMs: nowMs, criteria: criteria)
-                unsafe countSubset(cluster)
-                selections &-= 1
-            }
-        }
-        if let host = unsafe host { unsafe stream.pointee.retry.remember(host.pointee.handle) }
-        return unsafe host
-    }
-
-    // HOT: per message.
-    /// What the route asks of hosts' metadata: its entry's own, which has the route's in it, else the route's.
-    @inline(__always)
-    private func criteria(_ stream: StreamPointer) -> UnsafePointer<MetadataCriteria>? {
-        if let own = unsafe stream.pointee.chosen?.pointee.metadataMatch { return unsafe own }
-        return unsafe stream.pointee.route?.pointee.metadataMatch
-    }
-
-    // HOT: per message.
-    @inline(__always)
-    func countSubset(_ cluster: UnsafeMutablePointer<Cluster>) {
-        let stats = unsafe cluster.pointee.config.pointee.stats
-        switch unsafe cluster.pointee.subsetOutcome {
-        case .none: break
-        case .selected: count(stats, .lbSubsetsSelected)
-        case .fallback: count(stats, .lbSubsetsFallback)
-        case .fallbackPanic: count(stats, .lbSubsetsFallbackPanic)
-        }
     }
 }
