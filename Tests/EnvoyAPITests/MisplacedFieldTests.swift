@@ -29,9 +29,9 @@ import Testing
 
     @Test func aFieldThatMartletLacks() {
         #expect(
-            lines("dynamic_resources: {ads_config: {}}\noverload_manager: {}\nhdsConfig: {}\n") == [
-                "c.yaml:1:1: error: dynamic_resources: 'dynamic_resources' of envoy.config.bootstrap.v3.Bootstrap is not "
-                    + "supported by Martlet yet",
+            lines("dynamic_resources: {cds_config: {}}\noverload_manager: {}\nhdsConfig: {}\n") == [
+                "c.yaml:1:21: error: dynamic_resources.cds_config: 'cds_config' of envoy.config.bootstrap.v3.Bootstrap.DynamicResources "
+                    + "is not supported by Martlet yet",
                 "c.yaml:2:1: error: overload_manager: 'overload_manager' of envoy.config.bootstrap.v3.Bootstrap is not supported by "
                     + "Martlet yet",
                 "c.yaml:3:1: error: hdsConfig: 'hdsConfig' of envoy.config.bootstrap.v3.Bootstrap is not supported by "
