@@ -82,5 +82,10 @@ struct BufferedBytesTests {
         #expect(buffered > 65_536)
         client.close()
         #expect(served.stat("http.h.downstream_cx_tx_bytes_buffered", becomes: 0) == 0)
+        // What was paused for it is so no more.
+        #expect(served.stat("cluster.c.upstream_rq_active", becomes: 0) == 0)
+        let stats = served.admin.stats(matching: "cluster.c.upstream_flow_control")
+        #expect(stats["cluster.c.upstream_flow_control_paused_reading_total"] ?? 0 > 0)
+        #expect(stats["cluster.c.upstream_flow_control_resumed_reading_total"] == stats["cluster.c.upstream_flow_control_paused_reading_total"])
     }
 }

@@ -36,6 +36,28 @@ struct TunnelTests {
         isBackAtZero(served)
     }
 
+    /// The time runs from the client's end on, and there is none.
+    @Test func aTunnelThatItsHostEndsHasNoTime() throws {
+        let upstream = try ScriptedUpstream(name: "c")
+        upstream.begin(.steps(.readHead, .send(TunnelTests.accept + "all"), .close))
+        upstream.start()
+        defer { upstream.stop() }
+        let served = try Served(try Binary.martlet()) { port in
+            Served.http(port, clusters: [Served.cluster([upstream.port])])
+                .replacing(text: "stat_prefix: h", by: "stat_prefix: h\n          upgrade_configs: [{upgrade_type: websocket}]")
+                .replacing(text: "static_resources:", by: "stats_flush_on_admin: true\nstatic_resources:")
+        }
+        let outcome = try RawClient(steps: [.send(TunnelTests.ask), .awaitText("all")], methods: ["GET"]).run(port: served.listener)
+        #expect(String(wire: outcome.received).hasSuffix("\r\n\r\nall"))
+        isBackAtZero(served)
+        func histogram(_ name: String) -> String {
+            String(wire: served.admin.request("GET", "/stats?filter=" + Admin.escaped("^\(name)$"))?.body ?? [])
+        }
+        #expect(wait(upToMs: 10_000) { histogram("http.h.downstream_rq_time").contains("P100(") }, "\(histogram("http.h.downstream_rq_time"))")
+        // One that nothing was recorded in may be missing.
+        #expect(!histogram("cluster.c.upstream_rq_time").contains("P100("), "\(histogram("cluster.c.upstream_rq_time"))")
+    }
+
     /// However a tunnel ends, nobody counts it any more.
     @Test(arguments: ["client closes", "client resets", "upstream resets", "idle"])
     func aTunnelThatEndedIsNotCounted(how: String) throws {

@@ -60,6 +60,7 @@ struct ListenerChainsCompiler {
         config.name = part.arena.text(message.name)
         var metadata = ChainMetadata()
         metadata.listener = listenerMetadata
+        metadata.chainName = config.name
         metadata.chain = ShownMetadata(message.metadata).frozen(part.arena)
         let compiler = FilterChainCompiler(
             compilation: compilation, part: part, statName: statName, bufferLimit: bufferLimit, isEgress: isEgress, metadata: metadata)

@@ -38,6 +38,7 @@ package struct MetadataTag: BitwiseCopyable {
 package struct ChainMetadata: BitwiseCopyable {
     package var listener: FrozenMetadata?
     package var chain: FrozenMetadata?
+    package var chainName = Bytes.empty
     package init() {}
 }
 

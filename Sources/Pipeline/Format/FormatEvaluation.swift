@@ -26,6 +26,11 @@ extension FormatWriter {
         case .responseCode: .number(UInt64(source.responseCode))
         case .responseCodeDetails: .present(source.details)
         case .connectionTerminationDetails: unsafe .present(source.tcp?.pointee.terminationDetails ?? .empty)
+        case .filterChainName: .present(source.chainMetadata.chainName)
+        case .downstreamCloseType: FormatWriter.text(source.downstreamCloseType)
+        case .upstreamCloseType: FormatWriter.text(source.upstreamCloseType)
+        case .downstreamCloseReason: unsafe .present(source.tcp?.pointee.downstreamCloseReason ?? .empty)
+        case .upstreamCloseReason: unsafe .present(source.tcp?.pointee.upstreamCloseReason ?? .empty)
         case .responseFlags: flags(source, long: false)
         case .responseFlagsLong: flags(source, long: true)
         case .grpcStatus: unsafe grpcStatus(source, GRPCStatus.Form(rawValue: piece.pointee.option) ?? .camel)
@@ -53,7 +58,8 @@ extension FormatWriter {
 
         case .bytesReceived, .bytesSent, .upstreamWireBytesSent, .upstreamWireBytesReceived, .upstreamHeaderBytesSent,
             .upstreamHeaderBytesReceived, .downstreamWireBytesSent, .downstreamWireBytesReceived,
-            .downstreamHeaderBytesSent, .downstreamHeaderBytesReceived:
+            .downstreamHeaderBytesSent, .downstreamHeaderBytesReceived, .upstreamPlainHeaderBytesSent, .upstreamPlainHeaderBytesReceived,
+            .downstreamPlainHeaderBytesSent, .downstreamPlainHeaderBytesReceived:
             unsafe .number(source.bytes(piece.pointee.op))
 
         case .duration, .requestDuration, .requestSendDuration, .responseDuration, .responseSendDuration:

@@ -48,8 +48,9 @@ extension FormatSource {
     /// 0 while there is none.
     @inline(__always) var responseCode: UInt16 {
         if let status { return status }
-        guard let stream = unsafe stream, unsafe stream.pointee.hasResponseHead else { return 0 }
-        return unsafe stream.pointee.response.status
+        guard let stream = unsafe stream else { return 0 }
+        if unsafe stream.pointee.hasResponseHead { return unsafe stream.pointee.response.status }
+        return unsafe stream.pointee.sentContinue ? 100 : 0
     }
 
     // HOT: per field.
@@ -105,38 +106,19 @@ extension FormatSource {
         switch op {
         case .bytesReceived: return unsafe isTry ? stream.pointee.tryBodyReceived : stream.pointee.requestBodyBytes
         case .bytesSent: return unsafe isTry ? stream.pointee.upstreamBodySent : stream.pointee.responseBodyBytes
-        case .downstreamWireBytesReceived: return unsafe stream.pointee.requestHeadBytes &+ stream.pointee.requestBodyBytes
-        case .downstreamWireBytesSent: return unsafe stream.pointee.responseHeadBytes &+ stream.pointee.responseBodyBytes
-        case .upstreamWireBytesSent: return unsafe stream.pointee.upstreamBytesSent
-        case .upstreamWireBytesReceived: return unsafe stream.pointee.upstreamBytesReceived
-        // The lines between the start line and the empty one; of what came, without the space behind each colon.
-        case .downstreamHeaderBytesReceived:
-            return unsafe stream.pointee.requestFieldBytes
-        case .downstreamHeaderBytesSent:
-            return unsafe less(stream.pointee.responseHeadBytes, FormatSource.statusLineBytes(stream) &+ 2)
-        // As if the body had gone without chunk headers.
-        case .upstreamHeaderBytesSent:
-            let head = unsafe less(stream.pointee.upstreamBytesSent, stream.pointee.requestBodyBytes)
-            return unsafe less(head, FormatSource.requestLineBytes(stream) &+ 2)
-        case .upstreamHeaderBytesReceived:
-            if unsafe stream.pointee.isLocalReply { return 0 }
-            let head = unsafe less(stream.pointee.upstreamBytesReceived, stream.pointee.responseBodyBytes)
-            return unsafe less(head, FormatSource.statusLineBytes(stream) &+ 2 &+ UInt64(stream.pointee.responseFieldCount))
+        case .downstreamWireBytesReceived: return unsafe stream.pointee.downstreamMeter.received
+        case .downstreamWireBytesSent: return unsafe stream.pointee.downstreamMeter.sent
+        case .downstreamHeaderBytesReceived: return unsafe stream.pointee.downstreamMeter.headReceived
+        case .downstreamHeaderBytesSent: return unsafe stream.pointee.downstreamMeter.headSent
+        case .downstreamPlainHeaderBytesReceived: return unsafe stream.pointee.downstreamMeter.decompressedReceived
+        case .downstreamPlainHeaderBytesSent: return unsafe stream.pointee.downstreamMeter.decompressedSent
+        case .upstreamWireBytesSent: return unsafe stream.pointee.upstreamMeter.sent
+        case .upstreamWireBytesReceived: return unsafe stream.pointee.upstreamMeter.received
+        case .upstreamHeaderBytesSent: return unsafe stream.pointee.upstreamMeter.headSent
+        case .upstreamHeaderBytesReceived: return unsafe stream.pointee.upstreamMeter.headReceived
+        case .upstreamPlainHeaderBytesSent: return unsafe stream.pointee.upstreamMeter.decompressedSent
+        case .upstreamPlainHeaderBytesReceived: return unsafe stream.pointee.upstreamMeter.decompressedReceived
         default: return 0
         }
-    }
-
-    private func less(_ a: UInt64, _ b: UInt64) -> UInt64 { a > b ? a &- b : 0 }
-
-    /// `GET /path HTTP/1.1` and its line end.
-    private static func requestLineBytes(_ stream: UnsafePointer<HTTPStream>) -> UInt64 {
-        guard unsafe !stream.pointee.request.methodText.isEmpty else { return unsafe stream.pointee.requestHeadBytes }
-        return unsafe UInt64(stream.pointee.request.methodText.count) &+ UInt64(stream.pointee.request.path.count) &+ 12
-    }
-
-    /// `HTTP/1.1 200 OK` and its line end.
-    private static func statusLineBytes(_ stream: UnsafePointer<HTTPStream>) -> UInt64 {
-        unsafe 15 &+ UInt64(
-                truncatingIfNeeded: ReasonPhrases.phrase(stream.pointee.response.status).utf8CodeUnitCount)
     }
 }

@@ -13,10 +13,12 @@ package enum FormatOperator: UInt8, BitwiseCopyable {
 
     case requestHeader, responseHeader, responseTrailer, path, queryParameter, queryParameters, requestWithoutQuery
     case requestHeadersBytes, responseHeadersBytes, responseTrailersBytes
+    case filterChainName, downstreamCloseType, upstreamCloseType, downstreamCloseReason, upstreamCloseReason
     case proto, upstreamProto, responseCode, responseCodeDetails, connectionTerminationDetails
     case responseFlags, responseFlagsLong, grpcStatus, localReplyBody
     case bytesReceived, bytesSent
     case upstreamWireBytesSent, upstreamWireBytesReceived, upstreamHeaderBytesSent, upstreamHeaderBytesReceived
+    case upstreamPlainHeaderBytesSent, upstreamPlainHeaderBytesReceived, downstreamPlainHeaderBytesSent, downstreamPlainHeaderBytesReceived
     case downstreamWireBytesSent, downstreamWireBytesReceived, downstreamHeaderBytesSent, downstreamHeaderBytesReceived
     case duration, requestDuration, requestSendDuration, responseDuration, responseSendDuration, pointDuration
     case startTime, emitTime
@@ -113,14 +115,14 @@ extension FormatOperator {
         "UPSTREAM_WIRE_BYTES_SENT": .upstreamWireBytesSent, "UPSTREAM_WIRE_BYTES_RECEIVED": .upstreamWireBytesReceived,
         "UPSTREAM_HEADER_BYTES_SENT": .upstreamHeaderBytesSent,
         "UPSTREAM_HEADER_BYTES_RECEIVED": .upstreamHeaderBytesReceived,
-        "UPSTREAM_DECOMPRESSED_HEADER_BYTES_SENT": .upstreamHeaderBytesSent,
-        "UPSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED": .upstreamHeaderBytesReceived,
+        "UPSTREAM_DECOMPRESSED_HEADER_BYTES_SENT": .upstreamPlainHeaderBytesSent,
+        "UPSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED": .upstreamPlainHeaderBytesReceived,
         "DOWNSTREAM_WIRE_BYTES_SENT": .downstreamWireBytesSent,
         "DOWNSTREAM_WIRE_BYTES_RECEIVED": .downstreamWireBytesReceived,
         "DOWNSTREAM_HEADER_BYTES_SENT": .downstreamHeaderBytesSent,
         "DOWNSTREAM_HEADER_BYTES_RECEIVED": .downstreamHeaderBytesReceived,
-        "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_SENT": .downstreamHeaderBytesSent,
-        "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED": .downstreamHeaderBytesReceived,
+        "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_SENT": .downstreamPlainHeaderBytesSent,
+        "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED": .downstreamPlainHeaderBytesReceived,
         "DURATION": .duration, "REQUEST_DURATION": .requestDuration, "REQUEST_TX_DURATION": .requestSendDuration,
         "RESPONSE_DURATION": .responseDuration, "RESPONSE_TX_DURATION": .responseSendDuration,
         "UPSTREAM_HOST": .upstreamHost, "UPSTREAM_HOST_NAME": .upstreamHostName,
@@ -137,6 +139,9 @@ extension FormatOperator {
         "UPSTREAM_CONNECTION_IDS_ATTEMPTED": .upstreamConnectionIDsAttempted,
         "CONNECTION_ID": .connectionID, "STREAM_ID": .streamID, "UNIQUE_ID": .uniqueID,
         "VIRTUAL_CLUSTER_NAME": .virtualCluster, "ROUTE_NAME": .routeName, "ROUTE_RESOLUTION_COUNT": .routeResolutions, "ACCESS_LOG_TYPE": .accessLogType,
+        "FILTER_CHAIN_NAME": .filterChainName,
+        "DOWNSTREAM_DETECTED_CLOSE_TYPE": .downstreamCloseType, "UPSTREAM_DETECTED_CLOSE_TYPE": .upstreamCloseType,
+        "DOWNSTREAM_LOCAL_CLOSE_REASON": .downstreamCloseReason, "UPSTREAM_LOCAL_CLOSE_REASON": .upstreamCloseReason,
         "HOSTNAME": .literal, "TRACE_ID": .traceID, "SPAN_ID": .spanID,
     ]
 
@@ -144,10 +149,9 @@ extension FormatOperator {
     private static let unfilled: Set<String> = {
         [
             "ROUNDTRIP_DURATION", "DOWNSTREAM_HANDSHAKE_DURATION", "UPSTREAM_CONNECTION_POOL_READY_DURATION",
-            "ROUTE_RESOLUTION_TIME_US", "FILTER_CHAIN_NAME",
+            "ROUTE_RESOLUTION_TIME_US",
             "DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID", "DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID",
-            "UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID", "DOWNSTREAM_LOCAL_CLOSE_REASON",
-            "DOWNSTREAM_DETECTED_CLOSE_TYPE", "UPSTREAM_DETECTED_CLOSE_TYPE", "UPSTREAM_LOCAL_CLOSE_REASON",
+            "UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID",
         ]
     }()
 

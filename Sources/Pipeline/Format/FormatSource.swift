@@ -21,6 +21,11 @@ package struct TCPLogInfo {
     /// Of a connection that carried HTTP.
     package var version: HTTPVersion?
     package var details = Bytes.empty
+    /// Of a proxied connection; nil: of one that carried HTTP, whose requests tell.
+    package var downstreamClose: CloseType?
+    package var upstreamClose: CloseType?
+    package var downstreamCloseReason = Bytes.empty
+    package var upstreamCloseReason = Bytes.empty
     package var terminationDetails = Bytes.empty
     package var upstreamErrno: Int32 = 0
     package var transportFailure = Bytes.empty

@@ -81,6 +81,8 @@ public struct HTTPStream {
     /// The host's account of the request waits for `grpc-status` in the trailers.
     package var successIsOpen = false
     package var expectsContinue = false
+    /// It was told to go on: what logs show for a code until there is an answer.
+    var sentContinue = false
     package var isInternal = false
     package var isDestroyed = false
     /// The downstream connection closes behind this response.
@@ -194,15 +196,14 @@ public struct HTTPStream {
     package var upstreamEndNs: UInt64 = 0
     package var responseStartNs: UInt64 = 0
     package var endNs: UInt64 = 0
-    package var requestHeadBytes: UInt64 = 0
-    /// Of the head's lines as Envoy counts them: `name:value` and CRLF, without the space behind the colon.
-    package var requestFieldBytes: UInt64 = 0
-    package var responseFieldCount: UInt16 = 0
     package var requestBodyBytes: UInt64 = 0
     package var responseBodyBytes: UInt64 = 0
-    package var responseHeadBytes: UInt64 = 0
-    package var upstreamBytesSent: UInt64 = 0
-    package var upstreamBytesReceived: UInt64 = 0
+    package var downstreamMeter = WireMeter()
+    /// Of all tries together.
+    package var upstreamMeter = WireMeter()
+    /// Of the tries before this one.
+    var earlierSent: UInt64 = 0
+    var earlierReceived: UInt64 = 0
     package var flags: ResponseFlags = []
     /// Of the try that goes on or has ended, for `upstream_log`.
     var tryFlags: ResponseFlags = []
@@ -242,12 +243,11 @@ public struct HTTPStream {
     /// The request's head may have fields that tell of a trace; read before they are looked for.
     var tellsOfTrace = false
 
-    /// Of its route.
+    /// The one that its host names, whether or not a route of it matched.
     var virtualHost: UnsafePointer<VirtualHostConfig>? {
-        guard let route = unsafe route, !isCall else { return nil }
+        guard let result = routeResult, result.outcome != .noVirtualHost, !isCall else { return nil }
         let hosts = unsafe http.pointee.routes.pointee.virtualHosts
-        let number = unsafe Int(route.pointee.virtualHost)
-        return unsafe number < hosts.count ? hosts.pointer(number) : nil
+        return unsafe Int(result.virtualHostIndex) < hosts.count ? hosts.pointer(Int(result.virtualHostIndex)) : nil
     }
 
     /// The same for the next request, every field not named here as in a stream that has just been made.

@@ -274,6 +274,7 @@ extension Worker {
     func releaseUpstream(_ stream: StreamPointer) {
         guard unsafe stream.pointee.isCountedUpstream, let host = unsafe hosts[stream.pointee.host] else { return }
         unsafe stream.pointee.isCountedUpstream = false
+        unsafe meterUpstreamSent(stream)
         unsafe logTry(stream, .upstreamEnd)
         unsafe stream.pointee.tryLogAtMs = 0
         let cluster = unsafe cluster(of: host)

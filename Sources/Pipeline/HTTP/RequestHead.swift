@@ -22,11 +22,6 @@ extension Worker {
         let http = unsafe stream.pointee.http
         unsafe stream.pointee.requestHeadDone = true
         unsafe countRequest(stream)
-        unsafe stream.pointee.requestHeadBytes = unsafe UInt64(truncatingIfNeeded: stream.pointee.request.textBytes)
-        // Host lies among the fields on the wire, not here.
-        let besideFields = unsafe stream.pointee.request.methodText.count &+ stream.pointee.request.path.count &+ 15
-        unsafe stream.pointee.requestFieldBytes = unsafe UInt64(
-            truncatingIfNeeded: max(0, stream.pointee.request.textBytes &- Int(besideFields) &- stream.pointee.request.count))
         unsafe RepeatedHeaders.join(stream.requestHead, isRequest: true)
         unsafe stream.pointee.startWallNs = wallNs
         unsafe stream.pointee.isHead = unsafe stream.pointee.request.method == .head

@@ -215,10 +215,10 @@ extension Worker {
 
     // HOT: per message.
     /// The host's response is here in full. The time runs from the end of the request on, over all tries; answers of our own,
-    /// and those that were cut, have none.
+    /// and those that were cut, have none; nor has a tunnel whose client has not ended its side.
     func countUpstreamTime(_ stream: StreamPointer) {
         guard unsafe !stream.pointee.isHealthCheck, unsafe stream.pointee.requestEndNs != 0, unsafe stream.pointee.hedgeOf == .none,
-            let cluster = unsafe cluster(stream.pointee.clusterSlot)
+            unsafe !stream.pointee.isTunnel || stream.pointee.requestEnded, let cluster = unsafe cluster(stream.pointee.clusterSlot)
         else { return }
         let stats = unsafe cluster.pointee.config.pointee.stats
         let places = unsafe CountedPlaces(stream, hosts[stream.pointee.host], saysCanary: stream.pointee.saysCanary)

@@ -137,7 +137,16 @@ extension Worker {
     func leaveUpstream(
         _ stream: StreamPointer, _ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>?
     ) {
+        if unsafe stream.pointee.upstreamEndNs == 0 { unsafe countUnpaused(stream) }
         if unsafe isHTTP2Upstream(stream) { return unsafe http2LeaveUpstream(stream, host) }
         unsafe http1LeaveUpstream(stream, host, cluster)
+    }
+
+    /// The client goes in the middle of a response whose reading was paused for it: nothing is paused any more.
+    private func countUnpaused(_ stream: StreamPointer) {
+        guard let upstream = unsafe connections.slab[stream.pointee.upstream] else { return }
+        let isPaused = unsafe isHTTP2Upstream(stream)
+            ? h2.streams[stream.pointee.upstreamCodec]?.pointee.isPaused ?? false : upstream.pointee.isPaused
+        if isPaused { unsafe upstreamCounted(upstream, .upstreamFlowControlResumedReadingTotal, 1) }
     }
 }

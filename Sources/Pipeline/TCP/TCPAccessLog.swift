@@ -55,6 +55,11 @@ extension Worker {
         info.upstreamBytesSent = unsafe session.pointee.upstreamBytesSent
         info.upstreamBytesReceived = unsafe session.pointee.upstreamBytesReceived
         info.flags = unsafe session.pointee.flags
+        info.downstreamClose = unsafe session.pointee.downstreamClose
+        info.upstreamClose = unsafe session.pointee.upstreamClose
+        let reason = unsafe session.pointee.closedFor
+        info.downstreamCloseReason = Bytes(reason.name)
+        if unsafe session.pointee.isConnected && reason.closesUpstream { info.upstreamCloseReason = Bytes(reason.name) }
         info.upstreamErrno = unsafe session.pointee.upstreamErrno
         info.transportFailure = unsafe session.pointee.transportFailure
         info.downstreamFailure = unsafe downstream.pointee.tls?.pointee.failureText ?? .empty

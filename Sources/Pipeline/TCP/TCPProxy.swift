@@ -53,7 +53,7 @@ extension Worker {
         unsafe armTCPTimer(session, connection)
         guard let entry = unsafe chooseCluster(config.pointee.clusters) else {
             unsafe countTCP(config.pointee.stats, .downstreamCxNoRoute)
-            return unsafe endTCP(session, .noRouteFound)
+            return unsafe endTCP(session, .noRouteFound, for: .noCluster)
         }
         unsafe session.pointee.clusterSlot = entry.slot
         unsafe session.pointee.metadataMatch = unsafe entry.metadataMatch
@@ -85,13 +85,13 @@ extension Worker {
         let config = unsafe session.pointee.config
         guard let cluster = unsafe cluster(session.pointee.clusterSlot) else {
             unsafe countTCP(config.pointee.stats, .downstreamCxNoRoute)
-            return unsafe endTCP(session, .noClusterFound)
+            return unsafe endTCP(session, .noClusterFound, for: .noCluster)
         }
         let stats = unsafe cluster.pointee.config.pointee.stats
         let breakers = unsafe cluster.pointee.config.pointee.breakers
         guard unsafe takeConnection(cluster, .normal) else {
             count(stats, .upstreamCxOverflow)
-            return unsafe endTCP(session, .upstreamOverflow)
+            return unsafe endTCP(session, .upstreamOverflow, for: .overflow)
         }
         if let tunnel = unsafe config.pointee.tunnel {
             // The pool takes a place for each connection of its own; that there was one had to be asked, as by Envoy.
@@ -102,7 +102,7 @@ extension Worker {
         guard let host = unsafe choice else {
             unsafe giveConnection(cluster, .normal)
             count(stats, .upstreamCxNoneHealthy)
-            return unsafe endTCP(session, .noHealthyUpstream)
+            return unsafe endTCP(session, .noHealthyUpstream, for: .noHealthyHost)
         }
         unsafe session.pointee.attempts &+= 1
         if unsafe config.pointee.addsTLVs && session.pointee.attempts == 1 { unsafe addProxyTLVs(session) }
@@ -179,7 +179,7 @@ extension Worker {
     ) {
         guard let host = unsafe chooseTCPHost(session, cluster) else {
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxNoneHealthy)
-            return unsafe endTCP(session, .noHealthyUpstream)
+            return unsafe endTCP(session, .noHealthyUpstream, for: .noHealthyHost)
         }
         unsafe session.pointee.attempts &+= 1
         if unsafe session.pointee.config.pointee.addsTLVs && session.pointee.attempts == 1 { unsafe addProxyTLVs(session) }
@@ -295,7 +295,7 @@ extension Worker {
             if let cluster = unsafe cluster(session.pointee.clusterSlot) {
                 unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxConnectAttemptsExceeded)
             }
-            return unsafe endTCP(session, .upstreamRetryLimitExceeded)
+            return unsafe endTCP(session, .upstreamRetryLimitExceeded, for: .connectFailed)
         }
         // Never in the event that ended the attempt before: a bound without a pause still takes a turn.
         let bound = unsafe session.pointee.backoffMs
@@ -393,7 +393,7 @@ extension Worker {
         }
         if unsafe session.pointee.endAtMs != 0, unsafe nowMs >= session.pointee.endAtMs {
             unsafe countTCP(config.pointee.stats, .maxDownstreamConnectionDuration)
-            return unsafe endTCP(session, .durationTimeout)
+            return unsafe endTCP(session, .durationTimeout, for: .duration)
         }
         if unsafe session.pointee.retryAtMs != 0, unsafe nowMs >= session.pointee.retryAtMs {
             unsafe session.pointee.retryAtMs = 0
@@ -404,7 +404,7 @@ extension Worker {
         }
         if unsafe config.pointee.idleTimeoutMs != 0, unsafe nowMs >= tcpActiveMs(downstream) &+ config.pointee.idleTimeoutMs {
             unsafe countTCP(config.pointee.stats, .idleTimeout)
-            return unsafe endTCP(session, [])
+            return unsafe endTCP(session, [], for: .idle)
         }
         unsafe armTCPTimer(session, downstream)
     }

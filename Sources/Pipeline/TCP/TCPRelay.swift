@@ -102,6 +102,12 @@ extension Worker {
         }
         let isUpstream = unsafe connection.pointee.role == .tcpUpstream
         let wasReset = error == ECONNRESET || error == EPIPE
+        if wasReset, isUpstream {
+            unsafe session.pointee.upstreamClose = .remoteReset
+            unsafe session.pointee.downstreamClose = .localReset
+        } else if wasReset {
+            unsafe session.pointee.downstreamClose = .remoteReset
+        }
         if wasReset, let peer = unsafe connections.slab[connection.pointee.peer] { unsafe resetOnClose(peer) }
         unsafe endTCP(session, isUpstream && wasReset ? .upstreamRemoteReset : [], byUpstream: isUpstream)
     }
@@ -115,7 +121,10 @@ extension Worker {
     // MARK: The end
 
     /// Both sides close, and the accounts with them.
-    func endTCP(_ session: TCPSessionPointer, _ flags: ResponseFlags, byUpstream: Bool = false) {
+    func endTCP(
+        _ session: TCPSessionPointer, _ flags: ResponseFlags, byUpstream: Bool = false, for reason: LocalClose = .none
+    ) {
+        unsafe session.pointee.closedFor = reason
         unsafe session.pointee.flags.formUnion(flags)
         let downstream = unsafe connections.slab[session.pointee.downstream]
         if let stream = unsafe streams[session.pointee.stream] {

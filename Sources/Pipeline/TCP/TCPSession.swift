@@ -44,6 +44,9 @@ package struct TCPSession {
 
     // For the log.
     package var flags: ResponseFlags = []
+    package var downstreamClose = CloseType.normal
+    package var upstreamClose = CloseType.normal
+    package var closedFor = LocalClose.none
     package var startNs: UInt64 = 0
     package var startWallNs: UInt64 = 0
     package var upstreamErrno: Int32 = 0

@@ -171,9 +171,9 @@ extension Worker {
     /// What lines tell of the upstream side: all attempts together.
     func noteTunnel(_ session: TCPSessionPointer, _ stream: StreamPointer) {
         unsafe session.pointee.upstreamBytesSent =
-            unsafe session.pointee.upstreamBytesSentBefore &+ stream.pointee.upstreamBytesSent
+            unsafe session.pointee.upstreamBytesSentBefore &+ stream.pointee.upstreamMeter.sent
         unsafe session.pointee.upstreamBytesReceived =
-            unsafe session.pointee.upstreamBytesReceivedBefore &+ stream.pointee.upstreamBytesReceived
+            unsafe session.pointee.upstreamBytesReceivedBefore &+ stream.pointee.upstreamMeter.received
         if unsafe stream.pointee.upstreamConnectionID != 0 {
             unsafe session.pointee.upstreamConnectionID = unsafe stream.pointee.upstreamConnectionID
         }

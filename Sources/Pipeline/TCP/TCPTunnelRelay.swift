@@ -94,7 +94,7 @@ extension Worker {
         // Nobody who counts sees it leave.
         let rest = unsafe UInt64(truncatingIfNeeded: upstream.pointee.out.count)
         unsafe upstreamCounted(upstream, .upstreamCxTxBytesTotal, rest)
-        unsafe stream.pointee.upstreamBytesSent = unsafe upstream.pointee.bytesSent &+ rest &- stream.pointee.upstreamSentBefore
+        unsafe stream.pointee.upstreamMeter.sent = unsafe upstream.pointee.bytesSent &+ rest &- stream.pointee.upstreamSentBefore
         unsafe passOnRest(stream)
     }
 

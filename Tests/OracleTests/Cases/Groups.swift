@@ -3,6 +3,6 @@ enum Groups {
     static let all: [Group] = [
         clusters, filters, formats, framing, grpc, grpcFilters, hashing, headers, hedging, http2, http2Upstream, internalRedirects,
         limits, listenerFilters, localReplies, metadata, mirroring, network, routeOptions, routing, smuggling, tcpTunnels, timeouts, tls, traffic,
-        transcoding, upstreamFaults,
+        transcoding, upstreamFaults, wireBytes,
     ]
 }

@@ -124,4 +124,44 @@ import Wire
             try bench.writeTCP("%BYTES_RECEIVED% %DOWNSTREAM_WIRE_BYTES_SENT% %UPSTREAM_WIRE_BYTES_SENT% %UPSTREAM_WIRE_BYTES_RECEIVED% %UPSTREAM_HEADER_BYTES_SENT%")
                 == "1 2 3 4 0")
     }
+
+    @Test func bytesOfBothWires() throws {
+        let bench = try FormatBench()
+        var meter = WireMeter()
+        meter.http2Received(20, isHead: true)
+        meter.http2Received(5, isHead: false)
+        meter.http2Sent(11, isHead: true)
+        meter.http2Sent(0, isHead: false)
+        unsafe bench.stream.pointee.downstreamMeter = meter
+        meter.plainSent = 70
+        meter.plainReceived = 80
+        meter.sent = 1_000
+        unsafe bench.stream.pointee.upstreamMeter = meter
+        func both(_ side: String) throws -> String {
+            try bench.write("%\(side)_WIRE_BYTES_RECEIVED% %\(side)_HEADER_BYTES_RECEIVED% %\(side)_DECOMPRESSED_HEADER_BYTES_RECEIVED% %\(side)_WIRE_BYTES_SENT% %\(side)_HEADER_BYTES_SENT% %\(side)_DECOMPRESSED_HEADER_BYTES_SENT%")
+        }
+        #expect(try both("DOWNSTREAM") == "43 29 29 29 20 20")
+        #expect(try both("UPSTREAM") == "43 29 80 1000 20 70")
+        #expect(try bench.writeTCP("%UPSTREAM_DECOMPRESSED_HEADER_BYTES_SENT%") == "0")
+    }
+
+    @Test func howAConnectionEnded() throws {
+        let bench = try FormatBench()
+        let format = "%DOWNSTREAM_DETECTED_CLOSE_TYPE% %UPSTREAM_DETECTED_CLOSE_TYPE% %DOWNSTREAM_LOCAL_CLOSE_REASON% %UPSTREAM_LOCAL_CLOSE_REASON%"
+        #expect(try bench.writeTCP(format) == "- - - -", "of one that carried HTTP")
+        bench.info.downstreamClose = .localReset
+        bench.info.upstreamClose = .remoteReset
+        #expect(try bench.writeTCP(format) == "LocalReset RemoteReset - -")
+        bench.info.downstreamClose = .normal
+        bench.info.downstreamCloseReason = Bytes(LocalClose.idle.name)
+        bench.info.upstreamCloseReason = Bytes(LocalClose.duration.name)
+        #expect(try bench.writeTCP(format) == "Normal RemoteReset tcp_session_idle_timeout max_connection_duration_reached")
+        unsafe bench.stream.pointee.host = .none
+        #expect(try bench.write(format) == "Normal - - -")
+        unsafe bench.stream.pointee.host = Handle(slot: 1, generation: 1)
+        #expect(try bench.write(format) == "Normal Normal - -")
+        #expect([LocalClose.noHealthyHost, .overflow, .noCluster, .connectFailed].map { "\($0.name)".last } == ["1", "2", "3", "0"])
+        bench.info.metadata.chainName = Bytes("a-chain" as StaticString)
+        #expect(try bench.writeTCP("%FILTER_CHAIN_NAME%") == "a-chain")
+    }
 }

@@ -72,15 +72,26 @@ extension Worker {
         guard let room = unsafe connection.pointee.out.contiguousRoom(memory, bytes: bound) else {
             return unsafe upstreamReset(stream, .memory)
         }
-        unsafe connection.pointee.out.wrote(
-            H1Encoder.requestHead(
-                stream.pointee.request, framing, options, into: room.start, capacity: room.count))
+        let written = unsafe H1Encoder.requestHead(
+            stream.pointee.request, framing, options, into: room.start, capacity: room.count)
+        unsafe connection.pointee.out.wrote(written)
+        unsafe stream.pointee.upstreamMeter.http1HeadSent(written, lineBytes: requestLineBytes(stream, options))
         unsafe connections.markDirty(connection)
         unsafe stream.pointee.requestHeadSent = true
         if unsafe !stream.pointee.waitingBody.isEmpty, unsafe !stream.pointee.isUpgrade {
             guard unsafe sendWaitingBody(stream, connection) else { return }
         }
         if unsafe stream.pointee.requestEndForwarded, unsafe !stream.pointee.isUpgrade { unsafe http1SendRequestEnd(stream, connection) }
+    }
+
+    // HOT: per message.
+    /// `GET /path HTTP/1.1` and its end, as the encoder writes it.
+    private func requestLineBytes(_ stream: StreamPointer, _ options: H1EncoderOptions) -> Int {
+        let request = unsafe stream.pointee.request
+        let isConnect = request.method == .connect
+        var target = isConnect ? request.authority.count : request.path.count
+        if options.absoluteForm, !isConnect { target &+= max(request.scheme.count, 4) &+ 3 &+ request.authority.count }
+        return Int(request.methodText.count &+ target &+ 12)
     }
 
     /// Body that came before the connection was there. False: the stream may be gone.
@@ -153,8 +164,9 @@ extension Worker {
                 guard let room = unsafe connection.pointee.out.contiguousRoom(memory, bytes: bound) else {
                     return unsafe requestEndFailed(stream, client)
                 }
-                unsafe connection.pointee.out.wrote(
-                    H1Encoder.trailers(trailers, H1EncoderOptions(), into: room.start, capacity: room.count))
+                let written = unsafe H1Encoder.trailers(trailers, H1EncoderOptions(), into: room.start, capacity: room.count)
+                unsafe connection.pointee.out.wrote(written)
+                unsafe stream.pointee.upstreamMeter.http1HeadSent(written, lineBytes: 3)
             } else if unsafe !connection.pointee.out.append(copying: H1Chunks.last, memory) {
                 return unsafe requestEndFailed(stream, client)
             }
@@ -172,7 +184,7 @@ extension Worker {
         unsafe upstreamCounted(connection, .upstreamCxTxBytesTotal, UInt64(truncatingIfNeeded: bytes))
         guard let client = unsafe clients[connection.pointee.session], let stream = unsafe streams[client.pointee.stream] else { return }
         unsafe stream.pointee.activeMs = nowMs
-        unsafe stream.pointee.upstreamBytesSent = unsafe connection.pointee.bytesSent &- stream.pointee.upstreamSentBefore
+        unsafe meterUpstreamSent(stream)
         if unsafe connection.pointee.isAboveHigh, unsafe connection.pointee.out.count <= upstreamLimit(stream) / 2 {
             unsafe drained(&connection.pointee.isAboveHigh, stream)
         }

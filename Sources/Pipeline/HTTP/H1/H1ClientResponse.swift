@@ -23,8 +23,8 @@ extension Worker {
             if unsafe hasNotBeenAsked(client, connection, stream), cursor < bytes.count {
                 return unsafe answeredUnasked(client, connection, stream)
             }
-            unsafe stream.pointee.upstreamBytesReceived =
-                unsafe connection.pointee.bytesReceived &- stream.pointee.upstreamReceivedBefore
+            unsafe stream.pointee.upstreamMeter.received = unsafe stream.pointee.earlierReceived
+                &+ (connection.pointee.bytesReceived &- stream.pointee.upstreamReceivedBefore)
             if unsafe stream.pointee.retry.perTryIdleAtMs != 0 {
                 unsafe stream.pointee.retry.perTryIdleAtMs = unsafe nowMs &+ stream.pointee.retry.perTryIdleMs
             }
@@ -46,6 +46,7 @@ extension Worker {
                 if unsafe stream.pointee.responseTrailers == nil { unsafe clientFailed(client, connection, stream, .memory) }
             case .trailers: break
             case .complete:
+                if let trailers = unsafe stream.pointee.responseTrailers { unsafe stream.pointee.upstreamMeter.http1TrailersReceived(trailers) }
                 unsafe client.pointee.hasExcess = cursor < bytes.count
                 unsafe responseComplete(client, connection, stream)
             case .failed: unsafe clientFailed(client, connection, stream, .protocolError)
@@ -76,6 +77,8 @@ extension Worker {
 
     private func clientHead(_ client: UnsafeMutablePointer<H1Client>, _ stream: StreamPointer) {
         let status = unsafe stream.pointee.response.status
+        unsafe stream.pointee.upstreamMeter.http1HeadReceived(
+            stream.pointee.response, lineBytes: Worker.startLineBytes(stream.pointee.response), fields: stream.pointee.response.count)
         if status < 200, unsafe status != 101 || !client.pointee.decoder.isTunnel {
             unsafe stream.pointee.response.reset()
             unsafe interimResponse(stream, status)
@@ -87,7 +90,6 @@ extension Worker {
                 unsafe upstreamCounted(connection, .upstreamCxCloseNotify, 1)
             }
         }
-        unsafe stream.pointee.responseFieldCount = unsafe UInt16(truncatingIfNeeded: stream.pointee.response.count)
         let ends = unsafe client.pointee.decoder.endsHere
         // Without a body the response is here in full: its connection goes back to the pool with the stream's end.
         if ends, unsafe !client.pointee.decoder.isTunnel { unsafe markComplete(client, stream) }

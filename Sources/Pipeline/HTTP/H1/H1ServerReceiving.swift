@@ -166,12 +166,14 @@ extension Worker {
             // None to be had: the connection has been given up, and the server with it.
             guard let stream = unsafe streams[server.pointee.stream] ?? openStream(server) else { return bytes.count }
             let name = unsafe stream.pointee.handle
+            let before = cursor
             let event: H1Event
             if unsafe stream.pointee.requestTrailers != nil {
                 event = unsafe server.pointee.decoder.next(bytes, &cursor, head: &stream.pointee.requestTrailers!)
             } else {
                 event = unsafe server.pointee.decoder.next(bytes, &cursor, head: &stream.pointee.request)
             }
+            unsafe stream.pointee.downstreamMeter.received &+= UInt64(truncatingIfNeeded: cursor &- before)
             switch event {
             case .needMore:
                 unsafe server.pointee.isFeeding = false
@@ -191,8 +193,12 @@ extension Worker {
                 if unsafe stream.pointee.requestTrailers == nil { unsafe downstreamFailed(server) }
             case .trailers: break
             case .complete:
+                if let trailers = unsafe stream.pointee.requestTrailers { unsafe stream.pointee.downstreamMeter.http1TrailersReceived(trailers) }
                 if unsafe !stream.pointee.requestEnded { unsafe requestEnded(stream) }
-            case .failed(let error): unsafe requestFailed(server, stream, error)
+            case .failed(let error):
+                // With what came behind its fault.
+                unsafe stream.pointee.downstreamMeter.received &+= UInt64(truncatingIfNeeded: bytes.count &- cursor)
+                unsafe requestFailed(server, stream, error)
             }
             guard unsafe servers[handle] == server, unsafe !server.pointee.isLingering else { return bytes.count }
             if unsafe server.pointee.stream == name {
@@ -229,6 +235,10 @@ extension Worker {
         facts.length = unsafe server.pointee.decoder.contentLength
         facts.hasHost = unsafe server.pointee.decoder.hasHost
         facts.asksUpgrade = unsafe server.pointee.decoder.upgradeRequested
+        let lineBytes = unsafe stream.pointee.request.methodText.count &+ stream.pointee.request.path.count &+ 12
+        // Host lies among the fields on the wire, not here.
+        unsafe stream.pointee.downstreamMeter.http1HeadReceived(
+            stream.pointee.request, lineBytes: Int(lineBytes), fields: stream.pointee.request.count &+ (facts.hasHost ? 1 : 0))
         unsafe requestHeadReceived(stream, connections.slab.unchecked(server.pointee.connection.slot), facts)
     }
 

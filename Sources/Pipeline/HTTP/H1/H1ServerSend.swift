@@ -35,7 +35,9 @@ extension Worker {
             stream.pointee.response, framing, options, version: stream.pointee.request.version, into: room.start,
             capacity: room.count)
         unsafe connection.pointee.out.wrote(written)
-        unsafe stream.pointee.responseHeadBytes &+= UInt64(truncatingIfNeeded: written)
+        unsafe stream.pointee.downstreamMeter.sent &+= UInt64(truncatingIfNeeded: written)
+        unsafe stream.pointee.downstreamMeter.http1HeadSent(
+            written, lineBytes: 15 &+ ReasonPhrases.phrase(stream.pointee.response.status).utf8CodeUnitCount)
         unsafe stream.pointee.responseHeadSent = true
         unsafe connections.markDirty(connection)
         return true
@@ -69,8 +71,10 @@ extension Worker {
         }
         unsafe stream.pointee.responseBodyBytes &+= UInt64(truncatingIfNeeded: part.count)
         let isChunked = unsafe stream.pointee.responseIsChunked && !stream.pointee.isTunnel
-        if unsafe queue(part, buffer, on: connection, chunked: isChunked) { return true }
-        return unsafe downstreamOutOfMemory(stream)
+        let before = unsafe connection.pointee.out.count
+        guard unsafe queue(part, buffer, on: connection, chunked: isChunked) else { return unsafe downstreamOutOfMemory(stream) }
+        unsafe stream.pointee.downstreamMeter.sent &+= UInt64(truncatingIfNeeded: connection.pointee.out.count &- before)
+        return true
     }
 
     // HOT: per frame.
@@ -108,10 +112,15 @@ extension Worker {
                 guard let room = unsafe connection.pointee.out.contiguousRoom(memory, bytes: bound) else {
                     return unsafe downstreamOutOfMemory(stream)
                 }
-                unsafe connection.pointee.out.wrote(
-                    H1Encoder.trailers(trailers, options, into: room.start, capacity: room.count))
+                let written = unsafe H1Encoder.trailers(trailers, options, into: room.start, capacity: room.count)
+                unsafe connection.pointee.out.wrote(written)
+                unsafe stream.pointee.downstreamMeter.sent &+= UInt64(truncatingIfNeeded: written)
+                // Without the last chunk's line and the empty one.
+                unsafe stream.pointee.downstreamMeter.http1HeadSent(written, lineBytes: 3)
             } else if unsafe !connection.pointee.out.append(copying: H1Chunks.last, memory) {
                 return unsafe downstreamOutOfMemory(stream)
+            } else {
+                unsafe stream.pointee.downstreamMeter.sent &+= UInt64(truncatingIfNeeded: H1Chunks.last.count)
             }
         }
         unsafe connections.markDirty(connection)

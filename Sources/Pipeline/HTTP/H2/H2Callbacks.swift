@@ -171,10 +171,15 @@ extension Worker {
         return Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
     }
 
-    private func h2HeadReceived(_ session: UnsafeMutablePointer<H2Session>, endStream: Bool) {
+    private func h2HeadReceived(_ session: UnsafeMutablePointer<H2Session>, bytes: Int, endStream: Bool) {
         guard let entry = unsafe h2.streams[session.pointee.readerStream], let stream = unsafe streams[entry.pointee.stream]
         else { return }
         if endStream { unsafe entry.pointee.sawEnd = true }
+        let plain = unsafe UInt64(session.pointee.reader.bytes)
+        unsafe meter(entry, isServer: session.pointee.isServer) {
+            $0.http2Received(bytes, isHead: true)
+            $0.plainReceived &+= plain
+        }
         if let measures = unsafe session.pointee.options.pointee.measuresHeads, measures.integer(default: 0) != 0 { unsafe measureHead(session) }
         switch unsafe session.pointee.reader.kind {
         case .request:
@@ -216,9 +221,12 @@ extension Worker {
         let flags = unsafe UInt32(martlet_h2_flags(frame))
         let endStream = flags & UInt32(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
         switch unsafe UInt32(martlet_h2_type(frame)) {
-        case UInt32(NGHTTP2_HEADERS.rawValue): unsafe h2HeadReceived(session, endStream: endStream)
-        case UInt32(NGHTTP2_DATA.rawValue) where endStream:
+        case UInt32(NGHTTP2_HEADERS.rawValue): unsafe h2HeadReceived(session, bytes: martlet_h2_length(frame), endStream: endStream)
+        case UInt32(NGHTTP2_DATA.rawValue):
             guard let entry = unsafe entry(session.pointee.codec, martlet_h2_stream(frame)) else { return 0 }
+            let bytes = unsafe martlet_h2_length(frame)
+            unsafe meter(entry, isServer: session.pointee.isServer) { $0.http2Received(bytes, isHead: false) }
+            guard endStream else { return 0 }
             unsafe entry.pointee.sawEnd = true
             let last = h2.events.count &- 1
             if last >= 0, h2.events[last].kind == .data, unsafe h2.events[last].stream == entry.pointee.handle {
@@ -233,6 +241,7 @@ extension Worker {
             guard let entry = unsafe entry(session.pointee.codec, martlet_h2_stream(frame)) else { return 0 }
             unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.rxReset.rawValue)
             unsafe entry.pointee.wasResetByPeer = true
+            unsafe meter(entry, isServer: session.pointee.isServer) { $0.http2Received(4, isHead: false) }
         case UInt32(H2Metadata.frameType): return unsafe h2MetadataEnded(session, martlet_h2_stream(frame), martlet_h2_flags(frame))
         default: break
         }
@@ -289,6 +298,7 @@ extension Worker {
         if type == UInt32(NGHTTP2_GOAWAY.rawValue), unsafe martlet_h2_goaway_code(frame) != H2Error.noError {
             unsafe session.pointee.isTerminated = true
         }
+        if type == UInt32(NGHTTP2_HEADERS.rawValue) { unsafe h2HeadSent(session, frame) }
         guard flags & UInt32(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
             type == UInt32(NGHTTP2_HEADERS.rawValue) || type == UInt32(NGHTTP2_DATA.rawValue),
             let entry = unsafe entry(session.pointee.codec, martlet_h2_stream(frame))

@@ -113,6 +113,7 @@ extension Worker {
         if scheme.isEmpty { scheme = Bytes("http" as StaticString) }
         let length = unsafe isUpgrade || stream.pointee.requestIsChunked ? nil : stream.pointee.requestLength
         unsafe h2.fields.request(stream.pointee.request, scheme: scheme, length: length, connectProtocol: upgrade)
+        if unsafe !stream.pointee.http.pointee.accessLogs.isEmpty { unsafe stream.pointee.upstreamMeter.plainSent &+= plainBytes() }
         unsafe stream.pointee.requestLeft = length
         let ends = unsafe !isUpgrade && stream.pointee.requestEndForwarded && stream.pointee.waitingBody.isEmpty
             && stream.pointee.requestTrailers == nil && !(session.pointee.options.pointee.allowMetadata && !stream.pointee.metadata.isNone)
@@ -240,6 +241,8 @@ extension Worker {
         unsafe entry.pointee.stream = .none
         if unsafe !entry.pointee.sawEnd || !entry.pointee.endsBehind, unsafe !entry.pointee.isReset {
             if let cluster = unsafe cluster(of: host) { unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqTxReset) }
+            // Its frame is made when the stream has left: it is counted here.
+            unsafe stream.pointee.upstreamMeter.http2Sent(4, isHead: false)
             // INTERNAL_ERROR whatever the reason, as Envoy.
             unsafe resetHTTP2(entry, H2Error.internalError)
         }

@@ -40,6 +40,24 @@ extension Worker {
         guard unsafe !session.pointee.pool.isConnecting, let connection = unsafe connections.slab[session.pointee.connection],
             unsafe connection.pointee.isConnected
         else { return }
+        unsafe frame(session, connection)
+        var failed = unsafe session.pointee.framingFailed
+        unsafe session.pointee.framingFailed = false
+        if unsafe !connection.pointee.out.isEmpty { unsafe connections.markDirty(connection) }
+        let handle = unsafe session.pointee.handle
+        let frames = unsafe nghttp2_session_get_outbound_queue_size(session.pointee.codec)
+        unsafe session.pointee.guards.look(waiting: frames, session.pointee.options.pointee)
+        unsafe showWaiting(session, frames: frames, control: Int(session.pointee.guards.controlWaiting))
+        failed = unsafe failed || session.pointee.guards.flood != .none && !session.pointee.isTerminated
+        runEvents()
+        guard unsafe h2.sessions[handle] == session else { return }
+        if failed { return unsafe sessionFailed(session) }
+        unsafe endIfOver(session)
+    }
+
+    // HOT: per turn.
+    /// Frames what the session has to send, as far as the connection's queue takes it. Runs no events.
+    func frame(_ session: UnsafeMutablePointer<H2Session>, _ connection: UnsafeMutablePointer<Connection>) {
         let codec = unsafe session.pointee.codec
         var failed = false
         repeat {
@@ -56,16 +74,7 @@ extension Worker {
                 }
             }
         } while unsafe passMetadata(session) && !failed
-        if unsafe !connection.pointee.out.isEmpty { unsafe connections.markDirty(connection) }
-        let handle = unsafe session.pointee.handle
-        let frames = unsafe nghttp2_session_get_outbound_queue_size(codec)
-        unsafe session.pointee.guards.look(waiting: frames, session.pointee.options.pointee)
-        unsafe showWaiting(session, frames: frames, control: Int(session.pointee.guards.controlWaiting))
-        failed = unsafe failed || session.pointee.guards.flood != .none && !session.pointee.isTerminated
-        runEvents()
-        guard unsafe h2.sessions[handle] == session else { return }
-        if failed { return unsafe sessionFailed(session) }
-        unsafe endIfOver(session)
+        if failed { unsafe session.pointee.framingFailed = true }
     }
 
     /// All is said that either side will say, or may say.
@@ -141,6 +150,8 @@ extension Worker {
         else { return count }
         h2.fields.trailers(trailers)
         if h2.fields.count > 0 {
+            let plain = plainBytes()
+            unsafe meter(entry, isServer: isServer) { $0.plainSent &+= plain }
             unsafe flags.pointee |= UInt32(NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue)
             // nghttp2 allows this one call here.
             _ = unsafe nghttp2_submit_trailer(codec, id, h2.fields.base, h2.fields.count)
@@ -161,6 +172,7 @@ extension Worker {
             unsafe connection.pointee.out.append(moving: count, of: &entry.pointee.out, memory)
         else { return Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
         unsafe entry.pointee.framedBytes &+= UInt64(truncatingIfNeeded: count)
+        unsafe meter(entry, isServer: session.pointee.isServer) { $0.http2Sent(count, isHead: false) }
         unsafe session.pointee.waiting.count(entry)
         if unsafe entry.pointee.isAboveHigh { unsafe note(session, .drained, entry.pointee.handle) }
         return 0

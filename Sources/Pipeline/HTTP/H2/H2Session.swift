@@ -40,6 +40,8 @@ struct H2Session {
     var isDue = false
     /// GOAWAY with an error has been sent or is on its way: nothing more is read.
     var isTerminated = false
+    /// nghttp2 could not frame any more: it has failed, or there was no memory.
+    var framingFailed = false
     /// All is said; the connection closes with its last bytes, or when the peer does.
     var isOver = false
     /// Bytes that wait at paused streams and that the connection's window has got back all the same, and how many may.

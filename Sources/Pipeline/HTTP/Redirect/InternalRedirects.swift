@@ -172,9 +172,10 @@ extension Worker {
         unsafe stream.pointee.startWallNs = wallNs
         unsafe stream.pointee.requestEndNs = nowNs
         unsafe stream.pointee.responseBodyBytes = 0
-        unsafe stream.pointee.responseHeadBytes = 0
-        unsafe stream.pointee.upstreamBytesSent = 0
-        unsafe stream.pointee.upstreamBytesReceived = 0
+        unsafe stream.pointee.downstreamMeter.sent = 0
+        unsafe stream.pointee.downstreamMeter.headSent = 0
+        unsafe stream.pointee.downstreamMeter.plainSent = 0
+        unsafe stream.pointee.upstreamMeter = WireMeter()
         unsafe stream.pointee.upstreamFirstByteNs = 0
         unsafe stream.pointee.upstreamEndNs = 0
         unsafe stream.pointee.upstreamBodySent = 0
