@@ -48,6 +48,15 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_Bootstrap: @unchecked Sendab
   /// Clears the value of `staticResources`. Subsequent reads from it will return its default value.
   public mutating func clearStaticResources() {_uniqueStorage()._staticResources = nil}
 
+  public var dynamicResources: Envoy_Config_Bootstrap_V3_Bootstrap.DynamicResources {
+    get {_storage._dynamicResources ?? Envoy_Config_Bootstrap_V3_Bootstrap.DynamicResources()}
+    set {_uniqueStorage()._dynamicResources = newValue}
+  }
+  /// Returns true if `dynamicResources` has been explicitly set.
+  public var hasDynamicResources: Bool {_storage._dynamicResources != nil}
+  /// Clears the value of `dynamicResources`. Subsequent reads from it will return its default value.
+  public mutating func clearDynamicResources() {_uniqueStorage()._dynamicResources = nil}
+
   public var clusterManager: Envoy_Config_Bootstrap_V3_ClusterManager {
     get {_storage._clusterManager ?? Envoy_Config_Bootstrap_V3_ClusterManager()}
     set {_uniqueStorage()._clusterManager = newValue}
@@ -289,6 +298,11 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_Bootstrap: @unchecked Sendab
   /// Clears the value of `memoryAllocatorManager`. Subsequent reads from it will return its default value.
   public mutating func clearMemoryAllocatorManager() {_uniqueStorage()._memoryAllocatorManager = nil}
 
+  public var enableWorkerCpuAffinity: Bool {
+    get {_storage._enableWorkerCpuAffinity}
+    set {_uniqueStorage()._enableWorkerCpuAffinity = newValue}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_StatsFlush: Equatable, Sendable {
@@ -311,6 +325,17 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_Bootstrap: @unchecked Sendab
     public var clusters: [Envoy_Config_Cluster_V3_Cluster] = []
 
     public var secrets: [Envoy_Extensions_TransportSockets_Tls_V3_Secret] = []
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+  }
+
+  /// Of no use yet, but where nothing is asked for: `dynamic_resources: {}` is what templates leave.
+  public nonisolated struct DynamicResources: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -831,12 +856,13 @@ fileprivate nonisolated let _protobuf_package = "envoy.config.bootstrap.v3"
 
 nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Bootstrap"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{3}static_resources\0\u{4}\u{2}cluster_manager\0\u{3}flags_path\0\u{3}stats_sinks\0\u{3}stats_flush_interval\0\u{1}watchdog\0\u{1}tracing\0\u{2}\u{3}admin\0\u{3}stats_config\0\u{4}\u{3}enable_dispatcher_stats\0\u{3}layered_runtime\0\u{3}header_prefix\0\u{3}stats_server_version_override\0\u{3}use_tcp_for_dns_lookups\0\u{3}bootstrap_extensions\0\u{4}\u{3}default_socket_interface\0\u{3}certificate_provider_instances\0\u{3}node_context_params\0\u{1}watchdogs\0\u{4}\u{2}stats_flush_on_admin\0\u{4}\u{2}typed_dns_resolver_config\0\u{3}inline_headers\0\u{3}perf_tracing_file_path\0\u{3}default_regex_engine\0\u{3}xds_delegate_extension\0\u{3}xds_config_tracker_extension\0\u{3}listener_manager\0\u{3}application_log_config\0\u{3}deferred_stat_options\0\u{3}grpc_async_client_manager_config\0\u{3}memory_allocator_manager\0\u{3}stats_eviction_interval\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{3}static_resources\0\u{3}dynamic_resources\0\u{3}cluster_manager\0\u{3}flags_path\0\u{3}stats_sinks\0\u{3}stats_flush_interval\0\u{1}watchdog\0\u{1}tracing\0\u{2}\u{3}admin\0\u{3}stats_config\0\u{4}\u{3}enable_dispatcher_stats\0\u{3}layered_runtime\0\u{3}header_prefix\0\u{3}stats_server_version_override\0\u{3}use_tcp_for_dns_lookups\0\u{3}bootstrap_extensions\0\u{4}\u{3}default_socket_interface\0\u{3}certificate_provider_instances\0\u{3}node_context_params\0\u{1}watchdogs\0\u{4}\u{2}stats_flush_on_admin\0\u{4}\u{2}typed_dns_resolver_config\0\u{3}inline_headers\0\u{3}perf_tracing_file_path\0\u{3}default_regex_engine\0\u{3}xds_delegate_extension\0\u{3}xds_config_tracker_extension\0\u{3}listener_manager\0\u{3}application_log_config\0\u{3}deferred_stat_options\0\u{3}grpc_async_client_manager_config\0\u{3}memory_allocator_manager\0\u{3}stats_eviction_interval\0\u{3}enable_worker_cpu_affinity\0")
 
   fileprivate class _StorageClass {
     var _node: Envoy_Config_Core_V3_Node? = nil
     var _nodeContextParams: [String] = []
     var _staticResources: Envoy_Config_Bootstrap_V3_Bootstrap.StaticResources? = nil
+    var _dynamicResources: Envoy_Config_Bootstrap_V3_Bootstrap.DynamicResources? = nil
     var _clusterManager: Envoy_Config_Bootstrap_V3_ClusterManager? = nil
     var _flagsPath: String = String()
     var _deferredStatOptions: Envoy_Config_Bootstrap_V3_Bootstrap.DeferredStatOptions? = nil
@@ -867,6 +893,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message
     var _applicationLogConfig: Envoy_Config_Bootstrap_V3_Bootstrap.ApplicationLogConfig? = nil
     var _grpcAsyncClientManagerConfig: Envoy_Config_Bootstrap_V3_Bootstrap.GrpcAsyncClientManagerConfig? = nil
     var _memoryAllocatorManager: Envoy_Config_Bootstrap_V3_MemoryAllocatorManager? = nil
+    var _enableWorkerCpuAffinity: Bool = false
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -880,6 +907,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message
       _node = source._node
       _nodeContextParams = source._nodeContextParams
       _staticResources = source._staticResources
+      _dynamicResources = source._dynamicResources
       _clusterManager = source._clusterManager
       _flagsPath = source._flagsPath
       _deferredStatOptions = source._deferredStatOptions
@@ -910,6 +938,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message
       _applicationLogConfig = source._applicationLogConfig
       _grpcAsyncClientManagerConfig = source._grpcAsyncClientManagerConfig
       _memoryAllocatorManager = source._memoryAllocatorManager
+      _enableWorkerCpuAffinity = source._enableWorkerCpuAffinity
     }
   }
 
@@ -930,6 +959,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message
         switch fieldNumber {
         case 1: try { try decoder.decodeSingularMessageField(value: &_storage._node) }()
         case 2: try { try decoder.decodeSingularMessageField(value: &_storage._staticResources) }()
+        case 3: try { try decoder.decodeSingularMessageField(value: &_storage._dynamicResources) }()
         case 4: try { try decoder.decodeSingularMessageField(value: &_storage._clusterManager) }()
         case 5: try { try decoder.decodeSingularStringField(value: &_storage._flagsPath) }()
         case 6: try { try decoder.decodeRepeatedMessageField(value: &_storage._statsSinks) }()
@@ -980,6 +1010,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message
             _storage._statsEviction = .statsEvictionInterval(v)
           }
         }()
+        case 43: try { try decoder.decodeSingularBoolField(value: &_storage._enableWorkerCpuAffinity) }()
         default: break
         }
       }
@@ -997,6 +1028,9 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message
       } }()
       try { if let v = _storage._staticResources {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+      } }()
+      try { if let v = _storage._dynamicResources {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
       } }()
       try { if let v = _storage._clusterManager {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
@@ -1091,6 +1125,9 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message
       try { if case .statsEvictionInterval(let v)? = _storage._statsEviction {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 42)
       } }()
+      if _storage._enableWorkerCpuAffinity != false {
+        try visitor.visitSingularBoolField(value: _storage._enableWorkerCpuAffinity, fieldNumber: 43)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -1103,6 +1140,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message
         if _storage._node != rhs_storage._node {return false}
         if _storage._nodeContextParams != rhs_storage._nodeContextParams {return false}
         if _storage._staticResources != rhs_storage._staticResources {return false}
+        if _storage._dynamicResources != rhs_storage._dynamicResources {return false}
         if _storage._clusterManager != rhs_storage._clusterManager {return false}
         if _storage._flagsPath != rhs_storage._flagsPath {return false}
         if _storage._deferredStatOptions != rhs_storage._deferredStatOptions {return false}
@@ -1133,6 +1171,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message
         if _storage._applicationLogConfig != rhs_storage._applicationLogConfig {return false}
         if _storage._grpcAsyncClientManagerConfig != rhs_storage._grpcAsyncClientManagerConfig {return false}
         if _storage._memoryAllocatorManager != rhs_storage._memoryAllocatorManager {return false}
+        if _storage._enableWorkerCpuAffinity != rhs_storage._enableWorkerCpuAffinity {return false}
         return true
       }
       if !storagesAreEqual {return false}
@@ -1177,6 +1216,25 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap.StaticResources: Swift
     if lhs.listeners != rhs.listeners {return false}
     if lhs.clusters != rhs.clusters {return false}
     if lhs.secrets != rhs.secrets {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap.DynamicResources: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = Envoy_Config_Bootstrap_V3_Bootstrap.protoMessageName + ".DynamicResources"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Config_Bootstrap_V3_Bootstrap.DynamicResources, rhs: Envoy_Config_Bootstrap_V3_Bootstrap.DynamicResources) -> Bool {
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -30,13 +30,26 @@ import Testing
     @Test func aFieldThatMartletLacks() {
         #expect(
             lines("dynamic_resources: {ads_config: {}}\noverload_manager: {}\nhdsConfig: {}\n") == [
-                "c.yaml:1:1: error: dynamic_resources: 'dynamic_resources' of envoy.config.bootstrap.v3.Bootstrap is not "
-                    + "supported by Martlet yet",
+                "c.yaml:1:21: error: dynamic_resources.ads_config: 'ads_config' of envoy.config.bootstrap.v3.Bootstrap.DynamicResources "
+                    + "is not supported by Martlet yet",
                 "c.yaml:2:1: error: overload_manager: 'overload_manager' of envoy.config.bootstrap.v3.Bootstrap is not supported by "
                     + "Martlet yet",
                 "c.yaml:3:1: error: hdsConfig: 'hdsConfig' of envoy.config.bootstrap.v3.Bootstrap is not supported by "
                     + "Martlet yet",
             ])
+    }
+
+    /// What is null, false or an empty list is as if it were not written, whatever field it is of.
+    @Test func aFieldThatMartletLacksAndThatAsksForNothing() {
+        #expect(lines("dynamic_resources: {}\nfatal_actions: []\nhds_config: null\noverload_manager: ~\n").isEmpty)
+        #expect(lines("dynamic_resources: {cds_config: ~}\nenable_worker_cpu_affinity: false\n").isEmpty)
+        let manager = Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.self
+        let asked = "'record_route_resolution_stats' of envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager is not supported by Martlet yet"
+        #expect(!lines(manager, "{stat_prefix: s, record_route_resolution_stats: false}").contains { $0.contains(asked) })
+        #expect(lines(manager, "{stat_prefix: s, record_route_resolution_stats: true}").contains { $0.contains(asked) })
+        // A list is none of false.
+        #expect(lines("fatal_actions: false\n").count == 1)
+        #expect(lines("hds_config: []\n").count == 1)
     }
 
     /// What was refused does not also count as missing.

@@ -79,7 +79,7 @@ def not_yet(message):
         length, at = varint(raw, start + len(key))
         for entry in raw[at : at + length].decode().split():
             name, _, number = entry.partition("=")
-            names[name] = int(number or 0)
+            names[name.rstrip("?[]")] = int(number or 0)
     return names
 
 
