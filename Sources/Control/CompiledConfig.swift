@@ -52,6 +52,21 @@ struct CompiledConfig {
                 compilation.stats, StatPrefix.cluster(draft.statName), ClusterControlStat.self)
             clusters.append(LiveCluster(draft, message, control))
         }
+        checkLocalCluster(compilation)
+    }
+
+    private func checkLocalCluster(_ compilation: Compilation) {
+        let name = compilation.bootstrap.clusterManager.localClusterName
+        if name.isEmpty { return }
+        let place = Place.root.at("cluster_manager").at("local_cluster_name")
+        guard compilation.clusterNames.contains(name) else {
+            return compilation.diagnostics.error(
+                place, "local cluster '\(name)' must be defined", expected: "the name of a cluster",
+                suggestion: nearestName(name, compilation.clusterNames))
+        }
+        compilation.diagnostics.warning(
+            place, "zone aware routing is not supported by Martlet yet: hosts of every zone are chosen alike",
+            suggestion: "'locality_weighted_lb_config' with a weight for each locality")
     }
 
     private mutating func compileListeners(_ compilation: Compilation, _ served: [LiveListener]) {

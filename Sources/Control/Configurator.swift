@@ -68,7 +68,7 @@ package final class Configurator {
             part.destroy(environment.stats, environment.clusterSlots)
         }
         tlsContexts.changed = { [unowned self] in publishSoon() }
-        environment.secrets.apply = { [tlsContexts] secret, before throws(DiscoveryRefusal) in
+        environment.secrets.apply = { [unowned self] secret, before throws(DiscoveryRefusal) in
             try tlsContexts.secretChanged(secret, before: before)
         }
         environment.secrets.settled = { [unowned self] in

@@ -38,6 +38,8 @@ package final class Server {
     private let tick = UnsafeMutablePointer<TimerNode>.allocate(capacity: 1)
     /// There from `start` on.
     package private(set) var statisticsFlush: StatisticsFlush?
+    /// Nil: no such sink is configured.
+    package private(set) var hystrix: HystrixSink?
     var drainDeadlineMs: UInt64 = 0
     var exportsDeadlineMs: UInt64 = 0
     package internal(set) var isDraining = false
@@ -154,6 +156,7 @@ package final class Server {
             let sinks = configurator.statistics.sinks.map { spec in
                 StatsSink.make(spec, configurator, stats, reactor, exportInbox) { [unowned self] in wakeWorkers() }
             }
+            hystrix = sinks.lazy.compactMap { $0 as? HystrixSink }.first
             statisticsFlush = StatisticsFlush(stats, configurator.statistics, sinks, reactor) { [unowned self] in
                 refreshStatistics()
             }

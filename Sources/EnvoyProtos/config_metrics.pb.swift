@@ -121,6 +121,18 @@ public nonisolated struct Envoy_Config_Metrics_V3_DogStatsdSink: Sendable {
   fileprivate var _maxBytesPerDatagram: SwiftProtobuf.Google_Protobuf_UInt64Value? = nil
 }
 
+public nonisolated struct Envoy_Config_Metrics_V3_HystrixSink: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var numBuckets: Int64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
 public nonisolated struct Envoy_Config_Metrics_V3_StatsConfig: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -451,6 +463,36 @@ nonisolated extension Envoy_Config_Metrics_V3_DogStatsdSink: SwiftProtobuf.Messa
     if lhs.dogStatsdSpecifier != rhs.dogStatsdSpecifier {return false}
     if lhs.prefix != rhs.prefix {return false}
     if lhs._maxBytesPerDatagram != rhs._maxBytesPerDatagram {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Config_Metrics_V3_HystrixSink: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".HystrixSink"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}num_buckets\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularInt64Field(value: &self.numBuckets) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.numBuckets != 0 {
+      try visitor.visitSingularInt64Field(value: self.numBuckets, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Config_Metrics_V3_HystrixSink, rhs: Envoy_Config_Metrics_V3_HystrixSink) -> Bool {
+    if lhs.numBuckets != rhs.numBuckets {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

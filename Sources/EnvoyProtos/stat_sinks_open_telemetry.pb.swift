@@ -69,6 +69,15 @@ public nonisolated struct Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig
 
   public var resourceDetectors: [Envoy_Config_Core_V3_TypedExtensionConfig] = []
 
+  public var customMetricConversions: Xds_Type_Matcher_V3_Matcher {
+    get {_customMetricConversions ?? Xds_Type_Matcher_V3_Matcher()}
+    set {_customMetricConversions = newValue}
+  }
+  /// Returns true if `customMetricConversions` has been explicitly set.
+  public var hasCustomMetricConversions: Bool {self._customMetricConversions != nil}
+  /// Clears the value of `customMetricConversions`. Subsequent reads from it will return its default value.
+  public mutating func clearCustomMetricConversions() {self._customMetricConversions = nil}
+
   public var maxDataPointsPerRequest: UInt32 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -79,10 +88,35 @@ public nonisolated struct Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig
 
   }
 
+  public nonisolated struct ConversionAction: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var metricName: String = String()
+
+    public var staticMetricLabels: [Opentelemetry_Proto_Common_V1_KeyValue] = []
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+  }
+
+  public nonisolated struct DropAction: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+  }
+
   public init() {}
 
   fileprivate var _emitTagsAsAttributes: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
   fileprivate var _useTagExtractedName: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
+  fileprivate var _customMetricConversions: Xds_Type_Matcher_V3_Matcher? = nil
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -91,7 +125,7 @@ fileprivate nonisolated let _protobuf_package = "envoy.extensions.stat_sinks.ope
 
 nonisolated extension Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".SinkConfig"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}grpc_service\0\u{3}report_counters_as_deltas\0\u{3}report_histograms_as_deltas\0\u{3}emit_tags_as_attributes\0\u{3}use_tag_extracted_name\0\u{1}prefix\0\u{3}resource_detectors\0\u{4}\u{2}http_service\0\u{3}max_data_points_per_request\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}grpc_service\0\u{3}report_counters_as_deltas\0\u{3}report_histograms_as_deltas\0\u{3}emit_tags_as_attributes\0\u{3}use_tag_extracted_name\0\u{1}prefix\0\u{3}resource_detectors\0\u{3}custom_metric_conversions\0\u{3}http_service\0\u{3}max_data_points_per_request\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -118,6 +152,7 @@ nonisolated extension Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig: Sw
       case 5: try { try decoder.decodeSingularMessageField(value: &self._useTagExtractedName) }()
       case 6: try { try decoder.decodeSingularStringField(value: &self.prefix) }()
       case 7: try { try decoder.decodeRepeatedMessageField(value: &self.resourceDetectors) }()
+      case 8: try { try decoder.decodeSingularMessageField(value: &self._customMetricConversions) }()
       case 9: try {
         var v: Envoy_Config_Core_V3_HttpService?
         var hadOneofValue = false
@@ -163,6 +198,9 @@ nonisolated extension Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig: Sw
     if !self.resourceDetectors.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.resourceDetectors, fieldNumber: 7)
     }
+    try { if let v = self._customMetricConversions {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+    } }()
     try { if case .httpService(let v)? = self.protocolSpecifier {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
     } }()
@@ -180,7 +218,62 @@ nonisolated extension Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig: Sw
     if lhs._useTagExtractedName != rhs._useTagExtractedName {return false}
     if lhs.prefix != rhs.prefix {return false}
     if lhs.resourceDetectors != rhs.resourceDetectors {return false}
+    if lhs._customMetricConversions != rhs._customMetricConversions {return false}
     if lhs.maxDataPointsPerRequest != rhs.maxDataPointsPerRequest {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig.ConversionAction: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig.protoMessageName + ".ConversionAction"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{4}\u{2}metric_name\0\u{3}static_metric_labels\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 2: try { try decoder.decodeSingularStringField(value: &self.metricName) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.staticMetricLabels) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.metricName.isEmpty {
+      try visitor.visitSingularStringField(value: self.metricName, fieldNumber: 2)
+    }
+    if !self.staticMetricLabels.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.staticMetricLabels, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig.ConversionAction, rhs: Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig.ConversionAction) -> Bool {
+    if lhs.metricName != rhs.metricName {return false}
+    if lhs.staticMetricLabels != rhs.staticMetricLabels {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig.DropAction: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig.protoMessageName + ".DropAction"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig.DropAction, rhs: Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig.DropAction) -> Bool {
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -94,6 +94,7 @@ extension RouteTableBuilder {
         // `host` is the authority under its older name, as in Envoy's header map.
         case ":authority", "host": return pseudo(.authority)
         case ":scheme": return pseudo(.scheme)
+        case ":status": return pseudo(.status)
         default: break
         }
         let id = lowered.withBytes { HeaderNames.id(of: $0) }

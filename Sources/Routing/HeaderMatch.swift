@@ -9,7 +9,7 @@ import Wire
 
 /// Where a header matcher's value comes from.
 struct HeaderSource {
-    enum Kind: UInt8 { case path, method, authority, scheme, listed, named }
+    enum Kind: UInt8 { case path, method, authority, scheme, status, listed, named }
     var kind: Kind
     /// Several fields count as one value.
     var isInline: Bool
@@ -55,6 +55,16 @@ extension RouteTable {
         case .method: only(head.methodText, head, body)
         case .authority: only(head.authority, head, body)
         case .scheme: only(head.scheme, head, body)
+        case .status:
+            guard head.status != 0 else { return }
+            let status = head.status % 1000
+            var digits = (
+                UInt8(ascii: "0") &+ UInt8(status / 100), UInt8(ascii: "0") &+ UInt8(status / 10 % 10),
+                UInt8(ascii: "0") &+ UInt8(status % 10))
+            unsafe withUnsafeBytes(of: &digits) { text in
+                guard let base = text.baseAddress else { return }
+                _ = unsafe body(Bytes(base, 3))
+            }
         case .listed, .named:
             guard let first = field(source, head, from: 0) else { return }
             guard let second = field(source, head, from: first &+ 1) else {

@@ -254,6 +254,38 @@ struct CommandLineTests {
         #expect(wait(upToMs: 2_000) { Admin(port: admin).isReady() && Files.text(log)?.contains("<D|admin>") == true })
     }
 
+    /// Started in one CPU of the affinity mask it has one worker; with `--cpuset-threads` each worker stays in one of its own.
+    @Test(.enabled(if: Shell.has("taskset")))
+    func workersFollowTheAffinityMask() throws {
+        let martlet = try Binary.martlet()
+        func mask(_ task: String) throws -> [String] {
+            try Shell.run("grep -h Cpus_allowed_list \(task)").output.textLines.map { $0.split(separator: "\t").last.map(String.init) ?? "" }
+        }
+        func serve(_ cpus: String) throws -> (process: ChildProcess, concurrency: Int?) {
+            let admin = Ports.free()
+            let yaml = "admin: {address: {socket_address: {address: 127.0.0.1, port_value: \(admin)}}}"
+            let process = try ChildProcess(
+                "/usr/bin/env", ["taskset", "-c", cpus, martlet.binary, "--config-yaml", yaml, "--cpuset-threads"])
+            try #require(process.becomesReady(admin: admin), "\(process.output)")
+            let info = try JSON(parsing: String(wire: Admin(port: admin).request("GET", "/server_info")?.body ?? []))
+            return (process, (info["command_line_options"]?["concurrency"]?.text()).flatMap { Int($0) })
+        }
+        // `0-1,3`
+        let all = try #require(try mask("/proc/self/status").first).split(separator: ",").flatMap { range -> [Int] in
+            let ends = range.split(separator: "-").compactMap { Int($0) }
+            return ends.isEmpty ? [] : Array(ends[0]...ends[ends.count - 1])
+        }
+        let first = try #require(all.first)
+        let one = try serve("\(first)")
+        #expect(one.concurrency == 1)
+        one.process.kill()
+        let every = try serve(all.map { "\($0)" }.joined(separator: ","))
+        #expect(every.concurrency == all.count)
+        let masks = try mask("/proc/\(every.process.pid)/task/*/status")
+        for cpu in all { #expect(masks.contains("\(cpu)"), "\(masks)") }
+        every.process.kill()
+    }
+
     @Test
     func theLogMayBeJSON() throws {
         let martlet = try Binary.martlet()

@@ -26,6 +26,36 @@ struct ForwardedForTests {
         #expect(requests.last?.contains("x-forwarded-for: 10.0.0.1,8.8.8.8\r\n") == true, "\(received)")
     }
 
+    /// Who comes by a UNIX socket has its path for an address: nothing to tell others, and no reason to be trusted.
+    @Test(arguments: [false, true]) func aUNIXSocketsClientIsNobodySpecial(isInternal: Bool) throws {
+        let directory = TemporaryDirectory()
+        let path = directory.path + "/l.sock"
+        let served = try Served(try Binary.martlet()) { _ in
+            """
+            static_resources:
+              listeners:
+              - address: {pipe: {path: \(path)}}
+                filter_chains:
+                - filters:
+                  - name: envoy.filters.network.http_connection_manager
+                    typed_config:
+                      "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+                      stat_prefix: h
+                      use_remote_address: true
+                      \(isInternal ? "internal_address_config: {unix_sockets: true}" : "")
+                      local_reply_config: {body_format: {text_format_source: {inline_string: "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %REQ(x-envoy-internal)% %REQ(x-forwarded-for)% %REQ(x-envoy-external-address)% %REQ(x-envoy-max-retries)%"}}}
+                      route_config: {virtual_hosts: [{name: v, domains: ["*"], routes: [{match: {prefix: /}, direct_response: {status: 404}}]}]}
+                      http_filters: [{name: envoy.filters.http.router}]
+            """
+        }
+        func ask(_ more: String) throws -> String {
+            let request = "GET / HTTP/1.1\r\nhost: a\r\nx-envoy-max-retries: 3\r\n\(more)\r\n"
+            return String(wire: Exchange.run(Array(request.utf8), on: try Sockets.connect(path: path), limitMs: 10_000).body)
+        }
+        #expect(try ask("") == "\(path) \(isInternal ? "true" : "-") - - \(isInternal ? "3" : "-")")
+        #expect(try ask("x-forwarded-for: 1.2.3.4\r\n") == "\(path) - 1.2.3.4 - -", "\(served.process.output)")
+    }
+
     /// The head's text moves when it grows, and the new host lies in it: it is the same at every size of the head.
     @Test func aHostFromAHeaderSurvivesTheHeadsGrowth() throws {
         let upstream = try ScriptedUpstream(name: "c")

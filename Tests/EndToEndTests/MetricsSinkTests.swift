@@ -89,6 +89,41 @@ struct MetricsSinkTests {
         }
     }
 
+    /// As Envoy 1.40 does (compared by hand): names without the prefix, labels behind the tags, points that are alike summed.
+    @Test func namesOfTheConfigurationsOwn() throws {
+        let input = "input: {name: i, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.matching.common_inputs.stats.v3.StatFullNameMatchInput}}"
+        func rename(_ name: String, _ labels: String = "") -> String {
+            "{action: {name: a, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig.ConversionAction, metric_name: \(name)\(labels)}}}"
+        }
+        let drop = "{action: {name: d, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig.DropAction}}}"
+        func single(_ kind: String, _ text: String) -> String { "{single_predicate: {\(input), value_match: {\(kind): \"\(text)\"}}}" }
+        let labels = ", static_metric_labels: [{key: k, value: {string_value: v}}, {key: num, value: {int_value: 5}}]"
+        let matchers = [
+            (single("exact", "http.h.downstream_rq_total"), rename("mine", labels)),
+            ("{and_matcher: {predicate: [\(single("prefix", "http.h.downstream_")), \(single("suffix", "_ms"))]}}", rename("times")),
+            (single("exact", "http.h.downstream_rq_time"), rename("times")),
+            ("{or_matcher: {predicate: [\(single("exact", "server.live")), \(single("contains", "er.concurrency"))]}}", rename("sums")),
+            ("{and_matcher: {predicate: [\(single("prefix", "server.")), {not_matcher: \(single("exact", "server.state"))}]}}", drop),
+        ]
+        let tree = "{matcher_tree: {\(input), prefix_match_map: {map: {\"http.h.\": \(drop), \"http.h.downstream_cx_total\": \(rename("longest")), \"cluster.\": {matcher: {matcher_tree: {\(input), exact_match_map: {map: {\"cluster.http.membership_total\": \(rename("exact"))}}}}}}}}}"
+        let list = matchers.map { "{predicate: \($0), on_match: \($1)}" }.joined(separator: ", ")
+        let setting = try serve(
+            MetricsSinkTests.overGRPC + ", prefix: pre, custom_metric_conversions: {matcher_list: {matchers: [\(list)]}, on_no_match: {matcher: \(tree)}}")
+        for _ in 0..<3 { _ = try setting.served.get("/direct") }
+        #expect(waits { setting.points("mine", "sum").contains { $0["as_int"]?.string == "3" } })
+        let attributes = try #require(setting.points("mine", "sum").last?["attributes"]?.array)
+        #expect(attributes.map { "\($0["key"]?.string ?? "")=\($0["value"]?["string_value"]?.string ?? "")" }
+            == ["envoy.http_conn_manager_prefix=h", "k=v", "num="])
+        // Two gauges, and two histograms, that differ in nothing.
+        #expect(waits { setting.points("sums", "gauge").contains { $0["as_int"]?.string == "3" } })
+        #expect(waits { setting.points("times", "histogram").contains { $0["count"]?.string == "6" } })
+        #expect(waits { !setting.points("longest", "sum").isEmpty && !setting.points("exact", "gauge").isEmpty })
+        #expect(waits { !setting.points("pre.server.state", "gauge").isEmpty })
+        for gone in ["pre.server.live", "server.live", "pre.server.uptime", "pre.http.downstream_rq_total", "pre.http.downstream_cx_active"] {
+            #expect(setting.metrics(gone).filter { !$0.text().contains("\"admin\"") }.isEmpty, "\(gone)")
+        }
+    }
+
     @Test func familiesOfTheMetricsService() throws {
         let setting = try serve(MetricsSinkTests.metricsService + ", emit_tags_as_labels: true")
         for _ in 0..<3 { _ = try setting.served.get("/direct") }

@@ -250,4 +250,42 @@ struct PreconnectTests {
         #expect(served.stat("cluster.c.upstream_rq_active", becomes: 0) == 0)
         #expect(served.stat("cluster.c.upstream_cx_total", becomes: 1) == 1)
     }
+
+    /// A request for the same host needs the place of a connection that nobody has.
+    @Test func itGivesWayToARequest() throws {
+        defer { finish() }
+        let upstream = try host(.readText("p"), .send("pong"))
+        upstream.begin(UpstreamScript([
+            [.readText("ping"), .send("pong")], [.readText("ping"), .send("pong")],
+            [.readRequest, .answer("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")],
+        ]))
+        let http = Ports.free()
+        upstream.start()
+        stopping.withLock { $0 += [upstream] }
+        let served = try Served(try Binary.martlet()) { port in
+            PreconnectTests.tcp(
+                port, [upstream.port],
+                "preconnect_policy: {per_upstream_preconnect_ratio: 2}, circuit_breakers: {per_host_thresholds: [{max_connections: 2}]}"
+            ).replacing(text: "  clusters:", by: """
+                  - address: {socket_address: {address: 127.0.0.1, port_value: \(http)}}
+                    filter_chains:
+                    - filters:
+                      - name: h
+                        typed_config:
+                          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+                          stat_prefix: h
+                          route_config: {virtual_hosts: [{name: v, domains: ["*"], routes: [{match: {prefix: /}, route: {cluster: c}}]}]}
+                          http_filters: [{name: envoy.filters.http.router}]
+                  clusters:
+                """)
+        }
+        let first = try client(served, gets: "pong")
+        #expect(served.stat("cluster.c.upstream_cx_total", becomes: 2) == 2)
+        #expect(wait(upToMs: 10_000) { upstream.openConnections == 2 })
+        let answer = try RawClient(steps: [.send("GET / HTTP/1.1\r\nhost: h\r\n\r\n"), .awaitResponse, .close], methods: ["GET"]).run(port: http)
+        #expect(answer.responses.first?.status == 200)
+        #expect(served.stat("cluster.c.upstream_cx_total", becomes: 3) == 3)
+        #expect(served.stat("cluster.c.upstream_cx_active", becomes: 2) == 2)
+        first.close()
+    }
 }

@@ -9,11 +9,15 @@ package final class TraceCollector {
         package let description: String
     }
 
-    package static let isInstalled: Bool = {
-        let script = "import grpc, google.protobuf, opentelemetry.proto.collector.trace.v1.trace_service_pb2"
+    package static let isInstalled = canImport("grpc, google.protobuf, opentelemetry.proto.collector.trace.v1.trace_service_pb2")
+    /// For Datadog's traces.
+    package static let readsMessagePack = canImport("msgpack")
+
+    private static func canImport(_ modules: String) -> Bool {
+        let script = "import " + modules
         guard let run = try? ChildProcess("/usr/bin/env", ["python3", "-c", script]) else { return false }
         return run.waitForExit(upToMs: 20_000) == 0
-    }()
+    }
 
     package init() throws {
         let folder = "\(#filePath)".split(separator: "/").dropLast().map { "/" + $0 }.joined()
@@ -34,6 +38,10 @@ package final class TraceCollector {
     }
 
     package var spans: [Span] { lines("span").map(Span.init) }
+    /// SkyWalking's, Datadog's.
+    package var segments: [JSON] { lines("segment") }
+    package var traces: [[JSON]] { lines("trace").map { $0["spans"]?.array ?? [] } }
+    package var streams: [JSON] { lines("stream") }
     package var reports: [JSON] { lines("report") }
     /// Heads of requests as the upstream got them, fields in order.
     package var requests: [(path: String, fields: [(name: String, value: String)])] {

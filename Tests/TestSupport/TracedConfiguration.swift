@@ -26,6 +26,10 @@ package struct TracedConfiguration {
         "\"@type\": type.googleapis.com/envoy.config.trace.v3.ZipkinConfig, collector_cluster: collector, "
             + "collector_endpoint: \"/api/v2/spans\", \(more)"
     }
+    package static let skyWalking =
+        "\"@type\": type.googleapis.com/envoy.config.trace.v3.SkyWalkingConfig, grpc_service: {envoy_grpc: {cluster_name: grpc}}"
+    package static let datadog =
+        "\"@type\": type.googleapis.com/envoy.config.trace.v3.DatadogConfig, collector_cluster: collector, service_name: svc"
     package static func sampler(_ name: String, _ more: String = "") -> String {
         let types = ["always_on": "AlwaysOn", "parent_based": "ParentBased", "trace_id_ratio_based": "TraceIdRatioBased"]
         let type = "type.googleapis.com/envoy.extensions.tracers.opentelemetry.samplers.v3.\(types[name] ?? "")SamplerConfig"

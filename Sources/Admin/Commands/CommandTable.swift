@@ -40,7 +40,9 @@ package enum CommandTable {
 
     /// What Envoy has not: answered like the others, and not in `/help`, which tools read.
     static let own: [AdminCommand] = 
-        [HomePage.command, ConsoleData.command, CPUProfileCommands.profile, FlamePage.script, FlamePage.style] + ConsoleFiles.files
+        [HomePage.command, ConsoleData.command, HystrixCommand.command, CPUProfileCommands.profile, FlamePage.script, FlamePage.style] + ConsoleFiles.files
+
+    static var unknown: AdminResponse { AdminResponse("invalid path. " + help, status: 404) }
 
     package static let help: String = {
         var text = "admin commands are:\n"

@@ -34,7 +34,7 @@ package final class AdminHandler {
             return AdminResponse("Method \(request.method) not allowed, GET required.", status: 405)
         }
         guard let command = commands[request.path] else {
-            return AdminResponse("invalid path. " + CommandTable.help, status: 404)
+            return CommandTable.unknown
         }
         if command.mutates, request.method != "POST" {
             context.server.log.write(

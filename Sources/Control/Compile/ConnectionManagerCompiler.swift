@@ -200,6 +200,7 @@ struct ConnectionManagerCompiler {
         if message.hasAddProxyProtocolConnectionState { config.addsProxyState = message.addProxyProtocolConnectionState.value }
         guard message.hasInternalAddressConfig else { return }
         config.hasInternalRanges = true
+        config.unixIsInternal = message.internalAddressConfig.unixSockets
         let at = place.at("internal_address_config")
         var ranges: [AddressRange] = []
         for (i, range) in message.internalAddressConfig.cidrRanges.enumerated() {

@@ -39,10 +39,6 @@ extension ConnectionManagerCompiler {
         diagnostics.unsupported(
             place.at("scheme_header_transformation"), "envoy.config.core.v3.SchemeHeaderTransformation",
             ["match_upstream": message.schemeHeaderTransformation.matchUpstream])
-        diagnostics.unsupported(
-            place.at("internal_address_config"),
-            "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.InternalAddressConfig",
-            ["unix_sockets": message.internalAddressConfig.unixSockets])
         if message.hasRequestIDExtension {
             let type = message.requestIDExtension.typedConfig.messageName
             if type != Envoy_Extensions_RequestId_Uuid_V3_UuidRequestIdConfig.protoMessageName {

@@ -60,12 +60,19 @@ struct ExportCompiler {
 
     /// OTLP in protobuf.
     func http(_ message: HTTPServiceMessage, _ place: Place, _ config: inout ExportConfig, missing: Missing) {
-        let uri = message.httpUri
-        unsafe config.target = unsafe target(
-            uri.cluster, timeoutMs: uri.timeout.milliseconds, place.at("http_uri").at("cluster"), missing: missing)
+        service(message, timeoutMs: message.httpUri.timeout.milliseconds, place, &config, missing: missing)
         config.envelope = .message
         config.contentType = arena.text("application/x-protobuf")
         config.userAgent = arena.text("OTel-OTLP-Exporter-Envoy/" + compilation.environment.version)
+    }
+
+    /// Which service, whatever is sent to it.
+    func service(
+        _ message: HTTPServiceMessage, timeoutMs: UInt64, _ place: Place, _ config: inout ExportConfig, missing: Missing
+    ) {
+        let uri = message.httpUri
+        unsafe config.target = unsafe target(
+            uri.cluster, timeoutMs: timeoutMs, place.at("http_uri").at("cluster"), missing: missing)
         let (host, path) = ExportCompiler.split(uri.uri, cluster: uri.cluster)
         config.host = arena.text(host)
         config.path = arena.text(path)

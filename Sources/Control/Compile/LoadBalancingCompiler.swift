@@ -224,7 +224,7 @@ struct LoadBalancingCompiler {
         localities(options.localityLbConfig, &result)
     }
 
-    /// Zones count only where the process has a cluster of its own kind (`local_cluster_name`), which it has not.
+    /// Zones count only where there is a `local_cluster_name`, and whoever names one is told that they do not count here.
     private func localities(
         _ message: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig, _ result: inout CompiledBalancing
     ) {

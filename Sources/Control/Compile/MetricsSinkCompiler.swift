@@ -18,6 +18,10 @@ struct MetricsSinkCompiler {
         if message.hasEmitTagsAsAttributes { format.tagsAreAttributes = message.emitTagsAsAttributes.value }
         if message.hasUseTagExtractedName { format.usesExtractedName = message.useTagExtractedName.value }
         if !message.prefix.isEmpty { format.prefix = Array((message.prefix + ".").utf8) }
+        if message.hasCustomMetricConversions {
+            let conversions = MetricConversionCompiler(diagnostics: compilation.diagnostics)
+            format.convert = conversions.compile(message.customMetricConversions, place.at("custom_metric_conversions"))
+        }
         let holder = holder()
         let exports = ExportCompiler(compilation: compilation, part: holder.part)
         var export = export(exports, holder)

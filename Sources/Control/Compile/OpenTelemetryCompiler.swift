@@ -30,10 +30,7 @@ extension TracerCompiler {
                 expected: "grpc_service or http_service")
             return config
         }
-        // Envoy accepts a cluster that is not there, and never sends anything.
-        let missing: ExportCompiler.Missing = { cluster, diagnostics, place in
-            diagnostics.warning(place, "envoy.tracers.opentelemetry: unknown cluster '\(cluster)': no span is sent")
-        }
+        let missing = noSpan("envoy.tracers.opentelemetry")
         if message.hasGrpcService {
             config.payload = .otlpGRPC
             exports.grpc(

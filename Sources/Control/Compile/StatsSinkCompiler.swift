@@ -6,6 +6,7 @@ import Stats
 
 typealias StatsdSinkMessage = Envoy_Config_Metrics_V3_StatsdSink
 typealias DogStatsdSinkMessage = Envoy_Config_Metrics_V3_DogStatsdSink
+typealias HystrixSinkMessage = Envoy_Config_Metrics_V3_HystrixSink
 typealias GraphiteSinkMessage = Envoy_Extensions_StatSinks_GraphiteStatsd_V3_GraphiteStatsdSink
 
 struct StatsSinkCompiler {
@@ -39,11 +40,13 @@ struct StatsSinkCompiler {
                 return unpacked(any, MetricsServiceMessage.self, config).map {
                     MetricsSinkCompiler(compilation: compilation).metricsService($0, config)
                 }
+            case HystrixSinkMessage.protoMessageName:
+                return unpacked(any, HystrixSinkMessage.self, config).flatMap { hystrix($0, config) }
             case let type:
                 diagnostics.error(
                     place, "Didn't find a registered implementation for '\(sink.name)' with type URL: '\(type)'",
                     expected:
-                        "\(StatsdSinkMessage.protoMessageName), DogStatsdSink, GraphiteStatsdSink, an open_telemetry SinkConfig or MetricsServiceConfig")
+                        "\(StatsdSinkMessage.protoMessageName), DogStatsdSink, GraphiteStatsdSink, HystrixSink, an open_telemetry SinkConfig or MetricsServiceConfig")
                 return nil
             }
         }
@@ -53,6 +56,16 @@ struct StatsSinkCompiler {
         if let message = try? M(unpackingAny: any) { return message }
         diagnostics.error(place, "unable to read the \(M.protoMessageName)")
         return nil
+    }
+
+    private func hystrix(_ message: HystrixSinkMessage, _ place: Place) -> SinkSpec? {
+        guard (0...Int64(HystrixSink.bucketsMax)).contains(message.numBuckets) else {
+            diagnostics.error(
+                place.at("num_buckets"), "num_buckets is out of range", found: "\(message.numBuckets)",
+                expected: "0 (the default, \(HystrixSink.bucketsStandard)) to \(HystrixSink.bucketsMax)")
+            return nil
+        }
+        return .hystrix(buckets: message.numBuckets == 0 ? HystrixSink.bucketsStandard : Int(message.numBuckets))
     }
 
     private func statsd(_ message: StatsdSinkMessage, _ place: Place) -> SinkSpec? {

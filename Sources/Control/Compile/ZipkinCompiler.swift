@@ -52,14 +52,8 @@ extension TracerCompiler {
 
     private func collector(_ message: ZipkinConfig, _ place: Place, _ config: inout ExportConfig) -> Bool {
         if message.hasCollectorService {
-            let uri = message.collectorService.httpUri
-            let at = place.at("collector_service")
-            unsafe config.target = unsafe exports.target(uri.cluster, timeoutMs: 5000, at.at("http_uri").at("cluster"), missing: unknown)
-            let (host, path) = ExportCompiler.split(uri.uri, cluster: uri.cluster)
-            config.host = arena.text(host)
-            config.path = arena.text(path)
-            config.headers = HeaderMutationCompiler(compilation: compilation, part: part)
-                .additions(message.collectorService.requestHeadersToAdd, at, field: "request_headers_to_add")
+            exports.service(
+                message.collectorService, timeoutMs: 5000, place.at("collector_service"), &config, missing: unknown("envoy.tracers.zipkin"))
             return true
         }
         guard !message.collectorCluster.isEmpty, !message.collectorEndpoint.isEmpty else {
@@ -67,17 +61,9 @@ extension TracerCompiler {
                 place, "collector_cluster and collector_endpoint must be specified when not using collector_service")
             return false
         }
-        unsafe config.target = unsafe exports.target(message.collectorCluster, timeoutMs: 5000, place.at("collector_cluster"), missing: unknown)
+        unsafe config.target = unsafe exports.target(message.collectorCluster, timeoutMs: 5000, place.at("collector_cluster"), missing: unknown("envoy.tracers.zipkin"))
         config.host = arena.text(message.collectorHostname.isEmpty ? message.collectorCluster : message.collectorHostname)
         config.path = arena.text(message.collectorEndpoint)
         return true
-    }
-
-    private var unknown: ExportCompiler.Missing {
-        { [names = compilation.clusterNames] cluster, diagnostics, place in
-            diagnostics.error(
-                place, "envoy.tracers.zipkin: unknown cluster '\(cluster)'", expected: "the name of a cluster",
-                suggestion: nearestName(cluster, names))
-        }
     }
 }

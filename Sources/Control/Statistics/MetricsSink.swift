@@ -54,6 +54,7 @@ final class MetricsSink: StatsSink {
     private var nowNs: UInt64 = 0
     private var batch: [UInt8] = []
     private var items = 0
+    private var gathered = OTLPGathered()
 
     init(_ spec: MetricsSinkSpec, _ stats: StatRegistry, _ inbox: ExportInbox, wake: @escaping () -> Void) {
         self.spec = spec
@@ -69,14 +70,28 @@ final class MetricsSink: StatsSink {
         if nowNs == 0 { nowNs = Clock.wallNs() }
         switch spec.format {
         case .openTelemetry(let format):
-            items += format.append(sample, OTLPMetricFormat.Times(now: nowNs, began: beganNs, last: lastNs), to: &batch)
+            items += format.append(sample, times, &gathered, to: &batch)
         case .metricsService(let format):
             items += format.append(sample, timeMs: nowNs / 1_000_000, to: &batch)
         }
+        handIfFull()
+    }
+
+    private var times: OTLPMetricFormat.Times { OTLPMetricFormat.Times(now: nowNs, began: beganNs, last: lastNs) }
+
+    private func handIfFull() {
         if batch.count >= MetricsSink.bytesMax || spec.itemsMax > 0 && items >= spec.itemsMax { hand() }
     }
 
     override func end() {
+        if case .openTelemetry(let format) = spec.format {
+            for point in gathered.points {
+                format.append(point, times, to: &batch)
+                items += 1
+                handIfFull()
+            }
+            gathered.removeAll()
+        }
         hand()
         if nowNs != 0 { lastNs = nowNs }
         nowNs = 0

@@ -9,6 +9,7 @@ enum SinkSpec {
     case datagrams(StatsdFormat, SocketAddress, bytesMax: Int, prefix: String)
     case stream(cluster: String, prefix: String)
     case metrics(MetricsSinkSpec)
+    case hystrix(buckets: Int)
 }
 
 package struct StatisticsConfig {

@@ -5,7 +5,7 @@ import Primitives
 import Stats
 import Upstream
 
-class StatsSink {
+package class StatsSink {
     let format: StatsdFormat
     private let prefix: [UInt8]
     private let cells: StatCells
@@ -26,6 +26,15 @@ class StatsSink {
     ) -> StatsSink {
         switch spec {
         case .metrics(let spec): return MetricsSink(spec, stats, inbox, wake: wake)
+        case .hystrix(let buckets):
+            return HystrixSink(buckets: buckets, flushMs: configurator.statistics.flushIntervalMs, stats) { [unowned configurator] in
+                configurator.clusters.map { cluster in
+                    let pendingMax = unsafe cluster.config?.pointee.defaultLimits.pendingRequests
+                    return HystrixCluster(
+                        name: cluster.name, prefix: StatPrefix.cluster(cluster.observabilityName),
+                        pendingMax: pendingMax ?? CircuitLimits().pendingRequests)
+                }
+            }
         case .datagrams(let format, let address, let bytesMax, let prefix):
             return DatagramSink(format, address, bytesMax: bytesMax, prefix: prefix, stats)
         case .stream(let cluster, let prefix):

@@ -43,6 +43,11 @@ struct TreeCheck {
                 path.components.removeLast()
             }
         case .map(let entries):
+            if entries.count < rules.itemsMin {
+                refuse(
+                    field.mark, "value must contain at least \(rules.itemsMin) pair(s)", found: "none",
+                    expected: "\(rules.itemsMin) or more")
+            }
             for entry in entries {
                 path.components.append(.key(entry.key))
                 if let rules = rules.element { text(entry.key, rules, entry.keyMark, isMissing: false) }

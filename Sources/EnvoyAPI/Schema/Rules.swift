@@ -167,8 +167,11 @@ extension Rules {
     private mutating func readMap(_ bytes: [UInt8], _ range: Range<Int>) throws(WireError) {
         var reader = WireReader(bytes, range)
         while let (number, value) = try reader.next() {
-            guard number == 4, case .bytes(let range) = value else { throw .malformed }
-            try readNested(bytes, range)
+            switch (number, value) {
+            case (1, .varint(let value)): itemsMin = Int(clamping: value)
+            case (4, .bytes(let range)): try readNested(bytes, range)
+            default: throw .malformed
+            }
         }
     }
 

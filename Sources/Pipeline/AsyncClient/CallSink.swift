@@ -22,6 +22,8 @@ struct CallState {
     /// Number of the exporter whose items it carries, counted from 1, and how many; 0: none.
     var exporter: UInt32 = 0
     var items: UInt32 = 0
+    /// The exporter wants to read the answer.
+    var keepsAnswer = false
     /// Number of the stream whose messages it carries (`CallStream`), counted from 1; 0: none.
     var stream: UInt32 = 0
 
@@ -54,7 +56,7 @@ final class CallSink: HTTPFilter {
         let number = unsafe state.pointee.stream
         // gRPC over HTTP/2, "Responses": one of another status has no messages; nor has one of ours, which says why in words.
         let isNoMessage = unsafe number != 0 && (stream.pointee.isLocalReply || stream.pointee.response.status != 200)
-        if unsafe isNoMessage || number == 0 && state.pointee.owner == .none { data.removeAll(worker.memory) }
+        if unsafe isNoMessage || number == 0 && state.pointee.owner == .none && !state.pointee.keepsAnswer { data.removeAll(worker.memory) }
         if unsafe data.bufferCount > 0 || state.pointee.body.bufferCount > 0 { _ = data.detach(worker.memory) }
         unsafe state.pointee.body.append(moving: &data)
         if number != 0 { worker.callStreamFed(number) }

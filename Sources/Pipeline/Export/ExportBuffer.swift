@@ -33,6 +33,12 @@ final class ExportBuffer {
     var connectAttempts: UInt32 = 0
     /// When a stream took a batch not.
     var refusedMs: UInt64 = 0
+    /// What waits has been refused before.
+    var isDelayed = false
+    /// Until when a stream that was ended is not opened again.
+    var pausedUntilMs: UInt64 = 0
+    /// What Datadog's agent asks for.
+    var rates = DatadogRates()
     /// When the connection is tried again; 0: no such time.
     var reconnectAtMs: UInt64 = 0
     var backoffMs: UInt64 = 0
@@ -62,6 +68,7 @@ final class ExportBuffer {
         items.reset()
         count = 0
         weight = 0
+        isDelayed = false
     }
 }
 

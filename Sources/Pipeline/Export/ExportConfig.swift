@@ -24,6 +24,8 @@ package struct ExportConfig: BitwiseCopyable {
         case message
         /// fluentd's forward protocol: tag and list.
         case forward
+        /// An array of MessagePack.
+        case array
     }
 
     package var transport = Transport.call
@@ -41,6 +43,10 @@ package struct ExportConfig: BitwiseCopyable {
     package var userAgent = Bytes.empty
     package var headers = FrozenArray<HeaderMutation>()
     package var requestTimeout: RuntimeCell?
+    /// A field that says how many items a request carries; empty: none does.
+    package var countField = Bytes.empty
+    /// Datadog's agent says in its answers which share of traces it wants. Of which service.
+    package var ratedService = Bytes.empty
     package var address = SocketAddress()
 
     /// Outermost first.
@@ -85,6 +91,8 @@ package struct ExportReconnect: BitwiseCopyable {
     package var maxMs: UInt64 = 5000
     /// 0: without end.
     package var attemptsMax: UInt32 = 0
+    /// Of a stream: how long, at most, items wait before one that was ended is opened again. 0: not at all.
+    package var streamPauseMs: UInt64 = 0
     package init() {}
 }
 
@@ -98,6 +106,9 @@ package struct ExportStats: BitwiseCopyable {
     package var flushFailed = ExportStats.none
     package var delivered = ExportStats.none
     package var lost = ExportStats.none
+    /// Sent after they had to wait for their stream; and how many times that was.
+    package var delayed = ExportStats.none
+    package var delayedBatches = ExportStats.none
     // Of batches, requests and connections.
     package var timerFlushed = ExportStats.none
     package var batches = ExportStats.none

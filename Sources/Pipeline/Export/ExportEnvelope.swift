@@ -18,6 +18,7 @@ extension Worker {
             exports.envelope?.put(arrayOf: 2)
             unsafe exports.envelope?.put(string: config.pointee.head)
             exports.envelope?.put(arrayOf: buffer.count)
+        case .array: exports.envelope?.put(arrayOf: buffer.count)
         }
         guard let envelope = exports.envelope, !envelope.isTruncated else { return false }
         guard body.append(copying: envelope.bytes, memory), body.append(copying: buffer.items.bytes, memory) else { return false }

@@ -58,7 +58,12 @@ extension Worker {
         unsafe state.pointee.items = UInt32(truncatingIfNeeded: buffer.count)
         hold(buffer.part)
         buffer.requests += 1
+        unsafe state.pointee.keepsAnswer = unsafe !config.pointee.ratedService.isEmpty
         unsafe writeHead(call, config)
+        if unsafe !config.pointee.countField.isEmpty {
+            var digits = DecimalText(UInt64(buffer.count))
+            unsafe call.pointee.request.append(name: config.pointee.countField, value: digits.bytes())
+        }
         return unsafe call
     }
 
@@ -87,7 +92,7 @@ extension Worker {
     private func sendOnStream(_ buffer: ExportBuffer) -> ExportOutcome {
         let isFirst = unsafe openedStream(buffer) == nil
         if isFirst {
-            guard let call = unsafe openExport(buffer) else { return .refused }
+            guard nowMs >= buffer.pausedUntilMs, let call = unsafe openExport(buffer) else { return .refused }
             buffer.stream = unsafe call.pointee.handle
             unsafe call.pointee.requestIsChunked = true
             unsafe call.pointee.request.append(.xEnvoyInternal, Bytes("true" as StaticString))
@@ -187,6 +192,8 @@ extension Worker {
         if end.call == buffer.stream.raw {
             buffer.stream = .none
             buffer.isConnected = false
+            let pauseMs = unsafe buffer.config.pointee.reconnect.streamPauseMs
+            if pauseMs > 0 { buffer.pausedUntilMs = nowMs &+ 1 &+ random.below(pauseMs) }
         }
         switch unsafe buffer.config.pointee.transport {
         case .stream: break
@@ -194,8 +201,20 @@ extension Worker {
         case .call:
             count(status == 0 ? stats.failed : isAccepted(buffer, status, grpcStatus) ? stats.accepted : stats.refused)
             count(isAccepted(buffer, status, grpcStatus) ? stats.delivered : stats.lost, Int(end.items))
+            if status == 200 { readAnswer(end, buffer) }
         }
         tellExports()
+    }
+
+    private func readAnswer(_ end: CallEnd, _ buffer: ExportBuffer) {
+        let service = unsafe buffer.config.pointee.ratedService
+        guard !service.isEmpty, let call = unsafe streams[Handle(raw: end.call)], let state = unsafe callState(call),
+            exports.envelope != nil
+        else { return }
+        exports.envelope?.reset()
+        unsafe state.pointee.body.forEach { exports.envelope?.put($0) }
+        guard let answer = exports.envelope, !answer.isTruncated else { return }
+        buffer.rates.received(answer.bytes, service: service)
     }
 
     private func isAccepted(_ buffer: ExportBuffer, _ status: UInt16, _ grpcStatus: Int64?) -> Bool {

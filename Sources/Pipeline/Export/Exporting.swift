@@ -116,11 +116,16 @@ extension Worker {
         case .sent:
             self.count(stats.flushed, count)
             self.count(stats.batches)
+            if buffer.isDelayed {
+                self.count(stats.delayed, count)
+                self.count(stats.delayedBatches)
+            }
         case .handedOver: break
         case .refused:
             // The batch waits for the next flush; items come to it while there is room.
             self.count(stats.flushFailed, count)
             buffer.refusedMs = nowMs
+            buffer.isDelayed = true
             return armNoLater(buffer)
         case .waiting: return armNoLater(buffer)
         case .dropped: self.count(stats.dropped, count)

@@ -122,7 +122,10 @@ extension Worker {
     package func formatSource(_ stream: UnsafeMutablePointer<HTTPStream>) -> FormatSource {
         var source = unsafe FormatSource(stream: UnsafePointer(stream), nowNs: nowNs)
         if let host = unsafe hosts[stream.pointee.host] { unsafe source.host = unsafe UnsafePointer(host.hostConfig) }
-        if let trace = unsafe tracing.traces[stream.pointee.trace] { unsafe source.trace = unsafe UnsafePointer(trace) }
+        // SkyWalking and Datadog do not tell their ids (Envoy).
+        if let trace = unsafe tracing.traces[stream.pointee.trace], unsafe trace.pointee.held == .max {
+            unsafe source.trace = unsafe UnsafePointer(trace)
+        }
         if unsafe stream.pointee.isInspected { unsafe source.inspection = unsafe inspection(of: stream.pointee.downstream) }
         if unsafe stream.pointee.clusterSlot != RouteConfig.noSlot, let cluster = unsafe cluster(stream.pointee.clusterSlot) {
             unsafe source.cluster = unsafe cluster.pointee.config

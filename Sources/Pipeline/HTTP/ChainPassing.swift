@@ -184,7 +184,7 @@ extension Worker {
         case (.request, false):
             unsafe count(stream.pointee.http.pointee.stats, .downstreamRqTooLarge)
             // Envoy sees the excess before the request's end, so the connection closes even where the end is here too.
-            unsafe stream.pointee.closesDownstream = true
+            if unsafe !isHTTP2(stream) { unsafe stream.pointee.closesDownstream = true }
             unsafe stream.pointee.requestEnded = false
             unsafe reply(
                 stream, status: 413, body: Bytes("Payload Too Large" as StaticString),

@@ -11,17 +11,16 @@ extension Worker {
     func forwardedHeaders(_ stream: StreamPointer) {
         let http = unsafe stream.pointee.http
         // Behind another hop nobody is inside: the address that came last is that hop's.
-        let wasForwarded =
-            unsafe (http.pointee.hasInternalRanges || stream.pointee.directRemoteAddress.family == .unix)
-            && stream.pointee.request.has(.xForwardedFor)
+        let wasForwarded = unsafe http.pointee.hasInternalRanges && stream.pointee.request.has(.xForwardedFor)
         if unsafe http.pointee.useRemoteAddress { unsafe atEdge(stream) } else { unsafe inside(stream) }
+        let toldScheme = unsafe stream.pointee.request.has(.xForwardedProto)
         if unsafe !http.pointee.schemeOverwrite.isEmpty {
             unsafe stream.pointee.request.set(.xForwardedProto, http.pointee.schemeOverwrite)
         } else if unsafe stream.pointee.request.index(of: .xForwardedProto) == nil {
             let scheme = unsafe Bytes(stream.pointee.isTLS ? "https" : "http" as StaticString)
             unsafe stream.pointee.request.append(.xForwardedProto, scheme)
         }
-        if unsafe stream.pointee.isTLS && stream.pointee.request.scheme.isEmpty { unsafe setScheme(stream) }
+        if unsafe toldScheme || stream.pointee.isTLS || !stream.pointee.request.scheme.isEmpty { unsafe settleScheme(stream) }
         unsafe forwardClientCertificate(stream)
         // At the edge nobody but us knows which port was asked.
         let isFirst = unsafe http.pointee.useRemoteAddress && http.pointee.trustedHops == 0
@@ -31,7 +30,7 @@ extension Worker {
         }
         unsafe edgeAddress(stream, wasForwarded: wasForwarded)
         if unsafe http.pointee.addUserAgent { unsafe userAgent(stream) }
-        if unsafe http.pointee.useRemoteAddress && !stream.pointee.isInternal {
+        if unsafe http.pointee.useRemoteAddress && !stream.pointee.isInternal, unsafe stream.pointee.remoteAddress.family != .unix {
             var text = unsafe AddressText(stream.pointee.remoteAddress)
             unsafe stream.pointee.request.set(.xEnvoyExternalAddress, text.bytes())
         }
@@ -41,12 +40,21 @@ extension Worker {
         }
     }
 
-    /// A request of HTTP/1 has no scheme of its own: what `x-forwarded-proto` says, where that is one.
-    private func setScheme(_ stream: StreamPointer) {
-        let proto = unsafe stream.pointee.request.value(of: .xForwardedProto) ?? .empty
-        let isScheme =
-            proto.equalsIgnoringCase(Bytes("http" as StaticString)) || proto.equalsIgnoringCase(Bytes("https" as StaticString))
-        unsafe stream.pointee.request.scheme = unsafe stream.pointee.request.store(isScheme ? proto : Bytes("https" as StaticString))
+    /// A request of HTTP/1 has no scheme of its own, one of HTTP/2 may say anything: it is `http` or `https`, by itself, by what
+    /// `x-forwarded-proto` says, by the connection. None: `http`.
+    private func settleScheme(_ stream: StreamPointer) {
+        let own = unsafe stream.pointee.request.text(stream.pointee.request.scheme)
+        if own.equals(Bytes("http" as StaticString)) || own.equals(Bytes("https" as StaticString)) { return }
+        let told = unsafe stream.pointee.request.value(of: .xForwardedProto) ?? .empty
+        let isHTTPS = unsafe Worker.isHTTPS(own) ?? Worker.isHTTPS(told) ?? stream.pointee.isTLS
+        unsafe stream.pointee.request.scheme = unsafe stream.pointee.request.store(
+            Bytes(isHTTPS ? "https" : "http" as StaticString))
+    }
+
+    /// Nil: neither of the two schemes.
+    private static func isHTTPS(_ scheme: Bytes) -> Bool? {
+        if scheme.equalsIgnoringCase(Bytes("https" as StaticString)) { return true }
+        return scheme.equalsIgnoringCase(Bytes("http" as StaticString)) ? false : nil
     }
 
     /// The direct peer is the client, or one of `xff_num_trusted_hops` proxies of ours.
@@ -57,7 +65,8 @@ extension Worker {
             unsafe stream.pointee.remoteAddress = client
         }
         if hops == 0 { unsafe stream.pointee.request.remove(.xForwardedProto) }
-        if unsafe !http.pointee.skipXffAppend {
+        // A socket of this machine has no address to tell.
+        if unsafe !http.pointee.skipXffAppend, unsafe stream.pointee.directRemoteAddress.family != .unix {
             var text = unsafe AddressText(
                 stream.pointee.directRemoteAddress.isLoopback && http.pointee.nodeAddress.family != .none
                     ? http.pointee.nodeAddress : stream.pointee.directRemoteAddress)
@@ -130,7 +139,7 @@ extension Worker {
     }
 
     private func isInternal(_ http: UnsafePointer<HTTPConfig>, _ address: SocketAddress) -> Bool {
-        if address.family == .unix { return true }
+        if address.family == .unix { return unsafe http.pointee.unixIsInternal }
         guard unsafe http.pointee.hasInternalRanges else { return false }
         for i in unsafe 0..<http.pointee.internalRanges.count where unsafe http.pointee.internalRanges[i].contains(address) {
             return true
@@ -158,7 +167,7 @@ extension Worker {
         // The text moves when it grows, and `value` may lie in it: named by its place from here on.
         let added = unsafe stream.pointee.request.store(value)
         let old = unsafe stream.pointee.request.field(at).value
-        let between = Bytes(separator)
+        let between = old.isEmpty ? .empty : Bytes(separator)
         let length = Int(old.count) &+ between.count &+ Int(added.count)
         guard let (span, base) = unsafe stream.pointee.request.extend(length) else { return }
         let source = unsafe stream.pointee.request.text(old)
@@ -178,6 +187,8 @@ extension Worker {
         if unsafe connection.pointee.local.family == .none {
             unsafe connection.pointee.local = unsafe SocketAddress(localOf: connection.pointee.descriptor)
         }
+        // Who connects to a UNIX socket has no name, mostly; then it is the socket's, as in Envoy.
+        if unsafe connection.pointee.remote.family == .unix { unsafe connection.pointee.remote = unsafe connection.pointee.local }
     }
 }
 

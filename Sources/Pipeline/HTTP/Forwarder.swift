@@ -200,7 +200,7 @@ extension Worker {
     private func noRoute(_ stream: StreamPointer) {
         if unsafe stream.pointee.routeResult?.outcome == .tlsRequired { return unsafe redirectToHTTPS(stream) }
         unsafe cells.increment(stream.pointee.http.pointee.routerStats &+ RouterStat.noRoute.rawValue)
-        if unsafe stream.pointee.isConnect { unsafe stream.pointee.closesDownstream = true }
+        if unsafe stream.pointee.isConnect && !isHTTP2(stream) { unsafe stream.pointee.closesDownstream = true }
         unsafe reply(
             stream, status: 404, body: .empty, details: Bytes("route_not_found" as StaticString), flags: .noRouteFound)
     }

@@ -74,6 +74,8 @@ package struct HTTPConfig: BitwiseCopyable {
     /// What counts as internal; `hasInternalRanges` false: Envoy 1.40's default.
     package var internalRanges = FrozenArray<AddressRange>()
     package var hasInternalRanges = false
+    /// `unix_sockets`: who comes by a UNIX socket is internal.
+    package var unixIsInternal = false
     /// `scheme_header_transformation.scheme_to_overwrite`; empty: none.
     package var schemeOverwrite = Bytes.empty
 

@@ -116,8 +116,8 @@ extension Worker {
     func takePlace(_ host: UnsafeMutablePointer<Host>, _ cluster: UnsafeMutablePointer<Cluster>, _ priority: Priority) -> Bool {
         let isFull = unsafe isFull(host, cluster, priority)
         if !isFull, unsafe takeConnection(cluster, priority) { return true }
-        // An idle connection of somebody else's stands in the way.
-        if unsafe cluster.pointee.config.pointee.hasKeyedConnections, unsafe closeIdle(host),
+        // An idle connection of somebody else's stands in the way, or one of `tcp_proxy` that nobody has.
+        if unsafe cluster.pointee.config.pointee.hasKeyedConnections || host.pointee.aheadCount > 0, unsafe closeIdle(host),
             unsafe !isFull || !self.isFull(host, cluster, priority), unsafe takeConnection(cluster, priority)
         {
             return true
@@ -138,6 +138,7 @@ extension Worker {
 
     /// False: there was none to close. The host stays.
     private func closeIdle(_ host: UnsafeMutablePointer<Host>) -> Bool {
+        if unsafe closeAhead(of: host) { return true }
         if let client = unsafe clients[host.pointee.idleHead], let connection = unsafe connections.slab[client.pointee.connection] {
             unsafe closeClient(client, connection, byPeer: false)
             return true

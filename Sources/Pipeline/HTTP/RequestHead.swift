@@ -94,11 +94,24 @@ extension Worker {
     private func upgradeAndHops(_ stream: StreamPointer, isUpgrade: Bool) -> Bool {
         // CONNECT asks for a tunnel as an upgrade does.
         if unsafe isUpgrade || stream.pointee.isConnect { unsafe stream.pointee.isUpgrade = true }
-        guard unsafe HopByHop.strip(&stream.pointee.request, keepUpgrade: isUpgrade) else {
-            // A connection option took the host with it.
+        switch unsafe HopByHop.strip(&stream.pointee.request, keepUpgrade: isUpgrade) {
+        case .stripped: break
+        case .withoutHost:
             unsafe stream.pointee.request.authority = Span32()
             unsafe reply(
                 stream, status: 400, body: .empty, details: Bytes("missing_host_header" as StaticString), flags: [])
+            return false
+        case .rejected:
+            // As any other fault of the head: nothing of it is believed.
+            unsafe stream.pointee.requestEnded = false
+            unsafe stream.pointee.request.methodText = Span32()
+            unsafe stream.pointee.request.path = Span32()
+            unsafe stream.pointee.request.authority = Span32()
+            if let connection = unsafe connections.slab[stream.pointee.downstream], let server = unsafe servers[connection.pointee.session] {
+                unsafe requestFailed(server, stream, .connectionOption)
+            } else {
+                unsafe resetDownstream(stream)
+            }
             return false
         }
         // A length that Connection names is not passed on: the body's end is said another way.

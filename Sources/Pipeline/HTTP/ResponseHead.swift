@@ -115,7 +115,8 @@ extension Worker {
     /// Last touches on any response: `date`, `server`, `connection`.
     func finaliseResponse(_ stream: StreamPointer) {
         let http = unsafe stream.pointee.http
-        unsafe stream.pointee.response.set(.date, dateText)
+        // RFC 9110 §6.6.1: the origin's own date is when it answered.
+        if unsafe !stream.pointee.response.has(.date) { unsafe stream.pointee.response.append(.date, dateText) }
         switch unsafe http.pointee.serverAction {
         case .overwrite: unsafe stream.pointee.response.set(.server, http.pointee.serverName)
         case .appendIfAbsent:

@@ -96,7 +96,8 @@ extension Worker {
     func applyRoute(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>) {
         if let chosen = unsafe stream.pointee.chosen {
             unsafe applyMutations(chosen.pointee.mutations.request, stream, isRequest: true)
-            if unsafe !chosen.pointee.hostRewrite.isEmpty { unsafe rewriteHost(stream, chosen.pointee.hostRewrite, route) }
+            // Without a word of what it was, as in Envoy: the route's own rewrite alone tells.
+            if unsafe !chosen.pointee.hostRewrite.isEmpty { unsafe setAuthority(stream, chosen.pointee.hostRewrite) }
         }
         unsafe applyMutations(route.pointee.mutations.request, stream, isRequest: true)
         unsafe hostRewrites(stream, route)

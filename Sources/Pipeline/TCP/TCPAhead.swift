@@ -151,6 +151,13 @@ extension Worker {
         unsafe closeUpstream(connection, byPeer: byPeer)
     }
 
+    /// One gives way to somebody who needs its place. False: there is none.
+    func closeAhead(of host: UnsafeMutablePointer<Host>) -> Bool {
+        guard let ahead = unsafe aheads[host.pointee.aheadHead], let connection = unsafe connections.slab[ahead.pointee.connection] else { return false }
+        unsafe closeAhead(connection, byPeer: false)
+        return true
+    }
+
     /// The host has left its cluster. It may go with the last of them.
     func closeAheads(_ handle: Handle) {
         while let host = unsafe hosts[handle], let ahead = unsafe aheads[host.pointee.aheadHead],

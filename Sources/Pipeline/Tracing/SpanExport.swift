@@ -9,6 +9,7 @@ extension Worker {
 
     func export(_ span: SpanScratch, _ trace: UnsafeMutablePointer<TraceState>) {
         let config = unsafe trace.pointee.tracer
+        if unsafe trace.pointee.held != .max { return unsafe hold(span, trace) }
         guard let export = unsafe config.pointee.export, let buffer = unsafe beginItem(export) else { return }
         let start = buffer.items.count
         unsafe encode(span, config, &buffer.items)
@@ -22,6 +23,8 @@ extension Worker {
         case .otlpGRPC, .otlpHTTP: OTLP.encode(span, into: &out)
         case .zipkinJSON: unsafe Zipkin.encodeJSON(span, config, into: &out)
         case .zipkinProto: unsafe Zipkin.encodeProto(span, config, into: &out)
+        // They wait for each other (`HeldSpans`).
+        case .skyWalking, .datadog: break
         }
     }
 }

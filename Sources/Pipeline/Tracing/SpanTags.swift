@@ -7,7 +7,7 @@ import Upstream
 import Wire
 
 extension Worker {
-    private var spanScratch: SpanScratch {
+    var spanScratch: SpanScratch {
         if let scratch = tracing.scratch { return scratch }
         let scratch = SpanScratch(pool: memory.blocks)
         tracing.scratch = scratch
@@ -161,6 +161,10 @@ extension Worker {
         _ span: SpanScratch, _ stream: StreamPointer, _ trace: UnsafeMutablePointer<TraceState>, _ source: FormatSource,
         _ cluster: UnsafePointer<ClusterConfig>?
     ) {
+        if unsafe trace.pointee.tracer.pointee.payload == .skyWalking {
+            let path = unsafe stream.pointee.request.text(stream.pointee.request.path)
+            return span.setName { $0.put(path) }
+        }
         if unsafe trace.pointee.isMirror { return span.setName { $0.put("mirror") } }
         let route = unsafe stream.pointee.route?.pointee.tracing
         if let format = unsafe route?.pointee.upstreamOperation ?? trace.pointee.config.pointee.upstreamOperation {

@@ -37,6 +37,8 @@ package struct SpanContext: BitwiseCopyable, Equatable {
     package var parent: UInt64 = 0
     package var hasParent = false
     package var isSampled = false
+    /// Of a try or of a mirror, where spans wait for each other (`HeldSpans`).
+    package var isChild = false
     package init() {}
 }
 
@@ -51,6 +53,8 @@ package struct TraceState {
     var isShort = false
     /// Of a mirrored request: its one span is the try's.
     var isMirror = false
+    /// Where the request's spans wait for each other (`HeldSpans`); `.max`: nowhere.
+    var held = UInt32.max
     /// The caller's `tracestate`, in the request head's text.
     var tracestate = Span32()
     /// Name of the span where it is not the default: the decorator's, or, in the request head's text, a neighbour's.
@@ -88,6 +92,11 @@ extension TraceState {
     var isServer: Bool {
         unsafe config.pointee.spawnsUpstream || tracer.pointee.splitsSpans || !config.pointee.isEgress
     }
+
+    /// Whether a span with these ids goes to the collector.
+    func isRecorded(_ context: SpanContext) -> Bool {
+        unsafe tracer.pointee.export != nil && (context.isSampled || held != .max)
+    }
 }
 
 /// What a worker keeps for tracing.
@@ -95,4 +104,5 @@ struct TracingWorker {
     var traces = Slab<TraceState>(capacity: 1 << 20)
     /// The span that is being put together; made with the first one.
     var scratch: SpanScratch?
+    var held = HeldSpansTable()
 }

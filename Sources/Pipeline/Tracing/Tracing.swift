@@ -21,11 +21,20 @@ extension Worker {
         let part = unsafe stream.pointee.pinnedPart != .max ? stream.pointee.pinnedPart : connection.pointee.owner
         var state = unsafe TraceState(config: config, tracer: tracer, part: part, context: SpanContext())
         // What the caller says of its trace cannot be read: the request has no span (Envoy).
-        guard unsafe tracer.pointee.isZipkin ? startZipkin(stream, &state) : startW3C(stream, &state) else { return }
-        guard let (handle, trace) = unsafe tracing.traces.allocate() else { return }
+        guard unsafe start(stream, &state) else { return }
+        guard let (handle, trace) = unsafe tracing.traces.allocate() else { return tracing.held.close(state.held) }
         unsafe trace.initialize(to: state)
         unsafe stream.pointee.trace = handle
         unsafe nameOperation(stream, trace)
+    }
+
+    private func start(_ stream: StreamPointer, _ trace: inout TraceState) -> Bool {
+        switch unsafe trace.tracer.pointee.payload {
+        case .otlpGRPC, .otlpHTTP: unsafe startW3C(stream, &trace)
+        case .zipkinJSON, .zipkinProto: unsafe startZipkin(stream, &trace)
+        case .skyWalking: unsafe startSkyWalking(stream, &trace)
+        case .datadog: unsafe startDatadog(stream, &trace)
+        }
     }
 
     private func startW3C(_ stream: StreamPointer, _ trace: inout TraceState) -> Bool {
@@ -120,7 +129,10 @@ extension Worker {
     func endTrace(_ stream: StreamPointer) {
         guard let trace = unsafe tracing.traces[stream.pointee.trace] else { return }
         unsafe endAttempt(stream)
-        if unsafe trace.pointee.context.isSampled && !trace.pointee.isMirror, unsafe trace.pointee.tracer.pointee.export != nil {
+        if unsafe trace.pointee.isMirror {
+            // One that found no host has no span.
+            if unsafe trace.pointee.held != .max { unsafe leave(trace) }
+        } else if unsafe trace.pointee.isRecorded(trace.pointee.context) {
             unsafe recordRequest(stream, trace)
         }
         if unsafe trace.pointee.isMirror { unsafe pins.unpin(trace.pointee.part) }
@@ -139,7 +151,7 @@ extension Worker {
             // The same try on another connection, after a keep-alive race.
             context = unsafe trace.pointee.attempt
         } else if unsafe trace.pointee.config.pointee.spawnsUpstream || trace.pointee.isMirror {
-            if unsafe !trace.pointee.isMirror { unsafe adopt(&context, trace.pointee.tracer.pointee.sampler) }
+            if unsafe !trace.pointee.isMirror { unsafe adopt(&context, trace) }
             unsafe trace.pointee.hasAttempt = true
             unsafe trace.pointee.attempt = context
             unsafe trace.pointee.attemptStartNs = nowNs
@@ -152,10 +164,15 @@ extension Worker {
     }
 
     /// The context of a child.
-    private func adopt(_ context: inout SpanContext, _ sampler: TraceSampler) {
-        context.isSampled = samples(sampler, context, parent: context)
+    private func adopt(_ context: inout SpanContext, _ trace: UnsafeMutablePointer<TraceState>, isMirror: Bool = false) {
         context.parent = context.span
         context.hasParent = true
+        if let held = unsafe tracing.held[trace.pointee.held] {
+            held.open &+= 1
+            context.isChild = true
+            return context.span = unsafe trace.pointee.tracer.pointee.payload == .datadog ? datadogSpanID() : held.number(isMirror: isMirror, hasTries: trace.pointee.config.pointee.spawnsUpstream)
+        }
+        unsafe context.isSampled = samples(trace.pointee.tracer.pointee.sampler, context, parent: context)
         context.span = random.next()
     }
 
@@ -165,12 +182,16 @@ extension Worker {
         var state = unsafe TraceState(
             config: trace.pointee.config, tracer: trace.pointee.tracer, part: trace.pointee.part,
             context: trace.pointee.context)
-        unsafe adopt(&state.context, trace.pointee.tracer.pointee.sampler)
-        if let isSampled { state.context.isSampled = isSampled }
+        guard let (handle, place) = unsafe tracing.traces.allocate() else { return }
+        state.held = unsafe trace.pointee.held
+        unsafe adopt(&state.context, trace, isMirror: true)
+        if let isSampled {
+            state.context.isSampled = isSampled
+            tracing.held[state.held]?.decideOfMirror(isSampled)
+        }
         state.tracestate = unsafe trace.pointee.tracestate
         state.isShort = unsafe trace.pointee.isShort
         state.isMirror = true
-        guard let (handle, place) = unsafe tracing.traces.allocate() else { return }
         unsafe place.initialize(to: state)
         // The copy may outlive the request.
         pins.pin(state.part)
@@ -180,10 +201,11 @@ extension Worker {
 
     /// The head says whose child the server's span is.
     private func tell(_ context: SpanContext, _ trace: UnsafeMutablePointer<TraceState>, _ stream: StreamPointer) {
-        if unsafe trace.pointee.tracer.pointee.isZipkin {
-            unsafe injectB3(context, trace, stream)
-        } else {
-            unsafe inject(context, trace.pointee.tracestate, stream)
+        switch unsafe trace.pointee.tracer.pointee.payload {
+        case .otlpGRPC, .otlpHTTP: unsafe inject(context, trace.pointee.tracestate, stream)
+        case .zipkinJSON, .zipkinProto: unsafe injectB3(context, trace, stream)
+        case .skyWalking: unsafe injectSW8(context, trace, stream)
+        case .datadog: unsafe injectDatadog(context, trace, stream)
         }
     }
 
@@ -246,8 +268,6 @@ extension Worker {
     func endAttempt(_ stream: StreamPointer) {
         guard let trace = unsafe tracing.traces[stream.pointee.trace], unsafe trace.pointee.hasAttempt else { return }
         unsafe trace.pointee.hasAttempt = false
-        if unsafe trace.pointee.attempt.isSampled, unsafe trace.pointee.tracer.pointee.export != nil {
-            unsafe recordAttempt(stream, trace)
-        }
+        if unsafe trace.pointee.isRecorded(trace.pointee.attempt) { unsafe recordAttempt(stream, trace) }
     }
 }

@@ -72,7 +72,7 @@ package struct TracingTag: BitwiseCopyable {
 /// `provider`: how spans are made and where they go.
 @safe
 package struct TracerConfig: BitwiseCopyable {
-    package enum Payload: UInt8, BitwiseCopyable { case otlpGRPC, otlpHTTP, zipkinJSON, zipkinProto }
+    package enum Payload: UInt8, BitwiseCopyable { case otlpGRPC, otlpHTTP, zipkinJSON, zipkinProto, skyWalking, datadog }
 
     package var payload = Payload.otlpGRPC
     /// Where spans go; nil: they are made and passed on, and nobody gets them.
@@ -83,8 +83,18 @@ package struct TracerConfig: BitwiseCopyable {
     package var node = Bytes.empty
     package var zone = Bytes.empty
 
-    // Zipkin.
+    // Zipkin, SkyWalking, Datadog.
     package var service = Bytes.empty
+
+    // SkyWalking.
+    package var instance = Bytes.empty
+
+    // Datadog: who speaks.
+    package var version = Bytes.empty
+    package var runtimeID = Bytes.empty
+    package var process: UInt32 = 0
+
+    // Zipkin.
     package var address = SocketAddress()
     package var has128BitIDs = false
     package var sharesContext = true
@@ -93,6 +103,9 @@ package struct TracerConfig: BitwiseCopyable {
     package init() {}
 
     package var isZipkin: Bool { payload == .zipkinJSON || payload == .zipkinProto }
+
+    /// Spans of one request leave together, as a segment or a trace, recorded or not (`HeldSpans`).
+    package var holdsSpans: Bool { payload == .skyWalking || payload == .datadog }
 }
 
 /// `sampler` of OpenTelemetry.

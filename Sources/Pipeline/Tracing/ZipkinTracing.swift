@@ -78,7 +78,7 @@ extension Worker {
         unsafe setText(name, span, stream)
     }
 
-    private func setText(_ name: Bytes, _ value: Span32, _ stream: StreamPointer) {
+    func setText(_ name: Bytes, _ value: Span32, _ stream: StreamPointer) {
         unsafe stream.pointee.request.removeAll(named: name)
         let stored = unsafe stream.pointee.request.store(name)
         guard unsafe stream.pointee.request.fits else { return }

@@ -31,3 +31,36 @@
         }
     }
 }
+
+/// `tracing.skywalking.`
+package enum SkyWalkingStat: UInt32, StatLeaf {
+    case cacheFlushed, segmentsDropped, segmentsFlushed, segmentsSent
+
+    package static let schema = StatSchema(SkyWalkingStat.self, writers: .workers)
+
+    package var descriptor: StatDescriptor {
+        switch self {
+        case .cacheFlushed: .counter("cache_flushed")
+        case .segmentsDropped: .counter("segments_dropped")
+        case .segmentsFlushed: .counter("segments_flushed")
+        case .segmentsSent: .counter("segments_sent")
+        }
+    }
+}
+
+/// `tracing.datadog.`
+package enum DatadogStat: UInt32, StatLeaf {
+    case reportsDropped, reportsFailed, reportsSent, reportsSkippedNoCluster, tracesDropped
+
+    package static let schema = StatSchema(DatadogStat.self, writers: .workers)
+
+    package var descriptor: StatDescriptor {
+        switch self {
+        case .reportsDropped: .counter("reports_dropped")
+        case .reportsFailed: .counter("reports_failed")
+        case .reportsSent: .counter("reports_sent")
+        case .reportsSkippedNoCluster: .counter("reports_skipped_no_cluster")
+        case .tracesDropped: .counter("traces_dropped")
+        }
+    }
+}

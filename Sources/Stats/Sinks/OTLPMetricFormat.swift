@@ -1,11 +1,13 @@
 /// Statistics as `opentelemetry.proto.metrics.v1.Metric`.
-package struct OTLPMetricFormat: Sendable {
+package struct OTLPMetricFormat {
     package var countersAreDeltas = false
     package var histogramsAreDeltas = false
     package var tagsAreAttributes = true
     package var usesExtractedName = true
     /// With its dot; empty: none.
     package var prefix: [UInt8] = []
+    /// `custom_metric_conversions`, by full names; nil: told as it is.
+    package var convert: ((_ name: [UInt8]) -> OTLPConversion?)?
 
     package init() {}
 
@@ -21,57 +23,78 @@ package struct OTLPMetricFormat: Sendable {
         }
     }
 
-    /// Appends what a sample makes, as field `metrics` of `ScopeMetrics`; how many points.
-    package func append(_ sample: borrowing SinkSample, _ times: Times, to out: inout [UInt8]) -> Int {
+    /// Appends what a sample makes, as field `metrics` of `ScopeMetrics`; how many points. What goes by a name of the
+    /// configuration's own is gathered instead.
+    package func append(
+        _ sample: borrowing SinkSample, _ times: Times, _ gathered: inout OTLPGathered, to out: inout [UInt8]
+    ) -> Int {
+        guard let value = value(of: sample) else { return 0 }
+        var point = OTLPPoint(name: [], attributes: [], value: value)
+        if tagsAreAttributes { sample.forEachTag { point.attributes.append((Array($0), Array($1))) } }
+        switch convert?(sample.name) {
+        case .drop?: return 0
+        case .rename(let name, let labels)?:
+            point.name = name
+            point.attributes += labels
+            gathered.add(point)
+            return 0
+        case nil:
+            point.name = prefix + (usesExtractedName ? sample.extracted : sample.name)
+            append(point, times, to: &out)
+            return 1
+        }
+    }
+
+    /// Nil: it is not told.
+    private func value(of sample: borrowing SinkSample) -> OTLPPoint.Value? {
         switch sample.value {
-        case .counter(let delta):
-            // Nothing new is not told, where it is told by differences.
-            if countersAreDeltas, delta == 0 { return 0 }
-            let value = countersAreDeltas ? delta : sample.total
-            let isDelta = countersAreDeltas
-            metric(sample, &out) { metric, attributes in
-                metric.appendMessage(7) { sum in
-                    sum.appendMessage(1) { number(&$0, value, start: isDelta ? times.last : times.began, times.now, attributes) }
-                    sum.appendVarint(2, isDelta ? 1 : 2)
-                    sum.appendVarint(3, 1)
-                }
-            }
-        case .gauge(let value):
-            metric(sample, &out) { metric, attributes in
-                metric.appendMessage(5) { gauge in
-                    gauge.appendMessage(1) { number(&$0, value, start: nil, times.now, attributes) }
-                }
-            }
-        case .timer: return 0
+        // Nothing new is not told, where it is told by differences.
+        case .counter(let delta): return countersAreDeltas ? delta == 0 ? nil : .sum(delta) : .sum(sample.total)
+        case .gauge(let value): return .gauge(value)
+        case .timer: return nil
         case .histogram:
             let statistics = histogramsAreDeltas ? sample.interval : sample.cumulative
-            if histogramsAreDeltas, statistics.bins.isEmpty { return 0 }
-            let bounds = sample.bounds
-            let isDelta = histogramsAreDeltas
-            metric(sample, &out) { metric, attributes in
-                metric.appendMessage(9) { histogram in
-                    histogram.appendMessage(1) { point in
-                        point.appendFixed(2, isDelta ? times.last : times.began)
-                        point.appendFixed(3, times.now)
-                        point.appendFixed(4, statistics.sampleCount)
-                        point.appendDouble(5, statistics.sampleSum)
-                        buckets(statistics, bounds, &point)
-                        point += attributes(9)
+            return histogramsAreDeltas && statistics.bins.isEmpty ? nil : .histogram(statistics, bounds: sample.bounds)
+        }
+    }
+
+    package func append(_ point: OTLPPoint, _ times: Times, to out: inout [UInt8]) {
+        out.appendMessage(2) { metric in
+            metric.appendBytes(1, point.name[...])
+            switch point.value {
+            case .sum(let value):
+                metric.appendMessage(7) { sum in
+                    sum.appendMessage(1) {
+                        number(&$0, value, start: countersAreDeltas ? times.last : times.began, times.now, point)
                     }
-                    histogram.appendVarint(2, isDelta ? 1 : 2)
+                    sum.appendVarint(2, countersAreDeltas ? 1 : 2)
+                    sum.appendVarint(3, 1)
+                }
+            case .gauge(let value):
+                metric.appendMessage(5) { gauge in gauge.appendMessage(1) { number(&$0, value, start: nil, times.now, point) } }
+            case .histogram(let statistics, let bounds):
+                metric.appendMessage(9) { histogram in
+                    histogram.appendMessage(1) { data in
+                        data.appendFixed(2, histogramsAreDeltas ? times.last : times.began)
+                        data.appendFixed(3, times.now)
+                        data.appendFixed(4, statistics.sampleCount)
+                        data.appendDouble(5, statistics.sampleSum)
+                        buckets(statistics, bounds, &data)
+                        attributes(9, point, &data)
+                    }
+                    histogram.appendVarint(2, histogramsAreDeltas ? 1 : 2)
                 }
             }
         }
-        return 1
     }
 
     private func number(
-        _ point: inout [UInt8], _ value: UInt64, start: UInt64?, _ now: UInt64, _ attributes: (UInt8) -> [UInt8]
+        _ data: inout [UInt8], _ value: UInt64, start: UInt64?, _ now: UInt64, _ point: OTLPPoint
     ) {
-        if let start { point.appendFixed(2, start) }
-        point.appendFixed(3, now)
-        point.appendFixed(6, value)
-        point += attributes(7)
+        if let start { data.appendFixed(2, start) }
+        data.appendFixed(3, now)
+        data.appendFixed(6, value)
+        attributes(7, point, &data)
     }
 
     /// Each bucket for itself, and one beyond the last bound.
@@ -86,23 +109,11 @@ package struct OTLPMetricFormat: Sendable {
         }
     }
 
-    private func metric(
-        _ sample: borrowing SinkSample, _ out: inout [UInt8], _ data: (inout [UInt8], (UInt8) -> [UInt8]) -> Void
-    ) {
-        let name = prefix + (usesExtractedName ? sample.extracted : sample.name)
-        var tags: [(name: [UInt8], value: [UInt8])] = []
-        if tagsAreAttributes { sample.forEachTag { tags.append((Array($0), Array($1))) } }
-        out.appendMessage(2) { metric in
-            metric.appendBytes(1, name[...])
-            data(&metric) { field in
-                var attributes: [UInt8] = []
-                for tag in tags {
-                    attributes.appendMessage(field) { pair in
-                        pair.appendBytes(1, tag.name[...])
-                        pair.appendMessage(2) { $0.appendBytes(1, tag.value[...]) }
-                    }
-                }
-                return attributes
+    private func attributes(_ field: UInt8, _ point: OTLPPoint, _ data: inout [UInt8]) {
+        for attribute in point.attributes {
+            data.appendMessage(field) { pair in
+                pair.appendBytes(1, attribute.key[...])
+                pair.appendMessage(2) { $0.appendBytes(1, attribute.value[...]) }
             }
         }
     }

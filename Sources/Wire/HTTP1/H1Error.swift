@@ -14,6 +14,8 @@ package enum H1Error: UInt8, CaseIterable, Error {
     // Fields.
     case obsoleteFold, malformedFieldName, duplicateHost, underscoreInFieldName
     case headersTooLarge, tooManyHeaders
+    /// `Connection` names a field that is not its sender's to take away.
+    case connectionOption
     // Framing.
     case malformedContentLength, duplicateContentLength, contentLengthAndChunked, unsupportedTransferEncoding
     case transferEncodingInHTTP10, bodyDisallowed, unexpectedUpgrade
@@ -54,6 +56,7 @@ package enum H1Error: UInt8, CaseIterable, Error {
         case .underscoreInFieldName: "http1.unexpected_underscore"
         case .headersTooLarge, .trailersTooLarge: "http1.headers_too_large"
         case .tooManyHeaders: "http1.too_many_headers"
+        case .connectionOption: "http1.connection_header_rejected"
         case .contentLengthAndChunked: "http1.content_length_and_chunked_not_allowed"
         case .unsupportedTransferEncoding: "http1.invalid_transfer_encoding"
         case .bodyDisallowed: "http1.body_disallowed"

@@ -10,9 +10,11 @@ package enum HopByHop {
     /// Connection options in one message, as in Envoy: each costs a walk over the fields.
     package static let optionsMax = 9
 
-    /// False: Connection names a field that must not go (RFC 9110 §7.6.1: nothing that is meant for all recipients), or
-    /// too many; answer 400 or 502.
-    package static func strip(_ head: inout MessageHead, keepUpgrade: Bool = false) -> Bool {
+    package enum Outcome { case stripped, rejected, withoutHost }
+
+    /// `rejected`: Connection names a field that must not go (RFC 9110 §7.6.1: nothing that is meant for all recipients), or
+    /// too many; `withoutHost`: it names the host. Answer 400.
+    package static func strip(_ head: inout MessageHead, keepUpgrade: Bool = false) -> Outcome {
         var i = 0
         var count = 0
         while let at = head.index(of: .connection, from: i) {
@@ -21,11 +23,13 @@ package enum HopByHop {
             var options = TokenList(head.value(at))
             while let option = options.next() {
                 count &+= 1
-                if count > optionsMax { return false }
+                if count > optionsMax || isProtected(option) { return .rejected }
                 if option.equalsIgnoringCase(Bytes("upgrade")) {
                     isUpgrade = true
-                } else if !nominate(option, &head) {
-                    return false
+                } else if option.equalsIgnoringCase(Bytes("host")) {
+                    return .withoutHost
+                } else {
+                    nominate(option, &head)
                 }
             }
             // As the peer wrote it, as in Envoy: what else it names is gone.
@@ -36,7 +40,7 @@ package enum HopByHop {
         head.remove(.proxyConnection)
         head.remove(.transferEncoding)
         if !keepUpgrade { head.remove(.upgrade) }
-        return true
+        return .stripped
     }
 
     /// RFC 9110 §10.1.4: `trailers` says that we may forward them; codings are between two neighbours.
@@ -52,16 +56,22 @@ package enum HopByHop {
         }
     }
 
+    /// Who could have these removed would choose what the next hop believes of the request's origin.
+    private static func isProtected(_ option: Bytes) -> Bool {
+        if option[0] == UInt8(ascii: ":") { return true }
+        guard option.count > 14, option.count < 18 else { return false }
+        return option.equalsIgnoringCase(Bytes("x-forwarded-for")) || option.equalsIgnoringCase(Bytes("x-forwarded-host"))
+            || option.equalsIgnoringCase(Bytes("x-forwarded-proto"))
+    }
+
     /// Removes the fields that a connection option names.
-    private static func nominate(_ option: Bytes, _ head: inout MessageHead) -> Bool {
-        if option.equalsIgnoringCase(Bytes("close")) || option.equalsIgnoringCase(Bytes("keep-alive")) { return true }
+    private static func nominate(_ option: Bytes, _ head: inout MessageHead) {
+        if option.equalsIgnoringCase(Bytes("close")) || option.equalsIgnoringCase(Bytes("keep-alive")) { return }
         var i = 0
         while i < head.count {
             let field = head.field(i)
             if !field.removed, head.text(field.name).equalsIgnoringCase(option) {
                 switch field.id {
-                // Who could have these removed would choose what the next hop believes of the request's origin.
-                case .xForwardedFor, .xForwardedHost, .xForwardedProto: return false
                 // `strip` and the encoder have their own rules for these.
                 case .te, .connection, .transferEncoding: break
                 default: head.remove(at: i)
@@ -69,6 +79,5 @@ package enum HopByHop {
             }
             i &+= 1
         }
-        return !option.equalsIgnoringCase(Bytes("host")) && option[0] != 0x3a
     }
 }

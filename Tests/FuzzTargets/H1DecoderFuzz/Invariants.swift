@@ -304,7 +304,7 @@ private func checkAgain(_ head: MessageHead, _ setup: Setup, tunnel: Bool) {
     }
     // Stripping must not trap, and leaves no connection field.
     let keepUpgrade = again.count & 1 == 1
-    if HopByHop.strip(&again, keepUpgrade: keepUpgrade) {
+    if HopByHop.strip(&again, keepUpgrade: keepUpgrade) == .stripped {
         if again.has(.transferEncoding) || !keepUpgrade && again.has(.connection) { fatalError("not stripped") }
         if !setup.isResponse {
             guard var third = MessageHead(pool: pool, bytes: 512) else { fatalError("no memory") }

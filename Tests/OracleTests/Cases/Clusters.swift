@@ -12,7 +12,7 @@ extension Groups {
             .init(name: "weighted", virtualHosts: route("weighted_clusters: {clusters: [{cluster_header: x-to, weight: 1}]}")),
             .init(name: "weighted_by", virtualHosts: route("weighted_clusters: {header_name: x-ticket, clusters: [{name: up, weight: 1}, {name: refused, weight: 1}]}")),
             .init(name: "retries", virtualHosts: route("""
-                cluster: up, retry_policy: {retry_on: retriable-headers, num_retries: 1, retriable_headers: [{name: x-again, present_match: true}],
+                cluster: up, retry_policy: {retry_on: retriable-headers, num_retries: 1, retriable_headers: [{name: x-again, present_match: true}, {name: ":status", string_match: {exact: "207"}}],
                   rate_limited_retry_back_off: {reset_headers: [{name: x-seconds, format: SECONDS}, {name: x-at, format: UNIX_TIMESTAMP}], max_interval: 2s}}
                 """), router: "suppress_envoy_headers: true"),
             .init(name: "per_try", virtualHosts: route("cluster: up, timeout: 0.4s, retry_policy: {retry_on: 5xx, num_retries: 1, per_try_timeout: 0.1s}")),
@@ -115,6 +115,7 @@ extension Groups {
     }
 
     private static let retryCases: [Case] = [
+        get("retry_by_status_matcher", on: "retries").upstream(.steps(.readRequest, .answer(reply("207 Multi")), .readRequest, .answer(reply("200 OK", "x-second: 1\r\n")))),
         again("retry_by_policy_header", "x-again: 1\r\n", on: "retries"), again("retry_without_header", "x-other: 1\r\n", on: "retries"),
         again("retry_by_named_header", "X-Mine: 1\r\n", on: "inside", request: "x-forwarded-for: 10.1.2.3\r\nx-envoy-retry-on: retriable-headers\r\nx-envoy-retriable-header-names: x-none, x-mine\r\n"),
         again("retry_by_named_header_missing", "x-other: 1\r\n", on: "inside", request: "x-forwarded-for: 10.1.2.3\r\nx-envoy-retry-on: retriable-headers\r\nx-envoy-retriable-header-names: x-none, x-mine\r\n"),

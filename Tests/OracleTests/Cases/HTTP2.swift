@@ -72,6 +72,9 @@ extension Groups {
         h2("post", [.send([ask("POST", "/up", ends: false), data("body"), data(" and more", ends: true)]), .awaitEnd(1)]),
         h2("post_with_length", [.send([ask("POST", "/up", [("content-length", "4")], ends: false), data("body", ends: true)]), .awaitEnd(1)]),
         h2("post_that_ends_late", [.send([ask("POST", "/up", ends: false), data("body"), data("", ends: true)]), .awaitEnd(1)]),
+        h2("connect_without_a_route", [
+            .send([.head(1, [(":method", "CONNECT"), (":authority", "a:1")], flags: 4)]), .awaitEnd(1), .send([ask("/direct", on: 3)]), .awaitEnd(3),
+        ]),
         h2("cookies_are_joined", [.send([ask("/up", [("cookie", "a=1"), ("x", "y"), ("cookie", "b=2")])]), .awaitEnd(1)]),
         h2("host_beside_authority", [.send([ask("/up", [("host", "other.test")])]), .awaitEnd(1)]),
         h2("te_trailers", [.send([ask("/up", [("te", "trailers")])]), .awaitEnd(1)]),

@@ -49,6 +49,22 @@ extension Groups {
                       - append: {header: {key: x-flt-r, value: "%RESPONSE_CODE%"}, append_action: OVERWRITE_IF_EXISTS_OR_ADD}
                       - remove: x-upstream
                 """),
+            .init(name: "told", manager: "use_remote_address: false", virtualHosts: """
+                - name: all
+                  domains: ["*"]
+                  routes:
+                  - match: {prefix: /, headers: [{name: ":scheme", string_match: {exact: https}}]}
+                    route: {cluster: up}
+                    request_headers_to_add: [{header: {key: x-scheme, value: "matched %REQ(:SCHEME)%"}}]
+                  - match: {prefix: /}
+                    route: {cluster: up}
+                    request_headers_to_add: [{header: {key: x-scheme, value: "%REQ(:SCHEME)%"}}]
+                """),
+            .init(name: "weighted_host", virtualHosts: """
+                - name: all
+                  domains: ["*"]
+                  routes: [{match: {prefix: /}, route: {append_x_forwarded_host: true, weighted_clusters: {clusters: [{name: up, weight: 1, host_rewrite_literal: other.test}]}}}]
+                """),
             .init(name: "attempts", virtualHosts: """
                 - name: all
                   domains: ["*"]
@@ -136,6 +152,7 @@ extension Groups {
         head("forwarded_for_untouched", "x-forwarded-for: 1.2.3.4\r\n"),
         head("forwarded_proto_kept", "x-forwarded-proto: https\r\n"),
         head("forwarded_proto_invalid", "x-forwarded-proto: gopher\r\n"),
+        head("forwarded_for_empty_at_edge", "x-forwarded-for:\r\n", on: "edge"),
         head("forwarded_for_internal", "x-forwarded-for: 10.0.0.1\r\n"),
         head("forwarded_for_list", "x-forwarded-for: 1.2.3.4, 5.6.7.8\r\n"),
         head("edge", "", on: "edge"),
@@ -234,6 +251,11 @@ extension Groups {
         Case("headers.server_local_reply_passed", "nonsense\r\n\r\n", on: "server_pass"),
         head("date_from_upstream", "").replying(reply("200 OK", "date: Thu, 01 Jan 1970 00:00:00 GMT\r\n")),
         head("scheme_overwritten", "", on: "scheme"),
+        head("scheme_told_none", "", on: "told"), head("scheme_told_https", "x-forwarded-proto: https\r\n", on: "told"),
+        head("scheme_told_upper", "x-forwarded-proto: HTTPS\r\n", on: "told"), head("scheme_told_http", "x-forwarded-proto: http\r\n", on: "told"),
+        head("scheme_told_other", "x-forwarded-proto: wss\r\n", on: "told"), head("scheme_told_list", "x-forwarded-proto: https, http\r\n", on: "told"),
+        head("weighted_host_rewrite", "", on: "weighted_host"),
+        head("date_repeated", "").replying(reply("200 OK", "date: d1\r\ndate: d2\r\n")),
         head("proxy_status", "", on: "proxy_status"),
         Case("headers.trace_context_kept", request("GET /a", "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\ntracestate: a=b\r\n")),
         head("user_agent_kept_order", "b: 2\r\na: 1\r\nc: 3\r\n"),

@@ -2,8 +2,9 @@
 
     collector.py HTTP_PORT GRPC_PORT UPSTREAM_PORT
 
-HTTP_PORT takes OTLP (protobuf) and Zipkin (JSON, protobuf) over HTTP/1, GRPC_PORT takes OTLP over gRPC. Every span, every
-report and every request of the upstream is a line of JSON. Payloads are read by protobuf's and Python's own readers.
+HTTP_PORT takes OTLP (protobuf), Zipkin (JSON, protobuf) and Datadog's traces (MessagePack) over HTTP/1, GRPC_PORT takes OTLP
+and SkyWalking's segments over gRPC. Every span, segment, trace, report and request of the upstream is a line of JSON. Payloads
+are read by protobuf's, msgpack's and Python's own readers.
 """
 import json
 import sys
@@ -15,6 +16,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
+
+import datadog
+import skywalking
 
 lock = threading.Lock()
 
@@ -150,13 +154,20 @@ class Handler(BaseHTTPRequestHandler):
 class Collector(Handler):
     def do_POST(self):
         body = self.body()
+        headers = {k.lower(): v for k, v in self.headers.items()}
+        if self.path == "/v0.4/traces":
+            traces = datadog.read(body)
+            say("report", via="datadog", traces=len(traces), path=self.path, headers=headers)
+            for trace in traces:
+                say("trace", spans=trace)
+            status, answer = datadog.answer(self.headers["host"])
+            return self.answer(status, answer, [("content-type", "application/json")])
         if "traces" in self.path:
             count = otlp(trace_service_pb2.ExportTraceServiceRequest.FromString(body), "http")
         elif self.headers["content-type"] == "application/json":
             count = zipkin_json(body)
         else:
             count = zipkin_proto(body)
-        headers = {k.lower(): v for k, v in self.headers.items()}
         say("report", via="http", spans=count, path=self.path, headers=headers)
         self.answer(503 if "refuse" in self.path else 202 if "spans" in self.path else 200)
 
@@ -197,6 +208,7 @@ handler = grpc.unary_unary_rpc_method_handler(
     response_serializer=trace_service_pb2.ExportTraceServiceResponse.SerializeToString)
 server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(
     "opentelemetry.proto.collector.trace.v1.TraceService", {"Export": handler}),))
+server.add_generic_rpc_handlers((skywalking.service(say),))
 server.add_insecure_port(f"127.0.0.1:{rpc}")
 server.start()
 say("ready")

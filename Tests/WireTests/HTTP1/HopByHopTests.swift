@@ -7,7 +7,7 @@ import Wire
     static func stripped(_ fields: [(String, String)], keepUpgrade: Bool = false) -> String? {
         withHead { head in
             for (name, value) in fields { head.add(name, value) }
-            return HopByHop.strip(&head, keepUpgrade: keepUpgrade) ? Probe.fields(head) : nil
+            return HopByHop.strip(&head, keepUpgrade: keepUpgrade) == .stripped ? Probe.fields(head) : nil
         } ?? nil
     }
 

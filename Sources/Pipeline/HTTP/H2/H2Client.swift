@@ -110,7 +110,7 @@ extension Worker {
         let isUpgrade = unsafe stream.pointee.isUpgrade
         let upgrade = unsafe isUpgrade && !stream.pointee.isConnect ? stream.pointee.request.value(of: .upgrade) : nil
         var scheme = unsafe stream.pointee.request.text(stream.pointee.request.scheme)
-        if scheme.isEmpty { scheme = unsafe stream.pointee.request.value(of: .xForwardedProto) ?? Bytes("http" as StaticString) }
+        if scheme.isEmpty { scheme = Bytes("http" as StaticString) }
         let length = unsafe isUpgrade || stream.pointee.requestIsChunked ? nil : stream.pointee.requestLength
         unsafe h2.fields.request(stream.pointee.request, scheme: scheme, length: length, connectProtocol: upgrade)
         unsafe stream.pointee.requestLeft = length

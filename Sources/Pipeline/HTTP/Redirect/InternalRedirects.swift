@@ -80,7 +80,8 @@ extension Worker {
     }
 
     private func isHTTPS(_ stream: StreamPointer) -> Bool {
-        // What `x-forwarded-proto` says is not asked, as in Envoy: HTTP/1 has no scheme but that of its connection.
+        // Over a connection without TLS nothing is, whatever `x-forwarded-proto` says.
+        guard unsafe stream.pointee.isTLS else { return false }
         let request = unsafe stream.pointee.request
         return request.text(request.scheme).equalsIgnoringCase(Bytes("https" as StaticString))
     }

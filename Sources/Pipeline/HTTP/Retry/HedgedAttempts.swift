@@ -112,7 +112,7 @@ extension Worker {
             unsafe own.pointee.hasAttempt
         else { return }
         unsafe own.pointee.hasAttempt = false
-        guard unsafe own.pointee.attempt.isSampled, unsafe trace.pointee.tracer.pointee.export != nil else { return }
+        guard unsafe own.pointee.isRecorded(own.pointee.attempt) else { return }
         // Nothing is sent while the attempts have changed places: sending may end other requests' attempts, and this one's.
         unsafe exchangeAttempts(stream, hedge)
         let span = unsafe fillAttempt(stream, trace)

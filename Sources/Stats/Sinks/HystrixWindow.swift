@@ -1,0 +1,73 @@
+// What Hystrix's dashboard is told of one cluster: counts of the last flushes, and the last interval's latencies.
+
+package struct HystrixWindow {
+    /// What is counted, and in which of Envoy's statistics.
+    package enum Count: Int, CaseIterable { case errors, success, rejected, timeouts }
+
+    /// Flushes that count, the oldest at `at`.
+    private var flushes: [[UInt64]]
+    private var at = 0
+    private var current = [UInt64](repeating: 0, count: Count.allCases.count)
+    /// What there was before the first flush is no news.
+    private var isNew = true
+    package var active: UInt64 = 0
+    package var hosts: UInt64 = 0
+    package var latency = HistogramStatistics()
+
+    package init(buckets: Int) {
+        flushes = Array(repeating: [UInt64](repeating: 0, count: Count.allCases.count), count: max(buckets, 1))
+    }
+
+    package mutating func add(_ count: Count, _ delta: UInt64) { current[count.rawValue] &+= delta }
+
+    /// A flush is over.
+    package mutating func roll() {
+        for i in current.indices { flushes[at][i] = isNew ? 0 : current[i] }
+        for i in current.indices { current[i] = 0 }
+        isNew = false
+        at = (at + 1) % flushes.count
+    }
+
+    private func sum(_ count: Count) -> UInt64 { flushes.reduce(0) { $0 &+ $1[count.rawValue] } }
+
+    // MARK: Text
+
+    /// Two server-sent events: the command's and the pool's. `name`: a string of JSON, in its quotes.
+    package func write(_ name: String, pendingMax: UInt32, nowS: UInt64, flushMs: UInt64, to text: inout String) {
+        let (errors, success, rejected, timeouts) = (sum(.errors), sum(.success), sum(.rejected), sum(.timeouts))
+        // Of a timeout the answer is an error too, and it counts as both (Envoy).
+        let total = errors &+ success &+ rejected &+ timeouts
+        let failed = errors &+ rejected &+ timeouts
+        text += "data: {\"type\": \"HystrixCommand\", \"name\": \(name), \"group\": \"NA\", \"currentTime\": \(nowS), "
+        text += "\"isCircuitBreakerOpen\": false, \"errorPercentage\": \(total == 0 ? 0 : failed &* 100 / total), "
+        text += "\"errorCount\": \(errors), \"requestCount\": \(total), \"rollingCountCollapsedRequests\": 0, "
+        text += "\"rollingCountExceptionsThrown\": 0, \"rollingCountFailure\": \(errors), \"rollingCountFallbackFailure\": 0, "
+        text += "\"rollingCountFallbackRejection\": 0, \"rollingCountFallbackSuccess\": 0, \"rollingCountResponsesFromCache\": 0, "
+        text += "\"rollingCountSemaphoreRejected\": \(rejected), \"rollingCountShortCircuited\": 0, \"rollingCountSuccess\": \(success), "
+        text += "\"rollingCountThreadPoolRejected\": 0, \"rollingCountTimeout\": \(timeouts), \"rollingCountBadRequests\": 0, "
+        text += "\"currentConcurrentExecutionCount\": \(active), \"latencyExecute_mean\": \"null\", \"latencyExecute\": {\(quantiles)}, "
+        text += "\"propertyValue_circuitBreakerRequestVolumeThreshold\": 0, \"propertyValue_circuitBreakerSleepWindowInMilliseconds\": 0, "
+        text += "\"propertyValue_circuitBreakerErrorThresholdPercentage\": 0, \"propertyValue_circuitBreakerForceOpen\": false, "
+        text += "\"propertyValue_circuitBreakerForceClosed\": true, \"propertyValue_executionIsolationStrategy\": \"SEMAPHORE\", "
+        text += "\"propertyValue_executionIsolationThreadTimeoutInMilliseconds\": 0, "
+        text += "\"propertyValue_executionIsolationThreadInterruptOnTimeout\": false, "
+        text += "\"propertyValue_executionIsolationSemaphoreMaxConcurrentRequests\": \(pendingMax), "
+        text += "\"propertyValue_fallbackIsolationSemaphoreMaxConcurrentRequests\": 0, \"propertyValue_requestCacheEnabled\": false, "
+        text += "\"propertyValue_requestLogEnabled\": true, \"reportingHosts\": \(hosts), "
+        text += "\"propertyValue_metricsRollingStatisticalWindowInMilliseconds\": \(flushMs)}\n\n"
+        text += "data: {\"currentPoolSize\": 0, \"rollingMaxActiveThreads\": 0, \"currentActiveCount\": 0, \"currentCompletedTaskCount\": 0, "
+        text += "\"propertyValue_queueSizeRejectionThreshold\": \(pendingMax), \"type\": \"HystrixThreadPool\", \"reportingHosts\": \(hosts), "
+        text += "\"propertyValue_metricsRollingStatisticalWindowInMilliseconds\": \(flushMs), \"name\": \(name), "
+        text += "\"currentLargestPoolSize\": 0, \"currentCorePoolSize\": 0, \"currentQueueSize\": 0, \"currentTaskCount\": 0, "
+        text += "\"rollingCountThreadsExecuted\": 0, \"currentMaximumPoolSize\": 0}\n\n"
+    }
+
+    /// Those that the dashboard knows.
+    private var quantiles: String {
+        guard latency.sampleCount > 0 else { return "" }
+        return zip(HistogramStatistics.quantiles, latency.computedQuantiles()).filter { $0.0 != 0.999 }
+            .map { "\"\(HystrixWindow.name($0.0))\": \($0.1)" }.joined(separator: ", ")
+    }
+
+    private static func name(_ quantile: Double) -> String { quantile == 0.995 ? "99.5" : "\(Int((quantile * 100).rounded()))" }
+}
