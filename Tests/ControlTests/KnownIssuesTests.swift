@@ -50,6 +50,10 @@ import Testing
             let name = package.dropFirst("envoy.extensions.".count).dropLast(".v3".count)
             #expect(page.namesExtension(String(name)), "\(package) is not named")
         }
+        for package in served where package.hasPrefix("envoy.extensions.") && package.hasSuffix(".v3") {
+            let name = package.dropFirst("envoy.extensions.".count).dropLast(".v3".count)
+            #expect(!page.namesExtension(String(name)), "\(package) is served")
+        }
     }
 
     // MARK: The page
