@@ -175,6 +175,17 @@ public nonisolated struct Envoy_Config_Core_V3_ApiConfigSource: Sendable {
   fileprivate var _requestTimeout: SwiftProtobuf.Google_Protobuf_Duration? = nil
 }
 
+/// The stream that `dynamic_resources.ads_config` names.
+public nonisolated struct Envoy_Config_Core_V3_AggregatedConfigSource: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
 public nonisolated struct Envoy_Config_Core_V3_ConfigSource: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -207,6 +218,14 @@ public nonisolated struct Envoy_Config_Core_V3_ConfigSource: Sendable {
     set {configSourceSpecifier = .apiConfigSource(newValue)}
   }
 
+  public var ads: Envoy_Config_Core_V3_AggregatedConfigSource {
+    get {
+      if case .ads(let v)? = configSourceSpecifier {return v}
+      return Envoy_Config_Core_V3_AggregatedConfigSource()
+    }
+    set {configSourceSpecifier = .ads(newValue)}
+  }
+
   public var initialFetchTimeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_initialFetchTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_initialFetchTimeout = newValue}
@@ -225,6 +244,7 @@ public nonisolated struct Envoy_Config_Core_V3_ConfigSource: Sendable {
     case path(String)
     case pathConfigSource(Envoy_Config_Core_V3_PathConfigSource)
     case apiConfigSource(Envoy_Config_Core_V3_ApiConfigSource)
+    case ads(Envoy_Config_Core_V3_AggregatedConfigSource)
 
   }
 
@@ -348,9 +368,28 @@ nonisolated extension Envoy_Config_Core_V3_ApiConfigSource.ApiType: SwiftProtobu
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0DEPRECATED_AND_UNAVAILABLE_DO_NOT_USE\0\u{1}REST\0\u{1}GRPC\0\u{1}DELTA_GRPC\0\u{2}\u{2}AGGREGATED_GRPC\0\u{1}AGGREGATED_DELTA_GRPC\0")
 }
 
+nonisolated extension Envoy_Config_Core_V3_AggregatedConfigSource: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".AggregatedConfigSource"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Config_Core_V3_AggregatedConfigSource, rhs: Envoy_Config_Core_V3_AggregatedConfigSource) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension Envoy_Config_Core_V3_ConfigSource: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ConfigSource"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}path\0\u{3}api_config_source\0\u{4}\u{2}initial_fetch_timeout\0\u{4}\u{2}resource_api_version\0\u{4}\u{2}path_config_source\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}path\0\u{3}api_config_source\0\u{1}ads\0\u{3}initial_fetch_timeout\0\u{4}\u{2}resource_api_version\0\u{4}\u{2}path_config_source\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -377,6 +416,19 @@ nonisolated extension Envoy_Config_Core_V3_ConfigSource: SwiftProtobuf.Message, 
         if let v = v {
           if hadOneofValue {try decoder.handleConflictingOneOf()}
           self.configSourceSpecifier = .apiConfigSource(v)
+        }
+      }()
+      case 3: try {
+        var v: Envoy_Config_Core_V3_AggregatedConfigSource?
+        var hadOneofValue = false
+        if let current = self.configSourceSpecifier {
+          hadOneofValue = true
+          if case .ads(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.configSourceSpecifier = .ads(v)
         }
       }()
       case 4: try { try decoder.decodeSingularMessageField(value: &self._initialFetchTimeout) }()
@@ -412,6 +464,10 @@ nonisolated extension Envoy_Config_Core_V3_ConfigSource: SwiftProtobuf.Message, 
     case .apiConfigSource?: try {
       guard case .apiConfigSource(let v)? = self.configSourceSpecifier else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    }()
+    case .ads?: try {
+      guard case .ads(let v)? = self.configSourceSpecifier else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
     }()
     default: break
     }

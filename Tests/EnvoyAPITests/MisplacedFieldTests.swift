@@ -29,8 +29,8 @@ import Testing
 
     @Test func aFieldThatMartletLacks() {
         #expect(
-            lines("dynamic_resources: {ads_config: {}}\noverload_manager: {}\nhdsConfig: {}\n") == [
-                "c.yaml:1:21: error: dynamic_resources.ads_config: 'ads_config' of envoy.config.bootstrap.v3.Bootstrap.DynamicResources "
+            lines("dynamic_resources: {cds_config: {}}\noverload_manager: {}\nhdsConfig: {}\n") == [
+                "c.yaml:1:21: error: dynamic_resources.cds_config: 'cds_config' of envoy.config.bootstrap.v3.Bootstrap.DynamicResources "
                     + "is not supported by Martlet yet",
                 "c.yaml:2:1: error: overload_manager: 'overload_manager' of envoy.config.bootstrap.v3.Bootstrap is not supported by "
                     + "Martlet yet",

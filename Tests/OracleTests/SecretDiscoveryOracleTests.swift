@@ -66,6 +66,94 @@ struct SecretDiscoveryOracleTests {
         return said + names.map { "\($0) \(counted[$0] ?? -1)" } + texts.split(separator: "\n").map(String.init).sorted()
     }
 
+    /// Secrets of two listeners on the one stream of ADS. (Envoy 1.40 crashes when a cluster's is asked for over it.)
+    @Test(arguments: ["GRPC", "DELTA_GRPC"]) func theAggregatedConversationIsEnvoys(api: String) throws {
+        guard case .success(let envoy) = ProxyBinary.envoy(), case .success(let martlet) = ProxyBinary.martlet() else { return }
+        let expected = try aggregated(envoy, ["--disable-hot-restart", "-l", "error"], api)
+        let found = try aggregated(martlet, [], api)
+        #expect(expected.count > 12, "Envoy talked")
+        for (theirs, ours) in zip(expected, found) where theirs != ours { Issue.record("Envoy: \(theirs)\nMartlet: \(ours)") }
+        #expect(expected.count == found.count)
+    }
+
+    private func aggregated(_ binary: String, _ options: [String], _ api: String) throws -> [String] {
+        let manager = try ManagementServer()
+        let admin = Admin(port: Ports.free())
+        let directory = TemporaryDirectory()
+        let whole = yaml(manager.port, admin.port, source: "ads: {}")
+        let parts = whole.split(separator: "  - name: l\n")
+        let listener = try #require(parts.last?.split(separator: "  clusters:\n").first.map(String.init))
+        let second = "  - name: m\n" + listener.replacing(text: "name: server", by: "name: other").replacing(text: "stat_prefix: l", by: "stat_prefix: m")
+            .split(separator: "\n").map { $0.contains("socket_address") ? "    address: {socket_address: {address: 127.0.0.1, port_value: \(Ports.free())}}" : String($0) }.joined(separator: "\n") + "\n"
+        let text = "dynamic_resources: {ads_config: {api_type: \(api), transport_api_version: V3, grpc_services: [{envoy_grpc: {cluster_name: sds}}]}}\n"
+            + whole.replacing(text: "  clusters:\n", by: second + "  clusters:\n")
+        let process = try ChildProcess(binary, ["-c", directory.write(text, to: "config.yaml"), "--concurrency", "1"] + options)
+        defer { process.kill() }
+        func counted(_ name: String, _ count: Int) { _ = wait(upToMs: 10_000, everyMs: 20) { admin.stats(matching: "^sds")[name] == count } }
+        // Envoy asks for them one by one, Martlet at once.
+        _ = wait(upToMs: 10_000, everyMs: 20) { Set(manager.lines("request").flatMap { $0["names"]?.array?.compactMap(\.string) ?? [] }).count == 2 }
+        manager.give("other", "1", ManagementServer.pair(certificates, "first"))
+        counted("sds.other.update_success", 1)
+        manager.give("server", "1", ManagementServer.pair(certificates, "first"))
+        counted("sds.server.update_success", 1)
+        try #require(process.becomesReady(admin: admin.port), "\(process.output)")
+        manager.give("server", "2", "\"tls_certificate\": {\"certificate_chain\": {\"inline_string\": \"nonsense\"}, \"private_key\": {\"inline_string\": \"no\"}}")
+        counted("sds.server.update_rejected", 1)
+        manager.give("server", "3", ManagementServer.pair(certificates, "second"))
+        counted("sds.server.update_success", 2)
+        let names = ["server", "other"].flatMap { name in
+            ["init_fetch_timeout", "update_attempt", "update_failure", "update_rejected", "update_success"].map { "sds.\(name).\($0)" }
+        }
+        let counts = admin.stats(matching: "^sds")
+        let texts = String(wire: admin.request("GET", "/stats?filter=^(sds|control_plane).*(text|identifier)$")?.body ?? [])
+        // The server writes them down when they come, which may be later than they are counted.
+        var answers: [JSON] = []
+        _ = wait(upToMs: 10_000, everyMs: 20) {
+            answers = manager.lines("request").filter { $0["nonce"]?.string != "" }
+            return answers.count == 4
+        }
+        return ((manager.lines("stream") + answers).map(plain) + names.map { "\($0) \(counts[$0] ?? -1)" }
+            + texts.split(separator: "\n").map(String.init).sorted())
+    }
+
+    /// What is asked over REST, and what answers are counted as.
+    @Test func requestsOverRESTAreEnvoys() throws {
+        guard case .success(let envoy) = ProxyBinary.envoy(), case .success(let martlet) = ProxyBinary.martlet() else { return }
+        let expected = try requests(envoy, ["--disable-hot-restart", "-l", "error"])
+        let found = try requests(martlet, [])
+        #expect(expected.count > 6, "Envoy talked")
+        for (theirs, ours) in zip(expected, found) where theirs != ours { Issue.record("Envoy: \(theirs)\nMartlet: \(ours)") }
+        #expect(expected.count == found.count)
+    }
+
+    private func requests(_ binary: String, _ options: [String]) throws -> [String] {
+        let manager = try ManagementServer()
+        let admin = Admin(port: Ports.free())
+        let directory = TemporaryDirectory()
+        let source = "api_config_source: {api_type: REST, transport_api_version: V3, cluster_names: [sds], refresh_delay: 0.05s, request_timeout: 9s}"
+        let text = yaml(manager.restPort, admin.port, source: source).replacing(text: "explicit_http_config: {http2_protocol_options: {}}", by: "explicit_http_config: {http_protocol_options: {}}")
+        let process = try ChildProcess(binary, ["-c", directory.write(text, to: "config.yaml"), "--concurrency", "1"] + options)
+        defer { process.kill() }
+        var seen: [String] = []
+        // Not in it: a secret that cannot be used. Envoy refuses it once, and takes the same one when it comes again.
+        // How many of each there are is a matter of time; whether there are any, and more of them, is not.
+        let answers = [
+            ("\"status\": 404", "update_failure"), ("\"text\": \"nonsense\"", "update_rejected"), ("\"removed\": true", "update_rejected"),
+            ("\"secret\": {\"name\": \"other\"}", "update_rejected"), ("\"secret\": {\(ManagementServer.pair(certificates, "first"))}", "update_success"),
+            ("\"secret\": {\(ManagementServer.pair(certificates, "second"))}", "update_success"),
+        ]
+        for (i, answer) in answers.enumerated() {
+            let before = admin.stats(matching: "^sds")["sds.server.\(answer.1)"] ?? 0
+            manager.answer("server", "v\(i)", answer.0)
+            let counted = wait(upToMs: 10_000, everyMs: 20) { (admin.stats(matching: "^sds")["sds.server.\(answer.1)"] ?? 0) >= before + 3 }
+            let version = String(wire: admin.request("GET", "/stats?filter=^sds.server.version_text$")?.body ?? [])
+            let asked = manager.lines("fetch").last?["version"]?.string ?? "?"
+            seen.append("\(answer.0.prefix(30)): \(answer.1) \(counted) asks for \(asked) \(version)")
+        }
+        let first = try #require(manager.lines("fetch").first)
+        return seen + [plain(first)]
+    }
+
     /// Envoy's own words of a refusal, without the response that it shows in it.
     private func plain(_ line: JSON) -> String {
         guard case .object(let members) = line else { return "" }
@@ -76,6 +164,12 @@ struct SecretDiscoveryOracleTests {
     }
 
     private func yaml(_ manager: UInt16, _ admin: UInt16, _ api: String) -> String {
+        yaml(
+            manager, admin,
+            source: "api_config_source: {api_type: \(api), transport_api_version: V3, grpc_services: [{envoy_grpc: {cluster_name: sds}, initial_metadata: [{key: x-token, value: abc}]}]}")
+    }
+
+    private func yaml(_ manager: UInt16, _ admin: UInt16, source: String) -> String {
         """
         node: {id: the-node, cluster: the-cluster}
         admin: {address: {socket_address: {address: 127.0.0.1, port_value: \(admin)}}}
@@ -102,7 +196,7 @@ struct SecretDiscoveryOracleTests {
                       sds_config:
                         initial_fetch_timeout: 300s
                         resource_api_version: V3
-                        api_config_source: {api_type: \(api), transport_api_version: V3, grpc_services: [{envoy_grpc: {cluster_name: sds}, initial_metadata: [{key: x-token, value: abc}]}]}
+                        \(source)
           clusters:
           - name: sds
             connect_timeout: 1s

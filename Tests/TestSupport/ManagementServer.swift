@@ -1,6 +1,7 @@
 /// `Collector/management.py`: a management server that gives secrets out of a folder, with the public libraries.
 package final class ManagementServer {
     package let port: UInt16
+    package let restPort = Ports.free()
     package let folder: TemporaryDirectory
     private let process: ChildProcess
 
@@ -19,7 +20,7 @@ package final class ManagementServer {
         self.port = port
         self.folder = folder
         let scripts = "\(#filePath)".split(separator: "/").dropLast().map { "/" + $0 }.joined()
-        process = try ChildProcess("/usr/bin/env", ["python3", scripts + "/Collector/management.py", "\(port)", folder.path])
+        process = try ChildProcess("/usr/bin/env", ["python3", scripts + "/Collector/management.py", "\(port)", folder.path, "\(restPort)"])
         guard wait(upToMs: 20_000, everyMs: 20, until: { process.output.contains("\"ready\"") || process.exitStatus() != nil }),
             process.exitStatus() == nil
         else { throw NotServing(description: process.output) }
@@ -59,6 +60,11 @@ package final class ManagementServer {
 
     /// A response that says nothing.
     package func giveNothing(_ name: String, _ version: String) { put("{\"version\": \"\(version)\", \"empty\": true}", name + ".json") }
+
+    /// Over REST. `more`: members of an entry, as JSON.
+    package func answer(_ name: String, _ version: String, _ more: String) {
+        put("{\"version\": \"\(version)\", \(more)}", name + ".json")
+    }
 
     package func remove(_ name: String, _ version: String) { put("{\"version\": \"\(version)\", \"removed\": true}", name + ".json") }
 

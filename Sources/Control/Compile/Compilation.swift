@@ -48,7 +48,13 @@ final class Compilation {
         bootstrap = document.bootstrap
         diagnostics = Diagnostics(document.source)
         clusterNames = Set(document.bootstrap.staticResources.clusters.map(\.name))
-        secrets = StaticSecrets(document.bootstrap.staticResources.secrets, clusters: clusterNames, diagnostics)
+        let dynamic = document.bootstrap.dynamicResources
+        if dynamic.hasAdsConfig {
+            DiscoverySource.check(
+                aggregated: dynamic.adsConfig, Place.root.at("dynamic_resources").at("ads_config"), clusters: clusterNames, diagnostics)
+        }
+        secrets = StaticSecrets(
+            document.bootstrap.staticResources.secrets, clusters: clusterNames, hasAggregated: dynamic.hasAdsConfig, diagnostics)
     }
 
     var stats: StatRegistry { environment.stats }

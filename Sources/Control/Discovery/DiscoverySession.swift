@@ -27,6 +27,8 @@ package struct DiscoveryUpdate {
     package var server = ""
     /// What the response is answered by.
     package fileprivate(set) var nonce = ""
+    /// It answers one request of one subscription: all of it is for that.
+    package fileprivate(set) var isAnswer = false
 
     package init() {}
 }
@@ -42,7 +44,7 @@ package struct DiscoverySession {
     package let typeURL: String
     package let isIncremental: Bool
     /// Sorted; empty: everything.
-    package let names: [String]
+    package private(set) var names: [String]
     private let node: NodeMessage
     private let namesNodeOnce: Bool
 
@@ -51,6 +53,8 @@ package struct DiscoverySession {
     /// Of each resource that was accepted: incremental.
     package private(set) var versions: [String: String] = [:]
     private var hasNamedNode = false
+    /// Of the last response of this stream.
+    private var nonce = ""
 
     package init(typeURL: String, isIncremental: Bool, names: [String], node: NodeMessage, namesNodeOnce: Bool) {
         self.typeURL = typeURL
@@ -65,6 +69,7 @@ package struct DiscoverySession {
     /// The first one of a stream.
     package mutating func opening() -> [UInt8] {
         hasNamedNode = false
+        nonce = ""
         if isIncremental {
             var request = incremental()
             request.resourceNamesSubscribe = names
@@ -74,7 +79,37 @@ package struct DiscoverySession {
         return encoded(world())
     }
 
+    /// Others are wanted from here on, on a stream that is open. Nil: they are the same.
+    package mutating func ask(for wanted: [String]) -> [UInt8]? {
+        let before = names
+        names = wanted.sorted()
+        guard names != before else { return nil }
+        if isIncremental {
+            var request = incremental()
+            request.resourceNamesSubscribe = names.filter { !before.contains($0) }
+            request.resourceNamesUnsubscribe = before.filter { !names.contains($0) }
+            for name in request.resourceNamesUnsubscribe { versions[name] = nil }
+            return encoded(request)
+        }
+        var request = world()
+        request.responseNonce = nonce
+        return encoded(request)
+    }
+
+    /// The next stream asks for these.
+    package mutating func want(_ wanted: [String]) {
+        names = wanted.sorted()
+        versions = versions.filter { names.contains($0.key) }
+    }
+
+    /// REST: each request begins anew.
+    package mutating func fetching() -> [UInt8] {
+        hasNamedNode = false
+        return Array(MessageJSON().text(world()).utf8)
+    }
+
     package mutating func accept(_ update: DiscoveryUpdate) -> [UInt8] {
+        nonce = update.nonce
         if isIncremental {
             for resource in update.resources where names.isEmpty || names.contains(resource.name) { versions[resource.name] = resource.version }
             for name in update.removed { versions[name] = nil }
@@ -90,6 +125,7 @@ package struct DiscoverySession {
 
     /// What was accepted before goes on.
     package mutating func refuse(_ update: DiscoveryUpdate, _ refusal: DiscoveryRefusal) -> [UInt8] {
+        nonce = update.nonce
         var error = Google_Rpc_Status()
         error.code = DiscoverySession.refusedCode
         error.message = ShownText.of(refusal.reason)
@@ -168,6 +204,27 @@ package struct DiscoverySession {
             DiscoveredResource(version: response.versionInfo, typeURL: resource.typeURL, bytes: [UInt8](resource.value))
         }
         return .update(update)
+    }
+
+    /// REST: the body of an answer. `path`: whose answer it is.
+    package func read(json: [UInt8], _ path: String) throws(DiscoveryRefusal) -> DiscoveryUpdate {
+        let read: ReadMessage<Envoy_Service_Discovery_V3_DiscoveryResponse>
+        do throws(ConfigErrors) {
+            // As in Envoy: a field that is not known yet is no reason to refuse the others.
+            let input = ConfigReader.Input(json, name: path, format: .json, unknownFields: .warning)
+            read = try ConfigReader.read(Envoy_Service_Discovery_V3_DiscoveryResponse.self, [input])
+        } catch {
+            let first = error.errors.first
+            throw DiscoveryRefusal(
+                reason: "Unable to parse JSON as proto" + (first.map { " (\($0.line):\($0.column): \($0.message))" } ?? ""))
+        }
+        var update = DiscoveryUpdate()
+        update.isAnswer = true
+        update.version = read.message.versionInfo
+        update.resources = read.message.resources.map { resource in
+            DiscoveredResource(version: read.message.versionInfo, typeURL: resource.typeURL, bytes: [UInt8](resource.value))
+        }
+        return update
     }
 
     /// A response that mixes types is refused whole.

@@ -7,13 +7,19 @@ import Pipeline
 import Primitives
 import Stats
 
+/// How a subscription asks: over a stream, or again and again.
+protocol DiscoveryTransport: AnyObject {
+    func start(_ reactor: DNSReactor)
+    func stop()
+}
+
 @safe
-final class DiscoveryStream: CallStream {
+final class DiscoveryStream: CallStream, DiscoveryTransport {
     private let worker: Worker
     private let config: UnsafePointer<ExportConfig>
     /// What errors call it: the method's and the cluster's names.
     private let shown: String
-    private let subscriptions: [Subscription]
+    private(set) var channels: [DiscoveryChannel]
     private let stats: StatRegistry
     private let scope: StatScope<ControlPlaneStat>
     private let log: (String) -> Void
@@ -21,15 +27,16 @@ final class DiscoveryStream: CallStream {
     private var timer: ControlTimer?
     private var pauses = ReconnectPauses()
     private var isStopped = false
+    private(set) var isOpen = false
 
     init(
-        _ worker: Worker, _ config: UnsafePointer<ExportConfig>, shown: String, _ subscriptions: [Subscription], _ stats: StatRegistry,
+        _ worker: Worker, _ config: UnsafePointer<ExportConfig>, shown: String, _ channels: [DiscoveryChannel], _ stats: StatRegistry,
         _ scope: StatScope<ControlPlaneStat>, log: @escaping (String) -> Void
     ) {
         self.worker = worker
         unsafe self.config = unsafe config
         self.shown = shown
-        self.subscriptions = subscriptions
+        self.channels = channels
         self.stats = stats
         self.scope = scope
         self.log = log
@@ -52,10 +59,17 @@ final class DiscoveryStream: CallStream {
     private func connect() {
         guard unsafe worker.open(self, config) else { return again("no memory for a stream", status: 14) }
         stats.mainCells.set(scope[.connectedState], 1)
-        for subscription in subscriptions { send(subscription.session.opening()) }
+        isOpen = true
+        for channel in channels where isOpen { send(channel.opening()) }
     }
 
-    private func send(_ request: [UInt8]) {
+    /// Another type: asked for from here on.
+    func add(_ channel: DiscoveryChannel) {
+        channels.append(channel)
+        if isOpen { send(channel.opening()) }
+    }
+
+    func send(_ request: [UInt8]) {
         // A server that says much and hears nothing is left.
         if worker.isFull(self) {
             worker.cancel(self)
@@ -69,11 +83,11 @@ final class DiscoveryStream: CallStream {
     override func received(_ message: Bytes) {
         pauses.reset()
         let bytes = [UInt8](message)
-        for subscription in subscriptions {
-            switch subscription.session.read(bytes) {
+        for channel in channels {
+            switch channel.session.read(bytes) {
             case .update(let update):
                 if !update.server.isEmpty { stats.setText(scope[.identifier], ShownText.of(update.server)) }
-                send(subscription.received(update))
+                send(channel.received(update))
                 return
             case .foreign: continue
             case .malformed:
@@ -89,9 +103,10 @@ final class DiscoveryStream: CallStream {
 
     private func again(_ reason: String, status: Int64) {
         stats.mainCells.set(scope[.connectedState], 0)
+        isOpen = false
         guard !isStopped else { return }
         log("\(shown) closed: \(status), \(ShownText.of(reason))")
-        for subscription in subscriptions { subscription.failed() }
+        for channel in channels { channel.failed() }
         timer?.arm(afterMs: pauses.next(worker.random.next()))
     }
 }

@@ -12,10 +12,17 @@ final class Subscription {
     /// Envoy's `initial_fetch_timeout`.
     static let fetchTimeoutMs: UInt64 = 15_000
 
-    var session: DiscoverySession
+    let names: [String]
     private let update: (DiscoveryUpdate) throws(DiscoveryRefusal) -> Bool
     private let settled: () -> Void
     private let log: (String) -> Void
+
+    /// How lines of the log begin: `gRPC config`.
+    private let shown: String
+    /// What they call it: the type, or the path.
+    private let subject: String
+    /// REST: each request is an attempt, not each answer.
+    private let isPolled: Bool
 
     private let stats: StatRegistry
     private let scope: StatScope<SubscriptionStat>
@@ -23,11 +30,15 @@ final class Subscription {
     /// An update has come, has been refused, or the time is over.
     private(set) var isSettled = false
 
+    /// `path`: of REST; nil: messages of a stream bring what comes.
     init(
-        _ session: DiscoverySession, _ stats: StatRegistry, _ scope: StatScope<SubscriptionStat>,
+        _ names: [String], type: String, path: String?, _ stats: StatRegistry, _ scope: StatScope<SubscriptionStat>,
         update: @escaping (DiscoveryUpdate) throws(DiscoveryRefusal) -> Bool, settled: @escaping () -> Void, log: @escaping (String) -> Void
     ) {
-        self.session = session
+        self.names = names
+        isPolled = path != nil
+        shown = path == nil ? "gRPC config" : "REST config"
+        subject = path ?? type
         self.stats = stats
         self.scope = scope
         self.update = update
@@ -37,9 +48,14 @@ final class Subscription {
 
     private var cells: StatCells { stats.mainCells }
 
+    func attempted() { if !isPolled { asked() } }
+
+    /// REST: a request leaves.
+    func asked() { cells.increment(scope[.updateAttempt]) }
+
     /// `timeoutMs` 0: waits without end.
     func start(_ reactor: DNSReactor, timeoutMs: UInt64) {
-        cells.increment(scope[.updateAttempt])
+        attempted()
         guard timeoutMs > 0 else { return }
         let timer = reactor.timer { [unowned self] in timedOut() }
         timer.arm(afterMs: timeoutMs)
@@ -53,46 +69,39 @@ final class Subscription {
 
     // MARK: What the stream brings
 
-    /// The answer to the response. `nowMs`: to measure by.
-    func received(_ response: DiscoveryUpdate) -> [UInt8] {
+    /// What concerns it. A refusal is counted by whoever tells all of it (`rejected`).
+    func take(_ response: DiscoveryUpdate) throws(DiscoveryRefusal) {
         let began = Clock.monotonicNs()
-        let refusal = session.mixed(response)
-        do throws(DiscoveryRefusal) {
-            if let refusal { throw refusal }
-            // State of the world without what was asked for says nothing of it.
-            if !session.isIncremental, !session.names.isEmpty, response.resources.isEmpty { return session.accept(response) }
-            guard try update(response) else { return session.accept(response) }
-        } catch {
-            cells.increment(scope[.updateRejected])
-            cells.increment(scope[.updateAttempt])
-            // Envoy counts an increment when it begins to look at it, and once more when that fails.
-            if session.isIncremental, refusal == nil { cells.increment(scope[.updateAttempt]) }
-            log("gRPC config for \(session.typeURL) rejected: \(ShownText.of(error.reason))")
-            settle()
-            return session.refuse(response, error)
-        }
+        guard try update(response) else { return }
         cells.increment(scope[.updateSuccess])
-        cells.increment(scope[.updateAttempt])
+        attempted()
         cells.set(scope[.updateTime], Clock.wallNs() / 1_000_000)
         cells.record(scope[.updateDuration], (Clock.monotonicNs() &- began) / 1_000_000)
         let version = Array(response.version.utf8)
         cells.set(scope[.version], version.withBytes { XXHash64.hash($0) })
         stats.setText(scope[.versionText], ShownText.of(response.version))
         settle()
-        return session.accept(response)
     }
 
-    /// The stream has ended, or could not be opened.
+    /// What has come cannot be used: what was there before goes on, and nothing is waited for.
+    func rejected(_ refusal: DiscoveryRefusal) {
+        cells.increment(scope[.updateRejected])
+        attempted()
+        log("\(shown) for \(subject) rejected: \(ShownText.of(refusal.reason))")
+        settle()
+    }
+
+    /// The stream has ended or could not be opened, or nobody has answered.
     func failed() {
         cells.increment(scope[.updateFailure])
-        cells.increment(scope[.updateAttempt])
+        attempted()
     }
 
     private func timedOut() {
         guard !isSettled else { return }
         cells.increment(scope[.initFetchTimeout])
-        cells.increment(scope[.updateAttempt])
-        log("gRPC config: initial fetch timed out for \(session.typeURL)")
+        attempted()
+        log("\(shown): initial fetch timed out for \(subject)")
         settle()
     }
 

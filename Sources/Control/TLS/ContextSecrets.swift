@@ -70,9 +70,9 @@ final class ContextSecrets {
         case .pathConfigSource(let source):
             path = source.path
             fieldPlace = at.at("path_config_source").at("path")
-        case .apiConfigSource: return discovered(config)
+        case .apiConfigSource, .ads: return discovered(config)
         case .none:
-            diagnostics.error(at, "the source of the secret '\(config.name)' is missing", expected: "path_config_source or api_config_source")
+            diagnostics.error(at, "the source of the secret '\(config.name)' is missing", expected: "path_config_source, api_config_source or ads")
             return .missing
         }
         let identity = FileWatch.identity(path)

@@ -6,8 +6,11 @@ struct StaticSecrets {
     private let secrets: [String: TLSSecret]
     private let diagnostics: Diagnostics
     private let clusters: Set<String>
+    private let hasAggregated: Bool
 
-    init(_ secrets: [TLSSecret], clusters: Set<String>, _ diagnostics: Diagnostics) {
+    /// `hasAggregated`: there is an `ads_config`.
+    init(_ secrets: [TLSSecret], clusters: Set<String>, hasAggregated: Bool, _ diagnostics: Diagnostics) {
+        self.hasAggregated = hasAggregated
         self.diagnostics = diagnostics
         self.clusters = clusters
         self.secrets = Dictionary(secrets.map { ($0.name, $0) }, uniquingKeysWith: { a, _ in a })
@@ -35,7 +38,7 @@ struct StaticSecrets {
         SecretSubstitution(diagnostics: diagnostics) { config, kind, place in
             // Those of others are looked for whenever the context is made.
             if config.hasSdsConfig {
-                DiscoverySource.check(config.sdsConfig, place.at("sds_config"), clusters: clusters, diagnostics)
+                DiscoverySource.check(config.sdsConfig, place.at("sds_config"), clusters: clusters, hasAggregated: hasAggregated, diagnostics)
                 return .elsewhere
             }
             if let secret = secrets[config.name] { return .secret(secret) }

@@ -26,8 +26,11 @@ open class CallStream {
     package static let unsentMax = 64 << 10
 
     fileprivate(set) package var handle = Handle.none
+    /// No messages: one answer, told when it is there (`Fetch`).
+    final let isWhole: Bool
 
-    public init() {}
+    public init() { isWhole = false }
+    init(isWhole: Bool) { self.isWhole = isWhole }
 
     /// A whole message. Good while this runs.
     open func received(_ message: Bytes) {}
@@ -48,9 +51,18 @@ extension Worker {
     /// Opens a stream to the service that `config` names (its target, path, host and headers). False: it could not be begun,
     /// and nobody is told of an end.
     package func open(_ stream: CallStream, _ config: UnsafePointer<ExportConfig>) -> Bool {
+        guard let call = unsafe begin(stream, config) else { return false }
+        unsafe call.pointee.requestIsChunked = true
+        unsafe call.pointee.request.append(.xEnvoyInternal, Bytes("true" as StaticString))
+        unsafe runRequestHead(call, endStream: false)
+        return true
+    }
+
+    /// Its head is written, and nothing sent. Nil: no memory.
+    func begin(_ stream: CallStream, _ config: UnsafePointer<ExportConfig>) -> StreamPointer? {
         guard let target = unsafe config.pointee.target, let request = MessageHead(pool: memory.blocks),
             let call = unsafe makeCall(request, target), let state = unsafe callState(call)
-        else { return false }
+        else { return nil }
         var number = callStreams.open.firstIndex { $0 == nil } ?? callStreams.open.count
         if number == callStreams.open.count { callStreams.open.append(nil) }
         callStreams.open[number] = stream
@@ -59,10 +71,7 @@ extension Worker {
         unsafe state.pointee.stream = UInt32(truncatingIfNeeded: number)
         stream.handle = unsafe call.pointee.handle
         unsafe writeHead(call, config)
-        unsafe call.pointee.requestIsChunked = true
-        unsafe call.pointee.request.append(.xEnvoyInternal, Bytes("true" as StaticString))
-        unsafe runRequestHead(call, endStream: false)
-        return true
+        return unsafe call
     }
 
     /// The peer takes nothing, and so much waits for it that no more should.
@@ -104,6 +113,7 @@ extension Worker {
 
     /// From `CallSink`, inside an event: bytes have come.
     func callStreamFed(_ number: UInt32) {
+        guard Int(number) <= callStreams.open.count, callStreams.open[Int(number) - 1]?.isWhole == false else { return }
         if !(0..<callStreams.fed.count).contains(where: { callStreams.fed[$0] == number }) { callStreams.fed.append(number) }
     }
 
@@ -156,7 +166,7 @@ extension Worker {
     func hasMessages(_ end: CallEnd) -> Bool {
         let place = Int(end.stream) - 1
         guard !end.failed, end.outcome == CallOutcome.response.rawValue, place >= 0, place < callStreams.open.count, let stream = callStreams.open[place],
-            stream.handle.raw == end.call
+            stream.handle.raw == end.call, !stream.isWhole
         else { return false }
         return hasWork(stream)
     }
@@ -173,6 +183,7 @@ extension Worker {
         guard place >= 0, place < callStreams.open.count, let stream = callStreams.open[place], stream.handle.raw == end.call
         else { return }
         forget(stream)
+        if let fetch = stream as? Fetch { return unsafe fetched(fetch, outcome == .response ? call : nil) }
         guard let call = unsafe call, outcome == .response else {
             let reason: StaticString = outcome == .tooLarge ? "messages come faster than they are taken" : "the connection was lost"
             return stream.ended(CallStreamEnd(status: outcome == .tooLarge ? 8 : 14, message: Bytes(reason)))

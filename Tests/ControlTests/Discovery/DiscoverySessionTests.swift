@@ -84,6 +84,43 @@ import Testing
         #expect(try delta(session.opening()).initialResourceVersions.isEmpty)
     }
 
+    /// On a stream that is open others are asked for, and some are not any more.
+    @Test func whatIsWantedChanges() throws {
+        var session = session(names: ["a"])
+        _ = session.opening()
+        _ = try session.accept(update(session, response(version: "1", nonce: "x")))
+        let request = session.ask(for: ["c", "a"])
+        let asked = try world(#require(request))
+        #expect(asked.resourceNames == ["a", "c"] && asked.versionInfo == "1" && asked.responseNonce == "x")
+        let same = session.ask(for: ["a", "c"])
+        #expect(same == nil)
+        session.want(["c"])
+        let again = try world(session.opening())
+        #expect(again.resourceNames == ["c"] && again.versionInfo == "1" && again.responseNonce.isEmpty)
+    }
+
+    @Test func whatIsWantedOfIncrementsChanges() throws {
+        var session = session(isIncremental: true, names: ["a", "b"])
+        _ = session.opening()
+        var response = DeltaResponse()
+        response.typeURL = DiscoverySessionTests.type
+        response.nonce = "x"
+        response.resources = ["a", "b"].map { name in
+            var resource = Envoy_Service_Discovery_V3_Resource()
+            resource.name = name
+            resource.version = "1"
+            resource.resource.typeURL = DiscoverySessionTests.type
+            return resource
+        }
+        _ = try session.accept(update(session, response.serializedBytes()))
+        let request = session.ask(for: ["c", "a"])
+        let asked = try delta(#require(request))
+        #expect(asked.resourceNamesSubscribe == ["c"] && asked.resourceNamesUnsubscribe == ["b"] && asked.responseNonce.isEmpty)
+        #expect(session.versions == ["a": "1"])
+        session.want(["c"])
+        #expect(try delta(session.opening()).initialResourceVersions.isEmpty)
+    }
+
     @Test(arguments: [false, true]) func theNodeMayBeNamedOnce(isIncremental: Bool) throws {
         var session = session(isIncremental: isIncremental, once: true)
         let has = { (bytes: [UInt8]) in try isIncremental ? delta(bytes).hasNode : world(bytes).hasNode }

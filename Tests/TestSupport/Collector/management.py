@@ -1,11 +1,13 @@
-"""A management server for secrets (SDS): state of the world and incremental, over gRPC without TLS.
+"""A management server for secrets (SDS, and as the one type of ADS): state of the world and incremental over gRPC, and REST,
+without TLS.
 
-    management.py GRPC_PORT FOLDER
+    management.py GRPC_PORT FOLDER REST_PORT
 
 FOLDER/<name>.json is the secret of that name as `{"version": "1", "secret": {…}}` in protobuf's JSON; it is sent when it is
 there, and again whenever the file has changed. `"raw": {"type_url": …, "value": base64}` instead of a secret is sent as it is,
-`"removed": true` tells that there is none any more, `"empty": true` is a response that says nothing. FOLDER/_end ends every stream once. Every stream, request and response is
-a line of JSON.
+`"removed": true` tells that there is none any more, `"empty": true` is a response that says nothing. FOLDER/_end ends every stream once. Over REST
+`"status": 404` is the answer, `"text": "…"` its body, and `"silent": true` none. Every stream, request and response is a line
+of JSON.
 """
 import base64
 import json
@@ -15,6 +17,7 @@ import sys
 import threading
 import time
 from concurrent import futures
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import grpc
 from google.protobuf import any_pb2, json_format
@@ -23,6 +26,7 @@ from envoy.service.discovery.v3 import discovery_pb2
 
 TYPE = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
 SERVICE = "envoy.service.secret.v3.SecretDiscoveryService"
+AGGREGATED = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 folder = ""
 lock = threading.Lock()
 
@@ -146,22 +150,64 @@ class Delta(Stream):
         return response
 
 
-def main(port, path):
+class Rest(BaseHTTPRequestHandler):
+    """One request, one answer with what the folder says now."""
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers.get("content-length", "0")))
+        request = json_format.Parse(body, discovery_pb2.DiscoveryRequest())
+        say("fetch", path=self.path, names=list(request.resource_names), version=request.version_info, node=request.node.id,
+            cluster=request.node.cluster, type=request.type_url, nonce=request.response_nonce,
+            headers={name.lower(): value for name, value in self.headers.items() if name.lower() not in ("content-length", "host")},
+            host=self.headers.get("host"))
+        entry = stored(request.resource_names[0]) or {"status": 404}
+        if entry.get("silent"):
+            # Until the client has gone.
+            self.rfile.read(1)
+            self.close_connection = True
+            return
+        response = discovery_pb2.DiscoveryResponse(version_info=entry.get("version", ""))
+        if "secret" in entry or "raw" in entry:
+            response.resources.append(resource(request.resource_names[0], entry))
+        text = (entry.get("text") or json_format.MessageToJson(response)).encode()
+        self.send_response(entry.get("status", 200))
+        if entry.get("status") != 304:
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(text)))
+        self.end_headers()
+        if entry.get("status") != 304:
+            self.wfile.write(text)
+
+    def log_message(self, *_):
+        pass
+
+
+def main(port, path, rest_port):
     global folder
     folder = path
+    rest = ThreadingHTTPServer(("127.0.0.1", rest_port), Rest)
+    threading.Thread(target=rest.serve_forever, daemon=True).start()
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=32), options=[("grpc.so_reuseport", 0)])
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {
-        "StreamSecrets": grpc.stream_stream_rpc_method_handler(
-            lambda requests, context: World(requests, context, "world").run(),
-            discovery_pb2.DiscoveryRequest.FromString, discovery_pb2.DiscoveryResponse.SerializeToString),
-        "DeltaSecrets": grpc.stream_stream_rpc_method_handler(
-            lambda requests, context: Delta(requests, context, "delta").run(),
-            discovery_pb2.DeltaDiscoveryRequest.FromString, discovery_pb2.DeltaDiscoveryResponse.SerializeToString),
-    }),))
+    def world(kind):
+        return grpc.stream_stream_rpc_method_handler(
+            lambda requests, context: World(requests, context, kind).run(),
+            discovery_pb2.DiscoveryRequest.FromString, discovery_pb2.DiscoveryResponse.SerializeToString)
+
+    def delta(kind):
+        return grpc.stream_stream_rpc_method_handler(
+            lambda requests, context: Delta(requests, context, kind).run(),
+            discovery_pb2.DeltaDiscoveryRequest.FromString, discovery_pb2.DeltaDiscoveryResponse.SerializeToString)
+
+    server.add_generic_rpc_handlers((
+        grpc.method_handlers_generic_handler(SERVICE, {"StreamSecrets": world("world"), "DeltaSecrets": delta("delta")}),
+        grpc.method_handlers_generic_handler(AGGREGATED, {
+            "StreamAggregatedResources": world("aggregated world"), "DeltaAggregatedResources": delta("aggregated delta")}),
+    ))
     server.add_insecure_port("127.0.0.1:%d" % port)
     server.start()
     say("ready", at=time.time())
     server.wait_for_termination()
 
 
-main(int(sys.argv[1]), sys.argv[2])
+main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
