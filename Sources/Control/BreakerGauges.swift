@@ -12,6 +12,15 @@ extension Configurator {
             refresh(live)
             refreshOriginalHosts(live)
         }
+        for live in listeners { refreshListener(live) }
+    }
+
+    /// Connections that no listener filter sees are never counted as waiting: from the first one on the gauge is 0, and there.
+    private func refreshListener(_ live: LiveListener) {
+        let base = live.draft.config.stats
+        guard !live.showsWaiting, environment.stats.counter(base &+ ListenerStat.downstreamCxTotal.rawValue) > 0 else { return }
+        live.showsWaiting = true
+        environment.stats.mainCells.set(base &+ ListenerStat.downstreamPreCxActive.rawValue, 0)
     }
 
     /// Workers find the hosts of an ORIGINAL_DST cluster by themselves.
@@ -27,10 +36,29 @@ extension Configurator {
         if come > 0 || haveGone { cells.add(live.control[.membershipChange], UInt64(come + (haveGone ? 1 : 0))) }
     }
 
+    /// A cluster that has been asked for anything has these gauges, whatever they are, so that an alert on them sees 0 and not
+    /// a series that is missing. Which priority was asked for is not counted: those of the high one come when they open.
+    private func showBreakers(_ live: LiveCluster, _ base: StatID) {
+        let stats = environment.stats
+        let asked: UInt8 = 0b0111
+        if live.openedBreakers & asked != asked,
+            stats.counter(base &+ ClusterStat.upstreamCxTotal.rawValue) > 0
+                || stats.counter(base &+ ClusterStat.upstreamRqTotal.rawValue) > 0
+        {
+            live.openedBreakers |= asked
+            stats.mainCells.set(base &+ ClusterStat.circuitBreakersDefaultCxPoolOpen.rawValue, 0)
+        }
+        let retried: UInt8 = 0b1000
+        if live.openedBreakers & retried == 0, stats.counter(base &+ ClusterStat.upstreamRqRetry.rawValue) > 0 {
+            live.openedBreakers |= retried
+        }
+    }
+
     private func refresh(_ live: LiveCluster) {
         guard let breakers = live.draft.config.breakers else { return }
         let cells = environment.stats.mainCells
         let base = live.draft.config.stats
+        showBreakers(live, base)
         for priority in [Priority.normal, .high] {
             let isHigh = priority == .high
             let left = BreakerResource.allCases.map { breakers.left($0, priority) }
@@ -41,7 +69,7 @@ extension Configurator {
                 (isHigh ? .circuitBreakersHighRqRetryOpen : .circuitBreakersDefaultRqRetryOpen, left[3] <= 0),
             ]
             for (i, (leaf, isOpen)) in leaves.enumerated() {
-                // A cell that main has never written costs main no memory: it is touched once a breaker has opened.
+                // A cell that main has never written costs main no memory: it is touched once it is shown.
                 let bit = UInt8(1) << UInt8(i + (isHigh ? 4 : 0))
                 guard isOpen || live.openedBreakers & bit != 0 else { continue }
                 live.openedBreakers |= bit

@@ -16,6 +16,7 @@ struct CompiledConfig {
 
     /// Mistakes are the compilation's. `old`: what is served now.
     init(_ compilation: Compilation, old: (listeners: [LiveListener], clusters: [LiveCluster])) {
+        BootstrapCompiler(compilation: compilation).check()
         compileClusters(compilation, old.clusters)
         compileListeners(compilation, old.listeners)
         adminLogs = AdminLogCompiler(compilation: compilation).compile()

@@ -197,7 +197,14 @@ extension Configurator {
         cells.set(live.control[.membershipHealthy], UInt64(hosts.filter { $0.isHealthy && !$0.isDegraded }.count))
         cells.set(live.control[.membershipDegraded], UInt64(hosts.filter(\.isDegraded).count))
         cells.set(live.control[.membershipExcluded], 0)
-        if changed, !(live.draft.discovery.isLogical && live.hadHosts) { cells.increment(live.control[.membershipChange]) }
+        if changed, !(live.draft.discovery.isLogical && live.hadHosts) {
+            // As in Envoy a change of each priority counts; of a cluster whose hosts stand in the configuration all come at once.
+            let priorities = live.draft.discovery.isStatic ? Set(hosts.map(\.priority)).count : 1
+            cells.add(live.control[.membershipChange], UInt64(max(1, priorities)))
+        }
+        if case .strictDNS = live.draft.discovery, let heaviest = hosts.map(\.weight).max() {
+            cells.set(live.control[.maxHostWeight], UInt64(heaviest))
+        }
         if !hosts.isEmpty { live.hadHosts = true }
     }
 }

@@ -29,7 +29,7 @@ package final class LiveCluster: LiveResource {
     var hostConnections: [String: WeakConnections] = [:]
     var subsetNames: Set<[[UInt8]]> = []
     var hadHosts = false
-    /// Breakers that have been seen open, a bit each.
+    /// Breakers whose gauges are shown, a bit each.
     var openedBreakers: UInt8 = 0
     /// Of an ORIGINAL_DST cluster: the hosts that its gauges showed last.
     var shownAddresses: Set<String> = []

@@ -17,6 +17,8 @@ package final class LiveListener: LiveResource {
     /// `/drain_listeners`: its sockets are closed, its connections go on.
     var isStopped = false
     var predecessor: LiveListener?
+    /// `downstream_pre_cx_active` is shown, whether anything waits or not.
+    var showsWaiting = false
 
     init(_ draft: ListenerDraft, _ message: ListenerMessage) {
         self.draft = draft

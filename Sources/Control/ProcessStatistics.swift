@@ -33,10 +33,10 @@ final class ProcessStatistics {
         _ = stats.scope("http.async-client.", RouterStat.self)
     }
 
-    func began(concurrency: Int, versionHash: UInt64) {
+    func began(concurrency: Int, version: UInt64) {
         let cells = stats.mainCells
         cells.set(server[.concurrency], UInt64(concurrency))
-        cells.set(server[.version], versionHash)
+        cells.set(server[.version], version)
         cells.set(server[.daysUntilFirstCertExpiring], UInt64(UInt32.max))
         cells.set(server[.compilationSettingsFipsMode], 0)
         cells.set(server[.statsRecentLookups], 0)

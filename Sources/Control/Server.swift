@@ -124,7 +124,11 @@ package final class Server {
 
     /// Applies the first configuration and starts the workers.
     package func start(_ document: ConfigDocument) throws(ServerError) {
-        statistics.began(concurrency: options.concurrency, versionHash: options.versionHash)
+        let bootstrap = document.bootstrap
+        statistics.began(
+            concurrency: options.concurrency,
+            version: bootstrap.hasStatsServerVersionOverride ? bootstrap.statsServerVersionOverride.value : options.versionHash)
+        if bootstrap.enableWorkerCpuAffinity { for thread in threads { thread.pins = true } }
         publisher.workersRun = false
         do throws(Configurator.Failure) {
             try configurator.apply(document)

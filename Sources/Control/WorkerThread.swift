@@ -15,7 +15,8 @@ final class WorkerThread: @unchecked Sendable {
     let index: Int
     let mailbox: Mailbox
     private let cells: StatCells
-    private let pins: Bool
+    /// To a CPU of its own. Not changed once the thread runs.
+    var pins: Bool
     private let callConfig: UnsafePointer<HTTPConfig>
     private let exportInbox: ExportInbox?
     private var thread = pthread_t()

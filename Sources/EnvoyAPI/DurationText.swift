@@ -7,6 +7,9 @@ enum DurationText {
     /// Protobuf's limit: ten thousand years.
     static let secondsMax: Int64 = 315_576_000_000
 
+    /// Envoy's: what a signed 64-bit integer holds in nanoseconds.
+    static let secondsEnd: Int64 = 9_223_372_036
+
     static func parse(_ text: String) throws(Failure) -> (seconds: Int64, nanos: Int64) {
         guard text.hasSuffix("s"), !text.hasSuffix("ss") else { throw .noUnit }
         var digits = text.dropLast()

@@ -37,6 +37,9 @@ package enum ExtensionNames {
         "envoy.metrics_service": "envoy.stat_sinks.metrics_service",
     ]
 
+    /// Whether Envoy has an extension with this message, whether Martlet serves it or not.
+    package static func isEnvoys(type: String) -> Bool { EnvoyTypes.names.contains(type) }
+
     /// Today's name of an extension: the argument itself unless it is one of the old names.
     package static func canonical(_ name: String) -> String { legacy[name] ?? name }
 }

@@ -298,6 +298,11 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_Bootstrap: @unchecked Sendab
   /// Clears the value of `memoryAllocatorManager`. Subsequent reads from it will return its default value.
   public mutating func clearMemoryAllocatorManager() {_uniqueStorage()._memoryAllocatorManager = nil}
 
+  public var enableWorkerCpuAffinity: Bool {
+    get {_storage._enableWorkerCpuAffinity}
+    set {_uniqueStorage()._enableWorkerCpuAffinity = newValue}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_StatsFlush: Equatable, Sendable {
@@ -861,7 +866,7 @@ fileprivate nonisolated let _protobuf_package = "envoy.config.bootstrap.v3"
 
 nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Bootstrap"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{3}static_resources\0\u{3}dynamic_resources\0\u{3}cluster_manager\0\u{3}flags_path\0\u{3}stats_sinks\0\u{3}stats_flush_interval\0\u{1}watchdog\0\u{1}tracing\0\u{2}\u{3}admin\0\u{3}stats_config\0\u{4}\u{3}enable_dispatcher_stats\0\u{3}layered_runtime\0\u{3}header_prefix\0\u{3}stats_server_version_override\0\u{3}use_tcp_for_dns_lookups\0\u{3}bootstrap_extensions\0\u{4}\u{3}default_socket_interface\0\u{3}certificate_provider_instances\0\u{3}node_context_params\0\u{1}watchdogs\0\u{4}\u{2}stats_flush_on_admin\0\u{4}\u{2}typed_dns_resolver_config\0\u{3}inline_headers\0\u{3}perf_tracing_file_path\0\u{3}default_regex_engine\0\u{3}xds_delegate_extension\0\u{3}xds_config_tracker_extension\0\u{3}listener_manager\0\u{3}application_log_config\0\u{3}deferred_stat_options\0\u{3}grpc_async_client_manager_config\0\u{3}memory_allocator_manager\0\u{3}stats_eviction_interval\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{3}static_resources\0\u{3}dynamic_resources\0\u{3}cluster_manager\0\u{3}flags_path\0\u{3}stats_sinks\0\u{3}stats_flush_interval\0\u{1}watchdog\0\u{1}tracing\0\u{2}\u{3}admin\0\u{3}stats_config\0\u{4}\u{3}enable_dispatcher_stats\0\u{3}layered_runtime\0\u{3}header_prefix\0\u{3}stats_server_version_override\0\u{3}use_tcp_for_dns_lookups\0\u{3}bootstrap_extensions\0\u{4}\u{3}default_socket_interface\0\u{3}certificate_provider_instances\0\u{3}node_context_params\0\u{1}watchdogs\0\u{4}\u{2}stats_flush_on_admin\0\u{4}\u{2}typed_dns_resolver_config\0\u{3}inline_headers\0\u{3}perf_tracing_file_path\0\u{3}default_regex_engine\0\u{3}xds_delegate_extension\0\u{3}xds_config_tracker_extension\0\u{3}listener_manager\0\u{3}application_log_config\0\u{3}deferred_stat_options\0\u{3}grpc_async_client_manager_config\0\u{3}memory_allocator_manager\0\u{3}stats_eviction_interval\0\u{3}enable_worker_cpu_affinity\0")
 
   fileprivate class _StorageClass {
     var _node: Envoy_Config_Core_V3_Node? = nil
@@ -898,6 +903,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message
     var _applicationLogConfig: Envoy_Config_Bootstrap_V3_Bootstrap.ApplicationLogConfig? = nil
     var _grpcAsyncClientManagerConfig: Envoy_Config_Bootstrap_V3_Bootstrap.GrpcAsyncClientManagerConfig? = nil
     var _memoryAllocatorManager: Envoy_Config_Bootstrap_V3_MemoryAllocatorManager? = nil
+    var _enableWorkerCpuAffinity: Bool = false
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -942,6 +948,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message
       _applicationLogConfig = source._applicationLogConfig
       _grpcAsyncClientManagerConfig = source._grpcAsyncClientManagerConfig
       _memoryAllocatorManager = source._memoryAllocatorManager
+      _enableWorkerCpuAffinity = source._enableWorkerCpuAffinity
     }
   }
 
@@ -1013,6 +1020,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message
             _storage._statsEviction = .statsEvictionInterval(v)
           }
         }()
+        case 43: try { try decoder.decodeSingularBoolField(value: &_storage._enableWorkerCpuAffinity) }()
         default: break
         }
       }
@@ -1127,6 +1135,9 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message
       try { if case .statsEvictionInterval(let v)? = _storage._statsEviction {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 42)
       } }()
+      if _storage._enableWorkerCpuAffinity != false {
+        try visitor.visitSingularBoolField(value: _storage._enableWorkerCpuAffinity, fieldNumber: 43)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -1170,6 +1181,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message
         if _storage._applicationLogConfig != rhs_storage._applicationLogConfig {return false}
         if _storage._grpcAsyncClientManagerConfig != rhs_storage._grpcAsyncClientManagerConfig {return false}
         if _storage._memoryAllocatorManager != rhs_storage._memoryAllocatorManager {return false}
+        if _storage._enableWorkerCpuAffinity != rhs_storage._enableWorkerCpuAffinity {return false}
         return true
       }
       if !storagesAreEqual {return false}

@@ -106,4 +106,25 @@ struct ProxyProtocolTests {
             #"{"all":{"auth":"!ä\""},"none":null,"text":"a -"}"#,
         ])
     }
+
+    /// What listener filters have seen only was never the connection's.
+    @Test func aRefusedHeaderCountsNoBytes() throws {
+        let directory = TemporaryDirectory()
+        let file = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
+        let served = try serve(
+            [("", "x")],
+            more: """
+                listener_filters:
+                    - {name: p, typed_config: {"@type": \(ProxyProtocolTests.filter)}}
+                    access_log:
+                    - {name: a, typed_config: {"@type": \(file), path: \(directory.path)/text, log_format: {text_format_source: {inline_string: "%BYTES_RECEIVED% %BYTES_SENT%\\n"}}}}
+                """)
+        _ = try? answer(served, ProxyProtocolTests.get)
+        var text = ""
+        _ = wait(upToMs: 20_000, everyMs: 20) {
+            text = Files.text(directory.path + "/text") ?? ""
+            return !text.isEmpty
+        }
+        #expect(text == "0 0\n")
+    }
 }

@@ -39,6 +39,19 @@ import Testing
             ])
     }
 
+    /// What is null, false or an empty list is as if it were not written, whatever field it is of.
+    @Test func aFieldThatMartletLacksAndThatAsksForNothing() {
+        #expect(lines("dynamic_resources: {}\nfatal_actions: []\nhds_config: null\noverload_manager: ~\n").isEmpty)
+        #expect(lines("dynamic_resources: {cds_config: ~}\nenable_worker_cpu_affinity: false\n").isEmpty)
+        let manager = Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.self
+        let asked = "'record_route_resolution_stats' of envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager is not supported by Martlet yet"
+        #expect(!lines(manager, "{stat_prefix: s, record_route_resolution_stats: false}").contains { $0.contains(asked) })
+        #expect(lines(manager, "{stat_prefix: s, record_route_resolution_stats: true}").contains { $0.contains(asked) })
+        // A list is none of false.
+        #expect(lines("fatal_actions: false\n").count == 1)
+        #expect(lines("hds_config: []\n").count == 1)
+    }
+
     /// What was refused does not also count as missing.
     @Test func aRequiredOneofWithAnUnsupportedMember() {
         let manager = Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.self

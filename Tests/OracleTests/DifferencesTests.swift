@@ -32,11 +32,19 @@ struct DifferencesTests {
     func everyEntryStandsInTheDocument() throws {
         let path = DifferencesTests.document
         let text = try #require(Files.text(path), "\(path)")
-        // Sections behind the table are about what no case shows.
-        let rows = Set(text.textLines.prefix { !$0.hasPrefix("## ") }.filter { $0.hasPrefix("| `") })
+        // The other sections are about what no case shows.
+        let rows = Set(DifferencesTests.parts(text.textLines).table.filter { $0.hasPrefix("| `") })
         let wanted = Set(Differences.all.map(DifferencesTests.row))
         #expect(rows.subtracting(wanted).isEmpty, "rows without an entry in the code")
         #expect(wanted.subtracting(rows).isEmpty, "entries without a row; `MARTLET_ORACLE=record` writes them")
+    }
+
+    /// What stands before the table's rows, the rows, and the sections behind them.
+    private static func parts<Line: StringProtocol>(_ lines: [Line]) -> (before: [Line], table: [Line], behind: [Line]) {
+        let heading = lines.firstIndex { $0 == "## The cases" } ?? 0
+        let first = lines[heading...].firstIndex { $0.hasPrefix("|---") }.map { $0 + 1 } ?? lines.count
+        let end = lines[first...].firstIndex { $0.hasPrefix("## ") } ?? lines.count
+        return (Array(lines[..<first]), Array(lines[first..<end]), Array(lines[end...]))
     }
 
     static var document: String {
@@ -62,20 +70,10 @@ struct DifferencesTests {
     /// Recording writes the document's table anew.
     @Test(.enabled(if: Mode.chosen == .record))
     func recordWritesTheDocument() {
-        let text = """
-            # Where Martlet differs from Envoy on purpose
-
-            Each row is a case of `Tests/OracleTests`; the table is the one in `Differences.swift` (a test compares them,
-            `MARTLET_ORACLE=record` writes it). Everything else must be as Envoy 1.40 does it. The rule behind most rows:
-            where Envoy is laxer than RFC 9112 in a way that two parsers could read differently, Martlet refuses.
-
-            | case | why | what Martlet does |
-            |---|---|---|
-
-            """
         let rows = Differences.all.map(DifferencesTests.row).joined(separator: "\n") + "\n"
-        let before = Files.text(DifferencesTests.document)?.textLines ?? []
-        let others = before.drop { !$0.hasPrefix("## ") }.joined(separator: "\n")
-        Files.write(Array((text + rows + (others.isEmpty ? "" : "\n" + others + "\n")).utf8), to: DifferencesTests.document)
+        let parts = DifferencesTests.parts(Files.text(DifferencesTests.document)?.textLines ?? [])
+        let before = parts.before.joined(separator: "\n") + "\n"
+        let behind = parts.behind.joined(separator: "\n")
+        Files.write(Array((before + rows + (behind.isEmpty ? "" : "\n" + behind + "\n")).utf8), to: DifferencesTests.document)
     }
 }

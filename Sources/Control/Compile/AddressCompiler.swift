@@ -10,7 +10,18 @@ enum HostLocation: Equatable {
 }
 
 enum AddressCompiler {
-    /// An address to listen on, or to bind a connection to; nil after an error.
+    /// An address to listen on; nil after an error. `protocol` is asked of listeners only: what sends says by itself how, and
+    /// a StatsD sink's address is written with UDP.
+    static func listener(_ message: AddressMessage, _ place: Place, _ diagnostics: Diagnostics) -> SocketAddress? {
+        if case .socketAddress(let socket) = message.address, socket.protocol == .udp {
+            diagnostics.error(
+                place.at("socket_address").at("protocol"), "UDP listeners are not supported by Martlet yet", expected: "TCP")
+            return nil
+        }
+        return listening(message, place, diagnostics)
+    }
+
+    /// An address or a path, as it is written; nil after an error.
     static func listening(_ message: AddressMessage, _ place: Place, _ diagnostics: Diagnostics) -> SocketAddress? {
         switch message.address {
         case .socketAddress(let socket):
@@ -61,7 +72,6 @@ enum AddressCompiler {
 
     private static func check(_ socket: SocketAddressMessage, _ place: Place, _ diagnostics: Diagnostics) -> Bool {
         let before = diagnostics.errors.count
-        if socket.protocol == .udp { diagnostics.error(place.at("protocol"), "UDP is not supported by Martlet yet") }
         if case .namedPort = socket.portSpecifier {
             diagnostics.error(place.at("named_port"), "named_port is not supported by Martlet yet", expected: "port_value")
         }

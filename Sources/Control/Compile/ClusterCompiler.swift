@@ -15,6 +15,11 @@ enum ClusterDiscovery {
         if case .logicalDNS = self { true } else { false }
     }
 
+    /// Its hosts stand in the configuration.
+    var isStatic: Bool {
+        if case .fixed = self { true } else { false }
+    }
+
     var dns: DNSOptions? {
         switch self {
         case .fixed: nil

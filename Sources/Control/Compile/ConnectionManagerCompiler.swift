@@ -256,7 +256,14 @@ struct ConnectionManagerCompiler {
 
     private func upgrades(_ message: ConnectionManager, _ place: Place) -> [Bytes] {
         var names: [Bytes] = []
+        var seen: Set<String> = []
         for (i, upgrade) in message.upgradeConfigs.enumerated() {
+            if !seen.insert(upgrade.upgradeType.lowercased()).inserted {
+                diagnostics.error(
+                    place.at("upgrade_configs", i).at("upgrade_type"),
+                    "Error: multiple upgrade configs with the same name: '\(upgrade.upgradeType)'",
+                    expected: "each type once; their case does not matter")
+            }
             if !upgrade.filters.isEmpty {
                 diagnostics.unsupported(
                     place.at("upgrade_configs", i),

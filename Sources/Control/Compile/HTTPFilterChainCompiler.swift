@@ -16,6 +16,8 @@ struct CompiledFilters {
     var router = RouterMessage()
     var routerPlace = Place.root
     var statPrefix = ""
+    /// Names of filters that Martlet lacks and that are off unless a route says otherwise.
+    var disabledAndMissing: Set<String> = []
 }
 
 struct HTTPFilterChainCompiler {
@@ -53,6 +55,9 @@ struct HTTPFilterChainCompiler {
             guard let registration = compilation.environment.filters.filter(name: message.name, type: type) else {
                 if message.isOptional {
                     diagnostics.warning(at, "optional filter '\(message.name)' is not known and is left out")
+                } else if message.disabled, let type, ExtensionNames.isEnvoys(type: type) {
+                    diagnostics.warning(at, "the filter '\(message.name)' is disabled, and left out: Martlet does not support it yet")
+                    result.disabledAndMissing.insert(ExtensionNames.canonical(message.name))
                 } else {
                     unknown(message.name, type, at)
                 }

@@ -18,6 +18,12 @@ struct HTTPUpstreamCompiler {
         common(message.commonHTTPProtocolOptions, place.at("common_http_protocol_options"), &config)
         http1(message.httpProtocolOptions, place.at("http_protocol_options"), &config)
         serverNames(message.upstreamHTTPProtocolOptions, place, &config)
+        if message.hasHTTPProtocolOptions, message.hasHTTP2ProtocolOptions, message.protocolSelection != .useDownstreamProtocol {
+            diagnostics.error(
+                place.at("http_protocol_options"),
+                "cluster: Both HTTP1 and HTTP2 options may only be configured with non-default 'protocol_selection' values",
+                expected: "one of http_protocol_options and http2_protocol_options, or protocol_selection: USE_DOWNSTREAM_PROTOCOL")
+        }
         if message.hasHTTP2ProtocolOptions {
             http2(message.http2ProtocolOptions, place.at("http2_protocol_options"), &config)
             config.upstreamProtocol = message.protocolSelection == .useDownstreamProtocol ? .downstream : .http2

@@ -107,6 +107,11 @@ struct HeaderMutationCompiler {
                 suggestion: name.hasPrefix(":path") ? "use prefix_rewrite" : "use host_rewrite_literal")
             return nil
         }
+        if option.hasAppend, option.appendAction != .appendIfExistsOrAdd {
+            diagnostics.error(
+                place.at("append"), "Both append and append_action are set and it's not allowed", expected: "append_action alone")
+            return nil
+        }
         let text = header.value.isEmpty ? String(decoding: header.rawValue, as: UTF8.self) : header.value
         guard let value = Formats.compile(OldOperators.replaced(in: text), at.at("value"), part, diagnostics) else { return nil }
         return HeaderMutation(

@@ -85,14 +85,14 @@ struct ListenerCompiler {
             return []
         }
         var addresses: [SocketAddress] = []
-        if let first = AddressCompiler.listening(message.address, place.at("address"), diagnostics) {
+        if let first = AddressCompiler.listener(message.address, place.at("address"), diagnostics) {
             addresses.append(first)
         }
         for (i, additional) in message.additionalAddresses.enumerated() {
             let at = place.at("additional_addresses", i)
             diagnostics.unsupported(
                 at, "envoy.config.listener.v3.AdditionalAddress", ["socket_options": additional.hasSocketOptions])
-            if let address = AddressCompiler.listening(additional.address, at.at("address"), diagnostics) {
+            if let address = AddressCompiler.listener(additional.address, at.at("address"), diagnostics) {
                 addresses.append(address)
             }
         }

@@ -194,8 +194,14 @@ extension RouteCompiler {
     private func upgrades(_ action: RouteActionMessage, _ place: Place, _ config: inout RouteConfig) {
         var on: [Bytes] = []
         var off: [Bytes] = []
+        var seen: Set<String> = []
         for (i, upgrade) in action.upgradeConfigs.enumerated() {
             let type = upgrade.upgradeType.lowercased()
+            if !seen.insert(type).inserted {
+                diagnostics.error(
+                    place.at("upgrade_configs", i).at("upgrade_type"), "Duplicate upgrade \(upgrade.upgradeType)",
+                    expected: "each type once; their case does not matter")
+            }
             let name = arena.text(type)
             let isOn = !upgrade.hasEnabled || upgrade.enabled.value
             if upgrade.hasConnectConfig {

@@ -118,6 +118,11 @@ struct RouteCompiler {
         let at = position(of: name)
         if any.messageName == Envoy_Config_Route_V3_FilterConfig.protoMessageName {
             let wrapper = (try? Envoy_Config_Route_V3_FilterConfig(serializedBytes: any.value)) ?? .init()
+            if !wrapper.disabled, filters.disabledAndMissing.contains(name) {
+                diagnostics.error(
+                    place, "the filter '\(name)' cannot be enabled: Martlet does not support it yet", expected: "disabled: true")
+                return nil
+            }
             if wrapper.disabled || !wrapper.hasConfig {
                 // As in Envoy: what is said of a filter that this chain does not have is not an error.
                 return at.map { RouteFilterConfig(filter: $0, config: RouteFilterConfig.none, isDisabled: wrapper.disabled) }

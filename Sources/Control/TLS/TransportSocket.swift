@@ -25,9 +25,6 @@ enum TransportSocket {
         case UpstreamProxyMessage.protoMessageName where !isDownstream:
             return (try? UpstreamProxyMessage(serializedBytes: any.value)).map { .upstreamProxy($0) }
         case "" where name == "envoy.transport_sockets.raw_buffer": return .cleartext
-        case "" where name == "envoy.transport_sockets.tls":
-            if !isDownstream { return .upstreamTLS(UpstreamTLSContext()) }
-            return .downstreamTLS(DownstreamTLSContext())
         default: break
         }
         let wanted = isDownstream ? DownstreamTLSContext.protoMessageName : UpstreamTLSContext.protoMessageName

@@ -21,6 +21,7 @@ extension TreeReader {
         }
         let rest = pairs.filter { $0.key != "@type" }
         guard let (url, type) = resolve(typePair.value), isRightKind(type, document[typePair.value].mark) else { return nil }
+        if schema.messages[type].name == FieldlessMessages.leftOut { return leftOut(node, url, type) }
         switch schema.messages[type].form {
         case .plain:
             return TreeAny(
@@ -31,7 +32,7 @@ extension TreeReader {
     }
 
     /// The type behind the URL, or an error that says why there is none.
-    private mutating func resolve(_ node: Int) -> (url: String, type: Int)? {
+    private mutating func resolve(_ node: Int, isWrapped: Bool = false) -> (url: String, type: Int)? {
         guard case .scalar(let url, _) = document[node].content else {
             refuseKind(node, "\"", "a type URL")
             return nil
@@ -47,6 +48,9 @@ extension TreeReader {
         }
         let name = url[url.index(after: slash)...]
         if let type = schema.index(name), schema.messages[type].form != .mapEntry { return (url, type) }
+        if mayBeMissing(String(name), isWrapped: isWrapped), let type = schema.index(FieldlessMessages.leftOut) {
+            return (url, type)
+        }
         refuseType(mark, url)
         return nil
     }
@@ -64,7 +68,10 @@ extension TreeReader {
             refuse(document[node].mark, "the type_url of this TypedStruct is missing")
             return nil
         }
-        guard let (url, type) = resolve(urlPair.value), isRightKind(type, document[urlPair.value].mark) else { return nil }
+        guard let (url, type) = resolve(urlPair.value, isWrapped: true), isRightKind(type, document[urlPair.value].mark) else {
+            return nil
+        }
+        if schema.messages[type].name == FieldlessMessages.leftOut { return leftOut(node, url, type) }
         guard let value = pairs.first(where: { $0.key == "value" }) else {
             let isIncomplete = pairs.count > 1
             let message = TreeMessage(type: type, mark: document[node].mark, isIncomplete: isIncomplete)

@@ -89,7 +89,7 @@ struct Reading {
         var error = ConfigError(
             file: input.name, severity: input.unknownFields,
             message: "no such field: number \(number) in \(known.name)")
-        if let name = known.notYet.first(where: { $0.value == number })?.key {
+        if let name = known.notYet.first(where: { $0.value.number == number })?.key {
             error.message = "'\(name)' of \(known.name) is not supported by Martlet yet"
             // Known to Envoy, so it would act on it: to go on without is to do something else.
             error.severity = .error

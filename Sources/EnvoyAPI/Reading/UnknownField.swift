@@ -5,7 +5,8 @@ extension TreeReader {
         let message = schema.messages[type]
         path.components.append(.field(pair.key))
         defer { path.components.removeLast() }
-        if message.notYet[TreeReader.snakeCase(pair.key)] != nil {
+        if let waiting = message.notYet[TreeReader.snakeCase(pair.key)] {
+            if asksForNothing(pair.value, waiting) { return }
             refuse(pair.keyMark, "'\(pair.key)' of \(message.name) is not supported by Martlet yet")
             return
         }
@@ -18,6 +19,16 @@ extension TreeReader {
         }
         let phrase = "no such field: '\(pair.key)' in \(message.name)"
         note(error(pair.keyMark, unknownFields, phrase, suggestion: suggestion))
+    }
+
+    /// A field that is null, false or an empty list is as one that is not there.
+    private func asksForNothing(_ node: Int, _ field: NotYet) -> Bool {
+        if document[node].isNull { return true }
+        switch (field.kind, document[node].content) {
+        case (.list, .sequence(let elements)): return elements.isEmpty
+        case (.bool, .scalar(let text, let isPlain)): return isPlain && text == "false"
+        default: return false
+        }
     }
 
     private func has(_ type: Int, _ name: String) -> Bool {

@@ -15,12 +15,20 @@ extension TreeReader {
                 refuseNegative(mark, "negative seconds")
                 return nil
             }
+            if case .bits(let bits)? = message.fields.first?.value, Int64(bitPattern: bits) >= DurationText.secondsEnd {
+                refuseLong(mark, "\(Int64(bitPattern: bits)) seconds")
+                return nil
+            }
             return message
         case .scalar(let text, _):
             do {
                 let (seconds, nanos) = try DurationText.parse(text)
                 if seconds < 0 || nanos < 0 {
                     refuseNegative(mark, quoted(text))
+                    return nil
+                }
+                if seconds >= DurationText.secondsEnd {
+                    refuseLong(mark, quoted(text))
                     return nil
                 }
                 return durationMessage(type, mark, seconds, nanos)
@@ -44,6 +52,12 @@ extension TreeReader {
     private mutating func refuseNegative(_ mark: Mark, _ found: String) {
         refuse(
             mark, "Invalid duration: Expected positive duration", found: found, expected: "a duration of 0s or more")
+    }
+
+    private mutating func refuseLong(_ mark: Mark, _ found: String) {
+        refuse(
+            mark, "Invalid duration: Duration out-of-range", found: found,
+            expected: "less than \(DurationText.secondsEnd)s, which is 292 years")
     }
 
     private mutating func refuseDuration(_ mark: Mark, _ text: String, _ failure: DurationText.Failure) {

@@ -16,14 +16,21 @@ final class Schema: Sendable {
     func message(_ name: String) -> MessageSchema? { indices[name].map { messages[$0] } }
 }
 
+struct NotYet: Sendable {
+    enum Kind: Sendable { case bool, list, other }
+    /// 0 when the field is newer than the public descriptors.
+    let number: Int
+    let kind: Kind
+}
+
 struct MessageSchema: Sendable {
     /// Full name, without a leading dot: `envoy.config.cluster.v3.Cluster`.
     let name: String
     let form: MessageForm
     let fields: [FieldSchema]
     let oneofs: [OneofSchema]
-    /// Fields that Envoy has and Martlet does not serve yet; the number is 0 when it is newer than the public descriptors.
-    let notYet: [String: Int]
+    /// Fields that Envoy has and Martlet does not serve yet.
+    let notYet: [String: NotYet]
     /// By Envoy's name and by JSON's camelCase name.
     let byName: [String: Int]
     let byNumber: [Int: Int]

@@ -93,7 +93,7 @@ struct SchemaLoader {
         var fields: [FieldSchema] = []
         var oneofs: [OneofSchema] = []
         var isMapEntry = false
-        var notYet: [String: Int] = [:]
+        var notYet: [String: NotYet] = [:]
         var reader = WireReader(bytes, range)
         while let (number, value) = try reader.next() {
             guard case .bytes(let range) = value else { continue }
@@ -169,11 +169,14 @@ struct SchemaLoader {
         return OneofSchema(name: try text(1, in: range), isRequired: isRequired, fields: [])
     }
 
-    private static func notYet(_ text: String) -> [String: Int] {
-        var fields: [String: Int] = [:]
+    private static func notYet(_ text: String) -> [String: NotYet] {
+        var fields: [String: NotYet] = [:]
         for entry in text.split(separator: " ") {
             let parts = entry.split(separator: "=")
-            if let name = parts.first { fields[String(name)] = parts.count > 1 ? Int(parts[1]) ?? 0 : 0 }
+            guard let name = parts.first else { continue }
+            let number = parts.count > 1 ? Int(parts[1]) ?? 0 : 0
+            let kind: NotYet.Kind = name.hasSuffix("?") ? .bool : name.hasSuffix("[]") ? .list : .other
+            fields[String(name.prefix { $0 != "?" && $0 != "[" })] = NotYet(number: number, kind: kind)
         }
         return fields
     }

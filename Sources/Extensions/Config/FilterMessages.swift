@@ -61,7 +61,10 @@ typealias StringMatcherMessage = Envoy_Type_Matcher_V3_StringMatcher
 typealias HeaderValueOptionMessage = Envoy_Config_Core_V3_HeaderValueOption
 
 extension HeaderOption {
-    init(_ message: HeaderValueOptionMessage) {
+    init(_ message: HeaderValueOptionMessage) throws(FormatError) {
+        if message.hasAppend, message.appendAction != .appendIfExistsOrAdd {
+            throw FormatError("Both append and append_action are set and it's not allowed")
+        }
         let header = message.header
         let value = header.value.isEmpty ? String(decoding: header.rawValue, as: UTF8.self) : header.value
         self.init(

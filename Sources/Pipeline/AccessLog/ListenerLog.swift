@@ -20,7 +20,8 @@ extension Worker {
         info.startNs = unsafe connection.pointee.openedNs
         info.startWallNs = unsafe wallNs &- (nowNs &- connection.pointee.openedNs)
         info.endNs = nowNs
-        info.bytesReceived = unsafe connection.pointee.bytesReceived
+        // What listener filters have seen only was never the connection's (Envoy).
+        info.bytesReceived = unsafe connection.pointee.role == .inspecting ? 0 : connection.pointee.bytesReceived
         info.bytesSent = unsafe connection.pointee.bytesSent
         info.flags = unsafe ResponseFlags(rawValue: connection.pointee.logFlags)
         if let tls = unsafe connection.pointee.tls {

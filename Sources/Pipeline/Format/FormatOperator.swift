@@ -70,6 +70,9 @@ extension FormatOperator {
         ]
     }
 
+    /// All but those of TLS and of addresses' forms.
+    static var names: [String] { values.keys.sorted() + plain.keys.sorted() + unfilled.sorted() }
+
     /// Operators with arguments or a length.
     private static let values: [String: FormatOperatorRule] = [
         "REQ": FormatOperatorRule(op: .requestHeader, argument: .required, mayHaveLength: true),

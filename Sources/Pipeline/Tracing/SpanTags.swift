@@ -30,7 +30,7 @@ extension Worker {
         unsafe requestName(span, stream, trace)
         let source = unsafe formatSource(stream)
         unsafe span.tag("node_id", trace.pointee.tracer.pointee.node)
-        unsafe span.tag("zone", trace.pointee.tracer.pointee.zone)
+        if unsafe !trace.pointee.tracer.pointee.zone.isEmpty { unsafe span.tag("zone", trace.pointee.tracer.pointee.zone) }
         unsafe requestTags(span, stream, source, pathMax: config.pointee.pathMax)
         unsafe span.tag("request_size", number: stream.pointee.requestBodyBytes)
         unsafe span.tag("response_size", number: stream.pointee.responseBodyBytes)

@@ -237,9 +237,11 @@ import Testing
         #expect(chainSocket("{name: envoy.transport_sockets.raw_buffer}").isEmpty)
         #expect(chainSocket("{name: r, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer}}").isEmpty)
         refused(chainSocket("{name: envoy.transport_sockets.nothing}"), "Didn't find a registered implementation for 'envoy.transport_sockets.nothing' with type URL: ''")
-        // Without a context there is no certificate either.
-        refused(chainSocket("{name: envoy.transport_sockets.tls}"), "No TLS certificates found for server context")
-        #expect(lines(cluster: "transport_socket: {name: envoy.transport_sockets.tls}").isEmpty)
+        // TLS has settings, or Envoy does not know it: a name alone would verify nobody.
+        let nameAlone = "Didn't find a registered implementation for 'envoy.transport_sockets.tls' with type URL: ''"
+        refused(chainSocket("{name: envoy.transport_sockets.tls}"), nameAlone)
+        refused(lines(cluster: "transport_socket: {name: envoy.transport_sockets.tls}"), nameAlone)
+        refused(lines(cluster: "transport_socket_matches: [{name: a, transport_socket: {name: envoy.transport_sockets.tls}}]"), nameAlone)
         // Of the other side.
         let other = chainSocket("{name: t, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext}}")
         refused(other, "Didn't find a registered implementation for 't'")

@@ -80,7 +80,7 @@ struct HeaderMutationConfig {
             let at = "\(path)[\(i)]"
             switch message.action {
             case .append(let option):
-                add(at + ".append.header") { () throws(FormatError) in try fields.add([HeaderOption(option)], removing: []) }
+                add(at + ".append.header") { () throws(FormatError) in try fields.add([try HeaderOption(option)], removing: []) }
                 hasFields = true
             case .remove(let name) where name == ":path" || name == ":method":
                 endFields()

@@ -117,7 +117,7 @@ struct LocalRateLimitConfig {
     private func headers(_ messages: [HeaderValueOptionMessage], _ path: String) -> FrozenArray<HeaderMutation> {
         var compiler = HeaderMutationCompiler(in: input.arena)
         do throws(FormatError) {
-            try compiler.add(messages.map { HeaderOption($0) }, removing: [])
+            try compiler.add(messages.map { message throws(FormatError) in try HeaderOption(message) }, removing: [])
         } catch {
             problems.add(path, error.description)
         }

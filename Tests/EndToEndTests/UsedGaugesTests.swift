@@ -1,0 +1,76 @@
+import TestSupport
+import Testing
+
+/// `usedonly`: gauges that Envoy 1.40 has written, 0 or not, are there; what was asked of Envoy stands below.
+@Suite(.serialized, .enabled(if: Binary.isThere, "\(Binary.whyNot)"))
+struct UsedGaugesTests {
+    private let admin = Admin(port: Ports.free())
+    private let listener = Ports.free()
+
+    private func start(up: UInt16) throws -> ChildProcess {
+        func endpoints(_ hosts: [(String, Int)]) -> String {
+            hosts.map { "{priority: \($0.1), lb_endpoints: [{endpoint: {address: {socket_address: {address: \($0.0), port_value: \(up)}}}}]}" }
+                .joined(separator: ", ")
+        }
+        let directory = TemporaryDirectory()
+        let file = directory.write(
+            """
+            enable_worker_cpu_affinity: true
+            stats_server_version_override: 7
+            admin: {address: {socket_address: {address: 127.0.0.1, port_value: \(admin.port), protocol: UDP}}}
+            static_resources:
+              listeners:
+              - name: l
+                stat_prefix: l
+                address: {socket_address: {address: 127.0.0.1, port_value: \(listener)}}
+                filter_chains:
+                - filters:
+                  - name: hcm
+                    typed_config:
+                      "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+                      stat_prefix: h
+                      route_config:
+                        virtual_hosts:
+                        - {name: v, domains: ["*"], routes: [{match: {prefix: /}, route: {cluster: up, retry_policy: {retry_on: 5xx, num_retries: 1}}}]}
+                      http_filters:
+                      - {name: c, is_optional: true, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors}}
+                      - {name: r, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}
+              clusters:
+              - {name: up, load_assignment: {cluster_name: up, endpoints: [\(endpoints([("127.0.0.1", 0)]))]}}
+              - {name: idle, load_assignment: {cluster_name: idle, endpoints: [\(endpoints([("127.0.0.1", 0), ("127.0.0.2", 2)]))]}}
+              - {name: names, type: STRICT_DNS, load_assignment: {cluster_name: names, endpoints: [\(endpoints([("127.0.0.1", 0)]))]}}
+            """, to: "gauges.yaml")
+        let process = try ChildProcess(Binary.martlet().binary, ["-c", file, "--concurrency", "1"])
+        try #require(process.becomesReady(admin: admin.port, upToMs: 20_000), "\(process.output)")
+        return process
+    }
+
+    private func used(_ filter: String) -> [String] {
+        let text = admin.request("GET", "/stats?usedonly&type=Gauges&filter=\(filter)").map { String(wire: $0.body) } ?? ""
+        return text.textLines.filter { !$0.isEmpty }
+    }
+
+    @Test func gaugesOfWhatIsUsedAreThereAtZero() throws {
+        let upstream = try LoadUpstream("up")
+        defer { upstream.stop() }
+        let process = try start(up: upstream.port)
+        defer { process.kill() }
+        #expect(used("circuit_breakers") == [])
+        #expect(used("^listener\\.l\\.downstream_pre") == [])
+        #expect(used("warming_state").count == 3)
+        #expect(used("^cluster.*max_host_weight") == ["cluster.names.max_host_weight: 1"])
+        #expect(used("^server.version$") == ["server.version: 7"])
+        // Every priority's change counts.
+        #expect(admin.stats(matching: "membership_change$")["cluster.idle.membership_change"] == 2)
+        #expect(admin.stats(matching: "membership_change$")["cluster.up.membership_change"] == 1)
+        var client = RawClient(steps: [.send("GET / HTTP/1.1\r\nhost: h\r\n\r\n")], methods: ["GET"])
+        client.closeLimitMs = 0
+        client.announcedCloseLimitMs = 0
+        _ = try client.run(port: listener)
+        let open = ["cx_open", "cx_pool_open", "rq_open", "rq_pending_open"].map { "cluster.up.circuit_breakers.default.\($0): 0" }
+        #expect(wait(upToMs: 10_000) { used("circuit_breakers") == open }, "\(used("circuit_breakers"))")
+        #expect(used("^listener\\.l\\.downstream_pre") == ["listener.l.downstream_pre_cx_active: 0"])
+        let info = admin.request("GET", "/server_info").map { String(wire: $0.body) } ?? ""
+        #expect(info.contains("/RELEASE/OpenSSL") && info.contains("\"ssl.version\": \"OpenSSL\""), "\(info)")
+    }
+}
