@@ -57,7 +57,8 @@ final class WorkerThread: @unchecked Sendable {
         number = unsafe martlet_thread_enter("worker_\(index)")
         defer { martlet_thread_leave() }
         if martlet_poisons() == 0 { _ = martlet_openssl_keeps_memory() }
-        if pins { _ = martlet_thread_pin(UInt32(truncatingIfNeeded: index)) }
+        // More workers than CPUs share them in turn.
+        if pins { _ = martlet_thread_pin(UInt32(truncatingIfNeeded: index) % max(1, martlet_cpu_count())) }
         do throws(RingError) {
             var options = WorkerOptions()
             options.index = index

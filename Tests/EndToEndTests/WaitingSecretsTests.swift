@@ -108,12 +108,16 @@ struct WaitingSecretsTests {
         #expect(served.stat("sds.keys.update_rejected", becomes: 1) == 1)
         manager.give("ca", "1", "\"validation_context\": {\"match_typed_subject_alt_names\": [{\"san_type\": \"DNS\", \"matcher\": {\"exact\": \"a\"}}]}")
         #expect(served.stat("sds.ca.update_rejected", becomes: 1) == 1)
+        // A name without a type would be dropped, and with it the restriction.
+        manager.give("ca", "2", "\"validation_context\": {\"trusted_ca\": {\"filename\": \"/none\"}, \"match_typed_subject_alt_names\": [{\"matcher\": {\"exact\": \"a\"}}]}")
+        #expect(served.stat("sds.ca.update_rejected", becomes: 2) == 2)
         var refusals: [String] = []
         _ = wait(upToMs: 10_000, everyMs: 20) {
             refusals = manager.lines("request").compactMap { $0["error"]?.string }.filter { !$0.isEmpty }
-            return refusals.count == 2
+            return refusals.count == 3
         }
         #expect(refusals.contains { $0.hasPrefix("Incorrect TLS session ticket key length") })
+        #expect(refusals.contains { $0.hasPrefix("validation_context.match_typed_subject_alt_names[0].san_type: ") }, "\(refusals)")
         #expect(refusals.contains("SAN-based verification of peer certificates without trusted CA is insecure and not allowed"))
     }
 

@@ -26,7 +26,7 @@ extension TracerCompiler {
         // Each segment leaves alone, and those that wait for a stream try it again and again.
         export.limits.flushItems = 1
         export.limits.intervalMs = 100
-        export.limits.itemsMax = client.hasMaxCacheSize ? Int(client.maxCacheSize.value) : 1024
+        export.limits.itemsMax = client.hasMaxCacheSize ? max(1, Int(client.maxCacheSize.value)) : 1024
         export.reconnect.streamPauseMs = 500
         var service = message.grpcService
         if !client.backendToken.isEmpty {

@@ -17,7 +17,7 @@ final class AggregatedDiscovery {
     init(_ source: DiscoverySource, _ compilation: Compilation, _ reactor: DNSReactor, log: @escaping (String) -> Void) {
         self.source = source
         part = PlanPart(.tls, "ads", ContentHash())
-        let config = unsafe source.call(service: AggregatedDiscovery.service, resources: "AggregatedResources", compilation, part)
+        let config = unsafe source.call(service: AggregatedDiscovery.service, resources: "AggregatedResources", compilation, part, log: log)
         stream = unsafe DiscoveryStream(
             reactor.worker, config, shown: source.shown(resources: "AggregatedResources"), [], compilation.stats,
             part.scope(compilation.stats, "control_plane.", ControlPlaneStat.self), log: log)

@@ -60,12 +60,19 @@ struct DiscoverySource {
     private static let requestTimeoutMs: UInt64 = 1000
 
     /// What a stream is opened with; lives with `part`.
-    func call(service: String, resources: String, _ compilation: Compilation, _ part: PlanPart) -> UnsafePointer<ExportConfig> {
+    func call(
+        service: String, resources: String, _ compilation: Compilation, _ part: PlanPart, log: (String) -> Void
+    ) -> UnsafePointer<ExportConfig> {
         let exports = ExportCompiler(compilation: compilation, part: part)
         var config = exports.config()
         if let grpc = api.grpcServices.first {
             let method = "/\(service)/\(isIncremental ? "Delta" : "Stream")\(resources)"
+            let before = compilation.diagnostics.errors.count
             exports.grpc(grpc, method: method, hasDeadline: false, Place.root, &config, missing: { _, _, _ in })
+            // The configuration has been judged by now: what is left out of the call is told.
+            for error in compilation.diagnostics.errors.dropFirst(before) {
+                log("\(shown(resources: resources)): left out of its calls: \(ShownText.of(error.message))")
+            }
         }
         return unsafe part.arena.store(config)
     }

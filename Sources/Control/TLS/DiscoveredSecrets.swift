@@ -164,7 +164,7 @@ final class DiscoveredSecrets {
                 reactor.worker, config, path: DiscoveredSecrets.path, refreshMs: source.refreshMs,
                 source.session(type: DiscoveredSecrets.type, names: subscription.names), subscription, log: log)
         }
-        let config = unsafe source.call(service: "envoy.service.secret.v3.SecretDiscoveryService", resources: "Secrets", compilation, part)
+        let config = unsafe source.call(service: "envoy.service.secret.v3.SecretDiscoveryService", resources: "Secrets", compilation, part, log: log)
         return unsafe DiscoveryStream(
             reactor.worker, config, shown: source.shown(resources: "Secrets"),
             [
@@ -197,6 +197,19 @@ final class DiscoveredSecrets {
         resource.name.isEmpty ? (try? TLSSecret(serializedBytes: resource.bytes))?.name ?? "" : resource.name
     }
 
+    /// With the constraints of the API, as a file's: what they refuse, the compiler does not look for any more.
+    private func read(_ resource: DiscoveredResource) throws(DiscoveryRefusal) -> TLSSecret {
+        guard (try? TLSSecret(serializedBytes: resource.bytes)) != nil else {
+            throw DiscoveryRefusal(reason: "Unable to unpack as \(TLSSecret.protoMessageName)")
+        }
+        do throws(ConfigErrors) {
+            return try ConfigReader.read(
+                TLSSecret.self, [ConfigReader.Input(resource.bytes, name: "", format: .binary, unknownFields: .warning)]).message
+        } catch {
+            throw DiscoveryRefusal(reason: error.errors.first.map { "\($0.path): \($0.message)" } ?? "not a secret")
+        }
+    }
+
     private func take(_ update: DiscoveryUpdate, _ secret: DiscoveredSecret) throws(DiscoveryRefusal) -> Bool {
         if update.isAnswer {
             if update.resources.isEmpty { throw DiscoveryRefusal(reason: "Missing SDS resources for \(secret.name) in onConfigUpdate()") }
@@ -211,9 +224,7 @@ final class DiscoveredSecrets {
         }
         var found: (TLSSecret, DiscoveredResource)?
         for resource in update.resources {
-            guard let message = try? TLSSecret(serializedBytes: resource.bytes) else {
-                throw DiscoveryRefusal(reason: "Unable to unpack as \(TLSSecret.protoMessageName)")
-            }
+            let message = try read(resource)
             if message.name == secret.name {
                 found = (message, resource)
             } else if resource.name == secret.name || update.isAnswer {

@@ -96,7 +96,10 @@ struct PeerValidationCompiler {
             case .uri: types = [GEN_URI]
             case .ipAddress: types = [GEN_IPADD]
             case .otherName: types = [GEN_OTHERNAME]
-            default: types = []
+            default:
+                // Dropped, it would let everybody in.
+                types = []
+                diagnostics.error(at.at("san_type"), "Failed to create SAN matcher: no type that is known", expected: "EMAIL, DNS, URI, IP_ADDRESS or OTHER_NAME")
             }
             if typed.sanType == .otherName, typed.oid.isEmpty {
                 diagnostics.error(at.at("oid"), "Failed to create SAN matcher: an OTHER_NAME needs an OID")
@@ -112,7 +115,11 @@ struct PeerValidationCompiler {
     }
 
     private func matcher(_ message: StringMatcher, _ type: Int32, oid: String, _ place: Place) -> PeerNameMatcher? {
-        guard let spec = MatcherCompiler.string(message, DiagnosedPlace(place, diagnostics)) else { return nil }
+        let before = diagnostics.errors.count
+        guard let spec = MatcherCompiler.string(message, DiagnosedPlace(place, diagnostics)) else {
+            if diagnostics.errors.count == before { diagnostics.error(place, "Failed to create SAN matcher: no pattern") }
+            return nil
+        }
         do throws(RegexProgram.Invalid) {
             let text = try TextMatcher(spec, in: part.arena)
             part.onDestroy { text.destroy() }

@@ -70,7 +70,7 @@ final class ServedContexts {
             case .errors(let errors):
                 // A file that has broken meanwhile is not the secret's fault: this context goes on, and is made when its files change.
                 if secret.refusal(environment) == nil, secret.asIt(was: before, { fails(old.source) }) {
-                    environment.secrets.log("sds: \(old.source.statPrefix)ssl: what was before serves on: \(errors[0].message)")
+                    environment.secrets.log("sds: \(old.source.statPrefix)ssl: what was before serves on: \(ShownText.of(errors[0].message))")
                     continue
                 }
                 for one in made { discard(one.draft.part) }
