@@ -241,10 +241,8 @@ extension Worker {
         unsafe entry.pointee.stream = .none
         if unsafe !entry.pointee.sawEnd || !entry.pointee.endsBehind, unsafe !entry.pointee.isReset {
             if let cluster = unsafe cluster(of: host) { unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqTxReset) }
-            // Its frame is made when the stream has left: it is counted here.
-            unsafe stream.pointee.upstreamMeter.http2Sent(4, isHead: false)
-            // INTERNAL_ERROR whatever the reason, as Envoy.
-            unsafe resetHTTP2(entry, H2Error.internalError)
+            // INTERNAL_ERROR whatever the reason, as Envoy. Its frame is made when the stream has left: it is counted here.
+            if unsafe resetHTTP2(entry, H2Error.internalError) { unsafe stream.pointee.upstreamMeter.http2Sent(4, isHead: false) }
         }
     }
 

@@ -42,7 +42,6 @@ extension Worker {
         else { return }
         unsafe frame(session, connection)
         var failed = unsafe session.pointee.framingFailed
-        unsafe session.pointee.framingFailed = false
         if unsafe !connection.pointee.out.isEmpty { unsafe connections.markDirty(connection) }
         let handle = unsafe session.pointee.handle
         let frames = unsafe nghttp2_session_get_outbound_queue_size(session.pointee.codec)
@@ -51,6 +50,7 @@ extension Worker {
         failed = unsafe failed || session.pointee.guards.flood != .none && !session.pointee.isTerminated
         runEvents()
         guard unsafe h2.sessions[handle] == session else { return }
+        unsafe session.pointee.framingFailed = false
         if failed { return unsafe sessionFailed(session) }
         unsafe endIfOver(session)
     }
@@ -58,6 +58,8 @@ extension Worker {
     // HOT: per turn.
     /// Frames what the session has to send, as far as the connection's queue takes it. Runs no events.
     func frame(_ session: UnsafeMutablePointer<H2Session>, _ connection: UnsafeMutablePointer<Connection>) {
+        // Behind a frame that is cut nothing can follow.
+        guard unsafe !session.pointee.framingFailed else { return }
         let codec = unsafe session.pointee.codec
         var failed = false
         repeat {
@@ -212,9 +214,10 @@ extension Worker {
         return Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
     }
 
-    /// RST_STREAM, once.
-    func resetHTTP2(_ entry: UnsafeMutablePointer<H2Stream>, _ code: UInt32) {
-        guard unsafe !entry.pointee.isReset, let session = unsafe h2.sessions[entry.pointee.session] else { return }
+    /// RST_STREAM, once. False: none will be sent.
+    @discardableResult
+    func resetHTTP2(_ entry: UnsafeMutablePointer<H2Stream>, _ code: UInt32) -> Bool {
+        guard unsafe !entry.pointee.isReset, let session = unsafe h2.sessions[entry.pointee.session] else { return false }
         unsafe entry.pointee.isReset = true
         unsafe entry.pointee.out.removeAll(memory)
         unsafe session.pointee.waiting.count(entry)
@@ -222,10 +225,10 @@ extension Worker {
         _ = unsafe nghttp2_submit_rst_stream(
             session.pointee.codec, UInt8(NGHTTP2_FLAG_NONE.rawValue), entry.pointee.id, code)
         // A request whose head has not gone out is taken back whole: nghttp2 sends neither.
-        if unsafe nghttp2_session_get_outbound_queue_size(session.pointee.codec) > held {
-            unsafe session.pointee.guards.owes(session.pointee.options.pointee)
-        }
+        let isSent = unsafe nghttp2_session_get_outbound_queue_size(session.pointee.codec) > held
+        if isSent { unsafe session.pointee.guards.owes(session.pointee.options.pointee) }
         unsafe markDue(session)
+        return isSent
     }
 
     // MARK: Windows
@@ -279,6 +282,6 @@ extension Worker {
 }
 
 extension HTTPStream {
-    /// Request trailers, for an upstream.
-    fileprivate func trailersToSend(isServer: Bool) -> MessageHead? { isServer ? nil : requestTrailers }
+    /// Towards an upstream the request's; towards a client the response's, until the stream's end hands them to its entry.
+    fileprivate func trailersToSend(isServer: Bool) -> MessageHead? { isServer ? responseTrailers : requestTrailers }
 }
