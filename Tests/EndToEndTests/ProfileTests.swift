@@ -63,7 +63,7 @@ struct ProfileTests {
             threads = []
         }
 
-        func ask(_ method: String, _ target: String, limitMs: Int = 15_000) -> HTTPMessage? {
+        func ask(_ method: String, _ target: String, limitMs: Int = 60_000) -> HTTPMessage? {
             admin.request(method, target, limitMs: limitMs)
         }
 
