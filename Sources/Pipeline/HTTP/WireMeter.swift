@@ -120,8 +120,6 @@ extension Worker {
         guard let entry = unsafe h2.streams[stream.pointee.downstreamCodec], let session = unsafe h2.sessions[entry.pointee.session],
             let connection = unsafe connections.slab[session.pointee.connection]
         else { return }
-        // They go out behind the body, and stay the stream's until its lines are written.
-        unsafe entry.pointee.trailers = unsafe stream.pointee.responseTrailers
         unsafe frame(session, connection)
         unsafe markDue(session)
     }
