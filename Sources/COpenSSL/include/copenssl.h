@@ -161,6 +161,10 @@ static inline void martlet_ctx_verify(
 static inline SSL *_Nullable martlet_store_ssl(X509_STORE_CTX *_Nonnull s) {
   return X509_STORE_CTX_get_ex_data(s, SSL_get_ex_data_X509_STORE_CTX_idx());
 }
+// How far the chain that was found goes behind the peer's own certificate.
+static inline int martlet_store_depth(X509_STORE_CTX *_Nonnull s) {
+  return sk_X509_num(X509_STORE_CTX_get0_chain(s)) - 1;
+}
 static inline void martlet_store_ignore_time(X509_STORE_CTX *_Nonnull s) {
   X509_VERIFY_PARAM_set_flags(X509_STORE_CTX_get0_param(s), X509_V_FLAG_NO_CHECK_TIME);
 }
@@ -189,8 +193,10 @@ enum {
   martlet_fact_peer_uri, martlet_fact_peer_ip, martlet_fact_peer_email, martlet_fact_peer_other,
   martlet_fact_peer_chain_fingerprints_1, martlet_fact_peer_chain_fingerprints_256, martlet_fact_peer_chain_serials,
   martlet_fact_peer_issuer_fingerprint_256, martlet_fact_peer_issuer_serial,
+  // Names with a zero byte behind each; the ones without `_names` stand beside each other with commas.
+  martlet_fact_peer_dns_names, martlet_fact_peer_uri_names,
   martlet_fact_local_subject, martlet_fact_local_dns, martlet_fact_local_uri, martlet_fact_local_ip,
-  martlet_fact_local_email, martlet_fact_local_other,
+  martlet_fact_local_email, martlet_fact_local_other, martlet_fact_local_uri_names,
   martlet_fact_count
 };
 typedef struct martlet_facts {

@@ -31,6 +31,7 @@ struct PeerValidationCompiler {
         check.verifiesChain = !authorities.isEmpty || message.hasSystemRootCerts
         check.acceptsUntrusted = message.trustChainVerification == .acceptUntrusted
         check.allowsExpired = message.allowExpiredCertificate
+        if message.hasMaxVerifyDepth, !matchesServerName { check.depthMax = Int32(clamping: message.maxVerifyDepth.value) }
         var revocations: [UInt8] = []
         if message.hasCrl { revocations = pem(message.crl, place.at("crl"), "CRL", isRevocations: true) }
         names(message, place, &check)
@@ -63,6 +64,9 @@ struct PeerValidationCompiler {
         validation.revocations = revocations
         validation.revocationsOfLeafOnly = message.onlyVerifyLeafCertCrl
         if message.hasMaxVerifyDepth { validation.depthMax = Int32(clamping: message.maxVerifyDepth.value) }
+        var rules = ContentHash()
+        rules.add(message)
+        validation.rules = rules.bytes
         return validation
     }
 

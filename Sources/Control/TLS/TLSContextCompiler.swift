@@ -140,7 +140,15 @@ struct TLSContextCompiler {
         if settings.requiresCertificate, settings.validation == nil {
             settings.validation = unsafe PeerValidation(check: part.arena.store(PeerCheck()))
         }
-        if case .validationContext = message.commonTlsContext.validationContextType, !message.hasRequireClientCertificate {
+        // As Envoy: who names the certificates that are let in wants one.
+        if let check = unsafe settings.validation?.check.pointee, !check.acceptsUntrusted,
+            !check.names.isEmpty || !check.hashes.isEmpty || !check.keyHashes.isEmpty
+        {
+            settings.requiresCertificate = true
+        }
+        if case .validationContext = message.commonTlsContext.validationContextType, !message.hasRequireClientCertificate,
+            !settings.requiresCertificate
+        {
             diagnostics.warning(
                 place.at("require_client_certificate"),
                 "a client certificate is verified where one comes, and none is required: the default that a validation context has here",
@@ -258,7 +266,14 @@ struct TLSContextCompiler {
         if message.hasSessionTimeout { settings.sessionTimeoutS = Int(clamping: message.sessionTimeout.seconds) }
         settings.ticketKeys = TLSContextCompiler.ticketKeys(message.sessionTicketKeys, place.at("session_ticket_keys"), part, diagnostics)
         var hash = ContentHash()
-        hash.add(message.commonTlsContext.validationContext)
+        // What decides on a certificate, and whether there has to be one: a session must not get around it. Files by what
+        // they hold, since a session outlives a change of them.
+        if let validation = settings.validation {
+            hash.add(validation.rules)
+            hash.add(validation.authorities)
+            hash.add(validation.revocations)
+        }
+        hash.add("\(settings.requiresCertificate) \(settings.usesTickets) \(settings.keepsSessions)")
         for certificate in settings.certificates { for name in certificate.facts.names { hash.add(name) } }
         for name in message.commonTlsContext.alpnProtocols { hash.add(name) }
         settings.sessionContext = hash.bytes

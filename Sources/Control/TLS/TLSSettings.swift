@@ -15,6 +15,8 @@ struct PeerValidation {
     var revocations: [UInt8] = []
     var revocationsOfLeafOnly = false
     var depthMax: Int32?
+    /// The configuration's own words, of which sessions are good for no other.
+    var rules: [UInt8] = []
     var check: UnsafePointer<PeerCheck>
 }
 

@@ -30,6 +30,9 @@ package struct PeerCheck: BitwiseCopyable {
     /// A chain that cannot be verified is accepted, and said to be not validated.
     package var acceptsUntrusted = false
     package var allowsExpired = false
+    /// Certificates of a client's chain behind its own, the authority that is trusted among them. OpenSSL's own limit leaves
+    /// that one out, and is one laxer.
+    package var depthMax = Int32.max
     package var names = FrozenArray<PeerNameMatcher>()
     /// SHA-256 of certificates, and of public keys.
     package var hashes = FrozenArray<Bytes>()
@@ -62,6 +65,12 @@ package struct PeerCheck: BitwiseCopyable {
                 unsafe PeerRemarks.chain(store, tls.pointee.text)
                 guard acceptsUntrusted else { return false }
                 isValidated = false
+            } else if unsafe martlet_store_depth(store) > depthMax {
+                unsafe X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_CHAIN_TOO_LONG)
+                unsafe tls.pointee.verdict.failure = .chain
+                unsafe PeerRemarks.chain(store, tls.pointee.text)
+                guard acceptsUntrusted else { return false }
+                isValidated = false
             }
         }
         // The errors below are ours: OpenSSL has none for them, and says `certificate_unknown`, as Envoy does.
@@ -71,16 +80,20 @@ package struct PeerCheck: BitwiseCopyable {
         if matchesServerName || !names.isEmpty || !checked.isEmpty, unsafe !hasName(leaf, tls, checked) {
             unsafe tls.pointee.verdict.failure = .name
             unsafe PeerRemarks.names(leaf, tls.pointee.text)
-            return false
+            guard acceptsUntrusted else { return false }
+            isValidated = false
         }
         if !hashes.isEmpty || !keyHashes.isEmpty, unsafe !isPinned(leaf) {
             unsafe tls.pointee.verdict.failure = .hash
             unsafe tls.pointee.text.pointee.beginRemark()
             unsafe tls.pointee.text.pointee.add("verify_cert_failed:_cert_hash_and_spki")
             unsafe tls.pointee.text.pointee.endRemark()
-            return false
+            guard acceptsUntrusted else { return false }
+            isValidated = false
         }
-        if !isValidated { unsafe X509_STORE_CTX_set_error(store, chainError) }
+        if !isValidated {
+            unsafe X509_STORE_CTX_set_error(store, chainError == X509_V_OK ? X509_V_ERR_APPLICATION_VERIFICATION : chainError)
+        }
         unsafe tls.pointee.verdict.isValidated = isValidated && (checksSomething || !checked.isEmpty)
         return true
     }
