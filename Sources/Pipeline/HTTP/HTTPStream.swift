@@ -201,9 +201,11 @@ public struct HTTPStream {
     package var downstreamMeter = WireMeter()
     /// Of all tries together.
     package var upstreamMeter = WireMeter()
-    /// Of the tries before this one.
-    var earlierSent: UInt64 = 0
-    var earlierReceived: UInt64 = 0
+    /// Of those before it alone.
+    var earlierTries = WireMeter()
+    /// What attempts beside this try have sent and received meanwhile, and is in no meter of those that go on
+    /// (`HedgedAttempts`).
+    var otherTries = WireMeter()
     package var flags: ResponseFlags = []
     /// Of the try that goes on or has ended, for `upstream_log`.
     var tryFlags: ResponseFlags = []
@@ -249,6 +251,10 @@ public struct HTTPStream {
         let hosts = unsafe http.pointee.routes.pointee.virtualHosts
         return unsafe Int(result.virtualHostIndex) < hosts.count ? hosts.pointer(Int(result.virtualHostIndex)) : nil
     }
+
+    /// Its wire's bytes are counted: somebody asks for them.
+    @inline(__always)
+    var metersWire: Bool { unsafe http.pointee.metersWire }
 
     /// The same for the next request, every field not named here as in a stream that has just been made.
     // HOT: per message.

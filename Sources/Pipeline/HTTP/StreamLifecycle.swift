@@ -170,7 +170,7 @@ extension Worker {
             }
         }
         unsafe destroyFilters(stream)
-        if unsafe !reset && isHTTP2(stream) && !stream.pointee.http.pointee.accessLogs.isEmpty { unsafe frameBeforeLog(stream) }
+        if unsafe stream.pointee.metersWire && !reset && isHTTP2(stream) { unsafe frameBeforeLog(stream) }
         unsafe log(stream, .downstreamEnd)
         if unsafe stream.pointee.trace != .none { unsafe endTrace(stream) }
         if reset {

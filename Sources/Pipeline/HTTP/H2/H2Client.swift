@@ -97,6 +97,7 @@ extension Worker {
         }
         unsafe stream.pointee.upstreamCodec = unsafe entry.pointee.handle
         unsafe stream.pointee.upstreamIsHTTP2 = true
+        if unsafe stream.pointee.metersWire { unsafe session.pointee.metersWire = true }
         unsafe stream.pointee.upstreamLocalAddress = unsafe session.pointee.pool.localAddress
         unsafe session.pointee.requests &+= 1
         unsafe session.pointee.guards.openedStreams &+= 1
@@ -113,7 +114,7 @@ extension Worker {
         if scheme.isEmpty { scheme = Bytes("http" as StaticString) }
         let length = unsafe isUpgrade || stream.pointee.requestIsChunked ? nil : stream.pointee.requestLength
         unsafe h2.fields.request(stream.pointee.request, scheme: scheme, length: length, connectProtocol: upgrade)
-        if unsafe !stream.pointee.http.pointee.accessLogs.isEmpty { unsafe stream.pointee.upstreamMeter.plainSent &+= plainBytes() }
+        if unsafe stream.pointee.metersWire { unsafe stream.pointee.upstreamMeter.plainSent &+= plainBytes() }
         unsafe stream.pointee.requestLeft = length
         let ends = unsafe !isUpgrade && stream.pointee.requestEndForwarded && stream.pointee.waitingBody.isEmpty
             && stream.pointee.requestTrailers == nil && !(session.pointee.options.pointee.allowMetadata && !stream.pointee.metadata.isNone)

@@ -174,7 +174,7 @@ extension Worker {
             unsafe connection.pointee.out.append(moving: count, of: &entry.pointee.out, memory)
         else { return Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
         unsafe entry.pointee.framedBytes &+= UInt64(truncatingIfNeeded: count)
-        unsafe meter(entry, isServer: session.pointee.isServer) { $0.http2Sent(count, isHead: false) }
+        if unsafe session.pointee.metersWire { unsafe meter(entry, isServer: session.pointee.isServer) { $0.http2Sent(count, isHead: false) } }
         unsafe session.pointee.waiting.count(entry)
         if unsafe entry.pointee.isAboveHigh { unsafe note(session, .drained, entry.pointee.handle) }
         return 0

@@ -176,6 +176,7 @@ extension Worker {
         unsafe stream.pointee.downstreamMeter.headSent = 0
         unsafe stream.pointee.downstreamMeter.plainSent = 0
         unsafe stream.pointee.upstreamMeter = WireMeter()
+        unsafe stream.pointee.otherTries = WireMeter()
         unsafe stream.pointee.upstreamFirstByteNs = 0
         unsafe stream.pointee.upstreamEndNs = 0
         unsafe stream.pointee.upstreamBodySent = 0
