@@ -121,12 +121,16 @@ extension Worker {
         let id = unsafe martlet_h2_request(
             session.pointee.codec, h2.fields.base, h2.fields.count, ends ? 1 : 0, entry.pointee.handle.raw, Worker.readBody)
         guard id > 0 else {
-            // Out of stream ids, or of memory: nothing of it was sent.
-            unsafe entry.pointee.isReset = true
+            // Out of memory: nothing of it was sent, and nghttp2 knows no stream whose end it could tell. Without any other the
+            // connection has to be closed from here (`pump`).
+            unsafe stream.pointee.upstreamCodec = .none
+            unsafe freeH2Stream(entry)
             unsafe retire(session, hosts[stream.pointee.host])
+            unsafe markDue(session)
             return unsafe upstreamReset(stream, .refused)
         }
         unsafe entry.pointee.id = id
+        unsafe session.pointee.pool.lastID = id
         unsafe stream.pointee.requestHeadSent = true
         unsafe markDue(session)
         unsafe sendMetadata(of: stream, entry, session)

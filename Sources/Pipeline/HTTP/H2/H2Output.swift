@@ -40,6 +40,9 @@ extension Worker {
         guard unsafe !session.pointee.pool.isConnecting, let connection = unsafe connections.slab[session.pointee.connection],
             unsafe connection.pointee.isConnected
         else { return }
+        if unsafe session.pointee.pool.isDraining && session.pointee.streamCount == 0 && !session.pointee.isTerminated {
+            return unsafe closeHTTP2Client(session, connection, byPeer: false)
+        }
         unsafe frame(session, connection)
         var failed = unsafe session.pointee.framingFailed
         if unsafe !connection.pointee.out.isEmpty { unsafe connections.markDirty(connection) }
