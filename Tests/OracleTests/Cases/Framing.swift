@@ -120,6 +120,7 @@ extension Groups {
         Case("framing.absolute_form", "GET http://other.test/p?q HTTP/1.1\r\nhost: h.test\r\n\r\n"),
         Case("framing.absolute_form_with_port", "GET http://other.test:81/p HTTP/1.1\r\nhost: h.test\r\n\r\n"),
         Case("framing.absolute_form_without_path", "GET http://other.test HTTP/1.1\r\nhost: h.test\r\n\r\n"),
+        Case("framing.absolute_form_options_without_path", "OPTIONS http://other.test HTTP/1.1\r\nhost: h.test\r\n\r\n"),
         Case("framing.absolute_form_https", "GET https://other.test/p HTTP/1.1\r\nhost: h.test\r\n\r\n"),
         Case("framing.absolute_form_query_only", "GET http://other.test?q=1 HTTP/1.1\r\nhost: h.test\r\n\r\n"),
         Case("framing.absolute_form_refused", "GET http://other.test/p HTTP/1.1\r\nhost: h.test\r\n\r\n", on: "relative_only"),

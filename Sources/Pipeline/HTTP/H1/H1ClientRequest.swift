@@ -56,8 +56,8 @@ extension Worker {
             framing = .contentLength(length)
         } else if endsHere {
             switch unsafe stream.pointee.request.method {
-            case .get, .head, .delete, .connect, .trace, .options: framing = .none
-            case .post, .put, .patch, .other: framing = .contentLength(0)
+            case .get, .head, .delete, .connect, .trace: framing = .none
+            case .post, .put, .patch, .options, .other: framing = .contentLength(0)
             }
         } else {
             unsafe stream.pointee.requestIsChunked = true
