@@ -49,8 +49,7 @@ extension Worker {
             return nil
         }
         if !hasBlankStream {
-            unsafe blankStream.initialize(
-                to: HTTPStream(handle: handle, downstream: .none, http: http, request: request, response: response))
+            unsafe blankStream.initialize(to: HTTPStream(blank: http, request: request, response: response))
             hasBlankStream = true
         }
         unsafe HTTPStream.initialize(

@@ -95,9 +95,7 @@ struct H1RequestLine {
             return nil
         }
         let scheme = target.prefix(colon)
-        guard scheme.equalsIgnoringCase(Bytes("http")) || scheme.equalsIgnoringCase(Bytes("https")) else {
-            return .unsupportedScheme
-        }
+        guard HTTPScheme(scheme) != nil else { return .unsupportedScheme }
         let from = colon &+ 3
         var pathStart = from
         while pathStart < target.count, target[pathStart] != 0x2f, target[pathStart] != 0x3f { pathStart &+= 1 }
