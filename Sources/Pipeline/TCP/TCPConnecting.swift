@@ -1,9 +1,6 @@
 // `tcp_proxy` on its way to a host: choosing one, a connection that is there or a new one, trying again, giving up.
 
-import CLiburing
-import Glibc
 import Primitives
-import Ring
 import Stats
 import Transport
 import Upstream

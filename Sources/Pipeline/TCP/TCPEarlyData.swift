@@ -1,12 +1,9 @@
 // What a client of `tcp_proxy` has sent, or its end, before its upstream was there (`max_early_data_bytes`).
 
-import CLiburing
-import Glibc
 import Primitives
 import Ring
 import Stats
 import Transport
-import Upstream
 
 extension Worker {
     /// Data came and no upstream is there yet: kept, as much as is allowed.

@@ -4,10 +4,7 @@
 // A connection is a `TCPSession` with a downstream connection and, once there is one, an upstream connection. Reading
 // begins when the upstream is there, or at once with `max_early_data_bytes` (`TCPEarlyData`).
 
-import CLiburing
-import Glibc
 import Primitives
-import Ring
 import Stats
 import Transport
 import Upstream
