@@ -126,10 +126,8 @@ extension Groups {
     private static let hedgeAccounts: [Case] = [
         hedged("bytes_of_one", on: "bytes", answers("200 OK", body: "first")),
         hedged("bytes_second_answers", on: "bytes", silent, answers("200 OK", body: "second")),
-        hedged("bytes_third_answers", at: "/often", on: "bytes", silent, silent, answers("200 OK", body: "third")),
-        hedged("bytes_first_answers_later", at: "/often", on: "bytes", answers("200 OK", afterMs: 700, body: "first"), silent),
-        hedged("bytes_first_bad_second_good", on: "bytes", answers("503 No", afterMs: 250), answers("200 OK", afterMs: 600, body: "second")),
-        hedged("bytes_second_bad_first_good", on: "bytes", answers("200 OK", afterMs: 700, body: "first"), answers("503 No", body: "second")),
+        hedged("bytes_first_answers_later", on: "bytes", answers("200 OK", afterMs: 1_400, body: "first"), silent),
+        hedged("bytes_first_bad_second_good", on: "bytes", answers("503 No", afterMs: 900), answers("200 OK", afterMs: 1_300, body: "second")),
     ]
 
     private static let hedgeFailures: [Case] = [
