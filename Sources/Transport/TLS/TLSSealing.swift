@@ -81,6 +81,11 @@ extension Connections {
                 if goes, !bytes.isEmpty { goes = unsafe Glibc.send(descriptor, bytes.base, bytes.count, flags) == bytes.count }
             }
         }
+        // A handshake that is not complete ends with a FIN before the close, as in Envoy: what of it was not read would make the
+        // close a reset, and of that the peer would hear first.
+        if unsafe tls.pointee.isHandshaking, unsafe connection.pointee.isConnected {
+            _ = unsafe Glibc.shutdown(connection.pointee.descriptor, Int32(SHUT_WR))
+        }
         guard let ssl = unsafe tls.pointee.ssl else { return }
         // A connection that was cut is no reason to forget its session: what was agreed on was agreed on.
         if unsafe !tls.pointee.hasFailed { unsafe SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN) }
