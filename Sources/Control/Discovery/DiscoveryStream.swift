@@ -25,18 +25,19 @@ final class DiscoveryStream: CallStream, DiscoveryTransport {
     private let log: (String) -> Void
 
     private var timer: ControlTimer?
-    private var pauses = ReconnectPauses()
+    private var pauses: ReconnectPauses
     private var isStopped = false
     private(set) var isOpen = false
 
     init(
-        _ worker: Worker, _ config: UnsafePointer<ExportConfig>, shown: String, _ channels: [DiscoveryChannel], _ stats: StatRegistry,
+        _ worker: Worker, _ config: UnsafePointer<ExportConfig>, shown: String, _ channels: [DiscoveryChannel], _ pauses: ReconnectPauses, _ stats: StatRegistry,
         _ scope: StatScope<ControlPlaneStat>, log: @escaping (String) -> Void
     ) {
         self.worker = worker
         unsafe self.config = unsafe config
         self.shown = shown
         self.channels = channels
+        self.pauses = pauses
         self.stats = stats
         self.scope = scope
         self.log = log
@@ -63,18 +64,19 @@ final class DiscoveryStream: CallStream, DiscoveryTransport {
         for channel in channels where isOpen { send(channel.opening()) }
     }
 
-    /// Another type: asked for from here on.
-    func add(_ channel: DiscoveryChannel) {
-        channels.append(channel)
-        if isOpen { send(channel.opening()) }
+    /// Another type: asked for from here on (`sendChanges`).
+    func add(_ channel: DiscoveryChannel) { channels.append(channel) }
+
+    /// Once for all that has changed in a turn. A server that takes nothing is told when it does (`drained`).
+    func sendChanges() {
+        for channel in channels where isOpen && !worker.isFull(self) {
+            if let request = channel.changes() { send(request) }
+        }
     }
 
-    func send(_ request: [UInt8]) {
-        // A server that says much and hears nothing is left.
-        if worker.isFull(self) {
-            worker.cancel(self)
-            return again("the server takes no requests", status: 14)
-        }
+    override func drained() { sendChanges() }
+
+    private func send(_ request: [UInt8]) {
         _ = request.withBytes { worker.send($0, on: self) }
     }
 

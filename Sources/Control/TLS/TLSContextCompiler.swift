@@ -60,8 +60,9 @@ struct TLSContextCompiler {
     let makePart: (String) -> PlanPart
 
     /// Nil after an error. `waits`: a secret of a file that is not there yet leaves a context that refuses every connection
-    /// until the file has it; one of a management server always does.
-    func compile(_ source: TLSSource, waits: Bool = true) -> TLSDraft? {
+    /// until the file has it; one of a management server always does. `isTrial`: whatever is wrong is looked for, behind the first
+    /// mistake too, and what comes of it is not served.
+    func compile(_ source: TLSSource, waits: Bool = true, isTrial: Bool = false) -> TLSDraft? {
         let part = makePart(source.statPrefix)
         let before = diagnostics.errors.count
         var config = TLSContextConfig()
@@ -76,7 +77,7 @@ struct TLSContextCompiler {
                 message = resolved.message
                 shown.name(resolved.certificateNames, resolved.authorityName)
             }
-            settings = diagnostics.errors.count == before ? downstream(message, source, part, isWhole: others.isReady) : nil
+            settings = isTrial || diagnostics.errors.count == before ? downstream(message, source, part, isWhole: others.isReady) : nil
         case .upstream(let kept):
             config.isServer = false
             var message = kept.message
@@ -85,7 +86,7 @@ struct TLSContextCompiler {
                 message = resolved.message
                 shown.name(resolved.certificateNames, resolved.authorityName)
             }
-            settings = diagnostics.errors.count == before ? upstream(message, source.place, part) : nil
+            settings = isTrial || diagnostics.errors.count == before ? upstream(message, source.place, part) : nil
         }
         let statistics = TLSStatistics(environment: environment, part: part, prefix: source.statPrefix + "ssl.")
         if !others.isReady, diagnostics.errors.count == before {
@@ -94,7 +95,7 @@ struct TLSContextCompiler {
             return TLSDraft(
                 source: source, part: part, config: config, records: TLSRecords(), secrets: others.secrets, discovered: others.discovered, isReady: false)
         }
-        guard let settings, diagnostics.errors.count == before else { return nil }
+        guard let settings, isTrial || diagnostics.errors.count == before else { return nil }
         do throws(TLSContextFactory.Failure) {
             config.contexts = try TLSContextFactory(settings, part).make(threads: environment.workers + 1)
         } catch {
