@@ -83,7 +83,7 @@ package struct DynamicSecret {
             if certificate.hasCertificateChain { inline(&certificate.certificateChain) }
             if certificate.hasPrivateKey {
                 inline(&certificate.privateKey)
-                certificate.privateKey = inlined([0])
+                hide(&certificate.privateKey)
             }
             secret.tlsCertificate = certificate
         case .validationContext(var context):
@@ -93,6 +93,16 @@ package struct DynamicSecret {
         default: break
         }
         return areThere
+    }
+
+    /// Not even kept; how it was given is shown.
+    private static func hide(_ source: inout DataSource) {
+        switch source.specifier {
+        case .inlineString: source.inlineString = "-"
+        case .environmentVariable: source.environmentVariable = "-"
+        case .filename, .inlineBytes: source = inlined([0])
+        case .none: break
+        }
     }
 
     private static func inlined(_ bytes: [UInt8]) -> DataSource {
