@@ -51,7 +51,7 @@ final class DiscoveredSecret {
         case .tlsCertificate(let certificate):
             _ = CertificateReader(part: part, diagnostics: diagnostics).certificate(certificate, Place.root)
         // Names without authorities may have those of a context that they are joined with.
-        case .validationContext(let context) where context.hasTrustedCa:
+        case .validationContext(let context) where context.hasTrustedCa || context.hasCustomValidatorConfig:
             _ = PeerValidationCompiler(part: part, diagnostics: diagnostics, matchesServerName: false).compile(context, Place.root)
         case .sessionTicketKeys(let keys):
             _ = TLSContextCompiler.ticketKeys(keys, Place.root, part, diagnostics)

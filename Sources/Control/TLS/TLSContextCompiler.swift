@@ -123,7 +123,10 @@ struct TLSContextCompiler {
             }
             return record
         }
-        if let validation = settings.validation, let first = CertificateReader.chain(validation.authorities).first {
+        if let validation = settings.validation, !validation.trustDomains.isEmpty {
+            records.authoritiesAreMany = true
+            records.authorities = validation.trustDomains.flatMap(\.authorities).compactMap { CertificateRecord($0, path: validation.authoritiesName) }
+        } else if let validation = settings.validation, let first = CertificateReader.chain(validation.authorities).first {
             records.authorities = [CertificateRecord(first, path: validation.authoritiesName)].compactMap { $0 }
         }
         return records
@@ -137,11 +140,13 @@ struct TLSContextCompiler {
         settings.requiresName = message.requireSni.value
         staples(message, place, &settings)
         settings.prefersClientCiphers = message.preferClientCiphers
-        settings.requiresCertificate = message.requireClientCertificate.value
+        settings.requiresCertificate = message.requireClientCertificate.value || settings.validation?.requiresCertificate == true
         if settings.requiresCertificate, settings.validation == nil {
             settings.validation = unsafe PeerValidation(check: part.arena.store(PeerCheck()))
         }
-        if case .validationContext = message.commonTlsContext.validationContextType, !message.hasRequireClientCertificate {
+        if case .validationContext = message.commonTlsContext.validationContextType, !message.hasRequireClientCertificate,
+            !settings.requiresCertificate
+        {
             diagnostics.warning(
                 place.at("require_client_certificate"),
                 "a client certificate is verified where one comes, and none is required: the default that a validation context has here",
@@ -205,10 +210,10 @@ struct TLSContextCompiler {
         diagnostics.unsupported(
             place, "envoy.extensions.transport_sockets.tls.v3.CommonTlsContext",
             [
-                "tls_certificate_provider_instance": message.hasTlsCertificateProviderInstance,
-                "custom_tls_certificate_selector": message.hasCustomTlsCertificateSelector,
-                "custom_handshaker": message.hasCustomHandshaker,
+                "tls_certificate_provider_instance": message.hasTlsCertificateProviderInstance
             ])
+        if message.hasCustomHandshaker { unknown(message.customHandshaker, place.at("custom_handshaker")) }
+        if message.hasCustomTlsCertificateSelector { unknown(message.customTlsCertificateSelector, place.at("custom_tls_certificate_selector")) }
         let parameters = TLSParameters(message.tlsParams, isServer: isServer, place.at("tls_params"), diagnostics)
         let reader = CertificateReader(part: part, diagnostics: diagnostics)
         let certificates = message.tlsCertificates.enumerated().compactMap { i, certificate in
@@ -228,6 +233,13 @@ struct TLSContextCompiler {
             settings.validation = compiler.compile(context, place.at("validation_context"))
         }
         return settings
+    }
+
+    /// Martlet has none, whatever it is called.
+    private func unknown(_ message: Envoy_Config_Core_V3_TypedExtensionConfig, _ place: Place) {
+        diagnostics.error(
+            place, "Didn't find a registered implementation for '\(message.name)' with type URL: '\(message.typedConfig.messageName)'",
+            suggestion: "leave it out")
     }
 
     private func keyLog(
