@@ -143,6 +143,23 @@ struct AggregatedSecretsTests {
         #expect(manager.lines("stream").count == 1)
     }
 
+    /// The stream is opened when somebody asks over it: listeners do when clusters have what they ask for.
+    @Test func theStreamOfListenersFollowsTheClusters() throws {
+        let source = "api_config_source: {api_type: GRPC, transport_api_version: V3, grpc_services: [{envoy_grpc: {cluster_name: ads}}]}"
+        let socket = "transport_socket: {name: t, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext, sni: localhost, common_tls_context: {validation_context_sds_secret_config: {name: ca, sds_config: {resource_api_version: V3, initial_fetch_timeout: 300s, \(source)}}}}}"
+        let served = try Served(Binary.martlet(), waits: false) {
+            yaml("GRPC", [($0, "first")]) + "\n" + Served.cluster([Ports.free()], name: "up", more: socket)
+        }
+        #expect(names(manager.lines("request", 1).first) == ["ca"])
+        #expect(manager.lines("stream").count == 1)
+        manager.give("ca", "1", ManagementServer.trust(certificates.authority))
+        #expect(manager.lines("stream", 2).map { $0["kind"]?.string } == ["world", "aggregated world"])
+        manager.give("first", "1", ManagementServer.pair(certificates, "server"))
+        #expect(served.process.becomesReady(admin: served.admin.port))
+        #expect(try ask(served.listener) == "first")
+        #expect(!served.process.output.contains("closed: "))
+    }
+
     /// Another node: told on another stream, with what is asked for.
     @Test func anotherNodeIsToldOnAnotherStream() throws {
         manager.give("first", "1", ManagementServer.pair(certificates, "server"))

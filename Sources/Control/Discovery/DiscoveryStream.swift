@@ -28,10 +28,12 @@ final class DiscoveryStream: CallStream, DiscoveryTransport {
     private var pauses: ReconnectPauses
     private var isStopped = false
     private(set) var isOpen = false
+    /// A response is being taken: what follows from it is asked for behind the answer to it.
+    private var isTaking = false
 
     init(
-        _ worker: Worker, _ config: UnsafePointer<ExportConfig>, shown: String, _ channels: [DiscoveryChannel], _ pauses: ReconnectPauses, _ stats: StatRegistry,
-        _ scope: StatScope<ControlPlaneStat>, log: @escaping (String) -> Void
+        _ worker: Worker, _ config: UnsafePointer<ExportConfig>, shown: String, _ channels: [DiscoveryChannel], _ pauses: ReconnectPauses,
+        _ stats: StatRegistry, _ scope: StatScope<ControlPlaneStat>, log: @escaping (String) -> Void
     ) {
         self.worker = worker
         unsafe self.config = unsafe config
@@ -69,6 +71,7 @@ final class DiscoveryStream: CallStream, DiscoveryTransport {
 
     /// Once for all that has changed in a turn. A server that takes nothing is told when it does (`drained`).
     func sendChanges() {
+        if isTaking { return }
         for channel in channels where isOpen && !worker.isFull(self) {
             if let request = channel.changes() { send(request) }
         }
@@ -89,8 +92,12 @@ final class DiscoveryStream: CallStream, DiscoveryTransport {
             switch channel.session.read(bytes) {
             case .update(let update):
                 if !update.server.isEmpty { stats.setText(scope[.identifier], ShownText.of(update.server)) }
-                send(channel.received(update))
-                return
+                isTaking = true
+                let answer = channel.received(update)
+                isTaking = false
+                guard isOpen else { return }
+                send(answer)
+                return sendChanges()
             case .foreign: continue
             case .malformed:
                 worker.cancel(self)

@@ -121,12 +121,12 @@ final class DiscoveredSecrets {
         let now = NodeMessages.node(compilation)
         let isAnother = now != node
         node = now
-        changeAggregated(compilation, reactor, isAnother: isAnother)
-        if isAnother { begin(compilation, reactor) }
         let chosen = wanted.map { wanted in Set(wanted.map { ObjectIdentifier($0) }) }
         let new = secrets.values.filter { secret in
             secret.subscription == nil && secret.users > 0 && chosen?.contains(ObjectIdentifier(secret)) != false
         }
+        changeAggregated(compilation, reactor, new, isAnother: isAnother)
+        if isAnother { begin(compilation, reactor) }
         for secret in new.sorted(by: { $0.name < $1.name }) { start(secret, compilation, reactor) }
         aggregated?.sendChanges()
     }
@@ -164,10 +164,10 @@ final class DiscoveredSecrets {
     }
 
     /// Made with the first one that asks; another `ads_config` is another stream.
-    private func changeAggregated(_ compilation: Compilation, _ reactor: DNSReactor, isAnother: Bool) {
+    private func changeAggregated(_ compilation: Compilation, _ reactor: DNSReactor, _ new: [DiscoveredSecret], isAnother: Bool) {
         let dynamic = compilation.bootstrap.dynamicResources
-        let asked = secrets.values.filter { $0.isAggregated && $0.users > 0 }
-        guard dynamic.hasAdsConfig, !asked.isEmpty, isAnother || aggregated?.source.api != dynamic.adsConfig else { return }
+        let asked = secrets.values.filter { $0.isAggregated && $0.users > 0 && $0.subscription != nil }
+        guard dynamic.hasAdsConfig, !asked.isEmpty || new.contains(where: \.isAggregated), isAnother || aggregated?.source.api != dynamic.adsConfig else { return }
         aggregated?.stop(compilation.environment)
         let source = DiscoverySource(dynamic.adsConfig, node: node)
         aggregated = AggregatedDiscovery(source, compilation, reactor) { [unowned self] in log($0) }

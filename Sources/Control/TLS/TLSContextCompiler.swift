@@ -102,6 +102,8 @@ struct TLSContextCompiler {
             diagnostics.error(source.place, "Failed to make a TLS context: \(error.reason)")
             return nil
         }
+        // Its statistics would be those of the one that serves.
+        if isTrial { return nil }
         config.hasProtocols = !settings.protocols.isEmpty
         if let keyLog = settings.keyLog { unsafe config.keyLog = unsafe UnsafeRawPointer(part.arena.store(keyLog)) }
         if let check = unsafe settings.validation?.check { config.validates = unsafe check.pointee.checksSomething }

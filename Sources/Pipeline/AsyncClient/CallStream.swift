@@ -87,7 +87,11 @@ extension Worker {
         guard let call = unsafe streams[stream.handle], unsafe !call.pointee.isDestroyed, let state = unsafe callState(call),
             unsafe !state.pointee.isOver
         else { return false }
-        return unsafe unsentBytes(call) > upstreamLimit(call)
+        // As whoever tells that it has drained sees it (`callDrained`): a limit that changes meanwhile changes nothing.
+        if unsafe call.pointee.waitingBody.count > upstreamLimit(call) { return true }
+        return unsafe isHTTP2Upstream(call)
+            ? h2.streams[call.pointee.upstreamCodec]?.pointee.isAboveHigh ?? false
+            : connections.slab[call.pointee.upstream]?.pointee.isAboveHigh ?? false
     }
 
     /// One message. False: the stream is over, or there is no memory.
