@@ -276,6 +276,16 @@ struct TLSContextCompiler {
         hash.add(message.commonTlsContext.validationContext)
         for certificate in settings.certificates { for name in certificate.facts.names { hash.add(name) } }
         for name in message.commonTlsContext.alpnProtocols { hash.add(name) }
+        // A resumed session is verified by nobody: it is none of other authorities, though they are in files of the same names.
+        if let validation = settings.validation {
+            hash.add(validation.authorities)
+            hash.add(validation.revocations)
+            for domain in validation.trustDomains {
+                hash.add(domain.name)
+                for authority in domain.authorities { hash.add(authority) }
+                hash.add(domain.revocations)
+            }
+        }
         settings.sessionContext = hash.bytes
     }
 
