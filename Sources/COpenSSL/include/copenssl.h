@@ -176,6 +176,18 @@ static inline int martlet_ctx_system_roots(SSL_CTX *_Nonnull c) { return SSL_CTX
 static inline void martlet_ctx_partial_chains(SSL_CTX *_Nonnull c) {
   X509_STORE_set_flags(SSL_CTX_get_cert_store(c), X509_V_FLAG_PARTIAL_CHAIN);
 }
+// What the peers of one trust domain are verified with. One thread.
+typedef struct martlet_trust martlet_trust;
+martlet_trust *_Nullable martlet_trust_new(void);
+void martlet_trust_free(martlet_trust *_Nullable trust);
+int martlet_trust_add(martlet_trust *_Nonnull trust, const uint8_t *_Nonnull der, size_t count);
+// Every revocation list of a PEM text: from then on every certificate of a chain is looked for in one. How many.
+int martlet_trust_add_revocations(martlet_trust *_Nonnull trust, const uint8_t *_Nonnull pem, size_t count);
+// The chain is verified with these instead of the context's own, up to an authority that has signed itself and whatever the
+// certificate says that it is for.
+void martlet_store_trust(X509_STORE_CTX *_Nonnull store, martlet_trust *_Nonnull trust);
+// Into the list of authorities that a server asks for, once each.
+int martlet_ctx_announce(SSL_CTX *_Nonnull context, const uint8_t *_Nonnull der, size_t count);
 // SHA-256 of the certificate, or of its public key. 0: failed.
 // 1, or 0 where the library does not have the digest.
 int martlet_md5(const uint8_t *_Nonnull bytes, size_t count, uint8_t digest[_Nonnull 16]);

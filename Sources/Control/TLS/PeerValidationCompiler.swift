@@ -18,10 +18,25 @@ struct PeerValidationCompiler {
         diagnostics.unsupported(
             place, "envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext",
             [
-                "ca_certificate_provider_instance": message.hasCaCertificateProviderInstance,
-                "require_signed_certificate_timestamp": message.requireSignedCertificateTimestamp.value,
-                "custom_validator_config": message.hasCustomValidatorConfig,
+                "ca_certificate_provider_instance": message.hasCaCertificateProviderInstance
             ])
+        if message.requireSignedCertificateTimestamp.value {
+            diagnostics.warning(
+                place.at("require_signed_certificate_timestamp"), "no timestamp is asked for, as in Envoy 1.40", suggestion: "leave it out")
+        }
+        if message.hasCustomValidatorConfig {
+            let at = place.at("custom_validator_config")
+            switch message.customValidatorConfig.name {
+            case "envoy.tls.cert_validator.default": break
+            case "envoy.tls.cert_validator.spiffe":
+                return SPIFFEValidationCompiler(part: part, diagnostics: diagnostics).compile(message, place, names: names)
+            case let name:
+                diagnostics.error(
+                    at.at("name"), "Failed to get certificate validator factory for \(name)", found: "'\(name)'",
+                    expected: "envoy.tls.cert_validator.spiffe")
+                return nil
+            }
+        }
         var check = PeerCheck()
         check.matchesServerName = matchesServerName
         var authorities: [UInt8] = []

@@ -39,10 +39,14 @@ package struct PeerCheck: BitwiseCopyable {
     package var keyHashes = FrozenArray<Bytes>()
     /// Upstream: the certificate must be for the server name that was asked for.
     package var matchesServerName = false
+    /// SPIFFE: the certificate says by itself whose authorities it is verified with. Nothing else of the above counts, but
+    /// `allowsExpired` and `names`.
+    package var isSPIFFE = false
+    package var trustDomains = FrozenArray<TrustDomain>()
     package init() {}
 
     package var checksSomething: Bool {
-        verifiesChain || matchesServerName || !names.isEmpty || !hashes.isEmpty || !keyHashes.isEmpty
+        isSPIFFE || verifiesChain || matchesServerName || !names.isEmpty || !hashes.isEmpty || !keyHashes.isEmpty
     }
 
     /// `argument`: a `PeerCheck`.
@@ -57,6 +61,7 @@ package struct PeerCheck: BitwiseCopyable {
 
     private func verdict(_ store: OpaquePointer, _ ssl: OpaquePointer, _ tls: UnsafeMutablePointer<TLSConnection>) -> Bool {
         guard let leaf = unsafe X509_STORE_CTX_get0_cert(store) else { return false }
+        if isSPIFFE { return unsafe spiffeVerdict(store, leaf, tls) }
         var isValidated = true
         if verifiesChain {
             if allowsExpired { unsafe martlet_store_ignore_time(store) }
@@ -85,9 +90,7 @@ package struct PeerCheck: BitwiseCopyable {
         }
         if !hashes.isEmpty || !keyHashes.isEmpty, unsafe !isPinned(leaf) {
             unsafe tls.pointee.verdict.failure = .hash
-            unsafe tls.pointee.text.pointee.beginRemark()
-            unsafe tls.pointee.text.pointee.add("verify_cert_failed:_cert_hash_and_spki")
-            unsafe tls.pointee.text.pointee.endRemark()
+            unsafe PeerRemarks.say("verify_cert_failed:_cert_hash_and_spki", tls.pointee.text)
             guard acceptsUntrusted else { return false }
             isValidated = false
         }
@@ -112,7 +115,8 @@ package struct PeerCheck: BitwiseCopyable {
         }
     }
 
-    private func hasName(_ leaf: OpaquePointer, _ tls: UnsafeMutablePointer<TLSConnection>, _ checked: Bytes) -> Bool {
+    /// One of the certificate's names is one of `wanted`, or what is asked for.
+    func hasName(_ leaf: OpaquePointer, _ tls: UnsafeMutablePointer<TLSConnection>, _ checked: Bytes) -> Bool {
         let list = unsafe X509_get_ext_d2i(leaf, NID_subject_alt_name, nil, nil)
         guard let list = unsafe list.map({ OpaquePointer($0) }) else { return false }
         defer { unsafe martlet_names_free(list) }
