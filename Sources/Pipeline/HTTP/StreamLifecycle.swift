@@ -186,6 +186,7 @@ extension Worker {
         let status = unsafe stream.pointee.hasResponseHead ? stream.pointee.response.status : 0
         guard status != 0 else { return }
         let stats = unsafe stream.pointee.http.pointee.stats
+        unsafe countTracing(stream, isRedirected: stream.pointee.redirects.count > 0)
         // Health checks are in no statistic of answers.
         if unsafe !stream.pointee.isHealthCheck {
             count(stats, .downstreamRqCompleted)
