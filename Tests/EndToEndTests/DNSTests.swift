@@ -199,6 +199,8 @@ struct DNSTests {
         #expect(response.status == 503)
         #expect(String(wire: response.body) == "no healthy upstream")
         #expect(setting.served.admin.stats(matching: "membership_change")["cluster.c.membership_change"] == 2)
+        // The first answer is no change of a cluster that has begun.
+        #expect(setting.served.admin.stats(matching: "cluster_updated$")["cluster_manager.cluster_updated"] == 1)
     }
 
     @Test func aLogicalHostStaysWhenItsNameIsGone() throws {
