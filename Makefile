@@ -50,8 +50,7 @@ test: setup
 	rm -rf $(COUNTED)/profiles
 	swift build --scratch-path $(COUNTED) --product martlet
 	swift build --scratch-path $(COUNTED) --product martletPackageTests
-	swift test --scratch-path $(COUNTED) --skip-build --skip EndToEndTests
-	swift test --scratch-path $(COUNTED) --skip-build --filter EndToEndTests
+	Tests/run $(COUNTED)
 	Tests/Coverage/report $(COUNTED) --check
 
 bench: build

@@ -134,7 +134,7 @@ final class AdminPeer {
         for _ in 0..<AdminPeer.requests { _ = get("/", from: fixture.inbound) }
     }
 
-    func ask(_ method: String, _ target: String, form: String = "", limitMs: Int = 5_000) -> AdminAnswer? {
+    func ask(_ method: String, _ target: String, form: String = "", limitMs: Int = patienceMs) -> AdminAnswer? {
         guard let message = admin.request(method, target, form: form, limitMs: limitMs) else { return nil }
         return AdminAnswer(
             status: message.status, type: message.header("content-type") ?? "",

@@ -262,7 +262,7 @@ struct DNSTests {
         var zone = DNSServer.Zone()
         zone.isSilent = true
         let setting = try serve("STRICT_DNS", waits: false, zone: zone)
-        sleep(ms: 300 * patienceFactor)
+        #expect(wait(upToMs: 10_000) { !setting.dns.questions.isEmpty })
         setting.served.process.signal(SIGTERM)
         #expect(setting.served.process.waitForExit(upToMs: 1_500) == 0)
     }

@@ -33,7 +33,7 @@ struct GRPCFilterServingTests {
                     typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
           clusters:
           - name: c
-            connect_timeout: 1s
+            connect_timeout: 10s
             typed_extension_protocol_options:
               envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
                 "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions

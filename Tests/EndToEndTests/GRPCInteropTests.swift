@@ -69,7 +69,7 @@ struct GRPCInteropTests {
             \(downstream ?? "")
               clusters:
               - name: c
-                connect_timeout: 1s
+                connect_timeout: 10s
                 typed_extension_protocol_options:
                   envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
                     "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions

@@ -57,7 +57,7 @@ final class HTTP2Serving {
                             route: {cluster: c}
               clusters:
               - name: c
-                connect_timeout: 1s
+                connect_timeout: 10s
             \(cluster.textLines.map { "    " + $0 }.joined(separator: "\n"))
                 load_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: \(upstreamPort ?? upstream.port)}}}}]}]}
             """

@@ -66,7 +66,7 @@ struct HostLimitTests {
             let hosts = zip(upstreams, versions).map { upstream, version in
                 "{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: \(upstream.port)}}}, metadata: {filter_metadata: {envoy.lb: {v: \(version)}}}}"
             }
-            return "  - {name: c, connect_timeout: 1s, lb_subset_config: {subset_selectors: [{keys: [v]}]}, load_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [\(hosts.joined(separator: ", "))]}]}}"
+            return "  - {name: c, connect_timeout: 10s, lb_subset_config: {subset_selectors: [{keys: [v]}]}, load_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [\(hosts.joined(separator: ", "))]}]}}"
         }
         func yaml(_ port: UInt16, _ versions: [Int]) -> String {
             Served.http(port, route: "metadata_match: {filter_metadata: {envoy.lb: {v: 1}}}", clusters: [cluster(versions)])

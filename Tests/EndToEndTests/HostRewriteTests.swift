@@ -12,7 +12,7 @@ struct HostRewriteTests {
         try Served(try Binary.martlet()) {
             Served.http(
                 $0, route: route,
-                clusters: ["      - {name: c, connect_timeout: 1s, load_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [\(endpoints.joined(separator: ", "))]}]}}"])
+                clusters: ["      - {name: c, connect_timeout: 10s, load_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [\(endpoints.joined(separator: ", "))]}]}}"])
         }
     }
 

@@ -7,7 +7,7 @@ struct OriginalDstClusterTests {
     private func serve(_ options: String = "") throws -> Served {
         try Served(Binary.martlet()) { port in
             Served.http(
-                port, clusters: ["  - {name: c, type: ORIGINAL_DST, lb_policy: CLUSTER_PROVIDED, connect_timeout: 1s, cleanup_interval: 0.2s\(options)}"]
+                port, clusters: ["  - {name: c, type: ORIGINAL_DST, lb_policy: CLUSTER_PROVIDED, connect_timeout: 10s, cleanup_interval: 0.2s\(options)}"]
             ).replacing(
                 text: "    filter_chains:",
                 by: "    listener_filters: [{name: p, typed_config: {\"@type\": \(ProxyProtocolTests.filter), allow_requests_without_proxy_protocol: true}}]\n    filter_chains:")
@@ -78,7 +78,7 @@ struct OriginalDstClusterTests {
         defer { one.stop() }
         let served = try Served(Binary.martlet()) { port in
             Served.http(
-                port, clusters: ["  - {name: c, type: ORIGINAL_DST, lb_policy: CLUSTER_PROVIDED, connect_timeout: 1s, original_dst_lb_config: {use_http_header: true, http_header_name: x-go, metadata_key: {key: ns, path: [{key: k}]}}}"]
+                port, clusters: ["  - {name: c, type: ORIGINAL_DST, lb_policy: CLUSTER_PROVIDED, connect_timeout: 10s, original_dst_lb_config: {use_http_header: true, http_header_name: x-go, metadata_key: {key: ns, path: [{key: k}]}}}"]
             ).replacing(
                 text: "    filter_chains:",
                 by: "    listener_filters: [{name: p, typed_config: {\"@type\": \(ProxyProtocolTests.filter), rules: [{tlv_type: 238, on_tlv_present: {metadata_namespace: ns, key: k}}, {tlv_type: 239, on_tlv_present: {metadata_namespace: other, key: k}}]}}]\n    filter_chains:")
@@ -121,7 +121,7 @@ struct OriginalDstClusterTests {
         }
         let served = try Served(Binary.martlet(), workers: 2) { port in
             Served.http(
-                port, clusters: ["  - {name: c, type: ORIGINAL_DST, lb_policy: CLUSTER_PROVIDED, connect_timeout: 1s, cleanup_interval: 0.2s, common_http_protocol_options: {idle_timeout: 1s}}"]
+                port, clusters: ["  - {name: c, type: ORIGINAL_DST, lb_policy: CLUSTER_PROVIDED, connect_timeout: 10s, cleanup_interval: 0.2s, common_http_protocol_options: {idle_timeout: 1s}}"]
             ).replacing(
                 text: "    filter_chains:",
                 by: "    connection_balance_config: {exact_balance: {}}\n    listener_filters: [{name: p, typed_config: {\"@type\": \(ProxyProtocolTests.filter)}}]\n    filter_chains:")

@@ -63,7 +63,7 @@ struct PoolTests {
         var fillers: [Descriptor] = []
         for _ in 0..<3 { if let socket = try? Sockets.connect(port: port, within: 100) { fillers.append(socket) } }
         let served = try Served(try Binary.martlet()) { listener in
-            Served.http(listener, clusters: [Served.cluster([port]).replacing(text: "connect_timeout: 1s", by: "connect_timeout: 0.2s")])
+            Served.http(listener, clusters: [Served.cluster([port], connectTimeout: "0.2s")])
         }
         let response = try served.get()
         #expect(response.status == 503)

@@ -26,7 +26,7 @@ struct RobustnessTests {
         let last = holders.removeLast()
         let answer = Locked<Exchange?>(nil)
         let waiting = BackgroundThread {
-            let got = Exchange.get("/greeting", on: last, limitMs: 8_000)
+            let got = Exchange.get("/greeting", on: last)
             answer.withLock { $0 = got }
         }
         sleep(ms: 200)

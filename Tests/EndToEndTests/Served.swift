@@ -26,6 +26,7 @@ final class Served: Sendable {
     func send(_ request: String, method: String = "GET") throws -> HTTPMessage {
         var client = RawClient(steps: [.send(request)], methods: [method])
         client.closeLimitMs = 0
+        client.answerLimitMs = 2 * patienceMs * patienceFactor
         let outcome = try client.run(port: listener)
         return try #require(outcome.responses.last, "a response came; \(process.output)")
     }
@@ -73,10 +74,11 @@ final class Served: Sendable {
         """
     }
 
-    static func cluster(_ ports: [UInt16], name: String = "c", more: String = "") -> String {
+    /// A busy machine takes its time for a handshake: `connectTimeout` is for tests of that time.
+    static func cluster(_ ports: [UInt16], name: String = "c", connectTimeout: String = "10s", more: String = "") -> String {
         let endpoints = ports.map { "{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: \($0)}}}}" }
         return """
-              - {name: \(name), connect_timeout: 1s, load_assignment: {cluster_name: \(name), endpoints: [{lb_endpoints: [\(endpoints.joined(separator: ", "))]}]}\(more.isEmpty ? "" : ", " + more)}
+              - {name: \(name), connect_timeout: \(connectTimeout), load_assignment: {cluster_name: \(name), endpoints: [{lb_endpoints: [\(endpoints.joined(separator: ", "))]}]}\(more.isEmpty ? "" : ", " + more)}
             """
     }
 }

@@ -141,7 +141,7 @@ struct ShutdownTests {
                             tally.withLock { $0.refused += 1 }
                             return
                         }
-                        let outcome = Exchange.get("/greeting", on: socket, limitMs: 5_000)
+                        let outcome = Exchange.get("/greeting", on: socket)
                         tally.withLock { tally in
                             if outcome.status == 200 { tally.answered += 1 } else { tally.lost.append("\(outcome)") }
                         }
@@ -171,7 +171,7 @@ struct ShutdownTests {
             BackgroundThread {
                 guard let socket = try? Sockets.connect(port: port) else { return }
                 for _ in 0..<20_000 {
-                    let outcome = Exchange.get("/greeting", on: socket, limitMs: 5_000, keepsOpen: true)
+                    let outcome = Exchange.get("/greeting", on: socket, keepsOpen: true)
                     if outcome.status != 200 {
                         lost.withLock { $0.append("client \(number): \(outcome)") }
                         return

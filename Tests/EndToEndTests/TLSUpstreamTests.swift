@@ -17,9 +17,9 @@ struct TLSUpstreamTests {
     private var trust: String { "validation_context: {trusted_ca: {filename: \(certificates.authority)}}" }
 
     /// A plain Martlet in front of `port`.
-    private func front(_ port: UInt16, _ context: String, more: String = "") throws -> Served {
+    private func front(_ port: UInt16, _ context: String, connectTimeout: String = "10s", more: String = "") throws -> Served {
         let socket = "transport_socket: {name: envoy.transport_sockets.tls, typed_config: {\(TLSUpstreamTests.type)\(context.isEmpty ? "" : ", " + context)}}"
-        return try Served(try Binary.martlet()) { Served.http($0, clusters: [Served.cluster([port], more: socket + (more.isEmpty ? "" : ", " + more))]) }
+        return try Served(try Binary.martlet()) { Served.http($0, clusters: [Served.cluster([port], connectTimeout: connectTimeout, more: socket + (more.isEmpty ? "" : ", " + more))]) }
     }
 
     @Test func aVerifiedUpstreamAnswers() throws {
@@ -86,7 +86,7 @@ struct TLSUpstreamTests {
         upstream.begin(.steps(.readHead))
         upstream.start()
         defer { upstream.stop() }
-        let served = try front(upstream.port, "")
+        let served = try front(upstream.port, "", connectTimeout: "1s")
         #expect(try served.get().status == 503)
         #expect(served.stat("cluster.c.upstream_cx_connect_timeout", becomes: 1) == 1)
     }
@@ -106,7 +106,7 @@ struct TLSUpstreamTests {
                 clusters: [
                     """
                       - name: c
-                        connect_timeout: 1s
+                        connect_timeout: 10s
                         transport_socket_matches:
                         - {name: secure, match: {mode: tls, version: 2}, transport_socket: \(socket)}
                         - {name: unused, match: {mode: other}, transport_socket: {name: raw_buffer}}

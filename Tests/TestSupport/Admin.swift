@@ -5,7 +5,7 @@ package struct Admin: Sendable {
     package init(port: UInt16) { self.port = port }
 
     package func request(
-        _ method: String, _ path: String, form: String = "", limitMs: Int = 3_000
+        _ method: String, _ path: String, form: String = "", limitMs: Int = patienceMs
     ) -> HTTPMessage? {
         let type = form.isEmpty ? "" : "content-type: application/x-www-form-urlencoded\r\n"
         let head = "\(method) \(path) HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\(type)"

@@ -12,12 +12,12 @@ package struct Exchange: Sendable, CustomStringConvertible {
 
     package var description: String { failure ?? "\(status ?? 0), \(body.count) bytes" }
 
-    package static func get(_ path: String, on socket: Descriptor, limitMs: Int = 5_000, keepsOpen: Bool = false) -> Exchange {
+    package static func get(_ path: String, on socket: Descriptor, limitMs: Int = patienceMs, keepsOpen: Bool = false) -> Exchange {
         let head = "GET \(path) HTTP/1.1\r\nhost: h.test\r\n\(keepsOpen ? "" : "connection: close\r\n")\r\n"
         return run(Array(head.utf8), on: socket, limitMs: limitMs)
     }
 
-    package static func post(_ path: String, _ body: [UInt8], on socket: Descriptor, limitMs: Int = 5_000) -> Exchange {
+    package static func post(_ path: String, _ body: [UInt8], on socket: Descriptor, limitMs: Int = patienceMs) -> Exchange {
         let head = "POST \(path) HTTP/1.1\r\nhost: h.test\r\ncontent-length: \(body.count)\r\n\r\n"
         return run(Array(head.utf8) + body, on: socket, limitMs: limitMs)
     }

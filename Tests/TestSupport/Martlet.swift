@@ -34,7 +34,7 @@ package struct Martlet: Sendable {
 
 extension ChildProcess {
     /// Waits until the admin port says that it is ready; false when the program ended before, or the time is over.
-    package func becomesReady(admin: UInt16, upToMs limit: Int = 10_000) -> Bool {
+    package func becomesReady(admin: UInt16, upToMs limit: Int = 30_000) -> Bool {
         let admin = Admin(port: admin)
         return wait(upToMs: limit, everyMs: 10) { admin.isReady() || exitStatus() != nil } && exitStatus() == nil
     }
