@@ -75,7 +75,7 @@ struct ZoneOracleTests {
     }
 
     private struct Outcome {
-        /// `lb_*` before the first request.
+        /// `lb_*` before the first request, and at the end.
         var begun: [String: Int] = [:]
         var counters: [String: Int] = [:]
         /// Requests that each zone of each cluster has answered.
@@ -90,7 +90,7 @@ struct ZoneOracleTests {
         defer { process.kill() }
         try #require(process.becomesReady(admin: admin, upToMs: 20_000), "\(process.output)")
         var found = Outcome()
-        found.begun = Admin(port: admin).stats(matching: "lb_").filter { $0.value > 0 && $0.key.contains(".lb_") }
+        found.begun = counters(admin)
         for (name, _) in ZoneOracleTests.settings {
             let requests = (0..<ZoneOracleTests.requests).map { "GET /\(name) HTTP/1.1\r\nhost: h\r\nnumber: \($0)\r\n\r\n" }
             var client = RawClient(steps: [.send(requests.joined())], methods: requests.map { _ in "GET" })
@@ -99,9 +99,16 @@ struct ZoneOracleTests {
             let answer = try client.run(port: front)
             #expect(answer.responses.count == requests.count, "\(name)")
         }
-        found.counters = Admin(port: admin).stats(matching: "lb_").filter { $0.value > 0 && $0.key.contains(".lb_") }
+        found.counters = counters(admin)
         found.answers = Admin(port: admin).stats(matching: "zone.a.*upstream_rq_200")
         return found
+    }
+
+    /// How often Envoy has looked before its local cluster was there depends on the order of a hash table.
+    private func counters(_ admin: UInt16) -> [String: Int] {
+        Admin(port: admin).stats(matching: "lb_").filter { name, count in
+            count > 0 && name.contains(".lb_") && !name.contains("recalculate") && !name.contains("local_cluster_not_ok")
+        }
     }
 
     @Test func zonesCountAlike() throws {
@@ -116,7 +123,7 @@ struct ZoneOracleTests {
         let tolerance = 5.5 * 0.5 * most.squareRoot() * 2.0.squareRoot()
         for (name, count) in expected.counters {
             let other = found.counters[name] ?? 0
-            if count == ZoneOracleTests.requests || name.contains("recalculate") || name.contains("too_small") {
+            if count == ZoneOracleTests.requests || name.contains("too_small") {
                 #expect(other == count, "\(name)")
             } else {
                 #expect(abs(Double(other - count)) < tolerance, "\(name): \(count) and \(other)")
