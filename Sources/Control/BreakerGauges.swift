@@ -25,7 +25,9 @@ extension Configurator {
 
     /// Workers find the hosts of an ORIGINAL_DST cluster by themselves.
     private func refreshOriginalHosts(_ live: LiveCluster) {
-        guard let addresses = live.originalAddresses else { return }
+        // Before the first one, as in Envoy, nobody has written these.
+        guard let addresses = live.originalAddresses, !addresses.isEmpty || live.hadHosts else { return }
+        live.hadHosts = true
         let cells = environment.stats.mainCells
         cells.set(live.control[.membershipTotal], UInt64(addresses.count))
         cells.set(live.control[.membershipHealthy], UInt64(addresses.count))
@@ -77,10 +79,12 @@ extension Configurator {
             }
             guard let remaining = isHigh ? live.draft.remaining.high : live.draft.remaining.normal else { continue }
             let shown: [CircuitBreakerRemainingStat] = [.remainingCx, .remainingPending, .remainingRq, .remainingRetries]
-            // How many retries a budget has left nobody can say: it moves with the requests (Envoy).
+            // How many retries a budget has left nobody can say: it moves with the requests. Envoy shows what `max_retries`
+            // would leave until the first retry, and 0 from then on.
+            let hasRetried = environment.stats.counter(base &+ ClusterStat.upstreamRqRetry.rawValue) > 0
             let limits = isHigh ? live.draft.config.highLimits : live.draft.config.defaultLimits
             for (leaf, left) in zip(shown, left) {
-                let isBudget = leaf == .remainingRetries && limits.retryBudget != nil
+                let isBudget = leaf == .remainingRetries && limits.retryBudget != nil && hasRetried
                 cells.set(remaining[leaf], isBudget ? 0 : UInt64(max(0, left)))
             }
         }

@@ -11,7 +11,7 @@ package struct BuiltInExtension {
 
 package enum BuiltInExtensions {
     package static func all(_ configurator: Configurator) -> [BuiltInExtension] {
-        fixed
+        fixed + others
             + configurator.filterRegistrations.map {
                 BuiltInExtension(name: $0.name, category: "envoy.filters.http", types: [$0.message])
             }
@@ -75,7 +75,7 @@ package enum BuiltInExtensions {
             "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"),
     ]
 
-    private static func extended(_ name: String, _ category: String, _ type: String = "") -> BuiltInExtension {
+    static func extended(_ name: String, _ category: String, _ type: String = "") -> BuiltInExtension {
         BuiltInExtension(name: name, category: category, types: type.isEmpty ? [] : [type])
     }
 }

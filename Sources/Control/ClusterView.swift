@@ -17,6 +17,8 @@ package struct HostView {
     package let subZone: String
     /// First of its statistics (`HostStat`).
     package let stats: StatID
+    /// As its endpoint has it; nil: none, or not known.
+    package var metadata: Envoy_Config_Core_V3_Metadata?
     /// Of a host that workers found by themselves: where each of them counts it, instead.
     package var shares: [(worker: Int, stats: StatID)] = []
 
@@ -52,15 +54,18 @@ extension LiveCluster {
 
     private var listedHosts: [HostView] {
         let localities = message.loadAssignment.endpoints
-        let places = zip(draft.endpoints, addresses).flatMap { endpoint, addresses in addresses.map { _ in endpoint } }
+        let messages = localities.flatMap(\.lbEndpoints)
+        let places = addresses.indices.flatMap { i in addresses[i].map { _ in i } }
         return hostConfigs.enumerated().map { i, config in
             // Hosts that a changed cluster has kept from its predecessor for now belong to no endpoint of it.
-            let endpoint = places.count == hostConfigs.count ? places[i] : nil
-            let locality = endpoint.map { localities[$0.group].locality } ?? .init()
+            let place = places.count == hostConfigs.count ? places[i] : nil
+            let locality = place.map { localities[draft.endpoints[$0].group].locality } ?? .init()
+            let message = place.flatMap { $0 < messages.count ? messages[$0] : nil }
             return HostView(
                 address: config.address, hostname: String(config.hostname), weight: config.weight,
                 priority: config.priority, health: HostView.Health(config), isCanary: config.isCanary, region: locality.region,
-                zone: locality.zone, subZone: locality.subZone, stats: config.stats)
+                zone: locality.zone, subZone: locality.subZone, stats: config.stats,
+                metadata: message.flatMap { $0.hasMetadata ? $0.metadata : nil })
         }
     }
 

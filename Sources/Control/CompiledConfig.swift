@@ -59,14 +59,10 @@ struct CompiledConfig {
         let name = compilation.bootstrap.clusterManager.localClusterName
         if name.isEmpty { return }
         let place = Place.root.at("cluster_manager").at("local_cluster_name")
-        guard compilation.clusterNames.contains(name) else {
-            return compilation.diagnostics.error(
-                place, "local cluster '\(name)' must be defined", expected: "the name of a cluster",
-                suggestion: nearestName(name, compilation.clusterNames))
-        }
-        compilation.diagnostics.warning(
-            place, "zone aware routing is not supported by Martlet yet: hosts of every zone are chosen alike",
-            suggestion: "'locality_weighted_lb_config' with a weight for each locality")
+        if compilation.clusterNames.contains(name) { return }
+        compilation.diagnostics.error(
+            place, "local cluster '\(name)' must be defined", expected: "the name of a cluster",
+            suggestion: nearestName(name, compilation.clusterNames))
     }
 
     private mutating func compileListeners(_ compilation: Compilation, _ served: [LiveListener]) {

@@ -14,6 +14,8 @@ package final class Configurator {
     let sockets: ListenSockets
     package private(set) var listeners: [LiveListener] = []
     package private(set) var clusters: [LiveCluster] = []
+    /// Those of the configuration that is being taken over.
+    var arriving: [LiveCluster] = []
     package private(set) var document: ServedDocument?
     package private(set) var adminLogs: AdminLogs?
     /// As the first configuration said.
@@ -163,9 +165,17 @@ package final class Configurator {
             statisticsHash = result.statisticsHash
         }
         self.document = ServedDocument(document)
+        // Host sets are made by it.
+        let values = RuntimeValues(document.bootstrap, overrides: runtime)
+        if values.failure == nil { environment.runtime.adopt(values) }
         let old = clusters.byKey
         let added = result.clusters.filter { live in unsafe live.config == nil }
-        for live in added { finish(live, replacing: old[live.name]) }
+        // The local cluster first: the others look at its hosts.
+        arriving = result.clusters
+        let local = document.bootstrap.clusterManager.localClusterName
+        for live in added where live.name == local { finish(live, replacing: old[live.name]) }
+        for live in added where live.name != local || local.isEmpty { finish(live, replacing: old[live.name]) }
+        arriving = []
         for live in result.listeners where unsafe live.config == nil { finish(live) }
         noteChanges(result)
         retireOld(result)
@@ -173,8 +183,6 @@ package final class Configurator {
         clusters = result.clusters
         shutUnlisted()
         environment.logSinks.start()
-        let values = RuntimeValues(document.bootstrap, overrides: runtime)
-        if values.failure == nil { environment.runtime.adopt(values) }
         // Ahead of the plan, which gives main's worker the clusters of management servers.
         askForSecrets(compilation)
         publish()

@@ -39,11 +39,16 @@ extension Configurator {
     }
 
     private func resolved(_ live: LiveCluster, _ endpoint: Int, _ addresses: [SocketAddress]) -> Bool {
+        let isNews = !live.answeredEndpoints.insert(endpoint).inserted
         guard live.borrowed != nil || !HostSetOrder.isSame(live.addresses[endpoint], addresses) else { return false }
         live.borrowed = nil
         live.addresses[endpoint] = addresses
         let before = live.hostConfigs.map(\.address)
         buildHosts(live)
+        // As in Envoy: of a cluster that has begun, and a logical host that moves is none of its members.
+        if isNews, !live.draft.discovery.isLogical {
+            environment.stats.mainCells.increment(environment.stats.scope("cluster_manager.", ClusterManagerStat.self)[.clusterUpdated])
+        }
         publishSoon()
         onHosts(live.name, before, live.hostConfigs.map(\.address))
         return true
@@ -78,11 +83,13 @@ extension Configurator {
         var set = HostSet.build(
             owned, overprovisioning: options.overprovisioning,
             panicThresholdPercent: options.panicThresholdPercent, policy: live.draft.config.policy,
-            hashing: live.draft.config.hashing, weighsLocalities: options.weighsLocalities, subsets: options.subsets,
+            hashing: live.draft.config.hashing, weighsLocalities: options.weighsLocalities, zones: zoneSpec(live),
+            subsets: options.subsets,
             metadata: known.map(\.metadata), version: hostVersion, in: part.arena)
         set.part = part.id
         show(set.tableFacts, live.draft)
         show(set.subsets, live)
+        count(set.zoneFacts, live)
         unsafe live.set = unsafe part.arena.store(set)
         if let old = live.hosts { publisher.retire(old) }
         live.hosts = part
@@ -91,6 +98,7 @@ extension Configurator {
         live.hostMetadata = known.map(\.metadata)
         countTransports(owned.filter { !before.contains($0.address) }, live)
         count(live, changed: !HostSetOrder.isSame(before, owned.map(\.address)))
+        rezone(after: live)
     }
 
     private func zoneStats(_ draft: ClusterDraft, _ host: HostConfig, _ part: PlanPart) -> UInt32 {
@@ -193,6 +201,7 @@ extension Configurator {
     private func count(_ live: LiveCluster, changed: Bool) {
         let cells = environment.stats.mainCells
         let hosts = live.hostConfigs
+        if unsafe live.draft.config.originalDst != nil, hosts.isEmpty { return }
         cells.set(live.control[.membershipTotal], UInt64(hosts.count))
         cells.set(live.control[.membershipHealthy], UInt64(hosts.filter { $0.isHealthy && !$0.isDegraded }.count))
         cells.set(live.control[.membershipDegraded], UInt64(hosts.filter(\.isDegraded).count))

@@ -29,6 +29,8 @@ package final class LiveCluster: LiveResource {
     var hostConnections: [String: WeakConnections] = [:]
     var subsetNames: Set<[[UInt8]]> = []
     var hadHosts = false
+    /// Endpoints whose names have been answered for.
+    var answeredEndpoints: Set<Int> = []
     /// Breakers whose gauges are shown, a bit each.
     var openedBreakers: UInt8 = 0
     /// Of an ORIGINAL_DST cluster: the hosts that its gauges showed last.

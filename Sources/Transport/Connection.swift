@@ -105,7 +105,7 @@ public struct Connection {
 /// What a completion or a timer is about: the top byte of its token.
 public enum Operation: UInt8 {
     case none, accept, receive, send, connect, close, cancel, timer, message, poll, read, streamTimer, acceptTimer,
-        codecTimer, handshakeTimer, hostTimer, handover, handoverFailed, exportTimer, other
+        codecTimer, handshakeTimer, hostTimer, handover, handoverFailed, exportTimer, other, memoryTimer
 
     @inline(__always)
     public func token(_ handle: Handle) -> UInt64 { UInt64(rawValue) << 56 | handle.raw }

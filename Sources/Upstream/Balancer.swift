@@ -18,6 +18,9 @@ package struct BalancerOptions: BitwiseCopyable {
     /// Consistent hashing with bounded loads; 0: no bound.
     package var balanceFactor: UInt32 = 0
     package var slowStart: SlowStart?
+    /// For how many of 100 requests zones count. A runtime value goes first.
+    package var zonePercent: UInt32 = 100
+    package var zonePercentCell: RuntimeCell?
     package init() {}
 }
 
@@ -34,6 +37,10 @@ package struct Balancer {
     /// One balancer for each of the level's localities, and their turns.
     private var localities: PlainArray<UnsafeMutablePointer<Balancer>>?
     private var localitySchedule: WeightedSchedule?
+    /// One balancer for each locality that zones count for.
+    private var zones: PlainArray<UnsafeMutablePointer<Balancer>>?
+    /// How the last choice came by its locality.
+    package private(set) var zoneOutcome: ZoneOutcome = []
 
     package init(
         level: PriorityLevel, hosts: FrozenArray<HostConfig>, policy: BalancingPolicy, choiceCount: UInt32,
@@ -62,6 +69,9 @@ package struct Balancer {
             beginLocalities(nowMs, &random)
             return
         }
+        if let routing = unsafe level.zones {
+            unsafe zones = unsafe balancers(routing.pointee.localities, nowMs, &random)
+        }
         guard policy == .roundRobin || policy == .leastRequest, !level.hasEqualWeights || hasNewHosts(nowMs) else { return }
         var turns = WeightedSchedule(capacity: max(level.candidates.count, 1))
         for i in 0..<level.candidates.count { turns.add(UInt32(i), weight: weight(UInt32(i), nowMs)) }
@@ -75,33 +85,43 @@ package struct Balancer {
 
     private mutating func beginLocalities(_ nowMs: UInt64, _ random: inout Random) {
         let count = level.localities.count
-        var own = unsafe PlainArray<UnsafeMutablePointer<Balancer>>(capacity: count)
         var turns = WeightedSchedule(capacity: count)
-        for i in 0..<count {
-            let balancer = UnsafeMutablePointer<Balancer>.allocate(capacity: 1)
-            unsafe balancer.initialize(to: Balancer(level: level.localities[i], hosts: hosts, options, nowMs: nowMs, random: &random))
-            unsafe own.append(balancer)
-            turns.add(UInt32(i), weight: level.localityWeights[i])
-        }
+        for i in 0..<count { turns.add(UInt32(i), weight: level.localityWeights[i]) }
         var skip = random.below(UInt64(count))
         while skip > 0 {
             _ = turns.next { level.localityWeights[Int($0)] }
             skip -= 1
         }
-        unsafe localities = unsafe own
+        unsafe localities = unsafe balancers(level.localities, nowMs, &random)
         localitySchedule = turns
+    }
+
+    private func balancers(
+        _ levels: FrozenArray<PriorityLevel>, _ nowMs: UInt64, _ random: inout Random
+    ) -> PlainArray<UnsafeMutablePointer<Balancer>> {
+        var own = unsafe PlainArray<UnsafeMutablePointer<Balancer>>(capacity: max(levels.count, 1))
+        for i in 0..<levels.count {
+            let balancer = UnsafeMutablePointer<Balancer>.allocate(capacity: 1)
+            unsafe balancer.initialize(to: Balancer(level: levels[i], hosts: hosts, options, nowMs: nowMs, random: &random))
+            unsafe own.append(balancer)
+        }
+        return unsafe own
     }
 
     package func destroy() {
         schedule?.destroy()
         localitySchedule?.destroy()
         bounded?.destroy()
-        guard let localities = unsafe localities else { return }
-        for i in unsafe 0..<localities.count {
-            unsafe localities[i].pointee.destroy()
-            unsafe localities[i].deallocate()
+        if let localities = unsafe localities { unsafe Balancer.destroy(localities) }
+        if let zones = unsafe zones { unsafe Balancer.destroy(zones) }
+    }
+
+    private static func destroy(_ own: PlainArray<UnsafeMutablePointer<Balancer>>) {
+        for i in unsafe 0..<own.count {
+            unsafe own[i].pointee.destroy()
+            unsafe own[i].deallocate()
         }
-        unsafe localities.destroy()
+        unsafe own.destroy()
     }
 
     private func hasNewHosts(_ nowMs: UInt64) -> Bool {
@@ -130,6 +150,17 @@ package struct Balancer {
             return unsafe localities?[Int(place)].pointee.choose(
                 random: &random, hash: hash, attempt: attempt, nowMs: nowMs, active: active)
         }
+        if let routing = unsafe level.zones, countsZones(&random) {
+            if unsafe routing.pointee.localPanics {
+                zoneOutcome = .localNotOK
+                if unsafe routing.pointee.failsOnPanic { return nil }
+            } else {
+                let (place, outcome) = unsafe routing.pointee.choose(&random)
+                zoneOutcome = outcome
+                return unsafe zones?[place].pointee.choose(
+                    random: &random, hash: hash, attempt: attempt, nowMs: nowMs, active: active)
+            }
+        }
         let count = level.candidates.count
         guard count > 0 else { return nil }
         if policy.isHashing {
@@ -149,6 +180,12 @@ package struct Balancer {
             if options.scansAll { return scan(&random, active) }
             return compare(&random, active)
         }
+    }
+
+    private mutating func countsZones(_ random: inout Random) -> Bool {
+        zoneOutcome = []
+        let percent = options.zonePercentCell?.integer(default: UInt64(options.zonePercent)) ?? UInt64(options.zonePercent)
+        return percent >= 100 || random.below(100) < percent
     }
 
     /// The least busy of a few.

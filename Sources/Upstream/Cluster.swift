@@ -16,6 +16,8 @@ package struct Cluster {
     private var subsetStates: PlainArray<UnsafeMutablePointer<LevelBalancers>?>
     /// Whether the host that was chosen last came from a level in panic.
     package private(set) var choseInPanic = false
+    /// How zones counted for that choice.
+    package private(set) var zoneOutcome: ZoneOutcome = []
     /// How it was found, where there are subsets.
     package internal(set) var subsetOutcome = SubsetOutcome.none
 
@@ -120,6 +122,7 @@ package struct Cluster {
         criteria: UnsafePointer<MetadataCriteria>? = nil
     ) -> UnsafeMutablePointer<Host>? {
         choseInPanic = false
+        zoneOutcome = []
         subsetOutcome = .none
         let isHashing = unsafe config.pointee.policy.isHashing
         let ask = ClusterAsk(hash: isHashing ? hash ?? random.next() : 0, attempt: attempt, nowMs: nowMs)
@@ -131,6 +134,7 @@ package struct Cluster {
             unsafe slab[Handle(raw: hosts[Int(index)])]?.pointee.activeRequests ?? .max
         }
         choseInPanic = choice?.isPanicking ?? false
+        zoneOutcome = choice?.zone ?? []
         guard let index = choice?.host else { return nil }
         return unsafe slab[Handle(raw: hosts[Int(index)])]
     }
@@ -158,6 +162,7 @@ package struct Cluster {
             unsafe slab[Handle(raw: hosts[Int(index)])]?.pointee.activeRequests ?? .max
         }
         choseInPanic = choseInPanic || choice.isPanicking
+        zoneOutcome.formUnion(choice.zone)
         guard let index = choice.host else { return nil }
         return unsafe slab[Handle(raw: hosts[Int(index)])]
     }

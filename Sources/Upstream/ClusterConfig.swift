@@ -73,6 +73,9 @@ package struct ClusterConfig: BitwiseCopyable {
     package var activeRequestBias = 1.0
     /// Least request: every host is compared.
     package var scansAllHosts = false
+    /// Zone aware routing: for how many of 100 requests zones count. A runtime value goes first.
+    package var zonePercent: UInt32 = 100
+    package var zonePercentCell: RuntimeCell?
     /// `preconnect_policy`; 1: as many connections as are needed.
     package var preconnectRatio = 1.0
     package var predictiveRatio = 1.0
@@ -123,6 +126,8 @@ package struct ClusterConfig: BitwiseCopyable {
         options.scansAll = scansAllHosts
         options.balanceFactor = hashing.balanceFactor
         options.slowStart = slowStart
+        options.zonePercent = zonePercent
+        options.zonePercentCell = zonePercentCell
         return options
     }
 

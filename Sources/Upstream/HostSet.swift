@@ -3,6 +3,7 @@
 import Primitives
 
 /// Hosts of one priority that load goes to: its healthy ones, its degraded ones, or in panic all of them.
+@safe
 package struct PriorityLevel: BitwiseCopyable {
     /// Indexes into `HostSet.hosts`.
     package var candidates = FrozenArray<UInt32>()
@@ -13,6 +14,8 @@ package struct PriorityLevel: BitwiseCopyable {
     /// With weighted localities: each with its hosts, and how much of the load it gets (above 0). Empty: `candidates` alone.
     package var localities = FrozenArray<PriorityLevel>()
     package var localityWeights = FrozenArray<Double>()
+    /// With zone aware routing; nil: zones do not count here.
+    package var zones: UnsafePointer<ZoneRouting>?
     /// With a hashing policy: the table of that policy, and each candidate's share.
     package var ring = HashRing()
     package var maglev = MaglevTable()
@@ -34,15 +37,19 @@ package struct HostSet: BitwiseCopyable {
 
     /// Of the level that was made last, as Envoy's gauges show it.
     package var tableFacts = HashTableFacts()
+    /// What zones came to while it was made.
+    package var zoneFacts = ZoneFacts()
 
     package static func build(
         _ hosts: [HostConfig], overprovisioning: UInt32 = 140, panicThresholdPercent: Double = 50,
         policy: BalancingPolicy = .roundRobin, hashing: HashingOptions = HashingOptions(), weighsLocalities: Bool = false,
-        subsets: SubsetSpec? = nil, metadata: [SubsetMetadata] = [], version: UInt64, in arena: FrozenArena
+        zones: ZoneSpec? = nil, subsets: SubsetSpec? = nil, metadata: [SubsetMetadata] = [], version: UInt64, in arena: FrozenArena
     ) -> HostSet {
         var builder = LevelBuilder(
             hosts: hosts, overprovisioning: overprovisioning, panicThresholdPercent: panicThresholdPercent, policy: policy,
             hashing: hashing, arena: arena)
+        // Whoever goes by hashes goes by nothing else (Envoy).
+        builder.zones = policy.isHashing ? nil : zones
         var set = HostSet()
         set.hosts = arena.array(hosts)
         set.version = version
@@ -56,6 +63,7 @@ package struct HostSet: BitwiseCopyable {
             set.levels = builder.levels(hosts.indices.map { UInt32($0) })
         }
         set.tableFacts = builder.facts
+        set.zoneFacts = builder.zoneFacts
         return set
     }
 }

@@ -39,7 +39,7 @@ struct LevelBalancers {
     @inline(__always)
     mutating func choose(
         random: inout Random, hash: UInt64, attempt: UInt32, nowMs: UInt64, active: (UInt32) -> UInt32
-    ) -> (host: UInt32?, isPanicking: Bool) {
+    ) -> LevelChoice {
         if ahead.count > 0 { return ahead.take() }
         return choose(newly: &random, hash: hash, attempt: attempt, nowMs: nowMs, active: active)
     }
@@ -49,14 +49,14 @@ struct LevelBalancers {
         guard ahead.count < min(PeekedHosts.countMax, healthyCount) else { return nil }
         let choice = choose(newly: &random, hash: 0, attempt: 0, nowMs: nowMs, active: { _ in 0 })
         guard let host = choice.host else { return nil }
-        ahead.add(host, choice.isPanicking)
+        ahead.add(host, choice)
         return host
     }
 
     @inline(__always)
     private mutating func choose(
         newly random: inout Random, hash: UInt64, attempt: UInt32, nowMs: UInt64, active: (UInt32) -> UInt32
-    ) -> (host: UInt32?, isPanicking: Bool) {
+    ) -> LevelChoice {
         var level = 0
         if unsafe balancers.count > 1 {
             var ticket = UInt32(truncatingIfNeeded: isHashing ? hash % 100 : random.below(100))
@@ -67,12 +67,19 @@ struct LevelBalancers {
                 level &+= 1
             }
         }
-        guard unsafe level < balancers.count else { return (nil, false) }
+        guard unsafe level < balancers.count else { return LevelChoice() }
         let isPanicking = unsafe balancers[level].pointee.level.isPanicking
         let host = unsafe balancers[level].pointee.choose(
             random: &random, hash: hash, attempt: attempt, nowMs: nowMs, active: active)
-        return (host, isPanicking)
+        return unsafe LevelChoice(host: host, isPanicking: isPanicking, zone: balancers[level].pointee.zoneOutcome)
     }
+}
+
+struct LevelChoice: BitwiseCopyable {
+    /// An index into the host set; nil: there is nobody.
+    var host: UInt32?
+    var isPanicking = false
+    var zone: ZoneOutcome = []
 }
 
 /// A few hosts in the order in which they were looked at.
@@ -80,18 +87,20 @@ private struct PeekedHosts: BitwiseCopyable {
     static let countMax = 16
     private(set) var count = 0
     private var first = 0
-    /// A host's index and whether its level is in panic, in one word each.
+    /// A host's index, whether its level is in panic, and how zones counted, in one word each.
     private var words: InlineArray<16, UInt64> = InlineArray(repeating: 0)
 
-    mutating func add(_ host: UInt32, _ isPanicking: Bool) {
-        words[(first &+ count) & 15] = UInt64(host) << 1 | (isPanicking ? 1 : 0)
+    mutating func add(_ host: UInt32, _ choice: LevelChoice) {
+        words[(first &+ count) & 15] = UInt64(host) << 16 | UInt64(choice.zone.rawValue) << 8 | (choice.isPanicking ? 1 : 0)
         count &+= 1
     }
 
-    mutating func take() -> (host: UInt32?, isPanicking: Bool) {
+    mutating func take() -> LevelChoice {
         let word = words[first & 15]
         first = (first &+ 1) & 15
         count &-= 1
-        return (UInt32(truncatingIfNeeded: word >> 1), word & 1 != 0)
+        return LevelChoice(
+            host: UInt32(truncatingIfNeeded: word >> 16), isPanicking: word & 1 != 0,
+            zone: ZoneOutcome(rawValue: UInt8(truncatingIfNeeded: word >> 8)))
     }
 }

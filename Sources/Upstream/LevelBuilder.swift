@@ -13,7 +13,10 @@ struct LevelBuilder {
     var weighsLocalities = false
     /// A locality's weight counts as far as its hosts are among the members.
     var scalesLocalities = false
+    /// Nil: neither zones nor `fail_traffic_on_panic`.
+    var zones: ZoneSpec?
     private(set) var facts = HashTableFacts()
+    private(set) var zoneFacts = ZoneFacts()
 
     init(
         hosts: [HostConfig], overprovisioning: UInt32, panicThresholdPercent: Double, policy: BalancingPolicy,
@@ -33,18 +36,40 @@ struct LevelBuilder {
         var priorities = [PriorityMembers](repeating: PriorityMembers(), count: count)
         for i in members { priorities[Int(hosts[Int(i)].priority)].add(i, hosts[Int(i)]) }
         let loads = PriorityLoads(priorities, overprovisioning: overprovisioning, panicThresholdPercent: panicThresholdPercent)
+        // Subsets have all localities of the cluster, with or without members.
+        let first = hosts.indices.filter { hosts[$0].priority == 0 }.map { UInt32($0) }
+        var plan: ZonePlan?
+        if let zones { plan = ZonePlan(zones, hosts: hosts, all: first, healthy: priorities[0].healthy, facts: &zoneFacts) }
         var levels: [PriorityLevel] = []
         for (p, all) in priorities.enumerated() where loads.healthy[p] > 0 {
-            levels.append(level(loads.panics[p] ? all.all : all.healthy, of: all.all, loads.healthy[p], loads.panics[p]))
+            var level = level(loads.panics[p] ? all.all : all.healthy, of: all.all, loads.healthy[p], loads.panics[p])
+            if p == 0 { addZones(&level, plan, all.healthy) }
+            levels.append(level)
         }
         for (p, all) in priorities.enumerated() where loads.degraded[p] > 0 {
-            levels.append(level(loads.panics[p] ? all.all : all.degraded, of: all.all, loads.degraded[p], loads.panics[p]))
+            var level = level(loads.panics[p] ? all.all : all.degraded, of: all.all, loads.degraded[p], loads.panics[p])
+            if p == 0 { addZones(&level, plan, all.degraded) }
+            levels.append(level)
         }
         return arena.array(levels)
     }
 
+    /// Weighted localities go before zones, and in panic nothing counts.
+    private func addZones(_ level: inout PriorityLevel, _ plan: ZonePlan?, _ candidates: [UInt32]) {
+        guard let plan, let zones, let local = zones.local, !level.isPanicking, level.localities.isEmpty else { return }
+        let members = Dictionary(grouping: candidates) { hosts[Int($0)].locality }
+        var routing = ZoneRouting()
+        routing.localities = arena.array(plan.order.map { plain(members[$0] ?? []) })
+        routing.isDirect = plan.isDirect
+        routing.ownShare = plan.ownShare
+        routing.left = arena.array(plan.left)
+        routing.localPanics = local.panics(panicThresholdPercent)
+        routing.failsOnPanic = zones.failsOnPanic
+        unsafe level.zones = unsafe UnsafePointer(arena.store(routing))
+    }
+
     private mutating func level(_ candidates: [UInt32], of all: [UInt32], _ load: UInt32, _ isPanicking: Bool) -> PriorityLevel {
-        var level = plain(candidates)
+        var level = plain(isPanicking && zones?.failsOnPanic ?? false ? [] : candidates)
         level.load = load
         level.isPanicking = isPanicking
         if policy.isHashing {

@@ -66,7 +66,10 @@ struct MartletCommand: ParsableCommand {
             ("cpuset_threads", "\(process.cpusetThreads)"),
             ("reject_unknown_dynamic_fields", "\(ignored.rejectUnknownDynamicFields)"),
             ("log_format_escaped", "\(log.logFormatEscaped)"),
-            ("disabled_extensions", "[]"),
+            (
+                "disabled_extensions",
+                list((ignored.disableExtensions ?? "").split(separator: ",", omittingEmptySubsequences: false).map(String.init))
+            ),
             ("ignore_unknown_dynamic_fields", "\(ignored.ignoreUnknownDynamicFields)"),
             ("use_dynamic_base_id", "\(ignored.useDynamicBaseId)"),
             ("base_id_path", JSONText.quoted(ignored.baseIdPath ?? "")),
@@ -75,7 +78,7 @@ struct MartletCommand: ParsableCommand {
             ("socket_path", JSONText.quoted(ignored.socketPath ?? "@envoy_domain_socket")),
             ("socket_mode", "\(Int(ignored.socketMode ?? "0", radix: 8) ?? 0)"),
             ("enable_core_dump", "\(process.enableCoreDump)"),
-            ("stats_tag", tags),
+            ("stats_tag", list(identity.statsTag)),
             ("skip_hot_restart_on_no_parent", "\(ignored.skipHotRestartOnNoParent)"),
             ("skip_hot_restart_parent_stats", "\(ignored.skipHotRestartParentStats)"),
             ("skip_deprecated_logs", "\(ignored.skipDeprecatedLogs)"),
@@ -84,9 +87,10 @@ struct MartletCommand: ParsableCommand {
         ]
     }
 
-    private var tags: String {
-        if identity.statsTag.isEmpty { return "[]" }
-        return "[\n" + identity.statsTag.map { "   " + JSONText.quoted($0) }.joined(separator: ",\n") + "\n  ]"
+    private func list(_ texts: [String]) -> String {
+        let texts = texts.filter { !$0.isEmpty }
+        if texts.isEmpty { return "[]" }
+        return "[\n" + texts.map { "   " + JSONText.quoted($0) }.joined(separator: ",\n") + "\n  ]"
     }
 
     private func milliseconds(_ value: UInt64) -> String {

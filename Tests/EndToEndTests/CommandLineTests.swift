@@ -230,6 +230,7 @@ struct CommandLineTests {
             "-c", file, "--concurrency", "1", "--service-node", "n2", "--service-zone", "z2", "--stats-tag", "team:blue",
             "--log-path", log, "--log-format", "<%L|%n> %v", "--drain-strategy", "immediate", "--drain-time-s", "5",
             "--file-flush-interval-msec", "1500", "--local-address-ip-version", "v6", "-l", "debug",
+            "--disable-extensions", "envoy.filters.http/envoy.filters.http.buffer,x",
         ])
         #expect(process.becomesReady(admin: admin))
         let info = try JSON(parsing: String(wire: Admin(port: admin).request("GET", "/server_info")?.body ?? []))
@@ -244,9 +245,11 @@ struct CommandLineTests {
         #expect(options?["local_address_ip_version"]?.string == "v6")
         #expect(options?["stats_tag"]?.array?.first?.string == "team:blue")
         #expect(options?["log_format"]?.string == "<%L|%n> %v")
+        #expect(options?["disabled_extensions"]?.array?.map(\.string) == ["envoy.filters.http/envoy.filters.http.buffer", "x"])
         let prometheus = String(wire: Admin(port: admin).request("GET", "/stats/prometheus?filter=server.live")?.body ?? [])
         #expect(prometheus.contains("envoy_server_live{team=\"blue\"} 1"))
         #expect(process.output.isEmpty, "\(process.output)")
+        #expect(Files.text(log)?.contains("--disable-extensions is accepted for Envoy's sake") == true)
         #expect(Files.text(log)?.contains("<I|main> starting main dispatch loop\n") == true)
         // SIGUSR1 after the file has moved.
         #expect(Files.move(log, log + ".1"))

@@ -106,7 +106,9 @@ struct MetricsSinkTests {
             ("{and_matcher: {predicate: [\(single("prefix", "server.")), {not_matcher: \(single("exact", "server.state"))}]}}", drop),
         ]
         let tree = "{matcher_tree: {\(input), prefix_match_map: {map: {\"http.h.\": \(drop), \"http.h.downstream_cx_total\": \(rename("longest")), \"cluster.\": {matcher: {matcher_tree: {\(input), exact_match_map: {map: {\"cluster.http.membership_total\": \(rename("exact"))}}}}}}}}}"
-        let list = matchers.map { "{predicate: \($0), on_match: \($1)}" }.joined(separator: ", ")
+        // What goes on matching is passed over, actions and trees alike.
+        let kept = [(single("exact", "http.h.downstream_rq_total"), "{keep_matching: true, " + rename("kept").dropFirst()), (single("prefix", "server."), "{keep_matching: true, " + drop.dropFirst())]
+        let list = (kept + matchers).map { "{predicate: \($0), on_match: \($1)}" }.joined(separator: ", ")
         let setting = try serve(
             MetricsSinkTests.overGRPC + ", prefix: pre, custom_metric_conversions: {matcher_list: {matchers: [\(list)]}, on_no_match: {matcher: \(tree)}}")
         for _ in 0..<3 { _ = try setting.served.get("/direct") }
@@ -119,6 +121,7 @@ struct MetricsSinkTests {
         #expect(waits { setting.points("times", "histogram").contains { $0["count"]?.string == "6" } })
         #expect(waits { !setting.points("longest", "sum").isEmpty && !setting.points("exact", "gauge").isEmpty })
         #expect(waits { !setting.points("pre.server.state", "gauge").isEmpty })
+        #expect(setting.points("kept", "sum").isEmpty)
         for gone in ["pre.server.live", "server.live", "pre.server.uptime", "pre.http.downstream_rq_total", "pre.http.downstream_cx_active"] {
             #expect(setting.metrics(gone).filter { !$0.text().contains("\"admin\"") }.isEmpty, "\(gone)")
         }

@@ -9,7 +9,7 @@ struct UsedGaugesTests {
 
     private func start(up: UInt16) throws -> ChildProcess {
         func endpoints(_ hosts: [(String, Int)]) -> String {
-            hosts.map { "{priority: \($0.1), lb_endpoints: [{endpoint: {address: {socket_address: {address: \($0.0), port_value: \(up)}}}}]}" }
+            hosts.map { "{priority: \($0.1), lb_endpoints: [{metadata: {filter_metadata: {envoy.lb: {place: p\($0.1)}}}, endpoint: {address: {socket_address: {address: \($0.0), port_value: \(up)}}}}]}" }
                 .joined(separator: ", ")
         }
         let directory = TemporaryDirectory()
@@ -70,6 +70,12 @@ struct UsedGaugesTests {
         let open = ["cx_open", "cx_pool_open", "rq_open", "rq_pending_open"].map { "cluster.up.circuit_breakers.default.\($0): 0" }
         #expect(wait(upToMs: 10_000) { used("circuit_breakers") == open }, "\(used("circuit_breakers"))")
         #expect(used("^listener\\.l\\.downstream_pre") == ["listener.l.downstream_pre_cx_active: 0"])
+        #expect(used("^listener\\.admin\\.downstream_pre") == ["listener.admin.downstream_pre_cx_active: 0"])
+        let dump = admin.request("GET", "/config_dump?resource=static_endpoint_configs&include_eds").map { String(wire: $0.body) } ?? ""
+        #expect(dump.contains("\"place\": \"p0\"") && dump.contains("\"place\": \"p2\""), "\(dump)")
+        #expect(used("^cluster.*accepted_per") == [])
+        let histograms = admin.request("GET", "/stats?filter=accepted_per_socket_event").map { String(wire: $0.body) } ?? ""
+        #expect(histograms.contains("listener.l.connections_accepted_per_socket_event: ") && histograms.contains("listener.admin.connections_accepted_per_socket_event: "))
         let info = admin.request("GET", "/server_info").map { String(wire: $0.body) } ?? ""
         #expect(info.contains("/RELEASE/OpenSSL") && info.contains("\"ssl.version\": \"OpenSSL\""), "\(info)")
     }

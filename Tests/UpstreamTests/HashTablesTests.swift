@@ -26,6 +26,17 @@ import Upstream
         return counts
     }
 
+    /// Envoy's gauges say 1 and 1, and a table of one host needs no places.
+    @Test func oneHostHasOnePlaceOfMaglevs() {
+        let arena = FrozenArena()
+        var host = HostConfig()
+        host.address = SocketAddress(ip: "10.0.0.1", port: 80) ?? SocketAddress()
+        let set = HostSet.build([host], policy: .maglev, version: 1, in: arena)
+        #expect(set.tableFacts.entriesMin == 1 && set.tableFacts.entriesMax == 1 && set.tableFacts.size == 65_537)
+        for hash in [UInt64(0), 7, .max] { #expect(set.levels[0].maglev.choose(hash, attempt: 3) == 0) }
+        withExtendedLifetime(arena) {}
+    }
+
     @Test(arguments: [BalancingPolicy.ringHash, .maglev])
     func weightsAreShares(policy: BalancingPolicy) {
         let arena = FrozenArena()

@@ -20,19 +20,14 @@ enum HystrixCommand {
 
 /// A client that is slower than the flushes gets the newest only.
 final class HystrixBody: BodySource {
-    private let sink: HystrixSink
-    private var seen: UInt64
+    private var reader: HystrixReader
 
-    init(_ sink: HystrixSink) {
-        self.sink = sink
-        seen = sink.flushes
-    }
+    init(_ sink: HystrixSink) { reader = HystrixReader(sink) }
 
-    override var isWaiting: Bool { sink.flushes == seen }
+    override var isWaiting: Bool { reader.isWaiting }
 
     override func next(_ out: inout [UInt8]) -> Bool {
-        seen = sink.flushes
-        out += sink.events
+        reader.next(&out, upTo: BodySource.pieceBytes)
         return true
     }
 }

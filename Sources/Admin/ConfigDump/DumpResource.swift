@@ -187,7 +187,11 @@ enum EndpointsDump {
             case .degraded: .degraded
             case .unhealthy: .unhealthy
             }
-        if isDNS { endpoint.metadata = .init() }
+        if let metadata = host.metadata {
+            endpoint.metadata = metadata
+        } else if isDNS {
+            endpoint.metadata = .init()
+        }
         endpoint.loadBalancingWeight = .init(host.weight)
         return endpoint
     }

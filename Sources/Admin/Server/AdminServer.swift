@@ -95,6 +95,8 @@ package final class AdminServer {
         listener.slot = UInt32(slots.count)
         listener.name = arena.text(name)
         listener.stats = stats.scope("listener.\(name).", AdminListenerStat.self).base
+        // Whoever reads it has a connection here, that no listener filter ever saw.
+        stats.mainCells.set(listener.stats &+ ListenerStat.downstreamPreCxActive.rawValue, 0)
         let main = stats.scope("listener.\(name).main_thread.", ListenerWorkerStat.self).base
         listener.workerStats = arena.array([UInt32](repeating: main, count: server.options.concurrency + 1))
         var place = ListenAddress()

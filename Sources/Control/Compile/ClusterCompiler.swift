@@ -58,6 +58,13 @@ struct BalancingOptions {
     var overprovisioning: UInt32 = 140
     var panicThresholdPercent = 50.0
     var weighsLocalities = false
+    var zones = ZoneSpec()
+    /// `upstream.zone_routing.min_cluster_size`
+    var zoneSizeMinCell: RuntimeCell?
+    /// `cluster_manager.local_cluster_name`; empty: there is none.
+    var localCluster = ""
+    /// That of this process.
+    var ownLocality: [String] = []
     var subsets: SubsetSpec?
 }
 
@@ -117,6 +124,7 @@ struct ClusterCompiler {
         var balancing = BalancingOptions()
         balancing.weighsLocalities = balanced.weighsLocalities
         balancing.subsets = balanced.subsets
+        zones(balanced.zones, part, &balancing, &config)
         if message.loadAssignment.policy.hasOverprovisioningFactor {
             balancing.overprovisioning = message.loadAssignment.policy.overprovisioningFactor.value
         }
@@ -293,6 +301,16 @@ struct ClusterCompiler {
         } else {
             config.defaultLimits.connectionsPerHost = config.defaultLimits.connectionsPerHost ?? most
         }
+    }
+
+    private func zones(_ spec: ZoneSpec, _ part: PlanPart, _ balancing: inout BalancingOptions, _ config: inout ClusterConfig) {
+        balancing.zones = spec
+        balancing.localCluster = compilation.bootstrap.clusterManager.localClusterName
+        guard !balancing.localCluster.isEmpty, !config.policy.isHashing else { return }
+        let node = compilation.bootstrap.node
+        if node.hasLocality { balancing.ownLocality = LocalityOrder.name(node.locality) }
+        config.zonePercentCell = compilation.runtime(part).cell("upstream.zone_routing.enabled")
+        balancing.zoneSizeMinCell = compilation.runtime(part).cell("upstream.zone_routing.min_cluster_size")
     }
 
     private func connections(_ message: ClusterMessage, _ place: Place, _ config: inout ClusterConfig) {

@@ -85,7 +85,7 @@ final class Compilation {
         var hash = ContentHash()
         hash.add(bootstrap.node.id)
         hash.add(bootstrap.node.cluster)
-        hash.add(bootstrap.node.locality.zone)
+        hash.add(bootstrap.node.locality)
         hash.add(bootstrap.tracing)
         for secret in bootstrap.staticResources.secrets { hash.add(secret) }
         return hash

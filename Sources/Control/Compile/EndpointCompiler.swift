@@ -139,7 +139,7 @@ struct EndpointCompiler {
 
 /// The localities of a load assignment in the order that Envoy keeps them in, by region, zone and sub-zone. Endpoints without
 /// a locality have one of their own, without a weight.
-private struct LocalityOrder {
+struct LocalityOrder {
     private var places: [[String]: UInt32] = [:]
     private var weights: [UInt32: [[String]: UInt32]] = [:]
 
@@ -154,7 +154,7 @@ private struct LocalityOrder {
         }
     }
 
-    private static func name(_ locality: Envoy_Config_Core_V3_Locality) -> [String] {
+    static func name(_ locality: Envoy_Config_Core_V3_Locality) -> [String] {
         [locality.region, locality.zone, locality.subZone]
     }
 

@@ -7,6 +7,7 @@ import Upstream
 struct CompiledBalancing {
     var config: ClusterConfig
     var weighsLocalities = false
+    var zones = ZoneSpec()
     var subsets: SubsetSpec?
 }
 
@@ -20,7 +21,14 @@ struct LoadBalancingCompiler {
         if message.hasLoadBalancingPolicy {
             return policies(message.loadBalancingPolicy, place.at("load_balancing_policy"), &result)
         }
-        result.weighsLocalities = message.commonLbConfig.localityConfigSpecifier == .localityWeightedLbConfig(.init())
+        switch message.commonLbConfig.localityConfigSpecifier {
+        case .localityWeightedLbConfig: result.weighsLocalities = true
+        case .zoneAwareLbConfig(let options):
+            if options.hasRoutingEnabled { result.config.zonePercent = LoadBalancingCompiler.rounded(options.routingEnabled) }
+            if options.hasMinClusterSize { result.zones.clusterSizeMin = options.minClusterSize.value }
+            result.zones.failsOnPanic = options.failTrafficOnPanic
+        case .none: break
+        }
         policy(message, place, &result.config)
         guard message.hasLbSubsetConfig else { return }
         if message.lbPolicy == .clusterProvided {
@@ -224,11 +232,29 @@ struct LoadBalancingCompiler {
         localities(options.localityLbConfig, &result)
     }
 
-    /// Zones count only where there is a `local_cluster_name`, and whoever names one is told that they do not count here.
     private func localities(
         _ message: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig, _ result: inout CompiledBalancing
     ) {
-        if case .localityWeightedLbConfig = message.localityConfigSpecifier { result.weighsLocalities = true }
+        switch message.localityConfigSpecifier {
+        case .localityWeightedLbConfig: result.weighsLocalities = true
+        case .zoneAwareLbConfig(let options):
+            if options.hasRoutingEnabled { result.config.zonePercent = LoadBalancingCompiler.rounded(options.routingEnabled) }
+            if options.hasMinClusterSize { result.zones.clusterSizeMin = options.minClusterSize.value }
+            result.zones.failsOnPanic = options.failTrafficOnPanic
+            result.zones.countsWeights = options.localityBasis == .healthyHostsWeight
+            // The older name of a `force_local_zone` without options, which goes before it.
+            if options.hasForceLocalZone {
+                result.zones.ownSizeMin = options.forceLocalZone.hasMinSize ? UInt64(options.forceLocalZone.minSize.value) : 1
+            } else if options.forceLocalityDirectRouting {
+                result.zones.ownSizeMin = 1
+            }
+        case .none: break
+        }
+    }
+
+    /// Of 100.
+    private static func rounded(_ percent: Envoy_Type_V3_Percent) -> UInt32 {
+        UInt32(min(100, max(0, percent.value.rounded())))
     }
 
     /// The older message has the same fields under the same numbers, but for the policy below it and the redundant keys.

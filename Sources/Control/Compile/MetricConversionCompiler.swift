@@ -144,12 +144,14 @@ struct MetricConversionCompiler {
     // MARK: Actions
 
     private func outcome(_ message: Tree.OnMatch, _ place: Place) -> Search {
-        if message.keepMatching { diagnostics.error(place.at("keep_matching"), "'keep_matching' has no meaning for statistics") }
+        let found: Search
         switch message.onMatch {
-        case .matcher(let inner): return matcher(inner, place.at("matcher"))
-        case .action(let action): return self.action(action, place.at("action"))
-        case nil: return { _ in nil }
+        case .matcher(let inner): found = matcher(inner, place.at("matcher"))
+        case .action(let action): found = self.action(action, place.at("action"))
+        case nil: found = { _ in nil }
         }
+        // Whoever comes behind is used instead, and the actions here do nothing else than to be used.
+        return message.keepMatching ? { _ in nil } : found
     }
 
     private func action(_ action: Xds_Core_V3_TypedExtensionConfig, _ place: Place) -> Search {

@@ -26,9 +26,10 @@ package final class HystrixSink: StatsSink {
     private var windows: [String: HystrixWindow] = [:]
     /// Statistics of a cluster by what their names begin with.
     private var names: [[UInt8]: String] = [:]
-    /// The last flush's events, and which flush it was.
-    package private(set) var events: [UInt8] = []
+    /// The last flush: which it was, of what, and when in seconds.
     package private(set) var flushes: UInt64 = 0
+    private var told: [HystrixCluster] = []
+    private var flushedS: UInt64 = 0
 
     init(buckets: Int, flushMs: UInt64, _ stats: StatRegistry, clusters: @escaping () -> [HystrixCluster]) {
         self.buckets = buckets
@@ -91,17 +92,53 @@ package final class HystrixSink: StatsSink {
 
     override func end() {
         if names.isEmpty { begin() }
-        let nowS = Clock.wallNs() / 1_000_000_000
-        var text = ""
-        for cluster in clusters().sorted(by: { $0.name < $1.name }) {
-            windows[cluster.name]?.roll()
-            windows[cluster.name]?.write(
-                JSONText.quoted(cluster.name), pendingMax: cluster.pendingMax, nowS: nowS, flushMs: flushMs, to: &text)
-        }
-        // A comment, so that a connection that nobody reads is found.
-        text += ":\n\n"
-        events = Array(text.utf8)
+        told = clusters().sorted { $0.name < $1.name }
+        for cluster in told { windows[cluster.name]?.roll() }
+        flushedS = Clock.wallNs() / 1_000_000_000
         flushes &+= 1
         names.removeAll(keepingCapacity: true)
+    }
+}
+
+/// One client's place in what the flushes tell. A cluster's events are made when there is room for them: whoever reads slowly
+/// costs nothing, and reads of the newest flush.
+package struct HystrixReader {
+    private let sink: HystrixSink
+    private var seen: UInt64
+    /// The next cluster; nil: the flush has been told.
+    private var place: Int?
+
+    package init(_ sink: HystrixSink) {
+        self.sink = sink
+        seen = sink.flushes
+    }
+
+    package var isWaiting: Bool { place == nil && sink.flushes == seen }
+
+    /// Clusters until `out` holds `bytes`.
+    package mutating func next(_ out: inout [UInt8], upTo bytes: Int) {
+        var next = place ?? 0
+        if place == nil { seen = sink.flushes }
+        while out.count < bytes {
+            guard sink.write(next, to: &out) else {
+                // A comment, so that a connection that nobody reads is found.
+                out += Array(":\n\n".utf8)
+                return place = nil
+            }
+            next += 1
+        }
+        place = next
+    }
+}
+
+extension HystrixSink {
+    /// The events of one cluster; false: there are no more.
+    fileprivate func write(_ index: Int, to out: inout [UInt8]) -> Bool {
+        guard index < told.count else { return false }
+        var text = ""
+        windows[told[index].name]?.write(
+            JSONText.quoted(told[index].name), pendingMax: told[index].pendingMax, nowS: flushedS, flushMs: flushMs, to: &text)
+        out += text.utf8
+        return true
     }
 }

@@ -128,7 +128,7 @@ extension Worker {
         var source = unsafe FormatSource(stream: UnsafePointer(stream), nowNs: nowNs)
         if let host = unsafe hosts[stream.pointee.host] { unsafe source.host = unsafe UnsafePointer(host.hostConfig) }
         // SkyWalking and Datadog do not tell their ids (Envoy).
-        if let trace = unsafe tracing.traces[stream.pointee.trace], unsafe trace.pointee.held == .max {
+        if let trace = unsafe tracing.traces[stream.pointee.trace], unsafe trace.pointee.held == .max && !trace.pointee.isSilent {
             unsafe source.trace = unsafe UnsafePointer(trace)
         }
         if unsafe stream.pointee.isInspected { unsafe source.inspection = unsafe inspection(of: stream.pointee.downstream) }

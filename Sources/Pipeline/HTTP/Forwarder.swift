@@ -18,14 +18,6 @@ extension Worker {
     func forwardRequestHead(_ stream: StreamPointer, endStream: Bool) {
         unsafe stream.pointee.requestHeadForwarded = true
         unsafe stream.pointee.requestEndForwarded = unsafe endStream || (stream.pointee.isUpgrade && stream.pointee.requestEnded)
-        if unsafe stream.pointee.isUpgrade, let route = unsafe stream.pointee.route, unsafe route.pointee.action == .forward,
-            unsafe !isUpgradeAllowed(stream)
-        {
-            unsafe count(stream.pointee.http.pointee.stats, .downstreamRqWsOnNonWsRoute)
-            unsafe stream.pointee.closesDownstream = true
-            return unsafe reply(
-                stream, status: 403, body: .empty, details: Bytes("upgrade_failed" as StaticString), flags: [])
-        }
         if unsafe stream.pointee.isUpgrade, unsafe stream.pointee.requestIsChunked, let route = unsafe stream.pointee.route,
             unsafe route.pointee.action == .forward
         {
@@ -46,7 +38,6 @@ extension Worker {
         }
         unsafe stream.pointee.isTCP = unsafe route.pointee.terminatesConnect
             && (stream.pointee.isConnect || (route.pointee.terminatesPost && stream.pointee.request.method == .post))
-        if unsafe stream.pointee.isUpgrade { unsafe countUpgrade(stream) }
         guard let slot = unsafe chooseCluster(stream, route), let cluster = unsafe cluster(slot) else {
             unsafe cells.increment(stream.pointee.http.pointee.routerStats &+ RouterStat.noCluster.rawValue)
             return unsafe reply(

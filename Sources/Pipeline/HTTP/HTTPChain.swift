@@ -132,6 +132,7 @@ extension Worker {
     func sendFinalHead(_ stream: StreamPointer, endStream: Bool) {
         unsafe finaliseResponse(stream)
         guard unsafe sendResponseHead(stream, endStream: endStream) else { return }
+        unsafe countAnswer(stream)
         if unsafe stream.pointee.isTunnel, unsafe stream.pointee.http.pointee.logTimes.atTunnel {
             unsafe log(stream, .downstreamTunnelSuccessfullyEstablished)
         }

@@ -69,6 +69,8 @@ public struct HTTPStream {
     package var isUpgrade = false
     package var isTunnel = false
     package var isCountedUpgrade = false
+    /// Its answer is among the statistics.
+    package var isAnswerCounted = false
     /// The connection closes, but not at once (delayed close), although the request is complete.
     package var delaysClose = false
     package var isConnect = false

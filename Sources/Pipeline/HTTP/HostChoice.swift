@@ -23,7 +23,7 @@ extension Worker {
         }
         let criteria = unsafe criteria(stream)
         var host = unsafe cluster.pointee.choose(slab: hosts, random: &random, hash: hash, nowMs: nowMs, criteria: criteria)
-        unsafe countSubset(cluster)
+        unsafe countChoice(cluster)
         guard let policy = unsafe stream.pointee.route?.pointee.retry, unsafe policy.pointee.avoidsTriedHosts,
             unsafe !stream.pointee.retry.on.isEmpty
         else { return unsafe host }
@@ -34,7 +34,7 @@ extension Worker {
                 refused &+= 1
                 unsafe host = unsafe cluster.pointee.choose(
                     slab: hosts, random: &random, hash: hash, attempt: refused, nowMs: nowMs, criteria: criteria)
-                unsafe countSubset(cluster)
+                unsafe countChoice(cluster)
                 selections &-= 1
             }
         }
@@ -52,13 +52,22 @@ extension Worker {
 
     // HOT: per message.
     @inline(__always)
-    func countSubset(_ cluster: UnsafeMutablePointer<Cluster>) {
+    func countChoice(_ cluster: UnsafeMutablePointer<Cluster>) {
         let stats = unsafe cluster.pointee.config.pointee.stats
+        if unsafe !cluster.pointee.zoneOutcome.isEmpty { unsafe countZones(cluster.pointee.zoneOutcome, stats) }
         switch unsafe cluster.pointee.subsetOutcome {
         case .none: break
         case .selected: count(stats, .lbSubsetsSelected)
         case .fallback: count(stats, .lbSubsetsFallback)
         case .fallbackPanic: count(stats, .lbSubsetsFallbackPanic)
         }
+    }
+
+    private func countZones(_ outcome: ZoneOutcome, _ stats: UInt32) {
+        if outcome.contains(.directly) { count(stats, .lbZoneRoutingAllDirectly) }
+        if outcome.contains(.sampled) { count(stats, .lbZoneRoutingSampled) }
+        if outcome.contains(.crossZone) { count(stats, .lbZoneRoutingCrossZone) }
+        if outcome.contains(.noCapacity) { count(stats, .lbZoneNoCapacityLeft) }
+        if outcome.contains(.localNotOK) { count(stats, .lbLocalClusterNotOk) }
     }
 }

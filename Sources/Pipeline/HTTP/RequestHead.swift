@@ -56,7 +56,9 @@ extension Worker {
         unsafe chooseRoute(stream)
         if let tracing = unsafe http.pointee.tracing { unsafe decideTracing(stream, tracing) }
         guard unsafe beginFilters(stream) else { return unsafe resetDownstream(stream) }
+        let isAdmitted = unsafe admitsUpgrade(stream)
         if unsafe http.pointee.logTimes.atStart { unsafe log(stream, .downstreamStart) }
+        guard isAdmitted else { return unsafe refuseUpgrade(stream) }
         if let tracing = unsafe http.pointee.tracing { unsafe startTrace(stream, tracing) }
         unsafe runRequestHead(stream, endStream: endStream && !stream.pointee.isUpgrade)
     }
@@ -117,8 +119,24 @@ extension Worker {
         return true
     }
 
+    /// Decided before any filter sees the request: one that is allowed counts, whatever comes of it. Without a route it is
+    /// the missing route that answers.
+    private func admitsUpgrade(_ stream: StreamPointer) -> Bool {
+        guard unsafe stream.pointee.isUpgrade else { return true }
+        guard unsafe isUpgradeAllowed(stream) else { return unsafe stream.pointee.route == nil }
+        unsafe countUpgrade(stream)
+        return true
+    }
+
+    /// What the client may send behind it is no request (Envoy: a second one could be smuggled there).
+    private func refuseUpgrade(_ stream: StreamPointer) {
+        unsafe count(stream.pointee.http.pointee.stats, .downstreamRqWsOnNonWsRoute)
+        unsafe stream.pointee.closesDownstream = true
+        unsafe reply(stream, status: 403, body: .empty, details: Bytes("upgrade_failed" as StaticString), flags: [])
+    }
+
     /// Whether the connection manager and the route let this upgrade pass.
-    func isUpgradeAllowed(_ stream: StreamPointer) -> Bool {
+    private func isUpgradeAllowed(_ stream: StreamPointer) -> Bool {
         guard let type = unsafe stream.pointee.isConnect
             ? Bytes("connect" as StaticString) : stream.pointee.request.value(of: .upgrade)
         else { return false }

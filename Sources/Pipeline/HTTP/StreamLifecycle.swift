@@ -160,6 +160,10 @@ extension Worker {
         gauge(stats, .downstreamRqActive, -1)
         let status = unsafe stream.pointee.hasResponseHead ? stream.pointee.response.status : 0
         unsafe countAnswer(stream)
+        if status != 0 {
+            unsafe cells.record(
+                stats &+ HTTPConnectionManagerStat.downstreamRqTime.rawValue, (nowNs &- stream.pointee.startNs) / 1_000_000)
+        }
         if unsafe stream.pointee.isCountedUpgrade { gauge(stats, .downstreamCxUpgradesActive, -1) }
         if status != 0, unsafe !stream.isWhole || stream.pointee.respondedEarly {
             count(stats, .downstreamRqResponseBeforeRqComplete)
@@ -180,18 +184,19 @@ extension Worker {
         unsafe freeStream(stream)
     }
 
-    /// The answer's statistics, where there is one.
+    /// The answer's statistics, where there is one: with its head, so that a stream or a tunnel that goes on for hours is
+    /// counted when it begins.
     func countAnswer(_ stream: StreamPointer) {
         let status = unsafe stream.pointee.hasResponseHead ? stream.pointee.response.status : 0
-        guard status != 0 else { return }
+        guard status != 0, unsafe !stream.pointee.isAnswerCounted else { return }
+        unsafe stream.pointee.isAnswerCounted = true
         let stats = unsafe stream.pointee.http.pointee.stats
+        unsafe countTracing(stream, isRedirected: stream.pointee.redirects.count > 0)
         // Health checks are in no statistic of answers.
         if unsafe !stream.pointee.isHealthCheck {
             count(stats, .downstreamRqCompleted)
             unsafe countStatus(stream, status)
         }
-        unsafe cells.record(
-            stats &+ HTTPConnectionManagerStat.downstreamRqTime.rawValue, (nowNs &- stream.pointee.startNs) / 1_000_000)
     }
 
     private func countStatus(_ stream: StreamPointer, _ status: UInt16) {

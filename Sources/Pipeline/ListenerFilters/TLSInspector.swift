@@ -12,17 +12,17 @@ extension Worker {
     ) -> InspectionStep {
         let bytes = unsafe pendingBytes(inspection, Worker.helloRoom)
         let message = unsafe (inspectionScratch() + Worker.inspectionRoom).assumingMemoryBound(to: UInt8.self)
-        switch unsafe ClientHello.read(bytes, max: inspector.helloMax, scratch: message) {
+        var read = 0
+        switch unsafe ClientHello.read(bytes, max: inspector.helloMax, scratch: message, read: &read) {
         case .needMore: return .needMore(bytes.count &+ 1)
-        case .notTLS: count(inspector, .tlsNotFound)
-        case .malformed:
-            count(inspector, .tlsNotFound)
-            if inspector.closesOnError { return unsafe refuse(connection) }
+        case .notTLS:
+            note(inspector, .tlsNotFound, read)
+            if inspector.closesOnError { return unsafe leave(connection) }
         case .tooLarge:
-            count(inspector, .clientHelloTooLarge)
-            return unsafe refuse(connection)
+            note(inspector, .clientHelloTooLarge, read)
+            return unsafe leave(connection)
         case .found(let name, let protocols):
-            count(inspector, .tlsFound)
+            note(inspector, .tlsFound, read)
             count(inspector, name.isEmpty ? .sniNotFound : .sniFound)
             count(inspector, protocols.isEmpty ? .alpnNotFound : .alpnFound)
             unsafe keepName(inspection, name)
@@ -31,6 +31,18 @@ extension Worker {
             if inspector.makesJA3 || inspector.makesJA4 { unsafe fingerprint(inspection, inspector, message) }
         }
         return .next
+    }
+
+    /// There is an answer, after `read` bytes.
+    private func note(_ inspector: TLSInspectorConfig, _ leaf: TLSInspectorStat, _ read: Int) {
+        count(inspector, leaf)
+        cells.record(inspector.stats &+ TLSInspectorStat.bytesProcessed.rawValue, UInt64(truncatingIfNeeded: read))
+    }
+
+    /// As in Envoy a connection that is closed for its hello is no `downstream_listener_filter_error`.
+    private func leave(_ connection: UnsafeMutablePointer<Connection>) -> InspectionStep {
+        unsafe close(connection)
+        return .closed
     }
 
     private func count(_ inspector: TLSInspectorConfig, _ leaf: TLSInspectorStat) {

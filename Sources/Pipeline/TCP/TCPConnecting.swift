@@ -102,7 +102,7 @@ extension Worker {
         let original = unsafe cluster.pointee.config.pointee.originalDst.map { unsafe originalHost(session.pointee.downstream, cluster, $0) }
         let host = unsafe original ?? cluster.pointee.choose(slab: hosts, random: &random, hash: hash(session, cluster), nowMs: nowMs,
                 criteria: session.pointee.metadataMatch)
-        unsafe countSubset(cluster)
+        unsafe countChoice(cluster)
         if unsafe cluster.pointee.choseInPanic { unsafe count(cluster.pointee.config.pointee.stats, .lbHealthyPanic) }
         return unsafe host
     }

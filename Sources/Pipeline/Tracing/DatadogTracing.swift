@@ -9,7 +9,7 @@ import Wire
 extension Worker {
     // HOT: per message.
     func startDatadog(_ stream: StreamPointer, _ trace: inout TraceState) -> Bool {
-        trace.held = tracing.held.open(memory.blocks)
+        trace.held = openHeldSpans()
         guard let held = tracing.held[trace.held] else { return false }
         trace.context.isSampled = true
         var isDecided = false

@@ -4,6 +4,7 @@
 // Owner: the request's worker, in a table; kept from request to request, so that in steady state nothing is allocated.
 
 import Primitives
+import Transport
 
 final class HeldSpans {
     /// What is known of the trace (`text` of it), and behind it the spans that are over.
@@ -86,27 +87,83 @@ struct HeldText: BitwiseCopyable {
     var isEmpty: Bool { count == 0 }
 }
 
-/// One worker's; as many as requests with such a trace are under way (docs/limits.md §tracing).
-struct HeldSpansTable {
-    private var all: [HeldSpans] = []
+/// One worker's; as many as requests with such a trace are under way (docs/limits.md §tracing), and after a peak as many as
+/// the last `quietMs` have needed at once.
+package struct HeldSpansTable {
+    /// After this long without need memory goes back to the pool.
+    package static let quietMs: UInt64 = 10_000
+
+    /// Nil: its memory has been given back.
+    private var all: [HeldSpans?] = []
+    /// Those that are there and wait for a request, the last used last.
     private var free: [UInt32] = []
+    private var empty: [UInt32] = []
+    /// The most that were in use at once since the last look.
+    private var peak = 0
+    /// A look is to come.
+    package var isTimed = false
+
+    package init() {}
+
+    package var kept: Int { all.count &- empty.count }
+    private var used: Int { kept &- free.count }
 
     subscript(slot: UInt32) -> HeldSpans? { slot < all.count ? all[Int(slot)] : nil }
 
-    mutating func open(_ pool: BlockPool) -> UInt32 {
-        if let slot = free.popLast() { return slot }
-        all.append(HeldSpans(pool: pool))
-        return UInt32(truncatingIfNeeded: all.count &- 1)
+    package mutating func open(_ pool: BlockPool) -> UInt32 {
+        let slot: UInt32
+        if let known = free.popLast() {
+            slot = known
+        } else if let known = empty.popLast() {
+            all[Int(known)] = HeldSpans(pool: pool)
+            slot = known
+        } else {
+            all.append(HeldSpans(pool: pool))
+            slot = UInt32(truncatingIfNeeded: all.count &- 1)
+        }
+        peak = max(peak, used)
+        return slot
     }
 
-    mutating func close(_ slot: UInt32) {
-        guard slot < all.count else { return }
-        all[Int(slot)].reset()
+    package mutating func close(_ slot: UInt32) {
+        guard let held = self[slot] else { return }
+        held.reset()
         free.append(slot)
+    }
+
+    /// Another `quietMs` are over: what they had no need for goes.
+    package mutating func giveBack() {
+        let surplus = min(free.count, kept &- peak)
+        if surplus > 0 {
+            for slot in free[0..<surplus] {
+                all[Int(slot)] = nil
+                empty.append(slot)
+            }
+            free.removeFirst(surplus)
+        }
+        peak = used
+        guard kept == 0 else { return }
+        (all, free, empty) = ([], [], [])
     }
 }
 
 extension Worker {
+    // HOT: per message.
+    /// For a request whose spans will leave together.
+    func openHeldSpans() -> UInt32 {
+        if !tracing.held.isTimed {
+            tracing.held.isTimed = true
+            unsafe timers.arm(memoryTimer, at: nowMs &+ HeldSpansTable.quietMs)
+        }
+        return tracing.held.open(memory.blocks)
+    }
+
+    func memoryTimerFired() {
+        tracing.held.giveBack()
+        tracing.held.isTimed = tracing.held.kept > 0
+        if tracing.held.isTimed { unsafe timers.arm(memoryTimer, at: nowMs &+ HeldSpansTable.quietMs) }
+    }
+
     /// A span is over, and waits for those that it belongs to.
     func hold(_ span: SpanScratch, _ trace: UnsafeMutablePointer<TraceState>) {
         guard let held = unsafe tracing.held[trace.pointee.held] else { return }

@@ -14,7 +14,7 @@ extension Worker {
     func startSkyWalking(_ stream: StreamPointer, _ trace: inout TraceState) -> Bool {
         let caller = unsafe stream.pointee.request.value(named: Bytes(Worker.sw8)).flatMap { SW8Context.parse($0) }
         guard unsafe caller != nil || stream.pointee.traceReason != .notTraceable else { return false }
-        trace.held = tracing.held.open(memory.blocks)
+        trace.held = openHeldSpans()
         guard let held = tracing.held[trace.held] else { return false }
         trace.context.isSampled = true
         held.traceID = held.keep { text in

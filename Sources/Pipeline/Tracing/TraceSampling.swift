@@ -10,8 +10,16 @@ extension Worker {
     /// Call when the route is known.
     func decideTracing(_ stream: StreamPointer, _ config: UnsafePointer<TracingConfig>) {
         unsafe stream.pointee.tellsOfTrace = unsafe stream.pointee.request.hasAny(from: .xClientTraceId, through: .xEnvoyDecoratorOperation)
-        let reason = unsafe traceReason(stream, config)
-        unsafe stream.pointee.traceReason = reason
+        unsafe stream.pointee.traceReason = unsafe traceReason(stream, config)
+    }
+
+    // HOT: per message.
+    /// The request has got its answer. As in Envoy a health check is not traceable, nor is a request behind an internal
+    /// redirect, which keeps the trace that it began with; what never got an answer is in no count.
+    func countTracing(_ stream: StreamPointer, isRedirected: Bool) {
+        guard let config = unsafe stream.pointee.http.pointee.tracing else { return }
+        let isKnown = unsafe !stream.pointee.isHealthCheck && !isRedirected
+        let reason = unsafe isKnown ? stream.pointee.traceReason : .notTraceable
         let stat: HTTPTracingStat =
             switch reason {
             case .notTraceable: .notTraceable

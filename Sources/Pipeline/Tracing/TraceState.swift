@@ -51,6 +51,8 @@ package struct TraceState {
     package var context: SpanContext
     /// The trace's id has 64 bits (Zipkin).
     var isShort = false
+    /// No span is made of it, and no one is told of one.
+    private(set) var isSilent = false
     /// Of a mirrored request: its one span is the try's.
     var isMirror = false
     /// Where the request's spans wait for each other (`HeldSpans`); `.max`: nowhere.
@@ -84,6 +86,12 @@ package struct TraceState {
         unsafe self.tracer = unsafe tracer
         self.part = part
         self.context = context
+    }
+
+    mutating func silence() {
+        isSilent = true
+        context = SpanContext()
+        held = .max
     }
 }
 

@@ -20,8 +20,9 @@ extension Worker {
         else { return }
         let part = unsafe stream.pointee.pinnedPart != .max ? stream.pointee.pinnedPart : connection.pointee.owner
         var state = unsafe TraceState(config: config, tracer: tracer, part: part, context: SpanContext())
-        // What the caller says of its trace cannot be read: the request has no span (Envoy).
-        guard unsafe start(stream, &state) else { return }
+        // What the caller says of its trace cannot be read: the request has no span, and its fields of a trace stay as
+        // they are; what the neighbours tell each other of the operation goes on (Envoy).
+        if unsafe !start(stream, &state) { state.silence() }
         guard let (handle, trace) = unsafe tracing.traces.allocate() else { return tracing.held.close(state.held) }
         unsafe trace.initialize(to: state)
         unsafe stream.pointee.trace = handle
@@ -145,7 +146,7 @@ extension Worker {
     // HOT: per message.
     /// A host was chosen: the head says which span is the parent of what the server does.
     func traceAttempt(_ stream: StreamPointer) {
-        guard let trace = unsafe tracing.traces[stream.pointee.trace] else { return }
+        guard let trace = unsafe tracing.traces[stream.pointee.trace], unsafe !trace.pointee.isSilent else { return }
         var context = unsafe trace.pointee.context
         if unsafe trace.pointee.hasAttempt {
             // The same try on another connection, after a keep-alive race.
@@ -178,7 +179,7 @@ extension Worker {
 
     /// A mirrored request has a span of its own below the request's.
     func traceMirror(_ stream: StreamPointer, _ copy: StreamPointer, isSampled: Bool?) {
-        guard let trace = unsafe tracing.traces[stream.pointee.trace] else { return }
+        guard let trace = unsafe tracing.traces[stream.pointee.trace], unsafe !trace.pointee.isSilent else { return }
         var state = unsafe TraceState(
             config: trace.pointee.config, tracer: trace.pointee.tracer, part: trace.pointee.part,
             context: trace.pointee.context)

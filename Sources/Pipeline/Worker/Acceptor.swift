@@ -103,8 +103,9 @@ extension Worker {
             if completion.result >= 0 { Glibc.close(completion.result) }
             return
         }
-        if completion.result >= 0, !handOver(completion.result, acceptors[index]) {
-            opened(completion.result, acceptors[index])
+        if completion.result >= 0 {
+            countAccepted(acceptors[index])
+            if !handOver(completion.result, acceptors[index]) { opened(completion.result, acceptors[index]) }
         }
         guard !completion.more else { return }
         acceptors[index].isArmed = false
@@ -152,6 +153,7 @@ extension Worker {
                 }
                 break
             }
+            countAccepted(acceptor)
             if let cells = unsafe countedCells(acceptor.config) { cells.add(self.index) }
             opened(descriptor, acceptor)
         }
@@ -191,6 +193,11 @@ extension Worker {
     }
 
     func armAcceptTimer(_ deadline: UInt64) { unsafe timers.armNoLater(acceptTimer, than: deadline) }
+
+    /// The kernel hands connections over one by one, as they are accepted one by one for an event of Envoy's.
+    private func countAccepted(_ acceptor: Acceptor) {
+        unsafe cells.record(acceptor.config.pointee.stats &+ ListenerStat.connectionsAcceptedPerSocketEvent.rawValue, 1)
+    }
 
     /// A new downstream connection: its filter chain takes over. Where connections are balanced it is counted for us.
     func opened(_ descriptor: Int32, _ acceptor: Acceptor) {

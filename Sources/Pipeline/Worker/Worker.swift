@@ -111,6 +111,8 @@ public final class Worker {
     var nextConnectAddress = 0
     let acceptTimer: UnsafeMutablePointer<TimerNode>
     let hostTimer: UnsafeMutablePointer<TimerNode>
+    /// Memory that a peak has left behind goes back.
+    let memoryTimer: UnsafeMutablePointer<TimerNode>
     private let completions: UnsafeMutablePointer<Completion>
     /// Handshakes for which this turn had no room, oldest first, and how many more it has.
     var waitingHandshakes = PlainArray<UInt64>(capacity: 64)
@@ -144,6 +146,8 @@ public final class Worker {
         unsafe acceptTimer.initialize(to: TimerNode(token: Operation.acceptTimer.token(.none)))
         unsafe hostTimer = .allocate(capacity: 1)
         unsafe hostTimer.initialize(to: TimerNode(token: Operation.hostTimer.token(.none)))
+        unsafe memoryTimer = .allocate(capacity: 1)
+        unsafe memoryTimer.initialize(to: TimerNode(token: Operation.memoryTimer.token(.none)))
         unsafe completions = .allocate(capacity: Worker.completionsPerTurn)
     }
 
@@ -179,6 +183,7 @@ public final class Worker {
         finishedCalls.destroy()
         callStreams.fed.destroy()
         inspections.destroy()
+        tracing.held = HeldSpansTable()
         waitingHandshakes.destroy()
         formats.destroy()
         dates.destroy()
@@ -189,6 +194,7 @@ public final class Worker {
         unsafe connectAddresses.deallocate()
         unsafe acceptTimer.deallocate()
         unsafe hostTimer.deallocate()
+        unsafe memoryTimer.deallocate()
         unsafe completions.deallocate()
         memory.blocks.destroy()
     }
@@ -263,7 +269,7 @@ public final class Worker {
         case .handover: handedOver(completion)
         case .handoverFailed: handoverFailed(completion)
         case .connect: connected(completion)
-        case .message, .none, .close, .cancel, .timer, .streamTimer, .acceptTimer, .codecTimer, .handshakeTimer, .hostTimer, .exportTimer: break
+        case .message, .none, .close, .cancel, .timer, .streamTimer, .acceptTimer, .codecTimer, .handshakeTimer, .hostTimer, .exportTimer, .memoryTimer: break
         case .poll, .read, .other: completedOther(completion)
         }
     }
@@ -283,6 +289,7 @@ public final class Worker {
         case .acceptTimer: acceptTimerFired()
         case .handshakeTimer: handshakeTimedOut(Handle(raw: token))
         case .hostTimer: sweepOriginalHosts()
+        case .memoryTimer: memoryTimerFired()
         case .exportTimer: exportTimerFired(Handle(raw: token))
         case .codecTimer: codecTimedOut(Handle(raw: token))
         case .other: onTimer?(token)

@@ -19,9 +19,9 @@ extension DefaultTags {
 
     /// All that Envoy 1.40 has, without their `envoy.`; those of features that Martlet lacks find nothing.
     package static let names: Set<String> = [
-        "clientssl_prefix", "cluster_name", "connection_limit_prefix", "dns_filter_prefix", "dynamo_operation",
+        "cipher_suite", "clientssl_prefix", "cluster_name", "connection_limit_prefix", "dns_filter_prefix", "dynamo_operation",
         "dynamo_partition_id", "dynamo_table", "ext_authz_prefix", "fault_downstream_cluster",
-        "google_grpc_client_prefix", "grpc_bridge_method", "grpc_bridge_service", "http_conn_manager_prefix",
+        "google_grpc_client_prefix", "grpc_bridge_method", "grpc_bridge_service", "health_check_name", "http_conn_manager_prefix",
         "http_user_agent", "listener_address", "local_http_ratelimit_prefix", "local_listener_ratelimit_prefix",
         "local_network_ratelimit_prefix", "mongo_callsite", "mongo_cmd", "mongo_collection", "mongo_prefix",
         "proxy_protocol_prefix", "proxy_protocol_version", "ratelimit_prefix", "rbac_http_prefix", "rbac_policy_name",

@@ -15,10 +15,17 @@ package enum DefaultTags {
         }
         guard scratch.wordCount >= 2 else { return }
         let first = scratch.word(0)
-        if name.equals(first, "listener"), !name.equals(scratch.word(1), "admin") {
+        let isListener = name.equals(first, "listener")
+        if isListener, !name.equals(scratch.word(1), "admin") {
             worker(name, &scratch, word: lastWordOfAddress(name, scratch) + 1)
-        } else if name.equals(first, "server") || name.equals(first, "thread_local_cluster_manager") {
+        } else if name.equals(first, "server") || name.equals(first, "listener_manager")
+            || name.equals(first, "thread_local_cluster_manager")
+        {
             worker(name, &scratch, word: 1)
+        }
+        if isListener || name.equals(first, "cluster") { tls(name, &scratch) }
+        if scratch.wordCount >= 3, name.equals(scratch.word(1), "http_local_rate_limit") {
+            scratch.add(name, "local_http_ratelimit_prefix", word: 0)
         }
     }
 
@@ -34,6 +41,8 @@ package enum DefaultTags {
             listener(name, &scratch)
         } else if name.equals(first, "vhost") {
             virtualHost(name, &scratch)
+        } else if name.equals(first, "proxy_proto") {
+            proxyProtocol(name, &scratch)
         } else if let tag = simple(name, first) {
             oneWord(name, &scratch, tag)
         }
@@ -45,7 +54,12 @@ package enum DefaultTags {
             scratch.add(name, "grpc_bridge_service", word: 3)
         }
         if scratch.wordCount == 5, name.equals(scratch.word(2), "ssl"), name.equals(scratch.word(3), "ciphers") {
-            rest(name, &scratch, "ssl_cipher", from: 4)
+            // Under another name than a listener's, and without the `envoy.` of all others.
+            rest(name, &scratch, "cipher_suite", from: 4, prefix: "")
+        }
+        if scratch.wordCount >= 6, name.equals(scratch.word(2), "health_check"), name.equals(scratch.word(3), "name") {
+            let value = scratch.word(4)
+            scratch.add(name, "health_check_name", removed: scratch.word(3).lowerBound - 1..<value.upperBound, value: value)
         }
         oneWord(name, &scratch, "cluster_name")
     }
@@ -67,8 +81,9 @@ package enum DefaultTags {
         // The admin listener's name is no address.
         let isAdmin = name.equals(scratch.word(1), "admin")
         let last = isAdmin ? 1 : lastWordOfAddress(name, scratch)
-        if scratch.wordCount >= last + 4, name.equals(scratch.word(last + 1), "ssl") {
-            tls(name, &scratch, word: last + 2)
+        let cipher = scratch.wordCount - 1
+        if cipher >= 4, name.equals(scratch.word(cipher - 1), "ciphers"), name.equals(scratch.word(cipher - 2), "ssl") {
+            rest(name, &scratch, "ssl_cipher", from: cipher)
         }
         var at = 2
         while at < scratch.wordCount - 2, !name.equals(scratch.word(at), "http") { at += 1 }
@@ -79,20 +94,40 @@ package enum DefaultTags {
         }
     }
 
-    /// `…ssl.ciphers.<cipher>` and its like; `…ssl.certificate.<name>.<leaf>`.
-    private static func tls(_ name: Span<UInt8>, _ scratch: inout TagScratch, word index: Int) {
-        let word = scratch.word(index)
-        if name.equals(word, "ciphers") {
-            rest(name, &scratch, "ssl_cipher", from: index + 1)
-        } else if name.equals(word, "curves") {
-            rest(name, &scratch, "ssl_curve", from: index + 1)
-        } else if name.equals(word, "versions") {
-            rest(name, &scratch, "ssl_version", from: index + 1)
-        } else if name.equals(word, "sigalgs") {
-            rest(name, &scratch, "ssl_sigalg", from: index + 1)
-        } else if name.equals(word, "certificate"), scratch.wordCount > index + 2 {
-            scratch.add(name, "tls_certificate", word: index + 1)
+    /// `…ssl.curves.<curve>` and its like, `…ssl.certificate.<name>.<leaf>`, behind whatever name a listener or a cluster
+    /// has.
+    private static func tls(_ name: Span<UInt8>, _ scratch: inout TagScratch) {
+        var at = 2
+        while at < scratch.wordCount - 2 {
+            let index = at + 1
+            at += 1
+            guard name.equals(scratch.word(index - 1), "ssl") else { continue }
+            let word = scratch.word(index)
+            let isLast = index + 2 == scratch.wordCount
+            if name.equals(word, "curves"), isLast {
+                return rest(name, &scratch, "ssl_curve", from: index + 1)
+            } else if name.equals(word, "versions"), index + 3 == scratch.wordCount {
+                // `TLSv1.3` has a dot.
+                return rest(name, &scratch, "ssl_version", from: index + 1)
+            } else if name.equals(word, "sigalgs"), isLast {
+                return rest(name, &scratch, "ssl_sigalg", from: index + 1)
+            } else if name.equals(word, "certificate"), scratch.wordCount > index + 2 {
+                return scratch.add(name, "tls_certificate", word: index + 1)
+            }
         }
+    }
+
+    /// `proxy_proto.[<prefix>.]versions.v<n>.<leaf>`, `proxy_proto.<prefix>.<leaf>`.
+    private static func proxyProtocol(_ name: Span<UInt8>, _ scratch: inout TagScratch) {
+        let count = scratch.wordCount
+        let hasPrefix = count >= 3 && !name.equals(scratch.word(1), "versions")
+        if hasPrefix { scratch.add(name, "proxy_protocol_prefix", word: 1) }
+        let at = hasPrefix ? 2 : 1
+        guard count == at + 3, name.equals(scratch.word(at), "versions") else { return }
+        let version = scratch.word(at + 1)
+        guard version.count == 2, name[version.lowerBound] == UInt8(ascii: "v"), isDigit(name[version.lowerBound + 1]) else { return }
+        let removed = scratch.word(1).lowerBound..<version.upperBound + 1
+        scratch.add(name, "proxy_protocol_version", removed: removed, value: version.lowerBound + 1..<version.upperBound)
     }
 
     private static func virtualHost(_ name: Span<UInt8>, _ scratch: inout TagScratch) {
@@ -122,9 +157,11 @@ package enum DefaultTags {
     }
 
     /// Everything from word `index` goes, with the dot before it; the value may have dots (`TLSv1.3`).
-    private static func rest(_ name: Span<UInt8>, _ scratch: inout TagScratch, _ tag: StaticString, from index: Int) {
+    private static func rest(
+        _ name: Span<UInt8>, _ scratch: inout TagScratch, _ tag: StaticString, from index: Int, prefix: StaticString = "envoy."
+    ) {
         let value = scratch.word(index).lowerBound..<name.count
-        scratch.add(name, tag, removed: value.lowerBound - 1..<value.upperBound, value: value)
+        scratch.add(name, tag, removed: value.lowerBound - 1..<value.upperBound, value: value, prefix: prefix)
     }
 
     private static func simple(_ name: Span<UInt8>, _ first: Range<Int>) -> StaticString? {
@@ -139,6 +176,7 @@ package enum DefaultTags {
         if name.equals(first, "mongo") { return "mongo_prefix" }
         if name.equals(first, "redis") { return "redis_prefix" }
         if name.equals(first, "thrift") { return "thrift_prefix" }
+        if name.equals(first, "sds") { return "xds_resource_name" }
         return nil
     }
 

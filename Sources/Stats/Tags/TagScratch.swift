@@ -68,11 +68,13 @@ struct TagScratch {
         add(name, tag, removed: value.lowerBound..<min(value.upperBound + 1, name.count), value: value)
     }
 
-    /// `tag`: without the `envoy.` that all default tags begin with.
-    mutating func add(_ name: Span<UInt8>, _ tag: StaticString, removed range: Range<Int>, value: Range<Int>) {
+    /// `tag`: without `prefix`, which nearly all default tags have.
+    mutating func add(
+        _ name: Span<UInt8>, _ tag: StaticString, removed range: Range<Int>, value: Range<Int>, prefix: StaticString = "envoy."
+    ) {
         guard defaults.contains(tag) else { return }
         let begin = store.count
-        store.append(contentsOf: "envoy.".utf8)
+        unsafe store.append(contentsOf: UnsafeBufferPointer(start: prefix.utf8Start, count: prefix.utf8CodeUnitCount))
         unsafe store.append(contentsOf: UnsafeBufferPointer(start: tag.utf8Start, count: tag.utf8CodeUnitCount))
         let tagName = begin..<store.count
         // One that was configured under this name has come first.

@@ -22,6 +22,12 @@ package struct MaglevTable: BitwiseCopyable {
     init(_ members: [HashedHost], _ options: HashingOptions, in arena: FrozenArena, facts: inout HashTableFacts) {
         let size = options.tableSize
         guard let most = members.map(\.weight).max(), size > 1 else { return }
+        // One host has every place: as in Envoy's gauges it is one.
+        if members.count == 1 {
+            (facts.size, facts.entriesMin, facts.entriesMax) = (size, 1, 1)
+            hosts = arena.array([members[0].index])
+            return
+        }
         var builders = members.map { member in
             member.key.withBytes { key in
                 Member(

@@ -8,71 +8,94 @@ import Primitives
 @safe
 package enum ClientHello {
     case needMore
-    /// Not TLS, or a record that no ClientHello begins with.
+    /// Not TLS, or a hello of which nothing can be made out.
     case notTLS
     /// Longer than was allowed.
     case tooLarge
-    /// A hello of which nothing can be made out.
-    case malformed
     /// `names`: ALPN's list as on the wire. Both may be empty; both lie in the input or in `scratch`.
     case found(serverName: Bytes, protocols: Bytes)
 
     private static let recordHeader = 5
+    /// RFC 5246 §6.2.3 allows 2,048 bytes above a record's 2^14; Envoy's library 320.
+    private static let recordMax = 16_384 + 320
+    /// The longest handshake message that a server takes before it knows its client, as Envoy's library.
+    private static let messageMax = 16_384
+    /// What may stand before a hello, as Envoy's library: records without a byte, and warnings.
+    private static let emptyRecordsMax = 32
+    private static let warningsMax = 4
 
-    /// `bytes`: the connection's first bytes. `scratch` has room for `max` bytes.
-    /// What does not lie in the first `max` bytes behind the first record's header is not looked at, so that the answer is
-    /// the same in whatever pieces they come.
-    package static func read(_ bytes: Bytes, max: Int, scratch: UnsafeMutablePointer<UInt8>) -> ClientHello {
-        guard bytes.count > 0 else { return .needMore }
-        let bytes = bytes.prefix(max + recordHeader)
-        // RFC 8446 §5.1: a handshake record, of any version whose major number is 3.
-        guard bytes[0] == 22 else { return .notTLS }
-        if bytes.count > 1, bytes[1] != 3 { return .notTLS }
+    /// `bytes`: the connection's first bytes. `scratch` has room for `max` bytes. `read`: how many of them were looked at,
+    /// by whole records, once there is an answer.
+    /// What does not lie in the first `max` bytes is not looked at, and a record only when it is whole, so that the answer
+    /// is the same in whatever pieces they come.
+    package static func read(
+        _ bytes: Bytes, max: Int, scratch: UnsafeMutablePointer<UInt8>, read: inout Int
+    ) -> ClientHello {
+        let bytes = bytes.prefix(max)
         var place = 0
         var filled = 0
+        var empties = 0
+        var warnings = 0
         while true {
+            read = bytes.count
             guard bytes.count - place >= recordHeader else { return over(bytes.count, max) }
-            guard bytes[place] == 22, bytes[place + 1] == 3 else { return .malformed }
-            let length = Int(bytes[place + 3]) << 8 | Int(bytes[place + 4])
-            guard length > 0, length <= 16_384 + 256 else { return .malformed }
             let from = place + recordHeader
-            // With a header for each record, all of them together are no more than `max`.
-            let available = min(length, bytes.count - from)
-            if available > 0 {
-                unsafe (scratch + filled).update(from: bytes.base + from, count: available)
-                filled += available
+            let length = Int(bytes[place + 3]) << 8 | Int(bytes[place + 4])
+            read = from
+            // RFC 8446 §5.1: a record of any version whose major number is 3.
+            guard bytes[place + 1] == 3, length <= recordMax else { return .notTLS }
+            guard bytes.count - from >= length else {
+                read = bytes.count
+                return over(bytes.count, max)
             }
-            if filled >= 1, unsafe scratch[0] != 1 { return .malformed }
-            if filled >= 4 {
-                let message = unsafe Int(scratch[1]) << 16 | Int(scratch[2]) << 8 | Int(scratch[3])
-                guard message + 4 <= max else { return .tooLarge }
-                if filled >= message + 4 { return hello(unsafe Bytes(UnsafeRawPointer(scratch + 4), message)) }
-            }
-            guard available == length else { return over(bytes.count, max) }
             place = from + length
+            read = place
+            if length == 0 {
+                empties += 1
+                guard empties <= emptyRecordsMax else { return .notTLS }
+                continue
+            }
+            switch bytes[from - recordHeader] {
+            case 21:
+                // RFC 5246 §7.2: a warning that is no close_notify changes nothing.
+                warnings += 1
+                guard length == 2, bytes[from] == 1, bytes[from + 1] != 0, warnings <= warningsMax else { return .notTLS }
+                continue
+            case 22: break
+            default: return .notTLS
+            }
+            unsafe (scratch + filled).update(from: bytes.base + from, count: length)
+            filled += length
+            guard filled >= 4 else { continue }
+            let message = unsafe Int(scratch[1]) << 16 | Int(scratch[2]) << 8 | Int(scratch[3])
+            guard message <= messageMax else { return .notTLS }
+            guard filled >= message + 4 else { continue }
+            // RFC 8446 §5.1: nothing stands behind a hello in its record, the keys change there.
+            guard unsafe scratch[0] == 1, filled == message + 4 else { return .notTLS }
+            return hello(unsafe Bytes(UnsafeRawPointer(scratch + 4), message))
         }
     }
 
-    private static func over(_ count: Int, _ max: Int) -> ClientHello { count >= max + recordHeader ? .tooLarge : .needMore }
+    private static func over(_ count: Int, _ max: Int) -> ClientHello { count >= max ? .tooLarge : .needMore }
 
     private static func hello(_ message: Bytes) -> ClientHello {
         var rest = Reader(message)
         // Version and random; session id; cipher suites; compression methods.
-        guard rest.skip(34), rest.vector(1) != nil, rest.vector(2) != nil, rest.vector(1) != nil else { return .malformed }
+        guard rest.skip(34), rest.vector(1) != nil, rest.vector(2) != nil, rest.vector(1) != nil else { return .notTLS }
         guard !rest.isAtEnd else { return .found(serverName: .empty, protocols: .empty) }
-        guard let list = rest.vector(2), rest.isAtEnd else { return .malformed }
+        guard let list = rest.vector(2), rest.isAtEnd else { return .notTLS }
         var extensions = Reader(list)
         var name = Bytes.empty
         var protocols = Bytes.empty
         while !extensions.isAtEnd {
-            guard let type = extensions.number(2), let body = extensions.vector(2) else { return .malformed }
+            guard let type = extensions.number(2), let body = extensions.vector(2) else { return .notTLS }
             switch type {
             case 0:
-                guard let found = serverName(body) else { return .malformed }
+                guard let found = serverName(body) else { return .notTLS }
                 name = found
             case 16:
                 var reader = Reader(body)
-                guard let list = reader.vector(2), reader.isAtEnd, areNames(list) else { return .malformed }
+                guard let list = reader.vector(2), reader.isAtEnd, areNames(list) else { return .notTLS }
                 protocols = list
             default: break
             }

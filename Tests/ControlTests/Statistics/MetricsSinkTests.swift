@@ -107,11 +107,17 @@ import Testing
         var clusters = [HystrixCluster(name: "up\"q", prefix: "cluster.up.", pendingMax: 9)]
         let sink = HystrixSink(buckets: 2, flushMs: 100, stats) { clusters }
         #expect(!sink.wantsTags && sink.wantsHistograms)
+        var reader = HystrixReader(sink)
+        #expect(reader.isWaiting)
         func flush() -> String {
             var walk = SinkWalk(stats, wantsTags: false, wantsHistograms: true)
             while walk.step(stats, scopesMax: 16, { sink.send($0) }) {}
             sink.end()
-            return String(decoding: sink.events, as: UTF8.self)
+            #expect(!reader.isWaiting)
+            var out: [UInt8] = []
+            reader.next(&out, upTo: 1 << 20)
+            #expect(reader.isWaiting)
+            return String(decoding: out, as: UTF8.self)
         }
         let text = flush()
         #expect(text.contains("\"name\": \"up\\\"q\"") && text.contains("\"reportingHosts\": 3,") && text.hasSuffix("\n\n:\n\n"))
@@ -119,6 +125,36 @@ import Testing
         clusters = []
         #expect(flush() == ":\n\n")
         #expect(sink.flushes == 2)
+    }
+
+    /// As many clusters as there is room for, and the newest flush's, whatever has come in between.
+    @Test func aSlowReaderGetsAPieceAtATime() {
+        let stats = StatRegistry(workers: 1)
+        var clusters = (0..<100).map { HystrixCluster(name: "c\(100 + $0)", prefix: "cluster.c\(100 + $0).", pendingMax: 1) }
+        let sink = HystrixSink(buckets: 2, flushMs: 100, stats) { clusters }
+        var reader = HystrixReader(sink)
+        sink.end()
+        var all = ""
+        var pieces = 0
+        while !reader.isWaiting, pieces < 1_000 {
+            var out: [UInt8] = []
+            reader.next(&out, upTo: 4096)
+            #expect(out.count < 4096 + 4096)
+            all += String(decoding: out, as: UTF8.self)
+            pieces += 1
+        }
+        #expect(pieces > 25)
+        #expect((100..<200).allSatisfy { all.contains("\"name\": \"c\($0)\", \"group\"") } && all.hasSuffix("\n\n:\n\n"))
+        // A flush comes while one is told, and clusters go.
+        sink.end()
+        var out: [UInt8] = []
+        reader.next(&out, upTo: 4096)
+        clusters = []
+        sink.end()
+        out = []
+        reader.next(&out, upTo: 4096)
+        #expect(String(decoding: out, as: UTF8.self) == ":\n\n")
+        #expect(!reader.isWaiting)
     }
 
     @Test func whatWasCountedStaysAsLongAsTheWindow() {
@@ -143,6 +179,7 @@ import Testing
         window.roll()
         #expect(text().contains("\"requestCount\": 0,"))
         window.active = 7
+        #expect(text().contains("\"currentConcurrentExecutionCount\": 0,"), "the next flush is not over")
         window.latency = HistogramStatistics(bins: [BinCount(bin: HistogramBin(index: 300), count: 4)])
         window.roll()
         #expect(text().contains("\"currentConcurrentExecutionCount\": 7,") && text().contains("\"99.5\": ") && !text().contains("99.9"))

@@ -8,7 +8,7 @@ import Primitives
 import Wire
 
 enum ClientHelloInvariants {
-    private enum Outcome: Equatable { case needMore, notTLS, refused, found([UInt8], [UInt8]) }
+    private enum Outcome: Equatable { case needMore, notTLS(Int), refused(Int), found([UInt8], [UInt8], Int) }
 
     /// Traps when one is broken.
     static func check(_ input: Bytes) {
@@ -37,15 +37,18 @@ enum ClientHelloInvariants {
             unsafe copy.deallocate()
         }
         for i in 0..<bytes.count { unsafe copy[i] = bytes[i] }
-        switch unsafe ClientHello.read(Bytes(UnsafeRawPointer(copy), bytes.count), max: most, scratch: scratch) {
+        var read = 0
+        let answer = unsafe ClientHello.read(Bytes(UnsafeRawPointer(copy), bytes.count), max: most, scratch: scratch, read: &read)
+        if read > min(bytes.count, most) { fatalError("more was read than there is") }
+        switch answer {
         case .needMore: return .needMore
-        case .notTLS: return .notTLS
-        case .tooLarge, .malformed: return .refused
+        case .notTLS: return .notTLS(read)
+        case .tooLarge: return .refused(read)
         case .found(let name, let protocols):
             checkName(name)
             checkProtocols(protocols)
             unsafe checkFingerprints(scratch)
-            return .found(array(name), array(protocols))
+            return .found(array(name), array(protocols), read)
         }
     }
 

@@ -104,12 +104,54 @@ import Testing
         #expect(prometheus("listener." + name) == "listener_" + expected)
     }
 
+    /// As Envoy 1.40 shows them, read off its `/stats/prometheus`.
+    @Test(arguments: [
+        (
+            "cluster.up.ssl.ciphers.ECDHE-RSA-AES128-GCM-SHA256",
+            #"cluster_ssl_ciphers{cipher_suite="ECDHE-RSA-AES128-GCM-SHA256",envoy_cluster_name="up"}"#
+        ),
+        ("cluster.up.ssl.curves.X25519", #"cluster_ssl_curves{envoy_ssl_curve="X25519",envoy_cluster_name="up"}"#),
+        (
+            "cluster.up.ssl.sigalgs.rsa_pss_rsae_sha256",
+            #"cluster_ssl_sigalgs{envoy_ssl_sigalg="rsa_pss_rsae_sha256",envoy_cluster_name="up"}"#
+        ),
+        ("cluster.up.ssl.versions.TLSv1.2", #"cluster_ssl_versions{envoy_ssl_version="TLSv1.2",envoy_cluster_name="up"}"#),
+        (
+            "cluster.a.b.c.ssl.certificate.x.expiration_unix_time_seconds",
+            #"cluster_b_c_ssl_certificate_expiration_unix_time_seconds{envoy_tls_certificate="x",envoy_cluster_name="a"}"#
+        ),
+        (
+            "listener.my.pre.ssl.certificate.x.expiration_unix_time_seconds",
+            #"listener_pre_ssl_certificate_expiration_unix_time_seconds{envoy_tls_certificate="x",envoy_listener_address="my"}"#
+        ),
+        (
+            "cluster.plain.health_check.name.hcn.attempt",
+            #"cluster_health_check_attempt{envoy_health_check_name="hcn",envoy_cluster_name="plain"}"#
+        ),
+        ("lrl.http_local_rate_limit.enabled", #"http_local_rate_limit_enabled{envoy_local_http_ratelimit_prefix="lrl"}"#),
+        ("proxy_proto.versions.v1.found", #"proxy_proto_found{envoy_proxy_protocol_version="1"}"#),
+        (
+            "proxy_proto.pp.versions.v2.error",
+            #"proxy_proto_error{envoy_proxy_protocol_prefix="pp",envoy_proxy_protocol_version="2"}"#
+        ),
+        ("proxy_proto.pp.not_found_allowed", #"proxy_proto_not_found_allowed{envoy_proxy_protocol_prefix="pp"}"#),
+        ("proxy_proto.a.b.versions.v1.found", #"proxy_proto_b_versions_v1_found{envoy_proxy_protocol_prefix="a"}"#),
+        ("proxy_proto.not_found_allowed", "proxy_proto_not_found_allowed{}"),
+        ("sds.server.update_attempt", #"sds_update_attempt{envoy_xds_resource_name="server"}"#),
+        ("listener_manager.worker_1.x", #"listener_manager_worker_x{envoy_worker_id="1"}"#),
+    ])
+    func namesOfManyScopes(name: String, expected: String) {
+        #expect(prometheus(name) == expected)
+    }
+
     /// Names that end where a tag would begin, or are made of dots, must not trap.
     @Test(arguments: [
         "", ".", "..", "listener", "listener.", "listener..", "cluster.", "http.", "vhost..", "_rq_200",
         "_rq_2xx", "rq_200", "listener.1.2.3.4_", "listener.1.2.3.4_5", "listener.a.worker_", "listener.a.worker_.",
         "server.worker_", "http.a.rds.b", "listener.a.http.", "cluster.a.grpc.b.", "listener.....http....", ".....",
-        "cluster.a.ssl.ciphers.", "listener.a.ssl.certificate.b", "listener.a.ssl.ciphers",
+        "cluster.a.ssl.ciphers.", "listener.a.ssl.certificate.b", "listener.a.ssl.versions.",
+        "proxy_proto.versions.v.", "proxy_proto.versions..", "proxy_proto.", "sds.", "a.http_local_rate_limit", "cluster.a.ssl.curves",
+        "cluster.a.health_check.name.b", "listener.a.ssl.ciphers",
     ])
     func cutShort(name: String) {
         #expect(prometheus(name).hasSuffix("}"))

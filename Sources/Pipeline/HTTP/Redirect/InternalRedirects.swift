@@ -164,6 +164,7 @@ extension Worker {
             unsafe stream.pointee.clusterSlot = slot ?? RouteConfig.noSlot
         }
         gauge(stats, .downstreamRqActive, -1)
+        unsafe countTracing(stream, isRedirected: stream.pointee.redirects.count > 1)
         unsafe log(stream, .downstreamEnd)
         if unsafe stream.pointee.trace != .none { unsafe endTrace(stream) }
         unsafe stream.pointee.isCounted = false
