@@ -1,5 +1,6 @@
 // The sending half: what waits in `out` becomes records just before it is sent, and the end of a connection says so.
 
+import CLiburing
 import COpenSSL
 import Glibc
 import Primitives
