@@ -22,7 +22,7 @@ package struct HostView {
     /// Of a host that workers found by themselves: where each of them counts it, instead.
     package var shares: [(worker: Int, stats: StatID)] = []
 
-    package enum Health { case healthy, degraded, unhealthy }
+    package enum Health { case healthy, degraded, draining, unhealthy }
 }
 
 extension LiveCluster {
@@ -75,6 +75,6 @@ extension LiveCluster {
 
 extension HostView.Health {
     fileprivate init(_ config: HostConfig) {
-        self = !config.isHealthy ? .unhealthy : config.isDegraded ? .degraded : .healthy
+        self = config.isExcluded ? .draining : !config.isHealthy ? .unhealthy : config.isDegraded ? .degraded : .healthy
     }
 }

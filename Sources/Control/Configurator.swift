@@ -30,6 +30,8 @@ package final class Configurator {
     /// What the last configuration has changed.
     private(set) var changes = ConfigChanges()
     let draining = DrainingListeners()
+    /// Stopped listeners have sockets that are still open.
+    var closesStopped = false
     var hostVersion: UInt64 = 0
     /// Set before the first configuration by who serves; a validator has none.
     package var dns: DNSReactor?

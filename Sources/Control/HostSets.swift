@@ -133,8 +133,9 @@ extension Configurator {
                 host.hashKey = endpoint.hashKey
                 host.weight = endpoint.weight
                 host.priority = endpoint.priority
-                host.isHealthy = endpoint.health != .unhealthy
+                host.isHealthy = endpoint.health == .healthy || endpoint.health == .degraded
                 host.isDegraded = endpoint.health == .degraded
+                host.isExcluded = endpoint.health == .draining
                 host.isLogical = isLogical
                 host.transportMatch = endpoint.transportMatch
                 host.proxyTLVs = endpoint.proxyTLVs
@@ -205,7 +206,7 @@ extension Configurator {
         cells.set(live.control[.membershipTotal], UInt64(hosts.count))
         cells.set(live.control[.membershipHealthy], UInt64(hosts.filter { $0.isHealthy && !$0.isDegraded }.count))
         cells.set(live.control[.membershipDegraded], UInt64(hosts.filter(\.isDegraded).count))
-        cells.set(live.control[.membershipExcluded], 0)
+        cells.set(live.control[.membershipExcluded], UInt64(hosts.filter(\.isExcluded).count))
         if changed, !(live.draft.discovery.isLogical && live.hadHosts) {
             // As in Envoy a change of each priority counts; of a cluster whose hosts stand in the configuration all come at once.
             let priorities = live.draft.discovery.isStatic ? Set(hosts.map(\.priority)).count : 1

@@ -3,6 +3,10 @@
 import Pipeline
 import Primitives
 
+extension LiveListener {
+    fileprivate var parts: [PlanPart] { [draft.part] + (predecessor.map { [$0.draft.part] } ?? []) }
+}
+
 extension Configurator {
     package func setDrain(_ state: DrainState) {
         drain = state
@@ -30,17 +34,29 @@ extension Configurator {
         }
     }
 
-    /// These listeners accept nothing more; what they have accepted goes on. Their sockets are shut, and closed
-    /// with their part.
+    /// These listeners accept nothing more; what they have accepted goes on. Their sockets are shut, and closed when the
+    /// workers have taken what waits (`closeStopped`).
     func stopListeners(inboundOnly: Bool) -> Int {
         let stopped = listeners.filter {
             !$0.isStopped && (!inboundOnly || $0.isInbound)
         }
         for live in stopped {
             live.isStopped = true
-            for group in live.draft.part.sockets + (live.predecessor?.draft.part.sockets ?? []) { group.shut(forGood: true) }
+            for group in live.parts.flatMap(\.sockets) { group.shut(forGood: true) }
         }
         publish()
+        closesStopped = closesStopped || !stopped.isEmpty
         return stopped.count
+    }
+
+    /// Called now and then. Who connects to a stopped listener is refused from here on, and its address is free: a socket
+    /// that is only shut would leave clients waiting for an answer.
+    func closeStopped() {
+        guard closesStopped, publisher.nobodyLeaves else { return }
+        closesStopped = false
+        for part in listeners.filter(\.isStopped).flatMap(\.parts) {
+            for group in part.sockets { group.release() }
+            part.sockets = []
+        }
     }
 }

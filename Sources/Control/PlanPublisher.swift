@@ -102,6 +102,9 @@ package final class PlanPublisher {
     /// Every worker runs the newest plan and has let go of all its listening sockets.
     package var nobodyAccepts: Bool { isAdopted && mailboxes.allSatisfy { $0.accepting == 0 } }
 
+    /// Every worker runs the newest plan and has let go of the sockets that are not in it.
+    var nobodyLeaves: Bool { isAdopted && mailboxes.allSatisfy { $0.leaving == 0 } }
+
     /// Downstream connections of all workers, while they drain.
     package var connections: UInt64 { mailboxes.reduce(0) { $0 + $1.connections } }
 

@@ -385,6 +385,7 @@ package final class Server {
         countParts()
         statistics.stopped(listeners: listenerDrain.ticked(nowMs: main.nowMs))
         configurator.endDrains(nowMs: main.nowMs)
+        configurator.closeStopped()
         statistics.draining(listeners: configurator.draining.removedCount)
         if watch?.hasChanged() == true { reload() }
         if isDraining { goOnDraining() }

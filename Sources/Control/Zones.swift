@@ -58,7 +58,7 @@ struct LocalityCount {
         for host in cluster.hostConfigs where host.priority == 0 {
             let name = places[host.locality] ?? ["", "", ""]
             names.insert(name)
-            hostCount += 1
+            if !host.isExcluded { hostCount += 1 }
             guard host.isHealthy else { continue }
             availableCount += 1
             if !host.isDegraded { healthy[name, default: 0] += countsWeights ? UInt64(host.weight) : 1 }

@@ -227,11 +227,12 @@ package final class StatRegistry {
     /// A histogram that some thread has written is shown, merged or not yet.
     func isWritten(histogram id: StatID) -> Bool { threads.contains { $0.histogram(id) != nil } }
 
-    /// `/reset_counters`: every counter shows 0 from now on. Gauges, texts and histograms stay, as in Envoy.
+    /// `/reset_counters`: every counter shows 0 from now on. Gauges, texts and histograms stay, as in Envoy, and so does what
+    /// only `/clusters` shows.
     package func resetCounters() {
         listDynamic()
         for entry in sorted {
-            guard let record = record(entry) else { continue }
+            guard let record = record(entry), record.schema.isListed else { continue }
             for (leaf, descriptor) in record.schema.leaves.enumerated() {
                 let id = record.base + StatID(leaf)
                 switch descriptor.kind {

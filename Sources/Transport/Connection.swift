@@ -33,6 +33,8 @@ public struct Connection {
     public var owner: UInt32 = 0
     /// Downstream: that listener's configuration.
     public var listener: UnsafeRawPointer?
+    /// Downstream: its filter chain's configuration, in the same part; nil: it has got none.
+    package var filterChain: UnsafeRawPointer?
     /// Downstream: it has got a filter chain, and counts among the listener's connections.
     package var isCounted = false
     /// What was read before its filter chain was chosen: a slot of the Pipeline's.

@@ -161,6 +161,8 @@ package struct HostConfig: BitwiseCopyable {
     package var priority: UInt32 = 0
     package var isHealthy = true
     package var isDegraded = false
+    /// Being drained: not healthy, and no part of what its priority's health is measured by.
+    package var isExcluded = false
     /// LOGICAL_DNS: the host stays the same when its address changes.
     package var isLogical = false
     /// Which of `transport_socket_matches`, counted from 1; 0: none of them.

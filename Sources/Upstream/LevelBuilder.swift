@@ -47,7 +47,9 @@ struct LevelBuilder {
             levels.append(level)
         }
         for (p, all) in priorities.enumerated() where loads.degraded[p] > 0 {
-            var level = level(loads.panics[p] ? all.all : all.degraded, of: all.all, loads.degraded[p], loads.panics[p])
+            // As in Envoy a priority has one hash table, that of its healthy hosts, whichever its share of the load is for.
+            let share = policy.isHashing ? all.healthy : all.degraded
+            var level = level(loads.panics[p] ? all.all : share, of: all.all, loads.degraded[p], loads.panics[p])
             if p == 0 { addZones(&level, plan, all.degraded) }
             levels.append(level)
         }
@@ -109,7 +111,8 @@ struct LevelBuilder {
         var weights: [Double] = []
         for locality in own.keys.sorted() {
             guard let candidates = own[locality], let all = whole[locality], !candidates.isEmpty, !all.isEmpty else { continue }
-            let available = min(1, Double(overprovisioning) / 100 * Double(candidates.count) / Double(all.count))
+            let counted = all.count { !hosts[Int($0)].isExcluded }
+            let available = min(1, Double(overprovisioning) / 100 * Double(candidates.count) / Double(max(counted, 1)))
             let weight = localityWeight(all) * available
             guard weight > 0 else { continue }
             localities.append(plain(candidates))

@@ -7,10 +7,15 @@ package struct PriorityMembers {
     package var all: [UInt32] = []
     package var healthy: [UInt32] = []
     package var degraded: [UInt32] = []
+    /// As many of `all` are being drained. They do not count, and yet have their share in panic, as in Envoy.
+    package var excludedCount = 0
+    /// What health is measured by.
+    package var countedCount: Int { all.count - excludedCount }
     package init() {}
 
     package mutating func add(_ index: UInt32, _ host: HostConfig) {
         all.append(index)
+        if host.isExcluded { excludedCount += 1 }
         guard host.isHealthy else { return }
         if host.isDegraded { degraded.append(index) } else { healthy.append(index) }
     }
@@ -27,8 +32,8 @@ package struct PriorityLoads: Equatable {
         degraded = healthy
         panics = [Bool](repeating: false, count: members.count)
         guard !members.isEmpty else { return }
-        let healthyShare = members.map { PriorityLoads.share($0.healthy.count, of: $0.all.count, overprovisioning) }
-        let degradedShare = members.map { PriorityLoads.share($0.degraded.count, of: $0.all.count, overprovisioning) }
+        let healthyShare = members.map { PriorityLoads.share($0.healthy.count, of: $0.countedCount, overprovisioning) }
+        let degradedShare = members.map { PriorityLoads.share($0.degraded.count, of: $0.countedCount, overprovisioning) }
         let total = min(100, (healthyShare + degradedShare).reduce(0, +))
         if total > 0 { distribute(healthyShare, degradedShare, total) }
         panic(members, total, min(100, panicThresholdPercent))
@@ -64,7 +69,7 @@ package struct PriorityLoads: Equatable {
         }
         for (p, hosts) in members.enumerated() where total < 100 {
             let available = Double(hosts.healthy.count + hosts.degraded.count)
-            panics[p] = (hosts.all.isEmpty ? 0 : 100 * available / Double(hosts.all.count)) < threshold
+            panics[p] = (hosts.countedCount == 0 ? 0 : 100 * available / Double(hosts.countedCount)) < threshold
         }
         guard panics.allSatisfy({ $0 }) else { return }
         // Everybody panics: load in proportion to the number of hosts.

@@ -219,6 +219,8 @@ struct AdminTests {
         #expect(peer.ask("POST", "/drain_listeners")?.body == "OK\n")
         #expect(wait(upToMs: 3_000) { (try? Sockets.connect(port: peer.fixture.outbound)) == nil })
         #expect(peer.admin.stats(matching: "listener_stopped").values.first == 2)
+        #expect(wait(upToMs: 10_000) { (try? Sockets.listen(port: peer.fixture.inbound)) != nil }, "the address is free for a successor")
+        #expect(wait(upToMs: 10_000) { (try? Sockets.listen(port: peer.fixture.outbound)) != nil })
         #expect(peer.process.exitStatus() == nil, "the process goes on")
     }
 

@@ -73,6 +73,17 @@ struct TLSUpstreamTests {
         ] { #expect(served.stat("cluster.c." + name, becomes: count) == count, "\(name)") }
     }
 
+    /// TLS 1.3: a server says behind the handshake, when the request is on its way, that it wants a certificate.
+    @Test func anAlertBehindTheHandshakeIsCountedOnce() throws {
+        let server = try TLSServed(certificates, context: trust, more: "require_client_certificate: true")
+        let served = try front(server.port, "common_tls_context: {tls_params: {tls_maximum_protocol_version: TLSv1_3}, \(trust)}")
+        #expect(try served.get().status == 503)
+        for (name, count) in [
+            ("ssl.handshake", 1), ("upstream_cx_destroy", 1), ("upstream_cx_destroy_remote", 1), ("upstream_cx_destroy_local", 0),
+            ("upstream_cx_destroy_with_active_rq", 1), ("upstream_cx_destroy_remote_with_active_rq", 1), ("upstream_cx_active", 0),
+        ] { #expect(served.stat("cluster.c." + name, becomes: count) == count, "\(name)") }
+    }
+
     @Test func anUpstreamWithoutTLSIsAFailedConnection() throws {
         let upstream = try LoadUpstream("plain")
         defer { upstream.stop() }

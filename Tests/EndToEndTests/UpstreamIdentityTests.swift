@@ -132,7 +132,7 @@ struct UpstreamIdentityTests {
             back.listener, proxy: nil, tls: true, http2: http2,
             more: "upstream_http_protocol_options: {auto_sni: true, auto_san_validation: true, override_auto_sni_header: x-name}")
         let heads = [
-            "host: server.test:81", "host: a.wild.test", "host: server.test", "host: a.b.wild.test", "host: other.test\r\nx-name: b.wild.test",
+            "host: server.test:81", "host: a.wild.test", "host: Server.TEST", "host: a.b.wild.test", "host: other.test\r\nx-name: b.wild.test",
             "host: 127.0.0.7", "host: 127.0.0.8",
         ]
         let heard = try ask(served, "", heads).map { $0.split(separator: " ").last == "\(http2 ? "HTTP/2" : "HTTP/1.1")" ? String($0.split(separator: " ", omittingEmptySubsequences: false)[2]) : $0 }

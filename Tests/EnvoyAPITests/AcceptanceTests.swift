@@ -112,13 +112,15 @@ import Testing
 
     /// Whole numbers are numbers, fractions stay strings: so does Envoy's YAML reader.
     @Test func structs() throws {
-        let text = "filter_metadata: {a: {i: 1, h: 0x10, f: 1.5, b: true, o: on, q: '1', n: null, l: [1, {x: z}], s: t}}"
+        let text = "filter_metadata: {a: {i: 1, h: 0x10, f: 1.5, b: true, o: on, q: '1', n: null, big: 12345678901, low: -2147483648, hex: 0x1fffffffe, huge: 99999999999999999999, l: [1, {x: z}], s: t}}"
         let metadata = try ConfigReader.read(
             Envoy_Config_Core_V3_Metadata.self, [ConfigReader.Input(yaml: text, name: "")])
         let fields = try #require(metadata.message.filterMetadata["a"]).fields
         #expect(fields["i"]?.numberValue == 1)
         #expect(fields["h"]?.numberValue == 16)
         #expect(fields["f"]?.stringValue == "1.5")
+        #expect(fields["big"]?.stringValue == "12345678901" && fields["low"]?.numberValue == -2147483648)
+        #expect(fields["hex"]?.stringValue == "8589934590" && fields["huge"]?.stringValue == "99999999999999999999")
         #expect(fields["b"]?.boolValue == true)
         #expect(fields["o"]?.boolValue == true)
         #expect(fields["q"]?.stringValue == "1")
@@ -128,8 +130,9 @@ import Testing
     }
 
     @Test func structsInJSON() throws {
-        let input = ConfigReader.Input(Array("{\"filter_metadata\":{\"a\":{\"f\":1.5}}}".utf8), name: "", format: .json)
+        let input = ConfigReader.Input(Array("{\"filter_metadata\":{\"a\":{\"f\":1.5,\"big\":12345678901}}}".utf8), name: "", format: .json)
         let metadata = try ConfigReader.read(Envoy_Config_Core_V3_Metadata.self, [input])
         #expect(metadata.message.filterMetadata["a"]?.fields["f"]?.numberValue == 1.5)
+        #expect(metadata.message.filterMetadata["a"]?.fields["big"]?.numberValue == 12_345_678_901)
     }
 }

@@ -69,8 +69,11 @@ import Testing
         cells.set(scope[.upstreamRqActive], 2)
         cells.count(scope[.responseCodes], responseCode: 200)
         cells.record(scope[.upstreamRqTime], 1)
+        let host = registry.scope("cluster.up.host.10.0.0.1:80.", HostStat.self)
+        cells.add(host[.rqTotal], 4)
         registry.flushHistograms()
         registry.resetCounters()
+        #expect(registry.counter(host[.rqTotal]) == 4, "as Envoy's in /clusters")
         let text = rendered(registry) { $0.usedOnly = true }
         // Still "used", as in Envoy.
         #expect(text.contains("upstream_rq_total: 0\n") && text.contains("upstream_rq_200: 0\n"))

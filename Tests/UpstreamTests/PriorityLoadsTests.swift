@@ -78,6 +78,45 @@ import Upstream
         #expect(loads([(50, 0), (100, 0)], factor: 100).healthy == [50, 50])
     }
 
+    private func hosts(_ states: String) -> [HostConfig] {
+        states.enumerated().map { i, state in
+            var host = HostConfig()
+            host.address = SocketAddress(ip: "10.0.0.\(i + 1)", port: 80) ?? SocketAddress()
+            host.isHealthy = state == "h" || state == "d"
+            host.isDegraded = state == "d"
+            host.isExcluded = state == "x"
+            return host
+        }
+    }
+
+    /// What each level of the set chooses from; in panic with a mark.
+    private func levels(_ states: String, panic: Double = 50, policy: BalancingPolicy = .roundRobin) -> [String] {
+        let arena = FrozenArena()
+        let set = HostSet.build(hosts(states), panicThresholdPercent: panic, policy: policy, version: 1, in: arena)
+        return (0..<set.levels.count).map { i in
+            let level = set.levels[i]
+            return "\(level.load):" + (0..<level.candidates.count).map { "\(level.candidates[$0])" }.joined() + (level.isPanicking ? "!" : "")
+        }
+    }
+
+    /// Hosts that are drained (`x`) count neither as there nor as missing; in panic, where nobody else is, they serve.
+    @Test func drainingHostsDoNotCount() {
+        #expect(levels("hxxx") == ["100:0"])
+        #expect(levels("xud") == ["100:2"])
+        #expect(levels("hxu") == ["100:0"])
+        #expect(levels("huux") == ["100:0123!"])
+        #expect(levels("xxx") == ["100:012!"])
+        #expect(levels("xx", panic: 0) == ["100:"])
+    }
+
+    /// One table for each priority, that of its healthy hosts: what degraded ones would get goes there too.
+    @Test(arguments: [BalancingPolicy.ringHash, .maglev])
+    func tablesHoldHealthyHostsOnly(policy: BalancingPolicy) {
+        #expect(levels("hdd", policy: policy) == ["46:0", "54:0"])
+        #expect(levels("dd", policy: policy) == ["100:"])
+        #expect(levels("hdd") == ["46:0", "54:12"])
+    }
+
     /// The set that workers read: in panic every host is a candidate.
     @Test func thePanickingLevelHoldsEveryHost() {
         let arena = FrozenArena()

@@ -78,6 +78,7 @@ private enum ClustersText {
             switch host.health {
             case .healthy: "healthy"
             case .degraded: "/degraded_eds_health"
+            case .draining: "/eds_status_draining"
             case .unhealthy: "/failed_eds_health"
             }
         let facts: [(String, String)] = [

@@ -53,6 +53,7 @@ final class ClustersJSON: JSONListBody {
                 switch host.health {
                 case .healthy: "HEALTHY"
                 case .degraded: "DEGRADED"
+                case .draining: "DRAINING"
                 case .unhealthy: "UNHEALTHY"
                 }
             json.member("eds_health_status", health)

@@ -135,6 +135,7 @@ enum StatsCommand {
         query.format = format
         query.usedOnly = parameters.has("usedonly")
         query.textReadouts = parameters.has("text_readouts")
+        if parameters.isBroken("filter") { throw Refusal(text: "Invalid re2 regex: invalid UTF-8") }
         if let pattern = parameters.nonEmpty("filter") {
             let regex: RegexFilter
             do throws(RegexProgram.Invalid) {
@@ -167,6 +168,8 @@ enum StatsCommand {
         case "TextReadouts": query.types = .textReadouts
         default: throw Refusal(text: "invalid &type= param")
         }
+        // As in Envoy a scraper gets all kinds, whatever it asked for.
+        if format == .prometheus || format == .prometheusProtobuf { query.types = .all }
         query.buckets = try buckets(parameters.nonEmpty("histogram_buckets"), format)
         return query
     }

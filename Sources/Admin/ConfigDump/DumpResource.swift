@@ -185,7 +185,7 @@ enum EndpointsDump {
             switch host.health {
             case .healthy: .healthy
             case .degraded: .degraded
-            case .unhealthy: .unhealthy
+            case .draining, .unhealthy: .unhealthy
             }
         if let metadata = host.metadata {
             endpoint.metadata = metadata

@@ -25,8 +25,8 @@ package struct AdminRequest {
         path = AdminRequest.mergingSlashes(target[..<mark])
         pathAndQuery = path + target[mark...]
         query = QueryParameters(target[mark...].dropFirst())
-        // Parameters may come as a form, when the query has none.
-        if query.isEmpty, contentType == "application/x-www-form-urlencoded" {
+        // Parameters may come as a form, when the query has none; as in Envoy statistics are asked by the query alone.
+        if query.isEmpty, path != "/stats", path != "/stats/prometheus", contentType == "application/x-www-form-urlencoded" {
             query = QueryParameters(String(decoding: body, as: UTF8.self)[...])
         }
     }

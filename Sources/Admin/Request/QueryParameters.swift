@@ -2,12 +2,16 @@
 
 package struct QueryParameters {
     private var parameters: [(name: String, value: String)] = []
+    /// Names of those whose value is no UTF-8: it cannot be shown as it came.
+    private var broken: Set<String> = []
 
     package init(_ text: Substring) {
         for part in text.utf8.split(separator: UInt8(ascii: "&")) {
             let mark = part.firstIndex(of: UInt8(ascii: "=")) ?? part.endIndex
-            let name = QueryParameters.decoded(part[..<mark])
-            parameters.append((name, QueryParameters.decoded(part[mark...].dropFirst())))
+            let name = String(decoding: QueryParameters.decoded(part[..<mark]), as: UTF8.self)
+            let value = QueryParameters.decoded(part[mark...].dropFirst())
+            if self[name] == nil, String(validating: value, as: UTF8.self) == nil { broken.insert(name) }
+            parameters.append((name, String(decoding: value, as: UTF8.self)))
         }
     }
 
@@ -21,10 +25,12 @@ package struct QueryParameters {
     /// A flag may stand alone: `?usedonly`.
     package func has(_ name: String) -> Bool { self[name] != nil }
 
+    package func isBroken(_ name: String) -> Bool { broken.contains(name) }
+
     /// As `subscript`, but an empty value is as good as none.
     package func nonEmpty(_ name: String) -> String? { self[name].flatMap { $0.isEmpty ? nil : $0 } }
 
-    private static func decoded(_ bytes: Substring.UTF8View) -> String {
+    private static func decoded(_ bytes: Substring.UTF8View) -> [UInt8] {
         var out: [UInt8] = []
         var at = bytes.startIndex
         while at != bytes.endIndex {
@@ -38,7 +44,7 @@ package struct QueryParameters {
             out.append(high << 4 | low)
             at = bytes.index(at, offsetBy: 2)
         }
-        return String(decoding: out, as: UTF8.self)
+        return out
     }
 
     private static func digit(_ bytes: Substring.UTF8View, _ at: Substring.UTF8View.Index) -> UInt8? {

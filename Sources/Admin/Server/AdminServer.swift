@@ -80,6 +80,7 @@ package final class AdminServer {
         http.http2Stats = stats.scope("http2.", HTTP2CodecStat.self).base
         http.listenerStats = stats.scope("listener.\(name).http.\(name).", ListenerHTTPStat.self).base
         http.generateRequestID = false
+        http.normalizePath = true
         // A client that said `close` gets its end behind the answer, as from Envoy's admin; probes wait for it.
         http.delayedCloseTimeoutMs = 0
         if let logs = server.configurator.adminLogs {

@@ -30,7 +30,7 @@ struct EndpointSpec {
     /// With `lb_subset_config`.
     var metadata: SubsetMetadata
 
-    enum Health { case healthy, degraded, unhealthy }
+    enum Health { case healthy, degraded, draining, unhealthy }
 }
 
 struct EndpointCompiler {
@@ -103,7 +103,8 @@ struct EndpointCompiler {
 
     private func health(_ status: Envoy_Config_Core_V3_HealthStatus) -> EndpointSpec.Health {
         switch status {
-        case .unhealthy, .draining, .timeout: .unhealthy
+        case .unhealthy, .timeout: .unhealthy
+        case .draining: .draining
         case .degraded: .degraded
         default: .healthy
         }

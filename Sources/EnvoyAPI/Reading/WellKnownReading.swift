@@ -136,7 +136,12 @@ extension TreeReader {
         case .scalar(let text, let isPlain):
             if document[node].isNull { return message("null_value", .bits(0)) }
             if let value = boolean(text, isPlain) { return message("bool_value", .bits(value ? 1 : 0)) }
-            if isPlain, let value = valueNumber(text) { return message("number_value", .number(value)) }
+            if isPlain, isJSON, NumberText.isJSON(text), let value = Double(text) { return message("number_value", .number(value)) }
+            if isPlain, !isJSON, let value = wholeNumber(text) {
+                // As Envoy reads YAML: beyond 32 bits a number is text, so that no digit of it is lost.
+                let isSmall = Int32(exactly: value) != nil
+                return isSmall ? message("number_value", .number(Double(value))) : message("string_value", .text("\(value)"))
+            }
             return message("string_value", .text(text))
         }
     }
@@ -152,11 +157,10 @@ extension TreeReader {
         return message
     }
 
-    /// In YAML Envoy takes whole numbers as numbers and leaves fractions strings; in JSON all are numbers.
-    private func valueNumber(_ text: String) -> Double? {
-        if isJSON { return NumberText.isJSON(text) ? Double(text) : nil }
-        guard !text.contains("."), !text.contains("e"), !text.contains("E") || text.hasPrefix("0x") else { return nil }
-        guard case .signed(let value)? = NumberText.integer(text, isPlain: true), value.magnitude <= 1 << 53 else { return nil }
-        return Double(value)
+    /// In YAML Envoy takes whole numbers and leaves fractions strings; in JSON all are numbers.
+    private func wholeNumber(_ text: String) -> Int64? {
+        guard text.hasPrefix("0x") || text.hasPrefix("0X") || !text.contains(where: { ".eE".contains($0) }) else { return nil }
+        guard case .signed(let value)? = NumberText.integer(text, isPlain: true) else { return nil }
+        return value
     }
 }

@@ -117,10 +117,7 @@ extension FormatWriter {
     /// As a filter asks it: of any response, gRPC or not.
     static func anyGRPCCode(_ source: FormatSource) -> Int64 {
         guard let stream = unsafe source.stream else { return 2 }
-        if let text = unsafe stream.pointee.responseTrailers?.value(of: .grpcStatus) { return code(text) }
-        if unsafe stream.pointee.hasResponseHead, let text = unsafe stream.pointee.response.value(of: .grpcStatus) {
-            return code(text)
-        }
+        if let text = unsafe grpcText(stream) { return code(text) }
         return source.responseCode == 0 ? 2 : GRPCStatus.code(httpStatus: source.responseCode)
     }
 }

@@ -20,15 +20,25 @@ extension Worker {
         info.startNs = unsafe connection.pointee.openedNs
         info.startWallNs = unsafe wallNs &- (nowNs &- connection.pointee.openedNs)
         info.endNs = nowNs
-        // What listener filters have seen only was never the connection's (Envoy).
-        info.bytesReceived = unsafe connection.pointee.role == .inspecting ? 0 : connection.pointee.bytesReceived
+        if let chain = unsafe connection.pointee.filterChain?.assumingMemoryBound(to: FilterChainConfig.self) {
+            info.metadata.chainName = unsafe chain.pointee.name
+            info.bytesReceived = unsafe connection.pointee.bytesReceived
+        } else if unsafe connection.pointee.logFlags & ResponseFlags.noRouteFound.rawValue != 0 {
+            info.details = Bytes("filter_chain_not_found" as StaticString)
+        }
+        // What listener filters have seen only was never the connection's, and no bytes of the wire are counted (Envoy).
+        info.isMetered = false
+        info.downstreamClose = .normal
         info.bytesSent = unsafe connection.pointee.bytesSent
         info.flags = unsafe ResponseFlags(rawValue: connection.pointee.logFlags)
         if let tls = unsafe connection.pointee.tls {
             info.downstreamTLS = unsafe connections.description(of: connection)
             info.downstreamFailure = unsafe tls.pointee.failureText
             info.attemptedVersion = unsafe tls.pointee.attemptedVersion
-            if unsafe tls.pointee.hasTimedOut { info.terminationDetails = Bytes("transport socket timeout was reached" as StaticString) }
+            if unsafe tls.pointee.hasTimedOut {
+                info.terminationDetails = Bytes("transport socket timeout was reached" as StaticString)
+                info.downstreamCloseReason = Bytes("transport_socket_timeout" as StaticString)
+            }
         }
         info.version = unsafe protocolVersion(connection)
         info.connectionID = unsafe connection.pointee.id

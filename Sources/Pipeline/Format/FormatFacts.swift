@@ -95,8 +95,10 @@ extension FormatSource {
     func bytes(_ op: FormatOperator) -> UInt64 {
         if let tcp = unsafe tcp {
             switch op {
-            case .bytesReceived, .downstreamWireBytesReceived: return unsafe tcp.pointee.bytesReceived
-            case .bytesSent, .downstreamWireBytesSent: return unsafe tcp.pointee.bytesSent
+            case .bytesReceived: return unsafe tcp.pointee.bytesReceived
+            case .bytesSent: return unsafe tcp.pointee.bytesSent
+            case .downstreamWireBytesReceived: return unsafe tcp.pointee.isMetered ? tcp.pointee.bytesReceived : 0
+            case .downstreamWireBytesSent: return unsafe tcp.pointee.isMetered ? tcp.pointee.bytesSent : 0
             case .upstreamWireBytesSent: return unsafe tcp.pointee.upstreamBytesSent
             case .upstreamWireBytesReceived: return unsafe tcp.pointee.upstreamBytesReceived
             default: return 0

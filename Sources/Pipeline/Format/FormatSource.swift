@@ -15,6 +15,8 @@ package struct TCPLogInfo {
     package var endNs: UInt64 = 0
     package var bytesReceived: UInt64 = 0
     package var bytesSent: UInt64 = 0
+    /// Bytes of the wire are told too.
+    package var isMetered = true
     package var upstreamBytesSent: UInt64 = 0
     package var upstreamBytesReceived: UInt64 = 0
     package var flags: ResponseFlags = []

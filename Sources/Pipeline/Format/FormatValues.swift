@@ -50,10 +50,17 @@ extension FormatWriter {
         guard let stream = unsafe source.stream,
             let contentType = unsafe stream.pointee.request.value(of: .contentType), GRPCContent.isGRPC(contentType)
         else { return nil }
-        if let trailers = unsafe stream.pointee.responseTrailers, let text = trailers.value(of: .grpcStatus) { return code(text) }
-        if unsafe stream.pointee.hasResponseHead, let text = unsafe stream.pointee.response.value(of: .grpcStatus) { return code(text) }
+        if let text = unsafe grpcText(stream) { return code(text) }
         let status = source.responseCode
         return status == 0 ? nil : GRPCStatus.code(httpStatus: status)
+    }
+
+    /// As in Envoy an empty one is none.
+    static func grpcText(_ stream: UnsafePointer<HTTPStream>) -> Bytes? {
+        if let text = unsafe stream.pointee.responseTrailers?.value(of: .grpcStatus), !text.isEmpty { return text }
+        guard unsafe stream.pointee.hasResponseHead, let text = unsafe stream.pointee.response.value(of: .grpcStatus), !text.isEmpty
+        else { return nil }
+        return text
     }
 
     /// -1: no number.

@@ -170,6 +170,7 @@ extension Worker {
         guard unsafe !stream.pointee.responseEnded else { return }
         if unsafe isTunnelled(stream) { return unsafe tunnelResponseEnded(stream) }
         unsafe stream.pointee.responseEnded = true
+        unsafe RepeatedHeaders.joinStatus(&stream.pointee.responseTrailers)
         unsafe closeHostVerdict(stream)
         guard unsafe stream.pointee.hasFilters, unsafe !stream.pointee.bypassesFilters, let chain = unsafe filters(stream),
             unsafe !chain.interest.isDisjoint(with: [.responseBody, .responseTrailers]) || !stream.pointee.responseHeadSent

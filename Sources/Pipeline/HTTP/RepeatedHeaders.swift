@@ -24,6 +24,30 @@ enum RepeatedHeaders {
         }
     }
 
+    // HOT: per message.
+    /// Of trailers Envoy keeps two fields so: a call has one status, and two that differ are none.
+    @inline(__always)
+    static func joinStatus(_ trailers: inout MessageHead?) {
+        guard let head = trailers else { return }
+        if isRepeated(head, .grpcStatus) || isRepeated(head, .grpcMessage) { joinStatus(head, &trailers) }
+    }
+
+    @inline(__always)
+    private static func isRepeated(_ head: MessageHead, _ id: HeaderID) -> Bool {
+        guard let first = head.index(of: id) else { return false }
+        return head.index(of: id, from: first &+ 1) != nil
+    }
+
+    @inline(never)
+    private static func joinStatus(_ head: MessageHead, _ trailers: inout MessageHead?) {
+        var head = head
+        unsafe withUnsafeMutablePointer(to: &head) { head in
+            if let first = unsafe head.pointee.index(of: .grpcStatus) { unsafe join(head, .grpcStatus, into: first) }
+            if let first = unsafe head.pointee.index(of: .grpcMessage) { unsafe join(head, .grpcMessage, into: first) }
+        }
+        trailers = head
+    }
+
     @inline(never)
     private static func joinAll(_ head: UnsafeMutablePointer<MessageHead>, _ isRequest: Bool) {
         var i = 0

@@ -166,32 +166,34 @@ extension Worker {
             unsafe stream.pointee.delaysClose = true
             unsafe stream.pointee.respondedEarly = true
         }
-        // A drain that a timeout has begun closes later; the client is told now.
-        if let connection = unsafe connections.slab[stream.pointee.downstream], let server = unsafe servers[connection.pointee.session],
-            unsafe server.pointee.isDraining, unsafe !stream.pointee.closesDownstream
-        {
-            unsafe stream.pointee.closesDownstream = true
-            unsafe stream.pointee.delaysClose = true
-        }
-        if drain != .none || ServerHealth.shared.isFailing || draining.count > 0 { unsafe drainClose(stream) }
+        let saysClose = unsafe drainClose(stream)
         if unsafe stream.pointee.isTunnel { return }
         let isHTTP10 = unsafe stream.pointee.request.version == .http10
         if isHTTP10, unsafe stream.pointee.responseLength == nil { unsafe stream.pointee.closesDownstream = true }
-        if unsafe stream.pointee.closesDownstream {
+        if unsafe saysClose || stream.pointee.closesDownstream {
             unsafe stream.pointee.response.append(.connection, Bytes("close" as StaticString))
         } else if isHTTP10 {
             unsafe stream.pointee.response.append(.connection, Bytes("keep-alive" as StaticString))
         }
     }
 
-    /// The client is asked to go elsewhere with its next request.
-    private func drainClose(_ stream: StreamPointer) {
-        guard unsafe !stream.pointee.closesDownstream, unsafe !stream.pointee.isTunnel else { return }
+    /// The client is asked to go elsewhere with its next request. As in Envoy that is all while the process serves on: what
+    /// it has sent already, or sends before it has read this, is served until `drain_timeout` is over.
+    private func drainClose(_ stream: StreamPointer) -> Bool {
+        guard unsafe !stream.pointee.closesDownstream, unsafe !stream.pointee.isTunnel,
+            let connection = unsafe connections.slab[stream.pointee.downstream], let server = unsafe servers[connection.pointee.session]
+        else { return false }
         if drain == .none {
-            guard let connection = unsafe connections.slab[stream.pointee.downstream], unsafe discourages(connection) else { return }
+            if unsafe !server.pointee.isDraining {
+                guard ServerHealth.shared.isFailing || draining.count > 0, unsafe discourages(connection) else { return false }
+                unsafe count(stream.pointee.http.pointee.stats, .downstreamCxDrainClose)
+                unsafe startDrain(server, connection)
+            }
+            if unsafe server.pointee.drainedAtMs != 0 { return true }
+            unsafe stream.pointee.delaysClose = true
         }
         unsafe stream.pointee.closesDownstream = true
-        if drain == .none { unsafe count(stream.pointee.http.pointee.stats, .downstreamCxDrainClose) }
+        return true
     }
 
     private func appendVia(_ stream: StreamPointer, _ via: Bytes) {

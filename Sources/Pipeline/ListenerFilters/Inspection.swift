@@ -195,8 +195,7 @@ extension Worker {
         unsafe connection.pointee.role = .none
         let handle = unsafe connection.pointee.handle
         guard let chain = unsafe findChain(connection, config, inspection.pointee.facts) else {
-            unsafe countListener(config.pointee.stats, .noFilterChainMatch)
-            return unsafe close(connection)
+            return unsafe noChain(connection, config)
         }
         // What the facts pointed to is scratch.
         unsafe inspection.pointee.facts.protocols = .empty

@@ -58,7 +58,17 @@ extension Worker {
         let header = unsafe config.pointee.serverNameHeader
         if !header.isEmpty, let value = unsafe stream.pointee.request.value(named: header), !value.isEmpty { text = value }
         let name = HostPort(text)?.address ?? .empty
-        return name.count <= 255 ? name : .empty
+        return name.count <= 255 ? lowercased(name) : .empty
+    }
+
+    /// As in Envoy: names that differ in their case are one, and share connections (RFC 6066 §3, RFC 4343 §3).
+    private func lowercased(_ name: Bytes) -> Bytes {
+        var place = 0
+        while place < name.count, unsafe Bytes.lower(name.base[place]) == name.base[place] { place &+= 1 }
+        if place == name.count { return name }
+        formats.value.reset()
+        for i in 0..<name.count { formats.value.put(Bytes.lower(unsafe name.base[i])) }
+        return formats.value.bytes
     }
 
     private func key(of identity: UpstreamIdentity, _ transport: ClusterTransport) -> UInt64 {

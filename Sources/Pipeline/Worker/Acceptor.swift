@@ -55,7 +55,13 @@ extension Worker {
             armAcceptTimer(acceptors[i].removeMs)
         }
         tellBalances()
-        mailbox.accepts(on: acceptors.count)
+        tellAcceptors()
+    }
+
+    private func tellAcceptors() {
+        var leaving = 0
+        for i in 0..<acceptors.count where acceptors[i].removeMs != 0 { leaving &+= 1 }
+        mailbox.accepts(on: acceptors.count, leaving: leaving)
     }
 
     private func adoptSocket(_ socket: Int32, _ address: SocketAddress, _ listener: ListenerSlot) {
@@ -162,7 +168,7 @@ extension Worker {
             return armAcceptTimer(acceptors[index].removeMs)
         }
         acceptors.swapRemove(index)
-        mailbox.accepts(on: acceptors.count)
+        tellAcceptors()
         if isDrained(acceptor.part) { closeConnections(of: acceptor.part) }
         pins.unpin(acceptor.part)
     }
@@ -220,12 +226,19 @@ extension Worker {
         if unsafe !config.pointee.listenerFilters.isEmpty { return unsafe beginInspection(connection, config) }
         if unsafe config.pointee.chains.isEmpty { return unsafe open(connection, config.onlyChain) }
         if let chain = unsafe findChain(connection, config, ConnectionFacts()) { return unsafe open(connection, chain) }
+        unsafe noChain(connection, config)
+    }
+
+    /// As in Envoy its listener's log says so.
+    func noChain(_ connection: UnsafeMutablePointer<Connection>, _ config: UnsafePointer<ListenerConfig>) {
         unsafe countListener(config.pointee.stats, .noFilterChainMatch)
+        unsafe connection.pointee.logFlags |= ResponseFlags.noRouteFound.rawValue
         unsafe close(connection)
     }
 
     /// Its filter chain takes over.
     func open(_ connection: UnsafeMutablePointer<Connection>, _ config: UnsafePointer<FilterChainConfig>) {
+        unsafe connection.pointee.filterChain = unsafe UnsafeRawPointer(config)
         unsafe countOpened(connection)
         if unsafe config.pointee.tlsSlot != noTLS, unsafe !beginTLS(connection, config) { return unsafe close(connection) }
         switch unsafe config.pointee.chain {

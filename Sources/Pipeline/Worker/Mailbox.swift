@@ -19,7 +19,8 @@ package struct Mailbox: @unchecked Sendable {
         var connections: UInt64 = 0
         var turn: UInt64 = 0
         var exports: UInt64 = 0
-        var workerPadding: (UInt64, UInt64) = (0, 0)
+        var leaving: UInt64 = 0
+        var workerPadding: UInt64 = 0
         var releasedRead: UInt64 = 0
         var stop: UInt64 = 0
     }
@@ -50,6 +51,9 @@ package struct Mailbox: @unchecked Sendable {
 
     /// Listening sockets that the worker uses, those included that a plan has taken away and that it still empties.
     package var accepting: UInt64 { unsafe cmartlet_load_acquire(&words.pointee.accepting) }
+
+    /// Those of them that a plan has taken away.
+    package var leaving: UInt64 { unsafe cmartlet_load_acquire(&words.pointee.leaving) }
 
     /// Downstream connections that the worker holds, told while it drains.
     package var connections: UInt64 { unsafe cmartlet_load_acquire(&words.pointee.connections) }
@@ -87,7 +91,9 @@ package struct Mailbox: @unchecked Sendable {
     @inline(__always)
     package func isAt(turn: UInt64) { unsafe cmartlet_store_relaxed(&words.pointee.turn, turn) }
 
-    package func accepts(on sockets: Int) {
+    /// `leaving`: of those, the ones that a plan has taken away.
+    package func accepts(on sockets: Int, leaving: Int) {
+        unsafe cmartlet_store_release(&words.pointee.leaving, UInt64(truncatingIfNeeded: leaving))
         unsafe cmartlet_store_release(&words.pointee.accepting, UInt64(truncatingIfNeeded: sockets))
     }
 

@@ -36,6 +36,7 @@ public final class StatSchema: Sendable {
     public let name: String
     public let writers: Writers
     public let leaves: [StatDescriptor]
+    public let isListed: Bool
     /// Sorted by name, per phase of the output.
     public let texts: [Item]
     public let scalars: [Item]
@@ -55,6 +56,7 @@ public final class StatSchema: Sendable {
         self.name = name
         self.writers = writers
         self.leaves = leaves
+        self.isListed = isListed
         var texts: [Item] = []
         var scalars: [Item] = []
         var histograms: [Item] = []

@@ -15,6 +15,8 @@ package struct TLSFailure: BitwiseCopyable {
     package private(set) var isMissingCertificate = false
     /// There was none that both sides know.
     package private(set) var isOfVersion = false
+    /// What came first is no record of TLS, and no HTTP either.
+    package private(set) var isNoTLS = false
 
     init() {}
 
@@ -30,6 +32,7 @@ package struct TLSFailure: BitwiseCopyable {
                     sawCounted = true
                 case SSL_R_CERTIFICATE_VERIFY_FAILED: sawCounted = true
                 case SSL_R_UNSUPPORTED_PROTOCOL: failure.isOfVersion = true
+                case SSL_R_WRONG_VERSION_NUMBER: failure.isNoTLS = true
                 default: break
                 }
             }

@@ -87,7 +87,15 @@ extension Connections {
         }
         if unsafe tls.pointee.staple == .failed { unsafe sayHandshakeFailure(tls) }
         if unsafe !tls.pointee.cipher.isEmpty { unsafe markDirty(connection) }
-        return unsafe progress(connection, tls, SSL_get_error(ssl, result))
+        let progress = unsafe progress(connection, tls, SSL_get_error(ssl, result))
+        if case .failed = progress, unsafe tls.pointee.failure.isNoTLS { unsafe sayProtocolVersion(tls) }
+        return progress
+    }
+
+    /// RFC 8446 §6: who speaks SSH or cleartext HTTP/2 to a TLS server is told so, as by Envoy; OpenSSL goes without a word.
+    private func sayProtocolVersion(_ tls: UnsafeMutablePointer<TLSConnection>) {
+        guard unsafe tls.pointee.config.pointee.isServer, unsafe tls.pointee.cipher.isEmpty else { return }
+        _ = unsafe tls.pointee.cipher.append(copying: Bytes("\u{15}\u{3}\u{1}\u{0}\u{2}\u{2}\u{46}" as StaticString), memory)
     }
 
     /// Without the staple that it asked for the client gets `handshake_failure`, as from Envoy: OpenSSL has queued

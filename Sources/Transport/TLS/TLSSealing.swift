@@ -60,6 +60,16 @@ extension Connections {
         martlet_err_clear()
     }
 
+    /// The connection will end in a reset, and without `close_notify`: RFC 8446 §6.1, a peer that saw one would take what it
+    /// has got for the whole.
+    package func cutTLS(_ connection: UnsafeMutablePointer<Connection>) {
+        guard let tls = unsafe connection.pointee.tls else { return }
+        unsafe tls.pointee.saidClose = true
+    }
+
+    /// An error of the peer's has ended it: nothing more is read, whether its end has come or not.
+    package func noteEnd(_ connection: UnsafeMutablePointer<Connection>) { unsafe connection.pointee.sawEnd = true }
+
     /// All of `cipher` has left: so has the plaintext that it carried. How much that was.
     mutating func sealedLeft(_ connection: UnsafeMutablePointer<Connection>, _ tls: UnsafeMutablePointer<TLSConnection>) -> Int {
         guard unsafe tls.pointee.cipher.isEmpty else { return 0 }

@@ -39,6 +39,13 @@ struct AdminRequestTests {
     }
 
     @Test
+    func bytesThatAreNoTextAreKnown() {
+        let query = AdminRequest(method: "GET", target: "/x?filter=%E9&filter=a&b=%EF%BF%BD&c=a").query
+        #expect(query.isBroken("filter") && !query.isBroken("b") && !query.isBroken("c") && !query.isBroken("d"))
+        #expect(!AdminRequest(method: "GET", target: "/x?filter=a&filter=%E9").query.isBroken("filter"), "the first counts")
+    }
+
+    @Test
     func emptyPartsAndRepeatsAreHarmless() {
         let request = AdminRequest(method: "GET", target: "/x?&&a=1&a=2&=v&b==c")
         #expect(request.query["a"] == "1")
@@ -51,6 +58,7 @@ struct AdminRequestTests {
     func aFormStandsInForTheQuery() {
         let form = "application/x-www-form-urlencoded"
         let body = Array("level=debug".utf8)
+        #expect(AdminRequest(method: "POST", target: "/stats", contentType: form, body: body).query.isEmpty, "Envoy's looks at its URL")
         #expect(AdminRequest(method: "POST", target: "/logging", contentType: form, body: body).query["level"] == "debug")
         #expect(
             AdminRequest(method: "POST", target: "/logging?level=info", contentType: form, body: body).query["level"]

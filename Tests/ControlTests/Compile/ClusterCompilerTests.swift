@@ -122,6 +122,7 @@ import Upstream
         defer { withExtendedLifetime(configurator) {} }
         #expect(hosts.count == 3)
         #expect(hosts[0].address == SocketAddress(ip: "10.0.0.1", port: 1) && hosts[0].weight == 3 && hosts[0].isHealthy)
+        #expect(hosts[1].isExcluded && !hosts[0].isExcluded)
         #expect(!hosts[1].isHealthy && String(hosts[1].hostname) == "h.test" && hosts[1].address.family == .unix)
         #expect(hosts[2].priority == 1 && hosts[2].isDegraded)
     }

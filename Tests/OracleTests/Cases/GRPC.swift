@@ -127,6 +127,7 @@ extension Groups {
 
     private static let accountCases: [Case] = [
         call("ok", "/s/m"), call("failed", "/s/m").replying(grpcReply("13", "grpc-message: a%20b\r\n")),
+        call("status_twice", "/s/m").replying(grpcReply("0", "grpc-status: 5\r\nx-a: 1\r\nx-a: 2\r\n")), call("status_empty", "/s/m").replying(grpcReply("")),
         call("trailers_only", "/s/m").replying(trailersOnly("5", "grpc-message: gone\r\n")), call("http_error", "/s/m").replying(reply("503 Unavailable")),
         call("of_route", "/stat/m").replying(trailersOnly("14")), call("no_host", "/none/m"),
         call("suppressed_ok", "/s/m", on: "suppressed"), call("suppressed_error", "/s/m", on: "suppressed").replying(reply("503 Unavailable")),

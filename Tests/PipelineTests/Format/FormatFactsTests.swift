@@ -23,6 +23,18 @@ import Wire
         return bench
     }
 
+    /// An empty status is none: then the HTTP status says what it was.
+    @Test(arguments: [("", "Unknown 2"), ("5", "NotFound 5"), ("0,5", "-1 -1")])
+    func grpcStatusOfAHead(_ status: String, _ expected: String) throws {
+        let bench = try FormatBench()
+        let arena = FrozenArena()
+        unsafe bench.stream.pointee.request.append(.contentType, Bytes("application/grpc" as StaticString))
+        unsafe bench.stream.pointee.response.status = 200
+        unsafe bench.stream.pointee.response.append(.grpcStatus, arena.text(status))
+        unsafe bench.stream.pointee.hasResponseHead = true
+        #expect(try bench.write("%GRPC_STATUS% %GRPC_STATUS_NUMBER%") == expected)
+    }
+
     @Test(arguments: [
         ("%DURATION%", "100"), ("%REQUEST_DURATION%", "3"), ("%REQUEST_TX_DURATION%", "15"), ("%RESPONSE_DURATION%", "50"), ("%RESPONSE_TX_DURATION%", "49"),
         ("%COMMON_DURATION(DS_RX_BEG:DS_RX_END)%", "3"), ("%COMMON_DURATION(DS_RX_END:US_TX_BEG:us)%", "7000"),

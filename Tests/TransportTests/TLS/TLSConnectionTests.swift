@@ -227,6 +227,24 @@ private final class TLSTurns {
         #expect(turns.failed.isEmpty)
     }
 
+    /// RFC 8446 §6.1: who saw `close_notify` takes what came for the whole.
+    @Test(.enabled(if: Shell.has("openssl")), arguments: [false, true])
+    func aConnectionThatIsCutSaysNothing(isCut: Bool) throws {
+        let turns = try TLSTurns()
+        let (a, b) = pair()
+        let server = try unsafe turns.open(a, turns.context(certificates()))
+        let client = try unsafe turns.open(b, turns.context(nil))
+        let clientID = unsafe client.pointee.id
+        #expect(turns.turns { turns.established.count == 2 })
+        unsafe turns.send(server, text(100))
+        #expect(turns.turns { turns.received[clientID]?.count == 100 })
+        if isCut { unsafe turns.connections.cutTLS(server) }
+        unsafe turns.connections.close(server)
+        #expect(turns.turns { turns.ended.contains(clientID) })
+        let ssl = try unsafe #require(client.pointee.tls?.pointee.ssl)
+        #expect(unsafe (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN == 0) == isCut)
+    }
+
     @Test(.enabled(if: Shell.has("openssl")))
     func whatIsNoTLSGetsAnAlert() throws {
         let turns = try TLSTurns()
@@ -240,6 +258,24 @@ private final class TLSTurns {
         let count = unsafe read(b, &answer, 64)
         // An alert record, fatal.
         #expect(count == 7 && answer[0] == 21 && answer[5] == 2)
+        close(b)
+    }
+
+    /// `protocol_version`, as from Envoy; HTTP/1 gets nothing, which is as Envoy too.
+    @Test(.enabled(if: Shell.has("openssl")), arguments: ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "SSH-2.0-x\r\n", "GET / HTTP/1.1\r\n\r\n"])
+    func whoSpeaksAnotherProtocolIsTold(said: String) throws {
+        let turns = try TLSTurns()
+        let (a, b) = pair()
+        let server = try unsafe turns.open(a, turns.context(certificates()))
+        let id = unsafe server.pointee.id
+        let bytes = Array(said.utf8)
+        #expect(unsafe write(b, bytes, bytes.count) == bytes.count)
+        #expect(turns.turns { turns.failed.contains(id) })
+        var answer = [UInt8](repeating: 0, count: 64)
+        // What there is to say has been said when the connection is closed.
+        _ = fcntl(b, F_SETFL, O_NONBLOCK)
+        let count = unsafe read(b, &answer, 64)
+        #expect(Array(answer.prefix(max(count, 0))) == (said.hasPrefix("GET") ? [] : [21, 3, 1, 0, 2, 2, 70]))
         close(b)
     }
 

@@ -38,12 +38,18 @@ struct JSONToProto {
             if path.isEmpty { return TranscodeError(": Root element must be a message.") }
             return TranscodeError("\(path): invalid value \(why ?? JSONToProto.text(value)) for type type.googleapis.com/\(descriptor.name)")
         }
-        switch descriptor.wellKnown {
+        var form = descriptor.wellKnown
+        // As Envoy does it these may also be written field by field.
+        if case .object = value, form.mayBeSpelledOut { form = .none }
+        switch form {
         case .none:
             guard case .object(let entries) = value else { throw wrong() }
             var oneofs: Set<String> = []
             for (key, item) in entries {
+                if key.isEmpty { throw TranscodeError("\(path): Proto fields must have a name.") }
                 guard let field = descriptor.field(named: key) else { continue }
+                // Who writes every member of a oneof, the unset ones as null, has set one.
+                if case .null = item, !takesNull(field) { continue }
                 if let oneof = field.oneof, !oneofs.insert(oneof).inserted {
                     throw TranscodeError(
                         "\(path): invalid value oneof field '\(oneof)' is already set. Cannot set '\(field.name)' for type oneof")
@@ -66,11 +72,11 @@ struct JSONToProto {
             for path in text.split(separator: ",") { ProtoWireWriter.delimited(1, Array(JSONToProto.snake(path).utf8), &out) }
         case .structure:
             guard case .object(let entries) = value else { throw wrong() }
-            out = JSONToProto.structure(entries)
-        case .value: out = JSONToProto.value(value)
+            out = try JSONToProto.structure(entries, path)
+        case .value: out = try JSONToProto.value(value, path)
         case .listValue:
             guard case .array(let items) = value else { throw wrong() }
-            for item in items { ProtoWireWriter.delimited(1, JSONToProto.value(item), &out) }
+            for item in items { ProtoWireWriter.delimited(1, try JSONToProto.value(item, path), &out) }
         case .any: out = try any(value, path, depth)
         }
         return out
@@ -84,6 +90,9 @@ struct JSONToProto {
             throw wrong("Missing @type for any field in \(path)")
         }
         guard case .string(let url) = entry.value else { throw wrong("Invalid type URL") }
+        guard url.utf8.contains(UInt8(ascii: "/")) else {
+            throw wrong("Invalid type URL, type URLs must be of the form 'type.googleapis.com/<typename>', got: \(url)")
+        }
         let name = String(url.split(separator: "/").last ?? "")
         guard let type = schema.message(named: name) else { throw wrong("Invalid type URL, unknown type: \(name)") }
         let rest = entries.filter { $0.key != "@type" }
@@ -106,7 +115,9 @@ struct JSONToProto {
             guard case .object(let entries) = value, case .message(let type) = field.kind, let key = schema.messages[type].field(1),
                 let item = schema.messages[type].field(2)
             else { throw wrong(field, value, path) }
+            var names: Set<String> = []
             for (number, (name, value)) in entries.enumerated() {
+                guard names.insert(name).inserted else { throw JSONToProto.repeated(name, number, path) }
                 var entry: [UInt8] = []
                 try single(key, .string(name), "\(path)[\(number)].key", depth, &entry)
                 if case .null = value, !takesNull(item) {} else { try single(item, value, "\(path)[\(number)].value", depth, &entry) }
@@ -174,9 +185,9 @@ struct JSONToProto {
             guard isString, let isTrue = JSONToProto.truth(text) else { return false }
             out.append(isTrue ? 1 : 0)
         case .enumeration(let type):
-            guard let number = number(text, schema.enums[type]) else { return false }
+            guard let number = number(text, isString, schema.enums[type]) else { return false }
             ProtoWireWriter.varint(UInt64(bitPattern: Int64(number)), &out)
-        default: return JSONToProto.number(kind, text, &out)
+        default: return JSONToProto.number(kind, text, isString, &out)
         }
         return true
     }
@@ -189,14 +200,16 @@ struct JSONToProto {
         }
     }
 
-    private func number(_ text: String, _ descriptor: ProtoEnum) -> Int32? {
+    /// A number that no value has is kept, but not where it is written as text.
+    private func number(_ text: String, _ isString: Bool, _ descriptor: ProtoEnum) -> Int32? {
         if let number = descriptor.numbers[text] { return number }
         if ignoresEnumCase, let number = descriptor.lowercased[text.lowercased()] { return number }
-        return ScalarText.signed(text).flatMap { Int32(exactly: $0) }
+        let number = ScalarText.signed(text, isString: isString).flatMap { Int32(exactly: $0) }
+        return number.flatMap { isString && descriptor.names[$0] == nil ? nil : $0 }
     }
 
     /// False: no such number.
-    private static func number(_ kind: ProtoKind, _ text: String, _ out: inout [UInt8]) -> Bool {
+    private static func number(_ kind: ProtoKind, _ text: String, _ isString: Bool, _ out: inout [UInt8]) -> Bool {
         switch kind {
         case .double:
             guard let value = ScalarText.double(text) else { return false }
@@ -205,24 +218,24 @@ struct JSONToProto {
             guard let value = ScalarText.double(text), value.isNaN || value.isInfinite || Float(value).isFinite else { return false }
             ProtoWireWriter.fixed(UInt64(Float(value).bitPattern), 4, &out)
         case .int32, .sint32, .sfixed32:
-            guard let value = ScalarText.signed(text).flatMap({ Int32(exactly: $0) }) else { return false }
+            guard let value = ScalarText.signed(text, isString: isString).flatMap({ Int32(exactly: $0) }) else { return false }
             switch kind {
             case .sfixed32: ProtoWireWriter.fixed(UInt64(UInt32(bitPattern: value)), 4, &out)
             case .sint32: ProtoWireWriter.varint(UInt64(UInt32(bitPattern: value << 1 ^ value >> 31)), &out)
             default: ProtoWireWriter.varint(UInt64(bitPattern: Int64(value)), &out)
             }
         case .int64, .sint64, .sfixed64:
-            guard let value = ScalarText.signed(text) else { return false }
+            guard let value = ScalarText.signed(text, isString: isString) else { return false }
             switch kind {
             case .sfixed64: ProtoWireWriter.fixed(UInt64(bitPattern: value), 8, &out)
             case .sint64: ProtoWireWriter.varint(UInt64(bitPattern: value << 1 ^ value >> 63), &out)
             default: ProtoWireWriter.varint(UInt64(bitPattern: value), &out)
             }
         case .uint32, .fixed32:
-            guard let value = ScalarText.unsigned(text).flatMap({ UInt32(exactly: $0) }) else { return false }
+            guard let value = ScalarText.unsigned(text, isString: isString).flatMap({ UInt32(exactly: $0) }) else { return false }
             if case .fixed32 = kind { ProtoWireWriter.fixed(UInt64(value), 4, &out) } else { ProtoWireWriter.varint(UInt64(value), &out) }
         case .uint64, .fixed64:
-            guard let value = ScalarText.unsigned(text) else { return false }
+            guard let value = ScalarText.unsigned(text, isString: isString) else { return false }
             if case .fixed64 = kind { ProtoWireWriter.fixed(value, 8, &out) } else { ProtoWireWriter.varint(value, &out) }
         case .bool, .string, .bytes, .enumeration, .message, .group: return false
         }
@@ -232,7 +245,7 @@ struct JSONToProto {
     // MARK: Pieces
 
     /// `google.protobuf.Value`
-    private static func value(_ value: JSONValue) -> [UInt8] {
+    private static func value(_ value: JSONValue, _ path: String) throws(TranscodeError) -> [UInt8] {
         var out: [UInt8] = []
         switch value {
         case .null:
@@ -245,25 +258,32 @@ struct JSONToProto {
         case .bool(let isTrue):
             ProtoWireWriter.tag(4, 0, &out)
             out.append(isTrue ? 1 : 0)
-        case .object(let entries): ProtoWireWriter.delimited(5, structure(entries), &out)
+        case .object(let entries): ProtoWireWriter.delimited(5, try structure(entries, path + ".struct_value"), &out)
         case .array(let items):
             var list: [UInt8] = []
-            for item in items { ProtoWireWriter.delimited(1, JSONToProto.value(item), &list) }
+            for item in items { ProtoWireWriter.delimited(1, try JSONToProto.value(item, path + ".list_value.values"), &list) }
             ProtoWireWriter.delimited(6, list, &out)
         }
         return out
     }
 
     /// `google.protobuf.Struct`
-    private static func structure(_ entries: [(key: String, value: JSONValue)]) -> [UInt8] {
+    private static func structure(_ entries: [(key: String, value: JSONValue)], _ path: String) throws(TranscodeError) -> [UInt8] {
         var out: [UInt8] = []
-        for (key, item) in entries {
+        var names: Set<String> = []
+        for (number, (key, item)) in entries.enumerated() {
+            guard names.insert(key).inserted else { throw repeated(key, number, path + ".fields") }
             var entry: [UInt8] = []
             ProtoWireWriter.delimited(1, Array(key.utf8), &entry)
-            ProtoWireWriter.delimited(2, value(item), &entry)
+            ProtoWireWriter.delimited(2, try value(item, "\(path).fields[\(number)].value"), &entry)
             ProtoWireWriter.delimited(1, entry, &out)
         }
         return out
+    }
+
+    /// Two parsers may each take another of the two.
+    private static func repeated(_ key: String, _ number: Int, _ path: String) -> TranscodeError {
+        TranscodeError("\(path)[\(number - 1)]: Repeated map key: '\(key.prefix(200))' is already set.")
     }
 
     private static func time(_ time: (seconds: Int64, nanos: Int32), _ out: inout [UInt8]) {
@@ -276,7 +296,12 @@ struct JSONToProto {
     private static func snake(_ path: Substring) -> String {
         var result = ""
         for character in path {
-            if character.isASCII, character.isUppercase { result += "_" + character.lowercased() } else { result.append(character) }
+            guard character.isASCII, character.isUppercase else {
+                result.append(character)
+                continue
+            }
+            if let last = result.last, last != "." { result += "_" }
+            result += character.lowercased()
         }
         return result
     }

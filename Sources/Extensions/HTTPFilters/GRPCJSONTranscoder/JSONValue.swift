@@ -84,7 +84,9 @@ struct JSONParser {
             digits()
             guard at > exponent else { throw failed("Unable to parse number.") }
         }
-        return .number(String(decoding: bytes[start..<at], as: UTF8.self))
+        let text = String(decoding: bytes[start..<at], as: UTF8.self)
+        guard ScalarText.double(text) != nil else { throw failed("Number exceeds the range of double.") }
+        return .number(text)
     }
 
     private mutating func digits() { while let byte = next, byte &- 0x30 < 10 { at += 1 } }

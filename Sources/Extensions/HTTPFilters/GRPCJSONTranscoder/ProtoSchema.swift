@@ -24,6 +24,30 @@ enum ProtoKind {
         }
     }
 
+    /// As `google.protobuf.Field.Kind` counts.
+    var number: Int {
+        switch self {
+        case .double: 1
+        case .float: 2
+        case .int64: 3
+        case .uint64: 4
+        case .int32: 5
+        case .fixed64: 6
+        case .fixed32: 7
+        case .bool: 8
+        case .string: 9
+        case .group: 10
+        case .message: 11
+        case .bytes: 12
+        case .uint32: 13
+        case .enumeration: 14
+        case .sfixed32: 15
+        case .sfixed64: 16
+        case .sint32: 17
+        case .sint64: 18
+        }
+    }
+
     var isPackable: Bool { wireType != 2 && wireType != 3 }
 
     /// As messages about values call it.
@@ -67,6 +91,14 @@ struct ProtoField {
 /// Messages whose JSON is not an object of their fields.
 enum WellKnownMessage {
     case none, timestamp, duration, fieldMask, structure, value, listValue, any, wrapper
+
+    /// An object is no form of it, so one is its fields.
+    var mayBeSpelledOut: Bool {
+        switch self {
+        case .timestamp, .duration, .fieldMask, .listValue, .wrapper: true
+        case .none, .structure, .value, .any: false
+        }
+    }
 }
 
 struct ProtoMessage {

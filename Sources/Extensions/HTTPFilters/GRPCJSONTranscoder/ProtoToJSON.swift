@@ -210,32 +210,58 @@ struct ProtoToJSON {
         let descriptor = schema.messages[type]
         var values = [[Raw]](repeating: [], count: descriptor.fields.count)
         var reader = ProtoWireReader(bytes)
-        func failed() -> [[Raw]]? {
-            _ = out.fail("unexpected EOF")
+        func failed(_ why: String = "unexpected EOF") -> [[Raw]]? {
+            _ = out.fail(why)
             return nil
         }
         // A tag that is cut off ends the message, as in Envoy.
         while !reader.isAtEnd, let (number, wireType) = reader.tag() {
+            if wireType == 4 { return failed("attempted to close group \(number) before SGROUP tag") }
+            if wireType > 5 { return failed("unknown wire type: \(wireType)") }
             guard let place = descriptor.byNumber[number] else {
                 guard reader.skip(wireType) else { return failed() }
                 continue
             }
-            let wanted = descriptor.fields[place].kind.wireType
+            let kind = descriptor.fields[place].kind
+            let wanted = kind.wireType
             if wireType == wanted, wanted != 3 {
                 guard let raw = ProtoToJSON.raw(&reader, wanted) else { return failed() }
+                if let fault = ProtoToJSON.fault(raw, kind) { return failed(fault) }
                 values[place].append(raw)
             } else if wireType == 2, descriptor.fields[place].kind.isPackable {
                 guard let packed = reader.delimited() else { return failed() }
                 var inner = ProtoWireReader(packed)
                 while !inner.isAtEnd {
                     guard let raw = ProtoToJSON.raw(&inner, wanted) else { return failed() }
+                    if let fault = ProtoToJSON.fault(raw, kind) { return failed(fault) }
                     values[place].append(raw)
                 }
-            } else if !reader.skip(wireType) {
-                return failed()
+            } else if wanted == 3 {
+                guard reader.skip(wireType) else { return failed() }
+            } else {
+                return failed(ProtoToJSON.mismatch(wireType, kind, number))
             }
         }
         return values
+    }
+
+    /// What the bytes are cannot be known: to pass them over would be to lose what the server said.
+    private static func mismatch(_ wireType: UInt8, _ kind: ProtoKind, _ number: UInt32) -> String {
+        let what: String
+        switch wireType {
+        case 0: what = "varint fields"
+        case 1: what = "type 64-bit fields"
+        case 5: what = "32-bit fields"
+        default: return "field number \(number) is not a group"
+        }
+        return "field type \(kind.number) (number \(number)) does not support \(what)"
+    }
+
+    private static func fault(_ raw: Raw, _ kind: ProtoKind) -> String? {
+        guard case .bool = kind, case .number(let bits) = raw, bits > 1 else { return nil }
+        let first = UInt8(truncatingIfNeeded: bits & 0x7f) | (bits > 0x7f ? 0x80 : 0)
+        let hex = String(first, radix: 16)
+        return "bad value for bool: \\x" + (hex.utf8.count < 2 ? "0" : "") + hex
     }
 
     private static func timeFault(_ descriptor: ProtoMessage, _ seconds: Int64) -> String {

@@ -40,9 +40,9 @@ struct ProtoWireReader {
         return bytes[at..<end]
     }
 
-    /// The next field's number and wire type.
+    /// The next field's number and wire type. Nil: none, or 0, which ends a message.
     mutating func tag() -> (number: UInt32, wireType: UInt8)? {
-        guard let tag = varint(), tag >> 3 <= UInt64(UInt32.max), tag >> 3 != 0 else { return nil }
+        guard let tag = varint(), tag <= UInt64(UInt32.max), tag != 0 else { return nil }
         return (UInt32(tag >> 3), UInt8(tag & 7))
     }
 

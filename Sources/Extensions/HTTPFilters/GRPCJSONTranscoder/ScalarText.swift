@@ -28,16 +28,16 @@ enum ScalarText {
 
     // MARK: Reading
 
-    /// Digits, or a float without a fraction (`1e3`, `2.0`).
-    static func signed(_ text: String) -> Int64? {
+    /// Digits, or a float without a fraction (`1e3`, `2.0`); of a string digits only.
+    static func signed(_ text: String, isString: Bool) -> Int64? {
         if let value = Int64(text) { return text.hasPrefix("+") ? nil : value }
-        guard let value = number(text), value == value.rounded(.towardZero) else { return nil }
+        guard !isString, let value = number(text), value == value.rounded(.towardZero) else { return nil }
         return Int64(exactly: value)
     }
 
-    static func unsigned(_ text: String) -> UInt64? {
+    static func unsigned(_ text: String, isString: Bool) -> UInt64? {
         if let value = UInt64(text) { return text.hasPrefix("+") ? nil : value }
-        guard let value = number(text), value == value.rounded(.towardZero) else { return nil }
+        guard !isString, let value = number(text), value == value.rounded(.towardZero) else { return nil }
         return UInt64(exactly: value)
     }
 

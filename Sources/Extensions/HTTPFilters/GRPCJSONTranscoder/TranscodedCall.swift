@@ -42,7 +42,7 @@ final class TranscodedCall {
     /// The message of a request that is here in full, with its prefix.
     func message(_ body: [UInt8]) throws(TranscodeError) -> [UInt8] {
         if method.requestIsRaw { return TranscodedCall.frame(try raw(body)) }
-        return TranscodedCall.frame(try encode(TranscodedCall.isBlank(body[...]) ? nil : body[...]))
+        return TranscodedCall.frame(try encode(body.isEmpty ? nil : body[...]))
     }
 
     /// The messages that are complete with these bytes of a stream of requests.
@@ -187,10 +187,6 @@ final class TranscodedCall {
         let count = UInt32(truncatingIfNeeded: message.count)
         return [0, UInt8(truncatingIfNeeded: count >> 24), UInt8(truncatingIfNeeded: count >> 16), UInt8(truncatingIfNeeded: count >> 8), UInt8(truncatingIfNeeded: count)]
             + message
-    }
-
-    private static func isBlank(_ bytes: ArraySlice<UInt8>) -> Bool {
-        bytes.allSatisfy { $0 == 0x20 || $0 == 0x0a || $0 == 0x0d || $0 == 0x09 }
     }
 
     // MARK: Response

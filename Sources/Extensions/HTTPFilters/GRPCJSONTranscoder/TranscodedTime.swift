@@ -63,12 +63,13 @@ enum TranscodedTime {
         guard let year = scan.number(4), scan.take("-"), let month = scan.number(2), scan.take("-"), let day = scan.number(2),
             scan.take("T") || scan.take("t"), let hour = scan.number(2), scan.take(":"), let minute = scan.number(2), scan.take(":"),
             let second = scan.number(2), let nanos = scan.fraction(), year >= 1, (1...12).contains(month), day >= 1, hour < 24, minute < 60,
-            second < 60
+            // RFC 3339 §5.7: a leap second; protobuf's seconds are those of POSIX, and it is the next one.
+            second < 61
         else { return nil }
         let lengths: [Int64] = [31, year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
         guard day <= lengths[Int(month) - 1] else { return nil }
         var offset: Int64 = 0
-        if !scan.take("Z"), !scan.take("z") {
+        if !scan.take("Z") {
             let isBehind = scan.take("-")
             guard isBehind || scan.take("+"), let hours = scan.number(2), scan.take(":"), let minutes = scan.number(2), hours < 24, minutes < 60
             else { return nil }

@@ -172,6 +172,8 @@ extension Worker {
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxDestroyWithActiveRq)
             unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxDestroyRemoteWithActiveRq)
         }
+        // The peer's doing also where its alert has said so ahead of the socket's end, and counted once.
+        unsafe connections.noteEnd(connection)
         unsafe client.pointee.mustClose = true
         // RFC 9112 §8: a message that its framing says is cut short is an error of the protocol.
         let isCut = unsafe !client.pointee.decoder.isIdle && !client.pointee.responseDone

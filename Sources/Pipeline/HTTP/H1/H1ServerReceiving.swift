@@ -221,7 +221,7 @@ extension Worker {
                 http.pointee.codecStats &+ HTTP1CodecStat.droppedHeadersWithUnderscores.rawValue,
                 UInt64(server.pointee.decoder.droppedUnderscores))
         }
-        if unsafe server.pointee.decoder.shouldClose || drain != .none || server.pointee.isDraining {
+        if unsafe server.pointee.decoder.shouldClose || drain != .none || server.pointee.isDraining && server.pointee.drainedAtMs == 0 {
             unsafe stream.pointee.closesDownstream = true
             if drain != .none { unsafe count(http.pointee.stats, .downstreamCxDrainClose) }
         }

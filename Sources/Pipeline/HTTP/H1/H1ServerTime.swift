@@ -11,7 +11,8 @@ extension Worker {
     func armServerTimer(_ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>) {
         let http = unsafe server.pointee.http
         var deadline = UInt64.max
-        if unsafe http.pointee.idleTimeoutMs != 0 { deadline = unsafe connection.pointee.activeMs &+ http.pointee.idleTimeoutMs }
+        // Who is told to go is not idle: its drain has a time of its own.
+        if unsafe http.pointee.idleTimeoutMs != 0, unsafe !server.pointee.isDraining { deadline = unsafe connection.pointee.activeMs &+ http.pointee.idleTimeoutMs }
         if unsafe server.pointee.closeAtMs != 0 { deadline = unsafe min(deadline, server.pointee.closeAtMs) }
         if unsafe server.pointee.drainAtMs != 0 { deadline = unsafe min(deadline, server.pointee.drainAtMs) }
         if unsafe server.pointee.headersDeadlineMs != 0 { deadline = unsafe min(deadline, server.pointee.headersDeadlineMs) }
@@ -68,8 +69,9 @@ extension Worker {
         unsafe armServerTimer(server, connection)
     }
 
-    /// A timeout has come: responses say `close`, and when `drain_timeout` is over the connection closes.
-    private func startDrain(_ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>) {
+    /// A timeout has come, or the client shall go elsewhere: responses say `close`, and when `drain_timeout` is over the
+    /// connection closes.
+    func startDrain(_ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>) {
         if unsafe server.pointee.isDraining { return unsafe armServerTimer(server, connection) }
         // Nothing was ever asked: there is no codec yet that could drain.
         if unsafe server.pointee.requests == 0, unsafe streams[server.pointee.stream] == nil {
@@ -89,6 +91,7 @@ extension Worker {
     /// No more requests on this connection: closed now when idle, behind the current response otherwise.
     func beginDrain(_ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>) {
         unsafe server.pointee.isDraining = true
+        unsafe server.pointee.drainedAtMs = 0
         guard unsafe streams[server.pointee.stream] == nil, unsafe server.pointee.pending.isEmpty, unsafe !server.pointee.isLingering
         else { return unsafe armServerTimer(server, connection) }
         let quietUntilMs = unsafe connection.pointee.activeMs &+ Worker.drainQuietMs
