@@ -519,6 +519,7 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertVal
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
+    /// Envoy does not hold a validator to its constraints.
     public var name: String = String()
 
     public var trustBundle: Envoy_Config_Core_V3_DataSource {
@@ -529,6 +530,8 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertVal
     public var hasTrustBundle: Bool {self._trustBundle != nil}
     /// Clears the value of `trustBundle`. Subsequent reads from it will return its default value.
     public mutating func clearTrustBundle() {self._trustBundle = nil}
+
+    public var workloadTrustDomain: String = String()
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1529,7 +1532,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertValidat
 
 nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertValidatorConfig.TrustDomain: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertValidatorConfig.protoMessageName + ".TrustDomain"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{3}trust_bundle\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{3}trust_bundle\0\u{3}workload_trust_domain\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1539,6 +1542,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertValidat
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
       case 2: try { try decoder.decodeSingularMessageField(value: &self._trustBundle) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.workloadTrustDomain) }()
       default: break
       }
     }
@@ -1555,12 +1559,16 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertValidat
     try { if let v = self._trustBundle {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
     } }()
+    if !self.workloadTrustDomain.isEmpty {
+      try visitor.visitSingularStringField(value: self.workloadTrustDomain, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertValidatorConfig.TrustDomain, rhs: Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertValidatorConfig.TrustDomain) -> Bool {
     if lhs.name != rhs.name {return false}
     if lhs._trustBundle != rhs._trustBundle {return false}
+    if lhs.workloadTrustDomain != rhs.workloadTrustDomain {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -71,6 +71,9 @@ struct SPIFFEValidationCompiler {
         var seen: Set<String> = []
         for (i, one) in message.trustDomains.enumerated() {
             let place = at.at("trust_domains", i)
+            diagnostics.unsupported(
+                place, "envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig.TrustDomain",
+                ["workload_trust_domain": !one.workloadTrustDomain.isEmpty])
             guard seen.insert(one.name).inserted else {
                 diagnostics.error(
                     place.at("name"), "Multiple trust bundles are given for one trust domain for \(one.name)", expected: "one for each domain")
