@@ -80,6 +80,11 @@ uint32_t martlet_peer_signature(SSL *ssl) {
 
 X509 *martlet_pem_x509(BIO *bio) { return PEM_read_bio_X509(bio, NULL, NULL, NULL); }
 
+int martlet_pem_is_over(void) {
+  unsigned long code = ERR_peek_last_error();
+  return ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
+}
+
 struct password {
   const uint8_t *bytes;
   size_t count;
@@ -145,6 +150,7 @@ int martlet_ctx_trust(SSL_CTX *context, const uint8_t *pem, size_t count, int an
     X509_free(certificate);
   }
   BIO_free(bio);
+  if (!martlet_pem_is_over()) return -1;
   if (found) ERR_clear_error();
   return found;
 }
@@ -159,6 +165,7 @@ int martlet_ctx_revocations(SSL_CTX *context, const uint8_t *pem, size_t count, 
     X509_CRL_free(list);
   }
   BIO_free(bio);
+  if (!martlet_pem_is_over()) return -1;
   if (found) {
     ERR_clear_error();
     X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | (leaf_only ? 0 : X509_V_FLAG_CRL_CHECK_ALL));
@@ -199,6 +206,7 @@ int martlet_trust_add(martlet_trust *trust, const uint8_t *der, size_t count) {
 }
 
 int martlet_trust_add_revocations(martlet_trust *trust, const uint8_t *pem, size_t count) {
+  if (count == 0) return 0;
   BIO *bio = BIO_new_mem_buf(pem, (int)count);
   int found = 0;
   X509_CRL *list;
@@ -207,6 +215,7 @@ int martlet_trust_add_revocations(martlet_trust *trust, const uint8_t *pem, size
     else X509_CRL_free(list);
   }
   BIO_free(bio);
+  if (!martlet_pem_is_over()) return -1;
   ERR_clear_error();
   return found;
 }

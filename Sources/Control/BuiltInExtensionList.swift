@@ -22,7 +22,8 @@ extension BuiltInExtensions {
             "envoy.access_loggers.tcp_grpc", "envoy.access_loggers",
             "envoy.extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig"),
         extended("envoy.cluster.dns", "envoy.clusters", "envoy.extensions.clusters.dns.v3.DnsCluster"),
-        extended("envoy.cluster.original_dst", "envoy.clusters", "envoy.extensions.clusters.original_dst.v3.OriginalDstCluster"),
+        // By `type` alone.
+        extended("envoy.cluster.original_dst", "envoy.clusters"),
         extended("envoy.formatter.metadata", "envoy.formatter", "envoy.extensions.formatter.metadata.v3.Metadata"),
         extended(
             "envoy.formatter.req_without_query", "envoy.formatter",
@@ -49,21 +50,12 @@ extension BuiltInExtensions {
             "envoy.network.dns_resolver.cares", "envoy.network.dns_resolver",
             "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig"),
         extended(
-            "envoy.network.dns_resolver.getaddrinfo", "envoy.network.dns_resolver",
-            "envoy.extensions.network.dns_resolver.getaddrinfo.v3.GetAddrInfoDnsResolverConfig"),
-        extended(
             "envoy.path.match.uri_template.uri_template_matcher", "envoy.path.match",
             "envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig"),
         extended(
             "envoy.path.rewrite.uri_template.uri_template_rewriter", "envoy.path.rewrite",
             "envoy.extensions.path.rewrite.uri_template.v3.UriTemplateRewriteConfig"),
         extended("envoy.request_id.uuid", "envoy.request_id", "envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig"),
-        extended(
-            "envoy.retry_host_predicates.omit_canary_hosts", "envoy.retry_host_predicates",
-            "envoy.extensions.retry.host.omit_canary_hosts.v3.OmitCanaryHostsPredicate"),
-        extended(
-            "envoy.retry_host_predicates.omit_host_metadata", "envoy.retry_host_predicates",
-            "envoy.extensions.retry.host.omit_host_metadata.v3.OmitHostMetadataConfig"),
         extended(
             "envoy.retry_host_predicates.previous_hosts", "envoy.retry_host_predicates",
             "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"),
@@ -80,6 +72,8 @@ extension BuiltInExtensions {
             "envoy.stat_sinks.open_telemetry", "envoy.stats_sinks",
             "envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig"),
         extended("envoy.stat_sinks.statsd", "envoy.stats_sinks", "envoy.config.metrics.v3.StatsdSink"),
+        extended("envoy.tls.cert_validator.default", "envoy.tls.cert_validator"),
+        extended("envoy.tls.cert_validator.spiffe", "envoy.tls.cert_validator"),
         extended("envoy.tracers.datadog", "envoy.tracers", "envoy.config.trace.v3.DatadogConfig"),
         extended("envoy.tracers.opentelemetry", "envoy.tracers", "envoy.config.trace.v3.OpenTelemetryConfig"),
         extended("envoy.tracers.skywalking", "envoy.tracers", "envoy.config.trace.v3.SkyWalkingConfig"),
@@ -102,6 +96,9 @@ extension BuiltInExtensions {
         extended(
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions", "envoy.upstream_options",
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"),
+        extended(
+            "envoy.extensions.upstreams.tcp.v3.TcpProtocolOptions", "envoy.upstream_options",
+            "envoy.extensions.upstreams.tcp.v3.TcpProtocolOptions"),
         extended(
             "stat_full_name_match_input", "envoy.matching.stat_matching_data.input",
             "envoy.extensions.matching.common_inputs.stats.v3.StatFullNameMatchInput"),

@@ -67,16 +67,14 @@ struct TLSPeerTests {
         #expect(tls.stat("fail_verify_error", becomes: 2) == 2)
     }
 
-    @Test func whatIsRevokedIsRefused() throws {
-        certificates.directory.write(
-            "[ca]\ndefault_ca=d\n[d]\ndatabase=\(certificates.directory.path)/index\ncrlnumber=\(certificates.directory.path)/number\ndefault_md=sha256\ndefault_crl_days=9\n",
-            to: "ca.conf")
-        certificates.directory.write("", to: "index")
-        certificates.directory.write("01\n", to: "number")
-        try certificates.run("ca -config ca.conf -keyfile ca.key -cert ca.pem -revoke other.pem")
-        try certificates.run("ca -config ca.conf -keyfile ca.key -cert ca.pem -gencrl -out crl.pem")
+    /// By a list of its own, or by one among the authorities.
+    @Test(arguments: [true, false]) func whatIsRevokedIsRefused(hasListOfItsOwn: Bool) throws {
+        try certificates.revoke("other")
+        let list = "\(certificates.directory.path)/crl.pem"
+        Files.write((Files.read(certificates.authority) ?? []) + (Files.read(list) ?? []), to: certificates.chain("both"))
         let tls = try TLSServed(
-            certificates, context: "validation_context: {\(trust), crl: {filename: \(certificates.directory.path)/crl.pem}}",
+            certificates,
+            context: "validation_context: {\(hasListOfItsOwn ? trust + ", crl: {filename: \(list)}" : "trusted_ca: {filename: \(certificates.chain("both"))}")}",
             more: "require_client_certificate: true")
         #expect(try tls.client(asks("client")).contains("hello"))
         #expect(try tls.client(asks("other")).contains("SSL alert number 44"))

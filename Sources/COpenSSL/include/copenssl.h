@@ -87,6 +87,8 @@ uint32_t martlet_peer_signature(SSL *_Nonnull ssl);
 
 // The next certificate of a PEM text; NULL: none is left, or it is none.
 X509 *_Nullable martlet_pem_x509(BIO *_Nonnull bio);
+// Why nothing was read: 1: the text has no more blocks; 0: one of them is broken, as the errors say.
+int martlet_pem_is_over(void);
 // A private key in PEM form. Never asks anybody for a password.
 EVP_PKEY *_Nullable martlet_pem_key(BIO *_Nonnull bio, const uint8_t *_Nullable password, size_t count);
 static inline void martlet_openssl_free(void *_Nullable p) { OPENSSL_free(p); }
@@ -169,8 +171,10 @@ static inline void martlet_store_ignore_time(X509_STORE_CTX *_Nonnull s) {
   X509_VERIFY_PARAM_set_flags(X509_STORE_CTX_get0_param(s), X509_V_FLAG_NO_CHECK_TIME);
 }
 // Every certificate of a PEM text into the store, and their names into the list of authorities that a server asks for.
-// How many; the rest of the text is looked at for CRLs by `martlet_store_add_crls`.
+// How many; -1: a block is broken.
 int martlet_ctx_trust(SSL_CTX *_Nonnull context, const uint8_t *_Nonnull pem, size_t count, int announces);
+// Every revocation list of a PEM text: from then on the chain, or the peer's own certificate, is looked for in one. How many;
+// -1: a block is broken.
 int martlet_ctx_revocations(SSL_CTX *_Nonnull context, const uint8_t *_Nonnull pem, size_t count, int leaf_only);
 static inline int martlet_ctx_system_roots(SSL_CTX *_Nonnull c) { return SSL_CTX_set_default_verify_paths(c); }
 static inline void martlet_ctx_partial_chains(SSL_CTX *_Nonnull c) {
@@ -181,7 +185,8 @@ typedef struct martlet_trust martlet_trust;
 martlet_trust *_Nullable martlet_trust_new(void);
 void martlet_trust_free(martlet_trust *_Nullable trust);
 int martlet_trust_add(martlet_trust *_Nonnull trust, const uint8_t *_Nonnull der, size_t count);
-// Every revocation list of a PEM text: from then on every certificate of a chain is looked for in one. How many.
+// Every revocation list of a PEM text: from then on every certificate of a chain is looked for in one. How many;
+// -1: a block is broken.
 int martlet_trust_add_revocations(martlet_trust *_Nonnull trust, const uint8_t *_Nonnull pem, size_t count);
 // The chain is verified with these instead of the context's own, up to an authority that has signed itself and whatever the
 // certificate says that it is for.

@@ -184,7 +184,7 @@ struct CertificateReader {
         }
     }
 
-    /// Every certificate of a PEM text, as DER.
+    /// Every certificate of a PEM text, as DER. None: there is none, or a block is broken (and what OpenSSL says of it is kept).
     static func chain(_ bytes: [UInt8]) -> [[UInt8]] {
         var chain: [[UInt8]] = []
         martlet_err_clear()
@@ -193,6 +193,7 @@ struct CertificateReader {
                 chain.append(unsafe der(certificate))
                 unsafe X509_free(certificate)
             }
+            if martlet_pem_is_over() == 0 { chain = [] }
         }
         if !chain.isEmpty { martlet_err_clear() }
         return chain

@@ -76,13 +76,18 @@ package struct DynamicSecret {
         var areThere = true
         func inline(_ source: inout DataSource) {
             guard case .filename(let path) = source.specifier else { return }
-            if let bytes = try? FileContents.read(path) { source = inlined(bytes) } else { areThere = false }
+            guard let bytes = try? FileContents.read(path) else {
+                areThere = false
+                return
+            }
+            // One file for a certificate and its key is common: it is shown by its name.
+            if !holdsKey(bytes) { source = inlined(bytes) }
         }
         switch secret.type {
         case .tlsCertificate(var certificate):
             if certificate.hasCertificateChain { inline(&certificate.certificateChain) }
             if certificate.hasPrivateKey {
-                inline(&certificate.privateKey)
+                if case .filename(let path) = certificate.privateKey.specifier, (try? FileContents.read(path)) == nil { areThere = false }
                 hide(&certificate.privateKey)
             }
             secret.tlsCertificate = certificate
@@ -93,6 +98,12 @@ package struct DynamicSecret {
         default: break
         }
         return areThere
+    }
+
+    /// Whatever kind of key, in PEM form (RFC 7468 §10, §11).
+    private static func holdsKey(_ bytes: [UInt8]) -> Bool {
+        let label = Array("PRIVATE KEY-----".utf8)
+        return bytes.indices.contains { bytes[$0...].starts(with: label) }
     }
 
     /// Not even kept; how it was given is shown.

@@ -156,7 +156,7 @@ struct TLSContextFactory {
                 isGood = unsafe martlet_trust_add(trust, authority, authority.count) == 1 && isGood
                 if settings.isServer { isGood = unsafe martlet_ctx_announce(context, authority, authority.count) == 1 && isGood }
             }
-            unsafe martlet_trust_add_revocations(trust, domain.revocations, domain.revocations.count)
+            isGood = unsafe martlet_trust_add_revocations(trust, domain.revocations, domain.revocations.count) >= 0 && isGood
             trustDomains.append(unsafe TrustDomain(name: part.arena.text(domain.name), trust: trust))
         }
         check.trustDomains = part.arena.array(trustDomains)
@@ -172,11 +172,14 @@ struct TLSContextFactory {
             isGood = unsafe martlet_ctx_trust(
                 context, validation.authorities, validation.authorities.count,
                 settings.isServer && validation.announcesAuthorities ? 1 : 0) > 0
+            // As in Envoy lists may be among the authorities.
+            let lists = unsafe revoke(validation.authorities, validation, context)
+            isGood = lists >= 0 && isGood
+            if lists == 0, isGood { martlet_err_clear() }
         }
         if validation.usesSystemRoots { isGood = unsafe martlet_ctx_system_roots(context) == 1 && isGood }
         if !validation.revocations.isEmpty {
-            isGood = unsafe martlet_ctx_revocations(
-                context, validation.revocations, validation.revocations.count, validation.revocationsOfLeafOnly ? 1 : 0) > 0 && isGood
+            isGood = unsafe revoke(validation.revocations, validation, context) > 0 && isGood
         }
         // An intermediate authority may be all that is trusted.
         unsafe martlet_ctx_partial_chains(context)
@@ -185,6 +188,10 @@ struct TLSContextFactory {
             context, 1, settings.requiresCertificate ? 1 : 0, PeerCheck.verify,
             UnsafeMutableRawPointer(mutating: validation.check))
         return isGood
+    }
+
+    private func revoke(_ pem: [UInt8], _ validation: PeerValidation, _ context: OpaquePointer) -> Int32 {
+        unsafe martlet_ctx_revocations(context, pem, pem.count, validation.revocationsOfLeafOnly ? 1 : 0)
     }
 
     private func resume(_ context: OpaquePointer) -> Bool {

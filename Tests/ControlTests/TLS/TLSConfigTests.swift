@@ -117,6 +117,43 @@ import TestSupport
         }
     }
 
+    /// It could be the one that matters: the text does not end there.
+    @Test func aBrokenBlockIsNoEnd() throws {
+        try certificates.revoke("b")
+        let good = Files.text(certificates.authority) ?? ""
+        let chain = Files.text(certificates.chain("a")) ?? ""
+        let list = Files.text(certificates.directory.path + "/crl.pem") ?? ""
+        let own = "tls_certificates: [\(pair("a", "a"))]"
+        func file(_ text: String, _ name: String) -> String { "{filename: \(certificates.directory.write(text, to: name))}" }
+        func spiffe(_ bundle: String) -> String {
+            "custom_validator_config: {name: envoy.tls.cert_validator.spiffe, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig, trust_domains: [{name: a, trust_bundle: \(bundle)}]}}"
+        }
+        func validated(_ context: String) -> [String] { lines(own + ", validation_context: {\(context)}", more: "require_client_certificate: true") }
+        // Text between blocks, and blocks of other kinds, are passed over.
+        let whole = file("words\n" + good + "words\n" + list, "whole.pem")
+        #expect(validated("trusted_ca: \(whole)") == [])
+        #expect(validated("trusted_ca: \(whole), crl: \(whole)") == [])
+        #expect(validated(spiffe(whole)) == [])
+        for (kind, broken) in [
+            ("CERTIFICATE", "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"),
+            ("CERTIFICATE", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+            ("X509 CRL", "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"),
+            ("X509 CRL", "-----BEGIN X509 CRL-----\nAAAA\n"),
+        ] {
+            let authorities = validated("trusted_ca: \(file(good + broken, "broken.pem"))")
+            #expect(authorities.count == 1 && authorities[0].contains("Failed to "), "\(broken): \(authorities)")
+            let bundle = validated(spiffe(file(good + broken, "broken.pem")))
+            #expect(bundle.count == 1 && bundle[0].contains("Failed to "), "\(broken): \(bundle)")
+            if kind == "CERTIFICATE" {
+                let certificate = lines("tls_certificates: [{certificate_chain: \(file(chain + broken, "broken.pem")), private_key: {filename: \(certificates.key("a"))}}]")
+                #expect(certificate.count == 1 && certificate[0].contains("Failed to load certificate chain from"), "\(broken): \(certificate)")
+            } else {
+                let lists = validated("trusted_ca: \(whole), crl: \(file(list + broken, "broken.pem"))")
+                #expect(lists.count == 1 && lists[0].contains("Failed to load CRL from"), "\(broken): \(lists)")
+            }
+        }
+    }
+
     @Test func staticSecretsAreFoundByName() {
         let secret = "{name: certificate, tls_certificate: \(pair("a", "a"))}, {name: keys, session_ticket_keys: {keys: [{inline_string: short}]}}"
         #expect(lines("tls_certificate_sds_secret_configs: [{name: certificate}]", secrets: secret).isEmpty)
