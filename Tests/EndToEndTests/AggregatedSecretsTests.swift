@@ -126,6 +126,18 @@ struct AggregatedSecretsTests {
         #expect(try ask(other, name: "second.test") == "other")
     }
 
+    /// A server that has given a secret says nothing when the same name is asked for with another timeout: what has come serves.
+    @Test(arguments: ["GRPC", "DELTA_GRPC"]) func anotherTimeoutIsNoOtherSecret(api: String) throws {
+        manager.give("first", "1", ManagementServer.pair(certificates, "server"))
+        let served = try Served(Binary.martlet()) { yaml(api, [($0, "first")]) }
+        #expect(try ask(served.listener) == "first")
+        let asked = manager.lines("request", 2).count
+        let changed = yaml(api, [(served.listener, "first")]).replacing(text: "300s", by: "301s")
+        reload(served, changed.replacing(text: "inline_string: first", by: "inline_string: again"))
+        #expect(try becomes("again") { try ask(served.listener) } == "again")
+        #expect(manager.lines("request").count == asked)
+    }
+
     /// However many come at once, the server is asked once.
     @Test(arguments: ["GRPC", "DELTA_GRPC"]) func manySecretsAreOneRequest(api: String) throws {
         let ports = (0..<40).map { _ in Ports.free() }

@@ -1,5 +1,5 @@
 // Secrets that management servers give (`sds_config` with `api_config_source` or `ads`): one subscription for each name and
-// source, however many contexts use it, on a stream of its own or on the aggregated one.
+// source, however many contexts use it, on a stream of its own, or for each name on the aggregated one.
 //
 // Owner: main. A context's part leases what it was made with; what no part leases any more is let go of at the next look.
 // A secret that comes is tried by every context that uses it (`apply`): one that cannot use it refuses it for all, and what
@@ -98,11 +98,18 @@ final class DiscoveredSecrets {
     var log: (String) -> Void = { _ in }
 
     func secret(_ reference: SecretReference, _ kind: SecretKind) -> DiscoveredSecret {
-        let key = Key(name: reference.name, source: (try? reference.sdsConfig.serializedBytes()) ?? [])
+        let key = Key(name: reference.name, source: DiscoveredSecrets.identity(reference.sdsConfig))
         if let secret = secrets[key] { return secret }
         let secret = DiscoveredSecret(reference, kind, self)
         secrets[key] = secret
         return secret
+    }
+
+    /// There is one aggregated stream, and a name is asked for on it once: a server does not answer again to who asks for the same
+    /// with another timeout.
+    private static func identity(_ source: ConfigSourceMessage) -> [UInt8] {
+        if case .ads = source.configSourceSpecifier { return [] }
+        return (try? source.serializedBytes()) ?? []
     }
 
     /// Clusters that main's own worker needs.
