@@ -77,6 +77,23 @@ struct ClientCertificateAttackTests {
         #expect(!answer.contains("Reused") && answer.contains("SSL alert number 44"), "\(answer)")
     }
 
+    /// The same, where trust domains decide.
+    @Test func aSessionDoesNotStandForAName() throws {
+        let type = "\"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig"
+        let tls = try TLSServed(
+            certificates,
+            context: "validation_context: {custom_validator_config: {name: envoy.tls.cert_validator.spiffe, typed_config: {\(type), trust_domains: [{name: acme, trust_bundle: {filename: \(certificates.authority)}}]}}}")
+        let session = certificates.directory.path + "/session"
+        #expect(try tls.client("\(asks("client")) -sess_out \(session)").contains("hello"))
+        #expect(try tls.client("\(asks("client")) -sess_in \(session) -sess_out \(session)").contains("Reused"))
+        try reload(tls) {
+            $0.replacing(text: "validation_context: {", by: "validation_context: {match_typed_subject_alt_names: [{san_type: URI, matcher: {exact: spiffe://acme/other}}], ")
+        }
+        let answer = try tls.client("\(asks("client")) -sess_in \(session)")
+        #expect(!answer.contains("Reused") && !answer.contains("hello"), "\(answer)")
+        #expect(try tls.client(asks("other")).contains("hello"))
+    }
+
     // MARK: Who is let in
 
     /// As Envoy: pins and names are about a certificate that there has to be.
