@@ -45,6 +45,21 @@ static void names(BIO *out, X509 *certificate, int type) {
   GENERAL_NAMES_free(list);
 }
 
+// The same, each with a zero byte behind it: a name may hold a comma. One that holds a zero byte has a line feed instead,
+// which no field can hold either.
+static void each_name(BIO *out, X509 *certificate, int type) {
+  GENERAL_NAMES *list = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+  for (int i = 0; list && i < sk_GENERAL_NAME_num(list); i++) {
+    const GENERAL_NAME *entry = sk_GENERAL_NAME_value(list, i);
+    size_t count = 0;
+    const uint8_t *bytes = entry->type == type ? martlet_name_bytes(entry, &count) : NULL;
+    if (!bytes) continue;
+    for (size_t j = 0; j < count; j++) BIO_write(out, bytes[j] ? bytes + j : (const uint8_t *)"\n", 1);
+    BIO_write(out, "", 1);
+  }
+  GENERAL_NAMES_free(list);
+}
+
 // PEM in a header field: what a URL may not hold is escaped.
 static void pem(BIO *out, X509 *certificate) {
   BIO *plain = BIO_new(BIO_s_mem());
@@ -113,6 +128,8 @@ static void peer(BIO *out, X509 *leaf, STACK_OF(X509) *chain, int includes_leaf,
   case martlet_fact_peer_ip: names(out, leaf, GEN_IPADD); break;
   case martlet_fact_peer_email: names(out, leaf, GEN_EMAIL); break;
   case martlet_fact_peer_other: names(out, leaf, GEN_OTHERNAME); break;
+  case martlet_fact_peer_dns_names: each_name(out, leaf, GEN_DNS); break;
+  case martlet_fact_peer_uri_names: each_name(out, leaf, GEN_URI); break;
   case martlet_fact_peer_issuer_fingerprint_256:
     if (issuer) fingerprint(out, issuer, EVP_sha256());
     break;
@@ -148,6 +165,7 @@ static void local(BIO *out, X509 *leaf, int fact) {
   case martlet_fact_local_ip: names(out, leaf, GEN_IPADD); break;
   case martlet_fact_local_email: names(out, leaf, GEN_EMAIL); break;
   case martlet_fact_local_other: names(out, leaf, GEN_OTHERNAME); break;
+  case martlet_fact_local_uri_names: each_name(out, leaf, GEN_URI); break;
   default: break;
   }
 }

@@ -166,6 +166,76 @@ int martlet_ctx_revocations(SSL_CTX *context, const uint8_t *pem, size_t count, 
   return found;
 }
 
+struct martlet_trust {
+  STACK_OF(X509) *certificates;
+  // None: nothing is looked for.
+  STACK_OF(X509_CRL) *revocations;
+};
+
+martlet_trust *martlet_trust_new(void) {
+  martlet_trust *trust = calloc(1, sizeof *trust);
+  if (!trust) return NULL;
+  trust->certificates = sk_X509_new_null();
+  trust->revocations = sk_X509_CRL_new_null();
+  if (trust->certificates && trust->revocations) return trust;
+  martlet_trust_free(trust);
+  return NULL;
+}
+
+void martlet_trust_free(martlet_trust *trust) {
+  if (!trust) return;
+  sk_X509_pop_free(trust->certificates, X509_free);
+  sk_X509_CRL_pop_free(trust->revocations, X509_CRL_free);
+  free(trust);
+}
+
+int martlet_trust_add(martlet_trust *trust, const uint8_t *der, size_t count) {
+  const unsigned char *at = der;
+  X509 *certificate = d2i_X509(NULL, &at, (long)count);
+  if (!certificate) return 0;
+  if (sk_X509_push(trust->certificates, certificate) > 0) return 1;
+  X509_free(certificate);
+  return 0;
+}
+
+int martlet_trust_add_revocations(martlet_trust *trust, const uint8_t *pem, size_t count) {
+  BIO *bio = BIO_new_mem_buf(pem, (int)count);
+  int found = 0;
+  X509_CRL *list;
+  while (bio && (list = PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL))) {
+    if (sk_X509_CRL_push(trust->revocations, list) > 0) found++;
+    else X509_CRL_free(list);
+  }
+  BIO_free(bio);
+  ERR_clear_error();
+  return found;
+}
+
+void martlet_store_trust(X509_STORE_CTX *store, martlet_trust *trust) {
+  X509_STORE_CTX_set0_trusted_stack(store, trust->certificates);
+  X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(store);
+  X509_VERIFY_PARAM_clear_flags(param, X509_V_FLAG_PARTIAL_CHAIN);
+  X509_VERIFY_PARAM_set_purpose(param, X509_PURPOSE_ANY);
+  if (sk_X509_CRL_num(trust->revocations) == 0) return;
+  X509_STORE_CTX_set0_crls(store, trust->revocations);
+  X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+}
+
+int martlet_ctx_announce(SSL_CTX *context, const uint8_t *der, size_t count) {
+  const unsigned char *at = der;
+  X509 *certificate = d2i_X509(NULL, &at, (long)count);
+  if (!certificate) return 0;
+  const STACK_OF(X509_NAME) *names = SSL_CTX_get_client_CA_list(context);
+  int good = 1;
+  for (int i = 0; i < sk_X509_NAME_num(names); i++) {
+    if (X509_NAME_cmp(sk_X509_NAME_value(names, i), X509_get_subject_name(certificate)) == 0) goto done;
+  }
+  good = SSL_CTX_add_client_CA(context, certificate);
+done:
+  X509_free(certificate);
+  return good;
+}
+
 int martlet_x509_digest(const X509 *certificate, uint8_t digest[32]) {
   unsigned count = 32;
   return X509_digest(certificate, EVP_sha256(), digest, &count);

@@ -43,7 +43,7 @@ struct CompiledConfig {
             hash.add(message)
             hash.add(compilation.bootstrap.clusterManager)
             hash.add(compilation.bootstrap.typedDnsResolverConfig)
-            if let kept = old[message.name]?.unchanged(hash) {
+            if let kept = old[message.name]?.unchanged(hash), kept.isAskable(compilation) {
                 clusters.append(kept)
                 continue
             }
@@ -83,7 +83,7 @@ struct CompiledConfig {
             // Routes name clusters: a cluster that comes or goes may make them right or wrong.
             for name in compilation.clusterNames.sorted() { hash.add(name) }
             let live: LiveListener
-            if let kept = old[key]?.unchanged(hash) {
+            if let kept = old[key]?.unchanged(hash), kept.isAskable(compilation) {
                 live = kept
             } else {
                 guard let draft = ListenerCompiler(compilation: compilation).compile(message, place, hash) else { continue }

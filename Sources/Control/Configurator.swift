@@ -44,6 +44,8 @@ package final class Configurator {
     /// Every cluster of the first configuration has been looked up once, or could not be: workers may start.
     package private(set) var isWarm = false
     package var onWarm: () -> Void = {}
+    /// Of the first configuration, until its clusters are warm.
+    private var askForListeners: (() -> Void)?
     /// What streams to management servers have to say.
     var onDiscovery: (String) -> Void {
         get { environment.secrets.log }
@@ -184,7 +186,7 @@ package final class Configurator {
         shutUnlisted()
         environment.logSinks.start()
         // Ahead of the plan, which gives main's worker the clusters of management servers.
-        if let dns { environment.secrets.update(compilation, dns) }
+        askForSecrets(compilation)
         publish()
         for live in added { live.resolution?.start() }
         clusterWarmed()
@@ -276,7 +278,25 @@ package final class Configurator {
         clusters.allSatisfy { $0.resolution?.isWarm ?? true } && tlsContexts.areSettled(clusters.flatMap(\.tls))
     }
 
+    /// As in Envoy listeners ask when the clusters of the first configuration have what they ask for, or do not wait for it any
+    /// more. Later everybody asks at once.
+    private func askForSecrets(_ compilation: Compilation) {
+        guard let dns else { return }
+        askForListeners = nil
+        if isWarm { return environment.secrets.update(compilation, dns) }
+        environment.secrets.update(compilation, dns, clusters.flatMap(\.tls).flatMap(\.discovered))
+        askForListeners = { [unowned self] in
+            environment.secrets.update(compilation, dns)
+            // Main's worker needs the clusters that they are asked of.
+            publish()
+        }
+    }
+
     func clusterWarmed() {
+        if clustersAreWarm, let ask = askForListeners {
+            askForListeners = nil
+            ask()
+        }
         showWarming()
         guard !isWarm, clustersAreWarm, secretsAreSettled else { return }
         isWarm = true

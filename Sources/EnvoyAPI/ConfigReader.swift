@@ -97,6 +97,9 @@ package enum ConfigReader {
         }
     }
 
+    /// What is said of bytes that are no message at all.
+    package static func notBinary(_ type: String) -> String { "the file is not a \(type) in protobuf's binary format" }
+
     /// Any message of `Protos/`.
     package static func read<M: SwiftProtobuf.Message>(
         _ type: M.Type, _ inputs: [Input]

@@ -495,6 +495,53 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_CertificateVa
   fileprivate var _storage = _StorageClass.defaultInstance
 }
 
+/// Without the rules of its lists and names: Envoy reads it without them.
+public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertValidatorConfig: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var trustDomains: [Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertValidatorConfig.TrustDomain] = []
+
+  public var trustBundles: Envoy_Config_Core_V3_DataSource {
+    get {_trustBundles ?? Envoy_Config_Core_V3_DataSource()}
+    set {_trustBundles = newValue}
+  }
+  /// Returns true if `trustBundles` has been explicitly set.
+  public var hasTrustBundles: Bool {self._trustBundles != nil}
+  /// Clears the value of `trustBundles`. Subsequent reads from it will return its default value.
+  public mutating func clearTrustBundles() {self._trustBundles = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public nonisolated struct TrustDomain: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var name: String = String()
+
+    public var trustBundle: Envoy_Config_Core_V3_DataSource {
+      get {_trustBundle ?? Envoy_Config_Core_V3_DataSource()}
+      set {_trustBundle = newValue}
+    }
+    /// Returns true if `trustBundle` has been explicitly set.
+    public var hasTrustBundle: Bool {self._trustBundle != nil}
+    /// Clears the value of `trustBundle`. Subsequent reads from it will return its default value.
+    public mutating func clearTrustBundle() {self._trustBundle = nil}
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+
+    fileprivate var _trustBundle: Envoy_Config_Core_V3_DataSource? = nil
+  }
+
+  public init() {}
+
+  fileprivate var _trustBundles: Envoy_Config_Core_V3_DataSource? = nil
+}
+
 public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_UpstreamTlsContext: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -1436,6 +1483,84 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CertificateValida
   }
 
   public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext.SystemRootCerts, rhs: Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext.SystemRootCerts) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertValidatorConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SPIFFECertValidatorConfig"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}trust_domains\0\u{3}trust_bundles\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.trustDomains) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._trustBundles) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.trustDomains.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.trustDomains, fieldNumber: 1)
+    }
+    try { if let v = self._trustBundles {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertValidatorConfig, rhs: Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertValidatorConfig) -> Bool {
+    if lhs.trustDomains != rhs.trustDomains {return false}
+    if lhs._trustBundles != rhs._trustBundles {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertValidatorConfig.TrustDomain: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertValidatorConfig.protoMessageName + ".TrustDomain"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{3}trust_bundle\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._trustBundle) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    try { if let v = self._trustBundle {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertValidatorConfig.TrustDomain, rhs: Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertValidatorConfig.TrustDomain) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs._trustBundle != rhs._trustBundle {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -49,6 +49,9 @@ public final class FrozenArena {
     @usableFromInline var left = 0
     /// Bytes taken from the system.
     public var bytes = 0
+    /// Counted up by who stores what the memory's owner has to know of: a format that names bytes of the wire
+    /// (`FormatCompiler`).
+    public var marks = 0
 
     @inlinable public init() {}
 

@@ -55,6 +55,8 @@ package struct ClusterConfig: BitwiseCopyable {
     package var connectTimeoutMs: UInt64 = 5000
     /// 0: never.
     package var idleTimeoutMs: UInt64 = 3_600_000
+    /// `TcpProtocolOptions`: how long a connection that `tcp_proxy` has opened ahead waits for a client; 0: for ever.
+    package var tcpIdleTimeoutMs: UInt64 = 600_000
     /// 0: no limit.
     package var connectionDurationMaxMs: UInt64 = 0
     package var requestsPerConnectionMax: UInt64 = 0

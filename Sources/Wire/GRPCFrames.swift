@@ -48,6 +48,11 @@ package struct GRPCFrames: BitwiseCopyable {
         return (at, true)
     }
 
+    /// What a whole prefix says.
+    package static func parse(prefix: Bytes) -> (flags: UInt8, length: UInt32) {
+        (prefix[0], (1..<5).reduce(0) { $0 << 8 | UInt32(prefix[$1]) })
+    }
+
     /// The prefix of a message that is not compressed.
     package static func prefix(_ length: UInt32, flags: UInt8 = 0) -> (UInt8, UInt8, UInt8, UInt8, UInt8) {
         (

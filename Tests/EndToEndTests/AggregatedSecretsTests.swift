@@ -126,6 +126,64 @@ struct AggregatedSecretsTests {
         #expect(try ask(other, name: "second.test") == "other")
     }
 
+    /// However many come at once, the server is asked once.
+    @Test(arguments: ["GRPC", "DELTA_GRPC"]) func manySecretsAreOneRequest(api: String) throws {
+        let ports = (0..<40).map { _ in Ports.free() }
+        let served = try Served(Binary.martlet(), waits: false) { yaml(api, [($0, "first")]) }
+        #expect(manager.lines("request", 1).count == 1)
+        let all = [(served.listener, "first")] + ports.enumerated().map { ($1, "more\($0)") }
+        reload(served, yaml(api, all))
+        let asked = manager.lines("request", 2)
+        #expect(asked.count == 2 && names(asked.last).count == (api == "GRPC" ? 41 : 40), "\(asked.count)")
+        // Whoever is not asked for any more is told once as well.
+        reload(served, yaml(api, [(served.listener, "first")]))
+        #expect(wait(upToMs: 20_000, everyMs: 20) { manager.lines("request").count == 3 })
+        let last = manager.lines("request").last
+        #expect(api == "GRPC" ? names(last) == ["first"] : names(last, "gone").count == 40)
+        #expect(manager.lines("stream").count == 1)
+    }
+
+    /// The stream is opened when somebody asks over it: listeners do when clusters have what they ask for.
+    @Test func theStreamOfListenersFollowsTheClusters() throws {
+        let source = "api_config_source: {api_type: GRPC, transport_api_version: V3, grpc_services: [{envoy_grpc: {cluster_name: ads}}]}"
+        let socket = "transport_socket: {name: t, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext, sni: localhost, common_tls_context: {validation_context_sds_secret_config: {name: ca, sds_config: {resource_api_version: V3, initial_fetch_timeout: 300s, \(source)}}}}}"
+        let served = try Served(Binary.martlet(), waits: false) {
+            yaml("GRPC", [($0, "first")]) + "\n" + Served.cluster([Ports.free()], name: "up", more: socket)
+        }
+        #expect(names(manager.lines("request", 1).first) == ["ca"])
+        #expect(manager.lines("stream").count == 1)
+        manager.give("ca", "1", ManagementServer.trust(certificates.authority))
+        #expect(manager.lines("stream", 2).map { $0["kind"]?.string } == ["world", "aggregated world"])
+        manager.give("first", "1", ManagementServer.pair(certificates, "server"))
+        #expect(served.process.becomesReady(admin: served.admin.port))
+        #expect(try ask(served.listener) == "first")
+        #expect(!served.process.output.contains("closed: "))
+    }
+
+    /// Another node: told on another stream, with what is asked for.
+    @Test func anotherNodeIsToldOnAnotherStream() throws {
+        manager.give("first", "1", ManagementServer.pair(certificates, "server"))
+        let served = try Served(Binary.martlet()) { yaml("GRPC", [($0, "first")]) }
+        #expect(try ask(served.listener) == "first")
+        reload(served, yaml("GRPC", [(served.listener, "first")]).replacing(text: "id: the-node", by: "id: another-node"))
+        #expect(manager.lines("stream", 2).count == 2)
+        let opening = manager.lines("request", 3).dropFirst(2).first
+        #expect(opening?["node"]?.string == "another-node" && opening?["version"]?.string == "" && names(opening) == ["first"])
+        #expect(wait(upToMs: 10_000, everyMs: 20) { manager.lines("closed").count == 1 })
+    }
+
+    /// Whoever still asks over `ads` would be told nothing any more.
+    @Test func aReloadWithoutTheSourceIsRefused() throws {
+        manager.give("first", "1", ManagementServer.pair(certificates, "server"))
+        let served = try Served(Binary.martlet()) { yaml("GRPC", [($0, "first")]) }
+        let without = yaml("GRPC", [(served.listener, "first")]).split(separator: "\n").filter { !$0.hasPrefix("dynamic_resources") }.joined(separator: "\n")
+        reload(served, without)
+        #expect(wait(upToMs: 10_000, everyMs: 20) { served.process.output.contains("refused, the old configuration serves on") })
+        #expect(served.process.output.contains("tls_certificate_sds_secret_configs[0].sds_config.ads: ADS must be configured to support an ADS config source"))
+        #expect(try ask(served.listener) == "first")
+        #expect(manager.lines("closed").isEmpty)
+    }
+
     /// Another server: a stream to it, with what is asked for.
     @Test func anotherServerIsAskedForTheSame() throws {
         manager.give("first", "1", ManagementServer.pair(certificates, "server"))

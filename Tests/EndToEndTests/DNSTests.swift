@@ -192,6 +192,8 @@ struct DNSTests {
 
     @Test func aNameThatIsGoneEmptiesTheCluster() throws {
         let setting = try serve("STRICT_DNS", zone: .init(v4: ["127.0.0.1"]))
+        // A busy machine may let the first question time out.
+        #expect(setting.served.stat("cluster.c.membership_total", becomes: 1) == 1)
         #expect(try setting.served.get().status == 200)
         setting.dns["up.test"] = .init(code: 3)
         #expect(setting.served.stat("cluster.c.membership_total", becomes: 0) == 0)

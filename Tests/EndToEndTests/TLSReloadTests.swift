@@ -33,6 +33,23 @@ struct TLSReloadTests {
         #expect(tls.served.stat("martlet.plan.certificates_renewed", becomes: 1) == 1)
     }
 
+    /// A session is none of other authorities, though their file is called the same: nobody would verify its peer again.
+    @Test func aSessionEndsWithItsAuthorities() throws {
+        try certificates.issue("client", names: "DNS:client.test")
+        let file = certificates.directory.write(Files.text(certificates.authority) ?? "", to: "trust.pem")
+        let tls = try TLSServed(certificates, context: "validation_context: {trusted_ca: {filename: \(file)}}", more: "require_client_certificate: true")
+        let session = certificates.directory.path + "/session"
+        let ask =
+            "printf 'GET / HTTP/1.1\\r\\nhost: a\\r\\nconnection: close\\r\\n\\r\\n' | timeout 10 openssl s_client -connect 127.0.0.1:\(tls.port) -cert \(certificates.chain("client")) -key \(certificates.key("client")) -tls1_2 -ign_eof"
+        _ = try Shell.run("\(ask) -sess_out \(session) 2>&1")
+        let reused = { (try? Shell.run("\(ask) -sess_in \(session) 2>&1 | grep -c '^Reused'"))?.output }
+        #expect(reused() == "1\n")
+        let other = try Certificates()
+        certificates.directory.write(Files.text(other.authority) ?? "", to: "trust.pem")
+        #expect(wait(upToMs: 10_000, everyMs: 100) { reused() == "0\n" })
+        #expect(tls.served.admin.stats(matching: "fail_verify_error")["listener.tls.ssl.fail_verify_error"] ?? 0 > 0)
+    }
+
     /// The chain is there, its key is not: the old pair serves until they belong together.
     @Test func halfAPairIsNotServed() throws {
         let tls = try TLSServed(certificates)

@@ -60,6 +60,8 @@ struct WaitingSecretsTests {
 
     private func certificate(_ secret: String, api: String = "GRPC") -> String { "tls_certificate_sds_secret_configs: [\(source(secret, api: api))]" }
 
+    private func names(_ line: JSON) -> [String] { line["names"]?.array?.compactMap(\.string) ?? [] }
+
     private func text(_ served: Served, _ path: String) -> String { String(wire: served.admin.request("GET", path)?.body ?? []) }
 
     private func text(_ served: Served, _ path: String, becomes wanted: String) -> String {
@@ -145,11 +147,31 @@ struct WaitingSecretsTests {
         #expect(served.stat("sds.server.update_success", becomes: 2) == 2)
         #expect(served.stat("sds.server.update_rejected", becomes: 0) == 0)
         #expect(try ask(served) == "hello")
+        // What is wrong with it in this context is found behind the file's mistake.
+        manager.give("server", "2a", ManagementServer.trust(certificates.authority))
+        #expect(served.stat("sds.server.update_rejected", becomes: 1) == 1)
+        #expect(served.process.output.contains("sds: listener.") && served.process.output.contains("ssl: what was before serves on: Failed to load trusted CA"))
         // A secret that is none stays refused.
         manager.give("server", "3", "\"tls_certificate\": {\"certificate_chain\": {\"inline_string\": \"nonsense\"}, \"private_key\": {\"inline_string\": \"no\"}}")
-        #expect(served.stat("sds.server.update_rejected", becomes: 1) == 1)
+        #expect(served.stat("sds.server.update_rejected", becomes: 2) == 2)
         _ = directory.write(authority, to: "ca.pem")
         #expect(try becomes("hello") { try ask(served, name: "second.test") } == "hello")
+    }
+
+    /// Devices and pipes are not read; shown as in Envoy, whose files cannot be read either.
+    @Test func aSecretNamesFilesAndNothingElse() throws {
+        manager.give("server", "1", ManagementServer.pair(certificates, "server"))
+        let served = try Served(Binary.martlet()) { yaml([listener($0, certificate("server"))]) }
+        let directory = TemporaryDirectory()
+        for (i, path) in ["/dev/zero", directory.path].enumerated() {
+            manager.give("server", "2\(i)", "\"tls_certificate\": {\"certificate_chain\": {\"filename\": \"\(path)\"}, \"private_key\": {\"filename\": \"\(path)\"}}")
+            #expect(served.stat("sds.server.update_rejected", becomes: i + 1) == i + 1)
+            #expect(manager.lines("request", 3 + i).last?["error"]?.string == "unable to read file: \(path) (not a regular file)")
+            let shown = text(served, "/config_dump?resource=dynamic_warming_secrets")
+            #expect(shown.contains("\"version_info\": \"2\(i)\"") && !shown.contains("certificate_chain"), "\(shown)")
+            #expect(text(served, "/config_dump?resource=dynamic_active_secrets") == "{}\n")
+        }
+        #expect(try ask(served) == "hello")
     }
 
     /// Nothing is said of it, so it is waited for: as Envoy 1.40.
@@ -183,7 +205,7 @@ struct WaitingSecretsTests {
     /// At the start all that is configured is active, as in Envoy: clusters' secrets first, then listeners'.
     @Test func whatIsShownAtTheStart() throws {
         let served = try Served(Binary.martlet(), waits: false) { yaml([listener($0, certificate("server"))], [cluster("up", "ca")]) }
-        #expect(manager.lines("request", 2).count == 2)
+        #expect(manager.lines("request", 1).map(names) == [["ca"]])
         #expect(text(served, "/ready") == "PRE_INITIALIZING\n")
         #expect(text(served, "/listeners") == "l::127.0.0.1:\(served.listener)\n")
         #expect(text(served, "/clusters").contains("up::127.0.0.1:\(origin)::health_flags::healthy"))
@@ -196,6 +218,8 @@ struct WaitingSecretsTests {
         manager.give("ca", "1", ManagementServer.trust(certificates.authority))
         #expect(text(served, "/ready", becomes: "INITIALIZING\n") == "INITIALIZING\n")
         #expect(served.stat("cluster.up.warming_state", becomes: 0) == 0)
+        // Listeners ask when clusters have theirs: the request follows the answer to it.
+        #expect(manager.lines("request", 3).map(names).sorted { $0[0] < $1[0] } == [["ca"], ["ca"], ["server"]])
         manager.give("server", "1", ManagementServer.pair(certificates, "server"))
         #expect(served.process.becomesReady(admin: served.admin.port))
     }

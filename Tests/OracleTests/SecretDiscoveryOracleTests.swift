@@ -116,6 +116,66 @@ struct SecretDiscoveryOracleTests {
             + texts.split(separator: "\n").map(String.init).sorted())
     }
 
+    /// Clusters ask first; and what is shown of secrets that were refused.
+    @Test func orderAndRefusedSecretsAreEnvoys() throws {
+        guard case .success(let envoy) = ProxyBinary.envoy(), case .success(let martlet) = ProxyBinary.martlet() else { return }
+        let expected = try refusals(envoy, ["--disable-hot-restart", "-l", "error"])
+        let found = try refusals(martlet, [])
+        #expect(expected.count == 8 && expected[0].contains("ca"), "Envoy talked")
+        for (theirs, ours) in zip(expected, found) where theirs != ours { Issue.record("Envoy: \(theirs)\nMartlet: \(ours)") }
+        #expect(expected.count == found.count)
+    }
+
+    private func refusals(_ binary: String, _ options: [String]) throws -> [String] {
+        let manager = try ManagementServer()
+        let admin = Admin(port: Ports.free())
+        let directory = TemporaryDirectory()
+        let source = "api_config_source: {api_type: GRPC, transport_api_version: V3, grpc_services: [{envoy_grpc: {cluster_name: sds}}]}"
+        let cluster = """
+            - name: up
+              load_assignment: {cluster_name: up, endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: 1}}}}]}]}
+              transport_socket:
+                name: t
+                typed_config:
+                  "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
+                  sni: x
+                  common_tls_context: {validation_context_sds_secret_config: {name: ca, sds_config: {resource_api_version: V3, initial_fetch_timeout: 300s, \(source)}}}
+
+            """.split(separator: "\n", omittingEmptySubsequences: false).map { "  " + $0 }.joined(separator: "\n")
+        let text = yaml(manager.port, admin.port, source: source).replacing(text: "  clusters:\n", by: "  clusters:\n" + cluster + "\n")
+        let process = try ChildProcess(binary, ["-c", directory.write(text, to: "config.yaml"), "--concurrency", "1"] + options)
+        defer { process.kill() }
+        var answers = 1
+        func answered() {
+            answers += 1
+            _ = manager.lines("request", answers)
+        }
+        var seen: [String] = []
+        seen.append("\(manager.lines("request", 1).map { $0["names"]?.text() ?? "" })")
+        manager.give("ca", "1", ManagementServer.trust(certificates.authority))
+        answered()
+        answered()
+        let pair = { (chain: String, key: String) in "\"tls_certificate\": {\"certificate_chain\": {\(chain)}, \"private_key\": {\(key)}}" }
+        let nonsense = pair("\"inline_string\": \"nonsense\"", "\"inline_string\": \"no\"")
+        let gone = pair("\"filename\": \"/nowhere/at/all\"", "\"filename\": \"/nowhere/at/all\"")
+        let device = pair("\"filename\": \"/dev/zero\"", "\"filename\": \"/dev/zero\"")
+        let steps = [nonsense, ManagementServer.pair(certificates, "first"), nonsense, ManagementServer.trust(certificates.authority), gone, device, ManagementServer.pair(certificates, "second")]
+        for (i, step) in steps.enumerated() {
+            manager.give("server", "\(i)", step)
+            answered()
+            let dump = String(wire: admin.request("GET", "/config_dump?mask=dynamic_active_secrets,dynamic_warming_secrets")?.body ?? [])
+            // In the order of their names, without the time.
+            let whole = try JSON(parsing: dump)["configs"]?.array?.first
+            let shown = ["dynamic_active_secrets", "dynamic_warming_secrets"].flatMap { kind in
+                (whole?[kind]?.array ?? []).map { one in
+                    "\(kind) \(one["name"]?.string ?? "") \(one["version_info"]?.string ?? "") \(one["error_state"]?.text() ?? "") \(one["secret"]?.text() ?? "")"
+                }
+            }
+            seen.append("\(i): \(shown.sorted().filter { $0.contains(" server ") }.joined(separator: "; "))")
+        }
+        return seen
+    }
+
     /// What is asked over REST, and what answers are counted as.
     @Test func requestsOverRESTAreEnvoys() throws {
         guard case .success(let envoy) = ProxyBinary.envoy(), case .success(let martlet) = ProxyBinary.martlet() else { return }

@@ -17,10 +17,10 @@ package final class Certificates: Sendable {
     package func key(_ name: String) -> String { directory.path + "/\(name).key" }
 
     /// `NAME.pem` and `NAME.key`. `names`: alternative names as openssl.cnf has them (`DNS:a.test,URI:spiffe://b/c`).
-    /// Written beside, then renamed, as most tools do; `inPlace`: over the old ones, chain first.
-    package func issue(_ name: String, names: String, rsa: Bool = false, inPlace: Bool = false) throws {
+    /// Written beside, then renamed, as most tools do; `inPlace`: over the old ones, chain first. `more`: lines of extensions.
+    package func issue(_ name: String, names: String, rsa: Bool = false, inPlace: Bool = false, more: String = "") throws {
         let kind = rsa ? "rsa:2048" : "ec -pkeyopt ec_paramgen_curve:P-256"
-        directory.write("subjectAltName=\(names)\nbasicConstraints=CA:FALSE\n", to: "\(name).ext")
+        directory.write("subjectAltName=\(names)\n\(more.contains("basicConstraints") ? "" : "basicConstraints=CA:FALSE\n")\(more)", to: "\(name).ext")
         try run("req -new -newkey \(kind) -nodes -keyout \(name).key.new -out \(name).csr -subj '/O=Acme/CN=\(name)'")
         try run(
             "x509 -req -in \(name).csr -CA ca.pem -CAkey ca.key -CAcreateserial -out \(name).pem.new -days 20 -extfile \(name).ext")

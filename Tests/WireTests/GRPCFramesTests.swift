@@ -35,6 +35,12 @@ import Wire
         }
     }
 
+    @Test(arguments: [0, 1, 255, 256, 1 << 24, .max] as [UInt32]) func aPrefixIsReadAsItWasWritten(length: UInt32) {
+        let prefix = GRPCFrames.prefix(length, flags: 1)
+        let (flags, found) = [prefix.0, prefix.1, prefix.2, prefix.3, prefix.4].withBytes { GRPCFrames.parse(prefix: $0) }
+        #expect(flags == 1 && found == length)
+    }
+
     @Test func theLargestLengthIsNoTrap() {
         var frames = GRPCFrames()
         let (count, isComplete) = [0, 255, 255, 255, 255, 1].withBytes { frames.take($0) }

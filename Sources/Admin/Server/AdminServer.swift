@@ -83,7 +83,10 @@ package final class AdminServer {
         http.normalizePath = true
         // A client that said `close` gets its end behind the answer, as from Envoy's admin; probes wait for it.
         http.delayedCloseTimeoutMs = 0
-        if let logs = server.configurator.adminLogs { http.accessLogs = logs.configs }
+        if let logs = server.configurator.adminLogs {
+            http.accessLogs = logs.configs
+            http.metersWire = logs.nameWireBytes
+        }
         http.bufferLimit = 2 * BodySource.pieceBytes
         // Workers make the filters of each chain once, by this number.
         http.filterChain = slots.isEmpty ? 0 : CallConfig.filterChain + UInt32(slots.count)

@@ -161,6 +161,10 @@ static inline void martlet_ctx_verify(
 static inline SSL *_Nullable martlet_store_ssl(X509_STORE_CTX *_Nonnull s) {
   return X509_STORE_CTX_get_ex_data(s, SSL_get_ex_data_X509_STORE_CTX_idx());
 }
+// How far the chain that was found goes behind the peer's own certificate.
+static inline int martlet_store_depth(X509_STORE_CTX *_Nonnull s) {
+  return sk_X509_num(X509_STORE_CTX_get0_chain(s)) - 1;
+}
 static inline void martlet_store_ignore_time(X509_STORE_CTX *_Nonnull s) {
   X509_VERIFY_PARAM_set_flags(X509_STORE_CTX_get0_param(s), X509_V_FLAG_NO_CHECK_TIME);
 }
@@ -172,6 +176,18 @@ static inline int martlet_ctx_system_roots(SSL_CTX *_Nonnull c) { return SSL_CTX
 static inline void martlet_ctx_partial_chains(SSL_CTX *_Nonnull c) {
   X509_STORE_set_flags(SSL_CTX_get_cert_store(c), X509_V_FLAG_PARTIAL_CHAIN);
 }
+// What the peers of one trust domain are verified with. One thread.
+typedef struct martlet_trust martlet_trust;
+martlet_trust *_Nullable martlet_trust_new(void);
+void martlet_trust_free(martlet_trust *_Nullable trust);
+int martlet_trust_add(martlet_trust *_Nonnull trust, const uint8_t *_Nonnull der, size_t count);
+// Every revocation list of a PEM text: from then on every certificate of a chain is looked for in one. How many.
+int martlet_trust_add_revocations(martlet_trust *_Nonnull trust, const uint8_t *_Nonnull pem, size_t count);
+// The chain is verified with these instead of the context's own, up to an authority that has signed itself and whatever the
+// certificate says that it is for.
+void martlet_store_trust(X509_STORE_CTX *_Nonnull store, martlet_trust *_Nonnull trust);
+// Into the list of authorities that a server asks for, once each.
+int martlet_ctx_announce(SSL_CTX *_Nonnull context, const uint8_t *_Nonnull der, size_t count);
 // SHA-256 of the certificate, or of its public key. 0: failed.
 // 1, or 0 where the library does not have the digest.
 int martlet_md5(const uint8_t *_Nonnull bytes, size_t count, uint8_t digest[_Nonnull 16]);
@@ -189,8 +205,10 @@ enum {
   martlet_fact_peer_uri, martlet_fact_peer_ip, martlet_fact_peer_email, martlet_fact_peer_other,
   martlet_fact_peer_chain_fingerprints_1, martlet_fact_peer_chain_fingerprints_256, martlet_fact_peer_chain_serials,
   martlet_fact_peer_issuer_fingerprint_256, martlet_fact_peer_issuer_serial,
+  // Names with a zero byte behind each; the ones without `_names` stand beside each other with commas.
+  martlet_fact_peer_dns_names, martlet_fact_peer_uri_names,
   martlet_fact_local_subject, martlet_fact_local_dns, martlet_fact_local_uri, martlet_fact_local_ip,
-  martlet_fact_local_email, martlet_fact_local_other,
+  martlet_fact_local_email, martlet_fact_local_other, martlet_fact_local_uri_names,
   martlet_fact_count
 };
 typedef struct martlet_facts {

@@ -8,6 +8,7 @@ import Primitives
 package final class AdminLogs {
     let part: PlanPart
     package let configs: FrozenArray<AccessLogConfig>
+    package var nameWireBytes: Bool { part.arena.marks > 0 }
 
     init(_ part: PlanPart, _ configs: FrozenArray<AccessLogConfig>) {
         self.part = part

@@ -37,7 +37,9 @@ final class Compilation {
     let environment: CompileEnvironment
     let bootstrap: Bootstrap
     let diagnostics: Diagnostics
-    let secrets: StaticSecrets
+    private(set) var secrets: StaticSecrets
+    /// There is an `ads_config`.
+    var hasAggregated: Bool { bootstrap.dynamicResources.hasAdsConfig }
     /// Names of all clusters of this configuration.
     let clusterNames: Set<String>
     /// Parts made for it, to be given back when it is refused.
@@ -49,12 +51,11 @@ final class Compilation {
         diagnostics = Diagnostics(document.source)
         clusterNames = Set(document.bootstrap.staticResources.clusters.map(\.name))
         let dynamic = document.bootstrap.dynamicResources
+        secrets = StaticSecrets(document.bootstrap.staticResources.secrets, diagnostics)
+        secrets.check = { [unowned self] source, place in DiscoverySource.check(source, place, self) }
         if dynamic.hasAdsConfig {
-            DiscoverySource.check(
-                aggregated: dynamic.adsConfig, Place.root.at("dynamic_resources").at("ads_config"), clusters: clusterNames, diagnostics)
+            DiscoverySource.check(aggregated: dynamic.adsConfig, Place.root.at("dynamic_resources").at("ads_config"), self)
         }
-        secrets = StaticSecrets(
-            document.bootstrap.staticResources.secrets, clusters: clusterNames, hasAggregated: dynamic.hasAdsConfig, diagnostics)
     }
 
     var stats: StatRegistry { environment.stats }

@@ -21,6 +21,7 @@ struct ConnectionManagerCompiler {
 
     func compile(_ message: ConnectionManager, _ place: Place) -> UnsafePointer<HTTPConfig>? {
         refuseUnsupported(message, place)
+        let marks = arena.marks
         let filters = HTTPFilterChainCompiler(compilation: compilation, part: part, statPrefix: message.statPrefix)
             .compile(message.httpFilters, place)
         let routes = unsafe RouteTableCompiler(compilation: compilation, part: part, filters: filters, tracing: message.hasTracing ? message.tracing : nil)
@@ -63,6 +64,7 @@ struct ConnectionManagerCompiler {
             .compile(message.localReplyConfig, place.at("local_reply_config"))
         unsafe config.tracing = unsafe tracing(message, place)
         unsafe config.proxyStatus = unsafe proxyStatus(message, config.serverName)
+        config.metersWire = arena.marks != marks
         return unsafe arena.store(config)
     }
 

@@ -40,10 +40,14 @@ enum FileContents {
     static let bytesMax = 64 << 20
 
     static func read(_ path: String) throws(Failure) -> [UInt8] {
-        // Nor is a pipe that nobody writes to waited for: main reads for everybody.
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        // A device is not even opened: that alone may do something. What it was a moment ago is not what was opened.
+        var status = stat()
+        guard unsafe stat(path, &status) == 0 else { throw failure() }
+        guard isRegular(status) else { throw Failure(reason: "not a regular file") }
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else { throw failure() }
         defer { _ = close(descriptor) }
+        guard unsafe fstat(descriptor, &status) == 0, isRegular(status) else { throw Failure(reason: "not a regular file") }
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
         while true {
@@ -55,6 +59,8 @@ enum FileContents {
             bytes += chunk.prefix(count)
         }
     }
+
+    private static func isRegular(_ status: stat) -> Bool { status.st_mode & S_IFMT == S_IFREG }
 
     private static func failure() -> Failure {
         unsafe Failure(reason: strerror(errno).map { unsafe String(cString: $0) } ?? "cannot be read")

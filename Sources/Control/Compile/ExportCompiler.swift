@@ -26,14 +26,14 @@ struct ExportCompiler {
     }
 
     /// `method`: `/package.Service/Method`. `hasDeadline`: the service's `timeout` is one for each request. `retry`: what goes
-    /// before the service's own policy.
+    /// before the service's own policy. `isDiscovery`: the service's `retry_policy` says how long pauses between streams are.
     func grpc(
-        _ message: GRPCServiceMessage, method: String, hasDeadline: Bool, retry: ServiceRetries? = nil, _ place: Place,
+        _ message: GRPCServiceMessage, method: String, hasDeadline: Bool, isDiscovery: Bool = false, retry: ServiceRetries? = nil, _ place: Place,
         _ config: inout ExportConfig, missing: Missing
     ) {
         let service = message.envoyGrpc
         let timeoutMs = hasDeadline && message.hasTimeout ? message.timeout.milliseconds : 0
-        if service.hasRetryPolicy {
+        if service.hasRetryPolicy, !isDiscovery {
             compilation.diagnostics.warning(
                 place.at("envoy_grpc").at("retry_policy"), "'retry_policy' of 'envoy_grpc' is for streams of xDS only",
                 suggestion: "the service's own 'retry_policy'")
@@ -49,13 +49,8 @@ struct ExportCompiler {
         config.contentType = arena.text("application/grpc")
         config.path = arena.text(method)
         config.host = arena.text(service.authority.isEmpty ? service.clusterName : service.authority)
-        let headers = message.initialMetadata.map { header in
-            var option = HeaderValueOption()
-            option.header = header
-            return option
-        }
         config.headers = HeaderMutationCompiler(compilation: compilation, part: part)
-            .additions(headers, place, field: "initial_metadata")
+            .additions(message.initialMetadata, place, field: "initial_metadata")
     }
 
     /// OTLP in protobuf.

@@ -9,7 +9,6 @@ struct HTTPUpstreamCompiler {
     let diagnostics: Diagnostics
     let arena: FrozenArena
     let runtime: RuntimeCompiler
-    private static let key = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
     func compile(_ message: ClusterMessage, _ place: Place, _ config: inout ClusterConfig) {
         if message.hasMaxRequestsPerConnection {
@@ -31,22 +30,10 @@ struct HTTPUpstreamCompiler {
         } else if message.protocolSelection == .useDownstreamProtocol {
             config.upstreamProtocol = .downstream
         }
-        for (name, any) in message.typedExtensionProtocolOptions.sorted(by: { $0.key < $1.key }) {
-            let at = place.at("typed_extension_protocol_options", key: name)
-            guard any.messageName == HTTPUpstreamCompiler.key,
-                let options = try? ClusterHTTPOptions(serializedBytes: any.value)
-            else {
-                diagnostics.error(
-                    at,
-                    "Didn't find a registered network or http filter or protocol options implementation for name: '\(name)'",
-                    found: any.messageName)
-                continue
-            }
-            compile(options, at, &config)
-        }
+        ProtocolOptionsCompiler(http: self).compile(message, place, &config)
     }
 
-    private func compile(_ options: ClusterHTTPOptions, _ place: Place, _ config: inout ClusterConfig) {
+    func compile(_ options: ClusterHTTPOptions, _ place: Place, _ config: inout ClusterConfig) {
         common(options.commonHTTPProtocolOptions, place.at("common_http_protocol_options"), &config)
         serverNames(options.upstreamHTTPProtocolOptions, place, &config)
         switch options.upstreamProtocolOptions {

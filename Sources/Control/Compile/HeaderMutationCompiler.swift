@@ -66,6 +66,15 @@ struct HeaderMutationCompiler {
         part.arena.array(options.enumerated().compactMap { i, option in addition(option, place.at(field, i)) })
     }
 
+    func additions(_ headers: [Envoy_Config_Core_V3_HeaderValue], _ place: Place, field: StaticString) -> FrozenArray<HeaderMutation> {
+        part.arena.array(
+            headers.enumerated().compactMap { i, header in
+                var option = HeaderValueOption()
+                option.header = header
+                return addition(option, place.at(field, i), header: place.at(field, i))
+            })
+    }
+
     /// Steps that follow each other, each seeing what the ones before did (`common.mutation_rules.v3.HeaderMutation`).
     func steps(
         _ messages: [Envoy_Config_Common_MutationRules_V3_HeaderMutation], _ place: Place, field: StaticString
@@ -97,10 +106,11 @@ struct HeaderMutationCompiler {
         return HeaderMutation(name: part.arena.text(lowered), value: Format(), action: .remove)
     }
 
-    private func addition(_ option: HeaderValueOption, _ place: Place) -> HeaderMutation? {
+    /// `header`: where the option's header stands.
+    private func addition(_ option: HeaderValueOption, _ place: Place, header at: Place? = nil) -> HeaderMutation? {
         let header = option.header
         let name = header.key.lowercased()
-        let at = place.at("header")
+        let at = at ?? place.at("header")
         if name.hasPrefix(":") || name == "host" {
             diagnostics.error(
                 at.at("key"), ":-prefixed or host headers may not be modified", found: "'\(header.key)'",

@@ -31,6 +31,7 @@ package typealias ClusterMessage = Envoy_Config_Cluster_V3_Cluster
 package typealias LoadAssignment = Envoy_Config_Endpoint_V3_ClusterLoadAssignment
 package typealias EndpointMessage = Envoy_Config_Endpoint_V3_Endpoint
 package typealias ClusterHTTPOptions = Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions
+package typealias ClusterTCPOptions = Envoy_Extensions_Upstreams_Tcp_V3_TcpProtocolOptions
 package typealias StatsConfig = Envoy_Config_Metrics_V3_StatsConfig
 package typealias StatsMatcher = Envoy_Config_Metrics_V3_StatsMatcher
 package typealias ProtobufAny = Google_Protobuf_Any

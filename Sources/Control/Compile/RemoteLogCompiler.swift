@@ -60,6 +60,8 @@ struct RemoteLogCompiler {
         var config = unsafe RemoteLogConfig(kind, arena.store(export))
         config.tags = tags(common.customTags, at)
         config.states = states(common.filterStateObjectsToLog)
+        // Its messages tell the wire's bytes of every request (`HTTPConfig.metersWire`).
+        arena.marks += 1
         return config
     }
 

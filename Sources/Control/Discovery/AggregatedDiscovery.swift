@@ -17,26 +17,23 @@ final class AggregatedDiscovery {
     init(_ source: DiscoverySource, _ compilation: Compilation, _ reactor: DNSReactor, log: @escaping (String) -> Void) {
         self.source = source
         part = PlanPart(.tls, "ads", ContentHash())
-        let config = unsafe source.call(service: AggregatedDiscovery.service, resources: "AggregatedResources", compilation, part, log: log)
+        let config = unsafe source.call(service: AggregatedDiscovery.service, resources: "AggregatedResources", compilation, part)
         stream = unsafe DiscoveryStream(
-            reactor.worker, config, shown: source.shown(resources: "AggregatedResources"), [], compilation.stats,
+            reactor.worker, config, shown: source.shown(resources: "AggregatedResources"), [], source.pauses, compilation.stats,
             part.scope(compilation.stats, "control_plane.", ControlPlaneStat.self), log: log)
         stream.start(reactor)
     }
 
-    func add(_ subscription: Subscription, type: String, nameOf: @escaping (DiscoveredResource) -> String) {
-        if let channel = channels[type] {
-            if let request = channel.add(subscription, isOpen: stream.isOpen) { stream.send(request) }
-            return
-        }
-        let channel = DiscoveryChannel(source.session(type: type, names: subscription.names), [subscription], nameOf: nameOf)
-        channels[type] = channel
-        stream.add(channel)
+    /// The server is told by `sendChanges`.
+    func add(_ subscription: Subscription, type: String, read: @escaping (inout DiscoveredResource) throws(DiscoveryRefusal) -> Void) {
+        let channel = channels[type] ?? DiscoveryChannel(source.session(type: type), read: read)
+        channel.add(subscription)
+        if channels.updateValue(channel, forKey: type) == nil { stream.add(channel) }
     }
 
-    func remove(_ subscription: Subscription, type: String) {
-        if let request = channels[type]?.remove(subscription, isOpen: stream.isOpen) { stream.send(request) }
-    }
+    func remove(_ gone: [Subscription], type: String) { channels[type]?.remove(gone) }
+
+    func sendChanges() { stream.sendChanges() }
 
     func stop(_ environment: CompileEnvironment) {
         stream.stop()

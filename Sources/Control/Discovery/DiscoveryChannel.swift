@@ -1,53 +1,84 @@
 // One type of resource on one stream, and the subscriptions that ask for it: what is answered to a response is what all of
 // them say. A stream of a subscription's own has one channel with one; the aggregated one has what everybody asks for.
 //
-// Owner: main.
+// Owner: main. A response is read once, whoever asks for what is in it; and however many come or go in a turn, the server is
+// told by one request (`changes`).
 
-final class DiscoveryChannel {
-    private(set) var session: DiscoverySession
-    private(set) var subscriptions: [Subscription]
-    /// What a resource is called; state of the world does not say.
-    private let nameOf: (DiscoveredResource) -> String
+package final class DiscoveryChannel {
+    package private(set) var session: DiscoverySession
+    private(set) var subscriptions: [Subscription] = []
+    private var byName: [String: [Subscription]] = [:]
+    /// What is in a resource, and what it is called where only that says so.
+    private let read: (inout DiscoveredResource) throws(DiscoveryRefusal) -> Void
+    /// This stream has been asked for something.
+    private var isOpened = false
+    /// Others ask than the server has been told.
+    private var isChanged = false
 
-    init(_ session: DiscoverySession, _ subscriptions: [Subscription], nameOf: @escaping (DiscoveredResource) -> String) {
+    package init(_ session: DiscoverySession, read: @escaping (inout DiscoveredResource) throws(DiscoveryRefusal) -> Void) {
         self.session = session
-        self.subscriptions = subscriptions
-        self.nameOf = nameOf
+        self.read = read
     }
 
     // MARK: Who asks
 
-    /// What is sent on an open stream; nil: nothing.
-    func add(_ subscription: Subscription, isOpen: Bool) -> [UInt8]? {
+    package func add(_ subscription: Subscription) {
         subscriptions.append(subscription)
-        return changed(isOpen)
+        for name in subscription.names { byName[name, default: []].append(subscription) }
+        isChanged = true
     }
 
-    func remove(_ subscription: Subscription, isOpen: Bool) -> [UInt8]? {
-        subscriptions.removeAll { $0 === subscription }
-        return changed(isOpen)
-    }
-
-    private func changed(_ isOpen: Bool) -> [UInt8]? {
-        let names = Set(subscriptions.flatMap(\.names)).sorted()
-        if isOpen { return session.ask(for: names) }
-        session.want(names)
-        return nil
+    package func remove(_ gone: [Subscription]) {
+        let ids = Set(gone.map { ObjectIdentifier($0) })
+        subscriptions.removeAll { ids.contains(ObjectIdentifier($0)) }
+        for name in Set(gone.flatMap(\.names)) {
+            byName[name]?.removeAll { ids.contains(ObjectIdentifier($0)) }
+            if byName[name]?.isEmpty == true { byName[name] = nil }
+        }
+        isChanged = true
     }
 
     // MARK: What is said
 
-    func opening() -> [UInt8] { session.opening() }
+    package func opening() -> [UInt8] {
+        isOpened = true
+        isChanged = false
+        session.want(Set(byName.keys))
+        return session.opening()
+    }
 
-    func fetching() -> [UInt8] { session.fetching() }
+    /// What an open stream has not been told yet; nil: nothing.
+    package func changes() -> [UInt8]? {
+        guard isOpened else { return opening() }
+        guard isChanged else { return nil }
+        isChanged = false
+        return session.ask(for: Set(byName.keys))
+    }
 
-    func failed() { for subscription in subscriptions { subscription.failed() } }
+    /// REST: each request begins anew.
+    package func fetching() -> [UInt8] {
+        session.want(Set(byName.keys))
+        return session.fetching()
+    }
+
+    /// The stream is over.
+    func failed() {
+        isOpened = false
+        for subscription in subscriptions { subscription.failed() }
+    }
 
     /// The answer to the response.
-    func received(_ response: DiscoveryUpdate) -> [UInt8] {
+    package func received(_ response: DiscoveryUpdate) -> [UInt8] {
         if let refusal = session.mixed(response) { return refused(response, refusal, began: nil) }
+        var response = response
+        do throws(DiscoveryRefusal) {
+            try read(in: &response)
+        } catch {
+            return refused(response, error, began: nil)
+        }
+        let shares = shares(of: response)
         for subscription in subscriptions {
-            guard let share = share(of: response, subscription) else { continue }
+            guard let share = shares[ObjectIdentifier(subscription)] else { continue }
             do throws(DiscoveryRefusal) {
                 try subscription.take(share)
             } catch {
@@ -55,6 +86,13 @@ final class DiscoveryChannel {
             }
         }
         return session.accept(response)
+    }
+
+    /// As in Envoy: all of the world, and of increments those that somebody asks for.
+    private func read(in response: inout DiscoveryUpdate) throws(DiscoveryRefusal) {
+        for i in response.resources.indices where !session.isIncremental || byName[response.resources[i].name] != nil {
+            try read(&response.resources[i])
+        }
     }
 
     /// As in Envoy all are told, whoever has refused. `began`: who had begun to look at it.
@@ -67,16 +105,22 @@ final class DiscoveryChannel {
         return session.refuse(response, refusal)
     }
 
-    /// Nil: it says nothing of what this one asks for.
-    private func share(of response: DiscoveryUpdate, _ subscription: Subscription) -> DiscoveryUpdate? {
-        if response.isAnswer { return response }
-        if subscriptions.count == 1 {
-            // State of the world without what was asked for says nothing of it.
-            return !session.isIncremental && response.resources.isEmpty ? nil : response
+    /// What concerns each; those that it says nothing of are not there.
+    private func shares(of response: DiscoveryUpdate) -> [ObjectIdentifier: DiscoveryUpdate] {
+        var shares: [ObjectIdentifier: DiscoveryUpdate] = [:]
+        if response.isAnswer {
+            for subscription in subscriptions { shares[ObjectIdentifier(subscription)] = response }
+            return shares
         }
-        var share = response
-        share.resources = response.resources.filter { subscription.names.contains(nameOf($0)) }
-        share.removed = response.removed.filter { subscription.names.contains($0) }
-        return share.resources.isEmpty && share.removed.isEmpty ? nil : share
+        var none = response
+        none.resources = []
+        none.removed = []
+        for resource in response.resources {
+            for subscription in byName[resource.name] ?? [] { shares[ObjectIdentifier(subscription), default: none].resources.append(resource) }
+        }
+        for name in response.removed {
+            for subscription in byName[name] ?? [] { shares[ObjectIdentifier(subscription), default: none].removed.append(name) }
+        }
+        return shares
     }
 }

@@ -20,7 +20,7 @@ final class DiscoveryPolling: Fetch, DiscoveryTransport {
 
     /// `refreshMs`: 1 at least.
     init(
-        _ worker: Worker, _ config: UnsafePointer<ExportConfig>, path: String, refreshMs: UInt64, _ session: DiscoverySession,
+        _ worker: Worker, _ config: UnsafePointer<ExportConfig>, path: String, refreshMs: UInt64, _ channel: DiscoveryChannel,
         _ subscription: Subscription, log: @escaping (String) -> Void
     ) {
         self.worker = worker
@@ -28,7 +28,7 @@ final class DiscoveryPolling: Fetch, DiscoveryTransport {
         self.path = path
         self.refreshMs = refreshMs
         self.subscription = subscription
-        channel = DiscoveryChannel(session, [subscription], nameOf: \.name)
+        self.channel = channel
         self.log = log
         super.init()
     }

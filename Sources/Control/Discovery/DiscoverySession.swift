@@ -10,11 +10,20 @@ package typealias NodeMessage = Envoy_Config_Core_V3_Node
 
 /// One thing that a response brings.
 package struct DiscoveredResource {
-    /// What it is called; only incremental responses say so.
+    /// What it is called. Only incremental responses say so; in others the message does (`DiscoveryChannel`).
     package var name = ""
     package var version = ""
     package var typeURL = ""
     package var bytes: [UInt8] = []
+    /// What is in the bytes, read once for all who ask for it (`DiscoveryChannel`).
+    package var message: (any Sendable)?
+
+    package init(name: String = "", version: String = "", typeURL: String = "", bytes: [UInt8] = []) {
+        self.name = name
+        self.version = version
+        self.typeURL = typeURL
+        self.bytes = bytes
+    }
 }
 
 package struct DiscoveryUpdate {
@@ -43,8 +52,8 @@ package struct DiscoveryRefusal: Error {
 package struct DiscoverySession {
     package let typeURL: String
     package let isIncremental: Bool
-    /// Sorted; empty: everything.
-    package private(set) var names: [String]
+    /// Empty: everything.
+    package private(set) var names: Set<String>
     private let node: NodeMessage
     private let namesNodeOnce: Bool
 
@@ -59,7 +68,7 @@ package struct DiscoverySession {
     package init(typeURL: String, isIncremental: Bool, names: [String], node: NodeMessage, namesNodeOnce: Bool) {
         self.typeURL = typeURL
         self.isIncremental = isIncremental
-        self.names = names.sorted()
+        self.names = Set(names)
         self.node = node
         self.namesNodeOnce = namesNodeOnce
     }
@@ -72,7 +81,7 @@ package struct DiscoverySession {
         nonce = ""
         if isIncremental {
             var request = incremental()
-            request.resourceNamesSubscribe = names
+            request.resourceNamesSubscribe = names.sorted()
             request.initialResourceVersions = versions
             return encoded(request)
         }
@@ -80,14 +89,14 @@ package struct DiscoverySession {
     }
 
     /// Others are wanted from here on, on a stream that is open. Nil: they are the same.
-    package mutating func ask(for wanted: [String]) -> [UInt8]? {
+    package mutating func ask(for wanted: Set<String>) -> [UInt8]? {
+        guard names != wanted else { return nil }
         let before = names
-        names = wanted.sorted()
-        guard names != before else { return nil }
+        names = wanted
         if isIncremental {
             var request = incremental()
-            request.resourceNamesSubscribe = names.filter { !before.contains($0) }
-            request.resourceNamesUnsubscribe = before.filter { !names.contains($0) }
+            request.resourceNamesSubscribe = wanted.subtracting(before).sorted()
+            request.resourceNamesUnsubscribe = before.subtracting(wanted).sorted()
             for name in request.resourceNamesUnsubscribe { versions[name] = nil }
             return encoded(request)
         }
@@ -97,9 +106,9 @@ package struct DiscoverySession {
     }
 
     /// The next stream asks for these.
-    package mutating func want(_ wanted: [String]) {
-        names = wanted.sorted()
-        versions = versions.filter { names.contains($0.key) }
+    package mutating func want(_ wanted: Set<String>) {
+        names = wanted
+        versions = versions.filter { wanted.contains($0.key) }
     }
 
     /// REST: each request begins anew.
@@ -147,7 +156,7 @@ package struct DiscoverySession {
     private mutating func world() -> Envoy_Service_Discovery_V3_DiscoveryRequest {
         var request = Envoy_Service_Discovery_V3_DiscoveryRequest()
         request.typeURL = typeURL
-        request.resourceNames = names
+        request.resourceNames = names.sorted()
         request.versionInfo = version
         if namesNode() { request.node = node }
         return request

@@ -11,7 +11,7 @@ typealias APIConfigSource = Envoy_Config_Core_V3_ApiConfigSource
 
 struct DiscoverySource {
     let api: APIConfigSource
-    private let node: NodeMessage
+    let node: NodeMessage
 
     init(_ api: APIConfigSource, node: NodeMessage) {
         self.api = api
@@ -26,6 +26,9 @@ struct DiscoverySource {
     var isPolled: Bool { api.apiType == .rest }
     var refreshMs: UInt64 { max(1, api.refreshDelay.milliseconds) }
 
+    /// Between streams.
+    var pauses: ReconnectPauses { api.grpcServices.first.map { ReconnectPauses($0) } ?? ReconnectPauses() }
+
     private var isIncremental: Bool { api.apiType == .deltaGrpc }
 
     /// 0: without end.
@@ -33,9 +36,9 @@ struct DiscoverySource {
         source.hasInitialFetchTimeout ? source.initialFetchTimeout.milliseconds : Subscription.fetchTimeoutMs
     }
 
-    func session(type: String, names: [String]) -> DiscoverySession {
+    func session(type: String) -> DiscoverySession {
         DiscoverySession(
-            typeURL: type, isIncremental: isIncremental, names: names, node: node, namesNodeOnce: api.setNodeOnFirstMessageOnly)
+            typeURL: type, isIncremental: isIncremental, names: [], node: node, namesNodeOnce: api.setNodeOnFirstMessageOnly)
     }
 
     /// `resources`: as methods name them: `Secrets`.
@@ -60,48 +63,42 @@ struct DiscoverySource {
     private static let requestTimeoutMs: UInt64 = 1000
 
     /// What a stream is opened with; lives with `part`.
-    func call(
-        service: String, resources: String, _ compilation: Compilation, _ part: PlanPart, log: (String) -> Void
-    ) -> UnsafePointer<ExportConfig> {
+    func call(service: String, resources: String, _ compilation: Compilation, _ part: PlanPart) -> UnsafePointer<ExportConfig> {
         let exports = ExportCompiler(compilation: compilation, part: part)
         var config = exports.config()
         if let grpc = api.grpcServices.first {
             let method = "/\(service)/\(isIncremental ? "Delta" : "Stream")\(resources)"
-            let before = compilation.diagnostics.errors.count
-            exports.grpc(grpc, method: method, hasDeadline: false, Place.root, &config, missing: { _, _, _ in })
-            // The configuration has been judged by now: what is left out of the call is told.
-            for error in compilation.diagnostics.errors.dropFirst(before) {
-                log("\(shown(resources: resources)): left out of its calls: \(ShownText.of(error.message))")
-            }
+            // Judged when it was loaded.
+            exports.grpc(grpc, method: method, hasDeadline: false, isDiscovery: true, Place.root, &config, missing: { _, _, _ in })
         }
         return unsafe part.arena.store(config)
     }
 
     // MARK: Mistakes
 
-    /// Errors in Envoy's words. Nothing is asked for here. `hasAggregated`: there is an `ads_config`.
-    static func check(
-        _ source: ConfigSourceMessage, _ place: Place, clusters: Set<String>, hasAggregated: Bool, _ diagnostics: Diagnostics
-    ) {
+    /// Errors in Envoy's words. Nothing is asked for here.
+    static func check(_ source: ConfigSourceMessage, _ place: Place, _ compilation: Compilation) {
         switch source.configSourceSpecifier {
-        case .apiConfigSource(let api): check(api, place.at("api_config_source"), clusters: clusters, diagnostics)
-        case .ads where !hasAggregated:
+        case .apiConfigSource(let api): check(api, place.at("api_config_source"), compilation)
+        case .ads where !compilation.hasAggregated:
             // Envoy 1.40 crashes.
-            diagnostics.error(
+            compilation.diagnostics.error(
                 place.at("ads"), "ADS must be configured to support an ADS config source", expected: "dynamic_resources.ads_config")
         default: break
         }
     }
 
-    static func check(aggregated api: APIConfigSource, _ at: Place, clusters: Set<String>, _ diagnostics: Diagnostics) {
+    static func check(aggregated api: APIConfigSource, _ at: Place, _ compilation: Compilation) {
         guard api.apiType == .grpc || api.apiType == .deltaGrpc else {
-            return diagnostics.error(
+            return compilation.diagnostics.error(
                 at.at("api_type"), "envoy.config.core.v3.ApiConfigSource type must be of non-aggregated gRPC", expected: "GRPC or DELTA_GRPC")
         }
-        check(api, at, clusters: clusters, diagnostics)
+        check(api, at, compilation)
     }
 
-    private static func check(_ api: APIConfigSource, _ at: Place, clusters: Set<String>, _ diagnostics: Diagnostics) {
+    private static func check(_ api: APIConfigSource, _ at: Place, _ compilation: Compilation) {
+        let diagnostics = compilation.diagnostics
+        let clusters = compilation.clusterNames
         switch api.apiType {
         case .grpc, .deltaGrpc: break
         case .rest: return checkPolled(api, at, clusters: clusters, diagnostics)
@@ -124,6 +121,19 @@ struct DiscoverySource {
             diagnostics.warning(
                 at.at("grpc_services", 0).at("envoy_grpc").at("cluster_name"), "unknown cluster '\(name)': nothing is fetched")
         }
+        checkCall(api, at, compilation)
+    }
+
+    /// What its calls are made with is made once and thrown away.
+    private static func checkCall(_ api: APIConfigSource, _ at: Place, _ compilation: Compilation) {
+        guard let grpc = api.grpcServices.first else { return }
+        let part = PlanPart(.tls, "discovery", ContentHash())
+        defer { part.destroy(compilation.environment.stats, compilation.environment.clusterSlots) }
+        let exports = ExportCompiler(compilation: compilation, part: part)
+        var config = exports.config()
+        let place = at.at("grpc_services", 0)
+        exports.grpc(grpc, method: "", hasDeadline: false, isDiscovery: true, place, &config, missing: { _, _, _ in })
+        ReconnectPauses.check(grpc, place.at("envoy_grpc").at("retry_policy"), compilation.diagnostics)
     }
 
     private static func checkVersion(_ api: APIConfigSource, _ at: Place, _ diagnostics: Diagnostics) {

@@ -25,18 +25,21 @@ final class DiscoveryStream: CallStream, DiscoveryTransport {
     private let log: (String) -> Void
 
     private var timer: ControlTimer?
-    private var pauses = ReconnectPauses()
+    private var pauses: ReconnectPauses
     private var isStopped = false
     private(set) var isOpen = false
+    /// A response is being taken: what follows from it is asked for behind the answer to it.
+    private var isTaking = false
 
     init(
-        _ worker: Worker, _ config: UnsafePointer<ExportConfig>, shown: String, _ channels: [DiscoveryChannel], _ stats: StatRegistry,
-        _ scope: StatScope<ControlPlaneStat>, log: @escaping (String) -> Void
+        _ worker: Worker, _ config: UnsafePointer<ExportConfig>, shown: String, _ channels: [DiscoveryChannel], _ pauses: ReconnectPauses,
+        _ stats: StatRegistry, _ scope: StatScope<ControlPlaneStat>, log: @escaping (String) -> Void
     ) {
         self.worker = worker
         unsafe self.config = unsafe config
         self.shown = shown
         self.channels = channels
+        self.pauses = pauses
         self.stats = stats
         self.scope = scope
         self.log = log
@@ -63,18 +66,20 @@ final class DiscoveryStream: CallStream, DiscoveryTransport {
         for channel in channels where isOpen { send(channel.opening()) }
     }
 
-    /// Another type: asked for from here on.
-    func add(_ channel: DiscoveryChannel) {
-        channels.append(channel)
-        if isOpen { send(channel.opening()) }
+    /// Another type: asked for from here on (`sendChanges`).
+    func add(_ channel: DiscoveryChannel) { channels.append(channel) }
+
+    /// Once for all that has changed in a turn. A server that takes nothing is told when it does (`drained`).
+    func sendChanges() {
+        if isTaking { return }
+        for channel in channels where isOpen && !worker.isFull(self) {
+            if let request = channel.changes() { send(request) }
+        }
     }
 
-    func send(_ request: [UInt8]) {
-        // A server that says much and hears nothing is left.
-        if worker.isFull(self) {
-            worker.cancel(self)
-            return again("the server takes no requests", status: 14)
-        }
+    override func drained() { sendChanges() }
+
+    private func send(_ request: [UInt8]) {
         _ = request.withBytes { worker.send($0, on: self) }
     }
 
@@ -87,8 +92,12 @@ final class DiscoveryStream: CallStream, DiscoveryTransport {
             switch channel.session.read(bytes) {
             case .update(let update):
                 if !update.server.isEmpty { stats.setText(scope[.identifier], ShownText.of(update.server)) }
-                send(channel.received(update))
-                return
+                isTaking = true
+                let answer = channel.received(update)
+                isTaking = false
+                guard isOpen else { return }
+                send(answer)
+                return sendChanges()
             case .foreign: continue
             case .malformed:
                 worker.cancel(self)

@@ -8,11 +8,11 @@ import Pipeline
 import Primitives
 import Stats
 
-final class Subscription {
+package final class Subscription {
     /// Envoy's `initial_fetch_timeout`.
     static let fetchTimeoutMs: UInt64 = 15_000
 
-    let names: [String]
+    package let names: [String]
     private let update: (DiscoveryUpdate) throws(DiscoveryRefusal) -> Bool
     private let settled: () -> Void
     private let log: (String) -> Void
@@ -28,10 +28,10 @@ final class Subscription {
     private let scope: StatScope<SubscriptionStat>
     private var timeout: ControlTimer?
     /// An update has come, has been refused, or the time is over.
-    private(set) var isSettled = false
+    package private(set) var isSettled = false
 
     /// `path`: of REST; nil: messages of a stream bring what comes.
-    init(
+    package init(
         _ names: [String], type: String, path: String?, _ stats: StatRegistry, _ scope: StatScope<SubscriptionStat>,
         update: @escaping (DiscoveryUpdate) throws(DiscoveryRefusal) -> Bool, settled: @escaping () -> Void, log: @escaping (String) -> Void
     ) {

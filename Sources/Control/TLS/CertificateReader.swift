@@ -151,12 +151,16 @@ struct CertificateReader {
     }
 
     private func refuseUnsupported(_ message: TLSCertificateMessage, _ place: Place) {
-        diagnostics.unsupported(
-            place, "envoy.extensions.transport_sockets.tls.v3.TlsCertificate",
-            [
-                "private_key_provider": message.hasPrivateKeyProvider,
-                "signed_certificate_timestamp": !message.signedCertificateTimestamp.isEmpty,
-            ])
+        if message.hasPrivateKeyProvider {
+            diagnostics.error(
+                place.at("private_key_provider").at("provider_name"),
+                "Failed to load private key provider: \(message.privateKeyProvider.providerName)",
+                expected: "private_key: Martlet has no providers")
+        }
+        if !message.signedCertificateTimestamp.isEmpty {
+            diagnostics.warning(
+                place.at("signed_certificate_timestamp"), "timestamps are not sent, as in Envoy 1.40", suggestion: "leave them out")
+        }
     }
 
     private func matches(_ leaf: [UInt8], _ key: [UInt8]) -> Bool {

@@ -47,8 +47,10 @@ package struct CertificateRecord {
 
 /// Of one context.
 package struct TLSRecords {
-    /// Leaves, and the first of the authorities, as Envoy shows them.
+    /// Leaves, and the first of the authorities, or all of SPIFFE's, as Envoy shows them.
     package var chains: [CertificateRecord] = []
     package var authorities: [CertificateRecord] = []
+    /// Each has a statistic of its own, with a number.
+    package var authoritiesAreMany = false
     package init() {}
 }

@@ -12,12 +12,16 @@ import Stats
 
 final class DiscoveredSecret {
     let name: String
+    /// What who asked first wants it to be.
+    fileprivate let kind: SecretKind
     fileprivate let source: ConfigSourceMessage
     fileprivate var users = 0
     /// What serves, or is being tried; nil: nothing has come yet.
     fileprivate(set) var current: TLSSecret?
     fileprivate(set) var version = ""
     fileprivate(set) var updatedNs = Clock.wallNs()
+    /// The last one that came and could not be used, as Envoy shows it; nil: what came last serves.
+    fileprivate(set) var refused: DynamicSecret?
     fileprivate var part: PlanPart?
     fileprivate var subscription: Subscription?
     fileprivate var transport: DiscoveryTransport?
@@ -27,15 +31,18 @@ final class DiscoveredSecret {
     /// It has come once, or is not waited for any more.
     var isSettled: Bool { subscription?.isSettled ?? false }
 
-    fileprivate var isAggregated: Bool { if case .ads = source.configSourceSpecifier { true } else { false } }
+    var isAggregated: Bool { if case .ads = source.configSourceSpecifier { true } else { false } }
 
-    fileprivate init(_ reference: SecretReference, _ owner: DiscoveredSecrets) {
+    fileprivate var isPolled: Bool { !isAggregated && source.apiConfigSource.apiType == .rest }
+
+    fileprivate init(_ reference: SecretReference, _ kind: SecretKind, _ owner: DiscoveredSecrets) {
         name = reference.name
         source = reference.sdsConfig
+        self.kind = kind
         self.owner = owner
     }
 
-    /// What is wrong with it, whatever it is for; nil: nothing.
+    /// What is wrong with it, whoever uses it; nil: nothing.
     func refusal(_ environment: CompileEnvironment) -> String? {
         let diagnostics = Diagnostics(nil)
         let part = PlanPart(.tls, "sds." + name, ContentHash())
@@ -44,7 +51,7 @@ final class DiscoveredSecret {
         case .tlsCertificate(let certificate):
             _ = CertificateReader(part: part, diagnostics: diagnostics).certificate(certificate, Place.root)
         // Names without authorities may have those of a context that they are joined with.
-        case .validationContext(let context) where context.hasTrustedCa:
+        case .validationContext(let context) where context.hasTrustedCa || context.hasCustomValidatorConfig:
             _ = PeerValidationCompiler(part: part, diagnostics: diagnostics, matchesServerName: false).compile(context, Place.root)
         case .sessionTicketKeys(let keys):
             _ = TLSContextCompiler.ticketKeys(keys, Place.root, part, diagnostics)
@@ -54,7 +61,7 @@ final class DiscoveredSecret {
     }
 
     /// `body` sees what was there before.
-    func asIt(was before: TLSSecret?, _ body: () -> Bool) -> Bool {
+    func asIt<Answer>(was before: TLSSecret?, _ body: () -> Answer) -> Answer {
         let now = current
         current = before
         defer { current = now }
@@ -80,6 +87,8 @@ final class DiscoveredSecrets {
     /// Some may have no user any more.
     fileprivate var hasUnused = false
     private var aggregated: AggregatedDiscovery?
+    /// Who streams are told that they are for.
+    private var node = NodeMessage()
 
     /// Every context that uses a secret is made again with what it is now.
     var apply: (DiscoveredSecret, _ before: TLSSecret?) throws(DiscoveryRefusal) -> Void = { _, _ in }
@@ -88,10 +97,10 @@ final class DiscoveredSecrets {
     /// Lines for the process's log.
     var log: (String) -> Void = { _ in }
 
-    func secret(_ reference: SecretReference) -> DiscoveredSecret {
+    func secret(_ reference: SecretReference, _ kind: SecretKind) -> DiscoveredSecret {
         let key = Key(name: reference.name, source: (try? reference.sdsConfig.serializedBytes()) ?? [])
         if let secret = secrets[key] { return secret }
-        let secret = DiscoveredSecret(reference, self)
+        let secret = DiscoveredSecret(reference, kind, self)
         secrets[key] = secret
         return secret
     }
@@ -107,21 +116,39 @@ final class DiscoveredSecrets {
 
     // MARK: Streams
 
-    /// Asks for what nobody has asked for yet.
-    func update(_ compilation: Compilation, _ reactor: DNSReactor) {
-        changeAggregated(compilation, reactor)
-        let new = secrets.values.filter { $0.subscription == nil && $0.users > 0 }.sorted { $0.name < $1.name }
-        for secret in new { start(secret, compilation, reactor) }
+    /// Asks for what nobody has asked for yet, of `wanted`; nil: of all.
+    func update(_ compilation: Compilation, _ reactor: DNSReactor, _ wanted: [DiscoveredSecret]? = nil) {
+        let now = NodeMessages.node(compilation)
+        let isAnother = now != node
+        node = now
+        let chosen = wanted.map { wanted in Set(wanted.map { ObjectIdentifier($0) }) }
+        let new = secrets.values.filter { secret in
+            secret.subscription == nil && secret.users > 0 && chosen?.contains(ObjectIdentifier(secret)) != false
+        }
+        changeAggregated(compilation, reactor, new, isAnother: isAnother)
+        if isAnother { begin(compilation, reactor) }
+        for secret in new.sorted(by: { $0.name < $1.name }) { start(secret, compilation, reactor) }
+        aggregated?.sendChanges()
+    }
+
+    /// Streams say once who they are for: what is for another node is asked for anew, without the versions that were for the one
+    /// before.
+    private func begin(_ compilation: Compilation, _ reactor: DNSReactor) {
+        for secret in secrets.values where !secret.isAggregated {
+            guard let before = secret.transport, let subscription = secret.subscription, let part = secret.part else { continue }
+            before.stop()
+            secret.transport = transport(secret, subscription, compilation, part, reactor)
+            secret.transport?.start(reactor)
+        }
     }
 
     private func start(_ secret: DiscoveredSecret, _ compilation: Compilation, _ reactor: DNSReactor) {
         let part = PlanPart(.tls, "sds." + secret.name, ContentHash())
         let stats = compilation.stats
         let prefix = "sds.\(secret.name)."
-        let source = DiscoverySource(secret.source.apiConfigSource, node: NodeMessages.node(compilation))
         _ = part.scope(stats, prefix, SecretStat.self)
         let subscription = Subscription(
-            [secret.name], type: DiscoveredSecrets.type, path: source.isPolled ? DiscoveredSecrets.path : nil, stats,
+            [secret.name], type: SecretReader.typeURL, path: secret.isPolled ? DiscoveredSecrets.path : nil, stats,
             part.scope(stats, prefix, SubscriptionStat.self),
             update: { [unowned self, unowned secret] update throws(DiscoveryRefusal) -> Bool in try take(update, secret) },
             settled: { [unowned self] in settled() }, log: { [unowned self] in log($0) })
@@ -129,63 +156,63 @@ final class DiscoveredSecrets {
         secret.subscription = subscription
         subscription.start(reactor, timeoutMs: DiscoverySource.fetchTimeoutMs(secret.source))
         if secret.isAggregated {
-            aggregated?.add(subscription, type: DiscoveredSecrets.type, nameOf: DiscoveredSecrets.name)
+            aggregated?.add(subscription, type: SecretReader.typeURL, read: DiscoveredSecrets.read)
             return
         }
-        secret.transport = transport(source, subscription, prefix, compilation, part, reactor)
+        secret.transport = transport(secret, subscription, compilation, part, reactor)
         secret.transport?.start(reactor)
     }
 
     /// Made with the first one that asks; another `ads_config` is another stream.
-    private func changeAggregated(_ compilation: Compilation, _ reactor: DNSReactor) {
+    private func changeAggregated(_ compilation: Compilation, _ reactor: DNSReactor, _ new: [DiscoveredSecret], isAnother: Bool) {
         let dynamic = compilation.bootstrap.dynamicResources
-        let asked = secrets.values.filter { $0.isAggregated && $0.users > 0 }
-        guard dynamic.hasAdsConfig, !asked.isEmpty, aggregated?.source.api != dynamic.adsConfig else { return }
+        let asked = secrets.values.filter { $0.isAggregated && $0.users > 0 && $0.subscription != nil }
+        guard dynamic.hasAdsConfig, !asked.isEmpty || new.contains(where: \.isAggregated), isAnother || aggregated?.source.api != dynamic.adsConfig else { return }
         aggregated?.stop(compilation.environment)
-        let source = DiscoverySource(dynamic.adsConfig, node: NodeMessages.node(compilation))
+        let source = DiscoverySource(dynamic.adsConfig, node: node)
         aggregated = AggregatedDiscovery(source, compilation, reactor) { [unowned self] in log($0) }
         for secret in asked.sorted(by: { $0.name < $1.name }) {
             guard let subscription = secret.subscription else { continue }
-            aggregated?.add(subscription, type: DiscoveredSecrets.type, nameOf: DiscoveredSecrets.name)
+            aggregated?.add(subscription, type: SecretReader.typeURL, read: DiscoveredSecrets.read)
         }
     }
 
-    private static let type = "type.googleapis.com/" + TLSSecret.protoMessageName
     private static let path = "/v3/discovery:secrets"
 
     private func transport(
-        _ source: DiscoverySource, _ subscription: Subscription, _ prefix: String, _ compilation: Compilation, _ part: PlanPart,
-        _ reactor: DNSReactor
+        _ secret: DiscoveredSecret, _ subscription: Subscription, _ compilation: Compilation, _ part: PlanPart, _ reactor: DNSReactor
     ) -> DiscoveryTransport {
+        let source = DiscoverySource(secret.source.apiConfigSource, node: node)
         let log: (String) -> Void = { [unowned self] in self.log($0) }
+        let channel = DiscoveryChannel(source.session(type: SecretReader.typeURL), read: DiscoveredSecrets.read)
+        channel.add(subscription)
         if source.isPolled {
             let config = unsafe source.requests(path: DiscoveredSecrets.path, compilation, part)
             return unsafe DiscoveryPolling(
-                reactor.worker, config, path: DiscoveredSecrets.path, refreshMs: source.refreshMs,
-                source.session(type: DiscoveredSecrets.type, names: subscription.names), subscription, log: log)
+                reactor.worker, config, path: DiscoveredSecrets.path, refreshMs: source.refreshMs, channel, subscription, log: log)
         }
-        let config = unsafe source.call(service: "envoy.service.secret.v3.SecretDiscoveryService", resources: "Secrets", compilation, part, log: log)
+        let config = unsafe source.call(service: "envoy.service.secret.v3.SecretDiscoveryService", resources: "Secrets", compilation, part)
         return unsafe DiscoveryStream(
-            reactor.worker, config, shown: source.shown(resources: "Secrets"),
-            [
-                DiscoveryChannel(
-                    source.session(type: DiscoveredSecrets.type, names: subscription.names), [subscription], nameOf: DiscoveredSecrets.name)
-            ], compilation.stats,
-            part.scope(compilation.stats, prefix + "control_plane.", ControlPlaneStat.self), log: log)
+            reactor.worker, config, shown: source.shown(resources: "Secrets"), [channel], source.pauses, compilation.stats,
+            part.scope(compilation.stats, "sds.\(secret.name).control_plane.", ControlPlaneStat.self), log: log)
     }
 
     /// Every tick: what nobody uses any more is not asked for any more.
     func stopUnused(_ environment: CompileEnvironment) {
         guard hasUnused else { return }
         hasUnused = false
+        var gone: [Subscription] = []
         for (key, secret) in secrets where secret.users == 0 {
             secrets[key] = nil
             secret.transport?.stop()
-            if secret.isAggregated, let subscription = secret.subscription { aggregated?.remove(subscription, type: DiscoveredSecrets.type) }
             secret.subscription?.stop()
+            if secret.isAggregated, let subscription = secret.subscription { gone.append(subscription) }
             secret.part?.destroy(environment.stats, environment.clusterSlots)
         }
-        if !secrets.values.contains(where: \.isAggregated) {
+        if secrets.values.contains(where: \.isAggregated) {
+            if !gone.isEmpty { aggregated?.remove(gone, type: SecretReader.typeURL) }
+            aggregated?.sendChanges()
+        } else {
             aggregated?.stop(environment)
             aggregated = nil
         }
@@ -193,28 +220,15 @@ final class DiscoveredSecrets {
 
     // MARK: What comes
 
-    private static func name(_ resource: DiscoveredResource) -> String {
-        resource.name.isEmpty ? (try? TLSSecret(serializedBytes: resource.bytes))?.name ?? "" : resource.name
-    }
-
-    /// With the constraints of the API, as a file's: what they refuse, the compiler does not look for any more.
-    private func read(_ resource: DiscoveredResource) throws(DiscoveryRefusal) -> TLSSecret {
-        guard (try? TLSSecret(serializedBytes: resource.bytes)) != nil else {
-            throw DiscoveryRefusal(reason: "Unable to unpack as \(TLSSecret.protoMessageName)")
-        }
-        do throws(ConfigErrors) {
-            return try ConfigReader.read(
-                TLSSecret.self, [ConfigReader.Input(resource.bytes, name: "", format: .binary, unknownFields: .warning)]).message
-        } catch {
-            throw DiscoveryRefusal(reason: error.errors.first.map { "\($0.path): \($0.message)" } ?? "not a secret")
-        }
+    /// A state of the world says by the secret itself what it is called.
+    private static func read(_ resource: inout DiscoveredResource) throws(DiscoveryRefusal) {
+        let secret = try SecretReader.read(resource)
+        resource.message = secret
+        if resource.name.isEmpty { resource.name = secret.name }
     }
 
     private func take(_ update: DiscoveryUpdate, _ secret: DiscoveredSecret) throws(DiscoveryRefusal) -> Bool {
-        if update.isAnswer {
-            if update.resources.isEmpty { throw DiscoveryRefusal(reason: "Missing SDS resources for \(secret.name) in onConfigUpdate()") }
-            if update.resources.count > 1 { throw DiscoveryRefusal(reason: "Unexpected SDS secrets length: \(update.resources.count)") }
-        }
+        if update.isAnswer { _ = try SecretReader.only(secret.name, update.resources) }
         // A secret that is taken away serves on, as in Envoy: a listener without one would refuse everybody.
         guard !update.resources.isEmpty else {
             // Nor is one that says nothing of it an answer: it is waited for.
@@ -222,17 +236,9 @@ final class DiscoveredSecrets {
             log("sds: server sent a delta SDS update attempting to remove a resource: \(secret.name). Ignored")
             return true
         }
-        var found: (TLSSecret, DiscoveredResource)?
-        for resource in update.resources {
-            let message = try read(resource)
-            if message.name == secret.name {
-                found = (message, resource)
-            } else if resource.name == secret.name || update.isAnswer {
-                throw DiscoveryRefusal(reason: "Unexpected SDS secret (expecting \(secret.name)): \(message.name)")
-            }
-        }
-        // Others that nobody has asked for are nobody's fault.
-        guard let (message, resource) = found else { return false }
+        // Of several of one name the first is taken, as in Envoy.
+        guard let resource = update.resources.first, let message = resource.message as? TLSSecret else { return false }
+        try SecretReader.expect(secret.name, message)
         let before = secret.current
         if before != message {
             secret.current = message
@@ -240,9 +246,11 @@ final class DiscoveredSecrets {
                 try apply(secret, before)
             } catch {
                 secret.current = before
+                secret.refused = DynamicSecret(refused: message, version: resource.version, updatedNs: secret.updatedNs, as: secret.kind)
                 throw error
             }
         }
+        secret.refused = nil
         secret.version = resource.version
         secret.updatedNs = Clock.wallNs()
         return true

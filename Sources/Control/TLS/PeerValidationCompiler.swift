@@ -18,10 +18,25 @@ struct PeerValidationCompiler {
         diagnostics.unsupported(
             place, "envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext",
             [
-                "ca_certificate_provider_instance": message.hasCaCertificateProviderInstance,
-                "require_signed_certificate_timestamp": message.requireSignedCertificateTimestamp.value,
-                "custom_validator_config": message.hasCustomValidatorConfig,
+                "ca_certificate_provider_instance": message.hasCaCertificateProviderInstance
             ])
+        if message.requireSignedCertificateTimestamp.value {
+            diagnostics.warning(
+                place.at("require_signed_certificate_timestamp"), "no timestamp is asked for, as in Envoy 1.40", suggestion: "leave it out")
+        }
+        if message.hasCustomValidatorConfig {
+            let at = place.at("custom_validator_config")
+            switch message.customValidatorConfig.name {
+            case "envoy.tls.cert_validator.default": break
+            case "envoy.tls.cert_validator.spiffe":
+                return SPIFFEValidationCompiler(part: part, diagnostics: diagnostics).compile(message, place, names: names)
+            case let name:
+                diagnostics.error(
+                    at.at("name"), "Failed to get certificate validator factory for \(name)", found: "'\(name)'",
+                    expected: "envoy.tls.cert_validator.spiffe")
+                return nil
+            }
+        }
         var check = PeerCheck()
         check.matchesServerName = matchesServerName
         var authorities: [UInt8] = []
@@ -31,6 +46,7 @@ struct PeerValidationCompiler {
         check.verifiesChain = !authorities.isEmpty || message.hasSystemRootCerts
         check.acceptsUntrusted = message.trustChainVerification == .acceptUntrusted
         check.allowsExpired = message.allowExpiredCertificate
+        if message.hasMaxVerifyDepth, !matchesServerName { check.depthMax = Int32(clamping: message.maxVerifyDepth.value) }
         var revocations: [UInt8] = []
         if message.hasCrl { revocations = pem(message.crl, place.at("crl"), "CRL", isRevocations: true) }
         names(message, place, &check)
@@ -63,6 +79,9 @@ struct PeerValidationCompiler {
         validation.revocations = revocations
         validation.revocationsOfLeafOnly = message.onlyVerifyLeafCertCrl
         if message.hasMaxVerifyDepth { validation.depthMax = Int32(clamping: message.maxVerifyDepth.value) }
+        var rules = ContentHash()
+        rules.add(message)
+        validation.rules = rules.bytes
         return validation
     }
 

@@ -12,6 +12,13 @@ struct ResolvedContext<Message> {
     var authorityName = ""
 }
 
+/// What a secret is for; as words of errors.
+enum SecretKind: String {
+    case certificate = "TLS certificate"
+    case validation = "certificate validation context"
+    case ticketKeys = "session ticket keys"
+}
+
 enum FoundSecret {
     case secret(TLSSecret)
     /// Somebody else's to find: the name stays.
@@ -22,8 +29,8 @@ enum FoundSecret {
 
 struct SecretSubstitution {
     let diagnostics: Diagnostics
-    /// By reference, what it has to be in words, and where the reference stands.
-    let find: (SecretReference, String, Place) -> FoundSecret
+    /// By reference, what it has to be, and where the reference stands.
+    let find: (SecretReference, SecretKind, Place) -> FoundSecret
 
     func resolve(_ context: ResolvedContext<DownstreamTLSContext>, _ place: Place) -> ResolvedContext<DownstreamTLSContext> {
         var context = context
@@ -35,7 +42,7 @@ struct SecretSubstitution {
         context.authorityName = common.authorityName
         if case .sessionTicketKeysSdsSecretConfig(let config) = context.message.sessionTicketKeysType {
             let at = place.at("session_ticket_keys_sds_secret_config")
-            switch find(config, "session ticket keys", at) {
+            switch find(config, .ticketKeys, at) {
             case .secret(let secret):
                 if case .sessionTicketKeys(let keys) = secret.type {
                     context.message.sessionTicketKeys = keys
@@ -64,7 +71,7 @@ struct SecretSubstitution {
         var left: [SecretReference] = []
         for (i, config) in context.message.tlsCertificateSdsSecretConfigs.enumerated() {
             let at = place.at("tls_certificate_sds_secret_configs", i)
-            switch find(config, "TLS certificate", at) {
+            switch find(config, .certificate, at) {
             case .secret(let secret):
                 guard case .tlsCertificate(let certificate) = secret.type else {
                     wrong(config.name, "tls_certificate", at)
@@ -98,7 +105,7 @@ struct SecretSubstitution {
     }
 
     private func validation(_ config: SecretReference, _ place: Place) -> ValidationContext? {
-        guard case .secret(let secret) = find(config, "certificate validation context", place) else { return nil }
+        guard case .secret(let secret) = find(config, .validation, place) else { return nil }
         if case .validationContext(let context) = secret.type { return context }
         wrong(config.name, "validation_context", place)
         return nil

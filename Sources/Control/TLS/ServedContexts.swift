@@ -69,12 +69,12 @@ final class ServedContexts {
             case .draft(let draft): made.append((draft, old))
             case .errors(let errors):
                 // A file that has broken meanwhile is not the secret's fault: this context goes on, and is made when its files change.
-                if secret.refusal(environment) == nil, secret.asIt(was: before, { fails(old.source) }) {
+                guard let fault = fault(of: secret, before: before, old.source) else {
                     environment.secrets.log("sds: \(old.source.statPrefix)ssl: what was before serves on: \(ShownText.of(errors[0].message))")
                     continue
                 }
                 for one in made { discard(one.draft.part) }
-                throw DiscoveryRefusal(reason: errors[0].message)
+                throw DiscoveryRefusal(reason: fault)
             }
         }
         for one in made { replace(one.old, by: one.draft) }
@@ -100,13 +100,28 @@ final class ServedContexts {
         return .errors(diagnostics.errors)
     }
 
-    private func fails(_ source: TLSSource) -> Bool {
-        switch make(source, waits: true) {
-        case .draft(let draft):
-            discard(draft.part)
-            return false
-        case .errors: return true
+    /// What is wrong with the secret itself, or with the context since it is in it; nil: what is wrong was wrong before.
+    private func fault(of secret: DiscoveredSecret, before: TLSSecret?, _ source: TLSSource) -> String? {
+        if let refusal = secret.refusal(environment) { return refusal }
+        var known = secret.asIt(was: before) { mistakes(source) }
+        for mistake in mistakes(source) {
+            guard let i = known.firstIndex(of: mistake) else { return mistake }
+            known.remove(at: i)
         }
+        return nil
+    }
+
+    private func mistakes(_ source: TLSSource) -> [String] {
+        let diagnostics = Diagnostics(nil)
+        var parts: [PlanPart] = []
+        let compiler = TLSContextCompiler(environment: environment, diagnostics: diagnostics) { name in
+            let new = PlanPart(.tls, name, ContentHash())
+            parts.append(new)
+            return new
+        }
+        _ = compiler.compile(source, isTrial: true)
+        for part in parts { discard(part) }
+        return diagnostics.errors.map(\.message)
     }
 
     private func discard(_ part: PlanPart) { part.destroy(environment.stats, environment.clusterSlots) }

@@ -5,14 +5,11 @@ import EnvoyAPI
 struct StaticSecrets {
     private let secrets: [String: TLSSecret]
     private let diagnostics: Diagnostics
-    private let clusters: Set<String>
-    private let hasAggregated: Bool
+    /// Where others come from.
+    var check: (ConfigSourceMessage, Place) -> Void = { _, _ in }
 
-    /// `hasAggregated`: there is an `ads_config`.
-    init(_ secrets: [TLSSecret], clusters: Set<String>, hasAggregated: Bool, _ diagnostics: Diagnostics) {
-        self.hasAggregated = hasAggregated
+    init(_ secrets: [TLSSecret], _ diagnostics: Diagnostics) {
         self.diagnostics = diagnostics
-        self.clusters = clusters
         self.secrets = Dictionary(secrets.map { ($0.name, $0) }, uniquingKeysWith: { a, _ in a })
         var seen: Set<String> = []
         for (i, secret) in secrets.enumerated() where !seen.insert(secret.name).inserted {
@@ -38,12 +35,12 @@ struct StaticSecrets {
         SecretSubstitution(diagnostics: diagnostics) { config, kind, place in
             // Those of others are looked for whenever the context is made.
             if config.hasSdsConfig {
-                DiscoverySource.check(config.sdsConfig, place.at("sds_config"), clusters: clusters, hasAggregated: hasAggregated, diagnostics)
+                check(config.sdsConfig, place.at("sds_config"))
                 return .elsewhere
             }
             if let secret = secrets[config.name] { return .secret(secret) }
             diagnostics.error(
-                place.at("name"), "Unknown static \(kind): \(config.name)", found: "'\(config.name)'",
+                place.at("name"), "Unknown static \(kind.rawValue): \(config.name)", found: "'\(config.name)'",
                 expected: "the name of a secret in static_resources.secrets, or an sds_config",
                 suggestion: nearestName(config.name, secrets.keys))
             return .missing

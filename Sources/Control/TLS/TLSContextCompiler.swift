@@ -60,8 +60,9 @@ struct TLSContextCompiler {
     let makePart: (String) -> PlanPart
 
     /// Nil after an error. `waits`: a secret of a file that is not there yet leaves a context that refuses every connection
-    /// until the file has it; one of a management server always does.
-    func compile(_ source: TLSSource, waits: Bool = true) -> TLSDraft? {
+    /// until the file has it; one of a management server always does. `isTrial`: whatever is wrong is looked for, behind the first
+    /// mistake too, and what comes of it is not served.
+    func compile(_ source: TLSSource, waits: Bool = true, isTrial: Bool = false) -> TLSDraft? {
         let part = makePart(source.statPrefix)
         let before = diagnostics.errors.count
         var config = TLSContextConfig()
@@ -76,7 +77,7 @@ struct TLSContextCompiler {
                 message = resolved.message
                 shown.name(resolved.certificateNames, resolved.authorityName)
             }
-            settings = diagnostics.errors.count == before ? downstream(message, source, part, isWhole: others.isReady) : nil
+            settings = isTrial || diagnostics.errors.count == before ? downstream(message, source, part, isWhole: others.isReady) : nil
         case .upstream(let kept):
             config.isServer = false
             var message = kept.message
@@ -85,7 +86,7 @@ struct TLSContextCompiler {
                 message = resolved.message
                 shown.name(resolved.certificateNames, resolved.authorityName)
             }
-            settings = diagnostics.errors.count == before ? upstream(message, source.place, part) : nil
+            settings = isTrial || diagnostics.errors.count == before ? upstream(message, source.place, part) : nil
         }
         let statistics = TLSStatistics(environment: environment, part: part, prefix: source.statPrefix + "ssl.")
         if !others.isReady, diagnostics.errors.count == before {
@@ -94,13 +95,15 @@ struct TLSContextCompiler {
             return TLSDraft(
                 source: source, part: part, config: config, records: TLSRecords(), secrets: others.secrets, discovered: others.discovered, isReady: false)
         }
-        guard let settings, diagnostics.errors.count == before else { return nil }
+        guard let settings, isTrial || diagnostics.errors.count == before else { return nil }
         do throws(TLSContextFactory.Failure) {
             config.contexts = try TLSContextFactory(settings, part).make(threads: environment.workers + 1)
         } catch {
             diagnostics.error(source.place, "Failed to make a TLS context: \(error.reason)")
             return nil
         }
+        // Its statistics would be those of the one that serves.
+        if isTrial { return nil }
         config.hasProtocols = !settings.protocols.isEmpty
         if let keyLog = settings.keyLog { unsafe config.keyLog = unsafe UnsafeRawPointer(part.arena.store(keyLog)) }
         if let check = unsafe settings.validation?.check { config.validates = unsafe check.pointee.checksSomething }
@@ -122,7 +125,10 @@ struct TLSContextCompiler {
             }
             return record
         }
-        if let validation = settings.validation, let first = CertificateReader.chain(validation.authorities).first {
+        if let validation = settings.validation, !validation.trustDomains.isEmpty {
+            records.authoritiesAreMany = true
+            records.authorities = validation.trustDomains.flatMap(\.authorities).compactMap { CertificateRecord($0, path: validation.authoritiesName) }
+        } else if let validation = settings.validation, let first = CertificateReader.chain(validation.authorities).first {
             records.authorities = [CertificateRecord(first, path: validation.authoritiesName)].compactMap { $0 }
         }
         return records
@@ -136,11 +142,19 @@ struct TLSContextCompiler {
         settings.requiresName = message.requireSni.value
         staples(message, place, &settings)
         settings.prefersClientCiphers = message.preferClientCiphers
-        settings.requiresCertificate = message.requireClientCertificate.value
+        settings.requiresCertificate = message.requireClientCertificate.value || settings.validation?.requiresCertificate == true
         if settings.requiresCertificate, settings.validation == nil {
             settings.validation = unsafe PeerValidation(check: part.arena.store(PeerCheck()))
         }
-        if case .validationContext = message.commonTlsContext.validationContextType, !message.hasRequireClientCertificate {
+        // As Envoy: who names the certificates that are let in wants one.
+        if let check = unsafe settings.validation?.check.pointee, !check.acceptsUntrusted,
+            !check.names.isEmpty || !check.hashes.isEmpty || !check.keyHashes.isEmpty
+        {
+            settings.requiresCertificate = true
+        }
+        if case .validationContext = message.commonTlsContext.validationContextType, !message.hasRequireClientCertificate,
+            !settings.requiresCertificate
+        {
             diagnostics.warning(
                 place.at("require_client_certificate"),
                 "a client certificate is verified where one comes, and none is required: the default that a validation context has here",
@@ -204,10 +218,10 @@ struct TLSContextCompiler {
         diagnostics.unsupported(
             place, "envoy.extensions.transport_sockets.tls.v3.CommonTlsContext",
             [
-                "tls_certificate_provider_instance": message.hasTlsCertificateProviderInstance,
-                "custom_tls_certificate_selector": message.hasCustomTlsCertificateSelector,
-                "custom_handshaker": message.hasCustomHandshaker,
+                "tls_certificate_provider_instance": message.hasTlsCertificateProviderInstance
             ])
+        if message.hasCustomHandshaker { unknown(message.customHandshaker, place.at("custom_handshaker")) }
+        if message.hasCustomTlsCertificateSelector { unknown(message.customTlsCertificateSelector, place.at("custom_tls_certificate_selector")) }
         let parameters = TLSParameters(message.tlsParams, isServer: isServer, place.at("tls_params"), diagnostics)
         let reader = CertificateReader(part: part, diagnostics: diagnostics)
         let certificates = message.tlsCertificates.enumerated().compactMap { i, certificate in
@@ -227,6 +241,13 @@ struct TLSContextCompiler {
             settings.validation = compiler.compile(context, place.at("validation_context"))
         }
         return settings
+    }
+
+    /// Martlet has none, whatever it is called.
+    private func unknown(_ message: Envoy_Config_Core_V3_TypedExtensionConfig, _ place: Place) {
+        diagnostics.error(
+            place, "Didn't find a registered implementation for '\(message.name)' with type URL: '\(message.typedConfig.messageName)'",
+            suggestion: "leave it out")
     }
 
     private func keyLog(
@@ -258,9 +279,21 @@ struct TLSContextCompiler {
         if message.hasSessionTimeout { settings.sessionTimeoutS = Int(clamping: message.sessionTimeout.seconds) }
         settings.ticketKeys = TLSContextCompiler.ticketKeys(message.sessionTicketKeys, place.at("session_ticket_keys"), part, diagnostics)
         var hash = ContentHash()
-        hash.add(message.commonTlsContext.validationContext)
+        hash.add("\(settings.requiresCertificate) \(settings.usesTickets) \(settings.keepsSessions)")
         for certificate in settings.certificates { for name in certificate.facts.names { hash.add(name) } }
         for name in message.commonTlsContext.alpnProtocols { hash.add(name) }
+        // A resumed session is verified by nobody: what decides on a certificate, and whether there has to be one, is part of
+        // it, files by what they hold.
+        if let validation = settings.validation {
+            hash.add(validation.rules)
+            hash.add(validation.authorities)
+            hash.add(validation.revocations)
+            for domain in validation.trustDomains {
+                hash.add(domain.name)
+                for authority in domain.authorities { hash.add(authority) }
+                hash.add(domain.revocations)
+            }
+        }
         settings.sessionContext = hash.bytes
     }
 

@@ -144,7 +144,29 @@ struct TLSContextFactory {
         unsafe martlet_ctx_staple_callback(context, TLSStaples.answer, UnsafeMutableRawPointer(mutating: stored))
     }
 
+    /// With authorities of SPIFFE, which are objects of this context alone.
+    private func verify(domains: [TrustDomainMaterial], _ validation: PeerValidation, _ context: OpaquePointer) -> Bool {
+        var isGood = true
+        var check = unsafe validation.check.pointee
+        var trustDomains: [TrustDomain] = []
+        for domain in domains {
+            guard let trust = unsafe martlet_trust_new() else { return false }
+            part.onDestroy { unsafe martlet_trust_free(trust) }
+            for authority in domain.authorities {
+                isGood = unsafe martlet_trust_add(trust, authority, authority.count) == 1 && isGood
+                if settings.isServer { isGood = unsafe martlet_ctx_announce(context, authority, authority.count) == 1 && isGood }
+            }
+            unsafe martlet_trust_add_revocations(trust, domain.revocations, domain.revocations.count)
+            trustDomains.append(unsafe TrustDomain(name: part.arena.text(domain.name), trust: trust))
+        }
+        check.trustDomains = part.arena.array(trustDomains)
+        let stored = unsafe part.arena.store(check)
+        unsafe martlet_ctx_verify(context, 1, 1, PeerCheck.verify, UnsafeMutableRawPointer(mutating: stored))
+        return isGood
+    }
+
     private func verify(_ validation: PeerValidation, _ context: OpaquePointer) -> Bool {
+        if unsafe validation.check.pointee.isSPIFFE { return unsafe verify(domains: validation.trustDomains, validation, context) }
         var isGood = true
         if !validation.authorities.isEmpty {
             isGood = unsafe martlet_ctx_trust(

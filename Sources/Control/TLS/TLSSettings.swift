@@ -15,7 +15,21 @@ struct PeerValidation {
     var revocations: [UInt8] = []
     var revocationsOfLeafOnly = false
     var depthMax: Int32?
+    /// The configuration's own words, of which sessions are good for no other.
+    var rules: [UInt8] = []
+    /// A peer without a certificate is refused, whatever else is said.
+    var requiresCertificate = false
+    /// SPIFFE; each context has objects of its own of them.
+    var trustDomains: [TrustDomainMaterial] = []
     var check: UnsafePointer<PeerCheck>
+}
+
+struct TrustDomainMaterial {
+    var name: String
+    /// DER.
+    var authorities: [[UInt8]] = []
+    /// PEM, with others than lists in it.
+    var revocations: [UInt8] = []
 }
 
 struct TLSSettings {

@@ -44,8 +44,10 @@ struct TLSStatistics {
             let key = name.isEmpty ? "unnamed_cert_e3b0c442" : name
             earliest[key] = min(earliest[key] ?? .max, record.validUntil)
         }
-        for record in records.authorities {
-            earliest[source.authorityName.isEmpty ? "unnamed_ca_cert_e3b0c442" : source.authorityName] = record.validUntil
+        for (i, record) in records.authorities.enumerated() {
+            let one = source.authorityName.isEmpty ? "unnamed_ca_cert_e3b0c442" : source.authorityName
+            let many = (source.authorityName.isEmpty ? "unnamed_ca_cert" : source.authorityName) + "_\(i)"
+            earliest[records.authoritiesAreMany ? many : one] = record.validUntil
         }
         for (name, seconds) in earliest {
             let scope = part.scope(environment.stats, prefix + "certificate." + name + ".", CertificateStat.self)

@@ -78,8 +78,7 @@ struct Reading {
             problems += unwrapping.problems
             return unwrapped
         } catch {
-            problems.append(
-                ConfigError(file: input.name, message: "the file is not a \(typeName) in protobuf's binary format"))
+            problems.append(ConfigError(file: input.name, message: ConfigReader.notBinary(typeName)))
             return nil
         }
     }

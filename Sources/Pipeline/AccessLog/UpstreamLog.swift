@@ -47,8 +47,7 @@ extension Worker {
     /// What the next try tells of begins anew.
     func forgetTry(_ stream: StreamPointer) {
         unsafe stream.pointee.tryFlags = []
-        unsafe stream.pointee.earlierSent = unsafe stream.pointee.upstreamMeter.sent
-        unsafe stream.pointee.earlierReceived = unsafe stream.pointee.upstreamMeter.received
+        unsafe stream.pointee.earlierTries = unsafe stream.pointee.upstreamMeter
         unsafe stream.pointee.tryStatus = 0
         unsafe stream.pointee.tryLogAtMs = 0
         unsafe stream.pointee.tryBodyReceived = 0

@@ -20,6 +20,8 @@ package enum CallConfig {
         var config = unsafe HTTPConfig(routes: routes)
         config.routerStats = routerStats
         config.generateRequestID = false
+        // What a connection of `tcp_proxy` has sent through a tunnel is such a call's (`noteTunnel`).
+        config.metersWire = true
         let spec = FilterChainSpec(factories: [CallSinkFactory()])
         unsafe config.filterChainSpec = unsafe UnsafeRawPointer(Unmanaged.passRetained(spec).toOpaque())
         config.filterChain = filterChain

@@ -59,8 +59,9 @@ final class CallSink: HTTPFilter {
         if unsafe isNoMessage || number == 0 && state.pointee.owner == .none && !state.pointee.keepsAnswer { data.removeAll(worker.memory) }
         if unsafe data.bufferCount > 0 || state.pointee.body.bufferCount > 0 { _ = data.detach(worker.memory) }
         unsafe state.pointee.body.append(moving: &data)
-        if number != 0 { worker.callStreamFed(number) }
-        if unsafe state.pointee.body.count > (number != 0 ? CallStream.messageMax + GRPCFrames.prefixBytes : Worker.callResponseMax) {
+        let hasMessages = worker.hasMessages(number)
+        if hasMessages { unsafe worker.callStreamFed(stream, state) }
+        if unsafe !hasMessages && state.pointee.body.count > (number != 0 ? CallStream.messageMax : Worker.callResponseMax) {
             unsafe end(worker, stream, .tooLarge)
         } else if endStream {
             unsafe end(worker, stream, .response)

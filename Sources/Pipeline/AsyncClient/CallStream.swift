@@ -4,7 +4,9 @@
 // does. What its server sends is told at the end of a turn, message by message (`received`), and so is its end (`ended`),
 // once. Whoever has opened it may cancel it at any time and is told nothing more then.
 //
-// Owner: the worker that opened it, main's for discovery. Bound: `messageMax`.
+// Owner: the worker that opened it, main's for discovery. Bounds: a message has `messageMax` bytes. Whole messages that have not
+// been told are `undecodedMax` at most, and what the windows still bring: then their server is not read. A server that takes
+// nothing is told nothing, and nothing of what it says is told: what answers it would only wait.
 
 import Primitives
 import Stats
@@ -22,10 +24,13 @@ public struct CallStreamEnd {
 open class CallStream {
     /// Bytes of one message from the server; a longer one ends the stream. `docs/limits.md`.
     package static let messageMax = 4 << 20
-    /// Bytes that a peer has not taken, at which nothing more is sent. `docs/limits.md`.
-    package static let unsentMax = 64 << 10
+    /// Bytes that have come and are not told, at which the server is not read, once a whole message is among them.
+    /// `docs/limits.md`.
+    package static let undecodedMax = 1 << 20
 
     fileprivate(set) package var handle = Handle.none
+    /// It was full and is not any more; it is told so at the end of the turn.
+    fileprivate final var isDrained = false
     /// No messages: one answer, told when it is there (`Fetch`).
     final let isWhole: Bool
 
@@ -34,6 +39,9 @@ open class CallStream {
 
     /// A whole message. Good while this runs.
     open func received(_ message: Bytes) {}
+
+    /// What it was full of has been taken.
+    open func drained() {}
 
     /// The stream is over: `handle` is none, and another one may be opened.
     open func ended(_ end: CallStreamEnd) {}
@@ -74,10 +82,16 @@ extension Worker {
         return unsafe call
     }
 
-    /// The peer takes nothing, and so much waits for it that no more should.
+    /// The peer takes nothing, and as much waits for it as its cluster's buffer limit says: no more should (`drained`).
     package func isFull(_ stream: CallStream) -> Bool {
-        guard let call = unsafe streams[stream.handle], unsafe !call.pointee.isDestroyed else { return false }
-        return unsafe unsentBytes(call) > CallStream.unsentMax
+        guard let call = unsafe streams[stream.handle], unsafe !call.pointee.isDestroyed, let state = unsafe callState(call),
+            unsafe !state.pointee.isOver
+        else { return false }
+        // As whoever tells that it has drained sees it (`callDrained`): a limit that changes meanwhile changes nothing.
+        if unsafe call.pointee.waitingBody.count > upstreamLimit(call) { return true }
+        return unsafe isHTTP2Upstream(call)
+            ? h2.streams[call.pointee.upstreamCodec]?.pointee.isAboveHigh ?? false
+            : connections.slab[call.pointee.upstream]?.pointee.isAboveHigh ?? false
     }
 
     /// One message. False: the stream is over, or there is no memory.
@@ -86,9 +100,12 @@ extension Worker {
             unsafe !state.pointee.isOver
         else { return false }
         var body = ByteQueue()
-        let count = UInt32(truncatingIfNeeded: message.count)
-        let prefix: [UInt8] = [0] + (0..<4).map { UInt8(truncatingIfNeeded: count >> (24 - 8 * $0)) }
-        guard prefix.withBytes({ body.append(copying: $0, memory) }), body.append(copying: message, memory) else {
+        var prefix = GRPCFrames.prefix(UInt32(truncatingIfNeeded: message.count))
+        let hasPrefix = unsafe withUnsafeBytes(of: &prefix) { bytes in
+            guard let base = bytes.baseAddress else { return false }
+            return unsafe body.append(copying: Bytes(base, bytes.count), memory)
+        }
+        guard hasPrefix, body.append(copying: message, memory) else {
             body.removeAll(memory)
             return false
         }
@@ -111,10 +128,29 @@ extension Worker {
 
     // MARK: What the server says
 
+    /// It is told of messages, not of a whole answer.
+    func hasMessages(_ number: UInt32) -> Bool {
+        Int(number) <= callStreams.open.count && number > 0 && callStreams.open[Int(number) - 1]?.isWhole == false
+    }
+
     /// From `CallSink`, inside an event: bytes have come.
-    func callStreamFed(_ number: UInt32) {
-        guard Int(number) <= callStreams.open.count, callStreams.open[Int(number) - 1]?.isWhole == false else { return }
+    func callStreamFed(_ call: StreamPointer, _ state: UnsafeMutablePointer<CallState>) {
+        unsafe callStreamFed(state.pointee.stream)
+        guard unsafe state.pointee.body.count > CallStream.undecodedMax, unsafe hasWork(state) else { return }
+        unsafe call.pointee.responseIsHeldBack = true
+        unsafe pauseUpstream(call)
+    }
+
+    private func callStreamFed(_ number: UInt32) {
+        guard hasMessages(number) else { return }
         if !(0..<callStreams.fed.count).contains(where: { callStreams.fed[$0] == number }) { callStreams.fed.append(number) }
+    }
+
+    /// Inside an event: the server takes again what is sent.
+    func callDrained(_ call: StreamPointer) {
+        guard let state = unsafe callState(call), unsafe hasMessages(state.pointee.stream) else { return }
+        unsafe callStreams.open[Int(state.pointee.stream) - 1]?.isDrained = true
+        unsafe callStreamFed(state.pointee.stream)
     }
 
     /// A message of each stream that has a whole one: whoever sends many does not hold up what else this worker does.
@@ -123,33 +159,54 @@ extension Worker {
         for i in 0..<count {
             let number = callStreams.fed[i]
             guard Int(number) <= callStreams.open.count, let stream = callStreams.open[Int(number) - 1] else { continue }
+            if stream.isDrained {
+                stream.isDrained = false
+                stream.drained()
+            }
+            // `callDrained` goes on.
+            if isFull(stream) { continue }
             deliverMessage(stream)
+            readOn(stream)
             // The next one, in the next turn.
             if hasWork(stream) { callStreams.fed.append(number) }
         }
         callStreams.fed.removeFirst(count)
     }
 
+    /// What waited has been told, or what is there is no whole message.
+    private func readOn(_ stream: CallStream) {
+        guard let call = unsafe streams[stream.handle], unsafe call.pointee.responseIsHeldBack, let state = unsafe callState(call),
+            unsafe state.pointee.body.count <= CallStream.undecodedMax / 2 || !hasWork(state)
+        else { return }
+        unsafe call.pointee.responseIsHeldBack = false
+        unsafe resumeUpstreamReading(call)
+    }
+
     /// What stands before the first message; nil: it has not come, or there is none.
-    private func prefix(_ stream: CallStream) -> (isPlain: Bool, count: Int, state: UnsafeMutablePointer<CallState>)? {
-        guard let call = unsafe streams[stream.handle], let state = unsafe callState(call),
-            unsafe state.pointee.body.count >= GRPCFrames.prefixBytes
-        else { return nil }
-        var prefix: (UInt8, UInt8, UInt8, UInt8, UInt8) = (0, 0, 0, 0, 0)
-        unsafe withUnsafeMutableBytes(of: &prefix) {
-            if let base = $0.baseAddress { unsafe state.pointee.body.copy(from: 0, count: GRPCFrames.prefixBytes, into: base) }
+    private func prefix(_ state: UnsafeMutablePointer<CallState>) -> (isPlain: Bool, count: Int)? {
+        guard unsafe state.pointee.body.count >= GRPCFrames.prefixBytes else { return nil }
+        return unsafe withUnsafeTemporaryAllocation(byteCount: GRPCFrames.prefixBytes, alignment: 1) { buffer in
+            guard let base = buffer.baseAddress else { return nil }
+            unsafe state.pointee.body.copy(from: 0, count: GRPCFrames.prefixBytes, into: base)
+            let (flags, length) = unsafe GRPCFrames.parse(prefix: Bytes(UnsafeRawPointer(base), GRPCFrames.prefixBytes))
+            return (flags == 0, Int(length))
         }
-        return unsafe (prefix.0 == 0, Int(prefix.1) << 24 | Int(prefix.2) << 16 | Int(prefix.3) << 8 | Int(prefix.4), state)
     }
 
     /// A whole message, or one that never will be.
-    private func hasWork(_ stream: CallStream) -> Bool {
-        guard let (isPlain, count, state) = unsafe prefix(stream) else { return false }
+    private func hasWork(_ state: UnsafeMutablePointer<CallState>) -> Bool {
+        guard let (isPlain, count) = unsafe prefix(state) else { return false }
         return unsafe !isPlain || count > CallStream.messageMax || state.pointee.body.count >= GRPCFrames.prefixBytes + count
     }
 
+    private func hasWork(_ stream: CallStream) -> Bool {
+        guard let call = unsafe streams[stream.handle], let state = unsafe callState(call) else { return false }
+        return unsafe hasWork(state)
+    }
+
     private func deliverMessage(_ stream: CallStream) {
-        guard let (isPlain, count, state) = unsafe prefix(stream) else { return }
+        guard let call = unsafe streams[stream.handle], let state = unsafe callState(call), let (isPlain, count) = unsafe prefix(state)
+        else { return }
         // gRPC over HTTP/2, "Compressed-Flag": we have asked for no encoding.
         guard isPlain, count <= CallStream.messageMax else {
             return end(stream, status: 13, Bytes("a message that is compressed or too long" as StaticString))
@@ -166,9 +223,11 @@ extension Worker {
     func hasMessages(_ end: CallEnd) -> Bool {
         let place = Int(end.stream) - 1
         guard !end.failed, end.outcome == CallOutcome.response.rawValue, place >= 0, place < callStreams.open.count, let stream = callStreams.open[place],
-            stream.handle.raw == end.call, !stream.isWhole
+            stream.handle.raw == end.call, !stream.isWhole, hasWork(stream)
         else { return false }
-        return hasWork(stream)
+        // It may have been full until its end came.
+        callStreamFed(end.stream)
+        return true
     }
 
     private func end(_ stream: CallStream, status: Int64, _ message: Bytes) {
@@ -185,8 +244,7 @@ extension Worker {
         forget(stream)
         if let fetch = stream as? Fetch { return unsafe fetched(fetch, outcome == .response ? call : nil) }
         guard let call = unsafe call, outcome == .response else {
-            let reason: StaticString = outcome == .tooLarge ? "messages come faster than they are taken" : "the connection was lost"
-            return stream.ended(CallStreamEnd(status: outcome == .tooLarge ? 8 : 14, message: Bytes(reason)))
+            return stream.ended(CallStreamEnd(status: 14, message: Bytes("the connection was lost" as StaticString)))
         }
         if let status = unsafe grpcStatus(call) {
             let message = unsafe call.pointee.responseTrailers?.value(of: .grpcMessage) ?? call.pointee.response.value(of: .grpcMessage)

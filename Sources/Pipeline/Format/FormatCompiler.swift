@@ -17,7 +17,10 @@ package struct FormatCompiler {
     }
 
     package func compile(_ text: String) throws(FormatError) -> Format {
-        Format(pieces: arena.array(try pieces(text)))
+        let pieces = try pieces(text)
+        // Whoever has the format in its memory has to count them (`HTTPConfig.metersWire`).
+        if pieces.contains(where: { $0.op.namesWireBytes }) { arena.marks += 1 }
+        return Format(pieces: arena.array(pieces))
     }
 
     func pieces(_ text: String) throws(FormatError) -> [FormatPiece] {

@@ -114,13 +114,19 @@ extension FormatSource {
         case .downstreamHeaderBytesSent: return unsafe stream.pointee.downstreamMeter.headSent
         case .downstreamPlainHeaderBytesReceived: return unsafe stream.pointee.downstreamMeter.decompressedReceived
         case .downstreamPlainHeaderBytesSent: return unsafe stream.pointee.downstreamMeter.decompressedSent
-        case .upstreamWireBytesSent: return unsafe stream.pointee.upstreamMeter.sent
-        case .upstreamWireBytesReceived: return unsafe stream.pointee.upstreamMeter.received
-        case .upstreamHeaderBytesSent: return unsafe stream.pointee.upstreamMeter.headSent
-        case .upstreamHeaderBytesReceived: return unsafe stream.pointee.upstreamMeter.headReceived
-        case .upstreamPlainHeaderBytesSent: return unsafe stream.pointee.upstreamMeter.decompressedSent
-        case .upstreamPlainHeaderBytesReceived: return unsafe stream.pointee.upstreamMeter.decompressedReceived
+        case .upstreamWireBytesSent: return unsafe upstreamMeter(stream).sent
+        case .upstreamWireBytesReceived: return unsafe upstreamMeter(stream).received
+        case .upstreamHeaderBytesSent: return unsafe upstreamMeter(stream).headSent
+        case .upstreamHeaderBytesReceived: return unsafe upstreamMeter(stream).headReceived
+        case .upstreamPlainHeaderBytesSent: return unsafe upstreamMeter(stream).decompressedSent
+        case .upstreamPlainHeaderBytesReceived: return unsafe upstreamMeter(stream).decompressedReceived
         default: return 0
         }
+    }
+
+    /// A try's line tells of the try and what came before it, the request's of all.
+    @inline(__always)
+    private func upstreamMeter(_ stream: UnsafePointer<HTTPStream>) -> WireMeter {
+        unsafe isTry ? stream.pointee.upstreamMeter : stream.pointee.upstreamMeter + stream.pointee.otherTries
     }
 }

@@ -53,6 +53,18 @@ enum AddressForm: UInt8 {
 }
 
 extension FormatOperator {
+    /// `…_WIRE_BYTES_…` and `…_HEADER_BYTES_…`: known only where a stream's frames and heads are counted (`WireMeter`).
+    package var namesWireBytes: Bool {
+        switch self {
+        case .upstreamWireBytesSent, .upstreamWireBytesReceived, .upstreamHeaderBytesSent, .upstreamHeaderBytesReceived,
+            .upstreamPlainHeaderBytesSent, .upstreamPlainHeaderBytesReceived, .downstreamWireBytesSent,
+            .downstreamWireBytesReceived, .downstreamHeaderBytesSent, .downstreamHeaderBytesReceived,
+            .downstreamPlainHeaderBytesSent, .downstreamPlainHeaderBytesReceived:
+            true
+        default: false
+        }
+    }
+
     /// Every name of Envoy 1.40; nil: no such operator.
     static func rule(_ name: String) -> FormatOperatorRule? {
         if let rule = values[name] { return rule }

@@ -72,7 +72,7 @@ extension FormatWriter {
     /// RFC 9110 §5.5: with NUL, CR or LF in it a value would end the field, and be another one's beginning. What peers say
     /// outside of HTTP (TLVs, a certificate's names) may have any byte.
     @inline(__always)
-    private static func isFieldValue(_ value: Bytes) -> Bool {
+    package static func isFieldValue(_ value: Bytes) -> Bool {
         for i in 0..<value.count where value[i] < 0x0e && (value[i] == 0 || value[i] == 0x0a || value[i] == 0x0d) { return false }
         return true
     }

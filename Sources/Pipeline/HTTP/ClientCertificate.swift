@@ -33,6 +33,12 @@ extension Worker {
         certificateText.reset()
         unsafe writeClientCertificate(tls, http.pointee.clientCertificateDetails)
         let text = certificateText.bytes
+        // A certificate's names may have any byte: the request is not sent (`refuseField`).
+        guard FormatWriter.isFieldValue(text) else {
+            if unsafe stream.pointee.request.has(.xForwardedClientCert) { unsafe stream.pointee.request.remove(.xForwardedClientCert) }
+            unsafe stream.pointee.refusedField = Bytes("x-forwarded-client-cert" as StaticString)
+            return
+        }
         if mode == .sanitizeSet {
             unsafe stream.pointee.request.set(.xForwardedClientCert, text)
         } else if !text.isEmpty {
@@ -41,16 +47,16 @@ extension Worker {
     }
 
     private func writeClientCertificate(_ tls: TLSDescription, _ details: ClientCertificateDetails) {
-        eachName(tls[Int(martlet_fact_local_uri)]) { add("By=", $0) }
+        eachName(tls[Int(martlet_fact_local_uri_names)]) { add("By=", $0) }
         add("Hash=", tls[Int(martlet_fact_peer_fingerprint_256)])
         if details.contains(.cert) { add("Cert=\"", tls[Int(martlet_fact_peer_cert)], quoted: true) }
         if details.contains(.chain) { add("Chain=\"", tls[Int(martlet_fact_peer_chain)], quoted: true) }
         if details.contains(.subject) { add("Subject=\"", tls[Int(martlet_fact_peer_subject)], quoted: true) }
         if details.contains(.uri) {
-            let names = tls[Int(martlet_fact_peer_uri)]
+            let names = tls[Int(martlet_fact_peer_uri_names)]
             if names.isEmpty { add("URI=", names) } else { eachName(names) { add("URI=", $0) } }
         }
-        if details.contains(.dns) { eachName(tls[Int(martlet_fact_peer_dns)]) { add("DNS=", $0) } }
+        if details.contains(.dns) { eachName(tls[Int(martlet_fact_peer_dns_names)]) { add("DNS=", $0) } }
     }
 
     private func add(_ key: StaticString, _ value: Bytes, quoted: Bool = false) {
@@ -60,11 +66,12 @@ extension Worker {
         if quoted { certificateText.put(UInt8(ascii: "\"")) }
     }
 
+    /// Each has a zero byte behind it.
     private func eachName(_ list: Bytes, _ body: (Bytes) -> Void) {
         var start = 0
         while start < list.count {
             var end = start
-            while end < list.count, list[end] != UInt8(ascii: ",") { end &+= 1 }
+            while end < list.count, list[end] != 0 { end &+= 1 }
             body(list.part(start, end))
             start = end &+ 1
         }

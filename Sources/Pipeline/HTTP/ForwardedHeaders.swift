@@ -17,8 +17,7 @@ extension Worker {
         if unsafe !http.pointee.schemeOverwrite.isEmpty {
             unsafe stream.pointee.request.set(.xForwardedProto, http.pointee.schemeOverwrite)
         } else if unsafe stream.pointee.request.index(of: .xForwardedProto) == nil {
-            let scheme = unsafe Bytes(stream.pointee.isTLS ? "https" : "http" as StaticString)
-            unsafe stream.pointee.request.append(.xForwardedProto, scheme)
+            unsafe stream.pointee.request.append(.xForwardedProto, HTTPScheme(isTLS: stream.pointee.isTLS).text)
         }
         if unsafe toldScheme || stream.pointee.isTLS || !stream.pointee.request.scheme.isEmpty { unsafe settleScheme(stream) }
         unsafe forwardClientCertificate(stream)
@@ -44,17 +43,11 @@ extension Worker {
     /// `x-forwarded-proto` says, by the connection. None: `http`.
     private func settleScheme(_ stream: StreamPointer) {
         let own = unsafe stream.pointee.request.text(stream.pointee.request.scheme)
-        if own.equals(Bytes("http" as StaticString)) || own.equals(Bytes("https" as StaticString)) { return }
+        let said = HTTPScheme(own)
+        if let said, own.equals(said.text) { return }
         let told = unsafe stream.pointee.request.value(of: .xForwardedProto) ?? .empty
-        let isHTTPS = unsafe Worker.isHTTPS(own) ?? Worker.isHTTPS(told) ?? stream.pointee.isTLS
-        unsafe stream.pointee.request.scheme = unsafe stream.pointee.request.store(
-            Bytes(isHTTPS ? "https" : "http" as StaticString))
-    }
-
-    /// Nil: neither of the two schemes.
-    private static func isHTTPS(_ scheme: Bytes) -> Bool? {
-        if scheme.equalsIgnoringCase(Bytes("https" as StaticString)) { return true }
-        return scheme.equalsIgnoringCase(Bytes("http" as StaticString)) ? false : nil
+        let scheme = unsafe said ?? HTTPScheme(told) ?? HTTPScheme(isTLS: stream.pointee.isTLS)
+        unsafe stream.pointee.request.scheme = unsafe stream.pointee.request.store(scheme.text)
     }
 
     /// The direct peer is the client, or one of `xff_num_trusted_hops` proxies of ours.

@@ -114,6 +114,9 @@ package struct HTTPConfig: BitwiseCopyable {
     /// `upstream_log` and `upstream_log_options` of the router.
     package var upstreamLogs = FrozenArray<AccessLogConfig>()
     package var upstreamLogTimes = AccessLogTimes()
+    /// Some format of it, or a log server's message, names bytes of the wire: they are counted (`WireMeter`), and an answer
+    /// over HTTP/2 is framed before its log's line is written.
+    package var metersWire = false
     package var localReply: UnsafePointer<LocalReplyConfig>?
     package var proxyStatus: UnsafePointer<ProxyStatusConfig>?
 

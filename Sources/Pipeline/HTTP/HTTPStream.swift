@@ -11,9 +11,9 @@ import Wire
 
 @safe
 public struct HTTPStream {
-    package var handle: Handle
+    package var handle = Handle.none
     /// The downstream connection; none once it is gone.
-    package var downstream: Handle
+    package var downstream = Handle.none
     package private(set) var http: UnsafePointer<HTTPConfig>
     package var request: MessageHead
     package var response: MessageHead
@@ -173,7 +173,7 @@ public struct HTTPStream {
     package var localGRPCStatus: UInt8 = 0
 
     // Timers. Deadlines in milliseconds of the worker's clock; 0: none.
-    package var timer: TimerNode
+    package var timer = TimerNode(token: 0)
     package var timeoutAtMs: UInt64 = 0
     package var perTryTimeoutAtMs: UInt64 = 0
     package var requestTimeoutAtMs: UInt64 = 0
@@ -201,11 +201,13 @@ public struct HTTPStream {
     package var requestBodyBytes: UInt64 = 0
     package var responseBodyBytes: UInt64 = 0
     package var downstreamMeter = WireMeter()
-    /// Of all tries together.
+    /// Of this try, and of those before it up to its beginning: what lines of tries tell, as in Envoy.
     package var upstreamMeter = WireMeter()
-    /// Of the tries before this one.
-    var earlierSent: UInt64 = 0
-    var earlierReceived: UInt64 = 0
+    /// Of those before it alone.
+    var earlierTries = WireMeter()
+    /// What attempts beside this try have sent and received meanwhile, and is in no meter of those that go on
+    /// (`HedgedAttempts`).
+    var otherTries = WireMeter()
     package var flags: ResponseFlags = []
     /// Of the try that goes on or has ended, for `upstream_log`.
     var tryFlags: ResponseFlags = []
@@ -252,10 +254,14 @@ public struct HTTPStream {
         return unsafe Int(result.virtualHostIndex) < hosts.count ? hosts.pointer(Int(result.virtualHostIndex)) : nil
     }
 
+    /// Its wire's bytes are counted: somebody asks for them.
+    @inline(__always)
+    var metersWire: Bool { unsafe http.pointee.metersWire }
+
     /// The same for the next request, every field not named here as in a stream that has just been made.
     // HOT: per message.
-    static func initialize(
-        _ place: StreamPointer, asIn blank: StreamPointer, handle: Handle, downstream: Handle,
+    package static func initialize(
+        _ place: StreamPointer, asIn blank: UnsafePointer<HTTPStream>, handle: Handle, downstream: Handle,
         http: UnsafePointer<HTTPConfig>, request: MessageHead, response: MessageHead
     ) {
         unsafe place.initialize(from: blank, count: 1)
@@ -267,12 +273,10 @@ public struct HTTPStream {
         unsafe place.pointee.timer = TimerNode(token: Operation.streamTimer.token(handle))
     }
 
-    package init(handle: Handle, downstream: Handle, http: UnsafePointer<HTTPConfig>, request: MessageHead, response: MessageHead) {
-        self.handle = handle
-        self.downstream = downstream
+    /// The blank one, of which others are made: what it has of these is never asked for.
+    package init(blank http: UnsafePointer<HTTPConfig>, request: MessageHead, response: MessageHead) {
         unsafe self.http = unsafe http
         self.request = request
         self.response = response
-        timer = TimerNode(token: Operation.streamTimer.token(handle))
     }
 }

@@ -270,12 +270,12 @@ extension Worker {
 
     // HOT: per message.
     /// Takes the stream off its upstream: a connection whose response is complete goes back to the pool, any other one
-    /// is closed, a stream that waits leaves the queue.
-    func releaseUpstream(_ stream: StreamPointer) {
+    /// is closed, a stream that waits leaves the queue. `isTold`: its line is written.
+    func releaseUpstream(_ stream: StreamPointer, isTold: Bool = true) {
         guard unsafe stream.pointee.isCountedUpstream, let host = unsafe hosts[stream.pointee.host] else { return }
         unsafe stream.pointee.isCountedUpstream = false
         unsafe meterUpstreamSent(stream)
-        unsafe logTry(stream, .upstreamEnd)
+        if isTold { unsafe logTry(stream, .upstreamEnd) }
         unsafe stream.pointee.tryLogAtMs = 0
         let cluster = unsafe cluster(of: host)
         if unsafe stream.pointee.isPending {

@@ -27,14 +27,16 @@ extension Worker {
         unsafe stream.pointee.responseLength = facts.length
         unsafe stream.pointee.responseIsChunked = facts.isChunked
         let isTunnel = facts.isTunnel
+        var offersUpgrade = false
         if isTunnel {
             unsafe beginTunnel(stream)
         } else if unsafe stream.pointee.isUpgrade && !isHTTP2(stream) {
+            offersUpgrade = unsafe self.offersUpgrade(stream)
             // Refused: an ordinary response, and the last one here.
-            unsafe stream.pointee.closesDownstream = true
+            if unsafe !offersUpgrade || !goesOnWithoutUpgrade(stream) { unsafe stream.pointee.closesDownstream = true }
         }
-        unsafe stripResponseHops(stream, isTunnel: isTunnel)
-        if unsafe stream.pointee.requestEnded, unsafe !stream.pointee.isUpgrade, !isTunnel, unsafe !stream.pointee.http.pointee.suppressEnvoyHeaders {
+        unsafe stripResponseHops(stream, keepsUpgrade: isTunnel || offersUpgrade)
+        if unsafe stream.pointee.requestEnded, unsafe !stream.pointee.isUpgrade, !isTunnel, !offersUpgrade, unsafe !stream.pointee.http.pointee.suppressEnvoyHeaders {
             var digits = unsafe DecimalText((nowNs &- stream.pointee.requestEndNs) / 1_000_000)
             unsafe stream.pointee.response.set(.xEnvoyUpstreamServiceTime, digits.bytes())
         }
@@ -98,10 +100,30 @@ extension Worker {
         unsafe stream.pointee.response.set(.xEnvoyAttemptCount, digits.bytes())
     }
 
+    /// An upgrade is refused, and the answer names protocols that would do (RFC 9110 §7.8: 426 has to). As in Envoy the client
+    /// is told.
+    private func offersUpgrade(_ stream: StreamPointer) -> Bool {
+        guard unsafe !stream.pointee.isConnect, let upgrade = unsafe stream.pointee.response.value(of: .upgrade),
+            let connection = unsafe stream.pointee.response.value(of: .connection)
+        else { return false }
+        return TokenList.contains(connection, Bytes("upgrade" as StaticString)) && !upgrade.equalsIgnoringCase(Bytes("h2c" as StaticString))
+    }
+
+    /// The request was one as any other, and the next one may follow. Not where the client has already sent what the other
+    /// protocol would have begun with: that must not be read as a request.
+    private func goesOnWithoutUpgrade(_ stream: StreamPointer) -> Bool {
+        guard unsafe stream.pointee.requestEnded, let connection = unsafe connections.slab[stream.pointee.downstream],
+            let server = unsafe servers[connection.pointee.session], unsafe server.pointee.pending.isEmpty
+        else { return false }
+        unsafe stream.pointee.isUpgrade = false
+        unsafe stream.pointee.waitingBody.removeAll(memory)
+        return true
+    }
+
     /// Connection fields are between two neighbours. What an upstream's `Connection` names is not removed (Envoy).
-    private func stripResponseHops(_ stream: StreamPointer, isTunnel: Bool) {
+    private func stripResponseHops(_ stream: StreamPointer, keepsUpgrade: Bool) {
         guard unsafe stream.pointee.response.hasAny(from: .connection, through: .proxyConnection) else { return }
-        if !isTunnel {
+        if !keepsUpgrade {
             if unsafe stream.pointee.response.has(.connection) { unsafe stream.pointee.response.remove(.connection) }
             if unsafe stream.pointee.response.has(.upgrade) { unsafe stream.pointee.response.remove(.upgrade) }
         }

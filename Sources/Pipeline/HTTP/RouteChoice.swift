@@ -41,7 +41,7 @@ extension Worker {
     /// The route of a head: the stream's own, or one that a redirect would give it.
     func matchRoute(_ stream: StreamPointer, _ head: MessageHead) -> RouteMatchResult {
         var context = unsafe MatchContext(random: stream.pointee.random)
-        if let proto = head.value(of: .xForwardedProto), proto.equalsIgnoringCase(Bytes("https" as StaticString)) {
+        if let proto = head.value(of: .xForwardedProto), HTTPScheme(proto) == .https {
             context.flags.insert(.forwardedHTTPS)
         }
         if unsafe stream.pointee.isInternal { context.flags.insert(.internalRequest) }
@@ -197,7 +197,7 @@ extension Worker {
     }
 
     private func forwardedProto(_ request: MessageHead, isTLS: Bool) -> Bytes {
-        request.value(of: .xForwardedProto) ?? Bytes(isTLS ? "https" : "http" as StaticString)
+        request.value(of: .xForwardedProto) ?? HTTPScheme(isTLS: isTLS).text
     }
 
     private static func appendLocation(_ parts: RedirectParts, _ request: MessageHead, _ proto: Bytes, _ head: inout MessageHead) {

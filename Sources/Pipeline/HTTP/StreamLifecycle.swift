@@ -49,8 +49,7 @@ extension Worker {
             return nil
         }
         if !hasBlankStream {
-            unsafe blankStream.initialize(
-                to: HTTPStream(handle: handle, downstream: .none, http: http, request: request, response: response))
+            unsafe blankStream.initialize(to: HTTPStream(blank: http, request: request, response: response))
             hasBlankStream = true
         }
         unsafe HTTPStream.initialize(
@@ -174,7 +173,7 @@ extension Worker {
             }
         }
         unsafe destroyFilters(stream)
-        if unsafe !reset && isHTTP2(stream) && !stream.pointee.http.pointee.accessLogs.isEmpty { unsafe frameBeforeLog(stream) }
+        if unsafe stream.pointee.metersWire && !reset && isHTTP2(stream) { unsafe frameBeforeLog(stream) }
         unsafe log(stream, .downstreamEnd)
         if unsafe stream.pointee.trace != .none { unsafe endTrace(stream) }
         if reset {

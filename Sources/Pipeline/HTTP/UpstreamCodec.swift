@@ -86,6 +86,7 @@ extension Worker {
         guard isAboveHigh else { return }
         isAboveHigh = false
         unsafe countFlow(stream, .upstreamFlowControlDrainedTotal)
+        if unsafe stream.pointee.isCall { unsafe callDrained(stream) }
     }
 
     private func countFlow(_ stream: StreamPointer, _ leaf: ClusterStat) {

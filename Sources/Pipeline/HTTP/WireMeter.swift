@@ -1,8 +1,9 @@
 // What went over one side's wire for a request: `%..._WIRE_BYTES_...%`, `%..._HEADER_BYTES_...%` and their like.
 //
 // HTTP/1 counts what it reads and queues; HTTP/2 the frames of the stream with their nine bytes each, as they are read and
-// framed (HEADERS, DATA and RST_STREAM). A response's frames are made when the turn ends, and a line of a log is written before that:
-// where there are logs its frames are made first (`frameBeforeLog`).
+// framed (HEADERS, DATA and RST_STREAM). Only where somebody asks for them (`HTTPConfig.metersWire`): frames and heads cost a
+// look each, and a response's frames are made when the turn ends, but a line of a log is written before that. Its frames are
+// made first then (`frameBeforeLog`).
 
 import CNghttp2
 import Primitives
@@ -21,6 +22,29 @@ package struct WireMeter: BitwiseCopyable {
     package var plainReceived: UInt64 = 0
 
     package init() {}
+
+    package static func + (a: WireMeter, b: WireMeter) -> WireMeter {
+        var sum = a
+        sum.sent &+= b.sent
+        sum.received &+= b.received
+        sum.headSent &+= b.headSent
+        sum.headReceived &+= b.headReceived
+        sum.plainSent &+= b.plainSent
+        sum.plainReceived &+= b.plainReceived
+        return sum
+    }
+
+    /// What has come since it was `before`.
+    package func since(_ before: WireMeter) -> WireMeter {
+        var rest = self
+        rest.sent &-= before.sent
+        rest.received &-= before.received
+        rest.headSent &-= before.headSent
+        rest.headReceived &-= before.headReceived
+        rest.plainSent &-= before.plainSent
+        rest.plainReceived &-= before.plainReceived
+        return rest
+    }
 
     package var decompressedSent: UInt64 { plainSent == 0 ? headSent : plainSent }
     package var decompressedReceived: UInt64 { plainReceived == 0 ? headReceived : plainReceived }
@@ -75,19 +99,26 @@ extension Worker {
     }
 
     // HOT: per message.
-    /// What the upstream connection of HTTP/1 has been given for this try so far, sent or queued.
+    /// What the upstream connection of HTTP/1 has been given for this try so far, sent or queued. A head of HTTP/2 that no frame
+    /// has been made of goes nowhere any more when the try ends.
     func meterUpstreamSent(_ stream: StreamPointer) {
-        guard unsafe stream.pointee.isOnUpstream && !stream.pointee.upstreamIsHTTP2,
+        guard unsafe stream.pointee.metersWire && stream.pointee.isOnUpstream,
             let connection = unsafe connections.slab[stream.pointee.upstream]
         else { return }
+        if unsafe stream.pointee.upstreamIsHTTP2 {
+            if unsafe stream.pointee.upstreamMeter.sent == stream.pointee.earlierTries.sent {
+                unsafe stream.pointee.upstreamMeter.plainSent = unsafe stream.pointee.earlierTries.plainSent
+            }
+            return
+        }
         let given = unsafe connection.pointee.bytesSent &+ UInt64(truncatingIfNeeded: connection.pointee.out.count)
-        unsafe stream.pointee.upstreamMeter.sent = unsafe stream.pointee.earlierSent &+ (given &- stream.pointee.upstreamSentBefore)
+        unsafe stream.pointee.upstreamMeter.sent = unsafe stream.pointee.earlierTries.sent &+ (given &- stream.pointee.upstreamSentBefore)
     }
 
     // HOT: per frame.
     /// A HEADERS frame that went out, of whichever side.
     func h2HeadSent(_ session: UnsafeMutablePointer<H2Session>, _ frame: UnsafePointer<nghttp2_frame>) {
-        guard unsafe asksForFrames(session), let entry = unsafe entry(session.pointee.codec, martlet_h2_stream(frame)) else { return }
+        guard let entry = unsafe entry(session.pointee.codec, martlet_h2_stream(frame)) else { return }
         let payload = unsafe martlet_h2_length(frame)
         unsafe meter(entry, isServer: session.pointee.isServer) { $0.http2Sent(payload, isHead: true) }
     }
@@ -98,13 +129,6 @@ extension Worker {
     func meter(_ entry: UnsafeMutablePointer<H2Stream>, isServer: Bool, _ change: (inout WireMeter) -> Void) {
         guard let stream = unsafe streams[entry.pointee.stream] else { return }
         if isServer { unsafe change(&stream.pointee.downstreamMeter) } else { unsafe change(&stream.pointee.upstreamMeter) }
-    }
-
-    /// Nobody reads what a client was sent but its listener's logs.
-    @inline(__always)
-    private func asksForFrames(_ session: UnsafeMutablePointer<H2Session>) -> Bool {
-        guard let http = unsafe session.pointee.http else { return true }
-        return unsafe !http.pointee.accessLogs.isEmpty
     }
 
     /// The fields that `h2.fields` holds, their names and values.

@@ -2,7 +2,7 @@
 //
 // Each has an entry in the line of its host, established ones first. A client takes the first one, whether it is established
 // or still under way (`takeAhead`); what its host has said meanwhile is the client's then. Nobody's, it ends with its host,
-// with its peer's end, or after Envoy's idle time. There are none in clusters with PROXY headers: those are one client's.
+// with its peer's end, or when it has waited too long (`TcpProtocolOptions`). There are none in clusters with PROXY headers: those are one client's.
 
 import Primitives
 import Ring
@@ -22,8 +22,6 @@ struct AheadConnection {
 }
 
 extension Worker {
-    /// `idle_timeout` of Envoy's TCP pool, where configuration says nothing.
-    private static let aheadIdleMs: UInt64 = 600_000
     /// Bytes of a host that speaks first, beyond which it is not read. `docs/limits.md`.
     private static let aheadBytesMax = 16 << 10
 
@@ -115,7 +113,8 @@ extension Worker {
         unsafe unlink(ahead, host)
         unsafe ahead.pointee.isEstablished = true
         unsafe link(ahead, host)
-        unsafe timers.arm(connection.timerNode, at: nowMs &+ Worker.aheadIdleMs)
+        let idleMs = unsafe host.pointee.cluster.pointee.config.pointee.tcpIdleTimeoutMs
+        if idleMs == 0 { unsafe timers.cancel(connection.timerNode) } else { unsafe timers.arm(connection.timerNode, at: nowMs &+ idleMs) }
         unsafe connections.receive(connection)
     }
 

@@ -30,16 +30,23 @@ package struct PeerCheck: BitwiseCopyable {
     /// A chain that cannot be verified is accepted, and said to be not validated.
     package var acceptsUntrusted = false
     package var allowsExpired = false
+    /// Certificates of a client's chain behind its own, the authority that is trusted among them. OpenSSL's own limit leaves
+    /// that one out, and is one laxer.
+    package var depthMax = Int32.max
     package var names = FrozenArray<PeerNameMatcher>()
     /// SHA-256 of certificates, and of public keys.
     package var hashes = FrozenArray<Bytes>()
     package var keyHashes = FrozenArray<Bytes>()
     /// Upstream: the certificate must be for the server name that was asked for.
     package var matchesServerName = false
+    /// SPIFFE: the certificate says by itself whose authorities it is verified with. Nothing else of the above counts, but
+    /// `allowsExpired` and `names`.
+    package var isSPIFFE = false
+    package var trustDomains = FrozenArray<TrustDomain>()
     package init() {}
 
     package var checksSomething: Bool {
-        verifiesChain || matchesServerName || !names.isEmpty || !hashes.isEmpty || !keyHashes.isEmpty
+        isSPIFFE || verifiesChain || matchesServerName || !names.isEmpty || !hashes.isEmpty || !keyHashes.isEmpty
     }
 
     /// `argument`: a `PeerCheck`.
@@ -54,10 +61,17 @@ package struct PeerCheck: BitwiseCopyable {
 
     private func verdict(_ store: OpaquePointer, _ ssl: OpaquePointer, _ tls: UnsafeMutablePointer<TLSConnection>) -> Bool {
         guard let leaf = unsafe X509_STORE_CTX_get0_cert(store) else { return false }
+        if isSPIFFE { return unsafe spiffeVerdict(store, leaf, tls) }
         var isValidated = true
         if verifiesChain {
             if allowsExpired { unsafe martlet_store_ignore_time(store) }
             if unsafe X509_verify_cert(store) != 1 {
+                unsafe tls.pointee.verdict.failure = .chain
+                unsafe PeerRemarks.chain(store, tls.pointee.text)
+                guard acceptsUntrusted else { return false }
+                isValidated = false
+            } else if unsafe martlet_store_depth(store) > depthMax {
+                unsafe X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_CHAIN_TOO_LONG)
                 unsafe tls.pointee.verdict.failure = .chain
                 unsafe PeerRemarks.chain(store, tls.pointee.text)
                 guard acceptsUntrusted else { return false }
@@ -71,16 +85,18 @@ package struct PeerCheck: BitwiseCopyable {
         if matchesServerName || !names.isEmpty || !checked.isEmpty, unsafe !hasName(leaf, tls, checked) {
             unsafe tls.pointee.verdict.failure = .name
             unsafe PeerRemarks.names(leaf, tls.pointee.text)
-            return false
+            guard acceptsUntrusted else { return false }
+            isValidated = false
         }
         if !hashes.isEmpty || !keyHashes.isEmpty, unsafe !isPinned(leaf) {
             unsafe tls.pointee.verdict.failure = .hash
-            unsafe tls.pointee.text.pointee.beginRemark()
-            unsafe tls.pointee.text.pointee.add("verify_cert_failed:_cert_hash_and_spki")
-            unsafe tls.pointee.text.pointee.endRemark()
-            return false
+            unsafe PeerRemarks.say("verify_cert_failed:_cert_hash_and_spki", tls.pointee.text)
+            guard acceptsUntrusted else { return false }
+            isValidated = false
         }
-        if !isValidated { unsafe X509_STORE_CTX_set_error(store, chainError) }
+        if !isValidated {
+            unsafe X509_STORE_CTX_set_error(store, chainError == X509_V_OK ? X509_V_ERR_APPLICATION_VERIFICATION : chainError)
+        }
         unsafe tls.pointee.verdict.isValidated = isValidated && (checksSomething || !checked.isEmpty)
         return true
     }
@@ -99,7 +115,8 @@ package struct PeerCheck: BitwiseCopyable {
         }
     }
 
-    private func hasName(_ leaf: OpaquePointer, _ tls: UnsafeMutablePointer<TLSConnection>, _ checked: Bytes) -> Bool {
+    /// One of the certificate's names is one of `wanted`, or what is asked for.
+    func hasName(_ leaf: OpaquePointer, _ tls: UnsafeMutablePointer<TLSConnection>, _ checked: Bytes) -> Bool {
         let list = unsafe X509_get_ext_d2i(leaf, NID_subject_alt_name, nil, nil)
         guard let list = unsafe list.map({ OpaquePointer($0) }) else { return false }
         defer { unsafe martlet_names_free(list) }

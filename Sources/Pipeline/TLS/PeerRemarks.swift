@@ -6,6 +6,12 @@ import Primitives
 import Transport
 
 enum PeerRemarks {
+    static func say(_ remark: StaticString, _ text: UnsafeMutablePointer<TLSFailureText>) {
+        unsafe text.pointee.beginRemark()
+        unsafe text.pointee.add(remark)
+        unsafe text.pointee.endRemark()
+    }
+
     static func chain(_ store: OpaquePointer, _ text: UnsafeMutablePointer<TLSFailureText>) {
         unsafe text.pointee.beginRemark()
         unsafe text.pointee.add("verify_cert_failed:_X509_verify_cert:_certificate_verification_error_at_depth_")
@@ -18,7 +24,7 @@ enum PeerRemarks {
         case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT: unsafe text.pointee.add("self_signed_certificate")
         case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN: unsafe text.pointee.add("self_signed_certificate_in_certificate_chain")
         default:
-            if error == X509_V_ERR_CERT_REVOKED {
+            if error == X509_V_ERR_CERT_REVOKED || error == X509_V_ERR_UNABLE_TO_GET_CRL {
                 unsafe text.pointee.add("certificate_revocation_check_against_provided_CRLs_failed:_")
             }
             if let reason = unsafe X509_verify_cert_error_string(Int(error)) {

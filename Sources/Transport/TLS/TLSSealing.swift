@@ -1,5 +1,6 @@
 // The sending half: what waits in `out` becomes records just before it is sent, and the end of a connection says so.
 
+import CLiburing
 import COpenSSL
 import Glibc
 import Primitives
@@ -90,6 +91,11 @@ extension Connections {
             unsafe tls.pointee.cipher.forEach { bytes in
                 if goes, !bytes.isEmpty { goes = unsafe Glibc.send(descriptor, bytes.base, bytes.count, flags) == bytes.count }
             }
+        }
+        // A handshake that is not complete ends with a FIN before the close, as in Envoy: what of it was not read would make the
+        // close a reset, and of that the peer would hear first.
+        if unsafe tls.pointee.isHandshaking, unsafe connection.pointee.isConnected {
+            _ = unsafe Glibc.shutdown(connection.pointee.descriptor, Int32(SHUT_WR))
         }
         guard let ssl = unsafe tls.pointee.ssl else { return }
         // A connection that was cut is no reason to forget its session: what was agreed on was agreed on.

@@ -95,9 +95,7 @@ struct H1RequestLine {
             return nil
         }
         let scheme = target.prefix(colon)
-        guard scheme.equalsIgnoringCase(Bytes("http")) || scheme.equalsIgnoringCase(Bytes("https")) else {
-            return .unsupportedScheme
-        }
+        guard HTTPScheme(scheme) != nil else { return .unsupportedScheme }
         let from = colon &+ 3
         var pathStart = from
         while pathStart < target.count, target[pathStart] != 0x2f, target[pathStart] != 0x3f { pathStart &+= 1 }
@@ -114,14 +112,14 @@ struct H1RequestLine {
             head.authority = span(start &+ from, start &+ pathStart)
             head.path = span(start &+ pathStart, end)
         } else {
-            // An empty path is "/" (RFC 9110 §4.2.3), or "*" for OPTIONS (RFC 9112 §3.2.4): the authority moves one to
-            // the left, over a slash, to make room.
+            // An empty path is "/" (RFC 9110 §4.2.3), for OPTIONS too: RFC 9112 §3.2.4 would have the last proxy say "*",
+            // but Envoy's routes know only paths. The authority moves one to the left, over a slash, to make room.
             var i = start &+ from
             while i < start &+ pathStart {
                 unsafe base[i &- 1] = unsafe base[i]
                 i &+= 1
             }
-            unsafe base[start &+ pathStart &- 1] = head.method == .options ? 0x2a : 0x2f
+            unsafe base[start &+ pathStart &- 1] = 0x2f
             head.authority = span(start &+ from &- 1, start &+ pathStart &- 1)
             head.path = span(start &+ pathStart &- 1, end)
         }

@@ -38,6 +38,18 @@ import Upstream
         #expect(try policy("least_request.v3.LeastRequest", ", enable_full_scan: true").scansAllHosts)
     }
 
+    @Test func protocolOptions() throws {
+        func options(_ type: String, _ fields: String) throws -> ClusterConfig {
+            let name = "envoy.extensions.upstreams.\(type)"
+            return try compiled("typed_extension_protocol_options: {\(name): {\"@type\": type.googleapis.com/\(name)\(fields)}}").config
+        }
+        #expect(try compiled("connect_timeout: 1s").config.tcpIdleTimeoutMs == 600_000)
+        #expect(try options("tcp.v3.TcpProtocolOptions", "").tcpIdleTimeoutMs == 600_000)
+        #expect(try options("tcp.v3.TcpProtocolOptions", ", idle_timeout: 1.5s").tcpIdleTimeoutMs == 1_500)
+        #expect(try options("tcp.v3.TcpProtocolOptions", ", idle_timeout: 0s").tcpIdleTimeoutMs == 0)
+        #expect(try options("http.v3.HttpProtocolOptions", ", explicit_http_config: {http2_protocol_options: {}}").upstreamProtocol == .http2)
+    }
+
     @Test func slowStart() throws {
         let slow = "slow_start_config: {slow_start_window: 30s, aggression: {default_value: 2, runtime_key: k}, min_weight_percent: {value: 5}}"
         for config in [

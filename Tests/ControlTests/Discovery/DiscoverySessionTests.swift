@@ -92,7 +92,7 @@ import Testing
         let request = session.ask(for: ["c", "a"])
         let asked = try world(#require(request))
         #expect(asked.resourceNames == ["a", "c"] && asked.versionInfo == "1" && asked.responseNonce == "x")
-        let same = session.ask(for: ["a", "c"])
+        let same = session.ask(for: ["c", "a"])
         #expect(same == nil)
         session.want(["c"])
         let again = try world(session.opening())
@@ -163,5 +163,10 @@ import Testing
         pauses.reset()
         #expect(pauses.next(499) == 499)
         #expect(pauses.next(999) == 999)
+        // As configured; less than a millisecond is one, and the bound is never below the base.
+        var short = ReconnectPauses(baseMs: 0, maxMs: 0)
+        #expect((0..<3).map { _ in short.next(7) } == [0, 0, 0])
+        var own = ReconnectPauses(baseMs: 3, maxMs: 10)
+        #expect((0..<4).map { _ in own.next(359) } == [2, 5, 9, 9])
     }
 }

@@ -97,8 +97,9 @@ final class ChainBench {
         guard let (handle, stream) = unsafe worker.streams.allocate(),
             let request = MessageHead(pool: worker.memory.blocks), let response = MessageHead(pool: worker.memory.blocks)
         else { throw BenchError.noMemory }
-        unsafe stream.initialize(
-            to: HTTPStream(handle: handle, downstream: .none, http: http, request: request, response: response))
+        var blank = unsafe HTTPStream(blank: http, request: request, response: response)
+        unsafe HTTPStream.initialize(
+            stream, asIn: &blank, handle: handle, downstream: .none, http: http, request: request, response: response)
         self.handle = handle
         unsafe stream.pointee.route = unsafe arena.store(route)
         unsafe stream.pointee.startNs = worker.nowNs

@@ -51,6 +51,36 @@ import Transport
         #expect(upstream.records.isEmpty)
     }
 
+    /// The answer to an upgrade names other protocols (RFC 9110 §7.8): the client is told, and may ask on. `early`: what the
+    /// client has sent ahead was meant for the other protocol, and is no request.
+    @Test(arguments: [false, true])
+    func anUpgradeIsRefusedWithOtherProtocols(early: Bool) throws {
+        let upstream = try ScriptedUpstream(name: "up")
+        upstream.begin(
+            UpstreamScript([
+                [.readHead, .send("HTTP/1.1 426 Upgrade Required\r\nconnection: Upgrade\r\nupgrade: foo/2, bar\r\ntransfer-encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n")],
+                [.readRequest, .answer("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")],
+            ]))
+        upstream.start()
+        defer { upstream.stop() }
+        let bench = try unsafe ProxyBench(ClosureFilter(), upstream: upstream.port)
+        let next = "GET /next HTTP/1.1\r\nhost: a\r\n\r\n"
+        let client = try bench.send(
+            "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n" + (early ? next : ""))
+        let (refusal, ended) = bench.receive(client) { !early && $0.hasSuffix("0\r\n\r\n") }
+        #expect(refusal.contains("\r\nconnection: Upgrade\r\nupgrade: foo/2, bar\r\n") && refusal.hasSuffix("\r\n\r\n2\r\nno\r\n0\r\n\r\n"), "\(refusal)")
+        #expect(refusal.contains("connection: close") == early && ended == early, "\(refusal)")
+        if !early {
+            #expect(Sockets.send(Array(next.utf8), from: 0, on: client) == next.utf8.count)
+            let (answer, ended) = bench.receive(client) { $0.hasSuffix("ok") }
+            #expect(!ended && answer.hasPrefix("HTTP/1.1 200 OK\r\n") && !answer.contains("upgrade"), "\(answer)")
+        }
+        client.close()
+        #expect(bench.turns { bench.count(.downstreamCxDestroy) == 1 })
+        #expect(bench.count(.downstreamRqTotal) == (early ? 1 : 2))
+        #expect(bench.count(.downstreamRqRxReset) == (early ? 1 : 0))
+    }
+
     /// The connection of a CONNECT whose client has gone serves a request: it is HTTP then, and counts as such.
     @Test func aConnectionOfACONNECTThatCarriesHTTPIsCounted() throws {
         let port = Ports.free()

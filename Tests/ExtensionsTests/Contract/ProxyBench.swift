@@ -22,8 +22,10 @@ final class ProxyBench {
     private let socket: Int32
     private let wake = UnsafeMutablePointer<TimerNode>.allocate(capacity: 1)
 
-    /// `connects`: CONNECT ends here, in a connection of its own to the host.
-    init(_ filter: HTTPFilter, upstream: UInt16, delayedCloseMs: UInt64 = 50, connects: Bool = false) throws {
+    /// `connects`: CONNECT ends here, in a connection of its own to the host. `metersWire`: somebody asks for bytes.
+    init(
+        _ filter: HTTPFilter, upstream: UInt16, delayedCloseMs: UInt64 = 50, connects: Bool = false, metersWire: Bool = false
+    ) throws {
         let listenAddress = SocketAddress(ip: "127.0.0.1", port: 0) ?? SocketAddress()
         socket = try ListenSocket.open(listenAddress, workers: 1, backlog: 128)[0]
         port = SocketAddress(localOf: socket).port
@@ -44,6 +46,7 @@ final class ProxyBench {
         table.virtualHosts = arena.array([VirtualHostConfig()])
         var config = unsafe HTTPConfig(routes: arena.store(table))
         config.delayedCloseTimeoutMs = delayedCloseMs
+        config.metersWire = metersWire
         config.upgrades = arena.array([arena.text("websocket"), arena.text("connect")])
         config.filterChain = CallConfig.filterChain + 1
         config.stats = http.base
@@ -93,7 +96,7 @@ final class ProxyBench {
     func count(_ leaf: ClusterStat) -> UInt64 { stats.counter(cluster[leaf]) }
 
     /// One turn that does not sleep long.
-    private func turn() {
+    func turn() {
         unsafe wake.initialize(to: TimerNode(token: 0))
         unsafe worker.timers.arm(wake, at: worker.nowMs + 2)
         worker.turn()

@@ -120,6 +120,7 @@ extension Groups {
         Case("framing.absolute_form", "GET http://other.test/p?q HTTP/1.1\r\nhost: h.test\r\n\r\n"),
         Case("framing.absolute_form_with_port", "GET http://other.test:81/p HTTP/1.1\r\nhost: h.test\r\n\r\n"),
         Case("framing.absolute_form_without_path", "GET http://other.test HTTP/1.1\r\nhost: h.test\r\n\r\n"),
+        Case("framing.absolute_form_options_without_path", "OPTIONS http://other.test HTTP/1.1\r\nhost: h.test\r\n\r\n"),
         Case("framing.absolute_form_https", "GET https://other.test/p HTTP/1.1\r\nhost: h.test\r\n\r\n"),
         Case("framing.absolute_form_query_only", "GET http://other.test?q=1 HTTP/1.1\r\nhost: h.test\r\n\r\n"),
         Case("framing.absolute_form_refused", "GET http://other.test/p HTTP/1.1\r\nhost: h.test\r\n\r\n", on: "relative_only"),
@@ -265,6 +266,20 @@ extension Groups {
             "framing.websocket_refused_by_upstream", request("GET /chat", "connection: Upgrade\r\nupgrade: websocket\r\n"),
             on: "websocket"
         ).replying(reply("426 Upgrade Required", body: "no")),
+        Case(
+            "framing.websocket_refused_with_other_protocols", request("GET /chat", "connection: Upgrade\r\nupgrade: websocket\r\n"),
+            on: "websocket"
+        ).replying(reply("426 Upgrade Required", "upgrade: foo/2, bar\r\nconnection: Upgrade\r\n", body: "no")),
+        Case(
+            "framing.websocket_refused_with_other_protocols_in_chunks", request("GET /chat", "connection: Upgrade\r\nupgrade: websocket\r\n"),
+            on: "websocket"
+        ).replying("HTTP/1.1 403 No\r\nconnection: keep-alive, upgrade\r\nupgrade: foo\r\ntransfer-encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n"),
+        Case(
+            "framing.websocket_refused_with_h2c", request("GET /chat", "connection: Upgrade\r\nupgrade: websocket\r\n"), on: "websocket"
+        ).replying(reply("426 Upgrade Required", "upgrade: h2c\r\nconnection: Upgrade\r\n", body: "no")),
+        Case(
+            "framing.upgrade_offered_unasked", request("GET /chat"), on: "websocket"
+        ).replying(reply("426 Upgrade Required", "upgrade: foo\r\nconnection: Upgrade\r\n", body: "no")),
         Case(
             "framing.websocket_early_bytes",
             steps: [.send(request("GET /chat", "connection: Upgrade\r\nupgrade: websocket\r\n") + "early"), .awaitText("seen")],

@@ -11,6 +11,18 @@ extension Groups {
                 name: "inside",
                 manager: "internal_address_config: {cidr_ranges: [{address_prefix: 10.0.0.0, prefix_len: 8}]}\nproxy_100_continue: true",
                 virtualHosts: hedgeHosts, router: "suppress_envoy_headers: true"),
+            .init(
+                name: "bytes", virtualHosts: hedgeHosts,
+                router: """
+                    suppress_envoy_headers: true
+                    upstream_log:
+                    - name: envoy.access_loggers.file
+                      typed_config:
+                        "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
+                        path: {{dir}}/access.log
+                        log_format: \(upstreamBytes("try"))
+                    """,
+                logFormat: upstreamBytes("all")),
         ],
         clusters: [
             Group.up,
@@ -24,7 +36,7 @@ extension Groups {
                     explicit_http_config: {http2_protocol_options: {}}
                 """),
         ],
-        cases: (hedgeAnswers + hedgeFailures + hedgePolicies + bothLimits + plainTries + hedgeBodies + hedgeStreams)
+        cases: (hedgeAnswers + hedgeAccounts + hedgeFailures + hedgePolicies + bothLimits + plainTries + hedgeBodies + hedgeStreams)
             .map { test in test.with { $0.resetIsClose = true } })
 
     private static let hedgeHosts = """
@@ -60,6 +72,12 @@ extension Groups {
           - {match: {prefix: /once}, route: {cluster: up, timeout: 3s, \(tries(1))}}
           - {match: {prefix: /own}, route: {cluster: up, timeout: 3s, \(tries(1)), hedge_policy: {}}}
         """
+
+    /// What lines of tries, and of the request, tell of its upstreams' bytes.
+    private static func upstreamBytes(_ whose: String) -> String {
+        let operators = ["RESPONSE_CODE", "UPSTREAM_WIRE_BYTES_SENT", "UPSTREAM_WIRE_BYTES_RECEIVED", "UPSTREAM_HEADER_BYTES_SENT", "UPSTREAM_HEADER_BYTES_RECEIVED"]
+        return "{text_format_source: {inline_string: \"\(whose) \(operators.map { "%\($0)%" }.joined(separator: " "))\\n\"}}"
+    }
 
     private static func tries(_ retries: Int) -> String {
         "retry_policy: {retry_on: \"5xx,retriable-4xx\", num_retries: \(retries), per_try_timeout: 0.2s, retry_back_off: {base_interval: 0.01s, max_interval: 0.01s}}"
@@ -102,6 +120,14 @@ extension Groups {
         hedged("trailers", [.readRequest, .delay(ms: 250), .send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx-t: 1\r\n\r\n")], silent),
         hedged("interim_wins", [.readRequest, .delay(ms: 250), .send("HTTP/1.1 103 Hints\r\nlink: x\r\n\r\n"), .delay(ms: 200), .answer(reply("503 No", body: "first"))], answers("200 OK", afterMs: 250, body: "second")),
         hedged("interim_of_the_second_wins", silent, [.readRequest, .send("HTTP/1.1 103 Hints\r\nlink: x\r\n\r\n"), .delay(ms: 200), .answer(reply("503 No", body: "second"))]),
+    ]
+
+    /// No byte of an attempt is lost or counted twice, whoever of them wins.
+    private static let hedgeAccounts: [Case] = [
+        hedged("bytes_of_one", on: "bytes", answers("200 OK", body: "first")),
+        hedged("bytes_second_answers", on: "bytes", silent, answers("200 OK", body: "second")),
+        hedged("bytes_first_answers_later", on: "bytes", answers("200 OK", afterMs: 1_400, body: "first"), silent),
+        hedged("bytes_first_bad_second_good", on: "bytes", answers("503 No", afterMs: 900), answers("200 OK", afterMs: 1_300, body: "second")),
     ]
 
     private static let hedgeFailures: [Case] = [

@@ -16,6 +16,10 @@ extension Groups {
             .init(name: "tcp_one_early", networkFilter: tcpProxy("cluster: one\nmax_early_data_bytes: 1024")),
             .init(name: "tcp_one_refused", networkFilter: tcpProxy("cluster: one_silent")),
             .init(name: "tcp_silent_early", networkFilter: tcpProxy("cluster: one_silent\nmax_early_data_bytes: 1024")),
+            .init(name: "tcp_three_attempts", networkFilter: tcpProxy("cluster: refused\nmax_connect_attempts: 3")),
+            .init(name: "tcp_silent_three", networkFilter: tcpProxy("cluster: silent\nmax_connect_attempts: 3")),
+            .init(name: "tls_silent", networkFilter: tcpProxy("cluster: silent\nmax_connect_attempts: 1") + withTLS),
+            .init(name: "tls_silent_three", networkFilter: tcpProxy("cluster: silent\nmax_connect_attempts: 3") + withTLS),
             .init(name: "echo", networkFilter: """
                 - name: envoy.filters.network.echo
                   typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo}
@@ -62,6 +66,12 @@ extension Groups {
             bytes("direct_response", [.awaitText("away")], on: "direct", []),
             bytes("direct_response_after_bytes", [.send("hello"), .awaitText("away")], on: "direct", []),
             bytes("client_leaves_while_connecting", [.send("x"), .pause(ms: 300), .reset], on: "tcp_silent_early", []),
+            // Without a host the client gets a FIN, in the middle of a handshake too.
+            failing("refused", on: "tcp_refused"), failing("refused_three_times", on: "tcp_three_attempts"),
+            failing("connect_timeout", on: "tcp_silent"), failing("connect_timeout_three_times", on: "tcp_silent_three"),
+            failing("none", on: "tcp_none"),
+            failing("connect_timeout_in_a_handshake", on: "tls_silent", sending: "\u{16}"),
+            failing("connect_timeout_three_times_in_a_handshake", on: "tls_silent_three", sending: "\u{16}"),
             // Who finds no connection of the host free waits for one to end.
             several("one_connection_for_two", 2, on: "tcp_one"),
             several("one_connection_for_four", 4, on: "tcp_one"),
@@ -90,6 +100,15 @@ extension Groups {
         """ + fields.indented(4)
     }
 
+    private static let withTLS = """
+
+        transport_socket:
+          name: envoy.transport_sockets.tls
+          typed_config:
+            "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+            common_tls_context: {tls_certificates: [\(tlsPair("server"))]}
+        """
+
     private static let everyByte = String(wire: (0...255).map { UInt8($0) })
 
     /// Clients one after the other, each of whom goes when it has had its answer for a while.
@@ -102,6 +121,11 @@ extension Groups {
         // How many wait when another one ends depends on timing.
         test.ignoringCounters = ["upstream_cx_overflow"]
         return test
+    }
+
+    private static func failing(_ name: String, on listener: String, sending text: String = "") -> Case {
+        bytes("client_waits_for_" + name, (text.isEmpty ? [] : [.send(text)]) + [.awaitText("never")], on: listener, [])
+            .with { $0.resetIsClose = false; $0.answerLimitMs = 8_000 }
     }
 
     private static func bytes(_ name: String, _ steps: [RawClient.Step], on listener: String, _ upstream: [UpstreamStep]) -> Case {

@@ -61,7 +61,7 @@ extension Groups {
 
     private static let trusted = "common_tls_context: {validation_context: {trusted_ca: {filename: \"{{certs}}/ca.pem\"}}}"
 
-    private static func tlsPair(_ name: String, staple: String? = nil) -> String {
+    static func tlsPair(_ name: String, staple: String? = nil) -> String {
         "{certificate_chain: {filename: \"{{certs}}/\(name).pem\"}, private_key: {filename: \"{{certs}}/\(name).key\"}\(staple.map { ", ocsp_staple: {filename: \"{{certs}}/\($0).ocsp\"}" } ?? "")}"
     }
 

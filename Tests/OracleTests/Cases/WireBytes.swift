@@ -28,6 +28,7 @@ extension Groups {
                   - match: {prefix: /direct}
                     direct_response: {status: 200}
                 """, logFormat: text(["%METADATA(VIRTUAL_HOST:com.test:k)%"] + ends), chain: "name: the-chain"),
+            .init(name: "tries_framed", networkFilter: tries("framed")), .init(name: "tries_plain", networkFilter: tries("plain")),
             .init(name: "tcp", chain: "name: tcp-chain", networkFilter: proxy("up")),
             .init(name: "tcp_idle", networkFilter: proxy("up", "idle_timeout: 0.2s")),
             .init(name: "tcp_short", networkFilter: proxy("up", "max_downstream_connection_duration: 0.2s")),
@@ -95,6 +96,34 @@ extension Groups {
         """
     }
 
+    /// A connection manager without a log of its own: lines of its tries alone.
+    private static func tries(_ cluster: String) -> String {
+        let format = [
+            "%RESPONSE_CODE%", "%BYTES_RECEIVED%", "%BYTES_SENT%", "%UPSTREAM_WIRE_BYTES_RECEIVED%", "%UPSTREAM_HEADER_BYTES_RECEIVED%",
+            "%UPSTREAM_DECOMPRESSED_HEADER_BYTES_SENT%",
+        ]
+        return """
+        - name: envoy.filters.network.http_connection_manager
+          typed_config:
+            "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+            stat_prefix: tries_\(cluster)
+            route_config:
+              virtual_hosts:
+        \(routes(cluster).indented(6).dropLast(1))
+            http_filters:
+            - name: envoy.filters.http.router
+              typed_config:
+                "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
+                suppress_envoy_headers: true
+                upstream_log:
+                - name: envoy.access_loggers.file
+                  typed_config:
+                    "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
+                    path: {{dir}}/access.log
+                    log_format: \(text(format))
+        """
+    }
+
     // MARK: Cases
 
     private static let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx-t: tv\r\n\r\n"
@@ -118,6 +147,9 @@ extension Groups {
         wire("retried_body", request("POST /retry", "content-length: 4\r\n") + "body")
             .upstream(.steps(.readRequest, .send(refusal), .readRequest, .send(refusal), .readRequest, .send(answer), .close)),
         wire("not_http", "xx\r\n\r\n"), wire("bad_field", "GET /bad HTTP/1.1\r\nhost: a\r\nfoo bar\r\n\r\n"),
+        wire("logged_by_tries_alone", request("POST /", "content-length: 4\r\n") + "body", on: "tries_plain"),
+        wire("retried_and_logged_by_tries_alone", request("GET /retry"), on: "tries_plain")
+            .upstream(.steps(.readRequest, .send(refusal), .readRequest, .send(answer), .close)),
         Case("wire_bytes.continue", steps: [
             .send(request("POST /", "content-length: 5\r\nexpect: 100-continue\r\n")), .awaitText("100 "), .send("hello"),
         ], on: "plain"),
@@ -144,6 +176,8 @@ extension Groups {
         framed("upstream_of_http2_with_an_interim", [.send([ask("GET", "/up")]), .awaitEnd(1)], [.awaitEnd(1), .send([head(1, "103"), head(1, "200", ends: true)])]),
         framed("retried_upstream_of_http2", [.send([ask("GET", "/retry")]), .awaitEnd(1)],
                [.awaitEnd(1), .send([head(1, "503", ends: true)]), .awaitEnd(3), .send([head(3, "200"), data("ok", on: 3, ends: true)])]),
+        framed("logged_by_tries_alone_over_http2", [.send([ask("POST", "/up", ends: false), data("hi", ends: true)]), .awaitEnd(1)], on: "tries_framed",
+               [.awaitEnd(1), .send([head(1, "200", [("x-a", "b")]), data("some"), data(" more", ends: true)])]),
         framed("client_of_http2", [.send([ask("GET", "/")]), .awaitEnd(1)], on: "h2"),
         framed("client_of_http2_with_a_body", [.send([ask("POST", "/", [("x-a", "b")], ends: false), data("some"), data(" more", ends: true)]), .awaitEnd(1)], on: "h2"),
         framed("client_of_http2_with_trailers", [.send([ask("POST", "/", ends: false), data("hi"), .head(1, [("x-end", "1")])]), .awaitEnd(1)], on: "h2"),

@@ -17,11 +17,12 @@ struct Normaliser {
     }
 
     func line(_ text: String) -> String {
-        var result = text
-        if Normaliser.mayHoldAName(text) {
+        // First: the beginning of a random one may be the number of a port.
+        var result = showsUUIDs ? text : Normaliser.withoutUUIDs(text)
+        if Normaliser.mayHoldAName(result) {
             for (text, name) in names { result = result.replacing(text: text, by: name) }
         }
-        return showsUUIDs ? result : Normaliser.withoutUUIDs(result)
+        return result
     }
 
     func header(_ line: String) -> String {

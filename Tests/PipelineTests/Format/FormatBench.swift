@@ -20,7 +20,7 @@ final class FormatBench {
         let http = unsafe arena.store(HTTPConfig(routes: routes))
         guard let request = MessageHead(pool: pool), let response = MessageHead(pool: pool) else { fatalError("no memory") }
         unsafe stream = .allocate(capacity: 1)
-        unsafe stream.initialize(to: HTTPStream(handle: .none, downstream: .none, http: http, request: request, response: response))
+        unsafe stream.initialize(to: HTTPStream(blank: http, request: request, response: response))
     }
 
     deinit {

@@ -44,6 +44,26 @@ import Transport
         finish(bench, client, busy, waiting)
     }
 
+    /// `idle_timeout` of `TcpProtocolOptions`.
+    @Test func itIsClosedWhenItHasWaitedAsLongAsItMay() throws {
+        let bench = try TCPBench(ahead: 2, idleMs: 60_000)
+        let (client, busy, waiting) = try begin(bench)
+        bench.turn(afterMs: 59_000)
+        #expect(bench.count(.upstreamCxIdleTimeout) == 0)
+        bench.turn(afterMs: 2_000)
+        #expect(bench.count(.upstreamCxIdleTimeout) == 1)
+        #expect(bench.ended(waiting))
+        finish(bench, client, busy, waiting)
+    }
+
+    @Test func itWaitsForEverWithoutATimeout() throws {
+        let bench = try TCPBench(ahead: 2, idleMs: 0)
+        let (client, busy, waiting) = try begin(bench)
+        bench.turn(afterMs: 3_000_000)
+        #expect(bench.count(.upstreamCxIdleTimeout) == 0 && bench.gauge(.upstreamCxActive) == 2)
+        finish(bench, client, busy, waiting)
+    }
+
     @Test func itIsClosedWhenItsHostEndsIt() throws {
         let bench = try TCPBench(ahead: 2)
         let (client, busy, waiting) = try begin(bench)

@@ -26,8 +26,8 @@ final class TCPBench {
     private var plan = Plan()
 
     /// `tunnels`: each connection goes to the host in the content of a POST. `ahead`: there are so many for each that is
-    /// needed, and the host may have as many as it likes.
-    init(tunnels: Bool = false, ahead: Double = 1) throws {
+    /// needed, and the host may have as many as it likes. `idleMs`: how long they wait.
+    init(tunnels: Bool = false, ahead: Double = 1, idleMs: UInt64? = nil) throws {
         server = try Sockets.listen(port: 0)
         let address = try #require(SocketAddress(ip: "127.0.0.1", port: 0))
         socket = try ListenSocket.open(address, workers: 1, backlog: 64)[0]
@@ -48,6 +48,7 @@ final class TCPBench {
         config.stats = cluster.base
         config.defaultLimits.connectionsPerHost = ahead > 1 ? nil : 1
         config.preconnectRatio = ahead
+        if let idleMs { config.tcpIdleTimeoutMs = idleMs }
         let hosts = HostSet.build([host], version: 1, in: arena)
 
         var proxy = TCPProxyConfig()

@@ -51,7 +51,7 @@ import Wire
         ("GET HTTPS://b HTTP/1.1", "GET HTTPS [b] /"),
         ("GET http://b?x=1 HTTP/1.1", "GET http [b] ?x=1"),
         ("GET http://[::1]:8080 HTTP/1.1", "GET http [[::1]:8080] /"),
-        ("OPTIONS http://b HTTP/1.1", "OPTIONS http [b] *"),
+        ("OPTIONS http://b HTTP/1.1", "OPTIONS http [b] /"),
         ("OPTIONS * HTTP/1.1", "OPTIONS [h] *"),
         ("CONNECT b:443 HTTP/1.1", "CONNECT [b:443] "),
         ("CONNECT [::1]:443 HTTP/1.1", "CONNECT [[::1]:443] "),

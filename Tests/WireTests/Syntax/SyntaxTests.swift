@@ -23,6 +23,16 @@ import Wire
     }
 }
 
+// RFC 9110 §4.2
+@Suite struct HTTPSchemeTests {
+    @Test func schemes() {
+        #expect(HTTPScheme(Bytes("http")) == .http && HTTPScheme(Bytes("hTTp")) == .http)
+        #expect(HTTPScheme(Bytes("https")) == .https && HTTPScheme(Bytes("HTTPS")) == .https)
+        #expect(HTTPScheme(.empty) == nil && HTTPScheme(Bytes("httpss")) == nil && HTTPScheme(Bytes("ftp")) == nil)
+        #expect(HTTPScheme(isTLS: true).text.equals(Bytes("https")) && HTTPScheme(isTLS: false).text.equals(Bytes("http")))
+    }
+}
+
 @Suite struct PathQueryTests {
     @Test func splits() {
         #expect(PathQuery(Bytes("/a?b?c")).query?.equals(Bytes("b?c")) == true)

@@ -52,7 +52,8 @@ extension TranscoderFilter {
             return .stopWithoutBuffer
         }
         if let type = call.rawContentType, unsafe worker.holdsHead(.response, stream, for: self) {
-            type.withBytes { unsafe stream.pointee.response.set(.contentType, $0) }
+            // A message may hold what no field may: such a type is left out (RFC 9110 §5.5).
+            type.withBytes { if FormatWriter.isFieldValue($0) { unsafe stream.pointee.response.set(.contentType, $0) } }
             if !call.method.serverStreams, !endStream { unsafe worker.setBodyLength(.response, stream, UInt64(kept + data.count)) }
         }
         let waits = !endStream && (!call.method.serverStreams || call.messageCount == 0 && call.method.responseIsRaw)

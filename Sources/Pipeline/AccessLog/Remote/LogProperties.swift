@@ -108,11 +108,11 @@ extension FormatWriter {
         out.put(3, utf8: sni)
         if let description {
             let local = out.open(4)
-            names(description[Int(martlet_fact_local_uri)], &out)
+            names(description[Int(martlet_fact_local_uri_names)], &out)
             out.put(2, utf8: description[Int(martlet_fact_local_subject)])
             out.close(local)
             let peer = out.open(5)
-            names(description[Int(martlet_fact_peer_uri)], &out)
+            names(description[Int(martlet_fact_peer_uri_names)], &out)
             out.put(2, utf8: description[Int(martlet_fact_peer_subject)])
             out.put(3, utf8: description[Int(martlet_fact_peer_issuer)])
             out.close(peer)
@@ -122,11 +122,11 @@ extension FormatWriter {
         out.close(tls)
     }
 
-    /// Alternative names that are URIs (Envoy tells no others); several stand in one text, parted by commas.
+    /// Alternative names that are URIs (Envoy tells no others), each with a zero byte behind it.
     private func names(_ uris: Bytes, _ out: inout TextBuffer) {
         var rest = uris
         while !rest.isEmpty {
-            let end = rest.firstIndex(of: UInt8(ascii: ",")) ?? rest.count
+            let end = rest.firstIndex(of: 0) ?? rest.count
             let entry = out.open(1)
             out.put(1, utf8: rest.prefix(end))
             out.close(entry)

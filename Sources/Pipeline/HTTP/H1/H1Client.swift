@@ -199,7 +199,9 @@ extension Worker {
             return
         }
         unsafe client.pointee.mustClose = true
-        unsafe releaseUpstream(stream)
+        unsafe releaseUpstream(stream, isTold: false)
+        // What waited to be sent does not leave: it is counted where it goes.
+        unsafe stream.pointee.upstreamMeter = unsafe stream.pointee.earlierTries
         unsafe stream.pointee.requestHeadSent = false
         // Not a try of its own: nothing of it was seen anywhere.
         unsafe stream.pointee.attempt &-= 1

@@ -56,8 +56,8 @@ extension Worker {
             framing = .contentLength(length)
         } else if endsHere {
             switch unsafe stream.pointee.request.method {
-            case .get, .head, .delete, .connect, .trace, .options: framing = .none
-            case .post, .put, .patch, .other: framing = .contentLength(0)
+            case .get, .head, .delete, .connect, .trace: framing = .none
+            case .post, .put, .patch, .options, .other: framing = .contentLength(0)
             }
         } else {
             unsafe stream.pointee.requestIsChunked = true
@@ -75,7 +75,9 @@ extension Worker {
         let written = unsafe H1Encoder.requestHead(
             stream.pointee.request, framing, options, into: room.start, capacity: room.count)
         unsafe connection.pointee.out.wrote(written)
-        unsafe stream.pointee.upstreamMeter.http1HeadSent(written, lineBytes: requestLineBytes(stream, options))
+        if unsafe stream.pointee.metersWire {
+            unsafe stream.pointee.upstreamMeter.http1HeadSent(written, lineBytes: requestLineBytes(stream, options))
+        }
         unsafe connections.markDirty(connection)
         unsafe stream.pointee.requestHeadSent = true
         if unsafe !stream.pointee.waitingBody.isEmpty, unsafe !stream.pointee.isUpgrade {

@@ -23,7 +23,7 @@ extension Worker {
             if unsafe hasNotBeenAsked(client, connection, stream), cursor < bytes.count {
                 return unsafe answeredUnasked(client, connection, stream)
             }
-            unsafe stream.pointee.upstreamMeter.received = unsafe stream.pointee.earlierReceived
+            unsafe stream.pointee.upstreamMeter.received = unsafe stream.pointee.earlierTries.received
                 &+ (connection.pointee.bytesReceived &- stream.pointee.upstreamReceivedBefore)
             if unsafe stream.pointee.retry.perTryIdleAtMs != 0 {
                 unsafe stream.pointee.retry.perTryIdleAtMs = unsafe nowMs &+ stream.pointee.retry.perTryIdleMs
@@ -77,8 +77,10 @@ extension Worker {
 
     private func clientHead(_ client: UnsafeMutablePointer<H1Client>, _ stream: StreamPointer) {
         let status = unsafe stream.pointee.response.status
-        unsafe stream.pointee.upstreamMeter.http1HeadReceived(
-            stream.pointee.response, lineBytes: Worker.startLineBytes(stream.pointee.response), fields: stream.pointee.response.count)
+        if unsafe stream.pointee.metersWire {
+            unsafe stream.pointee.upstreamMeter.http1HeadReceived(
+                stream.pointee.response, lineBytes: Worker.startLineBytes(stream.pointee.response), fields: stream.pointee.response.count)
+        }
         if status < 200, unsafe status != 101 || !client.pointee.decoder.isTunnel {
             unsafe stream.pointee.response.reset()
             unsafe interimResponse(stream, status)

@@ -235,10 +235,12 @@ extension Worker {
         facts.length = unsafe server.pointee.decoder.contentLength
         facts.hasHost = unsafe server.pointee.decoder.hasHost
         facts.asksUpgrade = unsafe server.pointee.decoder.upgradeRequested
-        let lineBytes = unsafe stream.pointee.request.methodText.count &+ stream.pointee.request.path.count &+ 12
-        // Host lies among the fields on the wire, not here.
-        unsafe stream.pointee.downstreamMeter.http1HeadReceived(
-            stream.pointee.request, lineBytes: Int(lineBytes), fields: stream.pointee.request.count &+ (facts.hasHost ? 1 : 0))
+        if unsafe http.pointee.metersWire {
+            let lineBytes = unsafe stream.pointee.request.methodText.count &+ stream.pointee.request.path.count &+ 12
+            // Host lies among the fields on the wire, not here.
+            unsafe stream.pointee.downstreamMeter.http1HeadReceived(
+                stream.pointee.request, lineBytes: Int(lineBytes), fields: stream.pointee.request.count &+ (facts.hasHost ? 1 : 0))
+        }
         unsafe requestHeadReceived(stream, connections.slab.unchecked(server.pointee.connection.slot), facts)
     }
 

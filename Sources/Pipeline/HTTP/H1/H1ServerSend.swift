@@ -36,8 +36,10 @@ extension Worker {
             capacity: room.count)
         unsafe connection.pointee.out.wrote(written)
         unsafe stream.pointee.downstreamMeter.sent &+= UInt64(truncatingIfNeeded: written)
-        unsafe stream.pointee.downstreamMeter.http1HeadSent(
-            written, lineBytes: 15 &+ ReasonPhrases.phrase(stream.pointee.response.status).utf8CodeUnitCount)
+        if unsafe stream.pointee.metersWire {
+            unsafe stream.pointee.downstreamMeter.http1HeadSent(
+                written, lineBytes: 15 &+ ReasonPhrases.phrase(stream.pointee.response.status).utf8CodeUnitCount)
+        }
         unsafe stream.pointee.responseHeadSent = true
         unsafe connections.markDirty(connection)
         return true

@@ -175,10 +175,12 @@ extension Worker {
         guard let entry = unsafe h2.streams[session.pointee.readerStream], let stream = unsafe streams[entry.pointee.stream]
         else { return }
         if endStream { unsafe entry.pointee.sawEnd = true }
-        let plain = unsafe UInt64(session.pointee.reader.bytes)
-        unsafe meter(entry, isServer: session.pointee.isServer) {
-            $0.http2Received(bytes, isHead: true)
-            $0.plainReceived &+= plain
+        if unsafe stream.pointee.metersWire {
+            let plain = unsafe UInt64(session.pointee.reader.bytes)
+            unsafe meter(entry, isServer: session.pointee.isServer) {
+                $0.http2Received(bytes, isHead: true)
+                $0.plainReceived &+= plain
+            }
         }
         if let measures = unsafe session.pointee.options.pointee.measuresHeads, measures.integer(default: 0) != 0 { unsafe measureHead(session) }
         switch unsafe session.pointee.reader.kind {
@@ -223,7 +225,9 @@ extension Worker {
         switch unsafe UInt32(martlet_h2_type(frame)) {
         case UInt32(NGHTTP2_HEADERS.rawValue): unsafe h2HeadReceived(session, bytes: martlet_h2_length(frame), endStream: endStream)
         case UInt32(NGHTTP2_DATA.rawValue):
-            guard let entry = unsafe entry(session.pointee.codec, martlet_h2_stream(frame)) else { return 0 }
+            guard unsafe endStream || session.pointee.metersWire,
+                let entry = unsafe entry(session.pointee.codec, martlet_h2_stream(frame))
+            else { return 0 }
             let bytes = unsafe martlet_h2_length(frame)
             unsafe meter(entry, isServer: session.pointee.isServer) { $0.http2Received(bytes, isHead: false) }
             guard endStream else { return 0 }
@@ -298,7 +302,7 @@ extension Worker {
         if type == UInt32(NGHTTP2_GOAWAY.rawValue), unsafe martlet_h2_goaway_code(frame) != H2Error.noError {
             unsafe session.pointee.isTerminated = true
         }
-        if type == UInt32(NGHTTP2_HEADERS.rawValue) { unsafe h2HeadSent(session, frame) }
+        if type == UInt32(NGHTTP2_HEADERS.rawValue), unsafe session.pointee.metersWire { unsafe h2HeadSent(session, frame) }
         guard flags & UInt32(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
             type == UInt32(NGHTTP2_HEADERS.rawValue) || type == UInt32(NGHTTP2_DATA.rawValue),
             let entry = unsafe entry(session.pointee.codec, martlet_h2_stream(frame))

@@ -97,6 +97,7 @@ extension Worker {
         }
         unsafe stream.pointee.upstreamCodec = unsafe entry.pointee.handle
         unsafe stream.pointee.upstreamIsHTTP2 = true
+        if unsafe stream.pointee.metersWire { unsafe session.pointee.metersWire = true }
         unsafe stream.pointee.upstreamLocalAddress = unsafe session.pointee.pool.localAddress
         unsafe session.pointee.requests &+= 1
         unsafe session.pointee.guards.openedStreams &+= 1
@@ -113,19 +114,23 @@ extension Worker {
         if scheme.isEmpty { scheme = Bytes("http" as StaticString) }
         let length = unsafe isUpgrade || stream.pointee.requestIsChunked ? nil : stream.pointee.requestLength
         unsafe h2.fields.request(stream.pointee.request, scheme: scheme, length: length, connectProtocol: upgrade)
-        if unsafe !stream.pointee.http.pointee.accessLogs.isEmpty { unsafe stream.pointee.upstreamMeter.plainSent &+= plainBytes() }
+        if unsafe stream.pointee.metersWire { unsafe stream.pointee.upstreamMeter.plainSent &+= plainBytes() }
         unsafe stream.pointee.requestLeft = length
         let ends = unsafe !isUpgrade && stream.pointee.requestEndForwarded && stream.pointee.waitingBody.isEmpty
             && stream.pointee.requestTrailers == nil && !(session.pointee.options.pointee.allowMetadata && !stream.pointee.metadata.isNone)
         let id = unsafe martlet_h2_request(
             session.pointee.codec, h2.fields.base, h2.fields.count, ends ? 1 : 0, entry.pointee.handle.raw, Worker.readBody)
         guard id > 0 else {
-            // Out of stream ids, or of memory: nothing of it was sent.
-            unsafe entry.pointee.isReset = true
+            // Out of memory: nothing of it was sent, and nghttp2 knows no stream whose end it could tell. Without any other the
+            // connection has to be closed from here (`pump`).
+            unsafe stream.pointee.upstreamCodec = .none
+            unsafe freeH2Stream(entry)
             unsafe retire(session, hosts[stream.pointee.host])
+            unsafe markDue(session)
             return unsafe upstreamReset(stream, .refused)
         }
         unsafe entry.pointee.id = id
+        unsafe session.pointee.pool.lastID = id
         unsafe stream.pointee.requestHeadSent = true
         unsafe markDue(session)
         unsafe sendMetadata(of: stream, entry, session)

@@ -121,6 +121,8 @@ struct H2PoolState {
     var key: UInt64 = 0
     /// GOAWAY came, or it is worn out: no more requests.
     var isDraining = false
+    /// Of its newest stream.
+    var lastID: Int32 = 0
     var closeAtMs: UInt64 = 0
     /// Our end of the connection, for logs.
     var localAddress = SocketAddress()

@@ -40,6 +40,9 @@ extension Worker {
         guard unsafe !session.pointee.pool.isConnecting, let connection = unsafe connections.slab[session.pointee.connection],
             unsafe connection.pointee.isConnected
         else { return }
+        if unsafe session.pointee.pool.isDraining && session.pointee.streamCount == 0 && !session.pointee.isTerminated {
+            return unsafe closeHTTP2Client(session, connection, byPeer: false)
+        }
         unsafe frame(session, connection)
         var failed = unsafe session.pointee.framingFailed
         if unsafe !connection.pointee.out.isEmpty { unsafe connections.markDirty(connection) }
@@ -174,7 +177,7 @@ extension Worker {
             unsafe connection.pointee.out.append(moving: count, of: &entry.pointee.out, memory)
         else { return Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
         unsafe entry.pointee.framedBytes &+= UInt64(truncatingIfNeeded: count)
-        unsafe meter(entry, isServer: session.pointee.isServer) { $0.http2Sent(count, isHead: false) }
+        if unsafe session.pointee.metersWire { unsafe meter(entry, isServer: session.pointee.isServer) { $0.http2Sent(count, isHead: false) } }
         unsafe session.pointee.waiting.count(entry)
         if unsafe entry.pointee.isAboveHigh { unsafe note(session, .drained, entry.pointee.handle) }
         return 0

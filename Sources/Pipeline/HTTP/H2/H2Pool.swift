@@ -105,11 +105,16 @@ extension Worker {
             && session.pointee.streamCount < session.pointee.pool.streamsMax
     }
 
-    /// `max_requests_per_connection`.
+    /// The last stream id of a connection, its 2^29th: as in Envoy, long before there are none any more (RFC 9113 §5.1.1).
+    static let streamIDMax: Int32 = 1 << 30 &- 1
+
+    /// `max_requests_per_connection`, or no stream ids for more.
     private func wearOut(_ session: UnsafeMutablePointer<H2Session>, _ host: UnsafeMutablePointer<Host>) {
         guard let cluster = unsafe cluster(of: host) else { return }
         let most = unsafe cluster.pointee.config.pointee.requestsPerConnectionMax
-        guard most != 0, unsafe session.pointee.requests >= most, unsafe !session.pointee.pool.isDraining else { return }
+        guard unsafe most != 0 && session.pointee.requests >= most || session.pointee.pool.lastID >= Worker.streamIDMax,
+            unsafe !session.pointee.pool.isDraining
+        else { return }
         unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxMaxRequests)
         unsafe retire(session, host)
     }

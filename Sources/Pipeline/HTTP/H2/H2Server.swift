@@ -19,6 +19,7 @@ extension Worker {
         }
         unsafe connection.pointee.role = .http2Downstream
         unsafe session.pointee.http = unsafe http
+        unsafe session.pointee.metersWire = unsafe http.pointee.metersWire
         let stats = unsafe http.pointee.stats
         count(stats, .downstreamCxHttp2Total)
         gauge(stats, .downstreamCxHttp2Active, 1)
@@ -87,6 +88,7 @@ extension Worker {
             }
         }
         unsafe session.pointee.http = unsafe new
+        if unsafe new.pointee.metersWire { unsafe session.pointee.metersWire = true }
         if let options = unsafe new.pointer(to: \.http2) { unsafe session.pointee.options = unsafe options }
     }
 

@@ -22,7 +22,7 @@ extension Worker {
         let status = unsafe isTunnel && stream.pointee.response.status == 101 ? 200 : stream.pointee.response.status
         let length = unsafe stream.pointee.responseIsChunked ? nil : stream.pointee.responseLength
         unsafe h2.fields.response(stream.pointee.response, status: status, length: isTunnel ? nil : length, isTunnel: isTunnel)
-        if unsafe !stream.pointee.http.pointee.accessLogs.isEmpty { unsafe stream.pointee.downstreamMeter.plainSent &+= plainBytes() }
+        if unsafe stream.pointee.metersWire { unsafe stream.pointee.downstreamMeter.plainSent &+= plainBytes() }
         // RFC 9110 §9.3.2: the answer to HEAD has no content.
         let ends = unsafe endStream || stream.pointee.isHead
         unsafe stream.pointee.responseIsBare = unsafe ends || stream.pointee.response.status == 304 || status == 204
@@ -44,7 +44,7 @@ extension Worker {
         else { return }
         head.status = status
         h2.fields.response(head, status: status, length: nil, isTunnel: false)
-        unsafe stream.pointee.downstreamMeter.plainSent &+= plainBytes()
+        if unsafe stream.pointee.metersWire { unsafe stream.pointee.downstreamMeter.plainSent &+= plainBytes() }
         _ = unsafe nghttp2_submit_headers(
             session.pointee.codec, UInt8(NGHTTP2_FLAG_NONE.rawValue), entry.pointee.id, nil, h2.fields.base, h2.fields.count, nil)
         head.destroy()

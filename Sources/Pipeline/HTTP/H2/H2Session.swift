@@ -55,6 +55,8 @@ struct H2Session {
     var metadataReceived = 0
     var metadataWaiting = 0
     var keepalive = H2Keepalive()
+    /// Some request of it asks for bytes of the wire, or has asked (`WireMeter`): its frames are looked at.
+    var metersWire = false
 
     // Downstream.
     var http: UnsafePointer<HTTPConfig>?

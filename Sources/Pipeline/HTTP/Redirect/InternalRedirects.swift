@@ -40,7 +40,7 @@ extension Worker {
             return false
         }
         let wasHTTPS = unsafe isHTTPS(stream)
-        guard target.isHTTP || target.isHTTPS, policy.allowsCrossScheme || wasHTTPS == target.isHTTPS else {
+        guard let scheme = target.scheme, policy.allowsCrossScheme || wasHTTPS == (scheme == .https) else {
             cells.increment(stats &+ RouterStat.passthroughInternalRedirectUnsafeScheme.rawValue)
             return false
         }
@@ -56,7 +56,7 @@ extension Worker {
             head.destroy()
             return false
         }
-        guard unsafe accepts(policy, stream, result, wasHTTPS: wasHTTPS, isHTTPS: target.isHTTPS) else {
+        guard unsafe accepts(policy, stream, result, wasHTTPS: wasHTTPS, isHTTPS: scheme == .https) else {
             cells.increment(stats &+ RouterStat.passthroughInternalRedirectPredicate.rawValue)
             head.destroy()
             return false
@@ -83,7 +83,7 @@ extension Worker {
         // Over a connection without TLS nothing is, whatever `x-forwarded-proto` says.
         guard unsafe stream.pointee.isTLS else { return false }
         let request = unsafe stream.pointee.request
-        return request.text(request.scheme).equalsIgnoringCase(Bytes("https" as StaticString))
+        return HTTPScheme(request.text(request.scheme)) == .https
     }
 
     private func write(
@@ -110,7 +110,7 @@ extension Worker {
             }
             head.set(.xEnvoyOriginalURL, head.text(span))
         }
-        head.scheme = head.store(Bytes(target.isHTTPS ? "https" : "http" as StaticString))
+        head.scheme = head.store((target.scheme ?? .http).text)
         head.authority = head.store(target.authority)
         // A query right behind the host stays what it is, and matches no route (Envoy).
         head.path = head.store(target.path.isEmpty ? Bytes("/" as StaticString) : target.path)
@@ -177,6 +177,7 @@ extension Worker {
         unsafe stream.pointee.downstreamMeter.headSent = 0
         unsafe stream.pointee.downstreamMeter.plainSent = 0
         unsafe stream.pointee.upstreamMeter = WireMeter()
+        unsafe stream.pointee.otherTries = WireMeter()
         unsafe stream.pointee.upstreamFirstByteNs = 0
         unsafe stream.pointee.upstreamEndNs = 0
         unsafe stream.pointee.upstreamBodySent = 0

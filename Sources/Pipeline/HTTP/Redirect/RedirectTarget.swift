@@ -4,9 +4,8 @@ import Primitives
 import Wire
 
 struct RedirectTarget {
-    /// Neither: another scheme, which nobody here speaks.
-    let isHTTP: Bool
-    let isHTTPS: Bool
+    /// Nil: another one, which nobody here speaks.
+    let scheme: HTTPScheme?
     /// Host and port as written.
     let authority: Bytes
     /// Path and query; empty when the URL has neither.
@@ -19,8 +18,7 @@ struct RedirectTarget {
         else { return nil }
         let scheme = url.prefix(colon)
         for i in 0..<scheme.count where !RedirectTarget.isSchemeByte(scheme[i]) { return nil }
-        isHTTP = scheme.equalsIgnoringCase(Bytes("http" as StaticString))
-        isHTTPS = scheme.equalsIgnoringCase(Bytes("https" as StaticString))
+        self.scheme = HTTPScheme(scheme)
         let rest = url.from(colon &+ 3)
         var end = 0
         while end < rest.count, rest[end] != UInt8(ascii: "/"), rest[end] != UInt8(ascii: "?"), rest[end] != UInt8(ascii: "#") {

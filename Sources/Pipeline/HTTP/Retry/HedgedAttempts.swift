@@ -48,9 +48,13 @@ extension Worker {
             unsafe copy.pointee.hasAttempt = false
             unsafe hedge.pointee.trace = traceHandle
         }
+        unsafe meterUpstreamSent(stream)
         unsafe exchangeAttempts(stream, hedge)
         unsafe tellCodec(hedge)
         unsafe hedge.pointee.wasMoved = true
+        // The next try counts on from here; what this one still does is added when it ends (`addOtherTry`).
+        unsafe stream.pointee.upstreamMeter = unsafe hedge.pointee.upstreamMeter
+        unsafe hedge.pointee.meterWhenParked = unsafe hedge.pointee.upstreamMeter
         unsafe hedge.pointee.nextHedge = unsafe stream.pointee.firstHedge
         unsafe stream.pointee.firstHedge = unsafe hedge.pointee.handle
         unsafe armStreamTimer(hedge)
@@ -64,6 +68,8 @@ extension Worker {
         unsafe unlinkHedge(hedge, stream)
         unsafe exchangeAttempts(stream, hedge)
         unsafe tellCodec(stream)
+        // The meter that the stream has counted on with goes with the object.
+        unsafe addOtherTry(hedge, stream)
         // Its host has said all: there is nothing left to wait for.
         if unsafe stream.pointee.upstreamEndNs != 0 { unsafe stream.pointee.timeoutAtMs = 0 }
         unsafe freeHedge(hedge)
@@ -82,11 +88,28 @@ extension Worker {
         unsafe hedge.pointee.isDestroyed = true
         unsafe endHedgeSpan(hedge, stream)
         unsafe releaseUpstream(hedge)
+        unsafe addOtherTry(hedge, stream)
         unsafe freeHedge(hedge)
     }
 
-    func endHedges(_ stream: StreamPointer) {
-        while let hedge = unsafe streams[stream.pointee.firstHedge] { unsafe endHedge(hedge, stream) }
+    /// The object's meter goes: what it has counted beyond what the stream's counts already.
+    private func addOtherTry(_ hedge: StreamPointer, _ stream: StreamPointer) {
+        unsafe stream.pointee.otherTries = unsafe stream.pointee.otherTries + hedge.pointee.upstreamMeter.since(hedge.pointee.meterWhenParked)
+    }
+
+    /// Oldest first, as in Envoy, so that the lines of a log are in its order. `winner`: goes on.
+    func endHedges(_ stream: StreamPointer, but winner: Handle = .none) {
+        while let hedge = unsafe oldestHedge(stream, but: winner) { unsafe endHedge(hedge, stream) }
+    }
+
+    private func oldestHedge(_ stream: StreamPointer, but winner: Handle) -> StreamPointer? {
+        var oldest: StreamPointer?
+        var next = unsafe stream.pointee.firstHedge
+        while let hedge = unsafe streams[next] {
+            if next != winner { unsafe oldest = unsafe hedge }
+            next = unsafe hedge.pointee.nextHedge
+        }
+        return unsafe oldest
     }
 
     private func unlinkHedge(_ hedge: StreamPointer, _ stream: StreamPointer) {
@@ -166,8 +189,7 @@ extension Worker {
         unsafe swap(&a.pointee.upstreamSentBefore, &b.pointee.upstreamSentBefore)
         unsafe swap(&a.pointee.upstreamReceivedBefore, &b.pointee.upstreamReceivedBefore)
         unsafe swap(&a.pointee.upstreamMeter, &b.pointee.upstreamMeter)
-        unsafe swap(&a.pointee.earlierSent, &b.pointee.earlierSent)
-        unsafe swap(&a.pointee.earlierReceived, &b.pointee.earlierReceived)
+        unsafe swap(&a.pointee.earlierTries, &b.pointee.earlierTries)
         unsafe swap(&a.pointee.upstreamStartNs, &b.pointee.upstreamStartNs)
         unsafe swap(&a.pointee.upstreamRequestEndNs, &b.pointee.upstreamRequestEndNs)
         unsafe swap(&a.pointee.upstreamFirstByteNs, &b.pointee.upstreamFirstByteNs)
@@ -182,6 +204,14 @@ extension Worker {
         unsafe swap(&a.pointee.upstreamRemoteAddress, &b.pointee.upstreamRemoteAddress)
         unsafe swap(&a.pointee.upstreamLocalAddress, &b.pointee.upstreamLocalAddress)
         unsafe swap(&a.pointee.upstreamConnectionID, &b.pointee.upstreamConnectionID)
+    }
+}
+
+extension HTTPStream {
+    /// Of an attempt beside: its meter when it moved out. It has no client of which anything could be counted.
+    fileprivate var meterWhenParked: WireMeter {
+        get { downstreamMeter }
+        set { downstreamMeter = newValue }
     }
 }
 

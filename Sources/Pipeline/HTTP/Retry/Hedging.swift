@@ -76,8 +76,9 @@ extension Worker {
     func winHedge(_ hedge: StreamPointer, _ stream: StreamPointer) {
         if unsafe stream.pointee.trace != .none {
             unsafe noteWinner(stream, status: hedge.pointee.response.status)
-            unsafe endAttempt(stream)
         }
+        unsafe endHedges(stream, but: hedge.pointee.handle)
+        if unsafe stream.pointee.trace != .none { unsafe endAttempt(stream) }
         unsafe releaseUpstream(stream)
         unsafe stream.pointee.waitingBody.removeAll(memory)
         unsafe adoptHedge(hedge, stream)
