@@ -10,8 +10,8 @@ struct ClientCertificateAttackTests {
     init() throws {
         certificates = try Certificates()
         try certificates.issue("server", names: "DNS:localhost")
-        try certificates.issue("client", names: "URI:spiffe://acme/client")
-        try certificates.issue("other", names: "URI:spiffe://acme/other")
+        try certificates.issue("client", names: "URI:spiffe://acme/client", more: "keyUsage=digitalSignature\n")
+        try certificates.issue("other", names: "URI:spiffe://acme/other", more: "keyUsage=digitalSignature\n")
     }
 
     private var trust: String { "trusted_ca: {filename: \(certificates.authority)}" }
