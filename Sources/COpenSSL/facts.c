@@ -113,9 +113,16 @@ static void session(BIO *out, SSL *ssl, int fact) {
   }
 }
 
-static void peer(BIO *out, X509 *leaf, STACK_OF(X509) *chain, int includes_leaf, int is_verified, int fact) {
+// Of the chain that was verified, whose end the peer need not have sent; a resumed session has none, and then what was sent.
+static X509 *verified_issuer(SSL *ssl, int includes_leaf) {
+  STACK_OF(X509) *verified = SSL_get0_verified_chain(ssl);
+  if (verified) return sk_X509_num(verified) > 1 ? sk_X509_value(verified, 1) : NULL;
+  STACK_OF(X509) *sent = SSL_get_peer_cert_chain(ssl);
+  return sent && sk_X509_num(sent) > includes_leaf ? sk_X509_value(sent, includes_leaf) : NULL;
+}
+
+static void peer(BIO *out, X509 *leaf, STACK_OF(X509) *chain, int includes_leaf, X509 *issuer, int fact) {
   int others = chain ? sk_X509_num(chain) : 0;
-  X509 *issuer = is_verified && others > includes_leaf ? sk_X509_value(chain, includes_leaf) : NULL;
   switch (fact) {
   case martlet_fact_peer_subject: name(out, X509_get_subject_name(leaf)); break;
   case martlet_fact_peer_issuer: name(out, X509_get_issuer_name(leaf)); break;
@@ -186,6 +193,7 @@ martlet_facts *martlet_facts_new(SSL *ssl) {
     facts->valid_from = martlet_asn1_seconds(X509_get0_notBefore(leaf));
     facts->valid_until = martlet_asn1_seconds(X509_get0_notAfter(leaf));
   }
+  X509 *issuer = facts->peer_is_verified ? verified_issuer(ssl, includes_leaf) : NULL;
   for (int fact = 0; fact < martlet_fact_count; fact++) {
     facts->start[fact] = (uint32_t)BIO_pending(out);
     if (fact < martlet_fact_peer_subject)
@@ -193,7 +201,7 @@ martlet_facts *martlet_facts_new(SSL *ssl) {
     else if (fact >= martlet_fact_local_subject)
       own ? local(out, own, fact) : (void)0;
     else if (leaf)
-      peer(out, leaf, SSL_get_peer_cert_chain(ssl), includes_leaf, facts->peer_is_verified, fact);
+      peer(out, leaf, SSL_get_peer_cert_chain(ssl), includes_leaf, issuer, fact);
     facts->end[fact] = (uint32_t)BIO_pending(out);
   }
   char *text = NULL;

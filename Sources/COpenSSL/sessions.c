@@ -255,10 +255,16 @@ int martlet_ctx_client_sessions(SSL_CTX *context, martlet_client_sessions *sessi
   return SSL_CTX_set_ex_data(context, context_sessions, sessions);
 }
 
-void martlet_resume(SSL *ssl) {
+void martlet_resume(SSL *ssl, int same_name) {
   martlet_client_sessions *sessions = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), context_sessions);
   if (!sessions || sessions->count == 0) return;
   SSL_SESSION *session = sessions->sessions[sessions->count - 1];
+  if (same_name) {
+    // NULL: the server has not said that it went by the name.
+    const char *made = SSL_SESSION_get0_hostname(session);
+    const char *asked = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    if (!made || !asked || strcmp(made, asked) != 0) return;
+  }
   SSL_set_session(ssl, session);
   // RFC 8446 §C.4: a ticket of TLS 1.3 is used once.
   if (SSL_SESSION_get_protocol_version(session) >= TLS1_3_VERSION) {

@@ -285,6 +285,7 @@ package final class Configurator {
         askForListeners = nil
         if isWarm { return environment.secrets.update(compilation, dns) }
         environment.secrets.update(compilation, dns, clusters.flatMap(\.tls).flatMap(\.discovered))
+        guard listeners.contains(where: { $0.tls.contains { !$0.discovered.isEmpty } }) else { return }
         askForListeners = { [unowned self] in
             environment.secrets.update(compilation, dns)
             // Main's worker needs the clusters that they are asked of.

@@ -17,7 +17,7 @@ struct AggregatedSecretsTests {
     }
 
     private static let http2 =
-        "typed_extension_protocol_options: {h: {\"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: {http2_protocol_options: {}}}}"
+        "typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {\"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: {http2_protocol_options: {}}}}"
 
     /// A listener for each secret.
     private func yaml(_ api: String, _ listeners: [(port: UInt16, secret: String)], server: UInt16? = nil) -> String {

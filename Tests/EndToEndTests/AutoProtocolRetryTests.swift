@@ -35,7 +35,7 @@ struct AutoProtocolRetryTests {
     private func serve(_ ports: [UInt16], _ policy: String) throws -> Served {
         let types = "type.googleapis.com/envoy.extensions."
         let socket = "transport_socket: {name: t, typed_config: {\"@type\": \(types)transport_sockets.tls.v3.UpstreamTlsContext, sni: server.test, common_tls_context: {validation_context: {trusted_ca: {filename: \(certificates.authority)}}}}}"
-        let protocols = "typed_extension_protocol_options: {h: {\"@type\": \(types)upstreams.http.v3.HttpProtocolOptions, auto_config: {http2_protocol_options: {}}}}"
+        let protocols = "typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {\"@type\": \(types)upstreams.http.v3.HttpProtocolOptions, auto_config: {http2_protocol_options: {}}}}"
         return try Served(Binary.martlet()) { port in
             Served.http(
                 port, route: "timeout: 120s, retry_policy: {num_retries: 3, host_selection_retry_max_attempts: 5, retry_host_predicate: [{name: envoy.retry_host_predicates.previous_hosts}], retry_back_off: {base_interval: 0.001s}, \(policy)}",

@@ -10,8 +10,8 @@ struct ClientCertificateAttackTests {
     init() throws {
         certificates = try Certificates()
         try certificates.issue("server", names: "DNS:localhost")
-        try certificates.issue("client", names: "URI:spiffe://acme/client")
-        try certificates.issue("other", names: "URI:spiffe://acme/other")
+        try certificates.issue("client", names: "URI:spiffe://acme/client", more: "keyUsage=digitalSignature\n")
+        try certificates.issue("other", names: "URI:spiffe://acme/other", more: "keyUsage=digitalSignature\n")
     }
 
     private var trust: String { "trusted_ca: {filename: \(certificates.authority)}" }
@@ -75,6 +75,23 @@ struct ClientCertificateAttackTests {
         #expect(wait(upToMs: 15_000, everyMs: 200) { (try? tls.client("\(version) \(asks("client"))"))?.contains("SSL alert number 44") ?? false })
         let answer = try tls.client("\(version) \(asks("client")) -sess_in \(session)")
         #expect(!answer.contains("Reused") && answer.contains("SSL alert number 44"), "\(answer)")
+    }
+
+    /// The same, where trust domains decide.
+    @Test func aSessionDoesNotStandForAName() throws {
+        let type = "\"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig"
+        let tls = try TLSServed(
+            certificates,
+            context: "validation_context: {custom_validator_config: {name: envoy.tls.cert_validator.spiffe, typed_config: {\(type), trust_domains: [{name: acme, trust_bundle: {filename: \(certificates.authority)}}]}}}")
+        let session = certificates.directory.path + "/session"
+        #expect(try tls.client("\(asks("client")) -sess_out \(session)").contains("hello"))
+        #expect(try tls.client("\(asks("client")) -sess_in \(session) -sess_out \(session)").contains("Reused"))
+        try reload(tls) {
+            $0.replacing(text: "validation_context: {", by: "validation_context: {match_typed_subject_alt_names: [{san_type: URI, matcher: {exact: spiffe://acme/other}}], ")
+        }
+        let answer = try tls.client("\(asks("client")) -sess_in \(session)")
+        #expect(!answer.contains("Reused") && !answer.contains("hello"), "\(answer)")
+        #expect(try tls.client(asks("other")).contains("hello"))
     }
 
     // MARK: Who is let in

@@ -5,15 +5,17 @@ import Testing
 /// A listener's new configuration, for connections that were there before.
 @Suite(.serialized, .enabled(if: Binary.isThere, "\(Binary.whyNot)"))
 struct ListenerChangeTests {
-    private func yaml(_ port: UInt16, _ name: String) -> String {
+    private func yaml(_ port: UInt16, _ name: String, log: String = "", chain: String = "") -> String {
         """
         static_resources:
           listeners:
           - name: l
             stat_prefix: of_\(name)
             address: {socket_address: {address: 127.0.0.1, port_value: \(port)}}
+            \(log.isEmpty ? "" : Self.accessLog(log))
             filter_chains:
-            - filters:
+            - \(chain)
+              filters:
               - name: envoy.filters.network.http_connection_manager
                 typed_config:
                   "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
@@ -45,5 +47,29 @@ struct ListenerChangeTests {
         socket.close()
         #expect(served.stat("http.after.downstream_cx_active", becomes: 0) == 0)
         #expect(served.stat("listener.of_after.downstream_cx_active", becomes: 0) == 0)
+    }
+
+    private static func accessLog(_ path: String) -> String {
+        "access_log: [{name: envoy.access_loggers.file, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: \(path), log_format: {text_format_source: {inline_string: \"%FILTER_CHAIN_NAME%\\n\"}}}}]"
+    }
+
+    /// Its chain is the new listener's too: the line that the connection leaves is written when the old one is long gone.
+    @Test func theLineOfAKeptConnectionNamesItsNewChain() throws {
+        let directory = TemporaryDirectory()
+        let log = directory.path + "/connections.log"
+        let served = try Served(try Binary.martlet()) { yaml($0, "before", log: log, chain: "name: the_chain_of_this_listener") }
+        let socket = try Sockets.connect(port: served.listener)
+        defer { socket.close() }
+        for round in 1...8 {
+            let name = "round\(round)"
+            Files.write(
+                Array((yaml(served.listener, name, log: log, chain: "name: the_chain_of_this_listener")
+                    + "\nadmin: {address: {socket_address: {address: 127.0.0.1, port_value: \(served.admin.port)}}}\n").utf8), to: served.file)
+            served.process.signal(SIGHUP)
+            #expect(wait(upToMs: 10_000) { String(wire: Exchange.get("/", on: socket, keepsOpen: true).body) == name })
+        }
+        #expect(served.stat("martlet.plan.parts_retiring", becomes: 0) == 0)
+        socket.close()
+        #expect(wait(upToMs: 10_000) { Files.text(log) == "the_chain_of_this_listener\n" }, "\(Files.text(log) ?? "")")
     }
 }

@@ -19,7 +19,7 @@ struct SecretDiscoveryTests {
 
     private static let type = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3"
     private static let http2 =
-        "typed_extension_protocol_options: {h: {\"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: {http2_protocol_options: {}}}}"
+        "typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {\"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: {http2_protocol_options: {}}}}"
 
     /// Nothing is given up because the machine is busy.
     private func source(_ name: String, api: String = "GRPC", more: String = "initial_fetch_timeout: 300s, ") -> String {

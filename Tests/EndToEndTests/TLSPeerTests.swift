@@ -56,6 +56,20 @@ struct TLSPeerTests {
         #expect(tls.stat("fail_verify_cert_hash", becomes: 1) == 1)
     }
 
+    /// A client sends its own certificate alone; its issuer's comes out of the verification.
+    @Test func theIssuerIsThatOfTheVerifiedChain() throws {
+        let tls = try TLSServed(
+            certificates, context: "validation_context: {\(trust)}", more: "require_client_certificate: true",
+            manager: "local_reply_config: {body_format: {text_format_source: {inline_string: \"issuer %DOWNSTREAM_PEER_ISSUER_FINGERPRINT_256% %DOWNSTREAM_PEER_ISSUER_SERIAL%\"}}}")
+        func fact(_ option: String) throws -> String {
+            let text = try certificates.run("x509 -in \(certificates.authority) -noout \(option)").split(separator: "=").last ?? ""
+            return text.lowercased().filter(\.isHexDigit)
+        }
+        let expected = "issuer \(try fact("-fingerprint -sha256")) \(try fact("-serial"))"
+        let answer = try tls.client(asks("client"))
+        #expect(answer.contains(expected), "\(expected) in \(answer)")
+    }
+
     @Test func theUntrustedMayBeAccepted() throws {
         let tls = try TLSServed(
             certificates, context: "validation_context: {\(trust), trust_chain_verification: ACCEPT_UNTRUSTED}")

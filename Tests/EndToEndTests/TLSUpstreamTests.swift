@@ -57,6 +57,36 @@ struct TLSUpstreamTests {
         }
     }
 
+    /// A host whose certificate is for another name does not get around that with the session of the right one.
+    @Test(arguments: ["TLSv1_2", "TLSv1_3"]) func aSessionIsForItsNameOnly(version: String) throws {
+        let server = try TLSServed(certificates)
+        let hosts = ["server.test", "elsewhere.test"].map {
+            "{endpoint: {hostname: \($0), address: {socket_address: {address: 127.0.0.1, port_value: \(server.port)}}}}"
+        }
+        let context = "{\(TLSUpstreamTests.type), auto_host_sni: true, auto_sni_san_validation: true, common_tls_context: {tls_params: {tls_maximum_protocol_version: \(version)}, \(trust)}}"
+        let served = try Served(try Binary.martlet()) {
+            Served.http($0, clusters: ["  - {name: c, connect_timeout: 10s, max_requests_per_connection: 1, load_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [\(hosts.joined(separator: ", "))]}]}, transport_socket: {name: tls, typed_config: \(context)}}"])
+        }
+        let found = try (0..<8).map { _ in try served.get().status }
+        #expect(found.filter { $0 == 200 }.count == 4 && found.filter { $0 == 503 }.count == 4, "\(found)")
+    }
+
+    /// Towards upstreams the authority that is trusted does not count.
+    @Test func anUpstreamsChainHasALength() throws {
+        try certificates.run("req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout between.key -out between.csr -subj /CN=between")
+        certificates.directory.write("basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\n", to: "between.ext")
+        try certificates.run("x509 -req -in between.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out between.pem -days 9 -extfile between.ext")
+        try certificates.run("req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout deep.key -out deep.csr -subj /CN=deep")
+        try certificates.run("x509 -req -in deep.csr -CA between.pem -CAkey between.key -CAcreateserial -out leaf.pem -days 9")
+        certificates.directory.write((Files.text(certificates.chain("leaf")) ?? "") + (Files.text(certificates.chain("between")) ?? ""), to: "deep.pem")
+        let server = try TLSServed(certificates, pair: "deep")
+        for (depth, status) in [(0, 503), (1, 200)] {
+            let served = try front(
+                server.port, "common_tls_context: {validation_context: {trusted_ca: {filename: \(certificates.authority)}, max_verify_depth: \(depth)}}")
+            #expect(try served.get().status == status, "\(depth)")
+        }
+    }
+
     @Test func anUntrustedUpstreamIsAFailedConnection() throws {
         let stranger = try Certificates()
         try stranger.issue("server", names: "DNS:server.test")

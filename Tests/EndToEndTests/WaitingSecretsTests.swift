@@ -19,7 +19,7 @@ struct WaitingSecretsTests {
 
     private static let tls = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3"
     private static let http2 =
-        "typed_extension_protocol_options: {h: {\"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: {http2_protocol_options: {}}}}"
+        "typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {\"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: {http2_protocol_options: {}}}}"
 
     private func source(_ name: String, api: String = "GRPC") -> String {
         "{name: \(name), sds_config: {resource_api_version: V3, initial_fetch_timeout: 300s, api_config_source: {api_type: \(api), transport_api_version: V3, grpc_services: [{envoy_grpc: {cluster_name: sds}}]}}}"

@@ -147,7 +147,9 @@ martlet_client_sessions *_Nullable martlet_client_sessions_new(size_t max);
 void martlet_client_sessions_free(martlet_client_sessions *_Nonnull sessions);
 int martlet_ctx_client_sessions(SSL_CTX *_Nonnull context, martlet_client_sessions *_Nonnull sessions);
 // The handshake to come offers the newest session, if there is one.
-void martlet_resume(SSL *_Nonnull ssl);
+// `same_name`: only one of the server name that this handshake asks for, where that was looked for in the certificate: who
+// resumes shows none.
+void martlet_resume(SSL *_Nonnull ssl, int same_name);
 
 // A host name (no more than 255 bytes) for the handshake to come.
 int martlet_ask_for(SSL *_Nonnull ssl, const uint8_t *_Nonnull name, size_t count);

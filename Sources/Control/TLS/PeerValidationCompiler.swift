@@ -12,9 +12,12 @@ struct PeerValidationCompiler {
     let diagnostics: Diagnostics
     /// Upstream: the name that was asked for has to be in the certificate.
     let matchesServerName: Bool
+    var isServer = false
 
     func compile(_ message: ValidationContext, _ place: Place) -> PeerValidation? {
         let before = diagnostics.errors.count
+        var rules = ContentHash()
+        rules.add(message)
         diagnostics.unsupported(
             place, "envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext",
             [
@@ -29,7 +32,9 @@ struct PeerValidationCompiler {
             switch message.customValidatorConfig.name {
             case "envoy.tls.cert_validator.default": break
             case "envoy.tls.cert_validator.spiffe":
-                return SPIFFEValidationCompiler(part: part, diagnostics: diagnostics).compile(message, place, names: names)
+                var validation = SPIFFEValidationCompiler(part: part, diagnostics: diagnostics).compile(message, place, names: names)
+                validation?.rules = rules.bytes
+                return validation
             case let name:
                 diagnostics.error(
                     at.at("name"), "Failed to get certificate validator factory for \(name)", found: "'\(name)'",
@@ -46,7 +51,7 @@ struct PeerValidationCompiler {
         check.verifiesChain = !authorities.isEmpty || message.hasSystemRootCerts
         check.acceptsUntrusted = message.trustChainVerification == .acceptUntrusted
         check.allowsExpired = message.allowExpiredCertificate
-        if message.hasMaxVerifyDepth, !matchesServerName { check.depthMax = Int32(clamping: message.maxVerifyDepth.value) }
+        if message.hasMaxVerifyDepth, isServer { check.depthMax = Int32(clamping: message.maxVerifyDepth.value) }
         var revocations: [UInt8] = []
         if message.hasCrl { revocations = pem(message.crl, place.at("crl"), "CRL", isRevocations: true) }
         names(message, place, &check)
@@ -79,8 +84,6 @@ struct PeerValidationCompiler {
         validation.revocations = revocations
         validation.revocationsOfLeafOnly = message.onlyVerifyLeafCertCrl
         if message.hasMaxVerifyDepth { validation.depthMax = Int32(clamping: message.maxVerifyDepth.value) }
-        var rules = ContentHash()
-        rules.add(message)
         validation.rules = rules.bytes
         return validation
     }

@@ -81,6 +81,7 @@ struct TLSContextCompiler {
         case .upstream(let kept):
             config.isServer = false
             var message = kept.message
+            config.checksServerName = message.autoSniSanValidation
             if ContextSecrets.areIn(message.commonTlsContext) {
                 let resolved = others.substitution.resolve(ResolvedContext(message: message, source), source.place)
                 message = resolved.message
@@ -237,7 +238,7 @@ struct TLSContextCompiler {
         if message.hasKeyLog { settings.keyLog = keyLog(message.keyLog, place.at("key_log"), part) }
         if case .validationContext(let context) = message.validationContextType {
             let compiler = PeerValidationCompiler(
-                part: part, diagnostics: diagnostics, matchesServerName: matchesServerName)
+                part: part, diagnostics: diagnostics, matchesServerName: matchesServerName, isServer: isServer)
             settings.validation = compiler.compile(context, place.at("validation_context"))
         }
         return settings

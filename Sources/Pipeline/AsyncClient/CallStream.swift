@@ -123,6 +123,7 @@ extension Worker {
 
     private func forget(_ stream: CallStream) {
         stream.handle = .none
+        stream.isDrained = false
         if let place = callStreams.open.firstIndex(where: { $0 === stream }) { callStreams.open[place] = nil }
     }
 

@@ -112,7 +112,7 @@ extension Worker {
     /// The request was one as any other, and the next one may follow. Not where the client has already sent what the other
     /// protocol would have begun with: that must not be read as a request.
     private func goesOnWithoutUpgrade(_ stream: StreamPointer) -> Bool {
-        guard unsafe stream.pointee.requestEnded, let connection = unsafe connections.slab[stream.pointee.downstream],
+        guard unsafe stream.pointee.requestEnded, unsafe stream.pointee.requestEndForwarded, let connection = unsafe connections.slab[stream.pointee.downstream],
             let server = unsafe servers[connection.pointee.session], unsafe server.pointee.pending.isEmpty
         else { return false }
         unsafe stream.pointee.isUpgrade = false

@@ -102,6 +102,13 @@ extension Worker {
         unsafe moveBalance(from: old, to: new)
         unsafe connection.pointee.owner = unsafe new.pointee.part
         unsafe connection.pointee.listener = unsafe UnsafeRawPointer(new)
+        // Of the old part, like the listener.
+        unsafe connection.pointee.filterChain = nil
+        unsafe new.eachChain { chain in
+            if case .http(let own) = unsafe chain.pointee.chain, unsafe own == http {
+                unsafe connection.pointee.filterChain = unsafe UnsafeRawPointer(chain)
+            }
+        }
         if unsafe old.pointee.stats != new.pointee.stats {
             unsafe cells.gaugeAdd(old.pointee.stats &+ ListenerStat.downstreamCxActive.rawValue, -1)
             unsafe cells.gaugeAdd(new.pointee.stats &+ ListenerStat.downstreamCxActive.rawValue, 1)

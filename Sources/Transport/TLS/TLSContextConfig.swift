@@ -24,6 +24,8 @@ package struct TLSContextConfig: BitwiseCopyable {
     package var isServer = true
     /// A certificate of the peer is held against something.
     package var validates = false
+    /// The peer's certificate must be for the server name that was asked for.
+    package var checksServerName = false
     /// `alpn_protocols` are named.
     package var hasProtocols = false
     /// The `SSL_CTX` of each thread, as bit patterns: the first of its set.

@@ -58,7 +58,7 @@ extension Connections {
             unsafe SSL_set_alpn_protos(ssl, protocols.base, UInt32(truncatingIfNeeded: protocols.count))
         }
         // A session that is resumed shows no certificate, and may have been made under another name.
-        if unsafe tls.pointee.checkedName.isEmpty { unsafe martlet_resume(ssl) }
+        if unsafe tls.pointee.checkedName.isEmpty { unsafe martlet_resume(ssl, tls.pointee.config.pointee.checksServerName ? 1 : 0) }
     }
 
     /// Ciphertext that `handshake` and `open` read next. It stays the caller's and must stay as it is until they say `more`.

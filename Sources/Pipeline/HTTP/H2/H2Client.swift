@@ -92,6 +92,8 @@ extension Worker {
         if unsafe idleMs != 0 && session.pointee.requests > 0 && nowMs >= connection.pointee.activeMs &+ idleMs { unsafe ping(session) }
         guard unsafe beginUpstreamRequest(stream, connection, host) else { return false }
         guard let entry = unsafe openH2Stream(session, id: 0, stream.pointee.handle) else {
+            // Without an entry it would leave the connection as one of HTTP/1.
+            unsafe stream.pointee.upstream = .none
             unsafe upstreamReset(stream, .memory)
             return true
         }
@@ -123,11 +125,13 @@ extension Worker {
         guard id > 0 else {
             // Out of memory: nothing of it was sent, and nghttp2 knows no stream whose end it could tell. Without any other the
             // connection has to be closed from here (`pump`).
-            unsafe stream.pointee.upstreamCodec = .none
-            unsafe freeH2Stream(entry)
+            let handle = unsafe entry.pointee.handle
+            unsafe entry.pointee.isReset = true
             unsafe retire(session, hosts[stream.pointee.host])
             unsafe markDue(session)
-            return unsafe upstreamReset(stream, .refused)
+            unsafe upstreamReset(stream, .refused)
+            if let entry = unsafe h2.streams[handle] { unsafe freeH2Stream(entry) }
+            return
         }
         unsafe entry.pointee.id = id
         unsafe session.pointee.pool.lastID = id
