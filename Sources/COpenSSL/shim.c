@@ -85,6 +85,8 @@ int martlet_pem_is_over(void) {
   return ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
 }
 
+int martlet_pem_has_lists(const uint8_t *pem, size_t count) { return memmem(pem, count, " X509 CRL-----", 14) != NULL; }
+
 struct password {
   const uint8_t *bytes;
   size_t count;

@@ -87,6 +87,8 @@ uint32_t martlet_peer_signature(SSL *_Nonnull ssl);
 
 // The next certificate of a PEM text; NULL: none is left, or it is none.
 X509 *_Nullable martlet_pem_x509(BIO *_Nonnull bio);
+// Whether a revocation list begins in a PEM text.
+int martlet_pem_has_lists(const uint8_t *_Nonnull pem, size_t count);
 // Why nothing was read: 1: the text has no more blocks; 0: one of them is broken, as the errors say.
 int martlet_pem_is_over(void);
 // A private key in PEM form. Never asks anybody for a password.

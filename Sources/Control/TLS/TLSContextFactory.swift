@@ -172,10 +172,12 @@ struct TLSContextFactory {
             isGood = unsafe martlet_ctx_trust(
                 context, validation.authorities, validation.authorities.count,
                 settings.isServer && validation.announcesAuthorities ? 1 : 0) > 0
-            // As in Envoy lists may be among the authorities.
-            let lists = unsafe revoke(validation.authorities, validation, context)
-            isGood = lists >= 0 && isGood
-            if lists == 0, isGood { martlet_err_clear() }
+            // As in Envoy lists may be among the authorities. A bundle of a whole system, which has none, is not read twice.
+            if unsafe martlet_pem_has_lists(validation.authorities, validation.authorities.count) == 1 {
+                let lists = unsafe revoke(validation.authorities, validation, context)
+                isGood = lists >= 0 && isGood
+                if lists == 0, isGood { martlet_err_clear() }
+            }
         }
         if validation.usesSystemRoots { isGood = unsafe martlet_ctx_system_roots(context) == 1 && isGood }
         if !validation.revocations.isEmpty {
