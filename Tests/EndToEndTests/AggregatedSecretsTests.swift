@@ -191,7 +191,8 @@ struct AggregatedSecretsTests {
         let without = yaml("GRPC", [(served.listener, "first")]).split(separator: "\n").filter { !$0.hasPrefix("dynamic_resources") }.joined(separator: "\n")
         reload(served, without)
         #expect(wait(upToMs: 10_000, everyMs: 20) { served.process.output.contains("refused, the old configuration serves on") })
-        #expect(served.process.output.contains("tls_certificate_sds_secret_configs[0].sds_config.ads: ADS must be configured to support an ADS config source"))
+        // A line of its own, behind the other.
+        #expect(wait(upToMs: 10_000, everyMs: 20) { served.process.output.contains("tls_certificate_sds_secret_configs[0].sds_config.ads: ADS must be configured to support an ADS config source") })
         #expect(try ask(served.listener) == "first")
         #expect(manager.lines("closed").isEmpty)
     }
