@@ -150,7 +150,9 @@ struct WaitingSecretsTests {
         // What is wrong with it in this context is found behind the file's mistake.
         manager.give("server", "2a", ManagementServer.trust(certificates.authority))
         #expect(served.stat("sds.server.update_rejected", becomes: 1) == 1)
-        #expect(served.process.output.contains("sds: listener.") && served.process.output.contains("ssl: what was before serves on: Failed to load trusted CA"))
+        #expect(wait(upToMs: 10_000, everyMs: 20) {
+            served.process.output.contains("sds: listener.") && served.process.output.contains("ssl: what was before serves on: Failed to load trusted CA")
+        })
         // A secret that is none stays refused.
         manager.give("server", "3", "\"tls_certificate\": {\"certificate_chain\": {\"inline_string\": \"nonsense\"}, \"private_key\": {\"inline_string\": \"no\"}}")
         #expect(served.stat("sds.server.update_rejected", becomes: 2) == 2)
