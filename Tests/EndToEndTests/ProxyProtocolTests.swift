@@ -100,7 +100,11 @@ struct ProxyProtocolTests {
             #"1.2.3.4:1111 5.6.7.8:2222 127.0.0.1 {"auth":"one"} one "# + "\u{1}vpc -",
             #"1.2.3.4:1111 5.6.7.8:2222 127.0.0.1 {"auth":"!ä\""} !ä" - -"#,
         ])
-        let json = (Files.text(directory.path + "/json") ?? "").split(separator: "\n").map(String.init)
+        var json: [String] = []
+        _ = wait(upToMs: 12_000, everyMs: 20) {
+            json = (Files.text(directory.path + "/json") ?? "").split(separator: "\n").map(String.init)
+            return json.count == 2
+        }
         #expect(json == [
             #"{"all":{"auth":"one"},"none":null,"text":"a {\"vpce\":\"\\u0001vpce-1\"}"}"#,
             #"{"all":{"auth":"!ä\""},"none":null,"text":"a -"}"#,

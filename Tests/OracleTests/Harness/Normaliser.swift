@@ -29,7 +29,7 @@ struct Normaliser {
         let name = line.prefix { $0 != ":" }
         switch name.lowercased() {
         // One of the last century is an upstream's.
-        case "date" where line.hasSuffix(" GMT") && !line.contains(" 19"): return "\(name): <date>"
+        case "date" where line.hasSuffix(" GMT") && !line.split(separator: " ").contains { $0.count == 4 && $0.hasPrefix("19") }: return "\(name): <date>"
         case "x-envoy-upstream-service-time": return "\(name): <ms>"
         default: return self.line(line)
         }
