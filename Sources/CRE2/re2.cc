@@ -8,9 +8,11 @@
 #include <string>
 #include <vector>
 
-// RE2's options as Envoy uses them: quiet, UTF-8, leftmost-first.
+// RE2's options as Envoy uses them: quiet, bytes and no characters (in UTF-8 a byte that is none would be matched by nothing,
+// and take a request past a rule), leftmost-first.
 static RE2::Options options(int64_t max_mem) {
   RE2::Options o(RE2::Quiet);
+  o.set_encoding(RE2::Options::EncodingLatin1);
   if (max_mem > 0) o.set_max_mem(max_mem);
   return o;
 }

@@ -8,11 +8,11 @@ package enum PathRewrite {
     // HOT: per message.
     /// `prefix_rewrite`: the matched part (`RouteMatchResult.matchedPathCount`) gives way to `replacement`. How the
     /// prefix was written does not matter, so a case-insensitive match needs nothing of its own. False when the head
-    /// has no room.
-    package static func prefix(_ head: inout MessageHead, matchedCount: Int, by replacement: Bytes) -> Bool {
+    /// has no room, or nothing was matched at the path's start.
+    package static func prefix(_ head: inout MessageHead, matchedCount: UInt32?, by replacement: Bytes) -> Bool {
+        guard let matchedCount else { return false }
         let path = head.path
-        let kept = UInt32(truncatingIfNeeded: max(0, min(matchedCount, Int(path.count))))
-        return replace(&head, Span32(offset: path.offset, count: kept), by: replacement)
+        return replace(&head, Span32(offset: path.offset, count: min(matchedCount, path.count)), by: replacement)
     }
 
     // HOT: per message.

@@ -15,8 +15,28 @@ package enum RequestPath {
         path.firstIndex(of: UInt8(ascii: "?")).map { path.from($0 &+ 1) }
     }
 
-    /// Without what follows the first `;` (`ignore_path_parameters_in_path_matching`).
-    package static func withoutParameters(_ path: Bytes) -> Bytes {
-        path.firstIndex(of: UInt8(ascii: ";")).map { path.prefix($0) } ?? path
+    // HOT: per message.
+    /// A path without its query, without the parameters of each of its segments (from `;` to the next `/`), for as long as
+    /// `body` runs (`ignore_path_parameters_in_path_matching`). `first`: where its first `;` stands.
+    static func withoutParameters<R>(_ path: Bytes, from first: Int, _ body: (Bytes) -> R) -> R {
+        // Parameters of the last segment alone: nothing to put together.
+        guard path.from(first).firstIndex(of: UInt8(ascii: "/")) != nil else { return body(path.prefix(first)) }
+        return unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: path.count) { room in
+            // No more is written than is read, and `room` is as long as the path.
+            let base = unsafe room.baseAddress.unsafelyUnwrapped
+            var count = 0
+            var isParameter = false
+            var i = 0
+            while i < path.count {
+                let byte = path[i]
+                i &+= 1
+                if byte == UInt8(ascii: ";") { isParameter = true }
+                if byte == UInt8(ascii: "/") { isParameter = false }
+                if isParameter { continue }
+                unsafe base[count] = byte
+                count &+= 1
+            }
+            return unsafe body(Bytes(UnsafePointer<UInt8>(base), count))
+        }
     }
 }

@@ -17,8 +17,9 @@ package struct RouteMatchResult: Equatable, BitwiseCopyable {
     /// Position among the routes of all virtual hosts in order: for one flat array of actions.
     package var flatIndex: UInt32
     /// How many bytes at the start of the request's path were matched, which is what `prefix_rewrite` replaces: the
-    /// prefix, or the whole path without its query for every other kind.
-    package var matchedPathCount: UInt32
+    /// prefix, or the whole path without its query for every other kind. Nil when it does not begin with what was matched, since
+    /// ignored parameters stand in between.
+    package var matchedPathCount: UInt32?
 
     static func missed(_ outcome: Outcome, virtualHost: UInt32 = 0) -> RouteMatchResult {
         RouteMatchResult(

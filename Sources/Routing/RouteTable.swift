@@ -35,16 +35,37 @@ package struct RouteTable: BitwiseCopyable, @unchecked Sendable {  // immutable 
         {
             return .missed(.tlsRequired, virtualHost: number)
         }
-        let whole = head.text(head.path)
-        var path = whole
-        if unsafe storage.pointee.ignorePathParameters { path = RequestPath.withoutParameters(path) }
-        path = RequestPath.withoutQuery(path)
+        let path = RequestPath.withoutQuery(head.text(head.path))
+        guard unsafe storage.pointee.ignorePathParameters, let first = path.firstIndex(of: UInt8(ascii: ";")) else {
+            return match(head, path: path, firstParameter: path.count, of: path.count, context, number)
+        }
+        return RequestPath.withoutParameters(path, from: first) {
+            match(head, path: $0, firstParameter: first, of: path.count, context, number)
+        }
+    }
+
+    /// `path` is matched, without query and, where they are ignored, parameters, the first of which stands behind
+    /// `firstParameter` bytes of the `count` that the request's own path has.
+    @inline(__always)
+    private func match(
+        _ head: MessageHead, path: Bytes, firstParameter: Int, of count: Int, _ context: MatchContext, _ number: UInt32
+    ) -> RouteMatchResult {
+        let host = unsafe storage.pointee.virtualHosts[number]
         let found = RouteSearch.lowestRoute(in: self, host, path: path, head, context)
         guard found != noIndex else { return .missed(.noRoute, virtualHost: number) }
         let route = unsafe storage.pointee.routes[found]
-        let matched =
-            route.kind == .prefix || route.kind == .separatedPrefix
-            ? route.literalCount : UInt32(truncatingIfNeeded: RequestPath.withoutQuery(whole).count)
+        var matched: UInt32? =
+            switch route.kind {
+            case .prefix, .separatedPrefix: route.literalCount
+            case .exact: UInt32(truncatingIfNeeded: path.count)
+            default: nil
+            }
+        if let literal = matched {
+            // Parameters inside of what was matched: it does not stand there.
+            if firstParameter < Int(literal) { matched = nil }
+        } else {
+            matched = UInt32(truncatingIfNeeded: count)
+        }
         return RouteMatchResult(
             outcome: .route, virtualHostIndex: number, routeIndex: found &- host.firstRoute, flatIndex: found,
             matchedPathCount: matched)

@@ -19,6 +19,25 @@ import Testing
         ]
     }
 
+    // A byte that is no UTF-8 is matched as any other: it takes nobody past a rule. Envoy.
+    @Test func expressionsAreOfBytes() throws {
+        func matches(_ pattern: String, _ value: String) throws -> Bool {
+            try holds(HeaderMatchSpec("x-h", .string(StringMatchSpec(.regex(pattern)))), [("x-h", value)])
+        }
+        #expect(try matches("evil.*", "evil"))
+        #expect(try matches("evil..", "evil\u{e9}"))
+        #expect(try !matches("evil.", "evil\u{e9}"))
+        #expect(try matches("\u{e9}", "\u{e9}"))
+        #expect(try matches(#"\xc3[\x80-\xbf]"#, "\u{e9}"))
+    }
+
+    @Test func aRequestWithoutASchemeIsOfHTTP() throws {
+        func matches(_ value: HeaderMatchSpec.Value) throws -> Bool { try holds(HeaderMatchSpec(":scheme", value), []) }
+        #expect(try matches(.string(StringMatchSpec(.exact("http")))))
+        #expect(try !matches(.string(StringMatchSpec(.exact("https")))))
+        #expect(try matches(.present(true)))
+    }
+
     @Test func absenceAndInversionAreEnvoys() throws {
         let exact = HeaderMatchSpec.Value.string(StringMatchSpec(.exact("a")))
         let range = HeaderMatchSpec.Value.range(0, 10)

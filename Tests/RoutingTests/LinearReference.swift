@@ -53,10 +53,12 @@ final class LinearReference {
     }
 
     private func matches(_ match: RouteMatchSpec, _ request: TestRequest, _ random: UInt64) -> Bool {
-        var whole = request.path
-        if spec.ignorePathParameters, let semicolon = whole.firstIndex(of: ";") { whole = String(whole[..<semicolon]) }
-        var path = whole
+        var path = request.path
         if let cut = path.firstIndex(where: { $0 == "?" || $0 == "#" }) { path = String(path[..<cut]) }
+        if spec.ignorePathParameters {
+            path = path.split(separator: "/", omittingEmptySubsequences: false)
+                .map { $0.split(separator: ";", maxSplits: 1, omittingEmptySubsequences: false)[0] }.joined(separator: "/")
+        }
         func fold(_ string: String) -> String { match.caseSensitive ? string : string.asciiLowercased }
         let hasPath = !request.path.isEmpty
 

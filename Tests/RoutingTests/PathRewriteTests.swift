@@ -15,7 +15,7 @@ import Wire
         }
     }
 
-    private func prefix(_ path: String, _ count: Int, _ by: String) -> String {
+    private func prefix(_ path: String, _ count: UInt32, _ by: String) -> String {
         rewritten(path) { head in by.withBytes { PathRewrite.prefix(&head, matchedCount: count, by: $0) } }
     }
 
@@ -37,6 +37,11 @@ import Wire
         #expect(prefix("/abc/d?q", 5, "/x?y=1") == "/x?y=1d?q")
         // A count beyond the path is our own fault, but nothing to fall over.
         #expect(prefix("/a", 99, "/x") == "/x")
+        TestRequest("/a;b/c").withHead { head in
+            var copy = head
+            #expect(!Array("/x".utf8).withBytes { PathRewrite.prefix(&copy, matchedCount: nil, by: $0) })
+            #expect(String(copy.text(copy.path)) == "/a;b/c")
+        }
     }
 
     @Test func everyMatchIsReplacedButNotInTheQuery() throws {

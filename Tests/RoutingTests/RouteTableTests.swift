@@ -45,10 +45,18 @@ import Wire
         let table = try RouteTable(spec, seed: 1)
         defer { table.destroy() }
         for (path, expected) in [
-            ("/a/b;x", 0), ("/a;x/b", nil), ("/r;b", nil), ("/ra;b", 1), ("/a/;b", 2), ("/a/b?x;y", 0),
+            ("/a/b;x", 0), ("/a;x/b", 0), ("/a;x;y/b;", 0), ("/r;b", nil), ("/ra;b", 1), ("/ra;b/c", nil), ("/a/;b", 2),
+            ("/a/b?x;y", 0), ("/a;/c", 2), ("/;/a/b", nil), ("/a;x?/b", nil),
         ] as [(String, UInt32?)] {
             let result = TestRequest(path).withHead { table.match($0, MatchContext()) }
             #expect((result.outcome == .route ? result.routeIndex : nil) == expected, "\(path)")
+        }
+        // What a rewrite replaces: nothing, where parameters stand inside of what was matched.
+        for (path, expected) in [
+            ("/a/b;x", 4), ("/a;x/b", nil), ("/ra;b", 5), ("/a/;b", 3), ("/a/c;b", 3), ("/a;/c", nil), ("/a/b", 4),
+        ] as [(String, UInt32?)] {
+            let result = TestRequest(path).withHead { table.match($0, MatchContext()) }
+            #expect(result.matchedPathCount == expected, "\(path)")
         }
     }
 
@@ -71,7 +79,7 @@ import Wire
         ]
         let table = try RouteTable(RouteTableSpec(name: "t", virtualHosts: hosts), seed: 9)
         defer { table.destroy() }
-        func result(_ path: String, _ authority: String) -> [UInt32] {
+        func result(_ path: String, _ authority: String) -> [UInt32?] {
             let result = TestRequest(path, authority: authority).withHead { table.match($0, MatchContext()) }
             return [result.virtualHostIndex, result.routeIndex, result.flatIndex, result.matchedPathCount]
         }

@@ -251,7 +251,13 @@ struct ClusterCompiler {
     private func breakers(
         _ message: ClusterMessage, _ place: Place, _ part: PlanPart, _ config: inout ClusterConfig
     ) {
+        var priorities: Set<Int> = []
         for (i, thresholds) in message.circuitBreakers.thresholds.enumerated() {
+            guard priorities.insert(thresholds.priority.rawValue).inserted else {
+                diagnostics.warning(
+                    place.at("circuit_breakers").at("thresholds", i), "the first thresholds of a priority count; these have no effect")
+                continue
+            }
             diagnostics.unsupported(
                 place.at("circuit_breakers").at("thresholds", i), "envoy.config.cluster.v3.CircuitBreakers.Thresholds",
                 ["max_connection_pools": thresholds.hasMaxConnectionPools])

@@ -125,6 +125,7 @@ struct ConnectionManagerCompiler {
         options.acceptHTTP10 = http1.acceptHTTP10
         options.allowCustomMethods = http1.allowCustomMethods
         options.allowAbsoluteURL = http1.hasAllowAbsoluteURL ? http1.allowAbsoluteURL.value : true
+        options.refusesHTTPS = message.useRemoteAddress.value && message.xffNumTrustedHops == 0
         options.enableTrailers = http1.enableTrailers
         options.allowChunkedLength = http1.allowChunkedLength
         config.decoder = options

@@ -3,6 +3,7 @@
 import EnvoyAPI
 import Pipeline
 import Primitives
+import Wire
 
 /// One level's mutations, removals first as Envoy applies them.
 struct HeaderMutationLists {
@@ -115,6 +116,11 @@ struct HeaderMutationCompiler {
             diagnostics.error(
                 at.at("key"), ":-prefixed or host headers may not be modified", found: "'\(header.key)'",
                 suggestion: name.hasPrefix(":path") ? "use prefix_rewrite" : "use host_rewrite_literal")
+            return nil
+        }
+        guard name.isEmpty || name.withBytes(Methods.isToken) else {
+            diagnostics.error(
+                at.at("key"), "invalid header name", found: "'\(header.key)'", expected: "letters, digits and !#$%&'*+-.^_`|~")
             return nil
         }
         if option.hasAppend, option.appendAction != .appendIfExistsOrAdd {

@@ -42,9 +42,8 @@ struct RouteTableCompiler {
         for (i, host) in message.virtualHosts.enumerated() {
             let hostPlace = place.at("virtual_hosts", i)
             if !hostNames.insert(host.name).inserted {
-                diagnostics.error(
-                    hostPlace.at("name"),
-                    "Only unique names for virtual hosts are permitted. Duplicate entry of virtual host name \(host.name)")
+                diagnostics.warning(
+                    hostPlace.at("name"), "another virtual host is called '\(host.name)': logs and statistics do not tell them apart")
             }
             refuseUnsupported(host, hostPlace)
             if host.hasHedgePolicy { HedgePolicyCompiler.warn(host.hedgePolicy, hostPlace.at("hedge_policy"), diagnostics) }

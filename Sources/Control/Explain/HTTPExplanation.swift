@@ -70,7 +70,7 @@ struct HTTPExplanation {
         steps.add("route", .object(members))
         unsafe RouteOutcome(
             clusters: clusters, http: http, route: table.pointee.routes.pointer(Int(result.flatIndex)),
-            message: host.routes[found], matchedCount: Int(result.matchedPathCount), random: request.random
+            message: host.routes[found], matchedCount: result.matchedPathCount, random: request.random
         ).explain(&head, &steps)
     }
 

@@ -12,12 +12,12 @@ struct RouteOutcome {
     private let http: UnsafePointer<HTTPConfig>
     private let route: UnsafePointer<RouteConfig>
     private let message: RouteMessage
-    private let matchedCount: Int
+    private let matchedCount: UInt32?
     private let random: UInt64
 
     init(
         clusters: [LiveCluster], http: UnsafePointer<HTTPConfig>, route: UnsafePointer<RouteConfig>, message: RouteMessage,
-        matchedCount: Int, random: UInt64
+        matchedCount: UInt32?, random: UInt64
     ) {
         self.clusters = clusters
         unsafe self.http = unsafe http

@@ -139,7 +139,7 @@ extension Worker {
     private func pathRewrites(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>) {
         let old = unsafe stream.pointee.request.path
         if let prefix = unsafe route.pointee.prefixRewrite {
-            let matched = unsafe Int(stream.pointee.routeResult?.matchedPathCount ?? 0)
+            let matched = unsafe stream.pointee.routeResult?.matchedPathCount
             guard unsafe PathRewrite.prefix(&stream.pointee.request, matchedCount: matched, by: prefix) else { return }
         } else if let rewrite = unsafe route.pointee.regexRewrite {
             guard unsafe PathRewrite.regex(&stream.pointee.request, rewrite.pointee) else { return }
@@ -181,7 +181,7 @@ extension Worker {
         let path = unsafe stream.pointee.request.path
         unsafe cells.increment(stream.pointee.http.pointee.routerStats &+ RouterStat.rqDirectResponse.rawValue)
         if let prefix = unsafe redirect.pointee.prefixRewrite {
-            let matched = unsafe Int(stream.pointee.routeResult?.matchedPathCount ?? 0)
+            let matched = unsafe stream.pointee.routeResult?.matchedPathCount
             _ = unsafe PathRewrite.prefix(&stream.pointee.request, matchedCount: matched, by: prefix)
         } else if let rewrite = unsafe redirect.pointee.regexRewrite {
             _ = unsafe PathRewrite.regex(&stream.pointee.request, rewrite.pointee)

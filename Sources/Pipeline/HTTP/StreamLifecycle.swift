@@ -17,7 +17,7 @@ extension Worker {
             return nil
         }
         unsafe server.pointee.stream = unsafe stream.pointee.handle
-        unsafe server.pointee.decoder = unsafe H1RequestDecoder(options: server.pointee.http.pointee.decoder)
+        unsafe server.pointee.decoder = unsafe H1RequestDecoder(options: options(connection, server.pointee.http))
         return unsafe stream
     }
 

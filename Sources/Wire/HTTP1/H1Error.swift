@@ -10,7 +10,7 @@ package enum H1Error: UInt8, CaseIterable, Error {
     case bareLineFeed, bareCarriageReturn, controlCharacter
     // Start line.
     case malformedStartLine, unsupportedMethod, malformedVersion, lowVersion, malformedStatus
-    case invalidTargetCharacter, malformedTarget, invalidURL, unsupportedScheme, invalidAuthority
+    case invalidTargetCharacter, malformedTarget, invalidURL, unsupportedScheme, httpsInPlaintext, invalidAuthority
     // Fields.
     case obsoleteFold, malformedFieldName, duplicateHost, underscoreInFieldName
     case headersTooLarge, tooManyHeaders
@@ -28,6 +28,7 @@ package enum H1Error: UInt8, CaseIterable, Error {
     /// The status of the answer to a request; an upstream's faulty response is 502 (`UPE`) whatever the reason.
     package var status: UInt16 {
         switch self {
+        case .httpsInPlaintext: 403
         case .lowVersion: 426
         case .headersTooLarge, .tooManyHeaders, .trailersTooLarge: 431
         case .unsupportedTransferEncoding: 501
@@ -38,6 +39,7 @@ package enum H1Error: UInt8, CaseIterable, Error {
     /// The answer's text.
     package var body: StaticString {
         switch self {
+        case .httpsInPlaintext: "Forbidden"
         case .lowVersion: "Upgrade Required"
         case .headersTooLarge, .tooManyHeaders, .trailersTooLarge: "Request Header Fields Too Large"
         case .unsupportedTransferEncoding: "Not Implemented"
@@ -51,6 +53,7 @@ package enum H1Error: UInt8, CaseIterable, Error {
         case .invalidTargetCharacter, .controlCharacter: "http1.invalid_characters"
         case .invalidURL: "http1.invalid_url"
         case .unsupportedScheme: "http1.invalid_scheme"
+        case .httpsInPlaintext: "http1.https_url_on_plaintext_connection"
         case .invalidAuthority: "http.invalid_authority"
         case .lowVersion: "low_version"
         case .underscoreInFieldName: "http1.unexpected_underscore"

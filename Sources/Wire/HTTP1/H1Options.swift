@@ -21,6 +21,8 @@ package struct H1Options: BitwiseCopyable {
     package var acceptHTTP10 = false
     package var allowCustomMethods = false
     package var allowAbsoluteURL = true
+    /// The first proxy that a client meets refuses `https://` on a connection without TLS.
+    package var refusesHTTPS = false
     /// Off: trailers are checked and dropped.
     package var enableTrailers = false
     /// Content-Length beside chunked: the length is dropped, chunked counts.

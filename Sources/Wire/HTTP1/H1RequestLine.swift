@@ -95,7 +95,7 @@ struct H1RequestLine {
             return nil
         }
         let scheme = target.prefix(colon)
-        guard HTTPScheme(scheme) != nil else { return .unsupportedScheme }
+        guard let known = HTTPScheme(scheme) else { return .unsupportedScheme }
         let from = colon &+ 3
         var pathStart = from
         while pathStart < target.count, target[pathStart] != 0x2f, target[pathStart] != 0x3f { pathStart &+= 1 }
@@ -104,6 +104,7 @@ struct H1RequestLine {
         guard let parts = HostPort(text), !parts.host.isEmpty else {
             return text.firstIndex(of: 0x40) == nil ? .invalidURL : .malformedTarget
         }
+        if options.refusesHTTPS, known == .https { return .httpsInPlaintext }
         hasAuthority = true
         head.scheme = span(start, start &+ colon)
         let base = unsafe head.textBase

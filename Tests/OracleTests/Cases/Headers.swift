@@ -266,6 +266,11 @@ extension Groups {
     }
 
     private static let pathCases: [Case] = [
+        // What says that it came over TLS did not.
+        Case("headers.https_in_plaintext", "GET https://a.test/x HTTP/1.1\r\nhost: b.test\r\n\r\n", on: "edge"),
+        Case("headers.https_in_plaintext_upper", "GET HTTPS://a.test/x HTTP/1.1\r\nhost: b.test\r\n\r\n", on: "edge"),
+        Case("headers.http_in_plaintext", "GET http://a.test/x HTTP/1.1\r\nhost: b.test\r\n\r\n", on: "edge"),
+        Case("headers.https_behind_a_hop", "GET https://a.test/x HTTP/1.1\r\nhost: b.test\r\n\r\n", on: "edge_hops_1"),
         path("dots", "/a/./b/../c", on: "normalize"), path("dots_above_root", "/../../a", on: "normalize"),
         path("dots_encoded", "/a/%2e%2e/b", on: "normalize"), path("dots_encoded_upper", "/a/%2E%2E/b", on: "normalize"),
         path("dots_query_kept", "/a/../b?x=/../y", on: "normalize"), path("dots_at_end", "/a/b/..", on: "normalize"), path("dot_at_end", "/a/b/.", on: "normalize"),

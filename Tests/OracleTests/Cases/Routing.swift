@@ -62,6 +62,10 @@ extension Groups {
           - {name: h_empty, match: {prefix: /h/empty, headers: [{name: x-e, string_match: {exact: ""}, treat_missing_header_as_empty: true}]}, route: {cluster: up}}
           - {name: h_method, match: {prefix: /h, headers: [{name: ":method", string_match: {exact: PUT}}]}, route: {cluster: up}}
           - {name: h_authority, match: {prefix: /h, headers: [{name: ":authority", string_match: {exact: special.test}}]}, route: {cluster: up}}
+          - {name: h_bytes, match: {prefix: /h, headers: [{name: x-m, string_match: {safe_regex: {regex: "bytes:.."}}}]}, route: {cluster: up}}
+          - {name: h_bytes_not, match: {prefix: /bytes_not, headers: [{name: x-m, string_match: {safe_regex: {regex: "bytes:.."}}, invert_match: true}]}, route: {cluster: up}}
+          - {name: h_scheme, match: {prefix: /scheme, headers: [{name: ":scheme", string_match: {exact: http}}]}, route: {cluster: up}}
+          - {name: h_scheme_tls, match: {prefix: /scheme, headers: [{name: ":scheme", string_match: {exact: https}}]}, route: {cluster: up}}
           - {name: q_exact, match: {prefix: /q, query_parameters: [{name: k, string_match: {exact: v}}]}, route: {cluster: up}}
           - {name: q_present, match: {prefix: /q, query_parameters: [{name: p, present_match: true}]}, route: {cluster: up}}
           - {name: q_regex, match: {prefix: /q, query_parameters: [{name: r, string_match: {safe_regex: {regex: "[0-9]+"}}}]}, route: {cluster: up}}
@@ -169,6 +173,20 @@ extension Groups {
         Case("routing.grpc_not", request("POST /g", "content-type: application/grpcx\r\ncontent-length: 0\r\n")),
         route("fraction", "/fraction"), route("none", "/nowhere"), route("template", "/t/abc/end"), route("template_none", "/t/a/b/end"),
         route("path_parameters", "/exact;v=1", on: "ignore_parameters"), route("path_parameters_kept", "/exact;v=1"),
+        route("path_parameters_inside", "/re;v=1/123", on: "ignore_parameters"),
+        route("path_parameters_behind", "/exact;v=1/x", on: "ignore_parameters"),
+        route("path_parameters_of_each", "/order;a;b/x;c?q;d/e", on: "ignore_parameters"),
+        route("path_parameters_and_separated", "/sep;v/x", on: "ignore_parameters"),
+        route("path_parameters_of_nothing", "/;v/exact", on: "ignore_parameters"),
+        route("path_parameters_in_a_rewrite", "/w;v/prefix/x", on: "ignore_parameters"),
+        route("path_parameters_behind_a_rewrite", "/w/prefix;v/x", on: "ignore_parameters"),
+        route("path_parameters_behind_an_exact_rewrite", "/w/exact;v?q", on: "ignore_parameters"),
+        route("path_parameters_in_a_regex_rewrite", "/w/regex/abc;v/def", on: "ignore_parameters"),
+        route("path_parameters_in_a_redirect", "/r;v/prefix/rest?a;b", on: "ignore_parameters"),
+        route("path_parameters_behind_a_redirect", "/r/prefix;v/rest", on: "ignore_parameters"),
+        route("header_bytes", "/h", "x-m: bytes:\u{e9}\r\n"), route("header_bytes_not", "/bytes_not", "x-m: bytes:\u{e9}\r\n"),
+        route("header_scheme", "/scheme"), route("header_scheme_told", "/scheme", "x-forwarded-proto: https\r\n"),
+        Case("routing.header_scheme_absolute", "GET https://h.test/scheme HTTP/1.1\r\nhost: h.test\r\n\r\n"),
     ]
 
     private static func host(_ name: String, _ host: String, _ path: String = "/x", on listener: String = "hosts") -> Case {

@@ -144,7 +144,7 @@ import Wire
         #expect(H1Error.headersTooLarge.status == 431)
         #expect(H1Error.malformedFieldName.details.description == "http1.codec_error")
         for error in H1Error.allCases {
-            #expect([400, 426, 431, 501].contains(error.status))
+            #expect([400, 403, 426, 431, 501].contains(error.status))
             #expect(!error.details.description.isEmpty)
             #expect(!error.body.description.isEmpty)
         }

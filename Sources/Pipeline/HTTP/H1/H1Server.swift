@@ -70,7 +70,7 @@ extension Worker {
         unsafe server.initialize(
             to: H1Server(
                 handle: handle, connection: connection.pointee.handle, http: http,
-                decoder: H1RequestDecoder(options: http.pointee.decoder)))
+                decoder: H1RequestDecoder(options: options(connection, http))))
         unsafe connection.pointee.role = .http1Downstream
         unsafe connection.pointee.session = handle
         if unsafe http.pointee.connectionDurationMaxMs != 0 {
@@ -79,6 +79,14 @@ extension Worker {
         unsafe armServerTimer(server, connection)
         unsafe connections.receiveOnce(connection)
         if drain != .none { unsafe beginDrain(server, connection) }
+    }
+
+    // HOT: per message.
+    /// What the decoder of a connection accepts.
+    func options(_ connection: UnsafeMutablePointer<Connection>, _ http: UnsafePointer<HTTPConfig>) -> H1Options {
+        var options = unsafe http.pointee.decoder
+        if unsafe connection.pointee.tls != nil { options.refusesHTTPS = false }
+        return options
     }
 
     // MARK: The peer ends or fails
