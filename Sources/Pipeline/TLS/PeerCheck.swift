@@ -56,6 +56,7 @@ package struct PeerCheck: BitwiseCopyable {
         else { return 0 }
         let tls = unsafe raw.assumingMemoryBound(to: TLSConnection.self)
         let check = unsafe argument.assumingMemoryBound(to: PeerCheck.self).pointee
+        if let leaf = unsafe X509_STORE_CTX_get0_cert(store) { unsafe martlet_take_key(ssl, leaf) }
         return unsafe check.verdict(store, ssl, tls) ? 1 : 0
     }
 
