@@ -164,7 +164,7 @@ struct TLSContextFactory {
             part.onDestroy { unsafe martlet_trust_free(trust) }
             for authority in domain.authorities {
                 isGood = unsafe martlet_trust_add(trust, authority, authority.count) == 1 && isGood
-                if settings.isServer { isGood = unsafe martlet_ctx_announce(context, authority, authority.count) == 1 && isGood }
+                if settings.isServer, validation.announcesAuthorities { isGood = unsafe martlet_ctx_announce(context, authority, authority.count) == 1 && isGood }
             }
             isGood = unsafe martlet_trust_add_revocations(trust, domain.revocations, domain.revocations.count) >= 0 && isGood
             trustDomains.append(unsafe TrustDomain(name: part.arena.text(domain.name), trust: trust))
