@@ -126,12 +126,11 @@ struct TLSContextCompiler {
             }
             return record
         }
-        if let validation = settings.validation, !validation.trustDomains.isEmpty {
-            records.authoritiesAreMany = true
-            records.authorities = validation.trustDomains.flatMap(\.authorities).compactMap { CertificateRecord($0, path: validation.authoritiesName) }
-        } else if let validation = settings.validation, let first = CertificateReader.chain(validation.authorities).first {
-            records.authorities = [CertificateRecord(first, path: validation.authoritiesName)].compactMap { $0 }
-        }
+        guard let validation = settings.validation, validation.isConfigured else { return records }
+        let isSPIFFE = unsafe validation.check.pointee.isSPIFFE
+        let authorities = isSPIFFE ? validation.trustDomains.flatMap(\.authorities) : CertificateReader.chain(validation.authorities)
+        records.authorities = authorities.compactMap { CertificateRecord($0, path: validation.authoritiesName) }
+        records.trust = isSPIFFE ? .each : records.authorities.isEmpty ? .nobody : .all
         return records
     }
 
@@ -145,7 +144,7 @@ struct TLSContextCompiler {
         settings.prefersClientCiphers = message.preferClientCiphers
         settings.requiresCertificate = message.requireClientCertificate.value || settings.validation?.requiresCertificate == true
         if settings.requiresCertificate, settings.validation == nil {
-            settings.validation = unsafe PeerValidation(check: part.arena.store(PeerCheck()))
+            settings.validation = unsafe PeerValidation(isConfigured: false, check: part.arena.store(PeerCheck()))
         }
         // As Envoy: who names the certificates that are let in wants one.
         if let check = unsafe settings.validation?.check.pointee, !check.acceptsUntrusted,
