@@ -113,7 +113,7 @@ final class ContextSecrets {
             throw DiscoveryRefusal(reason: first.map { "\($0.file):\($0.line):\($0.column): \($0.message)" } ?? "not a discovery response")
         }
         let resource = try SecretReader.only(
-            name, read.message.resources.map { DiscoveredResource(typeURL: $0.typeURL, bytes: [UInt8]($0.value)) })
+            name, read.message.resources.compactMap { DiscoveredResource(world: $0) })
         let secret = try SecretReader.read(resource)
         try SecretReader.expect(name, secret)
         return (secret, read.message.versionInfo)
