@@ -61,13 +61,13 @@ struct TLSContextCompiler {
 
     /// Nil after an error. `waits`: a secret of a file that is not there yet leaves a context that refuses every connection
     /// until the file has it; one of a management server always does. `isTrial`: whatever is wrong is looked for, behind the first
-    /// mistake too, and what comes of it is not served.
-    func compile(_ source: TLSSource, waits: Bool = true, isTrial: Bool = false) -> TLSDraft? {
+    /// mistake too, and what comes of it is not served. `countsFiles`: files of secrets are looked at because they may be others.
+    func compile(_ source: TLSSource, waits: Bool = true, isTrial: Bool = false, countsFiles: Bool = true) -> TLSDraft? {
         let part = makePart(source.statPrefix)
         let before = diagnostics.errors.count
         var config = TLSContextConfig()
         let settings: TLSSettings?
-        let others = ContextSecrets(environment, part, diagnostics, waits: waits)
+        let others = ContextSecrets(environment, part, diagnostics, waits: waits, counts: countsFiles && !isTrial)
         var shown = source
         switch source.context {
         case .downstream(let kept):
