@@ -26,38 +26,37 @@ static void fingerprint(BIO *out, X509 *certificate, const EVP_MD *digest) {
   if (X509_digest(certificate, digest, bytes, &count)) hex(out, bytes, count);
 }
 
-static void names(BIO *out, X509 *certificate, int type) {
+// Names of one type, each handed to `write` with its place among them.
+typedef void (*name_write)(BIO *out, const uint8_t *bytes, size_t count, int place, int type);
+
+static void each_name(BIO *out, X509 *certificate, int type, name_write write) {
   GENERAL_NAMES *list = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
-  int written = 0;
+  int place = 0;
   for (int i = 0; list && i < sk_GENERAL_NAME_num(list); i++) {
     const GENERAL_NAME *entry = sk_GENERAL_NAME_value(list, i);
     size_t count = 0;
     const uint8_t *bytes = entry->type == type ? martlet_name_bytes(entry, &count) : NULL;
-    if (!bytes) continue;
-    if (written++) BIO_write(out, ",", 1);
-    char address[INET6_ADDRSTRLEN];
-    if (type == GEN_IPADD && (count == 4 || count == 16)) {
-      if (inet_ntop(count == 4 ? AF_INET : AF_INET6, bytes, address, sizeof address)) BIO_puts(out, address);
-    } else {
-      BIO_write(out, bytes, (int)count);
-    }
+    if (bytes) write(out, bytes, count, place++, type);
   }
   GENERAL_NAMES_free(list);
 }
 
-// The same, each with a zero byte behind it: a name may hold a comma. One that holds a zero byte has a line feed instead,
-// which no field can hold either.
-static void each_name(BIO *out, X509 *certificate, int type) {
-  GENERAL_NAMES *list = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
-  for (int i = 0; list && i < sk_GENERAL_NAME_num(list); i++) {
-    const GENERAL_NAME *entry = sk_GENERAL_NAME_value(list, i);
-    size_t count = 0;
-    const uint8_t *bytes = entry->type == type ? martlet_name_bytes(entry, &count) : NULL;
-    if (!bytes) continue;
-    for (size_t j = 0; j < count; j++) BIO_write(out, bytes[j] ? bytes + j : (const uint8_t *)"\n", 1);
-    BIO_write(out, "", 1);
+static void with_comma(BIO *out, const uint8_t *bytes, size_t count, int place, int type) {
+  if (place) BIO_write(out, ",", 1);
+  char address[INET6_ADDRSTRLEN];
+  if (type == GEN_IPADD && (count == 4 || count == 16)) {
+    if (inet_ntop(count == 4 ? AF_INET : AF_INET6, bytes, address, sizeof address)) BIO_puts(out, address);
+  } else {
+    BIO_write(out, bytes, (int)count);
   }
-  GENERAL_NAMES_free(list);
+}
+
+// A zero byte behind it: a name may hold a comma. One that holds a zero byte has a line feed instead, which no field can hold
+// either.
+static void with_zero(BIO *out, const uint8_t *bytes, size_t count, int place, int type) {
+  (void)place, (void)type;
+  for (size_t i = 0; i < count; i++) BIO_write(out, bytes[i] ? bytes + i : (const uint8_t *)"\n", 1);
+  BIO_write(out, "", 1);
 }
 
 // PEM in a header field: what a URL may not hold is escaped.
@@ -130,13 +129,13 @@ static void peer(BIO *out, X509 *leaf, STACK_OF(X509) *chain, int includes_leaf,
   case martlet_fact_peer_cert: pem(out, leaf); break;
   case martlet_fact_peer_fingerprint_1: fingerprint(out, leaf, EVP_sha1()); break;
   case martlet_fact_peer_fingerprint_256: fingerprint(out, leaf, EVP_sha256()); break;
-  case martlet_fact_peer_dns: names(out, leaf, GEN_DNS); break;
-  case martlet_fact_peer_uri: names(out, leaf, GEN_URI); break;
-  case martlet_fact_peer_ip: names(out, leaf, GEN_IPADD); break;
-  case martlet_fact_peer_email: names(out, leaf, GEN_EMAIL); break;
-  case martlet_fact_peer_other: names(out, leaf, GEN_OTHERNAME); break;
-  case martlet_fact_peer_dns_names: each_name(out, leaf, GEN_DNS); break;
-  case martlet_fact_peer_uri_names: each_name(out, leaf, GEN_URI); break;
+  case martlet_fact_peer_dns: each_name(out, leaf, GEN_DNS, with_comma); break;
+  case martlet_fact_peer_uri: each_name(out, leaf, GEN_URI, with_comma); break;
+  case martlet_fact_peer_ip: each_name(out, leaf, GEN_IPADD, with_comma); break;
+  case martlet_fact_peer_email: each_name(out, leaf, GEN_EMAIL, with_comma); break;
+  case martlet_fact_peer_other: each_name(out, leaf, GEN_OTHERNAME, with_comma); break;
+  case martlet_fact_peer_dns_names: each_name(out, leaf, GEN_DNS, with_zero); break;
+  case martlet_fact_peer_uri_names: each_name(out, leaf, GEN_URI, with_zero); break;
   case martlet_fact_peer_issuer_fingerprint_256:
     if (issuer) fingerprint(out, issuer, EVP_sha256());
     break;
@@ -167,12 +166,12 @@ static void peer(BIO *out, X509 *leaf, STACK_OF(X509) *chain, int includes_leaf,
 static void local(BIO *out, X509 *leaf, int fact) {
   switch (fact) {
   case martlet_fact_local_subject: name(out, X509_get_subject_name(leaf)); break;
-  case martlet_fact_local_dns: names(out, leaf, GEN_DNS); break;
-  case martlet_fact_local_uri: names(out, leaf, GEN_URI); break;
-  case martlet_fact_local_ip: names(out, leaf, GEN_IPADD); break;
-  case martlet_fact_local_email: names(out, leaf, GEN_EMAIL); break;
-  case martlet_fact_local_other: names(out, leaf, GEN_OTHERNAME); break;
-  case martlet_fact_local_uri_names: each_name(out, leaf, GEN_URI); break;
+  case martlet_fact_local_dns: each_name(out, leaf, GEN_DNS, with_comma); break;
+  case martlet_fact_local_uri: each_name(out, leaf, GEN_URI, with_comma); break;
+  case martlet_fact_local_ip: each_name(out, leaf, GEN_IPADD, with_comma); break;
+  case martlet_fact_local_email: each_name(out, leaf, GEN_EMAIL, with_comma); break;
+  case martlet_fact_local_other: each_name(out, leaf, GEN_OTHERNAME, with_comma); break;
+  case martlet_fact_local_uri_names: each_name(out, leaf, GEN_URI, with_zero); break;
   default: break;
   }
 }

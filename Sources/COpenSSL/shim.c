@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "copenssl.h"
+#include <limits.h>
 #include <string.h>
 #include <time.h>
 
@@ -78,6 +79,16 @@ uint32_t martlet_peer_signature(SSL *ssl) {
   }
 }
 
+void martlet_take_key(SSL *ssl, X509 *leaf) {
+  if (!SSL_is_server(ssl) || SSL_version(ssl) >= TLS1_3_VERSION) return;
+  EVP_PKEY *key = X509_get0_pubkey(leaf);
+  char name[32];
+  size_t count = 0;
+  if (!key || EVP_PKEY_get_base_id(key) != EVP_PKEY_EC || !EVP_PKEY_get_group_name(key, name, sizeof name, &count)) return;
+  int group = OBJ_sn2nid(name);
+  if (group == NID_X9_62_prime256v1 || group == NID_secp384r1 || group == NID_secp521r1) SSL_set1_groups(ssl, &group, 1);
+}
+
 X509 *martlet_pem_x509(BIO *bio) { return PEM_read_bio_X509(bio, NULL, NULL, NULL); }
 
 int martlet_pem_is_over(void) {
@@ -141,37 +152,50 @@ int martlet_ask_for(SSL *ssl, const uint8_t *name, size_t count) {
   return (int)SSL_set_tlsext_host_name(ssl, text);
 }
 
-int martlet_ctx_trust(SSL_CTX *context, const uint8_t *pem, size_t count, int announces) {
+// Every block of one kind, which `take` gets, and gives back whether it counts. How many did; -1: a block is broken.
+typedef int (*pem_take)(void *block, void *into);
+
+static int each_block(const uint8_t *pem, size_t count, void *(*read)(BIO *), pem_take take, void *into) {
+  if (count == 0 || count > INT_MAX) return count == 0 ? 0 : -1;
   BIO *bio = BIO_new_mem_buf(pem, (int)count);
-  X509_STORE *store = SSL_CTX_get_cert_store(context);
+  if (!bio) return -1;
   int found = 0;
-  X509 *certificate;
-  while (bio && (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
-    if (X509_STORE_add_cert(store, certificate)) found++;
-    if (announces) SSL_CTX_add_client_CA(context, certificate);
-    X509_free(certificate);
-  }
+  void *block;
+  while ((block = read(bio))) found += take(block, into);
   BIO_free(bio);
   if (!martlet_pem_is_over()) return -1;
   if (found) ERR_clear_error();
   return found;
 }
 
+static void *read_certificate(BIO *bio) { return martlet_pem_x509(bio); }
+static void *read_revocations(BIO *bio) { return PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL); }
+
+static int trust(void *certificate, void *context) {
+  int added = X509_STORE_add_cert(SSL_CTX_get_cert_store(context), certificate);
+  X509_free(certificate);
+  return added;
+}
+
+static int trust_and_announce(void *certificate, void *context) {
+  SSL_CTX_add_client_CA(context, certificate);
+  return trust(certificate, context);
+}
+
+static int revoke(void *list, void *context) {
+  int added = X509_STORE_add_crl(SSL_CTX_get_cert_store(context), list);
+  X509_CRL_free(list);
+  return added;
+}
+
+int martlet_ctx_trust(SSL_CTX *context, const uint8_t *pem, size_t count, int announces) {
+  return each_block(pem, count, read_certificate, announces ? trust_and_announce : trust, context);
+}
+
 int martlet_ctx_revocations(SSL_CTX *context, const uint8_t *pem, size_t count, int leaf_only) {
-  BIO *bio = BIO_new_mem_buf(pem, (int)count);
-  X509_STORE *store = SSL_CTX_get_cert_store(context);
-  int found = 0;
-  X509_CRL *list;
-  while (bio && (list = PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL))) {
-    if (X509_STORE_add_crl(store, list)) found++;
-    X509_CRL_free(list);
-  }
-  BIO_free(bio);
-  if (!martlet_pem_is_over()) return -1;
-  if (found) {
-    ERR_clear_error();
-    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | (leaf_only ? 0 : X509_V_FLAG_CRL_CHECK_ALL));
-  }
+  int found = each_block(pem, count, read_revocations, revoke, context);
+  if (found > 0)
+    X509_STORE_set_flags(SSL_CTX_get_cert_store(context), X509_V_FLAG_CRL_CHECK | (leaf_only ? 0 : X509_V_FLAG_CRL_CHECK_ALL));
   return found;
 }
 
@@ -207,18 +231,15 @@ int martlet_trust_add(martlet_trust *trust, const uint8_t *der, size_t count) {
   return 0;
 }
 
+static int keep_revocations(void *list, void *trust) {
+  if (sk_X509_CRL_push(((martlet_trust *)trust)->revocations, list) > 0) return 1;
+  X509_CRL_free(list);
+  return 0;
+}
+
 int martlet_trust_add_revocations(martlet_trust *trust, const uint8_t *pem, size_t count) {
-  if (count == 0) return 0;
-  BIO *bio = BIO_new_mem_buf(pem, (int)count);
-  int found = 0;
-  X509_CRL *list;
-  while (bio && (list = PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL))) {
-    if (sk_X509_CRL_push(trust->revocations, list) > 0) found++;
-    else X509_CRL_free(list);
-  }
-  BIO_free(bio);
-  if (!martlet_pem_is_over()) return -1;
-  ERR_clear_error();
+  int found = each_block(pem, count, read_revocations, keep_revocations, trust);
+  if (found == 0) ERR_clear_error();
   return found;
 }
 

@@ -444,6 +444,11 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_CertificateVa
   /// Clears the value of `maxVerifyDepth`. Subsequent reads from it will return its default value.
   public mutating func clearMaxVerifyDepth() {_uniqueStorage()._maxVerifyDepth = nil}
 
+  public var suppressClientCaList: Bool {
+    get {_storage._suppressClientCaList}
+    set {_uniqueStorage()._suppressClientCaList = newValue}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum TrustChainVerification: SwiftProtobuf.Enum, Swift.CaseIterable {
@@ -1302,7 +1307,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_SubjectAltNameMat
 
 nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CertificateValidationContext"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}trusted_ca\0\u{3}verify_certificate_hash\0\u{3}verify_certificate_spki\0\u{4}\u{3}require_signed_certificate_timestamp\0\u{1}crl\0\u{3}allow_expired_certificate\0\u{3}match_subject_alt_names\0\u{3}trust_chain_verification\0\u{3}watched_directory\0\u{3}custom_validator_config\0\u{3}ca_certificate_provider_instance\0\u{3}only_verify_leaf_cert_crl\0\u{3}match_typed_subject_alt_names\0\u{3}max_verify_depth\0\u{3}system_root_certs\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}trusted_ca\0\u{3}verify_certificate_hash\0\u{3}verify_certificate_spki\0\u{4}\u{3}require_signed_certificate_timestamp\0\u{1}crl\0\u{3}allow_expired_certificate\0\u{3}match_subject_alt_names\0\u{3}trust_chain_verification\0\u{3}watched_directory\0\u{3}custom_validator_config\0\u{3}ca_certificate_provider_instance\0\u{3}only_verify_leaf_cert_crl\0\u{3}match_typed_subject_alt_names\0\u{3}max_verify_depth\0\u{3}system_root_certs\0\u{3}suppress_client_ca_list\0")
 
   fileprivate class _StorageClass {
     var _trustedCa: Envoy_Config_Core_V3_DataSource? = nil
@@ -1320,6 +1325,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CertificateValida
     var _customValidatorConfig: Envoy_Config_Core_V3_TypedExtensionConfig? = nil
     var _onlyVerifyLeafCertCrl: Bool = false
     var _maxVerifyDepth: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
+    var _suppressClientCaList: Bool = false
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -1345,6 +1351,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CertificateValida
       _customValidatorConfig = source._customValidatorConfig
       _onlyVerifyLeafCertCrl = source._onlyVerifyLeafCertCrl
       _maxVerifyDepth = source._maxVerifyDepth
+      _suppressClientCaList = source._suppressClientCaList
     }
   }
 
@@ -1378,6 +1385,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CertificateValida
         case 15: try { try decoder.decodeRepeatedMessageField(value: &_storage._matchTypedSubjectAltNames) }()
         case 16: try { try decoder.decodeSingularMessageField(value: &_storage._maxVerifyDepth) }()
         case 17: try { try decoder.decodeSingularMessageField(value: &_storage._systemRootCerts) }()
+        case 18: try { try decoder.decodeSingularBoolField(value: &_storage._suppressClientCaList) }()
         default: break
         }
       }
@@ -1435,6 +1443,9 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CertificateValida
       try { if let v = _storage._systemRootCerts {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 17)
       } }()
+      if _storage._suppressClientCaList != false {
+        try visitor.visitSingularBoolField(value: _storage._suppressClientCaList, fieldNumber: 18)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -1459,6 +1470,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CertificateValida
         if _storage._customValidatorConfig != rhs_storage._customValidatorConfig {return false}
         if _storage._onlyVerifyLeafCertCrl != rhs_storage._onlyVerifyLeafCertCrl {return false}
         if _storage._maxVerifyDepth != rhs_storage._maxVerifyDepth {return false}
+        if _storage._suppressClientCaList != rhs_storage._suppressClientCaList {return false}
         return true
       }
       if !storagesAreEqual {return false}

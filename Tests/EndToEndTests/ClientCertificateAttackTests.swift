@@ -116,13 +116,59 @@ struct ClientCertificateAttackTests {
         #expect(try tls.curl("/validated", TLSServed.pair(certificates, "client")).hasSuffix("validated"))
     }
 
+    /// What is found first, as in Envoy: nothing is looked at behind it.
+    @Test func ofTheUntrustedOneFailureIsCounted() throws {
+        let pins = String(repeating: "ab", count: 32)
+        let tls = try TLSServed(
+            certificates,
+            context: "validation_context: {\(trust), trust_chain_verification: ACCEPT_UNTRUSTED, verify_certificate_hash: [\"\(pins)\"], match_typed_subject_alt_names: [{san_type: URI, matcher: {exact: spiffe://acme/client}}]}")
+        try certificates.signItself("stranger", uris: ["spiffe://acme/stranger"])
+        for (name, counts) in [("stranger", [1, 0, 0]), ("other", [1, 1, 0]), ("client", [1, 1, 1])] {
+            #expect(try tls.client(asks(name)).contains("hello"))
+            for (stat, count) in zip(["fail_verify_error", "fail_verify_san", "fail_verify_cert_hash"], counts) {
+                #expect(tls.stat(stat, becomes: count) == count, "\(name) \(stat)")
+            }
+        }
+    }
+
+    /// In TLS 1.2 too the key may be of a curve that no key is exchanged with. As in Envoy one of Ed25519 is none, nor one of P-521 in
+    /// TLS 1.3.
+    @Test func aClientsKeyMayBeOfAnotherCurve() throws {
+        let tls = try TLSServed(
+            certificates, context: "validation_context: {\(trust)}, tls_params: {ecdh_curves: [X25519]}", more: "require_client_certificate: true")
+        for (name, key) in [
+            ("p256", "ec -pkeyopt ec_paramgen_curve:P-256"), ("p384", "ec -pkeyopt ec_paramgen_curve:P-384"),
+            ("p521", "ec -pkeyopt ec_paramgen_curve:P-521"), ("ed25519", "ed25519"),
+        ] {
+            try certificates.issue(name, names: "DNS:a.test", key: key)
+            for version in ["-tls1_2", "-tls1_3"] {
+                let isTaken = name == "p256" || name == "p384" || name == "p521" && version == "-tls1_2"
+                let answer = try tls.client("\(version) \(asks(name))")
+                #expect(answer.contains("hello") == isTaken, "\(name) \(version): \(answer)")
+                if !isTaken { #expect(answer.contains("SSL alert number \(version == "-tls1_2" ? 40 : 116)"), "\(answer)") }
+            }
+        }
+    }
+
+    /// `suppress_client_ca_list`: who asks for a certificate need not say of whom.
+    @Test(arguments: [false, true]) func theAuthoritiesMayBeKeptSecret(spiffe: Bool) throws {
+        let type = "\"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig"
+        let rules = spiffe
+            ? "custom_validator_config: {name: envoy.tls.cert_validator.spiffe, typed_config: {\(type), trust_domains: [{name: acme, trust_bundle: {filename: \(certificates.authority)}}]}}"
+            : trust
+        for suppresses in [false, true] {
+            let tls = try TLSServed(
+                certificates, context: "validation_context: {\(rules), suppress_client_ca_list: \(suppresses)}", more: "require_client_certificate: true")
+            let answer = try tls.client(asks("client"))
+            #expect(answer.contains("hello"), "\(answer)")
+            #expect(answer.contains("Acceptable client certificate CA names") != suppresses, "\(answer)")
+            #expect(answer.contains("No client certificate CA names sent") == suppresses, "\(answer)")
+        }
+    }
+
     /// The authority that is trusted counts, as in Envoy.
     @Test func aChainHasALength() throws {
-        try certificates.run("req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout between.key -out between.csr -subj /CN=between")
-        certificates.directory.write("basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\n", to: "between.ext")
-        try certificates.run("x509 -req -in between.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out between.pem -days 9 -extfile between.ext")
-        try certificates.run("req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout deep.key -out deep.csr -subj /CN=deep")
-        try certificates.run("x509 -req -in deep.csr -CA between.pem -CAkey between.key -CAcreateserial -out deep.pem -days 9")
+        try certificates.issueBelow("between", "deep")
         let deep = "\(asks("deep")) -cert_chain \(certificates.chain("between"))"
         for (depth, near, far) in [(0, false, false), (1, true, false), (2, true, true)] {
             let tls = try TLSServed(

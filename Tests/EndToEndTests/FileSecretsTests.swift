@@ -89,6 +89,17 @@ struct FileSecretsTests {
         #expect(dump.wire.index(of: "PRIVATE".wire) == nil)
     }
 
+    /// In a `Resource` that says how it is called, as servers of both protocols give it.
+    @Test func aSecretMayBeWrapped() throws {
+        let inner = "{\"@type\": \(FileSecretsTests.type).Secret, name: server, \(pair("server"))}"
+        _ = directory.write(
+            "resources:\n- {\"@type\": type.googleapis.com/envoy.service.discovery.v3.Resource, name: server, version: \"3\", resource: \(inner)}\n",
+            to: "server.yaml")
+        let served = try serve("tls_certificate_sds_secret_configs: [\(source("server.yaml", "server"))]")
+        #expect(try ask(served) == "hello")
+        #expect(served.stat("sds.server.update_success", becomes: 1) == 1)
+    }
+
     /// Until its file has the secret, a context takes no connection.
     @Test func aSecretComesLate() throws {
         _ = directory.write(secret("another", pair("server")), to: "server.yaml")

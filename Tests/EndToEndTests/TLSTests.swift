@@ -288,6 +288,28 @@ extension TLSTests {
         #expect(authority["valid_from"]?.string?.hasSuffix("Z") == true)
     }
 
+    /// A bundle whose second authority ends first; and contexts that look at certificates without any.
+    @Test func whoEndsFirstIsTold() throws {
+        try certificates.run("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout short.key -out short.pem -days 3 -subj /CN=short")
+        let bundle = certificates.directory.write(
+            (Files.text(certificates.authority) ?? "") + (Files.text(certificates.chain("short")) ?? ""), to: "bundle.pem")
+        let tls = try TLSServed(certificates, context: "validation_context: {trusted_ca: {filename: \(bundle)}}")
+        let answer = try #require(tls.served.admin.request("GET", "/certs"))
+        let listed = try JSON(parsing: String(wire: answer.body))["certificates"]?.array?.first?["ca_cert"]?.array ?? []
+        let serials = try ["ca", "short"].map { try certificates.run("x509 -in \($0).pem -noout -serial").lowercased() }
+        #expect(listed.map { "serial=\($0["serial_number"]?.string ?? "")\n" } == serials)
+        let end = try Shell.run("date -d \"$(openssl x509 -in \(certificates.chain("short")) -noout -enddate | cut -d= -f2)\" +%s").output
+        let seconds = try #require(Int(end.filter { !$0.isNewline }))
+        #expect(tls.stat("certificate.unnamed_ca_cert_e3b0c442.expiration_unix_time_seconds", becomes: seconds) == seconds)
+        let days = tls.served.stat("server.days_until_first_cert_expiring", becomes: 2)
+        #expect(days == 2 || days == 3)
+        let pinned = try TLSServed(certificates, context: "validation_context: {verify_certificate_hash: [\"\(String(repeating: "ab", count: 32))\"]}")
+        #expect(pinned.stat("certificate.unnamed_ca_cert.expiration_unix_time_seconds", becomes: Int.max >> 1) == Int.max >> 1)
+        let none = try TLSServed(certificates, more: "require_client_certificate: true")
+        let shown = String(wire: none.served.admin.request("GET", "/stats")?.body ?? [])
+        #expect(shown.contains("unnamed_cert_e3b0c442") && !shown.contains("unnamed_ca_cert"))
+    }
+
     @Test func aClientsDatesAreTold() throws {
         try certificates.issue("client", names: "URI:spiffe://acme/client")
         let yaml = { (port: UInt16) in

@@ -73,17 +73,32 @@ struct TLSUpstreamTests {
 
     /// Towards upstreams the authority that is trusted does not count.
     @Test func anUpstreamsChainHasALength() throws {
-        try certificates.run("req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout between.key -out between.csr -subj /CN=between")
-        certificates.directory.write("basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\n", to: "between.ext")
-        try certificates.run("x509 -req -in between.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out between.pem -days 9 -extfile between.ext")
-        try certificates.run("req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout deep.key -out deep.csr -subj /CN=deep")
-        try certificates.run("x509 -req -in deep.csr -CA between.pem -CAkey between.key -CAcreateserial -out leaf.pem -days 9")
-        certificates.directory.write((Files.text(certificates.chain("leaf")) ?? "") + (Files.text(certificates.chain("between")) ?? ""), to: "deep.pem")
+        try certificates.issueBelow("between", "deep")
+        certificates.directory.write((Files.text(certificates.chain("deep")) ?? "") + (Files.text(certificates.chain("between")) ?? ""), to: "deep.pem")
         let server = try TLSServed(certificates, pair: "deep")
         for (depth, status) in [(0, 503), (1, 200)] {
             let served = try front(
                 server.port, "common_tls_context: {validation_context: {trusted_ca: {filename: \(certificates.authority)}, max_verify_depth: \(depth)}}")
             #expect(try served.get().status == status, "\(depth)")
+        }
+    }
+
+    /// As Envoy, whose library asks for no other signatures: none of Ed25519, and in TLS 1.3 none of P-521.
+    @Test func aServersKeyIsOfAKindThatIsAskedFor() throws {
+        for (name, key) in [("ed25519", "ed25519"), ("p521", "ec -pkeyopt ec_paramgen_curve:P-521"), ("p384", "ec -pkeyopt ec_paramgen_curve:P-384")] {
+            try certificates.issue(name, names: "DNS:server.test", key: key)
+            // Not one of ours, which has its own idea of a server's key.
+            let port = Ports.free()
+            let server = try ChildProcess(
+                "/bin/sh", ["-c", "exec openssl s_server -accept 127.0.0.1:\(port) -www -quiet -cert \(certificates.chain(name)) -key \(certificates.key(name))"])
+            defer { server.kill() }
+            #expect(wait(upToMs: 10_000, everyMs: 20) { (try? Sockets.connect(port: port)) != nil })
+            for version in ["TLSv1_2", "TLSv1_3"] {
+                let served = try front(
+                    port, "common_tls_context: {\(trust), tls_params: {tls_minimum_protocol_version: \(version), tls_maximum_protocol_version: \(version), ecdh_curves: [X25519, P-256, P-384, P-521]}}")
+                let isTaken = name == "p384" || name == "p521" && version == "TLSv1_2"
+                #expect(try served.get().status == (isTaken ? 200 : 503), "\(name) \(version)")
+            }
         }
     }
 

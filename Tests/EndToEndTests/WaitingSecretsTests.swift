@@ -160,6 +160,30 @@ struct WaitingSecretsTests {
         #expect(try becomes("hello") { try ask(served, name: "second.test") } == "hello")
     }
 
+    /// A file's secret is not looked for again because another one has come, be it good or bad.
+    @Test func aFilesSecretIsCountedWhenItsFileChanges() throws {
+        let directory = TemporaryDirectory()
+        let secret = "resources:\n- {\"@type\": \(WaitingSecretsTests.tls).Secret, name: file, tls_certificate: {certificate_chain: {filename: \(certificates.chain("server"))}, private_key: {filename: \(certificates.key("server"))}}}\n"
+        let file = directory.write(secret, to: "file.yaml")
+        manager.give("ca", "1", ManagementServer.trust(certificates.authority))
+        let served = try Served(Binary.martlet()) {
+            yaml([
+                listener(
+                    $0,
+                    "tls_certificate_sds_secret_configs: [{name: file, sds_config: {path_config_source: {path: \(file)}}}], validation_context_sds_secret_config: \(source("ca"))",
+                    "require_client_certificate: false")
+            ])
+        }
+        #expect(try ask(served) == "hello")
+        manager.give("ca", "2", "\"validation_context\": {\"trusted_ca\": {\"inline_string\": \"nonsense\"}}")
+        #expect(served.stat("sds.ca.update_rejected", becomes: 1) == 1)
+        #expect(served.stat("sds.file.update_attempt", becomes: 1) == 1)
+        #expect(served.stat("sds.file.update_success", becomes: 1) == 1)
+        _ = directory.write(secret + "\n", to: "file.yaml")
+        #expect(served.stat("sds.file.update_success", becomes: 2) == 2)
+        #expect(served.stat("sds.file.update_attempt", becomes: 2) == 2)
+    }
+
     /// Devices and pipes are not read; shown as in Envoy, whose files cannot be read either.
     @Test func aSecretNamesFilesAndNothingElse() throws {
         manager.give("server", "1", ManagementServer.pair(certificates, "server"))

@@ -93,6 +93,29 @@ import Testing
         #expect(MessageJSON().text(source.message) == "{\n \"inline_string\": \"secret\"\n}")
     }
 
+    /// A key that stands beside its certificate, in whatever field, is hidden with it.
+    @Test func keysAreHiddenWhereverTheyStand() throws {
+        let certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+        for kind in ["", "RSA ", "EC ", "ENCRYPTED "] {
+            let key = "-----BEGIN \(kind)PRIVATE KEY-----\nAAAA\n-----END \(kind)PRIVATE KEY-----\n"
+            for text in [certificate + key, key + certificate] {
+                var source = Envoy_Config_Core_V3_DataSource()
+                source.inlineString = text
+                #expect(MessageJSON().text(source) == "{\n \"inline_string\": \"[redacted]\"\n}")
+                source.specifier = nil
+                try source.merge(serializedBytes: [0x12, UInt8(text.utf8.count & 127) | 128, UInt8(text.utf8.count >> 7)] + Array(text.utf8))
+                #expect(MessageJSON().text(source) == "{\n \"inline_bytes\": \"[redacted]\"\n}")
+                #expect(!MessageJSON(redacts: false).text(source).contains("[redacted]"))
+            }
+        }
+        for text in [certificate, "PRIVATE KEY----", "PRIVATE PRIVATE KEY", ""] {
+            var source = Envoy_Config_Core_V3_DataSource()
+            source.inlineString = text
+            #expect(!MessageJSON().text(source).contains("[redacted]"), "\(text)")
+        }
+        #expect(PrivateKeys.areIn(Array("PRIPRIVATE KEY-----".utf8)))
+    }
+
     @Test func secretsBelowAField() throws {
         let text = "{status: 200, body: {inline_bytes: c2VjcmV0}}"
         let response = try ConfigReader.read(

@@ -18,19 +18,32 @@ package final class Certificates: Sendable {
 
     /// `NAME.pem` and `NAME.key`. `names`: alternative names as openssl.cnf has them (`DNS:a.test,URI:spiffe://b/c`).
     /// Written beside, then renamed, as most tools do; `inPlace`: over the old ones, chain first. `more`: lines of extensions.
-    package func issue(_ name: String, names: String, rsa: Bool = false, inPlace: Bool = false, more: String = "") throws {
-        let kind = rsa ? "rsa:2048" : "ec -pkeyopt ec_paramgen_curve:P-256"
+    /// `key`: what `openssl req -newkey` takes; nil: one of P-256.
+    package func issue(_ name: String, names: String, rsa: Bool = false, key: String? = nil, inPlace: Bool = false, more: String = "") throws {
+        let kind = key ?? (rsa ? "rsa:2048" : "ec -pkeyopt ec_paramgen_curve:P-256")
         directory.write("subjectAltName=\(names)\n\(more.contains("basicConstraints") ? "" : "basicConstraints=CA:FALSE\n")\(more)", to: "\(name).ext")
         try run("req -new -newkey \(kind) -nodes -keyout \(name).key.new -out \(name).csr -subj '/O=Acme/CN=\(name)'")
         try run(
             "x509 -req -in \(name).csr -CA ca.pem -CAkey ca.key -CAcreateserial -out \(name).pem.new -days 20 -extfile \(name).ext")
-        for file in [chain(name), key(name)] {
+        for file in [chain(name), self.key(name)] {
             if inPlace {
                 Files.write(Files.read(file + ".new") ?? [], to: file)
             } else if !Files.move(file + ".new", file) {
                 throw Failed(description: "\(file) could be put in place")
             }
         }
+    }
+
+    /// `NAME.pem` and `NAME.key`, which an authority of its own signed: `BETWEEN.pem`, signed by the first one. A peer has to show both.
+    package func issueBelow(_ between: String, _ name: String) throws {
+        func request(_ name: String) throws {
+            try run("req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout \(name).key -out \(name).csr -subj /CN=\(name)")
+        }
+        try request(between)
+        directory.write("basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\n", to: "\(between).ext")
+        try run("x509 -req -in \(between).csr -CA ca.pem -CAkey ca.key -CAcreateserial -out \(between).pem -days 9 -extfile \(between).ext")
+        try request(name)
+        try run("x509 -req -in \(name).csr -CA \(between).pem -CAkey \(between).key -CAcreateserial -out \(name).pem -days 9")
     }
 
     /// `NAME.pem`, which was good for a day of 2020, and its key.

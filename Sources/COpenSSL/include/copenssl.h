@@ -85,6 +85,10 @@ static inline void martlet_names_free(GENERAL_NAMES *_Nullable s) { sk_GENERAL_N
 // The registry's number of what the peer signed with, where it can be told; else 0.
 uint32_t martlet_peer_signature(SSL *_Nonnull ssl);
 
+// Before a client's certificate is looked at: its key may be of any of NIST's curves. In TLS 1.2 OpenSSL holds it against the
+// groups of the key exchange, which is over by then, and Envoy's library does not.
+void martlet_take_key(SSL *_Nonnull ssl, X509 *_Nonnull leaf);
+
 // The next certificate of a PEM text; NULL: none is left, or it is none.
 X509 *_Nullable martlet_pem_x509(BIO *_Nonnull bio);
 // Whether a revocation list begins in a PEM text.

@@ -24,6 +24,18 @@ package struct DiscoveredResource {
         self.typeURL = typeURL
         self.bytes = bytes
     }
+
+    /// Of a state of the world: a resource as it is, or in a `Resource` that says how it is called and for how long it is good.
+    /// Nil: a heartbeat, which has none in it.
+    package init?(world any: AnyMessage, version: String = "") {
+        let name = Envoy_Service_Discovery_V3_Resource.protoMessageName
+        guard any.typeURL.hasSuffix("/" + name), let wrapped = try? Envoy_Service_Discovery_V3_Resource(serializedBytes: any.value) else {
+            self.init(version: version, typeURL: any.typeURL, bytes: [UInt8](any.value))
+            return
+        }
+        guard wrapped.hasResource else { return nil }
+        self.init(name: wrapped.name, version: version, typeURL: wrapped.resource.typeURL, bytes: [UInt8](wrapped.resource.value))
+    }
 }
 
 package struct DiscoveryUpdate {
@@ -209,9 +221,7 @@ package struct DiscoverySession {
         update.version = response.versionInfo
         update.nonce = response.nonce
         update.server = response.controlPlane.identifier
-        update.resources = response.resources.map { resource in
-            DiscoveredResource(version: response.versionInfo, typeURL: resource.typeURL, bytes: [UInt8](resource.value))
-        }
+        update.resources = response.resources.compactMap { DiscoveredResource(world: $0, version: response.versionInfo) }
         return .update(update)
     }
 
@@ -230,9 +240,7 @@ package struct DiscoverySession {
         var update = DiscoveryUpdate()
         update.isAnswer = true
         update.version = read.message.versionInfo
-        update.resources = read.message.resources.map { resource in
-            DiscoveredResource(version: read.message.versionInfo, typeURL: resource.typeURL, bytes: [UInt8](resource.value))
-        }
+        update.resources = read.message.resources.compactMap { DiscoveredResource(world: $0, version: read.message.versionInfo) }
         return update
     }
 

@@ -47,10 +47,20 @@ package struct CertificateRecord {
 
 /// Of one context.
 package struct TLSRecords {
-    /// Leaves, and the first of the authorities, or all of SPIFFE's, as Envoy shows them.
+    /// Whose end a statistic tells.
+    package enum Trust {
+        /// Peers are not looked at.
+        case none
+        /// They are, and by no authority that is named: one that never ends.
+        case nobody
+        /// The first authority that ends.
+        case all
+        /// SPIFFE: each authority, with a number.
+        case each
+    }
+    /// Leaves.
     package var chains: [CertificateRecord] = []
     package var authorities: [CertificateRecord] = []
-    /// Each has a statistic of its own, with a number.
-    package var authoritiesAreMany = false
+    package var trust = Trust.none
     package init() {}
 }

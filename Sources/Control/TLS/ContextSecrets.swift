@@ -14,15 +14,18 @@ final class ContextSecrets {
     private let diagnostics: Diagnostics
     /// At the start a secret that is not there yet is waited for; later what serves goes on serving.
     private let waits: Bool
+    /// A file that is read again because something else has changed is nobody's attempt.
+    private let counts: Bool
     private(set) var isReady = true
     private(set) var secrets: [DynamicSecret] = []
     private(set) var discovered: [DiscoveredSecret] = []
 
-    init(_ environment: CompileEnvironment, _ part: PlanPart, _ diagnostics: Diagnostics, waits: Bool) {
+    init(_ environment: CompileEnvironment, _ part: PlanPart, _ diagnostics: Diagnostics, waits: Bool, counts: Bool) {
         self.environment = environment
         self.part = part
         self.diagnostics = diagnostics
         self.waits = waits
+        self.counts = counts
     }
 
     var substitution: SecretSubstitution {
@@ -66,20 +69,23 @@ final class ContextSecrets {
         }
         part.add(file: path, bytes)
         part.identities[path] = identity
+        let cells = environment.stats.mainCells
         let scope = part.scope(environment.stats, "sds.\(config.name).", SubscriptionStat.self)
         _ = part.scope(environment.stats, "sds.\(config.name).", SecretStat.self)
-        environment.stats.mainCells.increment(scope[.updateAttempt])
+        if counts { cells.increment(scope[.updateAttempt]) }
         do throws(DiscoveryRefusal) {
             let (secret, version) = try read(bytes, path, config.name)
             let now = Clock.wallNs()
-            environment.stats.mainCells.increment(scope[.updateSuccess])
-            environment.stats.mainCells.set(scope[.updateTime], now / 1_000_000)
-            environment.stats.setText(scope[.versionText], version)
-            environment.stats.mainCells.set(scope[.version], Array(version.utf8).withBytes { XXHash64.hash($0) })
+            if counts {
+                cells.increment(scope[.updateSuccess])
+                cells.set(scope[.updateTime], now / 1_000_000)
+                environment.stats.setText(scope[.versionText], version)
+                cells.set(scope[.version], Array(version.utf8).withBytes { XXHash64.hash($0) })
+            }
             secrets.append(DynamicSecret(secret, version: version, updatedNs: now))
             return .secret(secret)
         } catch {
-            environment.stats.mainCells.increment(scope[.updateRejected])
+            if counts { cells.increment(scope[.updateRejected]) }
             let words = "sds: secret '\(config.name)' config rejected: \(error.reason)"
             if waits { diagnostics.warning(fieldPlace, words) } else { diagnostics.error(fieldPlace, words) }
             isReady = false
@@ -113,7 +119,7 @@ final class ContextSecrets {
             throw DiscoveryRefusal(reason: first.map { "\($0.file):\($0.line):\($0.column): \($0.message)" } ?? "not a discovery response")
         }
         let resource = try SecretReader.only(
-            name, read.message.resources.map { DiscoveredResource(typeURL: $0.typeURL, bytes: [UInt8]($0.value)) })
+            name, read.message.resources.compactMap { DiscoveredResource(world: $0) })
         let secret = try SecretReader.read(resource)
         try SecretReader.expect(name, secret)
         return (secret, read.message.versionInfo)

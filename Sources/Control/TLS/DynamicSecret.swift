@@ -81,7 +81,7 @@ package struct DynamicSecret {
                 return
             }
             // One file for a certificate and its key is common: it is shown by its name.
-            if !holdsKey(bytes) { source = inlined(bytes) }
+            if !PrivateKeys.areIn(bytes) { source = inlined(bytes) }
         }
         switch secret.type {
         case .tlsCertificate(var certificate):
@@ -98,12 +98,6 @@ package struct DynamicSecret {
         default: break
         }
         return areThere
-    }
-
-    /// Whatever kind of key, in PEM form (RFC 7468 §10, §11).
-    private static func holdsKey(_ bytes: [UInt8]) -> Bool {
-        let label = Array("PRIVATE KEY-----".utf8)
-        return bytes.indices.contains { bytes[$0...].starts(with: label) }
     }
 
     /// Not even kept; how it was given is shown.

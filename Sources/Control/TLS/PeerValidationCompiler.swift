@@ -34,6 +34,7 @@ struct PeerValidationCompiler {
             case "envoy.tls.cert_validator.spiffe":
                 var validation = SPIFFEValidationCompiler(part: part, diagnostics: diagnostics).compile(message, place, names: names)
                 validation?.rules = rules.bytes
+                validation?.announcesAuthorities = !message.suppressClientCaList
                 return validation
             case let name:
                 diagnostics.error(
@@ -85,6 +86,7 @@ struct PeerValidationCompiler {
         validation.revocationsOfLeafOnly = message.onlyVerifyLeafCertCrl
         if message.hasMaxVerifyDepth { validation.depthMax = Int32(clamping: message.maxVerifyDepth.value) }
         validation.rules = rules.bytes
+        validation.announcesAuthorities = !message.suppressClientCaList
         return validation
     }
 

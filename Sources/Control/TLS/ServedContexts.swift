@@ -65,7 +65,7 @@ final class ServedContexts {
             guard let old = contexts.bySlot[slot], old.discovered.contains(where: { $0 === secret }) else { continue }
             // What only drains does not judge it.
             if publisher.isRetiring(old.source.owner) { continue }
-            switch make(old.source, waits: true) {
+            switch make(old.source, waits: true, countsFiles: false) {
             case .draft(let draft): made.append((draft, old))
             case .errors(let errors):
                 // A file that has broken meanwhile is not the secret's fault: this context goes on, and is made when its files change.
@@ -87,7 +87,7 @@ final class ServedContexts {
         case errors([ConfigError])
     }
 
-    private func make(_ source: TLSSource, waits: Bool) -> Made {
+    private func make(_ source: TLSSource, waits: Bool, countsFiles: Bool) -> Made {
         let diagnostics = Diagnostics(nil)
         var part: PlanPart?
         let compiler = TLSContextCompiler(environment: environment, diagnostics: diagnostics) { name in
@@ -95,7 +95,7 @@ final class ServedContexts {
             part = new
             return new
         }
-        if let draft = compiler.compile(source, waits: waits) { return .draft(draft) }
+        if let draft = compiler.compile(source, waits: waits, countsFiles: countsFiles) { return .draft(draft) }
         if let part { discard(part) }
         return .errors(diagnostics.errors)
     }
@@ -151,7 +151,7 @@ final class ServedContexts {
         var isChanged = false
         for slot in watch.changed(contexts) {
             guard let old = contexts.bySlot[slot] else { continue }
-            switch make(old.source, waits: false) {
+            switch make(old.source, waits: false, countsFiles: true) {
             case .errors(let errors):
                 countRotationFailures(old)
                 failed(old.source.statPrefix, errors)

@@ -61,13 +61,13 @@ struct TLSContextCompiler {
 
     /// Nil after an error. `waits`: a secret of a file that is not there yet leaves a context that refuses every connection
     /// until the file has it; one of a management server always does. `isTrial`: whatever is wrong is looked for, behind the first
-    /// mistake too, and what comes of it is not served.
-    func compile(_ source: TLSSource, waits: Bool = true, isTrial: Bool = false) -> TLSDraft? {
+    /// mistake too, and what comes of it is not served. `countsFiles`: files of secrets are looked at because they may be others.
+    func compile(_ source: TLSSource, waits: Bool = true, isTrial: Bool = false, countsFiles: Bool = true) -> TLSDraft? {
         let part = makePart(source.statPrefix)
         let before = diagnostics.errors.count
         var config = TLSContextConfig()
         let settings: TLSSettings?
-        let others = ContextSecrets(environment, part, diagnostics, waits: waits)
+        let others = ContextSecrets(environment, part, diagnostics, waits: waits, counts: countsFiles && !isTrial)
         var shown = source
         switch source.context {
         case .downstream(let kept):
@@ -126,12 +126,11 @@ struct TLSContextCompiler {
             }
             return record
         }
-        if let validation = settings.validation, !validation.trustDomains.isEmpty {
-            records.authoritiesAreMany = true
-            records.authorities = validation.trustDomains.flatMap(\.authorities).compactMap { CertificateRecord($0, path: validation.authoritiesName) }
-        } else if let validation = settings.validation, let first = CertificateReader.chain(validation.authorities).first {
-            records.authorities = [CertificateRecord(first, path: validation.authoritiesName)].compactMap { $0 }
-        }
+        guard let validation = settings.validation, validation.isConfigured else { return records }
+        let isSPIFFE = unsafe validation.check.pointee.isSPIFFE
+        let authorities = isSPIFFE ? validation.trustDomains.flatMap(\.authorities) : CertificateReader.chain(validation.authorities)
+        records.authorities = authorities.compactMap { CertificateRecord($0, path: validation.authoritiesName) }
+        records.trust = isSPIFFE ? .each : records.authorities.isEmpty ? .nobody : .all
         return records
     }
 
@@ -145,7 +144,7 @@ struct TLSContextCompiler {
         settings.prefersClientCiphers = message.preferClientCiphers
         settings.requiresCertificate = message.requireClientCertificate.value || settings.validation?.requiresCertificate == true
         if settings.requiresCertificate, settings.validation == nil {
-            settings.validation = unsafe PeerValidation(check: part.arena.store(PeerCheck()))
+            settings.validation = unsafe PeerValidation(isConfigured: false, check: part.arena.store(PeerCheck()))
         }
         // As Envoy: who names the certificates that are let in wants one.
         if let check = unsafe settings.validation?.check.pointee, !check.acceptsUntrusted,

@@ -111,9 +111,7 @@ struct TLSContextFactory {
         isGood = unsafe SSL_CTX_set_cipher_list(context, settings.ciphers) == 1 && isGood
         if !settings.suites.isEmpty { isGood = unsafe SSL_CTX_set_ciphersuites(context, settings.suites) == 1 && isGood }
         isGood = unsafe martlet_ctx_groups(context, settings.groups) == 1 && isGood
-        if !settings.signatures.isEmpty {
-            isGood = unsafe martlet_ctx_sigalgs(context, settings.signatures) == 1 && isGood
-        }
+        isGood = unsafe sign(context) && isGood
         unsafe martlet_ctx_mode(context)
         unsafe SSL_CTX_clear_options(context, ~UInt64(0))
         var options = settings.isServer ? martlet_op_server() : martlet_op_client()
@@ -129,6 +127,18 @@ struct TLSContextFactory {
         if settings.keyLog != nil { unsafe SSL_CTX_set_keylog_callback(context, TLSKeyLog.callback) }
         isGood = unsafe resume(context) && isGood
         guard isGood else { throw Failure(reason: OpenSSLErrors.taken()) }
+    }
+
+    /// Signatures that are asked of the peer, and those that are made. Said by the configuration they are the same.
+    private func sign(_ context: OpaquePointer) -> Bool {
+        if !settings.signatures.isEmpty { return unsafe martlet_ctx_sigalgs(context, settings.signatures) == 1 }
+        if settings.isServer {
+            guard settings.validation != nil else { return true }
+            return unsafe martlet_ctx_client_sigalgs(context, TLSParameters.peerSignatures) == 1
+        }
+        // OpenSSL takes a client's first list for both, unless there is a second one.
+        return unsafe martlet_ctx_sigalgs(context, TLSParameters.peerSignatures) == 1
+            && martlet_ctx_client_sigalgs(context, TLSParameters.ownSignatures) == 1
     }
 
     private func staple(_ context: OpaquePointer, _ set: [Int]) {
@@ -154,7 +164,7 @@ struct TLSContextFactory {
             part.onDestroy { unsafe martlet_trust_free(trust) }
             for authority in domain.authorities {
                 isGood = unsafe martlet_trust_add(trust, authority, authority.count) == 1 && isGood
-                if settings.isServer { isGood = unsafe martlet_ctx_announce(context, authority, authority.count) == 1 && isGood }
+                if settings.isServer, validation.announcesAuthorities { isGood = unsafe martlet_ctx_announce(context, authority, authority.count) == 1 && isGood }
             }
             isGood = unsafe martlet_trust_add_revocations(trust, domain.revocations, domain.revocations.count) >= 0 && isGood
             trustDomains.append(unsafe TrustDomain(name: part.arena.text(domain.name), trust: trust))

@@ -16,6 +16,15 @@ struct TLSParameters {
         "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-AES128-GCM-SHA256:"
         + "ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
     private static let groups = "X25519:P-256"
+    /// What a peer may sign with, where nothing is said: no key of Ed25519, and none of P-521 in TLS 1.3.
+    static let peerSignatures =
+        "ecdsa_secp256r1_sha256:rsa_pss_rsae_sha256:rsa_pkcs1_sha256:ecdsa_secp384r1_sha384:rsa_pss_rsae_sha384:"
+        + "rsa_pkcs1_sha384:rsa_pss_rsae_sha512:rsa_pkcs1_sha512:rsa_pkcs1_sha1"
+    /// What our own key may sign with towards an upstream.
+    static let ownSignatures =
+        "ed25519:ecdsa_secp256r1_sha256:rsa_pss_rsae_sha256:rsa_pkcs1_sha256:ecdsa_secp384r1_sha384:rsa_pss_rsae_sha384:"
+        + "rsa_pkcs1_sha384:ecdsa_secp521r1_sha512:rsa_pss_rsae_sha512:rsa_pkcs1_sha512:rsa_pss_pss_sha256:"
+        + "rsa_pss_pss_sha384:rsa_pss_pss_sha512:ed448:ECDSA+SHA1:rsa_pkcs1_sha1"
 
     /// Nil after an error.
     init?(_ message: TLSParametersMessage, isServer: Bool, _ place: Place, _ diagnostics: Diagnostics) {

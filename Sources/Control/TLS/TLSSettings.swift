@@ -6,6 +6,8 @@ import Transport
 /// How a peer's certificate is looked at.
 @safe
 struct PeerValidation {
+    /// False: nothing is said but that there has to be a certificate.
+    var isConfigured = true
     /// PEM; empty: nobody is trusted by name.
     var authorities: [UInt8] = []
     var authoritiesName = ""

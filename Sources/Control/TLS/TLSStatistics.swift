@@ -36,6 +36,9 @@ struct TLSStatistics {
         }
     }
 
+    /// The most that a gauge holds (`GaugeCell`).
+    private static let never = Int.max >> 1
+
     /// The names are Envoy's: a secret's, or one for all that have none.
     func expirations(_ records: TLSRecords, _ source: TLSSource) {
         var earliest: [String: Int] = [:]
@@ -44,10 +47,15 @@ struct TLSStatistics {
             let key = name.isEmpty ? "unnamed_cert_e3b0c442" : name
             earliest[key] = min(earliest[key] ?? .max, record.validUntil)
         }
-        for (i, record) in records.authorities.enumerated() {
-            let one = source.authorityName.isEmpty ? "unnamed_ca_cert_e3b0c442" : source.authorityName
-            let many = (source.authorityName.isEmpty ? "unnamed_ca_cert" : source.authorityName) + "_\(i)"
-            earliest[records.authoritiesAreMany ? many : one] = record.validUntil
+        let unnamed = source.authorityName.isEmpty ? "unnamed_ca_cert" : source.authorityName
+        switch records.trust {
+        case .none: break
+        case .nobody: earliest[unnamed] = TLSStatistics.never
+        case .all:
+            let key = source.authorityName.isEmpty ? unnamed + "_e3b0c442" : unnamed
+            earliest[key] = records.authorities.map(\.validUntil).min()
+        case .each:
+            for (i, record) in records.authorities.enumerated() { earliest["\(unnamed)_\(i)"] = record.validUntil }
         }
         for (name, seconds) in earliest {
             let scope = part.scope(environment.stats, prefix + "certificate." + name + ".", CertificateStat.self)

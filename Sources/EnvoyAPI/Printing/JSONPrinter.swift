@@ -76,8 +76,8 @@ struct JSONPrinter {
         case .bits(let bits): integer(bits, kind)
         case .number(let number):
             text += kind == .float ? JSONText.number(Float(number)) : JSONText.number(number)
-        case .text(let string): text += JSONText.quoted(isHidden ? MessageJSON.redacted : string)
-        case .bytes(let bytes): text += JSONText.quoted(isHidden ? MessageJSON.redacted : Base64.encode(bytes))
+        case .text(let string): text += JSONText.quoted(hides(string.utf8) ? MessageJSON.redacted : string)
+        case .bytes(let bytes): text += JSONText.quoted(hides(bytes) ? MessageJSON.redacted : Base64.encode(bytes))
         case .message(let message): self.message(message)
         case .any(let any): self.any(any)
         case .list(let elements):
@@ -85,6 +85,9 @@ struct JSONPrinter {
         case .map(let entries): map(entries, kind)
         }
     }
+
+    /// One text for a certificate and its key is common: it is hidden wherever it stands.
+    private func hides(_ bytes: some Collection<UInt8>) -> Bool { isHidden || redacts && PrivateKeys.areIn(bytes) }
 
     private mutating func map(_ entries: [TreeEntry], _ kind: FieldKind) {
         guard case .message(let entry) = kind, let value = schema.messages[entry].field("value") else { return }

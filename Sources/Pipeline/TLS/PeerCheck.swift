@@ -56,48 +56,51 @@ package struct PeerCheck: BitwiseCopyable {
         else { return 0 }
         let tls = unsafe raw.assumingMemoryBound(to: TLSConnection.self)
         let check = unsafe argument.assumingMemoryBound(to: PeerCheck.self).pointee
+        if let leaf = unsafe X509_STORE_CTX_get0_cert(store) { unsafe martlet_take_key(ssl, leaf) }
         return unsafe check.verdict(store, ssl, tls) ? 1 : 0
     }
 
     private func verdict(_ store: OpaquePointer, _ ssl: OpaquePointer, _ tls: UnsafeMutablePointer<TLSConnection>) -> Bool {
         guard let leaf = unsafe X509_STORE_CTX_get0_cert(store) else { return false }
         if isSPIFFE { return unsafe spiffeVerdict(store, leaf, tls) }
-        var isValidated = true
-        if verifiesChain {
-            if allowsExpired { unsafe martlet_store_ignore_time(store) }
-            if unsafe X509_verify_cert(store) != 1 {
-                unsafe tls.pointee.verdict.failure = .chain
-                unsafe PeerRemarks.chain(store, tls.pointee.text)
-                guard acceptsUntrusted else { return false }
-                isValidated = false
-            } else if unsafe martlet_store_depth(store) > depthMax {
-                unsafe X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_CHAIN_TOO_LONG)
-                unsafe tls.pointee.verdict.failure = .chain
-                unsafe PeerRemarks.chain(store, tls.pointee.text)
-                guard acceptsUntrusted else { return false }
-                isValidated = false
-            }
+        guard unsafe chainHolds(store) else {
+            unsafe PeerRemarks.chain(store, tls.pointee.text)
+            return unsafe failed(.chain, store, tls)
         }
         // The errors below are ours: OpenSSL has none for them, and says `certificate_unknown`, as Envoy does.
-        let chainError = unsafe X509_STORE_CTX_get_error(store)
         unsafe X509_STORE_CTX_set_error(store, X509_V_OK)
         let checked = unsafe tls.pointee.checkedName
         if matchesServerName || !names.isEmpty || !checked.isEmpty, unsafe !hasName(leaf, tls, checked) {
-            unsafe tls.pointee.verdict.failure = .name
             unsafe PeerRemarks.names(leaf, tls.pointee.text)
-            guard acceptsUntrusted else { return false }
-            isValidated = false
+            return unsafe failed(.name, store, tls)
         }
         if !hashes.isEmpty || !keyHashes.isEmpty, unsafe !isPinned(leaf) {
-            unsafe tls.pointee.verdict.failure = .hash
             unsafe PeerRemarks.say("verify_cert_failed:_cert_hash_and_spki", tls.pointee.text)
-            guard acceptsUntrusted else { return false }
-            isValidated = false
+            return unsafe failed(.hash, store, tls)
         }
-        if !isValidated {
-            unsafe X509_STORE_CTX_set_error(store, chainError == X509_V_OK ? X509_V_ERR_APPLICATION_VERIFICATION : chainError)
+        unsafe tls.pointee.verdict.isValidated = checksSomething || !checked.isEmpty
+        return true
+    }
+
+    private func chainHolds(_ store: OpaquePointer) -> Bool {
+        guard verifiesChain else { return true }
+        if allowsExpired { unsafe martlet_store_ignore_time(store) }
+        guard unsafe X509_verify_cert(store) == 1 else { return false }
+        if unsafe martlet_store_depth(store) > depthMax {
+            unsafe X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_CHAIN_TOO_LONG)
+            return false
         }
-        unsafe tls.pointee.verdict.isValidated = isValidated && (checksSomething || !checked.isEmpty)
+        return true
+    }
+
+    /// What is found first counts, and nothing is looked at behind it, as in Envoy. Where the untrusted are accepted the peer is
+    /// let in all the same, as one that is not validated.
+    private func failed(_ failure: PeerVerdict.Failure, _ store: OpaquePointer, _ tls: UnsafeMutablePointer<TLSConnection>) -> Bool {
+        unsafe tls.pointee.verdict.failure = failure
+        guard acceptsUntrusted else { return false }
+        if unsafe X509_STORE_CTX_get_error(store) == X509_V_OK {
+            unsafe X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION)
+        }
         return true
     }
 

@@ -58,6 +58,39 @@ import Testing
         #expect(again.versionInfo == "1" && again.responseNonce.isEmpty && again.resourceNames == ["a", "b"])
     }
 
+    /// A state of the world may have its resources in a `Resource` each, some of which are heartbeats and bring nothing.
+    @Test func aResourceMayBeWrapped() throws {
+        func wrapped(_ resource: Envoy_Service_Discovery_V3_Resource) throws -> AnyMessage {
+            var any = AnyMessage()
+            any.typeURL = "type.googleapis.com/envoy.service.discovery.v3.Resource"
+            any.value = try resource.serializedBytes()
+            return any
+        }
+        var named = Envoy_Service_Discovery_V3_Resource()
+        named.name = "a"
+        named.version = "of its own"
+        named.resource.typeURL = DiscoverySessionTests.type
+        var node = NodeMessage()
+        node.id = "inside"
+        named.resource.value = try node.serializedBytes()
+        let inside: [UInt8] = try node.serializedBytes()
+        var heartbeat = Envoy_Service_Discovery_V3_Resource()
+        heartbeat.name = "b"
+        var response = Response()
+        response.typeURL = DiscoverySessionTests.type
+        response.versionInfo = "7"
+        response.resources = [try wrapped(named), try wrapped(heartbeat)]
+        let session = session()
+        let found = try update(session, response.serializedBytes())
+        #expect(found.resources.count == 1 && found.resources[0].name == "a" && found.resources[0].version == "7")
+        #expect(found.resources.first?.typeURL == DiscoverySessionTests.type && found.resources.first?.bytes == inside)
+        #expect(session.mixed(found) == nil)
+        // What is in it is held against the response's type.
+        named.resource.typeURL = "type.googleapis.com/c.D"
+        response.resources = [try wrapped(named)]
+        #expect(try session.mixed(update(session, response.serializedBytes())) != nil)
+    }
+
     @Test func incrementsAreAskedForAcceptedAndRefused() throws {
         var session = session(isIncremental: true, names: ["a"])
         let first = try delta(session.opening())

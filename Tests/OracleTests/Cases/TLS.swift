@@ -24,6 +24,8 @@ extension Groups {
             tlsListener("tls_hash", common: "validation_context: {verify_certificate_hash: [\"\(many("ab", 32))\"]}", more: "require_client_certificate: true"),
             tlsListener("tls_spki", common: "validation_context: {trusted_ca: {filename: \"{{certs}}/ca.pem\"}, verify_certificate_spki: [\"\(many("A", 43))=\"]}", more: "require_client_certificate: true"),
             tlsListener("tls_untrusted", common: "validation_context: {trusted_ca: {filename: \"{{certs}}/ca.pem\"}, trust_chain_verification: ACCEPT_UNTRUSTED}"),
+            tlsListener("tls_untrusted_pinned", common: "validation_context: {trusted_ca: {filename: \"{{certs}}/ca.pem\"}, trust_chain_verification: ACCEPT_UNTRUSTED, verify_certificate_hash: [\"\(many("ab", 32))\"], match_typed_subject_alt_names: [{san_type: URI, matcher: {exact: \"spiffe://acme/client\"}}]}"),
+            tlsListener("tls_silent_about_authorities", common: "validation_context: {trusted_ca: {filename: \"{{certs}}/ca.pem\"}, suppress_client_ca_list: true}", more: "require_client_certificate: true"),
             tlsListener("tls_expired", common: "validation_context: {trusted_ca: {filename: \"{{certs}}/ca.pem\"}, allow_expired_certificate: true}", more: "require_client_certificate: true"),
             tlsListener("tls_crl", common: "validation_context: {trusted_ca: {filename: \"{{certs}}/ca.pem\"}, crl: {filename: \"{{certs}}/crl.pem\"}}", more: "require_client_certificate: true"),
             tlsListener("tls_leaf_crl", common: "validation_context: {trusted_ca: {filename: \"{{certs}}/ca.pem\"}, crl: {filename: \"{{certs}}/crl.pem\"}, only_verify_leaf_cert_crl: true}", more: "require_client_certificate: true"),
@@ -209,6 +211,8 @@ extension Groups {
         ask("no_chain_without_name", fixed + " -noservername", on: "tls_by_name"),
     ]
 
+    private static let ofTwo = "-tls1_2 -groups X25519:P-256:P-384:P-521 -cipher ECDHE-ECDSA-AES128-GCM-SHA256"
+
     private static let tlsPeers: [Case] = [
         ask("client_without_certificate", fixed, on: "tls_requires"),
         ask("client_without_certificate_12", "-tls1_2 -groups X25519:P-256 -cipher ECDHE-ECDSA-AES128-GCM-SHA256", on: "tls_requires"),
@@ -223,6 +227,16 @@ extension Groups {
         ask("client_untrusted_accepted", fixed + " " + showing("self"), on: "tls_untrusted"),
         ask("client_trusted_where_others_are", fixed + " " + showing("client"), on: "tls_untrusted"),
         ask("client_silent_where_others_are", fixed, on: "tls_untrusted"),
+        ask("client_untrusted_and_pinned", fixed + " " + showing("self"), on: "tls_untrusted_pinned"),
+        ask("client_misnamed_and_pinned", fixed + " " + showing("stranger"), on: "tls_untrusted_pinned"),
+        ask("client_pinned", fixed + " " + showing("client"), on: "tls_untrusted_pinned"),
+        ask("client_of_p384", fixed + " " + showing("p384"), on: "tls_requires"),
+        ask("client_of_p384_12", ofTwo + " " + showing("p384"), on: "tls_requires"),
+        ask("client_of_p521", fixed + " " + showing("p521"), on: "tls_requires"),
+        ask("client_of_p521_12", ofTwo + " " + showing("p521"), on: "tls_requires"),
+        ask("client_of_ed25519", fixed + " " + showing("ed25519"), on: "tls_requires"),
+        ask("client_of_ed25519_12", ofTwo + " " + showing("ed25519"), on: "tls_requires"),
+        ask("authorities_not_announced", fixed + " " + showing("client"), on: "tls_silent_about_authorities"),
         ask("uri_that_matches", fixed + " " + showing("client"), on: "tls_uri"),
         ask("uri_that_does_not", fixed + " " + showing("stranger"), on: "tls_uri"),
         ask("dns_that_matches", fixed + " " + showing("client"), on: "tls_dns"),

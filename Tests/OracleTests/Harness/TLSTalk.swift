@@ -12,7 +12,7 @@ struct TLSTalk: Sendable, CustomStringConvertible {
 
     /// Words of `s_client` that say what was agreed, in the order in which it prints them.
     private static let told = [
-        "subject=", "Acceptable client certificate CA names", "Server Temp Key: ", "Peer signature type: ", "No ALPN negotiated",
+        "subject=", "Acceptable client certificate CA names", "No client certificate CA names sent", "Server Temp Key: ", "Peer signature type: ", "No ALPN negotiated",
         "ALPN protocol: ", "New, ", "Reused, ", "Verification", "Verify return code", "OCSP Response Status", "OCSP response: no",
     ]
 
@@ -61,6 +61,9 @@ final class OracleCertificates: Sendable {
             try certificates.issue("addressed", names: "IP:10.1.2.3,IP:2001:db8::7,email:a@b.test")
             try certificates.issue("othername", names: "otherName:1.3.6.1.4.1.311.20.2.3;UTF8:me@a.test")
             try certificates.issue("revoked", names: "DNS:revoked.test")
+            for (name, key) in [("p384", "ec -pkeyopt ec_paramgen_curve:P-384"), ("p521", "ec -pkeyopt ec_paramgen_curve:P-521"), ("ed25519", "ed25519")] {
+                try certificates.issue(name, names: "DNS:\(name).test", key: key)
+            }
             try certificates.run(
                 "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout self.key -out self.pem -days 3 -subj /CN=self")
             try certificates.expire("expired")
