@@ -72,7 +72,6 @@ struct ListenerLogTests {
         // Something was understood before.
         let socket = try Sockets.connect(port: served.listener)
         _ = Sockets.send("GET / HTTP/1.1\r\nhost: a\r\n\r\nGET / FOO/1.1\r\n\r\n".wire, from: 0, on: socket)
-        socket.shutDown(1)
         _ = SlowSocket.drain(socket, bytesPerStep: 4_096, pauseMs: 0, limitMs: 10_000)
         socket.close()
         let line = try ListenerLogTests.line(directory.path + "/log", ListenerLogTests.breaches.count)
