@@ -80,6 +80,8 @@ static void pem(BIO *out, X509 *certificate) {
 }
 
 static const char *group_name(SSL *ssl) {
+  // Before a hello was read there is none, and OpenSSL does not look.
+  if (!SSL_get0_session(ssl)) return "";
   switch (SSL_get_negotiated_group(ssl)) {
   case NID_X25519: return "X25519";
   case NID_X9_62_prime256v1: return "P-256";
@@ -90,12 +92,20 @@ static const char *group_name(SSL *ssl) {
   }
 }
 
+// While the handshake is not complete: the one that was chosen.
+static const SSL_CIPHER *cipher(SSL *ssl) {
+  const SSL_CIPHER *current = SSL_get_current_cipher(ssl);
+  return current || SSL_is_init_finished(ssl) ? current : SSL_get_pending_cipher(ssl);
+}
+
 static void session(BIO *out, SSL *ssl, int fact) {
   unsigned count = 0;
   const char *server_name;
   switch (fact) {
   case martlet_fact_version: BIO_puts(out, SSL_get_version(ssl)); break;
-  case martlet_fact_cipher: BIO_puts(out, SSL_get_cipher_name(ssl)); break;
+  case martlet_fact_cipher:
+    if (cipher(ssl)) BIO_puts(out, SSL_CIPHER_get_name(cipher(ssl)));
+    break;
   case martlet_fact_group: BIO_puts(out, group_name(ssl)); break;
   case martlet_fact_session_id: {
     const SSL_SESSION *session = SSL_get0_session(ssl);
@@ -176,18 +186,18 @@ static void local(BIO *out, X509 *leaf, int fact) {
   }
 }
 
-martlet_facts *martlet_facts_new(SSL *ssl) {
+martlet_facts *martlet_facts_new(SSL *ssl, STACK_OF(X509) *refused) {
   BIO *out = BIO_new(BIO_s_mem());
   martlet_facts *facts = calloc(1, sizeof *facts);
   if (!out || !facts) goto failed;
-  X509 *leaf = SSL_get0_peer_certificate(ssl);
+  if (refused && sk_X509_num(refused) == 0) refused = NULL;
+  X509 *leaf = refused ? sk_X509_value(refused, 0) : SSL_get0_peer_certificate(ssl);
   X509 *own = SSL_get_certificate(ssl);
-  int includes_leaf = !SSL_is_server(ssl);
+  int includes_leaf = refused || !SSL_is_server(ssl);
   facts->references = 1;
   facts->has_peer_certificate = leaf != NULL;
-  const SSL_CIPHER *cipher = SSL_get_current_cipher(ssl);
-  facts->cipher_suite = cipher ? SSL_CIPHER_get_protocol_id(cipher) : 0;
-  facts->peer_is_verified = leaf && SSL_get_verify_result(ssl) == X509_V_OK;
+  facts->cipher_suite = cipher(ssl) ? SSL_CIPHER_get_protocol_id(cipher(ssl)) : 0;
+  facts->peer_is_verified = leaf && !refused && SSL_get_verify_result(ssl) == X509_V_OK;
   if (leaf) {
     facts->valid_from = martlet_asn1_seconds(X509_get0_notBefore(leaf));
     facts->valid_until = martlet_asn1_seconds(X509_get0_notAfter(leaf));
@@ -200,7 +210,7 @@ martlet_facts *martlet_facts_new(SSL *ssl) {
     else if (fact >= martlet_fact_local_subject)
       own ? local(out, own, fact) : (void)0;
     else if (leaf)
-      peer(out, leaf, SSL_get_peer_cert_chain(ssl), includes_leaf, issuer, fact);
+      peer(out, leaf, refused ? refused : SSL_get_peer_cert_chain(ssl), includes_leaf, issuer, fact);
     facts->end[fact] = (uint32_t)BIO_pending(out);
   }
   char *text = NULL;

@@ -11,12 +11,14 @@
 static int context_keys = -1;
 static int context_store = -1;
 static int context_sessions = -1;
+static int session_signature = -1;
 static EVP_CIPHER *ticket_cipher;
 
 __attribute__((constructor)) static void prepare(void) {
   context_keys = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
   context_store = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
   context_sessions = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+  session_signature = SSL_SESSION_get_ex_new_index(0, NULL, NULL, NULL, NULL);
 }
 
 static uint32_t load(const uint32_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
@@ -240,6 +242,9 @@ void martlet_client_sessions_free(martlet_client_sessions *sessions) {
 static int keep_client(SSL *ssl, SSL_SESSION *session) {
   martlet_client_sessions *sessions = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), context_sessions);
   if (!sessions || sessions->max == 0) return 0;
+  // OpenSSL does not keep it; a session that follows from this one takes it along.
+  uint32_t signature = martlet_peer_signature(ssl);
+  if (signature) SSL_SESSION_set_ex_data(session, session_signature, (void *)(uintptr_t)signature);
   if (sessions->count == sessions->max) {
     SSL_SESSION_free(sessions->sessions[0]);
     memmove(sessions->sessions, sessions->sessions + 1, (sessions->max - 1) * sizeof(SSL_SESSION *));
@@ -253,6 +258,11 @@ int martlet_ctx_client_sessions(SSL_CTX *context, martlet_client_sessions *sessi
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(context, keep_client);
   return SSL_CTX_set_ex_data(context, context_sessions, sessions);
+}
+
+uint32_t martlet_session_signature(SSL *ssl) {
+  SSL_SESSION *session = SSL_session_reused(ssl) ? SSL_get0_session(ssl) : NULL;
+  return session ? (uint32_t)(uintptr_t)SSL_SESSION_get_ex_data(session, session_signature) : 0;
 }
 
 void martlet_resume(SSL *ssl, int same_name) {

@@ -67,7 +67,8 @@ SSL *martlet_tls_new(SSL_CTX *context, martlet_tls_io *io, int is_server) {
 
 uint32_t martlet_peer_signature(SSL *ssl) {
   int type = 0, hash = 0;
-  if (!SSL_get_peer_signature_type_nid(ssl, &type) || !SSL_get_peer_signature_nid(ssl, &hash)) return 0;
+  if (!SSL_get_peer_signature_type_nid(ssl, &type) || !SSL_get_peer_signature_nid(ssl, &hash))
+    return martlet_session_signature(ssl);
   uint32_t code = hash == NID_sha1 ? 2 : hash == NID_sha256 ? 4 : hash == NID_sha384 ? 5 : hash == NID_sha512 ? 6 : 0;
   switch (type) {
   case EVP_PKEY_RSA: return code ? code << 8 | 1 : 0;

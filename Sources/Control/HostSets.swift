@@ -54,8 +54,8 @@ extension Configurator {
         return true
     }
 
-    /// A new host set part from the endpoints' addresses.
-    func buildHosts(_ live: LiveCluster) {
+    /// A new host set part from the endpoints' addresses. `tells`: in statistics, too.
+    func buildHosts(_ live: LiveCluster, tells: Bool = true) {
         let part = PlanPart(.hosts, live.name, ContentHash())
         publisher.number(part)
         hostVersion += 1
@@ -87,17 +87,21 @@ extension Configurator {
             subsets: options.subsets,
             metadata: known.map(\.metadata), version: hostVersion, in: part.arena)
         set.part = part.id
-        show(set.tableFacts, live.draft)
-        show(set.subsets, live)
-        count(set.zoneFacts, live)
+        if tells {
+            show(set.tableFacts, live.draft)
+            show(set.subsets, live)
+            count(set.zoneFacts, live)
+        }
         unsafe live.set = unsafe part.arena.store(set)
         if let old = live.hosts { publisher.retire(old) }
         live.hosts = part
         live.hostConnections = live.hostConnections.filter { $0.value.owner != nil }
         live.hostConfigs = owned
         live.hostMetadata = known.map(\.metadata)
-        countTransports(owned.filter { !before.contains($0.address) }, live)
-        count(live, changed: !HostSetOrder.isSame(before, owned.map(\.address)))
+        if tells {
+            countTransports(owned.filter { !before.contains($0.address) }, live)
+            count(live, changed: !HostSetOrder.isSame(before, owned.map(\.address)))
+        }
         rezone(after: live)
     }
 

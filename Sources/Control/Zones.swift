@@ -13,21 +13,22 @@ extension Configurator {
     /// What zones are to come to for `live`.
     func zoneSpec(_ live: LiveCluster) -> ZoneSpec {
         let options = live.draft.balancing
-        var spec = options.zones
-        if let cell = options.zoneSizeMinCell { spec.clusterSizeMin = cell.integer(default: spec.clusterSizeMin) }
+        var spec = live.zoneOptions
         // Within the local cluster zones do not count (Envoy).
         guard !options.localCluster.isEmpty, live.name != options.localCluster,
             let local = served.first(where: { $0.name == options.localCluster }), local.hosts != nil
         else { return spec }
-        spec.local = LocalityCount(local, countsWeights: spec.countsWeights).seen(from: live, ownLocality: options.ownLocality)
+        spec.local = LocalityCount(local, hosts: local.hostConfigs, countsWeights: spec.countsWeights).seen(from: live, ownLocality: options.ownLocality)
         return spec
     }
 
     /// The local cluster has other hosts: what others have made of them is made again.
     func rezone(after live: LiveCluster) {
         guard live.name == live.draft.balancing.localCluster else { return }
-        for other in served where other !== live && other.hosts != nil && !other.draft.config.policy.isHashing {
-            if unsafe other.draft.config.originalDst == nil { buildHosts(other) }
+        // One that serves while its successor warms goes by the same shares, and tells nothing: the statistics are the newer one's.
+        for other in served.flatMap({ [$0, $0.predecessor].compactMap { $0 } })
+        where other !== live && other.hosts != nil && !other.draft.config.policy.isHashing {
+            if unsafe other.draft.config.originalDst == nil { buildHosts(other, tells: served.contains { $0 === other }) }
         }
     }
 
@@ -53,9 +54,9 @@ struct LocalityCount {
     private var hostCount = 0
     private var availableCount = 0
 
-    init(_ cluster: LiveCluster, countsWeights: Bool) {
+    init(_ cluster: LiveCluster, hosts: [HostConfig], countsWeights: Bool) {
         let places = LocalityCount.names(cluster)
-        for host in cluster.hostConfigs where host.priority == 0 {
+        for host in hosts where host.priority == 0 {
             let name = places[host.locality] ?? ["", "", ""]
             names.insert(name)
             if !host.isExcluded { hostCount += 1 }
@@ -80,7 +81,8 @@ struct LocalityCount {
         return local
     }
 
-    private static func names(_ cluster: LiveCluster) -> [UInt32: [String]] {
+    /// Localities by their places.
+    static func names(_ cluster: LiveCluster) -> [UInt32: [String]] {
         let localities = cluster.message.loadAssignment.endpoints
         return Dictionary(
             cluster.draft.endpoints.filter { $0.group < localities.count }.map { ($0.locality, LocalityOrder.name(localities[$0.group].locality)) }

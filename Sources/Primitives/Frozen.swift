@@ -52,6 +52,8 @@ public final class FrozenArena {
     /// Counted up by who stores what the memory's owner has to know of: a format that names bytes of the wire
     /// (`FormatCompiler`).
     public var marks = 0
+    /// The same of formats that tell how long routes are looked for.
+    public var routeMarks = 0
 
     @inlinable public init() {}
 

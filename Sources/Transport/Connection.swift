@@ -61,8 +61,14 @@ public struct Connection {
     public var bytesReceived: UInt64 = 0
     public var bytesSent: UInt64 = 0
     public var openedNs: UInt64 = 0
+    /// When it was there, and when its handshake was complete, in nanoseconds of the worker's clock; 0: not so far.
+    public var connectedNs: UInt64 = 0
+    public var securedNs: UInt64 = 0
     /// Downstream: response flags of the connection itself, for its listener's log.
     public var logFlags: UInt32 = 0
+    /// Downstream: its first bytes could not be read, so that nobody knows what they spoke; and why we closed it.
+    package var isUnread = false
+    package var closeReason = Bytes.empty
     /// When bytes last moved, in milliseconds of the worker's clock.
     public var activeMs: UInt64 = 0
     package internal(set) var buffered = BufferedBytes()

@@ -27,7 +27,7 @@ package struct ZoneSpec: Sendable {
         package var availableCount = 0
         package init() {}
 
-        func panics(_ thresholdPercent: Double) -> Bool {
+        package func panics(_ thresholdPercent: Double) -> Bool {
             let available = hostCount == 0 ? 0 : 100 * Double(availableCount) / Double(hostCount)
             return available < min(100, thresholdPercent)
         }

@@ -176,6 +176,20 @@ struct AccessLogTests {
         logging.end()
     }
 
+    /// What is written fails, is counted, and in the end dropped: requests are served all along.
+    @Test
+    func aFullDiskSlowsNoRequest() throws {
+        let pad = String(repeating: "p", count: 4096)
+        let logging = try Logging(
+            AccessLogTests.file("unused", AccessLogTests.text(pad)).replacing(text: "{{dir}}/unused", by: "/dev/full"),
+            arguments: ["--concurrency", "1"])
+        for _ in 0..<12 { try logging.send((0..<25).map { logging.request("/\($0)") }) }
+        #expect(wait(upToMs: 5_000) { logging.stat("filesystem.write_dropped") > 50 && logging.stat("filesystem.write_failed") > 0 })
+        #expect(logging.stat("filesystem.write_completed") == 0 && logging.stat("filesystem.write_total_buffered") <= 512 << 10)
+        try logging.send([logging.request("/after")])
+        logging.end()
+    }
+
     /// As Envoy 1.40 wrote the same request; keys in order, types kept (of YAML, fractions and large numbers are text).
     @Test
     func jsonIsAsEnvoyWritesIt() throws {

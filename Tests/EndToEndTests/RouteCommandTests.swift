@@ -262,6 +262,77 @@ struct RouteCommandTests {
         }
     }
 
+    // MARK: Zones
+
+    private static func zoned(own: String = "zone: a", local: [String] = ["a", "b"], up: [String] = ["a", "b", "b", "c"], options: String = "min_cluster_size: 1", more: String = "") -> String {
+        func endpoints(_ zones: [String], _ port: Int) -> String {
+            zones.enumerated().map { i, zone in
+                "{locality: {region: r, zone: \(zone)}, lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.\(i + 1), port_value: \(port)}}}}]}"
+            }.joined(separator: ", ")
+        }
+        return """
+            node: {id: one, cluster: own, locality: {region: r, \(own)}}
+            cluster_manager: {local_cluster_name: own}
+            static_resources:
+              listeners:
+              - address: {socket_address: {address: 127.0.0.1, port_value: 10000}}
+                filter_chains:
+            \(manager("              - {name: v, domains: ['*'], routes: [{match: {prefix: /own}, route: {cluster: own}}, {match: {prefix: /}, route: {cluster: up}}]}"))
+              clusters:
+              - {name: up, common_lb_config: {zone_aware_lb_config: {\(options)}}\(more), load_assignment: {cluster_name: up, endpoints: [\(endpoints(up, 9000))]}}
+              - {name: own, load_assignment: {cluster_name: own, endpoints: [\(endpoints(local, 9001))]}}
+            """
+    }
+
+    private func zones(_ yaml: String, _ arguments: String...) throws -> JSON? {
+        let directory = TemporaryDirectory()
+        let run = try Binary.martlet().run(["route", "-c", directory.write(yaml, to: "martlet.yaml"), "--json", "--authority", "a"] + arguments)
+        return try JSON(parsing: run.output)["cluster"]
+    }
+
+    @Test func zonesAreExplained() throws {
+        // A quarter of the hosts is here and half of the processes: half of theirs stays. The rest has half of the hosts in b,
+        // which the processes there fill, and a quarter in c.
+        let cluster = try #require(try zones(RouteCommandTests.zoned()))
+        #expect(cluster["zones"]?["own"]?.string == "r/a" && cluster["zones"]?["stays"]?.string == "50 %", "\(cluster)")
+        let left = cluster["zones"]?["leaves"]?.array
+        #expect(left?.count == 1 && left?[0]["locality"]?.string == "r/c" && left?[0]["share"]?.string == "50 %", "\(cluster)")
+        #expect(cluster["hosts"]?.array?[3]["locality"]?.string == "r/c", "\(cluster)")
+        let all = try zones(RouteCommandTests.zoned(up: ["a", "b"]))
+        #expect(all?["zones"]?["stays"]?.string == "100 %" && all?["zones"]?["leaves"] == nil)
+        let third = try zones(RouteCommandTests.zoned(up: ["a", "b", "b"], options: "min_cluster_size: 1, routing_enabled: {value: 50}"))
+        #expect(third?["zones"]?["stays"]?.string == "66.66 %" && third?["zones"]?["counted"]?.string == "for 50 % of requests", "\(third as Any)")
+        let directory = TemporaryDirectory()
+        let text = try Binary.martlet().run(["route", "-c", directory.write(RouteCommandTests.zoned(), to: "martlet.yaml"), "--authority", "a"]).output
+        #expect(text.contains("50 %"), "\(text)")
+    }
+
+    @Test func whyZonesDoNotCount() throws {
+        func why(_ yaml: String, _ path: String = "/") throws -> String { try zones(yaml, "--path", path)?["zones"]?["not_counted"]?.string ?? "they count" }
+        #expect(try why(RouteCommandTests.zoned(), "/own") == "it is the local cluster itself")
+        #expect(try why(RouteCommandTests.zoned(options: "")) == "4 healthy hosts, and min_cluster_size is 6")
+        #expect(try why(RouteCommandTests.zoned(up: ["b", "b"])) == "all its hosts are in one locality")
+        #expect(try why(RouteCommandTests.zoned(local: ["a"])) == "all hosts of 'own' are in one locality")
+        #expect(try why(RouteCommandTests.zoned(own: "zone: z")) == "'own' has no host in this process's own locality")
+        #expect(try why(RouteCommandTests.zoned(options: "min_cluster_size: 1, routing_enabled: {value: 0}")) == "routing_enabled is 0 %")
+        #expect(try why(RouteCommandTests.zoned(more: ", lb_policy: RING_HASH")) == "a host is chosen by a hash, wherever it is")
+        // Nobody who has no local cluster hears of zones.
+        #expect(try zones(RouteCommandTests.shop.replacing(text: "domains: [shop.test]", by: "domains: [a]"), "-H", "x-forwarded-proto: https")?["zones"] == nil)
+    }
+
+    /// Of what is served its own hosts count, as their health and the runtime are now.
+    @Test func zonesOfWhatIsServed() throws {
+        let served = try Served(try Binary.martlet()) { port in
+            RouteCommandTests.zoned().replacing(text: "port_value: 10000", by: "port_value: \(port)") + "\nlayered_runtime: {layers: [{name: a, admin_layer: {}}]}"
+        }
+        func zones() throws -> JSON? {
+            try JSON(parsing: String(wire: try #require(served.admin.request("GET", "/explain?authority=a&path=/")).body))["cluster"]?["zones"]
+        }
+        #expect(try zones()?["stays"]?.string == "50 %")
+        #expect(served.admin.request("POST", "/runtime_modify?upstream.zone_routing.enabled=0")?.status == 200)
+        #expect(try zones()?["not_counted"]?.string == "routing_enabled is 0 %")
+    }
+
     @Test func badQuestionsAreRefused() throws {
         let served = try Served(try Binary.martlet(), yaml: RouteCommandTests.yaml)
         for query in ["port=x", "port=70000", "random=-1", "header=nothing"] {

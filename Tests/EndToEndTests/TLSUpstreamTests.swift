@@ -218,6 +218,9 @@ struct TLSUpstreamTests {
         for _ in 0..<4 { #expect(try served.get().status == 200) }
         #expect(served.stat("cluster.c.ssl.handshake", becomes: 4) == 4)
         #expect(served.stat("cluster.c.ssl.session_reused", becomes: 3) == 3)
+        // What the server signed with, when the session was made.
+        let signatures = served.admin.stats(matching: "^cluster.c.ssl.sigalgs")
+        #expect(signatures.values.reduce(0, +) == 4 && signatures.values.contains(4), "\(signatures)")
         let never = try front(server.port, "max_session_keys: 0", more: "max_requests_per_connection: 1")
         for _ in 0..<2 { #expect(try never.get().status == 200) }
         #expect(never.stat("cluster.c.ssl.handshake", becomes: 2) == 2)

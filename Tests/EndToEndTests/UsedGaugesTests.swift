@@ -76,6 +76,13 @@ struct UsedGaugesTests {
         #expect(used("^cluster.*accepted_per") == [])
         let histograms = admin.request("GET", "/stats?filter=accepted_per_socket_event").map { String(wire: $0.body) } ?? ""
         #expect(histograms.contains("listener.l.connections_accepted_per_socket_event: ") && histograms.contains("listener.admin.connections_accepted_per_socket_event: "))
+        // Of HTTP/2 since the first frame, of bodies since the first.
+        #expect(used("^http2\\.") == [])
+        #expect(try Shell.run("curl -s --http2-prior-knowledge -o /dev/null -w '%{http_code} %{size_download}' http://127.0.0.1:\(listener)/").output.hasPrefix("200 ") == true)
+        let gauges = ["outbound_control_frames_active", "outbound_frames_active", "pending_send_bytes", "streams_active"].map { "http2.\($0): 0" }
+        #expect(wait(upToMs: 10_000) { used("^http2\\.") == gauges }, "\(used("^http2\\."))")
+        // No line was written to a file.
+        #expect(used("^filesystem") == [])
         let info = admin.request("GET", "/server_info").map { String(wire: $0.body) } ?? ""
         #expect(info.contains("/RELEASE/OpenSSL") && info.contains("\"ssl.version\": \"OpenSSL\""), "\(info)")
     }

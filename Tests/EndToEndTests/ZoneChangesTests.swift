@@ -149,4 +149,36 @@ struct ZoneChangesTests {
         try ask(20)
         #expect(stats("lb_zone_routing_all_directly", become: { $0 == 40 }) == 40)
     }
+
+    /// A cluster that serves on because its successor waits for a secret goes by the local cluster's hosts of now, too.
+    @Test func whoServesMeanwhileIsLookedAtToo() throws {
+        let dns = try DNSServer()
+        dns["a.test"] = .init(v4: ["127.1.0.1"])
+        dns["b.test"] = .init(v4: ["127.1.0.2"])
+        let upstreams = try Upstreams()
+        defer { upstreams.stop() }
+        let directory = TemporaryDirectory()
+        let silent = "\n  - {name: sds, typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {\"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: {http2_protocol_options: {}}}}, load_assignment: {cluster_name: sds, endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: \(Ports.free())}}}}]}]}}"
+        let text = yaml(dns: dns.port, upstreams: upstreams)
+        let waiting = yaml(
+            dns: dns.port, upstreams: upstreams,
+            options: "transport_socket: {name: t, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext, common_tls_context: {validation_context_sds_secret_config: {name: late, sds_config: {initial_fetch_timeout: 0s, api_config_source: {api_type: GRPC, transport_api_version: V3, grpc_services: [{envoy_grpc: {cluster_name: sds}}]}}}}}}, ")
+        let file = directory.write(text + silent, to: "zones.yaml")
+        let process = try ChildProcess(Binary.martlet().binary, ["-c", file, "--concurrency", "1"])
+        defer { process.kill() }
+        try #require(process.becomesReady(admin: admin.port, upToMs: 20_000), "\(process.output)")
+        #expect(wait(upToMs: 10_000) { admin.stats(matching: "cluster.own.membership_total")["cluster.own.membership_total"] == 2 })
+        try ask(20)
+        #expect(stats("lb_zone_routing_all_directly", become: { $0 == 20 }) == 20)
+        _ = directory.write(waiting + silent, to: "zones.yaml")
+        process.signal(1)
+        #expect(wait(upToMs: 20_000) { admin.stats(matching: "warming_state")["cluster.up.warming_state"] == 1 }, "\(process.output)")
+        // More of us here: a third of what comes goes.
+        dns["a.test"] = .init(v4: ["127.1.0.1", "127.1.0.3", "127.1.0.4"])
+        #expect(wait(upToMs: 10_000) { admin.stats(matching: "cluster.own.membership_total")["cluster.own.membership_total"] == 4 })
+        try ask(200)
+        let crossed = stats("lb_zone_routing_cross_zone", become: { $0 > 0 })
+        #expect(crossed > 20 && crossed < 140, "a third of 200: \(crossed)")
+        #expect(admin.stats(matching: "cluster.up.membership_total")["cluster.up.membership_total"] == 2)
+    }
 }

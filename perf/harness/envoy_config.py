@@ -11,6 +11,9 @@ _HCM = "type.googleapis.com/envoy.extensions.filters.network.http_connection_man
 _ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
 _TCP = "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
 _FILE_LOG = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
+_ALS = "type.googleapis.com/envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig"
+_OTEL_LOG = "type.googleapis.com/envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig"
+_FLUENTD = "type.googleapis.com/envoy.extensions.access_loggers.fluentd.v3.FluentdAccessLogConfig"
 _OTEL = "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig"
 _TLS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
 _HTTP = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -79,6 +82,22 @@ def _route(index, cluster):
     return {"match": match, "route": {"cluster": cluster}}
 
 
+def _log_server(spec):
+    """The 12 fields as each server's format has them: ALS has a message of its own that tells them all."""
+    if spec.log_server == "als":
+        common = {"log_name": "perf", "transport_api_version": "V3", "grpc_service": {"envoy_grpc": {"cluster_name": "logs"}}}
+        return {"name": "envoy.access_loggers.http_grpc",
+                "typed_config": {"@type": _ALS, "common_config": common, "additional_request_headers_to_log": ["user-agent"]}}
+    if spec.log_server == "otel":
+        service = {"http_uri": {"uri": f"http://127.0.0.1:{spec.log_port}/upload", "cluster": "logs", "timeout": "1s"}}
+        attributes = [{"key": key, "value": {"string_value": value}} for key, value in LOG_FIELDS.items()]
+        return {"name": "envoy.access_loggers.open_telemetry",
+                "typed_config": {"@type": _OTEL_LOG, "log_name": "perf", "stat_prefix": "perf.", "http_service": service,
+                                 "attributes": {"values": attributes}}}
+    return {"name": "envoy.access_loggers.fluentd",
+            "typed_config": {"@type": _FLUENTD, "cluster": "logs", "tag": "perf", "stat_prefix": "perf", "record": LOG_FIELDS}}
+
+
 def _http_filter(spec):
     if spec.routes:
         # Only the routes under test lead to the backend: a wrong match is a 503 and counts as an error.
@@ -103,6 +122,8 @@ def _http_filter(spec):
     if spec.log or spec.edge:
         log = {"@type": _FILE_LOG, "path": spec.log_path, "log_format": {"json_format": LOG_FIELDS}}
         manager["access_log"] = [{"name": "envoy.access_loggers.file", "typed_config": log}]
+    if spec.log_server:
+        manager["access_log"] = [_log_server(spec)]
     if spec.tracing:
         service = {"http_uri": {"uri": f"http://127.0.0.1:{spec.upstream}/upload", "cluster": "collector", "timeout": "1s"}}
         manager["tracing"] = {
@@ -137,6 +158,8 @@ def bootstrap(spec, port, admin_port):
         clusters.append(_cluster("decoy", 9))
     if spec.tracing:
         clusters.append(_cluster("collector", spec.upstream))
+    if spec.log_server:
+        clusters.append(_cluster("logs", spec.log_port, http2=spec.log_server == "als"))
     clusters += [_cluster(f"spare-{i}", 9) for i in range(spec.clusters - 1)]
     network_filter = _tcp_filter() if spec.kind == "tcp" else _http_filter(spec)
     return to_yaml({

@@ -145,6 +145,7 @@ def run(bench, peer, spec, arguments, unit_bytes=0, load_cpus=None, seconds=None
             raise Failure(f"{process.name} replaced a process during the run: its CPU time is lost")
         process.check()
         spans = _spans_sent(instance.admin_port) if spec.tracing else 0
+        lost = _lines_lost(instance.admin_port, spec.log_server, result["requests"]) if spec.log_server else {}
     units = result["bytes"] / unit_bytes if unit_bytes else result["requests"]
     if not units:
         raise Failure(f"no request succeeded: {result['errors']}, first status {result['first_bad_status']}")
@@ -165,6 +166,7 @@ def run(bench, peer, spec, arguments, unit_bytes=0, load_cpus=None, seconds=None
     }
     if (spec.log or spec.edge) and peer.name != "floor":
         sample["errors"].update(_check_log(spec.log_path, result["requests"]))
+    sample["errors"].update(lost)
     if spec.tracing and spans < result["requests"] // 200:
         sample["errors"]["spans_missing"] = result["requests"] // 200 - spans
     return sample
@@ -174,6 +176,30 @@ def _spans_sent(admin_port):
     """Spans that the tracer says it has sent."""
     _, body = http_get(admin_port, "/stats?filter=spans_sent")
     return sum(int(count) for count in re.findall(rb"spans_sent: (\d+)", body))
+
+
+_LOG_COUNTERS = {
+    "als": (r"grpc_access_log\.logs_written", r"grpc_access_log\.logs_dropped"),
+    "otel": (r"open_telemetry_access_log\.perf\.logs_written", r"open_telemetry_access_log\.perf\.logs_dropped"),
+    "fluentd": (r"fluentd\.perf\.entries_buffered", r"fluentd\.perf\.entries_lost"),
+}
+
+
+def _lines_lost(admin_port, kind, requests):
+    """A line that is not sent costs nothing: what the proxy says of them. The last second's lines may still wait."""
+    written, dropped = _LOG_COUNTERS[kind]
+    _, body = http_get(admin_port, "/stats?filter=access_log")
+
+    def count(name):
+        return sum(int(n) for n in re.findall(rb"access_logs\." + name.encode() + rb": (\d+)", body))
+
+    errors = {}
+    # Before its first connection is there a server may miss a few.
+    if count(dropped) > requests // 1000:
+        errors["log_lines_dropped"] = count(dropped)
+    if count(written) < requests // 2:
+        errors["log_lines_missing"] = requests - count(written)
+    return errors
 
 
 def _check_log(path, requests):

@@ -23,6 +23,8 @@ class Spec:
     upstream: int = 0           # port of the backend
     log: bool = False           # JSON access log of 12 fields
     edge: bool = False          # the same, and one header set each way
+    log_server: str = ""        # the same 12 fields to a log server: "als", "otel", "fluentd"
+    log_port: int = 0           # where it listens
     tracing: bool = False       # OpenTelemetry, a span for one request of a hundred, sent to the backend
     profiled: bool = False      # the CPU profile runs, at its default of 100 samples a second
     routes: int = 0             # entries of the route table; 0: one that matches all

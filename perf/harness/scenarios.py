@@ -5,13 +5,14 @@ import os
 import shutil
 import statistics
 import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 
 from . import envoy_config
 from .measure import REQUEST_HEADERS, await_ready, go_and_read, run
 from .peers import Spec
-from .process import Failure, resident_kib
+from .process import Failure, Process, connects, free_port, resident_kib, wait_until
 
 ALL = ("martlet", "floor", "haproxy", "nginx", "envoy")
 PROXIES = ("martlet", "haproxy", "nginx", "envoy")
@@ -98,6 +99,30 @@ def _headers(bench, peer, variant):
 
 def _access_log(bench, peer, variant):
     return run(bench, peer, Spec(upstream=bench.http_port, log=variant == "on"), ["--conns", 64])
+
+
+_SINK = """
+import socket, threading
+server = socket.create_server(("127.0.0.1", {port}), backlog=16)
+def swallow(client):
+    while client.recv(1 << 20):
+        pass
+while True:
+    threading.Thread(target=swallow, args=(server.accept()[0],), daemon=True).start()
+"""
+
+
+def _log_server(bench, peer, variant):
+    """ALS goes to the HTTP/2 backend, OTLP to the HTTP one, fluentd's forward protocol to a socket that swallows it."""
+    if variant in ("off", "file"):
+        return run(bench, peer, Spec(upstream=bench.http_port, log=variant == "file"), ["--conns", 64])
+    if variant != "fluentd":
+        port = bench.http2_port if variant == "als" else bench.http_port
+        return run(bench, peer, Spec(upstream=bench.http_port, log_server=variant, log_port=port), ["--conns", 64])
+    port = free_port()
+    with Process("sink", [sys.executable, "-c", _SINK.format(port=port)], bench.load_cpus, bench.directory) as sink:
+        wait_until(sink, lambda: connects(port), "ready")
+        return run(bench, peer, Spec(upstream=bench.http_port, log_server=variant, log_port=port), ["--conns", 64])
 
 
 def _tracing(bench, peer, variant):
@@ -331,6 +356,8 @@ SCENARIOS = [
              "request", ALL, _headers),
     Scenario("access_log", "Keep-alive without and with a JSON access log of 12 fields", "request", PROXIES, _access_log,
              ("off", "on")),
+    Scenario("log_servers", "Keep-alive without a log, with 12 JSON fields to a file, and to log servers (gRPC ALS, OTLP over HTTP, "
+             "fluentd)", "request", ENVOY_LIKE, _log_server, ("off", "file", "als", "otel", "fluentd")),
     Scenario("tracing", "Keep-alive without and with OpenTelemetry spans of 1 % of the requests", "request", ENVOY_LIKE, _tracing,
              ("off", "on")),
     Scenario("profiled", "Keep-alive without and with a CPU profile of 100 samples a second", "request", ("martlet",), _profiled,

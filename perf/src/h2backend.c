@@ -4,7 +4,7 @@
  *
  * GET: 200 and the small body. POST: a gRPC call that is answered with its own bytes as they come, and
  * with grpc-status 0 behind their end (13 where the path is /fail); so it serves single messages and
- * streams of them alike. */
+ * streams of them alike. What an access log service is sent is swallowed. */
 #include "common.h"
 #include <fcntl.h>
 #include <nghttp2/nghttp2.h>
@@ -13,7 +13,7 @@
 enum { inBytes = 65536, outMax = 65536, echoMax = 65536 };
 
 struct Stream {
-    bool isCall, ended, fails;
+    bool isCall, ended, fails, swallows;
     size_t at, count;        /* of `echo`, what is still to be sent */
     uint8_t *echo;
 };
@@ -72,7 +72,11 @@ static int onHeader(nghttp2_session *h2, const nghttp2_frame *frame, const uint8
     (void)flags, (void)user;
     struct Stream *stream = nghttp2_session_get_stream_user_data(h2, frame->hd.stream_id);
     if (stream && nameBytes == 7 && !memcmp(name, ":method", 7)) stream->isCall = valueBytes == 4 && !memcmp(value, "POST", 4);
-    if (stream && nameBytes == 5 && !memcmp(name, ":path", 5)) stream->fails = valueBytes == 5 && !memcmp(value, "/fail", 5);
+    if (stream && nameBytes == 5 && !memcmp(name, ":path", 5)) {
+        static const char logs[] = "/envoy.service.accesslog.";
+        stream->fails = valueBytes == 5 && !memcmp(value, "/fail", 5);
+        stream->swallows = valueBytes >= sizeof logs - 1 && !memcmp(value, logs, sizeof logs - 1);
+    }
     return 0;
 }
 
@@ -99,7 +103,7 @@ static int onFrame(nghttp2_session *h2, const nghttp2_frame *frame, void *user) 
 static int onData(nghttp2_session *h2, uint8_t flags, int32_t id, const uint8_t *bytes, size_t n, void *user) {
     (void)flags, (void)user;
     struct Stream *stream = nghttp2_session_get_stream_user_data(h2, id);
-    if (!stream || !stream->isCall) return 0;
+    if (!stream || !stream->isCall || stream->swallows) return 0;
     if (!stream->echo && !(stream->echo = malloc(echoMax))) die("no memory");
     if (n > echoMax - stream->count) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     memcpy(stream->echo + stream->count, bytes, n);

@@ -86,6 +86,7 @@ package final class AdminServer {
         if let logs = server.configurator.adminLogs {
             http.accessLogs = logs.configs
             http.metersWire = logs.nameWireBytes
+            http.timesRoutes = logs.nameRouteTimes
         }
         http.bufferLimit = 2 * BodySource.pieceBytes
         // Workers make the filters of each chain once, by this number.

@@ -84,6 +84,8 @@ static inline void martlet_names_free(GENERAL_NAMES *_Nullable s) { sk_GENERAL_N
 
 // The registry's number of what the peer signed with, where it can be told; else 0.
 uint32_t martlet_peer_signature(SSL *_Nonnull ssl);
+// The same of the session that a client goes on with.
+uint32_t martlet_session_signature(SSL *_Nonnull ssl);
 
 // Before a client's certificate is looked at: its key may be of any of NIST's curves. In TLS 1.2 OpenSSL holds it against the
 // groups of the key exchange, which is over by then, and Envoy's library does not.
@@ -175,6 +177,11 @@ static inline SSL *_Nullable martlet_store_ssl(X509_STORE_CTX *_Nonnull s) {
 static inline int martlet_store_depth(X509_STORE_CTX *_Nonnull s) {
   return sk_X509_num(X509_STORE_CTX_get0_chain(s)) - 1;
 }
+// What the peer has shown, its own certificate first; with a count of the caller's (`martlet_chain_free`). NULL: no memory.
+static inline STACK_OF(X509) *_Nullable martlet_store_shown(X509_STORE_CTX *_Nonnull s) {
+  return X509_chain_up_ref(X509_STORE_CTX_get0_untrusted(s));
+}
+static inline void martlet_chain_free(STACK_OF(X509) *_Nullable chain) { sk_X509_pop_free(chain, X509_free); }
 static inline void martlet_store_ignore_time(X509_STORE_CTX *_Nonnull s) {
   X509_VERIFY_PARAM_set_flags(X509_STORE_CTX_get0_param(s), X509_V_FLAG_NO_CHECK_TIME);
 }
@@ -210,7 +217,7 @@ int martlet_sha256(const uint8_t *_Nonnull bytes, size_t count, uint8_t digest[_
 // Whether an other name is of this type: the OID in its dotted form.
 int martlet_name_has_oid(const GENERAL_NAME *_Nonnull name, const char *_Nonnull oid);
 
-// What is to be known of an established connection, as text: made when first asked for, kept with a count.
+// What is to be known of a connection, as text: made when first asked for, kept with a count.
 enum {
   martlet_fact_version, martlet_fact_cipher, martlet_fact_group, martlet_fact_session_id, martlet_fact_server_name,
   martlet_fact_peer_subject, martlet_fact_peer_issuer, martlet_fact_peer_serial, martlet_fact_peer_cert,
@@ -234,7 +241,8 @@ typedef struct martlet_facts {
   const uint8_t *_Nullable text;
   uint32_t start[martlet_fact_count], end[martlet_fact_count];
 } martlet_facts;
-martlet_facts *_Nullable martlet_facts_new(SSL *_Nonnull ssl);
+// `refused`: what the peer of a handshake that failed has shown, its own certificate first; NULL: nothing was refused.
+martlet_facts *_Nullable martlet_facts_new(SSL *_Nonnull ssl, STACK_OF(X509) *_Nullable refused);
 void martlet_facts_free(martlet_facts *_Nonnull facts);
 
 // Until when a response of OCSP is good, in seconds since 1970. −1: it is none, or says nothing good; −2: it is about

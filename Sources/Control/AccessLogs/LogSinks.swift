@@ -111,7 +111,8 @@ package final class LogSinks {
         raise(.writeDropped, \.dropped)
         raise(.reopenFailed, \.reopenFailed)
         raise(.flushedByTimer, \.byTimer)
-        cells.set(scope[.writeTotalBuffered], sum.waitingBytes)
+        // As in Envoy not before a line was written.
+        if sum.buffered > 0 { cells.set(scope[.writeTotalBuffered], sum.waitingBytes) }
         published = sum
     }
 

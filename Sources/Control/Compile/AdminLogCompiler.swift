@@ -9,6 +9,7 @@ package final class AdminLogs {
     let part: PlanPart
     package let configs: FrozenArray<AccessLogConfig>
     package var nameWireBytes: Bool { part.arena.marks > 0 }
+    package var nameRouteTimes: Bool { part.arena.routeMarks > 0 }
 
     init(_ part: PlanPart, _ configs: FrozenArray<AccessLogConfig>) {
         self.part = part

@@ -22,6 +22,7 @@ struct ConnectionManagerCompiler {
     func compile(_ message: ConnectionManager, _ place: Place) -> UnsafePointer<HTTPConfig>? {
         refuseUnsupported(message, place)
         let marks = arena.marks
+        let routeMarks = arena.routeMarks
         let filters = HTTPFilterChainCompiler(compilation: compilation, part: part, statPrefix: message.statPrefix)
             .compile(message.httpFilters, place)
         let routes = unsafe RouteTableCompiler(compilation: compilation, part: part, filters: filters, tracing: message.hasTracing ? message.tracing : nil)
@@ -65,6 +66,7 @@ struct ConnectionManagerCompiler {
         unsafe config.tracing = unsafe tracing(message, place)
         unsafe config.proxyStatus = unsafe proxyStatus(message, config.serverName)
         config.metersWire = arena.marks != marks
+        config.timesRoutes = arena.routeMarks != routeMarks
         return unsafe arena.store(config)
     }
 

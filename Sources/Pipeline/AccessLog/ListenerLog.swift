@@ -29,12 +29,14 @@ extension Worker {
         // What listener filters have seen only was never the connection's, and no bytes of the wire are counted (Envoy).
         info.isMetered = false
         info.downstreamClose = .normal
+        info.downstreamCloseReason = unsafe connection.pointee.closeReason
         info.bytesSent = unsafe connection.pointee.bytesSent
         info.flags = unsafe ResponseFlags(rawValue: connection.pointee.logFlags)
         if let tls = unsafe connection.pointee.tls {
-            info.downstreamTLS = unsafe connections.description(of: connection)
+            info.downstreamTLS = unsafe connections.lastDescription(of: connection)
             info.downstreamFailure = unsafe tls.pointee.failureText
-            info.attemptedVersion = unsafe tls.pointee.attemptedVersion
+            if unsafe tls.pointee.isHandshaking { info.attemptedVersion = unsafe tls.pointee.attemptedVersion }
+            info.securedNs = unsafe connection.pointee.securedNs
             if unsafe tls.pointee.hasTimedOut {
                 info.terminationDetails = Bytes("transport socket timeout was reached" as StaticString)
                 info.downstreamCloseReason = Bytes("transport_socket_timeout" as StaticString)
@@ -53,9 +55,9 @@ extension Worker {
         }
     }
 
-    /// Nil for filters that are not HTTP.
+    /// Nil for filters that are not HTTP, and while nothing was read that would tell.
     private func protocolVersion(_ connection: UnsafeMutablePointer<Connection>) -> HTTPVersion? {
-        guard let listener = unsafe connection.pointee.listener,
+        guard unsafe !connection.pointee.isUnread, unsafe connection.pointee.bytesReceived != 0, let listener = unsafe connection.pointee.listener,
             case .http = unsafe listener.assumingMemoryBound(to: ListenerConfig.self).pointee.chain
         else { return nil }
         return unsafe connection.pointee.role == .http2Downstream ? .http2 : .http11

@@ -44,8 +44,19 @@ package struct FormatPiece: BitwiseCopyable {
     var alternate = FormatHeader()
     /// `START_TIME(…)`.
     var time = FrozenArray<TimePiece>()
+    /// `COALESCE(…)`: the operators, of which the first that has a value gives it.
+    var choices: UnsafePointer<FormatPiece>?
+    var choiceCount = 0
 
     package init() {}
+
+    /// Whether it, or one of its choices, is an operator of this sort.
+    func asks(_ sort: (FormatOperator) -> Bool) -> Bool {
+        if sort(op) { return true }
+        guard let choices = unsafe choices else { return false }
+        for i in 0..<choiceCount where unsafe choices[i].asks(sort) { return true }
+        return false
+    }
 }
 
 /// What an operator that has no value writes.

@@ -12,6 +12,9 @@ package struct FormatCompiler {
 
     package init(in arena: FrozenArena) { self.arena = arena }
 
+    /// Operators of extensions are none of `COALESCE`'s (Envoy).
+    var plain: FormatCompiler { FormatCompiler(in: arena) }
+
     package static func compile(_ text: String, in arena: FrozenArena) throws(FormatError) -> Format {
         try FormatCompiler(in: arena).compile(text)
     }
@@ -19,7 +22,8 @@ package struct FormatCompiler {
     package func compile(_ text: String) throws(FormatError) -> Format {
         let pieces = try pieces(text)
         // Whoever has the format in its memory has to count them (`HTTPConfig.metersWire`).
-        if pieces.contains(where: { $0.op.namesWireBytes }) { arena.marks += 1 }
+        if pieces.contains(where: { $0.asks(\.namesWireBytes) }) { arena.marks += 1 }
+        if pieces.contains(where: { $0.asks(\.namesRouteTime) }) { arena.routeMarks += 1 }
         return Format(pieces: arena.array(pieces))
     }
 
@@ -67,6 +71,8 @@ struct FormatToken {
     var length: Int?
     /// Behind the closing percent sign.
     var end = 0
+
+    init() {}
 
     /// Nil when there is none at `start`, where a percent sign stands.
     init?(_ text: [UInt8], at start: Int) {

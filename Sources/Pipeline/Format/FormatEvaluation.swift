@@ -65,6 +65,11 @@ extension FormatWriter {
         case .duration, .requestDuration, .requestSendDuration, .responseDuration, .responseSendDuration:
             unsafe milliseconds(source.duration(piece.pointee.op))
         case .pointDuration: unsafe pointDuration(piece, source)
+        case .handshakeDuration: FormatWriter.handshakeDuration(source)
+        case .poolReadyDuration: milliseconds(source.poolReadyNs)
+        case .routeTime: FormatWriter.routeTime(source)
+        case .forwardedCertificate: unsafe forwardedCertificate(piece.pointee.text, source).cut(piece.pointee.length)
+        case .coalesce: unsafe coalesce(piece, source).cut(piece.pointee.length)
         case .startTime: unsafe moment(source.startWallNs, piece)
         case .emitTime: unsafe moment(source.startWallNs &+ (source.nowNs &- source.startNs), piece)
 

@@ -68,9 +68,17 @@ extension FormatSource {
     }
 
     func span(_ start: TimePoint, _ end: TimePoint) -> UInt64? {
-        guard let stream = unsafe stream else { return nil }
-        let from = unsafe FormatSource.moment(start, stream)
-        let to = unsafe FormatSource.moment(end, stream)
+        let from: UInt64
+        let to: UInt64
+        if let stream = unsafe stream {
+            from = unsafe FormatSource.moment(start, stream)
+            to = unsafe FormatSource.moment(end, stream)
+        } else if let tcp = unsafe tcp {
+            from = unsafe FormatSource.moment(start, tcp)
+            to = unsafe FormatSource.moment(end, tcp)
+        } else {
+            return nil
+        }
         return from != 0 && to >= from ? to &- from : nil
     }
 
@@ -87,7 +95,20 @@ extension FormatSource {
         // A response that was cut has no end.
         case .downstreamSendEnd:
             unsafe stream.pointee.responseStartNs == 0 || !stream.pointee.responseEnded ? 0 : stream.pointee.endNs
-        case .upstreamConnectBegin, .upstreamConnectEnd, .upstreamHandshakeEnd, .other: 0
+        case .upstreamConnectBegin: unsafe stream.pointee.upstreamTimes.beganNs
+        case .upstreamConnectEnd: unsafe stream.pointee.upstreamTimes.connectedNs
+        case .upstreamHandshakeEnd: unsafe stream.pointee.upstreamTimes.securedNs
+        case .other: 0
+        }
+    }
+
+    private static func moment(_ point: TimePoint, _ tcp: UnsafePointer<TCPLogInfo>) -> UInt64 {
+        switch point {
+        case .downstreamReceiveBegin: unsafe tcp.pointee.startNs
+        case .upstreamConnectBegin: unsafe tcp.pointee.upstreamTimes.beganNs
+        case .upstreamConnectEnd: unsafe tcp.pointee.upstreamTimes.connectedNs
+        case .upstreamHandshakeEnd: unsafe tcp.pointee.upstreamTimes.securedNs
+        default: 0
         }
     }
 

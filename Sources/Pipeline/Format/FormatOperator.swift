@@ -32,6 +32,7 @@ package enum FormatOperator: UInt8, BitwiseCopyable {
     case ja3, ja4
     case connectionID, streamID, uniqueID, serverName, routeName, virtualCluster, routeResolutions, accessLogType
     case traceID, spanID
+    case handshakeDuration, poolReadyDuration, routeTime, forwardedCertificate, coalesce
 }
 
 /// What may stand behind an operator's name.
@@ -64,6 +65,9 @@ extension FormatOperator {
         default: false
         }
     }
+
+    /// Known only where the clock is read around each search (`HTTPConfig.timesRoutes`).
+    package var namesRouteTime: Bool { self == .routeTime }
 
     /// Every name of Envoy 1.40; nil: no such operator.
     static func rule(_ name: String) -> FormatOperatorRule? {
@@ -114,7 +118,8 @@ extension FormatOperator {
         "METADATA": FormatOperatorRule(op: .dynamicMetadata, argument: .required, mayHaveLength: true),
         "FILTER_STATE": FormatOperatorRule(op: .filterState, argument: .required, mayHaveLength: true),
         "UPSTREAM_FILTER_STATE": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),
-        "XFCC_VALUE": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),
+        "XFCC_VALUE": FormatOperatorRule(op: .forwardedCertificate, argument: .required, mayHaveLength: true),
+        "COALESCE": FormatOperatorRule(op: .coalesce, argument: .required, mayHaveLength: true),
     ]
 
     /// Operators that stand alone.
@@ -157,14 +162,15 @@ extension FormatOperator {
         "FILTER_CHAIN_NAME": .filterChainName,
         "DOWNSTREAM_DETECTED_CLOSE_TYPE": .downstreamCloseType, "UPSTREAM_DETECTED_CLOSE_TYPE": .upstreamCloseType,
         "DOWNSTREAM_LOCAL_CLOSE_REASON": .downstreamCloseReason, "UPSTREAM_LOCAL_CLOSE_REASON": .upstreamCloseReason,
+        "DOWNSTREAM_HANDSHAKE_DURATION": .handshakeDuration, "UPSTREAM_CONNECTION_POOL_READY_DURATION": .poolReadyDuration,
+        "ROUTE_RESOLUTION_TIME_US": .routeTime,
         "HOSTNAME": .literal, "TRACE_ID": .traceID, "SPAN_ID": .spanID,
     ]
 
     /// Operators whose features we do not have: they are what Envoy prints without them, `-`.
     private static let unfilled: Set<String> = {
         [
-            "ROUNDTRIP_DURATION", "DOWNSTREAM_HANDSHAKE_DURATION", "UPSTREAM_CONNECTION_POOL_READY_DURATION",
-            "ROUTE_RESOLUTION_TIME_US",
+            "ROUNDTRIP_DURATION",
             "DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID", "DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID",
             "UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID",
         ]

@@ -29,6 +29,8 @@ struct FormatOperatorCompiler {
             .downstreamDirectLocalAddress, .upstreamLocalAddress, .upstreamRemoteAddress:
             mask(&piece)
         case .literal: constant(&piece)
+        case .forwardedCertificate: try forwardedCertificate(&piece)
+        case .coalesce: try choices(&piece)
         case .absent, .dynamicMetadata, .configMetadata, .filterState: try metadata(&piece)
         default: break
         }
@@ -36,7 +38,7 @@ struct FormatOperatorCompiler {
     }
 
     private func findRule() throws(FormatError) -> FormatOperatorRule {
-        if token.name == "CEL" || token.name == "TYPED_CEL" || token.name == "COALESCE" {
+        if token.name == "CEL" || token.name == "TYPED_CEL" {
             throw FormatError("%\(token.name)% is an operator of Envoy that Martlet does not evaluate")
         }
         if token.name != "REQ_WITHOUT_QUERY" || compiler.allowsRequestWithoutQuery,
@@ -58,7 +60,7 @@ struct FormatOperatorCompiler {
             }
         case .required:
             if (token.argument ?? "").isEmpty, token.name != "METADATA", !token.name.hasSuffix("FILTER_STATE") {
-                throw FormatError("\(token.name) requires parameters")
+                throw FormatError("\(token.name) \(token.name == "XFCC_VALUE" ? "command requires a subcommand" : "requires parameters")")
             }
             fallthrough
         case .optional:
@@ -220,6 +222,15 @@ struct FormatOperatorCompiler {
         guard result == 0 else { return "-" }
         return String(decoding: name.prefix { $0 != 0 }, as: UTF8.self)
     }()
+
+    /// Elements of `x-forwarded-client-cert`, whatever their case.
+    private func forwardedCertificate(_ piece: inout FormatPiece) throws(FormatError) {
+        let key = token.argument ?? ""
+        guard ["by", "hash", "cert", "chain", "subject", "uri", "dns"].contains(key.lowercased()) else {
+            throw FormatError("XFCC_VALUE command does not support subcommand: \(key)")
+        }
+        piece.text = arena.text(key)
+    }
 
     private func metadata(_ piece: inout FormatPiece) throws(FormatError) {
         let argument = token.argument ?? ""

@@ -30,6 +30,9 @@ package struct TCPLogInfo {
     package var upstreamCloseReason = Bytes.empty
     package var terminationDetails = Bytes.empty
     package var upstreamErrno: Int32 = 0
+    var upstreamTimes = UpstreamTimes()
+    /// When its handshake was complete; 0: there was none.
+    var securedNs: UInt64 = 0
     package var transportFailure = Bytes.empty
     package var downstreamTLS: TLSDescription?
     /// Of a handshake that is not complete: why it failed, and the version's name.

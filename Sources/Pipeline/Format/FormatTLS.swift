@@ -46,6 +46,11 @@ enum FormatTLS {
 
 extension FormatSource {
     var downstreamTLS: TLSDescription? { unsafe stream?.pointee.downstreamTLS ?? tcp?.pointee.downstreamTLS }
+    /// Of a handshake that did not come to its end.
+    var attemptedVersion: Bytes? {
+        guard let version = unsafe tcp?.pointee.attemptedVersion, !version.isEmpty else { return nil }
+        return version
+    }
     var upstreamTLS: TLSDescription? { unsafe stream?.pointee.upstreamTLS ?? tcp?.pointee.upstreamTLS }
 }
 
@@ -62,11 +67,8 @@ extension FormatWriter {
         return .text(bytes)
     }
 
-    /// Of a handshake that did not come to its end only the version is known.
     func downstreamTLS(_ source: FormatSource, _ piece: UnsafePointer<FormatPiece>) -> FormatValue {
-        if source.downstreamTLS == nil, unsafe piece.pointee.option == UInt8(martlet_fact_version) {
-            return FormatWriter.text(unsafe source.tcp?.pointee.attemptedVersion)
-        }
+        if unsafe piece.pointee.option == UInt8(martlet_fact_version), let version = source.attemptedVersion { return .text(version) }
         return unsafe tls(source.downstreamTLS, piece)
     }
 

@@ -100,6 +100,7 @@ extension Worker {
         let isHigh = unsafe stream.pointee.route?.pointee.priority == .high
         unsafe stream.pointee.host = unsafe host.pointee.handle
         unsafe stream.pointee.upstreamStartNs = nowNs
+        unsafe stream.pointee.upstreamTimes = UpstreamTimes(askedNs: nowNs)
         unsafe forgetTry(stream)
         if unsafe cluster.pointee.config.pointee.predictiveRatio > 1 { unsafe preconnectPredicted(stream, cluster) }
         unsafe beganRequest(host)

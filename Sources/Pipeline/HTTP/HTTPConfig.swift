@@ -117,6 +117,8 @@ package struct HTTPConfig: BitwiseCopyable {
     /// Some format of it, or a log server's message, names bytes of the wire: they are counted (`WireMeter`), and an answer
     /// over HTTP/2 is framed before its log's line is written.
     package var metersWire = false
+    /// Some format of it names `%ROUTE_RESOLUTION_TIME_US%`: the clock is read around each search.
+    package var timesRoutes = false
     package var localReply: UnsafePointer<LocalReplyConfig>?
     package var proxyStatus: UnsafePointer<ProxyStatusConfig>?
 

@@ -196,6 +196,11 @@ public struct HTTPStream {
     package var upstreamRequestEndNs: UInt64 = 0
     package var upstreamFirstByteNs: UInt64 = 0
     package var upstreamEndNs: UInt64 = 0
+    var upstreamTimes = UpstreamTimes()
+    /// When the client's handshake was complete; 0: there was none.
+    var securedNs: UInt64 = 0
+    /// How long routes were looked for, where a format asks.
+    var routingNs: UInt64 = 0
     package var responseStartNs: UInt64 = 0
     package var endNs: UInt64 = 0
     package var requestBodyBytes: UInt64 = 0

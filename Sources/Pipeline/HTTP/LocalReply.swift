@@ -140,6 +140,9 @@ extension Worker {
         count(stats, .downstreamCxProtocolError)
         if let connection = unsafe connections.slab[stream.pointee.downstream] {
             unsafe connection.pointee.logFlags |= ResponseFlags.downstreamProtocolError.rawValue
+            unsafe connection.pointee.closeReason = Bytes(error.closeReason)
+            let earlier: UInt64 = unsafe stream.pointee.requestHeadDone ? 1 : 0
+            unsafe connection.pointee.isUnread = unsafe !server.pointee.hasRead && server.pointee.requests <= earlier
         }
         unsafe countRequest(stream)
         unsafe stream.pointee.closesDownstream = true

@@ -215,6 +215,7 @@ extension Worker {
         unsafe stream.pointee.localAddress = unsafe connection.pointee.local
         guard unsafe connection.pointee.tls != nil, unsafe stream.pointee.downstreamTLS == nil else { return }
         unsafe stream.pointee.isTLS = true
+        unsafe stream.pointee.securedNs = unsafe connection.pointee.securedNs
         unsafe stream.pointee.downstreamTLS = unsafe connections.description(of: connection)?.retained()
     }
 

@@ -21,7 +21,9 @@ extension Worker {
     /// Sets `route`; nil when none matches.
     func chooseRoute(_ stream: StreamPointer) {
         let routes = unsafe stream.pointee.http.pointee.routes
+        let before = unsafe stream.pointee.http.pointee.timesRoutes ? Clock.monotonicNs() : 0
         let result = unsafe matchRoute(stream, stream.pointee.request)
+        if before != 0 { unsafe stream.pointee.routingNs &+= Clock.monotonicNs() &- before }
         unsafe stream.pointee.routeResult = result
         unsafe stream.pointee.route = unsafe result.outcome == .route ? routes.pointee.routes.pointer(Int(result.flatIndex)) : nil
         unsafe stream.pointee.chosen = nil

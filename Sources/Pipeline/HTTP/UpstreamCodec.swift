@@ -34,6 +34,7 @@ extension Worker {
         }
         unsafe stream.pointee.upstream = unsafe connection.pointee.handle
         unsafe stream.pointee.upstreamConnectionID = unsafe connection.pointee.id
+        unsafe stream.pointee.upstreamTimes.ready(connection, nowNs)
         if unsafe connection.pointee.tls != nil || stream.pointee.upstreamTLS != nil {
             unsafe stream.pointee.upstreamTLS?.release()
             unsafe stream.pointee.upstreamTLS = unsafe connections.description(of: connection)?.retained()

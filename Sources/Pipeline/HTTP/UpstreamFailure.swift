@@ -25,8 +25,16 @@ extension Worker {
             unsafe noteAttempt(stream, failure: outcome.reason, flags: outcome.flags)
         }
         unsafe stream.pointee.tryFlags.formUnion(Worker.outcome(failure).flags)
-        if case .connectFailed(let error) = failure { unsafe stream.pointee.upstreamErrno = error }
-        if case .handshakeFailed(let reason) = failure { unsafe stream.pointee.transportFailure = reason }
+        switch failure {
+        case .connectFailed(let error):
+            unsafe stream.pointee.upstreamErrno = error
+            unsafe stream.pointee.upstreamTimes.readyNs = nowNs
+        case .handshakeFailed(let reason):
+            unsafe stream.pointee.transportFailure = reason
+            unsafe stream.pointee.upstreamTimes.readyNs = nowNs
+        case .connectTimedOut: unsafe stream.pointee.upstreamTimes.readyNs = nowNs
+        default: break
+        }
         if unsafe stream.pointee.hedgeOf != .none { return unsafe hedgeFailed(stream, status: Worker.outcome(failure).status) }
         if unsafe !stream.pointee.hasResponseHead, unsafe retriesReset(stream, failure, started: stream.pointee.requestHeadSent) {
             return

@@ -32,7 +32,12 @@ extension Worker {
         _ logs: FrozenArray<AccessLogConfig>, _ session: TCPSessionPointer, _ downstream: UnsafeMutablePointer<Connection>,
         _ type: AccessLogType
     ) {
-        unsafe withUnsafePointer(to: logInfo(session, downstream)) { info in
+        var described = unsafe logInfo(session, downstream)
+        if !type.isIntermediate, let tls = unsafe downstream.pointee.tls, unsafe tls.pointee.isHandshaking {
+            described.downstreamTLS = unsafe connections.lastDescription(of: downstream)
+            described.attemptedVersion = unsafe tls.pointee.attemptedVersion
+        }
+        unsafe withUnsafePointer(to: described) { info in
             var source = unsafe formatSource(info, host: session.pointee.host, cluster: session.pointee.clusterSlot)
             source.logType = type
             unsafe source.inspection = unsafe inspection(of: downstream.pointee.handle)
@@ -61,6 +66,7 @@ extension Worker {
         info.downstreamCloseReason = Bytes(reason.name)
         if unsafe session.pointee.isConnected && reason.closesUpstream { info.upstreamCloseReason = Bytes(reason.name) }
         info.upstreamErrno = unsafe session.pointee.upstreamErrno
+        info.upstreamTimes = unsafe session.pointee.upstreamTimes
         info.transportFailure = unsafe session.pointee.transportFailure
         info.downstreamFailure = unsafe downstream.pointee.tls?.pointee.failureText ?? .empty
         info.downstreamTLS = unsafe connections.description(of: downstream)

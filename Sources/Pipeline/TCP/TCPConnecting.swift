@@ -38,6 +38,7 @@ extension Worker {
             return unsafe endTCP(session, .noHealthyUpstream, for: .noHealthyHost)
         }
         unsafe session.pointee.attempts &+= 1
+        unsafe session.pointee.upstreamTimes.askedNs = nowNs
         if unsafe config.pointee.addsTLVs && session.pointee.attempts == 1 { unsafe addProxyTLVs(session) }
         unsafe preconnectPredictedTCP(cluster)
         if let ahead = unsafe takeAhead(session, host, isEstablished: true) {
@@ -168,6 +169,7 @@ extension Worker {
             unsafe cells.gaugeAdd(host.pointee.config.stats &+ HostStat.rqActive.rawValue, 1)
             if unsafe !host.pointee.tcpHead.isNone { unsafe serveLater(host) }
         }
+        unsafe session.pointee.upstreamTimes.ready(upstream, nowNs)
         // What an attempt before this one ran into is no part of the outcome.
         unsafe session.pointee.flags = []
         unsafe session.pointee.isConnected = true
@@ -198,6 +200,7 @@ extension Worker {
     /// For the log.
     func note(_ failure: ConnectFailure, _ session: TCPSessionPointer) {
         unsafe session.pointee.flags.insert(.upstreamConnectionFailure)
+        unsafe session.pointee.upstreamTimes.readyNs = nowNs
         switch failure {
         case .refused(let error): unsafe session.pointee.upstreamErrno = error
         case .timedOut: unsafe session.pointee.connectTimedOut = true

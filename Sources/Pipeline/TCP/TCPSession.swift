@@ -50,6 +50,7 @@ package struct TCPSession {
     package var startNs: UInt64 = 0
     package var startWallNs: UInt64 = 0
     package var upstreamErrno: Int32 = 0
+    var upstreamTimes = UpstreamTimes()
     /// Why the TLS handshake with the upstream failed; interned.
     package var transportFailure = Bytes.empty
     package var connectTimedOut = false

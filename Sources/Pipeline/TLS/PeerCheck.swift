@@ -57,7 +57,9 @@ package struct PeerCheck: BitwiseCopyable {
         let tls = unsafe raw.assumingMemoryBound(to: TLSConnection.self)
         let check = unsafe argument.assumingMemoryBound(to: PeerCheck.self).pointee
         if let leaf = unsafe X509_STORE_CTX_get0_cert(store) { unsafe martlet_take_key(ssl, leaf) }
-        return unsafe check.verdict(store, ssl, tls) ? 1 : 0
+        if unsafe check.verdict(store, ssl, tls) { return 1 }
+        if unsafe tls.pointee.refused == nil { unsafe tls.pointee.refused = unsafe martlet_store_shown(store) }
+        return 0
     }
 
     private func verdict(_ store: OpaquePointer, _ ssl: OpaquePointer, _ tls: UnsafeMutablePointer<TLSConnection>) -> Bool {

@@ -199,6 +199,7 @@ extension Worker {
     private func tlsEstablished(_ connection: UnsafeMutablePointer<Connection>, _ tls: UnsafeMutablePointer<TLSConnection>) {
         unsafe timers.cancel(tls.timerNode)
         unsafe countEstablished(tls)
+        unsafe connection.pointee.securedNs = nowNs
         if unsafe connection.pointee.isShakingHands {
             unsafe connection.pointee.isShakingHands = false
             unsafe established(connection)

@@ -96,6 +96,7 @@ extension Worker {
         switch connections.connected(completion) {
         case .connected(let connection):
             unsafe connection.pointee.activeMs = nowMs
+            unsafe connection.pointee.connectedNs = nowNs
             unsafe sendProxyHeader(connection)
             if unsafe connection.pointee.tls != nil { unsafe tlsConnected(connection) } else { unsafe established(connection) }
         case .failed(let connection, let error): unsafe connectFailed(connection, .refused(error))

@@ -34,6 +34,8 @@ package struct TLSConnection {
     package internal(set) var hasFailed = false
     var memory: UnsafeMutablePointer<Memory>
     var description: TLSDescription?
+    /// What the peer showed and we refused, its own certificate first, for logs; nil: nothing.
+    package var refused: OpaquePointer?
     /// The worker's.
     package let text: UnsafeMutablePointer<TLSFailureText>
     package var timer: TimerNode

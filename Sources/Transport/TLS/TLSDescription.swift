@@ -47,8 +47,18 @@ extension Connections {
     /// Nil: no TLS, no handshake yet, or no memory.
     package func description(of connection: UnsafeMutablePointer<Connection>) -> TLSDescription? {
         guard let tls = unsafe connection.pointee.tls, unsafe !tls.pointee.isHandshaking else { return nil }
+        return unsafe description(tls)
+    }
+
+    /// For the last line about a connection: also of a handshake that was not completed, as far as it came.
+    package func lastDescription(of connection: UnsafeMutablePointer<Connection>) -> TLSDescription? {
+        guard let tls = unsafe connection.pointee.tls else { return nil }
+        return unsafe description(tls)
+    }
+
+    private func description(_ tls: UnsafeMutablePointer<TLSConnection>) -> TLSDescription? {
         if let made = unsafe tls.pointee.description { return made }
-        guard let ssl = unsafe tls.pointee.ssl, let facts = unsafe martlet_facts_new(ssl) else { return nil }
+        guard let ssl = unsafe tls.pointee.ssl, let facts = unsafe martlet_facts_new(ssl, tls.pointee.refused) else { return nil }
         let description = unsafe TLSDescription(facts)
         unsafe tls.pointee.description = description
         return description

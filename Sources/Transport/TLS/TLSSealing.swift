@@ -110,6 +110,7 @@ extension Connections {
         unsafe tls.pointee.waiting.removeAll(memory)
         unsafe tls.pointee.keyLines.removeAll(memory)
         unsafe tls.pointee.description?.release()
+        if let refused = unsafe tls.pointee.refused { unsafe martlet_chain_free(refused) }
         if let checked = unsafe tls.pointee.checked { memory.blocks.free(checked) }
         unsafe tlsSlab.free(tls.pointee.handle)
     }

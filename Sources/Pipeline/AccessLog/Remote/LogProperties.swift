@@ -100,7 +100,7 @@ extension FormatWriter {
         guard description != nil || !sni.isEmpty else { return }
         let tls = out.open(4)
         if let description {
-            out.put(1, number: FormatWriter.tlsVersion(description[Int(martlet_fact_version)]))
+            out.put(1, number: FormatWriter.tlsVersion(source.attemptedVersion ?? description[Int(martlet_fact_version)]))
             let suite = out.open(2)
             out.put(1, number: UInt64(description.cipherSuite))
             out.close(suite)

@@ -23,6 +23,8 @@ struct H1Server {
     var requests: UInt64 = 0
     /// A byte has come.
     var hasBegun = false
+    /// What came once, alone or in part, could be read.
+    var hasRead = false
     /// Bytes that came and may be the beginning of HTTP/2's preface.
     var prefaceBytes: UInt8 = 0
     /// Everything is answered; what still comes is thrown away until the peer closes.

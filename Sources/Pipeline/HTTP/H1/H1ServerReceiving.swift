@@ -32,6 +32,7 @@ extension Worker {
         let handle = unsafe server.pointee.handle
         let cursor = unsafe feed(server, bytes, buffer)
         guard unsafe servers[handle] == server else { return }
+        unsafe server.pointee.hasRead = true
         if cursor < bytes.count, unsafe !server.pointee.isLingering {
             unsafe keep(server, connection, bytes.from(cursor), buffer)
             guard unsafe servers[handle] == server else { return }

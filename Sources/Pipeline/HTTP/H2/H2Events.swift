@@ -14,10 +14,15 @@ extension Worker {
     func receiveHTTP2(_ session: UnsafeMutablePointer<H2Session>, _ bytes: Bytes, _ buffer: UInt16?) {
         let handle = unsafe session.pointee.handle
         if unsafe session.pointee.isOver { return }
+        unsafe session.pointee.hasRead = unsafe session.pointee.isHeard
+        unsafe session.pointee.isHeard = true
         let count = unsafe nghttp2_session_mem_recv(session.pointee.codec, bytes.base, bytes.count)
         runEvents(buffer)
         guard unsafe h2.sessions[handle] == session else { return }
-        if count < 0 { return unsafe sessionFailed(session) }
+        if count < 0 {
+            unsafe session.pointee.error = Int32(truncatingIfNeeded: count)
+            return unsafe sessionFailed(session)
+        }
         unsafe markDue(session)
         // What one buffer of a peer that only asks for acknowledgements makes us owe is framed before the next is read.
         if unsafe session.pointee.guards.controlWaiting > session.pointee.options.pointee.outboundControlFramesMax / 4 {

@@ -100,11 +100,14 @@ extension Worker {
         case .protocolError:
             count(stats, .downstreamCxProtocolError)
             unsafe countActive(session, stats)
-            unsafe endRequests(
-                session, .downstreamProtocolError, Bytes("codec_error:The_user_callback_function_failed" as StaticString))
+            let details = Bytes("codec_error:The_user_callback_function_failed" as StaticString)
+            let isPreface = unsafe session.pointee.error == Int32(NGHTTP2_ERR_BAD_CLIENT_MAGIC.rawValue)
+            unsafe noteBreach(session, connection, isPreface ? Bytes("codec_error:Received_bad_client_magic_byte_string" as StaticString) : details)
+            unsafe endRequests(session, .downstreamProtocolError, details)
         case .flood(let flood):
             unsafe cells.increment(session.pointee.stats &+ Worker.floodStat(flood).rawValue)
             unsafe countActive(session, stats)
+            unsafe noteBreach(session, connection, Bytes(Worker.floodDetails(flood)))
             unsafe endRequests(session, .downstreamProtocolError, Bytes(Worker.floodDetails(flood)))
         case .tooManyResets:
             count(stats, .downstreamCxProtocolError)
@@ -122,6 +125,15 @@ extension Worker {
         case .drained: break
         }
         unsafe lingerHTTP2(session, connection)
+    }
+
+    /// For the listener's log.
+    private func noteBreach(
+        _ session: UnsafeMutablePointer<H2Session>, _ connection: UnsafeMutablePointer<Connection>, _ reason: Bytes
+    ) {
+        unsafe connection.pointee.logFlags |= ResponseFlags.downstreamProtocolError.rawValue
+        unsafe connection.pointee.closeReason = reason
+        unsafe connection.pointee.isUnread = unsafe !session.pointee.hasRead
     }
 
     /// We end a connection that has requests under way.

@@ -40,6 +40,10 @@ struct H2Session {
     var isDue = false
     /// GOAWAY with an error has been sent or is on its way: nothing more is read.
     var isTerminated = false
+    /// Bytes have come, and came again: what came first could be read. And nghttp2's error for what could not.
+    var isHeard = false
+    var hasRead = false
+    var error: Int32 = 0
     /// nghttp2 could not frame any more: it has failed, or there was no memory.
     var framingFailed = false
     /// All is said; the connection closes with its last bytes, or when the peer does.
@@ -165,6 +169,9 @@ extension Worker {
         unsafe connection.pointee.session = handle
         if isServer { cells.increment(stats &+ HTTP2CodecStat.nghttp2DownstreamConnections.rawValue) }
         unsafe session.pointee.idleSinceMs = nowMs
+        // There from the first frame on, 0 or not (`usedonly`).
+        cells.gaugeAdd(stats &+ HTTP2CodecStat.outboundFramesActive.rawValue, 0)
+        cells.gaugeAdd(stats &+ HTTP2CodecStat.outboundControlFramesActive.rawValue, 0)
         unsafe announce(session)
         return unsafe session
     }

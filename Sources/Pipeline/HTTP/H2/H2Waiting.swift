@@ -9,6 +9,9 @@ import Transport
 @safe
 struct H2Waiting {
     private(set) var bytes = 0
+    /// A body's bytes went through its queue.
+    fileprivate var hasQueued = false
+    fileprivate var isShown = false
     fileprivate var shownBytes = 0
     fileprivate var shownFrames = 0
     fileprivate var shownControl = 0
@@ -18,6 +21,7 @@ struct H2Waiting {
     @inline(__always)
     mutating func count(_ entry: UnsafeMutablePointer<H2Stream>) {
         let now = unsafe entry.pointee.out.count
+        if now > 0 { hasQueued = true }
         unsafe bytes &+= now &- entry.pointee.countedBytes
         unsafe entry.pointee.countedBytes = now
     }
@@ -31,6 +35,11 @@ extension Worker {
             guard shown != now else { return }
             cells.gaugeAdd(stats &+ leaf.rawValue, Int64(now &- shown))
             shown = now
+        }
+        if unsafe session.pointee.waiting.hasQueued && !session.pointee.waiting.isShown {
+            // There from the first body on, 0 or not (`usedonly`).
+            unsafe session.pointee.waiting.isShown = true
+            cells.gaugeAdd(stats &+ HTTP2CodecStat.pendingSendBytes.rawValue, 0)
         }
         unsafe show(&session.pointee.waiting.shownBytes, session.pointee.waiting.bytes, .pendingSendBytes)
         unsafe show(&session.pointee.waiting.shownFrames, frames, .outboundFramesActive)

@@ -191,6 +191,7 @@ extension Worker {
         unsafe swap(&a.pointee.upstreamMeter, &b.pointee.upstreamMeter)
         unsafe swap(&a.pointee.earlierTries, &b.pointee.earlierTries)
         unsafe swap(&a.pointee.upstreamStartNs, &b.pointee.upstreamStartNs)
+        unsafe swap(&a.pointee.upstreamTimes, &b.pointee.upstreamTimes)
         unsafe swap(&a.pointee.upstreamRequestEndNs, &b.pointee.upstreamRequestEndNs)
         unsafe swap(&a.pointee.upstreamFirstByteNs, &b.pointee.upstreamFirstByteNs)
         unsafe swap(&a.pointee.upstreamEndNs, &b.pointee.upstreamEndNs)
