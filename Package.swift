@@ -27,9 +27,19 @@ let exportingNothing: [LinkerSetting] = [
 ]
 let linking: [LinkerSetting] = counted ? [.unsafeFlags(["-profile-generate"])] : []
 
+/// How often each branch of the data plane is taken under load (`perf/profile` records it): code is laid out and inlined by that.
+let record = Context.packageDirectory + "/perf/requests.profdata"
+let recorded: [SwiftSetting] =
+    Context.environment["MARTLET_RECORDING"] != nil
+    ? []
+    : [
+        .unsafeFlags(
+            ["-Xfrontend", "-ir-profile-use=" + record, "-Xllvm", "-no-pgo-warn-mismatch"], .when(configuration: .release))
+    ]
+
 /// Data-plane targets: class fields that only their own thread touches are not tracked dynamically. What has to be
 /// inlined across targets says so with `@inlinable` (docs/decisions/0001-inlining.md).
-let dataPlane: [SwiftSetting] = common + [
+let dataPlane: [SwiftSetting] = common + recorded + [
     .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
 ]
 
