@@ -62,6 +62,7 @@ package enum H1Error: UInt8, CaseIterable, Error {
         case .malformedTarget: "codec_error:http/1.1_protocol_error:_HPE_INVALID_URL"
         case .invalidURL: "codec_error:http/1.1_protocol_error:_invalid_url_in_request_line"
         case .unsupportedScheme: "codec_error:http/1.1_protocol_error:_invalid_scheme"
+        case .httpsInPlaintext: "codec_error:http/1.1_protocol_error:_https_in_the_clear"
         case .invalidAuthority: "codec_error:http/1.1_protocol_error:_request_headers_failed_spec_compliance_checks"
         case .obsoleteFold: "codec_error:http/1.1_protocol_error:_obsolete_line_folding"
         case .malformedFieldName: "codec_error:http/1.1_protocol_error:_INVALID_HEADER_NAME_CHARACTER"
