@@ -76,7 +76,8 @@ struct ForwardedForTests {
             steps += [.send(asked), .awaitResponse]
             count += 1
         }
-        let client = RawClient(steps: steps, methods: [String](repeating: "GET", count: count))
+        var client = RawClient(steps: steps, methods: [String](repeating: "GET", count: count))
+        client.answerLimitMs = 60_000
         let outcome = try client.run(port: served.listener)
         #expect(outcome.responses.count { $0.status == 200 } == count)
         #expect(served.process.exitStatus() == nil, "\(served.process.output)")

@@ -45,7 +45,7 @@ struct PipeliningTests {
         #expect(after - before < 16_000 || Environment["MARTLET_SANITIZED"] != nil, "\(after - before) KB more")
         // Everything that was asked is answered.
         let wanted = requests * bodyBytes
-        let deadline = Deadline(afterMs: 20_000 * patienceFactor)
+        let deadline = Deadline(afterMs: 60_000 * patienceFactor)
         var received = 0
         while received < wanted, !deadline.passed {
             let events = Sockets.ready(
