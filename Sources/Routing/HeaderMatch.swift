@@ -55,12 +55,8 @@ extension RouteTable {
         case .method: only(head.methodText, head, body)
         case .authority: only(head.authority, head, body)
         case .scheme:
-            // A request without one is asked for by `http`; what has no method is none.
-            if head.scheme.isEmpty, !head.methodText.isEmpty {
-                _ = body(Bytes("http" as StaticString))
-            } else {
-                only(head.scheme, head, body)
-            }
+            // What has no method is no request.
+            if !head.methodText.isEmpty { _ = body(head.schemeText) }
         case .status:
             guard head.status != 0 else { return }
             let status = head.status % 1000

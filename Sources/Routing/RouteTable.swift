@@ -37,10 +37,10 @@ package struct RouteTable: BitwiseCopyable, @unchecked Sendable {  // immutable 
         }
         let path = RequestPath.withoutQuery(head.text(head.path))
         guard unsafe storage.pointee.ignorePathParameters, let first = path.firstIndex(of: UInt8(ascii: ";")) else {
-            return match(head, path: path, firstParameter: path.count, of: path.count, context, number)
+            return match(head, path: path, firstParameter: path.count, of: path.count, context, host, number)
         }
         return RequestPath.withoutParameters(path, from: first) {
-            match(head, path: $0, firstParameter: first, of: path.count, context, number)
+            match(head, path: $0, firstParameter: first, of: path.count, context, host, number)
         }
     }
 
@@ -48,24 +48,20 @@ package struct RouteTable: BitwiseCopyable, @unchecked Sendable {  // immutable 
     /// `firstParameter` bytes of the `count` that the request's own path has.
     @inline(__always)
     private func match(
-        _ head: MessageHead, path: Bytes, firstParameter: Int, of count: Int, _ context: MatchContext, _ number: UInt32
+        _ head: MessageHead, path: Bytes, firstParameter: Int, of count: Int, _ context: MatchContext,
+        _ host: VirtualHostRecord, _ number: UInt32
     ) -> RouteMatchResult {
-        let host = unsafe storage.pointee.virtualHosts[number]
         let found = RouteSearch.lowestRoute(in: self, host, path: path, head, context)
         guard found != noIndex else { return .missed(.noRoute, virtualHost: number) }
         let route = unsafe storage.pointee.routes[found]
-        var matched: UInt32? =
+        // What matched a literal does not stand in the request's own path when parameters stand inside of it.
+        func literal(_ bytes: Int) -> UInt32? { firstParameter < bytes ? nil : UInt32(truncatingIfNeeded: bytes) }
+        let matched =
             switch route.kind {
-            case .prefix, .separatedPrefix: route.literalCount
-            case .exact: UInt32(truncatingIfNeeded: path.count)
-            default: nil
+            case .prefix, .separatedPrefix: literal(Int(route.literalCount))
+            case .exact: literal(path.count)
+            default: UInt32(truncatingIfNeeded: count)
             }
-        if let literal = matched {
-            // Parameters inside of what was matched: it does not stand there.
-            if firstParameter < Int(literal) { matched = nil }
-        } else {
-            matched = UInt32(truncatingIfNeeded: count)
-        }
         return RouteMatchResult(
             outcome: .route, virtualHostIndex: number, routeIndex: found &- host.firstRoute, flatIndex: found,
             matchedPathCount: matched)

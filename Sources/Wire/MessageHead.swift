@@ -108,6 +108,8 @@ public struct MessageHead {
     // MARK: Reading
 
     @inlinable public var count: Int { Int(fieldCount) }
+    /// The scheme of a request; `http` where none was told.
+    @inlinable public var schemeText: Bytes { scheme.isEmpty ? Bytes("http" as StaticString) : text(scheme) }
     /// Bytes of text in use: names, values and what replaced them.
     @inlinable public var textBytes: Int { Int(textCount) }
 

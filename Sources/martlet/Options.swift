@@ -82,7 +82,7 @@ struct ConfigOptions: ParsableArguments {
 }
 
 struct ProcessOptions: ParsableArguments {
-    @Option(help: "Worker threads; default: the CPUs of the process's affinity mask.")
+    @Option(help: "Worker threads; default: the CPUs of the process's affinity mask, 1 for the demonstration.")
     var concurrency: Int?
     @Flag(help: "Bind each worker thread to a CPU of its own.")
     var cpusetThreads = false

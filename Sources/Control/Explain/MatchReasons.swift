@@ -83,7 +83,7 @@ struct MatchReasons {
         case ":path": head.text(head.path)
         case ":method": head.text(head.methodText)
         case ":authority", "host": head.text(head.authority)
-        case ":scheme": head.scheme.isEmpty ? Bytes("http" as StaticString) : head.text(head.scheme)
+        case ":scheme": head.schemeText
         default: name.withBytes { head.value(named: $0) }
         }
     }

@@ -48,7 +48,7 @@ extension FormatWriter {
         case .scheme:
             // A request that never became a head has none.
             if unsafe stream.pointee.request.methodText.isEmpty { return nil }
-            return unsafe present(stream.pointee.request.text(stream.pointee.request.scheme)) ?? Bytes("http")
+            return unsafe stream.pointee.request.schemeText
         }
     }
 
@@ -133,8 +133,7 @@ extension FormatWriter {
         if isRequest {
             let method = unsafe stream.pointee.request.methodText.count
             guard method > 0 else { return 0 }
-            let scheme = unsafe max(stream.pointee.request.scheme.count, stream.pointee.request.scheme.isEmpty ? 4 : 0)
-            sum = unsafe 7 &+ Int(method) &+ 5 &+ Int(stream.pointee.request.path.count) &+ 7 &+ Int(scheme)
+            sum = unsafe 7 &+ Int(method) &+ 5 &+ Int(stream.pointee.request.path.count) &+ 7 &+ stream.pointee.request.schemeText.count
             unsafe sum &+= 10 &+ Int(stream.pointee.request.authority.count)
             return unsafe UInt64(truncatingIfNeeded: sum &+ fields(stream.pointee.request))
         }

@@ -47,7 +47,7 @@ package enum H1Encoder {
             unsafe output.put(head.text(head.authority), readableTo: limit)
         } else {
             if options.absoluteForm {
-                if head.scheme.isEmpty { output.put("http") } else { output.put(head.text(head.scheme)) }
+                output.put(head.schemeText)
                 output.put("://")
                 output.put(head.text(head.authority))
             }

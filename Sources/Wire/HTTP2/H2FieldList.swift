@@ -32,12 +32,12 @@ package struct H2FieldList {
 
     // HOT: per message.
     /// `connectProtocol`: what an extended CONNECT asks for (RFC 8441 §4); nil: an ordinary request.
-    package mutating func request(_ head: MessageHead, scheme: Bytes, length: UInt64?, connectProtocol: Bytes?) {
+    package mutating func request(_ head: MessageHead, length: UInt64?, connectProtocol: Bytes?) {
         count = 0
         if let connectProtocol {
             put(Bytes(":method" as StaticString), Bytes("CONNECT" as StaticString))
             put(Bytes(":authority" as StaticString), head.text(head.authority))
-            put(Bytes(":scheme" as StaticString), scheme)
+            put(Bytes(":scheme" as StaticString), head.schemeText)
             put(Bytes(":path" as StaticString), head.text(head.path))
             put(Bytes(":protocol" as StaticString), connectProtocol)
         } else {
@@ -45,7 +45,7 @@ package struct H2FieldList {
             // RFC 9113 §8.5: CONNECT has neither scheme nor path.
             if head.method != .connect {
                 put(Bytes(":path" as StaticString), head.text(head.path))
-                put(Bytes(":scheme" as StaticString), scheme)
+                put(Bytes(":scheme" as StaticString), head.schemeText)
             }
             put(Bytes(":authority" as StaticString), head.text(head.authority))
         }

@@ -41,15 +41,15 @@ struct H2FieldListTests {
         head.path = head.store(Bytes("/p"))
         head.authority = head.store(Bytes("h"))
         var list = H2FieldList()
-        list.request(head, scheme: Bytes("http"), length: nil, connectProtocol: nil)
+        list.request(head, length: nil, connectProtocol: nil)
         #expect(text(list) == [":method=GET", ":path=/p", ":scheme=http", ":authority=h", "a=b", "te=trailers"])
         // RFC 8441 §4.
-        list.request(head, scheme: Bytes("http"), length: nil, connectProtocol: Bytes("websocket"))
+        list.request(head, length: nil, connectProtocol: Bytes("websocket"))
         #expect(text(list).prefix(5) == [":method=CONNECT", ":authority=h", ":scheme=http", ":path=/p", ":protocol=websocket"])
         // RFC 9113 §8.5.
         head.method = .connect
         head.methodText = head.store(Bytes("CONNECT"))
-        list.request(head, scheme: Bytes("http"), length: nil, connectProtocol: nil)
+        list.request(head, length: nil, connectProtocol: nil)
         #expect(text(list).prefix(2) == [":method=CONNECT", ":authority=h"])
         #expect(list.count == 4)
     }

@@ -45,7 +45,7 @@ extension FormatWriter {
         let head = unsafe stream.pointee.request
         guard !head.methodText.isEmpty else { return }
         out.put(1, number: FormatWriter.number(head.method))
-        out.put(2, text: head.scheme.isEmpty ? Bytes("http" as StaticString) : head.text(head.scheme))
+        out.put(2, text: head.schemeText)
         out.put(3, utf8: head.text(head.authority))
         out.put(5, utf8: head.text(head.path))
         out.put(6, utf8: head.value(of: .userAgent) ?? .empty)

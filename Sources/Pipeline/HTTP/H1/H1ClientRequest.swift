@@ -91,9 +91,9 @@ extension Worker {
     private func requestLineBytes(_ stream: StreamPointer, _ options: H1EncoderOptions) -> Int {
         let request = unsafe stream.pointee.request
         let isConnect = request.method == .connect
-        var target = isConnect ? request.authority.count : request.path.count
-        if options.absoluteForm, !isConnect { target &+= max(request.scheme.count, 4) &+ 3 &+ request.authority.count }
-        return Int(request.methodText.count &+ target &+ 12)
+        var target = Int(isConnect ? request.authority.count : request.path.count)
+        if options.absoluteForm, !isConnect { target &+= request.schemeText.count &+ 3 &+ Int(request.authority.count) }
+        return Int(request.methodText.count) &+ target &+ 12
     }
 
     /// Body that came before the connection was there. False: the stream may be gone.

@@ -112,10 +112,8 @@ extension Worker {
     private func http2SendRequestHead(_ stream: StreamPointer, _ session: UnsafeMutablePointer<H2Session>, _ entry: UnsafeMutablePointer<H2Stream>) {
         let isUpgrade = unsafe stream.pointee.isUpgrade
         let upgrade = unsafe isUpgrade && !stream.pointee.isConnect ? stream.pointee.request.value(of: .upgrade) : nil
-        var scheme = unsafe stream.pointee.request.text(stream.pointee.request.scheme)
-        if scheme.isEmpty { scheme = Bytes("http" as StaticString) }
         let length = unsafe isUpgrade || stream.pointee.requestIsChunked ? nil : stream.pointee.requestLength
-        unsafe h2.fields.request(stream.pointee.request, scheme: scheme, length: length, connectProtocol: upgrade)
+        unsafe h2.fields.request(stream.pointee.request, length: length, connectProtocol: upgrade)
         if unsafe stream.pointee.metersWire { unsafe stream.pointee.upstreamMeter.plainSent &+= plainBytes() }
         unsafe stream.pointee.requestLeft = length
         let ends = unsafe !isUpgrade && stream.pointee.requestEndForwarded && stream.pointee.waitingBody.isEmpty
