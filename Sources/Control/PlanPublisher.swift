@@ -131,7 +131,7 @@ package final class PlanPublisher {
             destroy(entry.part)
             free.append((id, version))
         }
-        let oldest = running.map { everybody[$0].adopted }.min() ?? version
+        let oldest = running.reduce(version) { min($0, everybody[$1].adopted) }
         plans.removeAll { $0.version < oldest }
     }
 }

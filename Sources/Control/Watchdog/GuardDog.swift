@@ -19,11 +19,13 @@ package struct GuardDog {
     }
 
     package let config: WatchdogConfig
+    package let intervalNs: UInt64
     package private(set) var watched: [Watched]
     private var lastStepNs: UInt64
 
     package init(_ config: WatchdogConfig, count: Int, nowNs: UInt64) {
         self.config = config
+        intervalNs = config.intervalNs
         watched = (0..<count).map { _ in Watched(lastCheckinNs: nowNs) }
         lastStepNs = nowNs
     }
@@ -32,9 +34,10 @@ package struct GuardDog {
     package mutating func resumed(atNs: UInt64) { lastStepNs = atNs }
 
     /// Indices of findings are those of `words`.
-    package mutating func step(nowNs: UInt64, words: [UInt64]) -> [Finding] {
+    package mutating func step<Words: RandomAccessCollection>(nowNs: UInt64, words: Words) -> [Finding]
+    where Words.Element == UInt64, Words.Index == Int {
         // Whoever looks was held up as well: the process was stopped, or the machine has no room. Nothing can be said.
-        let wasHeldUp = nowNs &- lastStepNs > 2 * config.intervalNs + 100 * WatchdogConfig.ms
+        let wasHeldUp = nowNs &- lastStepNs > 2 * intervalNs + 100 * WatchdogConfig.ms
         lastStepNs = nowNs
         var findings: [Finding] = []
         var megamisses: [Finding] = []

@@ -73,15 +73,16 @@ package final class Watchdog: @unchecked Sendable {  // groups are the thread's 
         unsafe martlet_thread_name("dog:guarddog")
         _ = unsafe martlet_thread_enter("guarddog")
         var due = groups.map { _ in UInt64(0) }
+        var interval = shortestInterval
         while unsafe Started.read(stopped) == 0 {
             let now = Clock.monotonicNs()
             if let configs = told.withLock({ $0.take() }) {
                 for i in groups.indices { groups[i].begin(configs, nowNs: now) }
                 due = groups.map { _ in 0 }
+                interval = shortestInterval
             }
-            let interval = groups.map(\.dog.config.intervalNs).min() ?? 0
             for i in groups.indices where now >= due[i] {
-                due[i] = now + groups[i].dog.config.intervalNs
+                due[i] = now + groups[i].dog.intervalNs
                 step(&groups[i], now)
             }
             actions.ticked(nowNs: now)
@@ -93,8 +94,10 @@ package final class Watchdog: @unchecked Sendable {  // groups are the thread's 
         martlet_thread_leave()
     }
 
+    private var shortestInterval: UInt64 { groups.map(\.dog.intervalNs).min() ?? 0 }
+
     private func step(_ group: inout WatchedGroup, _ now: UInt64) {
-        let findings = group.dog.step(nowNs: now, words: group.threads.map(\.turn))
+        let findings = group.dog.step(nowNs: now, words: group.threads.lazy.map(\.turn))
         for (thread, watched) in zip(group.threads, group.dog.watched) where watched.lastCheckinNs == now {
             thread.cpuNsAtCheckin = martlet_thread_cpu_ns(thread.threadID)
         }
