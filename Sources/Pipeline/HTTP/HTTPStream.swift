@@ -263,7 +263,8 @@ public struct HTTPStream {
     @inline(__always)
     var metersWire: Bool { unsafe http.pointee.metersWire }
 
-    /// The same for the next request, every field not named here as in a stream that has just been made.
+    /// The same for the next request, every field not named here as in a stream that has just been made. `blank` lies where a
+    /// whole stride may be read, not in a variable.
     // HOT: per message.
     package static func initialize(
         _ place: StreamPointer, asIn blank: UnsafePointer<HTTPStream>, handle: Handle, downstream: Handle,

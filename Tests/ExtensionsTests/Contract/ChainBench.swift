@@ -97,9 +97,11 @@ final class ChainBench {
         guard let (handle, stream) = unsafe worker.streams.allocate(),
             let request = MessageHead(pool: worker.memory.blocks), let response = MessageHead(pool: worker.memory.blocks)
         else { throw BenchError.noMemory }
-        var blank = unsafe HTTPStream(blank: http, request: request, response: response)
+        let blank = StreamPointer.allocate(capacity: 1)
+        defer { unsafe blank.deallocate() }
+        unsafe blank.initialize(to: HTTPStream(blank: http, request: request, response: response))
         unsafe HTTPStream.initialize(
-            stream, asIn: &blank, handle: handle, downstream: .none, http: http, request: request, response: response)
+            stream, asIn: blank, handle: handle, downstream: .none, http: http, request: request, response: response)
         self.handle = handle
         unsafe stream.pointee.route = unsafe arena.store(route)
         unsafe stream.pointee.startNs = worker.nowNs
