@@ -109,8 +109,11 @@ import Upstream
 
     @Test func weightsMayCount() {
         let heavy = [host(0), host(0), host(1, weight: 9), host(1, weight: 9), host(1, weight: 9), host(1, weight: 9)]
-        #expect(plan(spec([2, 2]), heavy)?.ownShare == 3333 * 10_000 / 5000)
-        #expect(plan(spec([2, 2]) { $0.countsWeights = true }, heavy)?.ownShare == 526 * 10_000 / 5000)
+        // In variables: inside of `#expect` the compiler compares them as `AnyHashable`, by a thunk that reads a byte too many.
+        let byNumber = plan(spec([2, 2]), heavy)?.ownShare
+        let byWeight = plan(spec([2, 2]) { $0.countsWeights = true }, heavy)?.ownShare
+        #expect(byNumber == 6666)
+        #expect(byWeight == 1052)
     }
 
     /// Random hosts beside a computation in fractions.
