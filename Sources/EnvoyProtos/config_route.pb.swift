@@ -1946,6 +1946,14 @@ public nonisolated struct Envoy_Config_Route_V3_RedirectAction: Sendable {
     set {pathRewriteSpecifier = .regexRewrite(newValue)}
   }
 
+  public var pathRewrite: String {
+    get {
+      if case .pathRewrite(let v)? = pathRewriteSpecifier {return v}
+      return String()
+    }
+    set {pathRewriteSpecifier = .pathRewrite(newValue)}
+  }
+
   public var responseCode: Envoy_Config_Route_V3_RedirectAction.RedirectResponseCode = .movedPermanently
 
   public var stripQuery: Bool = false
@@ -1962,6 +1970,7 @@ public nonisolated struct Envoy_Config_Route_V3_RedirectAction: Sendable {
     case pathRedirect(String)
     case prefixRewrite(String)
     case regexRewrite(Envoy_Type_Matcher_V3_RegexMatchAndSubstitute)
+    case pathRewrite(String)
 
   }
 
@@ -5215,7 +5224,7 @@ nonisolated extension Envoy_Config_Route_V3_HedgePolicy: SwiftProtobuf.Message, 
 
 nonisolated extension Envoy_Config_Route_V3_RedirectAction: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".RedirectAction"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}host_redirect\0\u{3}path_redirect\0\u{3}response_code\0\u{3}https_redirect\0\u{3}prefix_rewrite\0\u{3}strip_query\0\u{3}scheme_redirect\0\u{3}port_redirect\0\u{3}regex_rewrite\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}host_redirect\0\u{3}path_redirect\0\u{3}response_code\0\u{3}https_redirect\0\u{3}prefix_rewrite\0\u{3}strip_query\0\u{3}scheme_redirect\0\u{3}port_redirect\0\u{3}regex_rewrite\0\u{3}path_rewrite\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -5272,6 +5281,14 @@ nonisolated extension Envoy_Config_Route_V3_RedirectAction: SwiftProtobuf.Messag
           self.pathRewriteSpecifier = .regexRewrite(v)
         }
       }()
+      case 10: try {
+        var v: String?
+        try decoder.decodeSingularStringField(value: &v)
+        if let v = v {
+          if self.pathRewriteSpecifier != nil {try decoder.handleConflictingOneOf()}
+          self.pathRewriteSpecifier = .pathRewrite(v)
+        }
+      }()
       default: break
       }
     }
@@ -5306,9 +5323,17 @@ nonisolated extension Envoy_Config_Route_V3_RedirectAction: SwiftProtobuf.Messag
     if self.portRedirect != 0 {
       try visitor.visitSingularUInt32Field(value: self.portRedirect, fieldNumber: 8)
     }
-    try { if case .regexRewrite(let v)? = self.pathRewriteSpecifier {
+    switch self.pathRewriteSpecifier {
+    case .regexRewrite?: try {
+      guard case .regexRewrite(let v)? = self.pathRewriteSpecifier else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
-    } }()
+    }()
+    case .pathRewrite?: try {
+      guard case .pathRewrite(let v)? = self.pathRewriteSpecifier else { preconditionFailure() }
+      try visitor.visitSingularStringField(value: v, fieldNumber: 10)
+    }()
+    default: break
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 

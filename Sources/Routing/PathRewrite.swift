@@ -25,6 +25,19 @@ package enum PathRewrite {
             &head, Span32(offset: head.path.offset, count: UInt32(truncatingIfNeeded: path.count)), by: result)
     }
 
+    // HOT: per message.
+    /// `path_rewrite`: `replacement` takes the place of all but the query. False when the head has no room.
+    package static func whole(_ head: inout MessageHead, by replacement: Bytes) -> Bool {
+        let count = RequestPath.withoutQuery(head.text(head.path)).count
+        return replace(&head, Span32(offset: head.path.offset, count: UInt32(truncatingIfNeeded: count)), by: replacement)
+    }
+
+    /// What is put together from a request's fields may have blanks: they would end the target early.
+    package static func canBePath(_ path: Bytes) -> Bool {
+        for i in 0..<path.count where path[i] <= 0x20 || path[i] == 0x7f { return false }
+        return true
+    }
+
     /// `head`, the path's beginning, becomes `replacement`; the rest follows.
     private static func replace(_ head: inout MessageHead, _ start: Span32, by replacement: Bytes) -> Bool {
         let rest = Int(head.path.count &- start.count)

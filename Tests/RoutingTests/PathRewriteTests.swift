@@ -19,6 +19,21 @@ import Wire
         rewritten(path) { head in by.withBytes { PathRewrite.prefix(&head, matchedCount: count, by: $0) } }
     }
 
+    private func whole(_ path: String, _ by: String) -> String {
+        rewritten(path) { head in by.withBytes { PathRewrite.whole(&head, by: $0) } }
+    }
+
+    @Test func aWholePathKeepsTheQuery() {
+        #expect(whole("/a/b?x=1", "/n") == "/n?x=1")
+        #expect(whole("/a", "/n?y=2") == "/n?y=2")
+        #expect(whole("/a?", "n") == "n?")
+    }
+
+    @Test(arguments: [(" ", false), ("/a b", false), ("/a\tb", false), ("/a\r\n", false), ("/\u{7f}", false), ("/\0", false), ("", true), ("/a%20#b", true), ("/é", true)])
+    func blanksAndControlsAreNoPath(_ text: String, _ isPath: Bool) {
+        #expect(text.withBytes { PathRewrite.canBePath($0) } == isPath)
+    }
+
     private func regex(_ path: String, _ pattern: String, _ substitution: String) throws -> String {
         try Array(substitution.utf8).withBytes { bytes -> Result<String, any Error> in
             Result {

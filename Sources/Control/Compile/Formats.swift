@@ -19,4 +19,10 @@ enum Formats {
             return nil
         }
     }
+
+    /// In the part's memory; nil after an error.
+    static func store(_ text: String, _ place: Place, _ part: PlanPart, _ diagnostics: Diagnostics) -> UnsafePointer<Format>? {
+        guard let format = compile(text, place, part, diagnostics) else { return nil }
+        return unsafe part.arena.store(format)
+    }
 }

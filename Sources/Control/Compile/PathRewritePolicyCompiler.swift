@@ -11,6 +11,8 @@ struct PathRewritePolicyCompiler {
     let diagnostics: Diagnostics
     let part: PlanPart
 
+    static let onlyOne = "Specify only one of prefix_rewrite, regex_rewrite or path_rewrite_policy"
+
     func compile(
         _ action: RouteActionMessage, _ match: RouteMatchMessage, _ place: Place, _ config: inout RouteConfig
     ) {
@@ -25,8 +27,8 @@ struct PathRewritePolicyCompiler {
             return
         }
         let at = place.at("path_rewrite_policy")
-        if !action.prefixRewrite.isEmpty || action.hasRegexRewrite {
-            diagnostics.error(at, "Specify only one of prefix_rewrite, regex_rewrite or path_rewrite_policy")
+        if !action.prefixRewrite.isEmpty || action.hasRegexRewrite || !action.pathRewrite.isEmpty {
+            diagnostics.error(at, PathRewritePolicyCompiler.onlyOne)
         }
         let policy = action.pathRewritePolicy
         guard policy.typedConfig.messageName == UriTemplateRewrite.protoMessageName,

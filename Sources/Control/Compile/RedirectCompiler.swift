@@ -39,6 +39,8 @@ struct RedirectCompiler {
         case .regexRewrite(let regex):
             unsafe config.regexRewrite = unsafe RegexRewriteCompiler(diagnostics: diagnostics, part: part)
                 .compile(regex, place.at("regex_rewrite"))
+        case .pathRewrite(let format):
+            unsafe config.pathFormat = unsafe Formats.store(format, place.at("path_rewrite"), part, diagnostics)
         case .none: break
         }
         config.parts.stripQuery = message.stripQuery

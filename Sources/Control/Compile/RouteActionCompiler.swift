@@ -170,9 +170,13 @@ extension RouteCompiler {
         if action.hasRegexRewrite {
             unsafe config.regexRewrite = unsafe regexes.compile(action.regexRewrite, place.at("regex_rewrite"))
             if !action.prefixRewrite.isEmpty {
-                diagnostics.error(
-                    place.at("regex_rewrite"), "Specify only one of prefix_rewrite, regex_rewrite or path_rewrite_policy")
+                diagnostics.error(place.at("regex_rewrite"), PathRewritePolicyCompiler.onlyOne)
             }
+        }
+        if !action.pathRewrite.isEmpty {
+            let at = place.at("path_rewrite")
+            if !action.prefixRewrite.isEmpty || action.hasRegexRewrite { diagnostics.error(at, PathRewritePolicyCompiler.onlyOne) }
+            unsafe config.pathFormat = unsafe Formats.store(action.pathRewrite, at, part, diagnostics)
         }
         switch action.hostRewriteSpecifier {
         case .hostRewriteLiteral(let host):
@@ -185,8 +189,10 @@ extension RouteCompiler {
         case .hostRewritePathRegex(let regex):
             config.hostRewrite = .pathRegex
             unsafe config.hostRewriteRegex = unsafe regexes.compile(regex, place.at("host_rewrite_path_regex"))
-        case .hostRewrite:
-            diagnostics.unsupported(place, "envoy.config.route.v3.RouteAction", ["host_rewrite": true])
+        case .hostRewrite(let format):
+            guard !format.isEmpty else { break }
+            config.hostRewrite = .format
+            unsafe config.hostFormat = unsafe Formats.store(format, place.at("host_rewrite"), part, diagnostics)
         case .none: break
         }
     }
@@ -249,7 +255,6 @@ extension RouteCompiler {
         diagnostics.unsupported(
             place, "envoy.config.route.v3.RouteAction",
             [
-                "path_rewrite": !action.pathRewrite.isEmpty,
                 "flush_timeout": action.hasFlushTimeout,
                 "retry_policy_typed_config": action.hasRetryPolicyTypedConfig,
             ])

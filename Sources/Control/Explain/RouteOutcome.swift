@@ -114,6 +114,7 @@ struct RouteOutcome {
             guard let rewrite = unsafe route.pointee.hostRewriteRegex else { return nil }
             let host = unsafe rewrite.pointee.replaceAll(RequestPath.withoutQuery(head.text(head.path)))
             return host.isEmpty ? nil : String(host)
+        case .format: return "what host_rewrite makes: \(message.route.hostRewrite)"
         }
     }
 
@@ -121,6 +122,7 @@ struct RouteOutcome {
         var members: Explained.Members = []
         let path = String(head.text(head.path))
         if path != original { members.append(.init("path", .text(path))) }
+        if unsafe route.pointee.pathFormat != nil { members.append(.init("path", .text("what path_rewrite makes: \(message.route.pathRewrite)"))) }
         if let host { members.append(.init("host", .text(host))) }
         let timeout = unsafe route.pointee.timeoutMs
         members.append(.init("timeout", .text(timeout == 0 ? "none" : "\(timeout) ms")))
@@ -141,6 +143,11 @@ struct RouteOutcome {
             _ = PathRewrite.prefix(&head, matchedCount: matchedCount, by: prefix)
         } else if let rewrite = unsafe redirect.pointee.regexRewrite {
             _ = unsafe PathRewrite.regex(&head, rewrite.pointee)
+        }
+        if unsafe redirect.pointee.pathFormat != nil {
+            steps.add("path", .text("what path_rewrite makes: \(message.redirect.pathRewrite)"))
+            steps.end("redirect", "the route redirects", status: unsafe Int(redirect.pointee.status))
+            return
         }
         // There is one: `HTTPExplanation.prepare`.
         let proto = head.value(of: .xForwardedProto) ?? .empty

@@ -71,7 +71,7 @@ extension Worker {
     }
 
     /// A value that was added has what no field can have (RFC 9110 §5.5): as by Envoy the request is not sent without it.
-    private func refuseField(_ stream: StreamPointer) {
+    func refuseField(_ stream: StreamPointer) {
         func text(_ before: StaticString, _ after: StaticString) -> Bytes {
             formats.text.reset()
             formats.text.put(before)

@@ -98,21 +98,19 @@ extension Worker {
     func applyRoute(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>) {
         if let chosen = unsafe stream.pointee.chosen {
             unsafe applyMutations(chosen.pointee.mutations.request, stream, isRequest: true)
-            // Without a word of what it was, as in Envoy: the route's own rewrite alone tells.
+            // Without a word of what it was, as in Envoy: the route's own rewrite, which comes after it, alone tells.
             if unsafe !chosen.pointee.hostRewrite.isEmpty { unsafe setAuthority(stream, chosen.pointee.hostRewrite) }
         }
         unsafe applyMutations(route.pointee.mutations.request, stream, isRequest: true)
         unsafe hostRewrites(stream, route)
-        unsafe pathRewrites(stream, route)
+        if unsafe stream.pointee.refusedField.isEmpty { unsafe pathRewrites(stream, route) }
     }
 
     private func hostRewrites(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>) {
         switch unsafe route.pointee.hostRewrite {
         case .none, .auto: break
         case .literal:
-            if unsafe stream.pointee.chosen?.pointee.hostRewrite.isEmpty ?? true {
-                unsafe rewriteHost(stream, route.pointee.hostRewriteText, route)
-            }
+            unsafe rewriteHost(stream, route.pointee.hostRewriteText, route)
         case .header:
             if let host = unsafe stream.pointee.request.value(named: route.pointee.hostRewriteText), !host.isEmpty {
                 unsafe rewriteHost(stream, host, route)
@@ -121,6 +119,15 @@ extension Worker {
             guard let rewrite = unsafe route.pointee.hostRewriteRegex else { return }
             let host = unsafe rewrite.pointee.replaceAll(
                 RequestPath.withoutQuery(stream.pointee.request.text(stream.pointee.request.path)))
+            if !host.isEmpty { unsafe rewriteHost(stream, host, route) }
+        case .format:
+            guard let format = unsafe route.pointee.hostFormat else { return }
+            let source = unsafe formatSource(stream)
+            let host = unsafe formats.write(format.pointee, source)
+            guard FormatWriter.isFieldValue(host) else {
+                unsafe stream.pointee.refusedField = Bytes(":authority" as StaticString)
+                return
+            }
             if !host.isEmpty { unsafe rewriteHost(stream, host, route) }
         }
     }
@@ -145,6 +152,14 @@ extension Worker {
             guard unsafe PathRewrite.prefix(&stream.pointee.request, matchedCount: matched, by: prefix) else { return }
         } else if let rewrite = unsafe route.pointee.regexRewrite {
             guard unsafe PathRewrite.regex(&stream.pointee.request, rewrite.pointee) else { return }
+        } else if let format = unsafe route.pointee.pathFormat {
+            let source = unsafe formatSource(stream)
+            let path = unsafe formats.write(format.pointee, source, missing: .empty)
+            guard PathRewrite.canBePath(path) else {
+                unsafe stream.pointee.refusedField = Bytes(":path" as StaticString)
+                return
+            }
+            guard unsafe !path.isEmpty && PathRewrite.whole(&stream.pointee.request, by: path) else { return }
         } else {
             return
         }
@@ -188,6 +203,10 @@ extension Worker {
         } else if let rewrite = unsafe redirect.pointee.regexRewrite {
             _ = unsafe PathRewrite.regex(&stream.pointee.request, rewrite.pointee)
         }
+        guard let parts = unsafe redirectParts(stream, redirect) else {
+            unsafe stream.pointee.refusedField = Bytes("location" as StaticString)
+            return unsafe refuseField(stream)
+        }
         let request = unsafe stream.pointee.request
         // The request itself is as it came: logs show its path.
         unsafe stream.pointee.request.path = path
@@ -195,7 +214,19 @@ extension Worker {
         unsafe reply(
             stream, status: redirect.pointee.status, body: .empty,
             details: Bytes("direct_response" as StaticString), flags: []
-        ) { head in unsafe Worker.appendLocation(redirect.pointee.parts, request, proto, &head) }
+        ) { head in Worker.appendLocation(parts, request, proto, &head) }
+    }
+
+    /// With what `path_rewrite` makes for a path; nil: no field can have it, and without it the client would come back for ever.
+    /// It lies in the request's head: the writer's memory is used again before the location is built.
+    private func redirectParts(_ stream: StreamPointer, _ redirect: UnsafePointer<RedirectConfig>) -> RedirectParts? {
+        var parts = unsafe redirect.pointee.parts
+        guard let format = unsafe redirect.pointee.pathFormat else { return parts }
+        let source = unsafe formatSource(stream)
+        let path = unsafe formats.write(format.pointee, source, missing: .empty)
+        guard FormatWriter.isFieldValue(path) else { return nil }
+        parts.pathRedirect = unsafe stream.pointee.request.text(stream.pointee.request.store(path))
+        return parts
     }
 
     private func forwardedProto(_ request: MessageHead, isTLS: Bool) -> Bytes {

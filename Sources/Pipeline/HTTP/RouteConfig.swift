@@ -61,7 +61,7 @@ package struct RouteCluster: BitwiseCopyable {
 
 package enum RouteAction: UInt8, BitwiseCopyable { case forward, redirect, directResponse, none }
 
-package enum HostRewriteKind: UInt8, BitwiseCopyable { case none, literal, auto, header, pathRegex }
+package enum HostRewriteKind: UInt8, BitwiseCopyable { case none, literal, auto, header, pathRegex, format }
 
 /// `proxy_protocol_config` of a route's `connect_config`.
 package enum ConnectHeader: UInt8, BitwiseCopyable { case none, version1, version2 }
@@ -102,10 +102,14 @@ package struct RouteConfig: BitwiseCopyable {
     /// `prefix_rewrite`, `regex_rewrite`; nil: none.
     package var prefixRewrite: Bytes?
     package var regexRewrite: UnsafePointer<RegexRewrite>?
+    /// `path_rewrite`: a format, what operators lack is empty; nil: none.
+    package var pathFormat: UnsafePointer<Format>?
     package var hostRewrite = HostRewriteKind.none
     /// The literal, or the header's name.
     package var hostRewriteText = Bytes.empty
     package var hostRewriteRegex: UnsafePointer<RegexRewrite>?
+    /// `host_rewrite`: a format, what operators lack is `-`.
+    package var hostFormat: UnsafePointer<Format>?
     package var appendForwardedHost = false
     /// Lower-case names of protocols that the route enables or disables against the connection manager.
     package var upgradesOn = FrozenArray<Bytes>()
@@ -157,6 +161,8 @@ package struct RedirectConfig: BitwiseCopyable {
     package var parts = RedirectParts()
     package var prefixRewrite: Bytes?
     package var regexRewrite: UnsafePointer<RegexRewrite>?
+    /// `path_rewrite`; nil: none.
+    package var pathFormat: UnsafePointer<Format>?
     package init() {}
 }
 
