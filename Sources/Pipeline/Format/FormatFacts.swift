@@ -50,7 +50,7 @@ extension FormatSource {
         if let status { return status }
         guard let stream = unsafe stream else { return 0 }
         if unsafe stream.pointee.hasResponseHead { return unsafe stream.pointee.response.status }
-        return unsafe stream.pointee.sentContinue ? 100 : 0
+        return unsafe stream.pointee.interimStatus
     }
 
     // HOT: per field.

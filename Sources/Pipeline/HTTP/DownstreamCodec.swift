@@ -35,26 +35,6 @@ extension Worker {
         return unsafe http1SendResponseEnd(stream)
     }
 
-    /// `100 Continue`: the client may send its body.
-    func sendContinue(_ stream: StreamPointer) -> Bool {
-        unsafe count(stream.pointee.http.pointee.stats, .downstreamRq1xx)
-        unsafe count(stream.pointee.http.pointee.stats, .downstreamRqCompleted)
-        let listener = unsafe stream.pointee.http.pointee.listenerStats
-        cells.increment(listener &+ ListenerHTTPStat.downstreamRq1xx.rawValue)
-        cells.increment(listener &+ ListenerHTTPStat.downstreamRqCompleted.rawValue)
-        unsafe stream.pointee.sentContinue = true
-        if unsafe isHTTP2(stream) {
-            unsafe http2SendInterim(stream, 100)
-            return true
-        }
-        guard let connection = unsafe connections.slab[stream.pointee.downstream] else { return true }
-        let line = Bytes("HTTP/1.1 100 Continue\r\n\r\n" as StaticString)
-        guard unsafe connection.pointee.out.append(copying: line, memory) else { return unsafe downstreamOutOfMemory(stream) }
-        unsafe stream.pointee.downstreamMeter.sent &+= UInt64(truncatingIfNeeded: line.count)
-        unsafe connections.markDirty(connection)
-        return true
-    }
-
     /// Part of what had to be said may be queued already: nothing may follow it. Always false.
     @discardableResult
     package func downstreamOutOfMemory(_ stream: StreamPointer) -> Bool {

@@ -82,9 +82,8 @@ public struct HTTPStream {
     package var isGRPCUpstream = false
     /// The host's account of the request waits for `grpc-status` in the trailers.
     package var successIsOpen = false
-    package var expectsContinue = false
-    /// It was told to go on: what logs show for a code until there is an answer.
-    var sentContinue = false
+    /// Of the last interim response that the client was sent: what logs show for a code until there is an answer; 0: none.
+    var interimStatus: UInt16 = 0
     package var isInternal = false
     package var isDestroyed = false
     /// The downstream connection closes behind this response.

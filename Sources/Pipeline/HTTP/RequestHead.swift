@@ -197,10 +197,8 @@ extension Worker {
             let expect = unsafe stream.pointee.request.value(of: .expect),
             expect.equalsIgnoringCase(Bytes("100-continue" as StaticString))
         else { return true }
-        if unsafe stream.pointee.http.pointee.proxy100Continue {
-            unsafe stream.pointee.expectsContinue = true
-            return true
-        }
+        // The host says it.
+        if unsafe stream.pointee.http.pointee.proxy100Continue { return true }
         unsafe stream.pointee.request.remove(.expect)
         return unsafe sendContinue(stream)
     }

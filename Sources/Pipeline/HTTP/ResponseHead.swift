@@ -148,14 +148,8 @@ extension Worker {
         case .passThrough:
             break
         }
+        if let id = unsafe shownRequestID(stream) { unsafe stream.pointee.response.set(.xRequestId, id) }
         if unsafe !http.pointee.via.isEmpty { unsafe appendVia(stream, http.pointee.via) }
-        // Only an internal caller's `x-envoy-force-trace` is still there.
-        if unsafe http.pointee.requestIDInResponse
-            || (stream.pointee.isInternal && stream.pointee.request.has(.xEnvoyForceTrace)),
-            unsafe !stream.pointee.requestID.isEmpty
-        {
-            unsafe stream.pointee.response.set(.xRequestId, stream.pointee.request.text(stream.pointee.requestID))
-        }
         if unsafe stream.pointee.trace != .none { unsafe traceResponse(stream) }
         if let proxyStatus = unsafe http.pointee.proxyStatus { unsafe addProxyStatus(stream, proxyStatus) }
         if unsafe isHTTP2(stream) { return unsafe http2FinaliseResponse(stream) }
@@ -175,6 +169,16 @@ extension Worker {
         } else if isHTTP10 {
             unsafe stream.pointee.response.append(.connection, Bytes("keep-alive" as StaticString))
         }
+    }
+
+    /// `x-request-id` for the client; nil: it is not told.
+    func shownRequestID(_ stream: StreamPointer) -> Bytes? {
+        // Only an internal caller's `x-envoy-force-trace` is still there.
+        guard unsafe stream.pointee.http.pointee.requestIDInResponse
+                || (stream.pointee.isInternal && stream.pointee.request.has(.xEnvoyForceTrace)),
+            unsafe !stream.pointee.requestID.isEmpty
+        else { return nil }
+        return unsafe stream.pointee.request.text(stream.pointee.requestID)
     }
 
     /// The client is asked to go elsewhere with its next request. As in Envoy that is all while the process serves on: what

@@ -206,7 +206,7 @@ extension Worker {
         }
     }
 
-    private func countStatus(_ stream: StreamPointer, _ status: UInt16) {
+    func countStatus(_ stream: StreamPointer, _ status: UInt16) {
         let stats = unsafe stream.pointee.http.pointee.stats
         let listener = unsafe stream.pointee.http.pointee.listenerStats
         cells.increment(listener &+ ListenerHTTPStat.downstreamRqCompleted.rawValue)

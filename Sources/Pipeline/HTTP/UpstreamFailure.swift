@@ -1,6 +1,7 @@
 // A request that ends without its response: why, and what becomes of it. Another try (`retriesReset`), a reply of ours in
 // Envoy's words, or, behind the response's head, the end of the client's stream.
 
+import Glibc
 import Primitives
 import Routing
 import Stats

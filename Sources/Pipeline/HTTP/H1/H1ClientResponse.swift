@@ -82,8 +82,9 @@ extension Worker {
                 stream.pointee.response, lineBytes: Worker.startLineBytes(stream.pointee.response), fields: stream.pointee.response.count)
         }
         if status < 200, unsafe status != 101 || !client.pointee.decoder.isTunnel {
-            unsafe stream.pointee.response.reset()
-            unsafe interimResponse(stream, status)
+            var head = unsafe takeInterim(stream)
+            unsafe interimResponse(stream, status, &head)
+            head?.destroy()
             return
         }
         if unsafe client.pointee.decoder.announcesClose {
@@ -102,9 +103,9 @@ extension Worker {
         unsafe upstreamResponseHead(stream, facts, endStream: ends)
     }
 
-    /// 100, 102, 103: swallowed, but for a 100 that the client waits for. In HTTP/2 the final head may have been read when
-    /// this is told: the stream's response is not looked at.
-    func interimResponse(_ attempt: StreamPointer, _ status: UInt16) {
+    /// 100, 102, 103: `head` is the client's to see (`proxy_100_continue`); nil: swallowed. In HTTP/2 the final head may have
+    /// been read when this is told: the stream's response is not looked at.
+    func interimResponse(_ attempt: StreamPointer, _ status: UInt16, _ head: inout MessageHead?) {
         if unsafe isTunnelled(attempt) { return }
         var stream = unsafe attempt
         // It is the beginning of the answer: no other attempt's counts any more.
@@ -121,10 +122,7 @@ extension Worker {
             unsafe stream.pointee.sawInterim = true
             unsafe countUpstreamStatus(stream, status, of: stream.pointee.host)
         }
-        if status == 100, unsafe stream.pointee.expectsContinue {
-            unsafe stream.pointee.expectsContinue = false
-            guard unsafe sendContinue(stream) else { return }
-        }
+        if head != nil { unsafe passInterim(stream, &head!) }
     }
 
     private func responseBody(

@@ -45,6 +45,23 @@ extension Worker {
         return true
     }
 
+    /// False: there was no memory; the stream is gone.
+    func http1SendInterim(_ stream: StreamPointer, _ head: MessageHead) -> Bool {
+        guard let connection = unsafe connections.slab[stream.pointee.downstream] else { return true }
+        var options = H1EncoderOptions()
+        options.properCaseWords = unsafe stream.pointee.http.pointee.properCaseHeaders
+        guard let room = unsafe connection.pointee.out.contiguousRoom(memory, bytes: H1Encoder.responseBound(head)) else {
+            return unsafe downstreamOutOfMemory(stream)
+        }
+        let written = unsafe H1Encoder.responseHead(head, .none, options, into: room.start, capacity: room.count)
+        unsafe connection.pointee.out.wrote(written)
+        unsafe stream.pointee.downstreamMeter.sent &+= UInt64(truncatingIfNeeded: written)
+        unsafe stream.pointee.downstreamMeter.http1HeadSent(
+            written, lineBytes: 15 &+ ReasonPhrases.phrase(head.status).utf8CodeUnitCount)
+        unsafe connections.markDirty(connection)
+        return true
+    }
+
     /// RFC 9112 §6: how the body that we send is framed.
     private func responseFraming(_ stream: StreamPointer, endStream: Bool) -> H1Framing {
         let status = unsafe stream.pointee.response.status

@@ -194,8 +194,8 @@ extension Worker {
             unsafe session.pointee.reader.finish(&stream.pointee.response)
             let status = unsafe stream.pointee.response.status
             if status < 200 {
-                unsafe stream.pointee.response.reset()
-                return unsafe note(session, .interim, entry.pointee.handle, code: UInt32(status))
+                unsafe note(session, .interim, entry.pointee.handle, code: UInt32(status))
+                return unsafe keepInterim(stream)
             }
             unsafe entry.pointee.hasHead = true
             unsafe stream.pointee.responseLength = unsafe session.pointee.reader.contentLength
@@ -204,6 +204,13 @@ extension Worker {
             unsafe note(session, .trailers, entry.pointee.handle, endStream: true)
         }
         unsafe session.pointee.readerStream = .none
+    }
+
+    /// The interim head goes with the event that was noted last, while nghttp2 reads on.
+    private func keepInterim(_ stream: StreamPointer) {
+        guard let head = unsafe takeInterim(stream) else { return }
+        h2.interimHeads.append(head)
+        unsafe h2.events.base[h2.events.count &- 1].count = h2.interimHeads.count
     }
 
     private func measureHead(_ session: UnsafeMutablePointer<H2Session>) {

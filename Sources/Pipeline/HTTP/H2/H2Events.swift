@@ -45,6 +45,7 @@ extension Worker {
         }
         h2.events.removeAll()
         h2.metadataBlocks.empty(keeping: H2Metadata.keptBytesMax)
+        while let head = h2.interimHeads.popLast() { head.destroy() }
     }
 
     // MARK: Downstream
@@ -108,11 +109,19 @@ extension Worker {
         case .interim, .head, .end, .trailers:
             guard let entry = unsafe entry, let stream = unsafe streams[entry.pointee.stream] else { return }
             switch event.kind {
-            case .interim: unsafe interimResponse(stream, UInt16(truncatingIfNeeded: event.code))
+            case .interim: unsafe interimReceived(event, stream)
             case .head: unsafe http2ResponseHead(session, entry, stream, endStream: event.endStream)
             default: unsafe http2ResponseEnded(session, entry, stream)
             }
         }
+    }
+
+    private func interimReceived(_ event: H2Event, _ stream: StreamPointer) {
+        let place = event.count &- 1
+        var head = place < 0 ? nil : h2.interimHeads[place]
+        unsafe interimResponse(stream, UInt16(truncatingIfNeeded: event.code), &head)
+        // It may have moved.
+        if let head { h2.interimHeads[place] = head }
     }
 
     // HOT: per frame.

@@ -38,16 +38,13 @@ extension Worker {
     }
 
     /// An interim response (RFC 9110 §15.2).
-    func http2SendInterim(_ stream: StreamPointer, _ status: UInt16) {
-        guard let entry = unsafe downstreamEntry(stream), let session = unsafe h2.sessions[entry.pointee.session],
-            var head = MessageHead(pool: memory.blocks, bytes: 512)
+    func http2SendInterim(_ stream: StreamPointer, _ head: MessageHead) {
+        guard let entry = unsafe downstreamEntry(stream), unsafe !entry.pointee.isReset, let session = unsafe h2.sessions[entry.pointee.session]
         else { return }
-        head.status = status
-        h2.fields.response(head, status: status, length: nil, isTunnel: false)
+        h2.fields.response(head, status: head.status, length: nil, isTunnel: false)
         if unsafe stream.pointee.metersWire { unsafe stream.pointee.downstreamMeter.plainSent &+= plainBytes() }
         _ = unsafe nghttp2_submit_headers(
             session.pointee.codec, UInt8(NGHTTP2_FLAG_NONE.rawValue), entry.pointee.id, nil, h2.fields.base, h2.fields.count, nil)
-        head.destroy()
         unsafe markDue(session)
     }
 

@@ -147,6 +147,7 @@ struct H2Event {
     /// Error code, status, stream id or place among the worker's blocks, by kind.
     var code: UInt32 = 0
     var base: UnsafePointer<UInt8>?
+    /// Bytes; of an interim response its head's place among the worker's, from 1; 0: it is not kept.
     var count = 0
 }
 

@@ -17,6 +17,8 @@ struct H2Worker {
     var metadata = Slab<H2Metadata>(capacity: 1 << 20)
     /// Blocks of METADATA that events refer to.
     var metadataBlocks = PlainArray<UInt8>(capacity: 64)
+    /// Heads of interim responses that events refer to: two of a stream at the most (`takeInterim`).
+    var interimHeads = PlainArray<MessageHead>(capacity: 4)
     /// Streams whose body stands at METADATA that goes first.
     var atMetadata = PlainArray<UInt64>(capacity: 16)
     let heap: UnsafeMutablePointer<martlet_h2_heap>?
@@ -40,6 +42,7 @@ struct H2Worker {
         streams.destroy()
         metadata.destroy()
         metadataBlocks.destroy()
+        interimHeads.destroy()
         atMetadata.destroy()
         fields.destroy()
         settings.destroy()
