@@ -52,8 +52,8 @@ struct EndpointCompiler {
                     continue
                 }
                 guard let location = location(host, resolves, below.at("endpoint")) else { continue }
-                var hostname = host.hostname
-                if hostname.isEmpty, case .name(let name, _) = location { hostname = name }
+                // What DNS was to resolve is the host's name, an address too.
+                let hostname = host.hostname.isEmpty && resolves ? host.address.socketAddress.address : host.hostname
                 let hashKey = endpoint.metadata.filterMetadata["envoy.lb"]?.fields["hash_key"]?.stringValue ?? ""
                 endpoints.append(
                     EndpointSpec(
