@@ -140,6 +140,7 @@ extension Groups {
         .init(name: "health_half", filters: minimum("sick: {value: 50}")),
         .init(name: "health_most", filters: minimum("sick: {value: 51}")),
         .init(name: "health_passes", filters: health("pass_through_mode: true")),
+        .init(name: "health_passes_minimum", filters: health("pass_through_mode: true\ncluster_min_healthy_percentages: {empty: {value: 1}, nowhere: {value: 1}}")),
         .init(name: "health_cached_good", filters: health("pass_through_mode: true\ncache_time: 3600s")),
         .init(name: "health_cached_bad", filters: health("pass_through_mode: true\ncache_time: 3600s")),
         .init(name: "health_cached_body", filters: health("pass_through_mode: true\ncache_time: 3600s")),
@@ -165,6 +166,7 @@ extension Groups {
         check("half_is_enough", on: "health_half"), check("half_is_not_enough", on: "health_most"),
         check("passes_through", on: "health_passes"),
         check("passes_through_failure", on: "health_passes").replying(reply("500 Bad")),
+        check("passes_through_minimum", on: "health_passes_minimum"),
         twice("health_cached", request("GET /healthz"), request("GET /healthz"), on: "health_cached_good")
             .replying(reply("200 OK", "x-envoy-degraded: \r\n")),
         twice("health_cached_failure", request("GET /healthz"), request("GET /healthz"), on: "health_cached_bad").replying(reply("503 Unavailable")),

@@ -35,11 +35,6 @@ enum HealthCheckConfig {
         if !passesThrough, cacheTimeMs > 0 {
             problems.add("cache_time", "cache_time_ms must not be set when path_through_mode is disabled")
         }
-        if passesThrough, !message.clusterMinHealthyPercentages.isEmpty {
-            problems.add(
-                "cluster_min_healthy_percentages",
-                "cluster_min_healthy_percentages must not be set when path_through_mode is enabled")
-        }
         let specs = message.headers.enumerated().compactMap { MatcherCompiler.header($0.element, ProblemPlace("headers[\($0.offset)]", problems)) }
         let predicate: HeaderPredicate
         do throws(RoutingErrors) {
@@ -53,10 +48,13 @@ enum HealthCheckConfig {
         var settings = HealthCheckSettings(predicate: predicate)
         settings.passesThrough = passesThrough
         settings.cacheTimeMs = cacheTimeMs
-        settings.minimums = input.arena.array(
-            message.clusterMinHealthyPercentages.sorted { $0.key < $1.key }.map {
-                ClusterMinimum(name: input.arena.text($0.key), percent: UInt64(min(100, max(0, $0.value.value))))
-            })
+        // As in Envoy they count for nothing where the upstream says how it is.
+        if !passesThrough {
+            settings.minimums = input.arena.array(
+                message.clusterMinHealthyPercentages.sorted { $0.key < $1.key }.map {
+                    ClusterMinimum(name: input.arena.text($0.key), percent: UInt64(min(100, max(0, $0.value.value))))
+                })
+        }
         settings.clusterName = input.arena.text(input.nodeCluster)
         settings.stats = input.scope(input.statPrefix + "health_check.", leaf: HealthCheckStat.self)
         settings.tracingStats = input.scope(input.statPrefix + "tracing.", leaf: HTTPTracingStat.self)
