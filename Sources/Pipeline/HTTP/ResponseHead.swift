@@ -35,7 +35,8 @@ extension Worker {
             // Refused: an ordinary response, and the last one here.
             if unsafe !offersUpgrade || !goesOnWithoutUpgrade(stream) { unsafe stream.pointee.closesDownstream = true }
         }
-        unsafe stripResponseHops(stream, keepsUpgrade: isTunnel || offersUpgrade)
+        // Of the upstream's connection; one that a route adds is meant for the client, as in Envoy.
+        if unsafe stream.pointee.response.has(.keepAlive) { unsafe stream.pointee.response.remove(.keepAlive) }
         if unsafe stream.pointee.requestEnded, unsafe !stream.pointee.isUpgrade, !isTunnel, !offersUpgrade, unsafe !stream.pointee.http.pointee.suppressEnvoyHeaders {
             var digits = unsafe DecimalText((nowNs &- stream.pointee.requestEndNs) / 1_000_000)
             unsafe stream.pointee.response.set(.xEnvoyUpstreamServiceTime, digits.bytes())
@@ -120,16 +121,17 @@ extension Worker {
         return true
     }
 
-    /// Connection fields are between two neighbours. What an upstream's `Connection` names is not removed (Envoy).
-    private func stripResponseHops(_ stream: StreamPointer, keepsUpgrade: Bool) {
+    // HOT: per message.
+    /// Connection fields are between two neighbours, whoever has put them there: an upstream, a route or a filter. What a
+    /// `Connection` names is not removed (Envoy).
+    private func stripResponseHops(_ stream: StreamPointer) {
         guard unsafe stream.pointee.response.hasAny(from: .connection, through: .proxyConnection) else { return }
-        if !keepsUpgrade {
+        if unsafe !stream.pointee.isTunnel, unsafe !stream.pointee.request.has(.upgrade) || !offersUpgrade(stream) {
             if unsafe stream.pointee.response.has(.connection) { unsafe stream.pointee.response.remove(.connection) }
             if unsafe stream.pointee.response.has(.upgrade) { unsafe stream.pointee.response.remove(.upgrade) }
         }
         // The coding is this hop's: the codec says it anew, behind the other fields.
         if unsafe stream.pointee.response.has(.transferEncoding) { unsafe stream.pointee.response.remove(.transferEncoding) }
-        if unsafe stream.pointee.response.has(.keepAlive) { unsafe stream.pointee.response.remove(.keepAlive) }
         if unsafe stream.pointee.response.has(.proxyConnection) { unsafe stream.pointee.response.remove(.proxyConnection) }
     }
 
@@ -137,6 +139,7 @@ extension Worker {
     /// Last touches on any response: `date`, `server`, `connection`.
     func finaliseResponse(_ stream: StreamPointer) {
         let http = unsafe stream.pointee.http
+        unsafe stripResponseHops(stream)
         // RFC 9110 §6.6.1: the origin's own date is when it answered.
         if unsafe !stream.pointee.response.has(.date) { unsafe stream.pointee.response.append(.date, dateText) }
         switch unsafe http.pointee.serverAction {
