@@ -16,11 +16,12 @@ package enum PathRewrite {
     }
 
     // HOT: per message.
-    /// `regex_rewrite`. Nothing changes when nothing matches, or when no path would be left (Envoy keeps it then).
+    /// `regex_rewrite`. Nothing changes when nothing matches. False when no path would be left (Envoy keeps it then), too.
     package static func regex(_ head: inout MessageHead, _ rewrite: RegexRewrite) -> Bool {
         let path = RequestPath.withoutQuery(head.text(head.path))
         let result = rewrite.replaceAll(path)
-        if result.isEmpty || result.equals(path) { return true }
+        if result.isEmpty { return false }
+        if result.equals(path) { return true }
         return replace(
             &head, Span32(offset: head.path.offset, count: UInt32(truncatingIfNeeded: path.count)), by: result)
     }

@@ -72,8 +72,18 @@ struct ClusterCompiler {
     let compilation: Compilation
     private var diagnostics: Diagnostics { compilation.diagnostics }
 
+    /// `type` by the name of its factory, which needs no `typed_config`.
+    private static let factories: [String: ClusterMessage.DiscoveryType] = [
+        "envoy.cluster.static": .static, "envoy.cluster.strict_dns": .strictDns, "envoy.cluster.logical_dns": .logicalDns,
+        "envoy.cluster.original_dst": .originalDst, "envoy.cluster.eds": .eds,
+    ]
+
     /// Nil after an error.
-    func compile(_ message: ClusterMessage, _ place: Place, _ hash: ContentHash) -> ClusterDraft? {
+    func compile(_ written: ClusterMessage, _ place: Place, _ hash: ContentHash) -> ClusterDraft? {
+        var message = written
+        if case .clusterType(let custom) = written.clusterDiscoveryType, !custom.hasTypedConfig, let type = ClusterCompiler.factories[custom.name] {
+            message.type = type
+        }
         let before = diagnostics.errors.count
         let part = compilation.part(.cluster, message.name, hash)
         refuseUnsupported(message, place)
@@ -85,7 +95,7 @@ struct ClusterCompiler {
         config.slot = part.slot(compilation.environment.clusterSlots, message.name)
         config.stats = part.scope(compilation.stats, StatPrefix.cluster(statName), ClusterStat.self).base
         config.metadata = ShownMetadata(message.metadata).frozen(part.arena)
-        if message.hasConnectTimeout { config.connectTimeoutMs = message.connectTimeout.milliseconds }
+        if message.hasConnectTimeout { config.connectTimeoutMs = max(1, message.connectTimeout.milliseconds) }
         if message.hasPerConnectionBufferLimitBytes {
             config.bufferLimit = Int(message.perConnectionBufferLimitBytes.value)
         }

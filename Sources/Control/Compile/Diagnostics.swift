@@ -63,10 +63,10 @@ extension ProtobufDuration {
         self.init(seconds: Int64(clamping: milliseconds / 1000), nanos: Int32(milliseconds % 1000) * 1_000_000)
     }
 
-    /// Milliseconds; a fraction of one counts as one, so that a short time does not become "none".
+    /// Milliseconds; a fraction of one is cut, as by Envoy: of what is off at 0 a shorter time is none.
     var milliseconds: UInt64 {
         guard seconds >= 0, nanos >= 0 else { return 0 }
-        return UInt64(seconds) &* 1000 &+ (UInt64(nanos) &+ 999_999) / 1_000_000
+        return UInt64(seconds) &* 1000 &+ UInt64(nanos) / 1_000_000
     }
 }
 

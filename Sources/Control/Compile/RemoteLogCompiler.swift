@@ -66,7 +66,7 @@ struct RemoteLogCompiler {
     }
 
     func limits(_ intervalMs: UInt64?, _ bytes: UInt32?, _ export: inout ExportConfig) {
-        export.limits.intervalMs = intervalMs ?? RemoteLogCompiler.flushIntervalMs
+        export.limits.intervalMs = intervalMs.map { max(1, $0) } ?? RemoteLogCompiler.flushIntervalMs
         export.limits.bytesMax = bytes.map { Int($0) } ?? RemoteLogCompiler.bufferBytes
     }
 

@@ -48,7 +48,7 @@ struct StatisticsCompiler {
 
     private func compileFlush(_ config: inout StatisticsConfig) {
         if bootstrap.hasStatsFlushInterval {
-            config.flushIntervalMs = bootstrap.statsFlushInterval.milliseconds
+            config.flushIntervalMs = max(1, bootstrap.statsFlushInterval.milliseconds)
             if bootstrap.statsFlushOnAdmin {
                 diagnostics.error(
                     Place.root.at("stats_flush_on_admin"),

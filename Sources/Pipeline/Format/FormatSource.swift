@@ -140,16 +140,17 @@ extension Worker {
         if unsafe stream.pointee.clusterSlot != RouteConfig.noSlot, let cluster = unsafe cluster(stream.pointee.clusterSlot) {
             unsafe source.cluster = unsafe cluster.pointee.config
         }
-        // An entry of a weighted list may take its cluster's name from a header.
-        if let chosen = unsafe stream.pointee.chosen, unsafe !chosen.pointee.name.isEmpty {
-            source.clusterName = unsafe chosen.pointee.name
-        } else if let cluster = unsafe source.cluster {
-            source.clusterName = unsafe cluster.pointee.name
-        } else if let route = unsafe stream.pointee.route, unsafe route.pointee.action == .forward,
+        if let cluster = unsafe source.cluster { source.clusterName = unsafe cluster.pointee.name }
+        var entry = unsafe stream.pointee.chosen
+        if unsafe entry == nil, unsafe source.cluster == nil, let route = unsafe stream.pointee.route, unsafe route.pointee.action == .forward,
             unsafe route.pointee.clusterChoice == .single
         {
             // Known from the route on, also where the request never came to be forwarded.
-            source.clusterName = unsafe route.pointee.clusters[0].name
+            unsafe entry = unsafe route.pointee.clusters.pointer(0)
+        }
+        // An entry of a weighted list may take its cluster's name from a header. One of no cluster has none (Envoy).
+        if let entry = unsafe entry, unsafe !entry.pointee.name.isEmpty, unsafe source.cluster != nil || cluster(entry.pointee.slot) != nil {
+            source.clusterName = unsafe entry.pointee.name
         }
         return source
     }

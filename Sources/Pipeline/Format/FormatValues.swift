@@ -250,7 +250,7 @@ extension FormatWriter {
         let error = unsafe source.stream?.pointee.upstreamErrno ?? source.tcp?.pointee.upstreamErrno ?? 0
         guard error != 0 else { return .missing }
         value.reset()
-        UpstreamErrors.write(error, into: &value)
+        unsafe UpstreamErrors.write(error, at: source.host?.pointee.address, into: &value)
         return .text(value.bytes)
     }
 }
@@ -280,9 +280,17 @@ enum FlagNames {
 
 /// How Envoy words a failed connect, in details and logs.
 package enum UpstreamErrors {
-    /// `delayed_connect_error:_Connection_refused`: spaces are underscores, because details are one word.
-    package static func write(_ error: Int32, into output: inout TextBuffer) {
-        output.put("delayed_connect_error:_")
+    /// `delayed_connect_error:_Connection_refused`: spaces are underscores, because details are one word. What the system knows
+    /// without asking anybody names whom it was about, too.
+    package static func write(_ error: Int32, at address: SocketAddress?, into output: inout TextBuffer) {
+        let isImmediate = address?.family == .unix || error == ENETUNREACH
+        output.put(isImmediate ? "immediate_connect_error:_" : "delayed_connect_error:_")
+        defer {
+            if isImmediate, let address {
+                output.put("|remote_address:")
+                output.put(address)
+            }
+        }
         guard let text = unsafe strerror(error) else { return }
         for i in unsafe 0..<strlen(text) {
             let byte = unsafe UInt8(bitPattern: text[i])

@@ -13,16 +13,16 @@ extension Worker {
         // Behind another hop nobody is inside: the address that came last is that hop's.
         let wasForwarded = unsafe http.pointee.hasInternalRanges && stream.pointee.request.has(.xForwardedFor)
         if unsafe http.pointee.useRemoteAddress { unsafe atEdge(stream) } else { unsafe inside(stream) }
-        let toldScheme = unsafe stream.pointee.request.has(.xForwardedProto)
+        // At the edge nobody but us knows which scheme and port were asked.
+        let isFirst = unsafe http.pointee.useRemoteAddress && http.pointee.trustedHops == 0
+        let toldScheme = unsafe !isFirst && stream.pointee.request.has(.xForwardedProto)
         if unsafe !http.pointee.schemeOverwrite.isEmpty {
             unsafe stream.pointee.request.set(.xForwardedProto, http.pointee.schemeOverwrite)
-        } else if unsafe stream.pointee.request.index(of: .xForwardedProto) == nil {
-            unsafe stream.pointee.request.append(.xForwardedProto, HTTPScheme(isTLS: stream.pointee.isTLS).text)
+        } else if !toldScheme {
+            unsafe stream.pointee.request.set(.xForwardedProto, HTTPScheme(isTLS: stream.pointee.isTLS).text)
         }
         if unsafe toldScheme || stream.pointee.isTLS || !stream.pointee.request.scheme.isEmpty { unsafe settleScheme(stream) }
         unsafe forwardClientCertificate(stream)
-        // At the edge nobody but us knows which port was asked.
-        let isFirst = unsafe http.pointee.useRemoteAddress && http.pointee.trustedHops == 0
         if unsafe http.pointee.appendForwardedPort, unsafe isFirst || !stream.pointee.request.has(.xForwardedPort) {
             var digits = unsafe DecimalText(UInt64(stream.pointee.localAddress.port))
             unsafe stream.pointee.request.set(.xForwardedPort, digits.bytes())
@@ -57,7 +57,6 @@ extension Worker {
         if hops > 0, let client = unsafe forwardedFor(stream, fromRight: hops - 1) {
             unsafe stream.pointee.remoteAddress = client
         }
-        if hops == 0 { unsafe stream.pointee.request.remove(.xForwardedProto) }
         // A socket of this machine has no address to tell.
         if unsafe !http.pointee.skipXffAppend, unsafe stream.pointee.directRemoteAddress.family != .unix {
             var text = unsafe AddressText(

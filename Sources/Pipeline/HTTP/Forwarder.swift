@@ -59,6 +59,8 @@ extension Worker {
         if unsafe route.pointee.includeAttemptCountInRequest {
             unsafe stream.pointee.request.set(.xEnvoyAttemptCount, Bytes("1" as StaticString))
         }
+        // Of the first attempt, for formats in added headers.
+        unsafe stream.pointee.attempt = 1
         unsafe applyRoute(stream, route)
         if unsafe !stream.pointee.refusedField.isEmpty { return unsafe refuseField(stream) }
         guard unsafe stream.pointee.request.fits else {
@@ -84,10 +86,9 @@ extension Worker {
         unsafe reply(stream, status: 503, body: body, details: details, flags: .downstreamProtocolError)
     }
 
-    /// One try on one host.
+    /// One try on one host; `attempt` is its number.
     func startAttempt(_ stream: StreamPointer, _ cluster: UnsafeMutablePointer<Cluster>) {
         let stats = unsafe cluster.pointee.config.pointee.stats
-        unsafe stream.pointee.attempt &+= 1
         let choice = unsafe chooseHost(stream, cluster)
         if unsafe cluster.pointee.choseInPanic { count(stats, .lbHealthyPanic) }
         guard let host = unsafe choice else {
@@ -143,10 +144,15 @@ extension Worker {
                 unsafe downstreamOutOfMemory(stream)
                 return
             }
-            let limit = unsafe stream.pointee.route?.pointee.bufferLimit ?? stream.pointee.http.pointee.bufferLimit
-            if unsafe stream.pointee.waitingBody.count > limit { unsafe pauseDownstream(stream) }
+            unsafe watchWaitingBody(stream)
         }
         if endStream { unsafe forwardRequestEnd(stream) }
+    }
+
+    /// What waits for a connection is no more than the listener's limit, or a filter's own. A route's limit is for what is kept.
+    private func watchWaitingBody(_ stream: StreamPointer) {
+        let limit = unsafe stream.pointee.requestBufferMax ?? stream.pointee.http.pointee.bufferLimit
+        if unsafe stream.pointee.waitingBody.count > limit { unsafe pauseDownstream(stream) }
     }
 
     // HOT: per frame.
@@ -158,7 +164,7 @@ extension Worker {
             || (stream.pointee.isUpgrade && !stream.pointee.isTunnel)
         if mustWait, unsafe !stream.pointee.retry.keepsBody, unsafe stream.pointee.firstMirror == .none {
             unsafe stream.pointee.waitingBody.append(moving: &data)
-            if unsafe stream.pointee.waitingBody.count > bufferLimit(.request, stream) { unsafe pauseDownstream(stream) }
+            unsafe watchWaitingBody(stream)
         } else {
             while let part = data.first, !data.isEmpty {
                 unsafe forwardRequestData(stream, part, nil, endStream: false)

@@ -61,7 +61,7 @@ extension Worker {
             unsafe reply(
                 stream, status: outcome.status, body: Bytes(UnsafeRawPointer(base), prefix.count &+ reason.count),
                 details: stream.pointee.sawInterim
-                    ? Bytes(Worker.startedDetails(failure) ?? outcome.details) : details(failure, outcome.details),
+                    ? Bytes(Worker.startedDetails(failure) ?? outcome.details) : details(stream, failure, outcome.details),
                 flags: outcome.flags
             ) { head in if isOverflow { head.append(.xEnvoyOverloaded, Bytes("true" as StaticString)) } }
         }
@@ -74,9 +74,17 @@ extension Worker {
         if unsafe !stream.pointee.sawInterim { unsafe countUpstreamStatus(stream, Worker.outcome(failure).status, of: stream.pointee.host) }
     }
 
-    private func details(_ failure: UpstreamFailure, _ outcome: StaticString) -> Bytes {
-        guard case .handshakeFailed(let reason) = failure, !reason.isEmpty else { return Bytes(outcome) }
-        return handshakeDetails(reason)
+    private func details(_ stream: StreamPointer, _ failure: UpstreamFailure, _ outcome: StaticString) -> Bytes {
+        switch failure {
+        case .handshakeFailed(let reason) where !reason.isEmpty: return connectDetails(reason)
+        case .connectFailed(let error) where error != 0:
+            let address = unsafe hosts[stream.pointee.host]?.pointee.config.address
+            if error == ECONNREFUSED, address?.family != .unix { return Bytes(outcome) }
+            formats.text.reset()
+            UpstreamErrors.write(error, at: address, into: &formats.text)
+            return connectDetails(formats.text.bytes)
+        default: return Bytes(outcome)
+        }
     }
 
     private static func outcome(_ failure: UpstreamFailure)

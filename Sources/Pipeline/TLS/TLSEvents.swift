@@ -225,7 +225,7 @@ extension Worker {
     }
 
     /// `response_code_details` of a request whose upstream did not come through its handshake.
-    func handshakeDetails(_ reason: Bytes) -> Bytes {
+    func connectDetails(_ reason: Bytes) -> Bytes {
         let before = Bytes("upstream_reset_before_response_started{remote_connection_failure|" as StaticString)
         return unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: before.count &+ reason.count &+ 1) { buffer in
             guard let base = buffer.baseAddress else { return before }

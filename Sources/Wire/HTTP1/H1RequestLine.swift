@@ -65,8 +65,8 @@ struct H1RequestLine {
         if head.method == .connect { return parseAuthorityForm(start, end, &head) }
         if unsafe base[start] == 0x2f {
             head.path = span(start, end)
-        } else if unsafe base[start] == 0x2a, end &- start == 1 {
-            guard head.method == .options else { return .malformedTarget }
+        } else if unsafe base[start] == 0x2a {
+            guard head.method == .options, end &- start == 1 else { return .invalidURL }
             head.path = span(start, end)
         } else {
             return parseAbsoluteForm(start, end, &head)

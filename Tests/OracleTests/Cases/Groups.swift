@@ -1,7 +1,7 @@
 /// Every group, one file each.
 enum Groups {
     static let all: [Group] = [
-        clusters, connectionFields, filters, formats, framing, grpc, grpcFilters, hashing, headers, hedging, http2, http2Upstream, interim, internalRedirects,
+        clusters, connectionFields, corners, filters, formats, framing, grpc, grpcFilters, hashing, headers, hedging, http2, http2Upstream, interim, internalRedirects,
         limits, listenerFilters, localReplies, metadata, mirroring, network, rewrites, routeOptions, routing, smuggling, tcpTunnels, timeouts, tls, traffic,
         transcoding, upstreamFaults, wireBytes,
     ]

@@ -194,7 +194,7 @@ extension Groups {
         line("target_angle", "GET /<a> HTTP/1.1"),
         line("target_backslash", "GET /a\\b HTTP/1.1"),
         line("target_braces", "GET /{a}|^` HTTP/1.1"),
-        line("target_no_slash", "GET a HTTP/1.1"),
+        line("target_no_slash", "GET a HTTP/1.1"), line("target_star", "GET * HTTP/1.1"), line("target_star_and_more", "GET *a HTTP/1.1"),
         line("target_empty", "GET  HTTP/1.1"),
         line("target_dots", "GET /a/../b HTTP/1.1"),
         line("target_percent_bad", "GET /%zz HTTP/1.1"),

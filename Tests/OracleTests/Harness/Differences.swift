@@ -12,7 +12,7 @@ enum Differences {
     }
 
     static let all: [Entry] =
-        refusedHeads + refusedChunks + refusedResponses + removedParts + redirectsNotFollowed + connections + saidWithGOAWAY + http2 + tls + refusedUpgrades + hedgedBytes + others
+        refusedHeads + refusedChunks + refusedResponses + removedParts + redirectsNotFollowed + connections + saidWithGOAWAY + http2 + tls + refusedUpgrades + hedgedBytes + refusedRewrites + interim + others
 
     static func applied(to envoy: [String: Outcome], siblings: [String: Outcome]) -> [String: Outcome] {
         var result = envoy
@@ -109,6 +109,53 @@ enum Differences {
             test: "filters.\($0)", reason: "Nothing is to be asked of an upstream: Envoy has chosen a host and connected before it answers 503",
             unchecked: [.upstream, .log, .counters])
     }
+
+    private static func refusedRewrite(_ test: String, _ field: String, _ path: String, _ reason: String) -> Entry {
+        let body = "invalid header value for: \(field)"
+        return Entry(
+            test: "rewrites." + test, reason: reason,
+            martlet: [
+                .status: ["1: HTTP/1.1 503 Service Unavailable"],
+                .headers: ["1: content-length: \(body.count)", "1: content-type: text/plain", "1: date: <date>", "1: server: envoy"],
+                .body: ["1 (length): \(body.count) bytes: \(body)"], .upstream: [],
+                .log: ["\(path) code=503 details=filter_removed_required_request_headers{invalid_header_value_for:_\(field)} flags=DPE host=-"],
+            ], unchecked: [.counters])
+    }
+
+    private static let refusedRewrites: [Entry] =
+        ["format_lines", "format_host_lines"].map {
+            Entry(
+                test: "rewrites.\($0)", reason: "Nothing is to be asked of an upstream: Envoy has chosen a host and connected before it answers 503",
+                unchecked: [.upstream, .log, .counters])
+        } + [
+            refusedRewrite("format_blank", ":path", "/blank", "RFC 9112 §3: single spaces separate the request line's three parts; Envoy writes the blank into it"),
+            refusedRewrite("redirect_lines", "location", "/r/lines", "RFC 9110 §5.5: no field has line ends; Envoy writes them"),
+        ]
+
+    // MARK: interim responses
+
+    private static let interim: [Entry] = [
+        Entry(
+            test: "interim.http10", reason: "RFC 9110 §15.2: a client of HTTP/1.0 is sent no interim response",
+            martlet: [
+                .status: ["1: HTTP/1.0 200 OK"],
+                .headers: [
+                    "1: Content-Length: 2", "1: X-Envoy-Upstream-Service-Time: <ms>", "1: X-Added: 200", "1: Date: <date>", "1: Server: envoy",
+                    "1: X-Request-Id: <uuid>", "1: Via: v-test", "1: Connection: close",
+                ],
+                .body: ["1 (length): 2 bytes: ok"],
+            ], unchecked: [.counters]),
+        Entry(
+            test: "interim.continue_behind_hints", reason: "A client waits for its 100, whatever came before it; Envoy passes the first interim response of a request on, and no other",
+            martlet: [
+                .status: ["1: HTTP/1.1 103 Unknown", "2: HTTP/1.1 100 Continue", "3: HTTP/1.1 200 OK"],
+                .headers: [
+                    "1: link: </s.css>", "1: x-own: 1", "3: content-length: 2", "3: x-envoy-upstream-service-time: <ms>", "3: x-added: 200",
+                    "3: date: <date>", "3: server: envoy",
+                ],
+                .body: ["1 (none): 0 bytes: ", "2 (none): 0 bytes: ", "3 (length): 2 bytes: ok"],
+            ], unchecked: [.counters]),
+    ]
 
     // MARK: redirects that are not followed after all
 

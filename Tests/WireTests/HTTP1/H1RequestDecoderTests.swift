@@ -64,7 +64,7 @@ import Wire
     }
 
     @Test(arguments: [
-        ("GET * HTTP/1.1", H1Error.malformedTarget), ("GET a/b HTTP/1.1", .malformedTarget),
+        ("GET * HTTP/1.1", H1Error.invalidURL), ("OPTIONS *a HTTP/1.1", .invalidURL), ("GET a/b HTTP/1.1", .malformedTarget),
         ("GET ?x HTTP/1.1", .malformedTarget), ("GET b:443 HTTP/1.1", .malformedTarget),
         ("GET ftp://b/x HTTP/1.1", .unsupportedScheme), ("GET ://b/x HTTP/1.1", .malformedTarget),
         ("GET http:///x HTTP/1.1", .invalidURL), ("GET http://u@b/x HTTP/1.1", .malformedTarget),

@@ -204,7 +204,6 @@ extension Worker {
         unsafe stream.pointee.upstreamMeter = unsafe stream.pointee.earlierTries
         unsafe stream.pointee.requestHeadSent = false
         // Not a try of its own: nothing of it was seen anywhere.
-        unsafe stream.pointee.attempt &-= 1
         unsafe startAttempt(stream, cluster)
     }
 

@@ -249,8 +249,9 @@ extension Worker {
             fits = unsafe fits && stream.pointee.waitingBody.append(copying: part, memory)
         }
         guard fits else { return unsafe resetDownstream(stream) }
+        unsafe stream.pointee.attempt &+= 1
         if unsafe stream.pointee.route?.pointee.includeAttemptCountInRequest == true {
-            var digits = unsafe DecimalText(UInt64(stream.pointee.attempt) &+ 1)
+            var digits = unsafe DecimalText(UInt64(stream.pointee.attempt))
             unsafe stream.pointee.request.set(.xEnvoyAttemptCount, digits.bytes())
         }
         unsafe setExpectedTimeout(stream, elapsedMs: stream.pointee.requestEnded ? (nowNs &- stream.pointee.requestEndNs) / 1_000_000 : 0)
