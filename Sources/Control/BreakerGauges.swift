@@ -42,13 +42,19 @@ extension Configurator {
     /// a series that is missing. Which priority was asked for is not counted: those of the high one come when they open.
     private func showBreakers(_ live: LiveCluster, _ base: StatID) {
         let stats = environment.stats
-        let asked: UInt8 = 0b0111
-        if live.openedBreakers & asked != asked,
-            stats.counter(base &+ ClusterStat.upstreamCxTotal.rawValue) > 0
-                || stats.counter(base &+ ClusterStat.upstreamRqTotal.rawValue) > 0
-        {
+        let asked: UInt8 = 0b0011
+        let begun: UInt8 = 0b0100
+        if live.openedBreakers & begun == 0, stats.counter(base &+ ClusterStat.upstreamRqTotal.rawValue) > 0 {
+            live.openedBreakers |= asked | begun
+        } else if live.openedBreakers & asked != asked, stats.counter(base &+ ClusterStat.upstreamCxTotal.rawValue) > 0 {
             live.openedBreakers |= asked
+        }
+        // Pools are HTTP's alone. With a connection that went Envoy has looked at both priorities.
+        if stats.counter(base &+ ClusterStat.upstreamCxHttp1Total.rawValue) > 0 || stats.counter(base &+ ClusterStat.upstreamCxHttp2Total.rawValue) > 0 {
             stats.mainCells.set(base &+ ClusterStat.circuitBreakersDefaultCxPoolOpen.rawValue, 0)
+            if stats.counter(base &+ ClusterStat.upstreamCxDestroy.rawValue) > 0 {
+                stats.mainCells.set(base &+ ClusterStat.circuitBreakersHighCxPoolOpen.rawValue, 0)
+            }
         }
         let retried: UInt8 = 0b1000
         if live.openedBreakers & retried == 0, stats.counter(base &+ ClusterStat.upstreamRqRetry.rawValue) > 0 {
@@ -64,6 +70,9 @@ extension Configurator {
         for priority in [Priority.normal, .high] {
             let isHigh = priority == .high
             let left = BreakerResource.allCases.map { breakers.left($0, priority) }
+            let limits = isHigh ? live.draft.config.highLimits : live.draft.config.defaultLimits
+            // What may never begin never reaches its limit (Envoy); a connection may always.
+            let isNever = [false, limits.pendingRequests == 0, limits.requests == 0, false]
             let leaves: [(ClusterStat, Bool)] = [
                 (isHigh ? .circuitBreakersHighCxOpen : .circuitBreakersDefaultCxOpen, left[0] <= 0),
                 (isHigh ? .circuitBreakersHighRqPendingOpen : .circuitBreakersDefaultRqPendingOpen, left[1] <= 0),
@@ -73,7 +82,7 @@ extension Configurator {
             for (i, (leaf, isOpen)) in leaves.enumerated() {
                 // A cell that main has never written costs main no memory: it is touched once it is shown.
                 let bit = UInt8(1) << UInt8(i + (isHigh ? 4 : 0))
-                guard isOpen || live.openedBreakers & bit != 0 else { continue }
+                guard !isNever[i], isOpen || live.openedBreakers & bit != 0 else { continue }
                 live.openedBreakers |= bit
                 cells.set(base &+ leaf.rawValue, isOpen ? 1 : 0)
             }
@@ -82,7 +91,6 @@ extension Configurator {
             // How many retries a budget has left nobody can say: it moves with the requests. Envoy shows what `max_retries`
             // would leave until the first retry, and 0 from then on.
             let hasRetried = environment.stats.counter(base &+ ClusterStat.upstreamRqRetry.rawValue) > 0
-            let limits = isHigh ? live.draft.config.highLimits : live.draft.config.defaultLimits
             for (leaf, left) in zip(shown, left) {
                 let isBudget = leaf == .remainingRetries && limits.retryBudget != nil && hasRetried
                 cells.set(remaining[leaf], isBudget ? 0 : UInt64(max(0, left)))

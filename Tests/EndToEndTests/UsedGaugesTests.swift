@@ -6,6 +6,7 @@ import Testing
 struct UsedGaugesTests {
     private let admin = Admin(port: Ports.free())
     private let listener = Ports.free()
+    private let bytes = Ports.free()
 
     private func start(up: UInt16) throws -> ChildProcess {
         func endpoints(_ hosts: [(String, Int)]) -> String {
@@ -31,11 +32,17 @@ struct UsedGaugesTests {
                       stat_prefix: h
                       route_config:
                         virtual_hosts:
-                        - {name: v, domains: ["*"], routes: [{match: {prefix: /}, route: {cluster: up, retry_policy: {retry_on: 5xx, num_retries: 1}}}]}
+                        - {name: v, domains: ["*"], routes: [{match: {path: /none}, route: {cluster: none}}, {match: {prefix: /}, route: {cluster: up, retry_policy: {retry_on: 5xx, num_retries: 1}}}]}
                       http_filters:
                       - {name: c, is_optional: true, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors}}
                       - {name: r, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}
+              - address: {socket_address: {address: 127.0.0.1, port_value: \(bytes)}}
+                filter_chains:
+                - filters:
+                  - {name: t, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy, stat_prefix: t, cluster: bytes}}
               clusters:
+              - {name: none, circuit_breakers: {thresholds: [{max_requests: 0}]}, load_assignment: {cluster_name: none, endpoints: [\(endpoints([("127.0.0.1", 0)]))]}}
+              - {name: bytes, load_assignment: {cluster_name: bytes, endpoints: [\(endpoints([("127.0.0.1", 0)]))]}}
               - {name: up, load_assignment: {cluster_name: up, endpoints: [\(endpoints([("127.0.0.1", 0)]))]}}
               - {name: idle, load_assignment: {cluster_name: idle, endpoints: [\(endpoints([("127.0.0.1", 0), ("127.0.0.2", 2)]))]}}
               - {name: names, type: STRICT_DNS, load_assignment: {cluster_name: names, endpoints: [\(endpoints([("127.0.0.1", 0)]))]}}
@@ -57,7 +64,7 @@ struct UsedGaugesTests {
         defer { process.kill() }
         #expect(used("circuit_breakers") == [])
         #expect(used("^listener\\.l\\.downstream_pre") == [])
-        #expect(used("warming_state").count == 3)
+        #expect(used("warming_state").count == 5)
         #expect(used("^cluster.*max_host_weight") == ["cluster.names.max_host_weight: 1"])
         #expect(used("^server.version$") == ["server.version: 7"])
         // Every priority's change counts.
@@ -83,6 +90,17 @@ struct UsedGaugesTests {
         #expect(wait(upToMs: 10_000) { used("^http2\\.") == gauges }, "\(used("^http2\\."))")
         // No line was written to a file.
         #expect(used("^filesystem") == [])
+        // Requests that may never begin never reach their limit; there are no pools of bytes; of pools that went both priorities are told.
+        #expect(try Shell.run("curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:\(listener)/none").output == "503")
+        #expect(try Shell.run("curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:\(bytes)/").output == "200")
+        let ofBytes = ["cx_open", "rq_open", "rq_pending_open"].map { "cluster.bytes.circuit_breakers.default.\($0): 0" }
+        #expect(wait(upToMs: 10_000) { used("bytes.circuit_breakers") == ofBytes }, "\(used("bytes.circuit_breakers"))")
+        let ofNone = ["cx_open", "cx_pool_open", "rq_pending_open"].map { "cluster.none.circuit_breakers.default.\($0): 0" }
+        #expect(used("none.circuit_breakers") == ofNone, "\(used("none.circuit_breakers"))")
+        #expect(used("up.circuit_breakers") == open)
+        upstream.stop()
+        let afterwards = open + ["cluster.up.circuit_breakers.high.cx_pool_open: 0"]
+        #expect(wait(upToMs: 10_000) { used("up.circuit_breakers") == afterwards }, "\(used("up.circuit_breakers"))")
         let info = admin.request("GET", "/server_info").map { String(wire: $0.body) } ?? ""
         #expect(info.contains("/RELEASE/OpenSSL") && info.contains("\"ssl.version\": \"OpenSSL\""), "\(info)")
     }
