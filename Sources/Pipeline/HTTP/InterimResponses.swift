@@ -1,5 +1,5 @@
-// Responses of status 1xx on their way to the client: `100 Continue` of our own, and with `proxy_100_continue` whatever a host
-// says ahead of its answer (RFC 9110 §15.2). As in Envoy they pass no filter and no route's headers.
+// Responses of status 1xx on their way to the client: `100 Continue` of our own, and with `proxy_100_continue` what a host says
+// first ahead of its answer (RFC 9110 §15.2). As in Envoy they pass no filter and no route's headers.
 
 import Primitives
 import Stats
