@@ -209,6 +209,8 @@ struct RouteCommandTests {
                             - {match: {prefix: /, tls_context: {validated: false}, headers: [{name: x-v, present_match: true}]}, direct_response: {status: 419}}
                             - {match: {prefix: /meta, tls_context: {validated: true}}, direct_response: {status: 420}}
                             - {match: {connect_matcher: {}}, route: {cluster: api}}
+                            - {match: {prefix: /format}, route: {cluster: api, path_rewrite: "/n%PATH(NQ)%", host_rewrite: "%REQ(x)%.t"}}
+                            - {match: {prefix: /moved}, redirect: {path_rewrite: "/n%PATH(NQ)%"}}
                             - {match: {prefix: /}, route: {weighted_clusters: {clusters: [{name: api, weight: 90}, {name: canary, weight: 10}]}}}
             """, more: "normalize_path: true\n            path_with_escaped_slashes_action: UNESCAPE_AND_REDIRECT"))
           clusters:
@@ -227,6 +229,8 @@ struct RouteCommandTests {
         (["--authority", "rest.test", "--path", "/sub/a"], ["location": "http://rest.test/x/a"]),
         (["--authority", "rest.test", "--path", "/api/v"], ["forwarded_with.path": "/v", "forwarded_with.host": "in.test", "forwarded_with.timeout": "3000 ms", "forwarded_with.retry_on": "5xx", "forwarded_with.mirrored_to": "canary", "cluster.hosts.0.address": "127.0.0.1:9000"]),
         (["--authority", "rest.test", "--path", "/re/host"], ["forwarded_with.path": "/y/host", "forwarded_with.host": "host", "forwarded_with.timeout": "none"]),
+        (["--authority", "rest.test", "--path", "/format"], ["forwarded_with.path": "what path_rewrite makes: /n%PATH(NQ)%", "forwarded_with.host": "what host_rewrite makes: %REQ(x)%.t"]),
+        (["--authority", "rest.test", "--path", "/moved"], ["outcome": "redirect", "status": "301", "path": "what path_rewrite makes: /n%PATH(NQ)%"]),
         (["--authority", "rest.test", "--path", "/head", "-H", "x-cluster: canary", "-H", "x-host: h"], ["cluster.name": "canary", "forwarded_with.host": "h"]),
         (["--authority", "rest.test", "--path", "/head"], ["outcome": "cluster_not_found", "status": "404", "response_flags": "NC"]),
         (["--authority", "rest.test", "--path", "/head", "-H", "x-cluster: none"], ["outcome": "cluster_not_found", "cluster.exists": "false"]),
