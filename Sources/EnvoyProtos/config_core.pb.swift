@@ -1580,6 +1580,29 @@ public nonisolated struct Envoy_Config_Core_V3_PerHostConfig: Sendable {
   public init() {}
 }
 
+public nonisolated struct Envoy_Config_Core_V3_DnsResolutionConfig: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var resolvers: [Envoy_Config_Core_V3_Address] = []
+
+  public var dnsResolverOptions: Envoy_Config_Core_V3_DnsResolverOptions {
+    get {_dnsResolverOptions ?? Envoy_Config_Core_V3_DnsResolverOptions()}
+    set {_dnsResolverOptions = newValue}
+  }
+  /// Returns true if `dnsResolverOptions` has been explicitly set.
+  public var hasDnsResolverOptions: Bool {self._dnsResolverOptions != nil}
+  /// Clears the value of `dnsResolverOptions`. Subsequent reads from it will return its default value.
+  public mutating func clearDnsResolverOptions() {self._dnsResolverOptions = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _dnsResolverOptions: Envoy_Config_Core_V3_DnsResolverOptions? = nil
+}
+
 public nonisolated struct Envoy_Config_Core_V3_DnsResolverOptions: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -3637,6 +3660,45 @@ nonisolated extension Envoy_Config_Core_V3_PerHostConfig: SwiftProtobuf.Message,
 
   public static func ==(lhs: Envoy_Config_Core_V3_PerHostConfig, rhs: Envoy_Config_Core_V3_PerHostConfig) -> Bool {
     if lhs.addedTlvs != rhs.addedTlvs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Config_Core_V3_DnsResolutionConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".DnsResolutionConfig"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}resolvers\0\u{3}dns_resolver_options\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.resolvers) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._dnsResolverOptions) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.resolvers.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.resolvers, fieldNumber: 1)
+    }
+    try { if let v = self._dnsResolverOptions {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Config_Core_V3_DnsResolutionConfig, rhs: Envoy_Config_Core_V3_DnsResolutionConfig) -> Bool {
+    if lhs.resolvers != rhs.resolvers {return false}
+    if lhs._dnsResolverOptions != rhs._dnsResolverOptions {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -1083,6 +1083,22 @@ public nonisolated struct Envoy_Config_Route_V3_RouteAction: @unchecked Sendable
   /// Clears the value of `internalRedirectPolicy`. Subsequent reads from it will return its default value.
   public mutating func clearInternalRedirectPolicy() {_uniqueStorage()._internalRedirectPolicy = nil}
 
+  /// NOTE: This field was marked as deprecated in the .proto file.
+  public var internalRedirectAction: Envoy_Config_Route_V3_RouteAction.InternalRedirectAction {
+    get {_storage._internalRedirectAction}
+    set {_uniqueStorage()._internalRedirectAction = newValue}
+  }
+
+  /// NOTE: This field was marked as deprecated in the .proto file.
+  public var maxInternalRedirects: SwiftProtobuf.Google_Protobuf_UInt32Value {
+    get {_storage._maxInternalRedirects ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
+    set {_uniqueStorage()._maxInternalRedirects = newValue}
+  }
+  /// Returns true if `maxInternalRedirects` has been explicitly set.
+  public var hasMaxInternalRedirects: Bool {_storage._maxInternalRedirects != nil}
+  /// Clears the value of `maxInternalRedirects`. Subsequent reads from it will return its default value.
+  public mutating func clearMaxInternalRedirects() {_uniqueStorage()._maxInternalRedirects = nil}
+
   public var hedgePolicy: Envoy_Config_Route_V3_HedgePolicy {
     get {_storage._hedgePolicy ?? Envoy_Config_Route_V3_HedgePolicy()}
     set {_uniqueStorage()._hedgePolicy = newValue}
@@ -1118,6 +1134,40 @@ public nonisolated struct Envoy_Config_Route_V3_RouteAction: @unchecked Sendable
     case hostRewriteHeader(String)
     case hostRewritePathRegex(Envoy_Type_Matcher_V3_RegexMatchAndSubstitute)
     case hostRewrite(String)
+
+  }
+
+  public nonisolated enum InternalRedirectAction: SwiftProtobuf.Enum, Swift.CaseIterable {
+    public typealias RawValue = Int
+    case passThroughInternalRedirect // = 0
+    case handleInternalRedirect // = 1
+    case UNRECOGNIZED(Int)
+
+    public init() {
+      self = .passThroughInternalRedirect
+    }
+
+    public init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .passThroughInternalRedirect
+      case 1: self = .handleInternalRedirect
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    public var rawValue: Int {
+      switch self {
+      case .passThroughInternalRedirect: return 0
+      case .handleInternalRedirect: return 1
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    public static let allCases: [Envoy_Config_Route_V3_RouteAction.InternalRedirectAction] = [
+      .passThroughInternalRedirect,
+      .handleInternalRedirect,
+    ]
 
   }
 
@@ -3955,7 +4005,7 @@ nonisolated extension Envoy_Config_Route_V3_CookieMatcher: SwiftProtobuf.Message
 
 nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".RouteAction"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{3}cluster_header\0\u{3}weighted_clusters\0\u{3}metadata_match\0\u{3}prefix_rewrite\0\u{3}host_rewrite_literal\0\u{3}auto_host_rewrite\0\u{1}timeout\0\u{3}retry_policy\0\u{2}\u{2}priority\0\u{4}\u{2}rate_limits\0\u{3}include_vh_rate_limits\0\u{3}hash_policy\0\u{4}\u{5}cluster_not_found_response_code\0\u{4}\u{3}max_grpc_timeout\0\u{3}idle_timeout\0\u{3}upgrade_configs\0\u{4}\u{2}hedge_policy\0\u{3}grpc_timeout_offset\0\u{3}host_rewrite_header\0\u{3}request_mirror_policies\0\u{4}\u{2}regex_rewrite\0\u{3}retry_policy_typed_config\0\u{3}internal_redirect_policy\0\u{3}host_rewrite_path_regex\0\u{3}max_stream_duration\0\u{3}cluster_specifier_plugin\0\u{3}append_x_forwarded_host\0\u{3}inline_cluster_specifier_plugin\0\u{3}early_data_policy\0\u{3}path_rewrite_policy\0\u{3}flush_timeout\0\u{4}\u{2}host_rewrite\0\u{3}path_rewrite\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{3}cluster_header\0\u{3}weighted_clusters\0\u{3}metadata_match\0\u{3}prefix_rewrite\0\u{3}host_rewrite_literal\0\u{3}auto_host_rewrite\0\u{1}timeout\0\u{3}retry_policy\0\u{2}\u{2}priority\0\u{4}\u{2}rate_limits\0\u{3}include_vh_rate_limits\0\u{3}hash_policy\0\u{4}\u{5}cluster_not_found_response_code\0\u{4}\u{3}max_grpc_timeout\0\u{3}idle_timeout\0\u{3}upgrade_configs\0\u{3}internal_redirect_action\0\u{3}hedge_policy\0\u{3}grpc_timeout_offset\0\u{3}host_rewrite_header\0\u{3}request_mirror_policies\0\u{3}max_internal_redirects\0\u{3}regex_rewrite\0\u{3}retry_policy_typed_config\0\u{3}internal_redirect_policy\0\u{3}host_rewrite_path_regex\0\u{3}max_stream_duration\0\u{3}cluster_specifier_plugin\0\u{3}append_x_forwarded_host\0\u{3}inline_cluster_specifier_plugin\0\u{3}early_data_policy\0\u{3}path_rewrite_policy\0\u{3}flush_timeout\0\u{4}\u{2}host_rewrite\0\u{3}path_rewrite\0")
 
   fileprivate class _StorageClass {
     var _clusterSpecifier: Envoy_Config_Route_V3_RouteAction.OneOf_ClusterSpecifier?
@@ -3982,6 +4032,8 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, 
     var _grpcTimeoutOffset: SwiftProtobuf.Google_Protobuf_Duration? = nil
     var _upgradeConfigs: [Envoy_Config_Route_V3_RouteAction.UpgradeConfig] = []
     var _internalRedirectPolicy: Envoy_Config_Route_V3_InternalRedirectPolicy? = nil
+    var _internalRedirectAction: Envoy_Config_Route_V3_RouteAction.InternalRedirectAction = .passThroughInternalRedirect
+    var _maxInternalRedirects: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
     var _hedgePolicy: Envoy_Config_Route_V3_HedgePolicy? = nil
     var _maxStreamDuration: Envoy_Config_Route_V3_RouteAction.MaxStreamDuration? = nil
 
@@ -4018,6 +4070,8 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, 
       _grpcTimeoutOffset = source._grpcTimeoutOffset
       _upgradeConfigs = source._upgradeConfigs
       _internalRedirectPolicy = source._internalRedirectPolicy
+      _internalRedirectAction = source._internalRedirectAction
+      _maxInternalRedirects = source._maxInternalRedirects
       _hedgePolicy = source._hedgePolicy
       _maxStreamDuration = source._maxStreamDuration
     }
@@ -4100,6 +4154,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, 
         case 23: try { try decoder.decodeSingularMessageField(value: &_storage._maxGrpcTimeout) }()
         case 24: try { try decoder.decodeSingularMessageField(value: &_storage._idleTimeout) }()
         case 25: try { try decoder.decodeRepeatedMessageField(value: &_storage._upgradeConfigs) }()
+        case 26: try { try decoder.decodeSingularEnumField(value: &_storage._internalRedirectAction) }()
         case 27: try { try decoder.decodeSingularMessageField(value: &_storage._hedgePolicy) }()
         case 28: try { try decoder.decodeSingularMessageField(value: &_storage._grpcTimeoutOffset) }()
         case 29: try {
@@ -4111,6 +4166,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, 
           }
         }()
         case 30: try { try decoder.decodeRepeatedMessageField(value: &_storage._requestMirrorPolicies) }()
+        case 31: try { try decoder.decodeSingularMessageField(value: &_storage._maxInternalRedirects) }()
         case 32: try { try decoder.decodeSingularMessageField(value: &_storage._regexRewrite) }()
         case 33: try { try decoder.decodeSingularMessageField(value: &_storage._retryPolicyTypedConfig) }()
         case 34: try { try decoder.decodeSingularMessageField(value: &_storage._internalRedirectPolicy) }()
@@ -4236,6 +4292,9 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, 
       if !_storage._upgradeConfigs.isEmpty {
         try visitor.visitRepeatedMessageField(value: _storage._upgradeConfigs, fieldNumber: 25)
       }
+      if _storage._internalRedirectAction != .passThroughInternalRedirect {
+        try visitor.visitSingularEnumField(value: _storage._internalRedirectAction, fieldNumber: 26)
+      }
       try { if let v = _storage._hedgePolicy {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 27)
       } }()
@@ -4248,6 +4307,9 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, 
       if !_storage._requestMirrorPolicies.isEmpty {
         try visitor.visitRepeatedMessageField(value: _storage._requestMirrorPolicies, fieldNumber: 30)
       }
+      try { if let v = _storage._maxInternalRedirects {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 31)
+      } }()
       try { if let v = _storage._regexRewrite {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 32)
       } }()
@@ -4320,6 +4382,8 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, 
         if _storage._grpcTimeoutOffset != rhs_storage._grpcTimeoutOffset {return false}
         if _storage._upgradeConfigs != rhs_storage._upgradeConfigs {return false}
         if _storage._internalRedirectPolicy != rhs_storage._internalRedirectPolicy {return false}
+        if _storage._internalRedirectAction != rhs_storage._internalRedirectAction {return false}
+        if _storage._maxInternalRedirects != rhs_storage._maxInternalRedirects {return false}
         if _storage._hedgePolicy != rhs_storage._hedgePolicy {return false}
         if _storage._maxStreamDuration != rhs_storage._maxStreamDuration {return false}
         return true
@@ -4329,6 +4393,10 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, 
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
+}
+
+nonisolated extension Envoy_Config_Route_V3_RouteAction.InternalRedirectAction: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0PASS_THROUGH_INTERNAL_REDIRECT\0\u{1}HANDLE_INTERNAL_REDIRECT\0")
 }
 
 nonisolated extension Envoy_Config_Route_V3_RouteAction.ClusterNotFoundResponseCode: SwiftProtobuf._ProtoNameProviding {
