@@ -88,6 +88,9 @@ package struct ClusterConfig: BitwiseCopyable {
     package var tcpKeepaliveIntervalS: UInt32 = 0
     package var hasTCPKeepalive = false
     package var bindAddress = SocketAddress()
+    /// Of its connections over IPv4 and over IPv6, set before they are bound.
+    package var socketSettings4 = FrozenArray<SocketSetting>()
+    package var socketSettings6 = FrozenArray<SocketSetting>()
     /// `transport_socket`, and for hosts whose metadata say so those of `transport_socket_matches`.
     package var transport = ClusterTransport()
     package var transportMatches = FrozenArray<ClusterTransport>()
