@@ -59,6 +59,8 @@ package struct ClusterConfig: BitwiseCopyable {
     package var tcpIdleTimeoutMs: UInt64 = 600_000
     /// 0: no limit.
     package var connectionDurationMaxMs: UInt64 = 0
+    /// Up to as much is added by chance.
+    package var connectionDurationJitterMs: UInt64 = 0
     package var requestsPerConnectionMax: UInt64 = 0
     /// `max_stream_duration`: as long as a request may be on a connection; 0: no limit.
     package var streamDurationMaxMs: UInt64 = 0

@@ -131,9 +131,9 @@ import Upstream
                 "typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {\"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, \(fields)}}"
             ).config
         }
-        let explicit = try options("explicit_http_config: {http_protocol_options: {enable_trailers: true, header_key_format: {proper_case_words: {}}, send_fully_qualified_url: true}}, common_http_protocol_options: {idle_timeout: 3s, max_requests_per_connection: 9, max_connection_duration: 7s, max_headers_count: 50}")
+        let explicit = try options("explicit_http_config: {http_protocol_options: {enable_trailers: true, header_key_format: {proper_case_words: {}}, send_fully_qualified_url: true}}, common_http_protocol_options: {idle_timeout: 3s, max_requests_per_connection: 9, max_connection_duration: 7s, max_connection_duration_jitter: {value: 100}, max_headers_count: 50}")
         #expect(explicit.enableTrailers && explicit.properCaseHeaders && explicit.sendFullyQualifiedURL)
-        #expect(explicit.idleTimeoutMs == 3000 && explicit.requestsPerConnectionMax == 9 && explicit.connectionDurationMaxMs == 7000 && explicit.headersMax == 50)
+        #expect(explicit.idleTimeoutMs == 3000 && explicit.requestsPerConnectionMax == 9 && explicit.connectionDurationMaxMs == 7000 && explicit.connectionDurationJitterMs == 7000 && explicit.headersMax == 50)
         #expect(try options("use_downstream_protocol_config: {http_protocol_options: {enable_trailers: true}}").enableTrailers)
     }
 
