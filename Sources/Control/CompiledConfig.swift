@@ -43,6 +43,7 @@ struct CompiledConfig {
             hash.add(message)
             hash.add(compilation.bootstrap.clusterManager)
             hash.add(compilation.bootstrap.typedDnsResolverConfig)
+            hash.add(compilation.bootstrap.dnsResolutionConfig)
             if let kept = old[message.name]?.unchanged(hash), kept.isAskable(compilation) {
                 clusters.append(kept)
                 continue

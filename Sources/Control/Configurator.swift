@@ -200,8 +200,8 @@ package final class Configurator {
 
     private func open(_ live: LiveListener) throws(ListenError) {
         guard live.draft.binds else { return }
-        for address in live.draft.addresses {
-            live.draft.part.sockets.append(try sockets.acquire(address, backlog: live.draft.backlog))
+        for (address, options) in zip(live.draft.addresses, live.draft.options) {
+            live.draft.part.sockets.append(try sockets.acquire(address, options))
         }
     }
 

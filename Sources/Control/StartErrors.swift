@@ -10,6 +10,8 @@ extension ListenError {
         switch self {
         case .inUse(let address): "cannot bind '\(address)': Address already in use"
         case .denied(let address): "cannot bind '\(address)': Permission denied"
+        case .option(let address, let level, let name, let error):
+            unsafe "cannot set socket option \(name) of level \(level) on '\(address)': \(String(cString: strerror(error)))"
         case .other(let address, let error): unsafe "cannot bind '\(address)': \(String(cString: strerror(error)))"
         }
     }

@@ -169,6 +169,8 @@ public nonisolated struct Envoy_Extensions_Common_Ratelimit_V3_LocalRateLimitDes
   /// Clears the value of `tokenBucket`. Subsequent reads from it will return its default value.
   public mutating func clearTokenBucket() {self._tokenBucket = nil}
 
+  public var shadowMode: Bool = false
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -314,7 +316,7 @@ nonisolated extension Envoy_Extensions_Common_Ratelimit_V3_RateLimitDescriptor.R
 
 nonisolated extension Envoy_Extensions_Common_Ratelimit_V3_LocalRateLimitDescriptor: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".LocalRateLimitDescriptor"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}entries\0\u{3}token_bucket\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}entries\0\u{3}token_bucket\0\u{3}shadow_mode\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -324,6 +326,7 @@ nonisolated extension Envoy_Extensions_Common_Ratelimit_V3_LocalRateLimitDescrip
       switch fieldNumber {
       case 1: try { try decoder.decodeRepeatedMessageField(value: &self.entries) }()
       case 2: try { try decoder.decodeSingularMessageField(value: &self._tokenBucket) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.shadowMode) }()
       default: break
       }
     }
@@ -340,12 +343,16 @@ nonisolated extension Envoy_Extensions_Common_Ratelimit_V3_LocalRateLimitDescrip
     try { if let v = self._tokenBucket {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
     } }()
+    if self.shadowMode != false {
+      try visitor.visitSingularBoolField(value: self.shadowMode, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Envoy_Extensions_Common_Ratelimit_V3_LocalRateLimitDescriptor, rhs: Envoy_Extensions_Common_Ratelimit_V3_LocalRateLimitDescriptor) -> Bool {
     if lhs.entries != rhs.entries {return false}
     if lhs._tokenBucket != rhs._tokenBucket {return false}
+    if lhs.shadowMode != rhs.shadowMode {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -201,6 +201,16 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_Bootstrap: @unchecked Sendab
     set {_uniqueStorage()._useTcpForDnsLookups = newValue}
   }
 
+  /// NOTE: This field was marked as deprecated in the .proto file.
+  public var dnsResolutionConfig: Envoy_Config_Core_V3_DnsResolutionConfig {
+    get {_storage._dnsResolutionConfig ?? Envoy_Config_Core_V3_DnsResolutionConfig()}
+    set {_uniqueStorage()._dnsResolutionConfig = newValue}
+  }
+  /// Returns true if `dnsResolutionConfig` has been explicitly set.
+  public var hasDnsResolutionConfig: Bool {_storage._dnsResolutionConfig != nil}
+  /// Clears the value of `dnsResolutionConfig`. Subsequent reads from it will return its default value.
+  public mutating func clearDnsResolutionConfig() {_uniqueStorage()._dnsResolutionConfig = nil}
+
   public var typedDnsResolverConfig: Envoy_Config_Core_V3_TypedExtensionConfig {
     get {_storage._typedDnsResolverConfig ?? Envoy_Config_Core_V3_TypedExtensionConfig()}
     set {_uniqueStorage()._typedDnsResolverConfig = newValue}
@@ -866,7 +876,7 @@ fileprivate nonisolated let _protobuf_package = "envoy.config.bootstrap.v3"
 
 nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Bootstrap"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{3}static_resources\0\u{3}dynamic_resources\0\u{3}cluster_manager\0\u{3}flags_path\0\u{3}stats_sinks\0\u{3}stats_flush_interval\0\u{1}watchdog\0\u{1}tracing\0\u{2}\u{3}admin\0\u{3}stats_config\0\u{4}\u{3}enable_dispatcher_stats\0\u{3}layered_runtime\0\u{3}header_prefix\0\u{3}stats_server_version_override\0\u{3}use_tcp_for_dns_lookups\0\u{3}bootstrap_extensions\0\u{4}\u{3}default_socket_interface\0\u{3}certificate_provider_instances\0\u{3}node_context_params\0\u{1}watchdogs\0\u{4}\u{2}stats_flush_on_admin\0\u{4}\u{2}typed_dns_resolver_config\0\u{3}inline_headers\0\u{3}perf_tracing_file_path\0\u{3}default_regex_engine\0\u{3}xds_delegate_extension\0\u{3}xds_config_tracker_extension\0\u{3}listener_manager\0\u{3}application_log_config\0\u{3}deferred_stat_options\0\u{3}grpc_async_client_manager_config\0\u{3}memory_allocator_manager\0\u{3}stats_eviction_interval\0\u{3}enable_worker_cpu_affinity\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{3}static_resources\0\u{3}dynamic_resources\0\u{3}cluster_manager\0\u{3}flags_path\0\u{3}stats_sinks\0\u{3}stats_flush_interval\0\u{1}watchdog\0\u{1}tracing\0\u{2}\u{3}admin\0\u{3}stats_config\0\u{4}\u{3}enable_dispatcher_stats\0\u{3}layered_runtime\0\u{3}header_prefix\0\u{3}stats_server_version_override\0\u{3}use_tcp_for_dns_lookups\0\u{3}bootstrap_extensions\0\u{4}\u{3}default_socket_interface\0\u{3}certificate_provider_instances\0\u{3}node_context_params\0\u{1}watchdogs\0\u{4}\u{2}stats_flush_on_admin\0\u{3}dns_resolution_config\0\u{3}typed_dns_resolver_config\0\u{3}inline_headers\0\u{3}perf_tracing_file_path\0\u{3}default_regex_engine\0\u{3}xds_delegate_extension\0\u{3}xds_config_tracker_extension\0\u{3}listener_manager\0\u{3}application_log_config\0\u{3}deferred_stat_options\0\u{3}grpc_async_client_manager_config\0\u{3}memory_allocator_manager\0\u{3}stats_eviction_interval\0\u{3}enable_worker_cpu_affinity\0")
 
   fileprivate class _StorageClass {
     var _node: Envoy_Config_Core_V3_Node? = nil
@@ -890,6 +900,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message
     var _headerPrefix: String = String()
     var _statsServerVersionOverride: SwiftProtobuf.Google_Protobuf_UInt64Value? = nil
     var _useTcpForDnsLookups: Bool = false
+    var _dnsResolutionConfig: Envoy_Config_Core_V3_DnsResolutionConfig? = nil
     var _typedDnsResolverConfig: Envoy_Config_Core_V3_TypedExtensionConfig? = nil
     var _bootstrapExtensions: [Envoy_Config_Core_V3_TypedExtensionConfig] = []
     var _defaultSocketInterface: String = String()
@@ -935,6 +946,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message
       _headerPrefix = source._headerPrefix
       _statsServerVersionOverride = source._statsServerVersionOverride
       _useTcpForDnsLookups = source._useTcpForDnsLookups
+      _dnsResolutionConfig = source._dnsResolutionConfig
       _typedDnsResolverConfig = source._typedDnsResolverConfig
       _bootstrapExtensions = source._bootstrapExtensions
       _defaultSocketInterface = source._defaultSocketInterface
@@ -996,6 +1008,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message
             _storage._statsFlush = .statsFlushOnAdmin(v)
           }
         }()
+        case 30: try { try decoder.decodeSingularMessageField(value: &_storage._dnsResolutionConfig) }()
         case 31: try { try decoder.decodeSingularMessageField(value: &_storage._typedDnsResolverConfig) }()
         case 32: try { try decoder.decodeRepeatedMessageField(value: &_storage._inlineHeaders) }()
         case 33: try { try decoder.decodeSingularStringField(value: &_storage._perfTracingFilePath) }()
@@ -1099,6 +1112,9 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message
       try { if case .statsFlushOnAdmin(let v)? = _storage._statsFlush {
         try visitor.visitSingularBoolField(value: v, fieldNumber: 29)
       } }()
+      try { if let v = _storage._dnsResolutionConfig {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 30)
+      } }()
       try { if let v = _storage._typedDnsResolverConfig {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 31)
       } }()
@@ -1168,6 +1184,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message
         if _storage._headerPrefix != rhs_storage._headerPrefix {return false}
         if _storage._statsServerVersionOverride != rhs_storage._statsServerVersionOverride {return false}
         if _storage._useTcpForDnsLookups != rhs_storage._useTcpForDnsLookups {return false}
+        if _storage._dnsResolutionConfig != rhs_storage._dnsResolutionConfig {return false}
         if _storage._typedDnsResolverConfig != rhs_storage._typedDnsResolverConfig {return false}
         if _storage._bootstrapExtensions != rhs_storage._bootstrapExtensions {return false}
         if _storage._defaultSocketInterface != rhs_storage._defaultSocketInterface {return false}

@@ -209,6 +209,22 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
     set {_uniqueStorage()._useTcpForDnsLookups = newValue}
   }
 
+  /// NOTE: This field was marked as deprecated in the .proto file.
+  public var dnsResolvers: [Envoy_Config_Core_V3_Address] {
+    get {_storage._dnsResolvers}
+    set {_uniqueStorage()._dnsResolvers = newValue}
+  }
+
+  /// NOTE: This field was marked as deprecated in the .proto file.
+  public var dnsResolutionConfig: Envoy_Config_Core_V3_DnsResolutionConfig {
+    get {_storage._dnsResolutionConfig ?? Envoy_Config_Core_V3_DnsResolutionConfig()}
+    set {_uniqueStorage()._dnsResolutionConfig = newValue}
+  }
+  /// Returns true if `dnsResolutionConfig` has been explicitly set.
+  public var hasDnsResolutionConfig: Bool {_storage._dnsResolutionConfig != nil}
+  /// Clears the value of `dnsResolutionConfig`. Subsequent reads from it will return its default value.
+  public mutating func clearDnsResolutionConfig() {_uniqueStorage()._dnsResolutionConfig = nil}
+
   public var typedDnsResolverConfig: Envoy_Config_Core_V3_TypedExtensionConfig {
     get {_storage._typedDnsResolverConfig ?? Envoy_Config_Core_V3_TypedExtensionConfig()}
     set {_uniqueStorage()._typedDnsResolverConfig = newValue}
@@ -1805,7 +1821,7 @@ fileprivate nonisolated let _protobuf_package = "envoy.config.cluster.v3"
 
 nonisolated extension Envoy_Config_Cluster_V3_Cluster: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Cluster"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}type\0\u{4}\u{2}connect_timeout\0\u{3}per_connection_buffer_limit_bytes\0\u{3}lb_policy\0\u{4}\u{2}health_checks\0\u{3}max_requests_per_connection\0\u{3}circuit_breakers\0\u{4}\u{3}http_protocol_options\0\u{3}http2_protocol_options\0\u{4}\u{2}dns_refresh_rate\0\u{3}dns_lookup_family\0\u{4}\u{2}outlier_detection\0\u{3}cleanup_interval\0\u{3}upstream_bind_config\0\u{3}lb_subset_config\0\u{3}ring_hash_lb_config\0\u{3}transport_socket\0\u{1}metadata\0\u{3}protocol_selection\0\u{3}common_lb_config\0\u{3}alt_stat_name\0\u{3}common_http_protocol_options\0\u{3}upstream_connection_options\0\u{3}close_connections_on_host_health_failure\0\u{3}ignore_health_on_host_removal\0\u{3}load_assignment\0\u{3}original_dst_lb_config\0\u{4}\u{2}typed_extension_protocol_options\0\u{3}least_request_lb_config\0\u{3}cluster_type\0\u{3}respect_dns_ttl\0\u{1}filters\0\u{3}load_balancing_policy\0\u{4}\u{2}transport_socket_matches\0\u{3}dns_failure_refresh_rate\0\u{3}use_tcp_for_dns_lookups\0\u{3}upstream_http_protocol_options\0\u{3}track_timeout_budgets\0\u{3}upstream_config\0\u{3}track_cluster_stats\0\u{3}preconnect_policy\0\u{3}connection_pool_per_downstream_connection\0\u{3}maglev_lb_config\0\u{4}\u{2}wait_for_warm_on_init\0\u{3}typed_dns_resolver_config\0\u{3}round_robin_lb_config\0\u{4}\u{2}dns_jitter\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}type\0\u{4}\u{2}connect_timeout\0\u{3}per_connection_buffer_limit_bytes\0\u{3}lb_policy\0\u{4}\u{2}health_checks\0\u{3}max_requests_per_connection\0\u{3}circuit_breakers\0\u{4}\u{3}http_protocol_options\0\u{3}http2_protocol_options\0\u{4}\u{2}dns_refresh_rate\0\u{3}dns_lookup_family\0\u{3}dns_resolvers\0\u{3}outlier_detection\0\u{3}cleanup_interval\0\u{3}upstream_bind_config\0\u{3}lb_subset_config\0\u{3}ring_hash_lb_config\0\u{3}transport_socket\0\u{1}metadata\0\u{3}protocol_selection\0\u{3}common_lb_config\0\u{3}alt_stat_name\0\u{3}common_http_protocol_options\0\u{3}upstream_connection_options\0\u{3}close_connections_on_host_health_failure\0\u{3}ignore_health_on_host_removal\0\u{3}load_assignment\0\u{3}original_dst_lb_config\0\u{4}\u{2}typed_extension_protocol_options\0\u{3}least_request_lb_config\0\u{3}cluster_type\0\u{3}respect_dns_ttl\0\u{1}filters\0\u{3}load_balancing_policy\0\u{4}\u{2}transport_socket_matches\0\u{3}dns_failure_refresh_rate\0\u{3}use_tcp_for_dns_lookups\0\u{3}upstream_http_protocol_options\0\u{3}track_timeout_budgets\0\u{3}upstream_config\0\u{3}track_cluster_stats\0\u{3}preconnect_policy\0\u{3}connection_pool_per_downstream_connection\0\u{3}maglev_lb_config\0\u{3}dns_resolution_config\0\u{3}wait_for_warm_on_init\0\u{3}typed_dns_resolver_config\0\u{3}round_robin_lb_config\0\u{4}\u{2}dns_jitter\0")
 
   fileprivate class _StorageClass {
     var _transportSocketMatches: [Envoy_Config_Cluster_V3_Cluster.TransportSocketMatch] = []
@@ -1830,6 +1846,8 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster: SwiftProtobuf.Message, Sw
     var _respectDnsTtl: Bool = false
     var _dnsLookupFamily: Envoy_Config_Cluster_V3_Cluster.DnsLookupFamily = .auto
     var _useTcpForDnsLookups: Bool = false
+    var _dnsResolvers: [Envoy_Config_Core_V3_Address] = []
+    var _dnsResolutionConfig: Envoy_Config_Core_V3_DnsResolutionConfig? = nil
     var _typedDnsResolverConfig: Envoy_Config_Core_V3_TypedExtensionConfig? = nil
     var _waitForWarmOnInit: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
     var _outlierDetection: Envoy_Config_Cluster_V3_OutlierDetection? = nil
@@ -1883,6 +1901,8 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster: SwiftProtobuf.Message, Sw
       _respectDnsTtl = source._respectDnsTtl
       _dnsLookupFamily = source._dnsLookupFamily
       _useTcpForDnsLookups = source._useTcpForDnsLookups
+      _dnsResolvers = source._dnsResolvers
+      _dnsResolutionConfig = source._dnsResolutionConfig
       _typedDnsResolverConfig = source._typedDnsResolverConfig
       _waitForWarmOnInit = source._waitForWarmOnInit
       _outlierDetection = source._outlierDetection
@@ -1941,6 +1961,7 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster: SwiftProtobuf.Message, Sw
         case 14: try { try decoder.decodeSingularMessageField(value: &_storage._http2ProtocolOptions) }()
         case 16: try { try decoder.decodeSingularMessageField(value: &_storage._dnsRefreshRate) }()
         case 17: try { try decoder.decodeSingularEnumField(value: &_storage._dnsLookupFamily) }()
+        case 18: try { try decoder.decodeRepeatedMessageField(value: &_storage._dnsResolvers) }()
         case 19: try { try decoder.decodeSingularMessageField(value: &_storage._outlierDetection) }()
         case 20: try { try decoder.decodeSingularMessageField(value: &_storage._cleanupInterval) }()
         case 21: try { try decoder.decodeSingularMessageField(value: &_storage._upstreamBindConfig) }()
@@ -2033,6 +2054,7 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster: SwiftProtobuf.Message, Sw
             _storage._lbConfig = .maglevLbConfig(v)
           }
         }()
+        case 53: try { try decoder.decodeSingularMessageField(value: &_storage._dnsResolutionConfig) }()
         case 54: try { try decoder.decodeSingularMessageField(value: &_storage._waitForWarmOnInit) }()
         case 55: try { try decoder.decodeSingularMessageField(value: &_storage._typedDnsResolverConfig) }()
         case 56: try {
@@ -2096,6 +2118,9 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster: SwiftProtobuf.Message, Sw
       } }()
       if _storage._dnsLookupFamily != .auto {
         try visitor.visitSingularEnumField(value: _storage._dnsLookupFamily, fieldNumber: 17)
+      }
+      if !_storage._dnsResolvers.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._dnsResolvers, fieldNumber: 18)
       }
       try { if let v = _storage._outlierDetection {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 19)
@@ -2193,6 +2218,9 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster: SwiftProtobuf.Message, Sw
       try { if case .maglevLbConfig(let v)? = _storage._lbConfig {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 52)
       } }()
+      try { if let v = _storage._dnsResolutionConfig {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 53)
+      } }()
       try { if let v = _storage._waitForWarmOnInit {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 54)
       } }()
@@ -2236,6 +2264,8 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster: SwiftProtobuf.Message, Sw
         if _storage._respectDnsTtl != rhs_storage._respectDnsTtl {return false}
         if _storage._dnsLookupFamily != rhs_storage._dnsLookupFamily {return false}
         if _storage._useTcpForDnsLookups != rhs_storage._useTcpForDnsLookups {return false}
+        if _storage._dnsResolvers != rhs_storage._dnsResolvers {return false}
+        if _storage._dnsResolutionConfig != rhs_storage._dnsResolutionConfig {return false}
         if _storage._typedDnsResolverConfig != rhs_storage._typedDnsResolverConfig {return false}
         if _storage._waitForWarmOnInit != rhs_storage._waitForWarmOnInit {return false}
         if _storage._outlierDetection != rhs_storage._outlierDetection {return false}

@@ -605,6 +605,8 @@ public nonisolated struct Envoy_Config_Core_V3_SocketOption: Sendable {
   /// Clears the value of `type`. Subsequent reads from it will return its default value.
   public mutating func clearType() {self._type = nil}
 
+  public var ipVersion: Envoy_Config_Core_V3_SocketOption.SocketIpVersion = .unspecified
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Value: Equatable, Sendable {
@@ -647,6 +649,44 @@ public nonisolated struct Envoy_Config_Core_V3_SocketOption: Sendable {
       .statePrebind,
       .stateBound,
       .stateListening,
+    ]
+
+  }
+
+  public nonisolated enum SocketIpVersion: SwiftProtobuf.Enum, Swift.CaseIterable {
+    public typealias RawValue = Int
+    case unspecified // = 0
+    case ipv4 // = 1
+    case ipv6 // = 2
+    case UNRECOGNIZED(Int)
+
+    public init() {
+      self = .unspecified
+    }
+
+    public init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .unspecified
+      case 1: self = .ipv4
+      case 2: self = .ipv6
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    public var rawValue: Int {
+      switch self {
+      case .unspecified: return 0
+      case .ipv4: return 1
+      case .ipv6: return 2
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    public static let allCases: [Envoy_Config_Core_V3_SocketOption.SocketIpVersion] = [
+      .unspecified,
+      .ipv4,
+      .ipv6,
     ]
 
   }
@@ -1580,6 +1620,29 @@ public nonisolated struct Envoy_Config_Core_V3_PerHostConfig: Sendable {
   public init() {}
 }
 
+public nonisolated struct Envoy_Config_Core_V3_DnsResolutionConfig: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var resolvers: [Envoy_Config_Core_V3_Address] = []
+
+  public var dnsResolverOptions: Envoy_Config_Core_V3_DnsResolverOptions {
+    get {_dnsResolverOptions ?? Envoy_Config_Core_V3_DnsResolverOptions()}
+    set {_dnsResolverOptions = newValue}
+  }
+  /// Returns true if `dnsResolverOptions` has been explicitly set.
+  public var hasDnsResolverOptions: Bool {self._dnsResolverOptions != nil}
+  /// Clears the value of `dnsResolverOptions`. Subsequent reads from it will return its default value.
+  public mutating func clearDnsResolverOptions() {self._dnsResolverOptions = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _dnsResolverOptions: Envoy_Config_Core_V3_DnsResolverOptions? = nil
+}
+
 public nonisolated struct Envoy_Config_Core_V3_DnsResolverOptions: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -2256,7 +2319,7 @@ nonisolated extension Envoy_Config_Core_V3_TcpKeepalive: SwiftProtobuf.Message, 
 
 nonisolated extension Envoy_Config_Core_V3_SocketOption: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".SocketOption"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}description\0\u{1}level\0\u{1}name\0\u{3}int_value\0\u{3}buf_value\0\u{1}state\0\u{1}type\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}description\0\u{1}level\0\u{1}name\0\u{3}int_value\0\u{3}buf_value\0\u{1}state\0\u{1}type\0\u{3}ip_version\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2285,6 +2348,7 @@ nonisolated extension Envoy_Config_Core_V3_SocketOption: SwiftProtobuf.Message, 
       }()
       case 6: try { try decoder.decodeSingularEnumField(value: &self.state) }()
       case 7: try { try decoder.decodeSingularMessageField(value: &self._type) }()
+      case 8: try { try decoder.decodeSingularEnumField(value: &self.ipVersion) }()
       default: break
       }
     }
@@ -2321,6 +2385,9 @@ nonisolated extension Envoy_Config_Core_V3_SocketOption: SwiftProtobuf.Message, 
     try { if let v = self._type {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
     } }()
+    if self.ipVersion != .unspecified {
+      try visitor.visitSingularEnumField(value: self.ipVersion, fieldNumber: 8)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2331,6 +2398,7 @@ nonisolated extension Envoy_Config_Core_V3_SocketOption: SwiftProtobuf.Message, 
     if lhs.value != rhs.value {return false}
     if lhs.state != rhs.state {return false}
     if lhs._type != rhs._type {return false}
+    if lhs.ipVersion != rhs.ipVersion {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2338,6 +2406,10 @@ nonisolated extension Envoy_Config_Core_V3_SocketOption: SwiftProtobuf.Message, 
 
 nonisolated extension Envoy_Config_Core_V3_SocketOption.SocketState: SwiftProtobuf._ProtoNameProviding {
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0STATE_PREBIND\0\u{1}STATE_BOUND\0\u{1}STATE_LISTENING\0")
+}
+
+nonisolated extension Envoy_Config_Core_V3_SocketOption.SocketIpVersion: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0SOCKET_IP_VERSION_UNSPECIFIED\0\u{1}SOCKET_IP_VERSION_IPV4\0\u{1}SOCKET_IP_VERSION_IPV6\0")
 }
 
 nonisolated extension Envoy_Config_Core_V3_SocketOption.SocketType: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3637,6 +3709,45 @@ nonisolated extension Envoy_Config_Core_V3_PerHostConfig: SwiftProtobuf.Message,
 
   public static func ==(lhs: Envoy_Config_Core_V3_PerHostConfig, rhs: Envoy_Config_Core_V3_PerHostConfig) -> Bool {
     if lhs.addedTlvs != rhs.addedTlvs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Config_Core_V3_DnsResolutionConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".DnsResolutionConfig"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}resolvers\0\u{3}dns_resolver_options\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.resolvers) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._dnsResolverOptions) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.resolvers.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.resolvers, fieldNumber: 1)
+    }
+    try { if let v = self._dnsResolverOptions {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Config_Core_V3_DnsResolutionConfig, rhs: Envoy_Config_Core_V3_DnsResolutionConfig) -> Bool {
+    if lhs.resolvers != rhs.resolvers {return false}
+    if lhs._dnsResolverOptions != rhs._dnsResolverOptions {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -59,6 +59,15 @@ public nonisolated struct Envoy_Config_Core_V3_HttpProtocolOptions: Sendable {
   /// Clears the value of `maxConnectionDuration`. Subsequent reads from it will return its default value.
   public mutating func clearMaxConnectionDuration() {self._maxConnectionDuration = nil}
 
+  public var maxConnectionDurationJitter: Envoy_Type_V3_Percent {
+    get {_maxConnectionDurationJitter ?? Envoy_Type_V3_Percent()}
+    set {_maxConnectionDurationJitter = newValue}
+  }
+  /// Returns true if `maxConnectionDurationJitter` has been explicitly set.
+  public var hasMaxConnectionDurationJitter: Bool {self._maxConnectionDurationJitter != nil}
+  /// Clears the value of `maxConnectionDurationJitter`. Subsequent reads from it will return its default value.
+  public mutating func clearMaxConnectionDurationJitter() {self._maxConnectionDurationJitter = nil}
+
   public var maxHeadersCount: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_maxHeadersCount ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_maxHeadersCount = newValue}
@@ -141,6 +150,7 @@ public nonisolated struct Envoy_Config_Core_V3_HttpProtocolOptions: Sendable {
 
   fileprivate var _idleTimeout: SwiftProtobuf.Google_Protobuf_Duration? = nil
   fileprivate var _maxConnectionDuration: SwiftProtobuf.Google_Protobuf_Duration? = nil
+  fileprivate var _maxConnectionDurationJitter: Envoy_Type_V3_Percent? = nil
   fileprivate var _maxHeadersCount: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
   fileprivate var _maxResponseHeadersKb: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
   fileprivate var _maxStreamDuration: SwiftProtobuf.Google_Protobuf_Duration? = nil
@@ -607,7 +617,7 @@ nonisolated extension Envoy_Config_Core_V3_UpstreamHttpProtocolOptions: SwiftPro
 
 nonisolated extension Envoy_Config_Core_V3_HttpProtocolOptions: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".HttpProtocolOptions"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}idle_timeout\0\u{3}max_headers_count\0\u{3}max_connection_duration\0\u{3}max_stream_duration\0\u{3}headers_with_underscores_action\0\u{3}max_requests_per_connection\0\u{3}max_response_headers_kb\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}idle_timeout\0\u{3}max_headers_count\0\u{3}max_connection_duration\0\u{3}max_stream_duration\0\u{3}headers_with_underscores_action\0\u{3}max_requests_per_connection\0\u{3}max_response_headers_kb\0\u{3}max_connection_duration_jitter\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -622,6 +632,7 @@ nonisolated extension Envoy_Config_Core_V3_HttpProtocolOptions: SwiftProtobuf.Me
       case 5: try { try decoder.decodeSingularEnumField(value: &self.headersWithUnderscoresAction) }()
       case 6: try { try decoder.decodeSingularMessageField(value: &self._maxRequestsPerConnection) }()
       case 7: try { try decoder.decodeSingularMessageField(value: &self._maxResponseHeadersKb) }()
+      case 8: try { try decoder.decodeSingularMessageField(value: &self._maxConnectionDurationJitter) }()
       default: break
       }
     }
@@ -653,12 +664,16 @@ nonisolated extension Envoy_Config_Core_V3_HttpProtocolOptions: SwiftProtobuf.Me
     try { if let v = self._maxResponseHeadersKb {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
     } }()
+    try { if let v = self._maxConnectionDurationJitter {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Envoy_Config_Core_V3_HttpProtocolOptions, rhs: Envoy_Config_Core_V3_HttpProtocolOptions) -> Bool {
     if lhs._idleTimeout != rhs._idleTimeout {return false}
     if lhs._maxConnectionDuration != rhs._maxConnectionDuration {return false}
+    if lhs._maxConnectionDurationJitter != rhs._maxConnectionDurationJitter {return false}
     if lhs._maxHeadersCount != rhs._maxHeadersCount {return false}
     if lhs._maxResponseHeadersKb != rhs._maxResponseHeadersKb {return false}
     if lhs._maxStreamDuration != rhs._maxStreamDuration {return false}

@@ -245,6 +245,15 @@ public nonisolated struct Envoy_Config_Listener_V3_Listener: @unchecked Sendable
     set {_uniqueStorage()._bypassOverloadManager = newValue}
   }
 
+  public var tcpKeepalive: Envoy_Config_Core_V3_TcpKeepalive {
+    get {_storage._tcpKeepalive ?? Envoy_Config_Core_V3_TcpKeepalive()}
+    set {_uniqueStorage()._tcpKeepalive = newValue}
+  }
+  /// Returns true if `tcpKeepalive` has been explicitly set.
+  public var hasTcpKeepalive: Bool {_storage._tcpKeepalive != nil}
+  /// Clears the value of `tcpKeepalive`. Subsequent reads from it will return its default value.
+  public mutating func clearTcpKeepalive() {_uniqueStorage()._tcpKeepalive = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_ListenerSpecifier: Equatable, Sendable {
@@ -389,12 +398,22 @@ public nonisolated struct Envoy_Config_Listener_V3_AdditionalAddress: Sendable {
   /// Clears the value of `socketOptions`. Subsequent reads from it will return its default value.
   public mutating func clearSocketOptions() {self._socketOptions = nil}
 
+  public var tcpKeepalive: Envoy_Config_Core_V3_TcpKeepalive {
+    get {_tcpKeepalive ?? Envoy_Config_Core_V3_TcpKeepalive()}
+    set {_tcpKeepalive = newValue}
+  }
+  /// Returns true if `tcpKeepalive` has been explicitly set.
+  public var hasTcpKeepalive: Bool {self._tcpKeepalive != nil}
+  /// Clears the value of `tcpKeepalive`. Subsequent reads from it will return its default value.
+  public mutating func clearTcpKeepalive() {self._tcpKeepalive = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
   fileprivate var _address: Envoy_Config_Core_V3_Address? = nil
   fileprivate var _socketOptions: Envoy_Config_Core_V3_SocketOptionsOverride? = nil
+  fileprivate var _tcpKeepalive: Envoy_Config_Core_V3_TcpKeepalive? = nil
 }
 
 public nonisolated struct Envoy_Config_Listener_V3_ListenerFilter: Sendable {
@@ -701,7 +720,7 @@ fileprivate nonisolated let _protobuf_package = "envoy.config.listener.v3"
 
 nonisolated extension Envoy_Config_Listener_V3_Listener: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Listener"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}address\0\u{3}filter_chains\0\u{3}use_original_dst\0\u{3}per_connection_buffer_limit_bytes\0\u{1}metadata\0\u{3}deprecated_v1\0\u{3}drain_type\0\u{3}listener_filters\0\u{1}transparent\0\u{1}freebind\0\u{3}tcp_fast_open_queue_length\0\u{3}socket_options\0\u{4}\u{2}listener_filters_timeout\0\u{3}traffic_direction\0\u{3}continue_on_listener_filters_timeout\0\u{4}\u{3}connection_balance_config\0\u{3}reuse_port\0\u{3}access_log\0\u{4}\u{2}tcp_backlog_size\0\u{3}default_filter_chain\0\u{3}bind_to_port\0\u{3}internal_listener\0\u{3}stat_prefix\0\u{3}enable_reuse_port\0\u{3}enable_mptcp\0\u{3}ignore_global_conn_limit\0\u{4}\u{2}additional_addresses\0\u{3}max_connections_to_accept_per_socket_event\0\u{3}bypass_overload_manager\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}address\0\u{3}filter_chains\0\u{3}use_original_dst\0\u{3}per_connection_buffer_limit_bytes\0\u{1}metadata\0\u{3}deprecated_v1\0\u{3}drain_type\0\u{3}listener_filters\0\u{1}transparent\0\u{1}freebind\0\u{3}tcp_fast_open_queue_length\0\u{3}socket_options\0\u{4}\u{2}listener_filters_timeout\0\u{3}traffic_direction\0\u{3}continue_on_listener_filters_timeout\0\u{4}\u{3}connection_balance_config\0\u{3}reuse_port\0\u{3}access_log\0\u{4}\u{2}tcp_backlog_size\0\u{3}default_filter_chain\0\u{3}bind_to_port\0\u{3}internal_listener\0\u{3}stat_prefix\0\u{3}enable_reuse_port\0\u{3}enable_mptcp\0\u{3}ignore_global_conn_limit\0\u{4}\u{2}additional_addresses\0\u{3}max_connections_to_accept_per_socket_event\0\u{3}bypass_overload_manager\0\u{4}\u{2}tcp_keepalive\0")
 
   fileprivate class _StorageClass {
     var _name: String = String()
@@ -734,6 +753,7 @@ nonisolated extension Envoy_Config_Listener_V3_Listener: SwiftProtobuf.Message, 
     var _enableMptcp: Bool = false
     var _ignoreGlobalConnLimit: Bool = false
     var _bypassOverloadManager: Bool = false
+    var _tcpKeepalive: Envoy_Config_Core_V3_TcpKeepalive? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -774,6 +794,7 @@ nonisolated extension Envoy_Config_Listener_V3_Listener: SwiftProtobuf.Message, 
       _enableMptcp = source._enableMptcp
       _ignoreGlobalConnLimit = source._ignoreGlobalConnLimit
       _bypassOverloadManager = source._bypassOverloadManager
+      _tcpKeepalive = source._tcpKeepalive
     }
   }
 
@@ -834,6 +855,7 @@ nonisolated extension Envoy_Config_Listener_V3_Listener: SwiftProtobuf.Message, 
         case 33: try { try decoder.decodeRepeatedMessageField(value: &_storage._additionalAddresses) }()
         case 34: try { try decoder.decodeSingularMessageField(value: &_storage._maxConnectionsToAcceptPerSocketEvent) }()
         case 35: try { try decoder.decodeSingularBoolField(value: &_storage._bypassOverloadManager) }()
+        case 37: try { try decoder.decodeSingularMessageField(value: &_storage._tcpKeepalive) }()
         default: break
         }
       }
@@ -936,6 +958,9 @@ nonisolated extension Envoy_Config_Listener_V3_Listener: SwiftProtobuf.Message, 
       if _storage._bypassOverloadManager != false {
         try visitor.visitSingularBoolField(value: _storage._bypassOverloadManager, fieldNumber: 35)
       }
+      try { if let v = _storage._tcpKeepalive {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 37)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -975,6 +1000,7 @@ nonisolated extension Envoy_Config_Listener_V3_Listener: SwiftProtobuf.Message, 
         if _storage._enableMptcp != rhs_storage._enableMptcp {return false}
         if _storage._ignoreGlobalConnLimit != rhs_storage._ignoreGlobalConnLimit {return false}
         if _storage._bypassOverloadManager != rhs_storage._bypassOverloadManager {return false}
+        if _storage._tcpKeepalive != rhs_storage._tcpKeepalive {return false}
         return true
       }
       if !storagesAreEqual {return false}
@@ -1129,7 +1155,7 @@ nonisolated extension Envoy_Config_Listener_V3_Listener.InternalListenerConfig: 
 
 nonisolated extension Envoy_Config_Listener_V3_AdditionalAddress: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".AdditionalAddress"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}address\0\u{3}socket_options\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}address\0\u{3}socket_options\0\u{3}tcp_keepalive\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1139,6 +1165,7 @@ nonisolated extension Envoy_Config_Listener_V3_AdditionalAddress: SwiftProtobuf.
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularMessageField(value: &self._address) }()
       case 2: try { try decoder.decodeSingularMessageField(value: &self._socketOptions) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._tcpKeepalive) }()
       default: break
       }
     }
@@ -1155,12 +1182,16 @@ nonisolated extension Envoy_Config_Listener_V3_AdditionalAddress: SwiftProtobuf.
     try { if let v = self._socketOptions {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
     } }()
+    try { if let v = self._tcpKeepalive {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Envoy_Config_Listener_V3_AdditionalAddress, rhs: Envoy_Config_Listener_V3_AdditionalAddress) -> Bool {
     if lhs._address != rhs._address {return false}
     if lhs._socketOptions != rhs._socketOptions {return false}
+    if lhs._tcpKeepalive != rhs._tcpKeepalive {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -1083,6 +1083,22 @@ public nonisolated struct Envoy_Config_Route_V3_RouteAction: @unchecked Sendable
   /// Clears the value of `internalRedirectPolicy`. Subsequent reads from it will return its default value.
   public mutating func clearInternalRedirectPolicy() {_uniqueStorage()._internalRedirectPolicy = nil}
 
+  /// NOTE: This field was marked as deprecated in the .proto file.
+  public var internalRedirectAction: Envoy_Config_Route_V3_RouteAction.InternalRedirectAction {
+    get {_storage._internalRedirectAction}
+    set {_uniqueStorage()._internalRedirectAction = newValue}
+  }
+
+  /// NOTE: This field was marked as deprecated in the .proto file.
+  public var maxInternalRedirects: SwiftProtobuf.Google_Protobuf_UInt32Value {
+    get {_storage._maxInternalRedirects ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
+    set {_uniqueStorage()._maxInternalRedirects = newValue}
+  }
+  /// Returns true if `maxInternalRedirects` has been explicitly set.
+  public var hasMaxInternalRedirects: Bool {_storage._maxInternalRedirects != nil}
+  /// Clears the value of `maxInternalRedirects`. Subsequent reads from it will return its default value.
+  public mutating func clearMaxInternalRedirects() {_uniqueStorage()._maxInternalRedirects = nil}
+
   public var hedgePolicy: Envoy_Config_Route_V3_HedgePolicy {
     get {_storage._hedgePolicy ?? Envoy_Config_Route_V3_HedgePolicy()}
     set {_uniqueStorage()._hedgePolicy = newValue}
@@ -1118,6 +1134,40 @@ public nonisolated struct Envoy_Config_Route_V3_RouteAction: @unchecked Sendable
     case hostRewriteHeader(String)
     case hostRewritePathRegex(Envoy_Type_Matcher_V3_RegexMatchAndSubstitute)
     case hostRewrite(String)
+
+  }
+
+  public nonisolated enum InternalRedirectAction: SwiftProtobuf.Enum, Swift.CaseIterable {
+    public typealias RawValue = Int
+    case passThroughInternalRedirect // = 0
+    case handleInternalRedirect // = 1
+    case UNRECOGNIZED(Int)
+
+    public init() {
+      self = .passThroughInternalRedirect
+    }
+
+    public init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .passThroughInternalRedirect
+      case 1: self = .handleInternalRedirect
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    public var rawValue: Int {
+      switch self {
+      case .passThroughInternalRedirect: return 0
+      case .handleInternalRedirect: return 1
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    public static let allCases: [Envoy_Config_Route_V3_RouteAction.InternalRedirectAction] = [
+      .passThroughInternalRedirect,
+      .handleInternalRedirect,
+    ]
 
   }
 
@@ -2222,7 +2272,67 @@ public nonisolated struct Envoy_Config_Route_V3_RateLimit: Sendable {
 
   public var actions: [Envoy_Config_Route_V3_RateLimit.Action] = []
 
+  public var limit: Envoy_Config_Route_V3_RateLimit.Override {
+    get {_limit ?? Envoy_Config_Route_V3_RateLimit.Override()}
+    set {_limit = newValue}
+  }
+  /// Returns true if `limit` has been explicitly set.
+  public var hasLimit: Bool {self._limit != nil}
+  /// Clears the value of `limit`. Subsequent reads from it will return its default value.
+  public mutating func clearLimit() {self._limit = nil}
+
+  public var hitsAddend: Envoy_Config_Route_V3_RateLimit.HitsAddend {
+    get {_hitsAddend ?? Envoy_Config_Route_V3_RateLimit.HitsAddend()}
+    set {_hitsAddend = newValue}
+  }
+  /// Returns true if `hitsAddend` has been explicitly set.
+  public var hasHitsAddend: Bool {self._hitsAddend != nil}
+  /// Clears the value of `hitsAddend`. Subsequent reads from it will return its default value.
+  public mutating func clearHitsAddend() {self._hitsAddend = nil}
+
+  public var applyOnStreamDone: Bool = false
+
+  public var xRatelimitOption: Envoy_Config_Route_V3_RateLimit.XRateLimitOption = .unspecified
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public nonisolated enum XRateLimitOption: SwiftProtobuf.Enum, Swift.CaseIterable {
+    public typealias RawValue = Int
+    case unspecified // = 0
+    case off // = 1
+    case draftVersion03 // = 2
+    case UNRECOGNIZED(Int)
+
+    public init() {
+      self = .unspecified
+    }
+
+    public init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .unspecified
+      case 1: self = .off
+      case 2: self = .draftVersion03
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    public var rawValue: Int {
+      switch self {
+      case .unspecified: return 0
+      case .off: return 1
+      case .draftVersion03: return 2
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    public static let allCases: [Envoy_Config_Route_V3_RateLimit.XRateLimitOption] = [
+      .unspecified,
+      .off,
+      .draftVersion03,
+    ]
+
+  }
 
   public nonisolated struct Action: Sendable {
     // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -2303,6 +2413,22 @@ public nonisolated struct Envoy_Config_Route_V3_RateLimit: Sendable {
       set {actionSpecifier = .queryParameterValueMatch(newValue)}
     }
 
+    public var metadata: Envoy_Config_Route_V3_RateLimit.Action.MetaData {
+      get {
+        if case .metadata(let v)? = actionSpecifier {return v}
+        return Envoy_Config_Route_V3_RateLimit.Action.MetaData()
+      }
+      set {actionSpecifier = .metadata(newValue)}
+    }
+
+    public var remoteAddressMatch: Envoy_Config_Route_V3_RateLimit.Action.RemoteAddressMatch {
+      get {
+        if case .remoteAddressMatch(let v)? = actionSpecifier {return v}
+        return Envoy_Config_Route_V3_RateLimit.Action.RemoteAddressMatch()
+      }
+      set {actionSpecifier = .remoteAddressMatch(newValue)}
+    }
+
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
     public nonisolated enum OneOf_ActionSpecifier: Equatable, Sendable {
@@ -2315,6 +2441,8 @@ public nonisolated struct Envoy_Config_Route_V3_RateLimit: Sendable {
       case headerValueMatch(Envoy_Config_Route_V3_RateLimit.Action.HeaderValueMatch)
       case maskedRemoteAddress(Envoy_Config_Route_V3_RateLimit.Action.MaskedRemoteAddress)
       case queryParameterValueMatch(Envoy_Config_Route_V3_RateLimit.Action.QueryParameterValueMatch)
+      case metadata(Envoy_Config_Route_V3_RateLimit.Action.MetaData)
+      case remoteAddressMatch(Envoy_Config_Route_V3_RateLimit.Action.RemoteAddressMatch)
 
     }
 
@@ -2411,12 +2539,112 @@ public nonisolated struct Envoy_Config_Route_V3_RateLimit: Sendable {
       fileprivate var _v6PrefixMaskLen: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
     }
 
+    public nonisolated struct RemoteAddressMatch: Sendable {
+      // SwiftProtobuf.Message conformance is added in an extension below. See the
+      // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+      // methods supported on all messages.
+
+      public var descriptorValue: String = String()
+
+      public var descriptorKey: String = String()
+
+      public var defaultValue: String = String()
+
+      public var addressMatcher: Envoy_Type_Matcher_V3_AddressMatcher {
+        get {_addressMatcher ?? Envoy_Type_Matcher_V3_AddressMatcher()}
+        set {_addressMatcher = newValue}
+      }
+      /// Returns true if `addressMatcher` has been explicitly set.
+      public var hasAddressMatcher: Bool {self._addressMatcher != nil}
+      /// Clears the value of `addressMatcher`. Subsequent reads from it will return its default value.
+      public mutating func clearAddressMatcher() {self._addressMatcher = nil}
+
+      public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+      public init() {}
+
+      fileprivate var _addressMatcher: Envoy_Type_Matcher_V3_AddressMatcher? = nil
+    }
+
+    public nonisolated struct MetaData: Sendable {
+      // SwiftProtobuf.Message conformance is added in an extension below. See the
+      // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+      // methods supported on all messages.
+
+      public var descriptorKey: String = String()
+
+      public var metadataKey: Envoy_Type_Metadata_V3_MetadataKey {
+        get {_metadataKey ?? Envoy_Type_Metadata_V3_MetadataKey()}
+        set {_metadataKey = newValue}
+      }
+      /// Returns true if `metadataKey` has been explicitly set.
+      public var hasMetadataKey: Bool {self._metadataKey != nil}
+      /// Clears the value of `metadataKey`. Subsequent reads from it will return its default value.
+      public mutating func clearMetadataKey() {self._metadataKey = nil}
+
+      public var defaultValue: String = String()
+
+      public var source: Envoy_Config_Route_V3_RateLimit.Action.MetaData.Source = .dynamic
+
+      public var skipIfAbsent: Bool = false
+
+      public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+      public nonisolated enum Source: SwiftProtobuf.Enum, Swift.CaseIterable {
+        public typealias RawValue = Int
+        case dynamic // = 0
+        case routeEntry // = 1
+        case clusterEntry // = 2
+        case clusterLocalityEntry // = 3
+        case UNRECOGNIZED(Int)
+
+        public init() {
+          self = .dynamic
+        }
+
+        public init?(rawValue: Int) {
+          switch rawValue {
+          case 0: self = .dynamic
+          case 1: self = .routeEntry
+          case 2: self = .clusterEntry
+          case 3: self = .clusterLocalityEntry
+          default: self = .UNRECOGNIZED(rawValue)
+          }
+        }
+
+        public var rawValue: Int {
+          switch self {
+          case .dynamic: return 0
+          case .routeEntry: return 1
+          case .clusterEntry: return 2
+          case .clusterLocalityEntry: return 3
+          case .UNRECOGNIZED(let i): return i
+          }
+        }
+
+        // The compiler won't synthesize support with the UNRECOGNIZED case.
+        public static let allCases: [Envoy_Config_Route_V3_RateLimit.Action.MetaData.Source] = [
+          .dynamic,
+          .routeEntry,
+          .clusterEntry,
+          .clusterLocalityEntry,
+        ]
+
+      }
+
+      public init() {}
+
+      fileprivate var _metadataKey: Envoy_Type_Metadata_V3_MetadataKey? = nil
+    }
+
     public nonisolated struct GenericKey: Sendable {
       // SwiftProtobuf.Message conformance is added in an extension below. See the
       // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
       // methods supported on all messages.
 
       public var descriptorValue: String = String()
+
+      public var defaultValue: String = String()
 
       public var descriptorKey: String = String()
 
@@ -2429,6 +2657,8 @@ public nonisolated struct Envoy_Config_Route_V3_RateLimit: Sendable {
       // SwiftProtobuf.Message conformance is added in an extension below. See the
       // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
       // methods supported on all messages.
+
+      public var defaultValue: String = String()
 
       public var descriptorKey: String = String()
 
@@ -2457,6 +2687,8 @@ public nonisolated struct Envoy_Config_Route_V3_RateLimit: Sendable {
       // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
       // methods supported on all messages.
 
+      public var defaultValue: String = String()
+
       public var descriptorKey: String = String()
 
       public var descriptorValue: String = String()
@@ -2482,9 +2714,105 @@ public nonisolated struct Envoy_Config_Route_V3_RateLimit: Sendable {
     public init() {}
   }
 
+  public nonisolated struct Override: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var overrideSpecifier: Envoy_Config_Route_V3_RateLimit.Override.OneOf_OverrideSpecifier? = nil
+
+    public var dynamicMetadata: Envoy_Config_Route_V3_RateLimit.Override.DynamicMetadata {
+      get {
+        if case .dynamicMetadata(let v)? = overrideSpecifier {return v}
+        return Envoy_Config_Route_V3_RateLimit.Override.DynamicMetadata()
+      }
+      set {overrideSpecifier = .dynamicMetadata(newValue)}
+    }
+
+    public var rateLimit: Envoy_Config_Route_V3_RateLimit.Override.RateLimitOverride {
+      get {
+        if case .rateLimit(let v)? = overrideSpecifier {return v}
+        return Envoy_Config_Route_V3_RateLimit.Override.RateLimitOverride()
+      }
+      set {overrideSpecifier = .rateLimit(newValue)}
+    }
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public nonisolated enum OneOf_OverrideSpecifier: Equatable, Sendable {
+      case dynamicMetadata(Envoy_Config_Route_V3_RateLimit.Override.DynamicMetadata)
+      case rateLimit(Envoy_Config_Route_V3_RateLimit.Override.RateLimitOverride)
+
+    }
+
+    public nonisolated struct DynamicMetadata: Sendable {
+      // SwiftProtobuf.Message conformance is added in an extension below. See the
+      // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+      // methods supported on all messages.
+
+      public var metadataKey: Envoy_Type_Metadata_V3_MetadataKey {
+        get {_metadataKey ?? Envoy_Type_Metadata_V3_MetadataKey()}
+        set {_metadataKey = newValue}
+      }
+      /// Returns true if `metadataKey` has been explicitly set.
+      public var hasMetadataKey: Bool {self._metadataKey != nil}
+      /// Clears the value of `metadataKey`. Subsequent reads from it will return its default value.
+      public mutating func clearMetadataKey() {self._metadataKey = nil}
+
+      public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+      public init() {}
+
+      fileprivate var _metadataKey: Envoy_Type_Metadata_V3_MetadataKey? = nil
+    }
+
+    public nonisolated struct RateLimitOverride: Sendable {
+      // SwiftProtobuf.Message conformance is added in an extension below. See the
+      // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+      // methods supported on all messages.
+
+      public var requestsPerUnit: UInt32 = 0
+
+      public var unit: Envoy_Type_V3_RateLimitUnit = .unknown
+
+      public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+      public init() {}
+    }
+
+    public init() {}
+  }
+
+  public nonisolated struct HitsAddend: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var number: SwiftProtobuf.Google_Protobuf_UInt64Value {
+      get {_number ?? SwiftProtobuf.Google_Protobuf_UInt64Value()}
+      set {_number = newValue}
+    }
+    /// Returns true if `number` has been explicitly set.
+    public var hasNumber: Bool {self._number != nil}
+    /// Clears the value of `number`. Subsequent reads from it will return its default value.
+    public mutating func clearNumber() {self._number = nil}
+
+    public var format: String = String()
+
+    public var isNegativeHits: Bool = false
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+
+    fileprivate var _number: SwiftProtobuf.Google_Protobuf_UInt64Value? = nil
+  }
+
   public init() {}
 
   fileprivate var _stage: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
+  fileprivate var _limit: Envoy_Config_Route_V3_RateLimit.Override? = nil
+  fileprivate var _hitsAddend: Envoy_Config_Route_V3_RateLimit.HitsAddend? = nil
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -3686,7 +4014,7 @@ nonisolated extension Envoy_Config_Route_V3_CookieMatcher: SwiftProtobuf.Message
 
 nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".RouteAction"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{3}cluster_header\0\u{3}weighted_clusters\0\u{3}metadata_match\0\u{3}prefix_rewrite\0\u{3}host_rewrite_literal\0\u{3}auto_host_rewrite\0\u{1}timeout\0\u{3}retry_policy\0\u{2}\u{2}priority\0\u{4}\u{2}rate_limits\0\u{3}include_vh_rate_limits\0\u{3}hash_policy\0\u{4}\u{5}cluster_not_found_response_code\0\u{4}\u{3}max_grpc_timeout\0\u{3}idle_timeout\0\u{3}upgrade_configs\0\u{4}\u{2}hedge_policy\0\u{3}grpc_timeout_offset\0\u{3}host_rewrite_header\0\u{3}request_mirror_policies\0\u{4}\u{2}regex_rewrite\0\u{3}retry_policy_typed_config\0\u{3}internal_redirect_policy\0\u{3}host_rewrite_path_regex\0\u{3}max_stream_duration\0\u{3}cluster_specifier_plugin\0\u{3}append_x_forwarded_host\0\u{3}inline_cluster_specifier_plugin\0\u{3}early_data_policy\0\u{3}path_rewrite_policy\0\u{3}flush_timeout\0\u{4}\u{2}host_rewrite\0\u{3}path_rewrite\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{3}cluster_header\0\u{3}weighted_clusters\0\u{3}metadata_match\0\u{3}prefix_rewrite\0\u{3}host_rewrite_literal\0\u{3}auto_host_rewrite\0\u{1}timeout\0\u{3}retry_policy\0\u{2}\u{2}priority\0\u{4}\u{2}rate_limits\0\u{3}include_vh_rate_limits\0\u{3}hash_policy\0\u{4}\u{5}cluster_not_found_response_code\0\u{4}\u{3}max_grpc_timeout\0\u{3}idle_timeout\0\u{3}upgrade_configs\0\u{3}internal_redirect_action\0\u{3}hedge_policy\0\u{3}grpc_timeout_offset\0\u{3}host_rewrite_header\0\u{3}request_mirror_policies\0\u{3}max_internal_redirects\0\u{3}regex_rewrite\0\u{3}retry_policy_typed_config\0\u{3}internal_redirect_policy\0\u{3}host_rewrite_path_regex\0\u{3}max_stream_duration\0\u{3}cluster_specifier_plugin\0\u{3}append_x_forwarded_host\0\u{3}inline_cluster_specifier_plugin\0\u{3}early_data_policy\0\u{3}path_rewrite_policy\0\u{3}flush_timeout\0\u{4}\u{2}host_rewrite\0\u{3}path_rewrite\0")
 
   fileprivate class _StorageClass {
     var _clusterSpecifier: Envoy_Config_Route_V3_RouteAction.OneOf_ClusterSpecifier?
@@ -3713,6 +4041,8 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, 
     var _grpcTimeoutOffset: SwiftProtobuf.Google_Protobuf_Duration? = nil
     var _upgradeConfigs: [Envoy_Config_Route_V3_RouteAction.UpgradeConfig] = []
     var _internalRedirectPolicy: Envoy_Config_Route_V3_InternalRedirectPolicy? = nil
+    var _internalRedirectAction: Envoy_Config_Route_V3_RouteAction.InternalRedirectAction = .passThroughInternalRedirect
+    var _maxInternalRedirects: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
     var _hedgePolicy: Envoy_Config_Route_V3_HedgePolicy? = nil
     var _maxStreamDuration: Envoy_Config_Route_V3_RouteAction.MaxStreamDuration? = nil
 
@@ -3749,6 +4079,8 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, 
       _grpcTimeoutOffset = source._grpcTimeoutOffset
       _upgradeConfigs = source._upgradeConfigs
       _internalRedirectPolicy = source._internalRedirectPolicy
+      _internalRedirectAction = source._internalRedirectAction
+      _maxInternalRedirects = source._maxInternalRedirects
       _hedgePolicy = source._hedgePolicy
       _maxStreamDuration = source._maxStreamDuration
     }
@@ -3831,6 +4163,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, 
         case 23: try { try decoder.decodeSingularMessageField(value: &_storage._maxGrpcTimeout) }()
         case 24: try { try decoder.decodeSingularMessageField(value: &_storage._idleTimeout) }()
         case 25: try { try decoder.decodeRepeatedMessageField(value: &_storage._upgradeConfigs) }()
+        case 26: try { try decoder.decodeSingularEnumField(value: &_storage._internalRedirectAction) }()
         case 27: try { try decoder.decodeSingularMessageField(value: &_storage._hedgePolicy) }()
         case 28: try { try decoder.decodeSingularMessageField(value: &_storage._grpcTimeoutOffset) }()
         case 29: try {
@@ -3842,6 +4175,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, 
           }
         }()
         case 30: try { try decoder.decodeRepeatedMessageField(value: &_storage._requestMirrorPolicies) }()
+        case 31: try { try decoder.decodeSingularMessageField(value: &_storage._maxInternalRedirects) }()
         case 32: try { try decoder.decodeSingularMessageField(value: &_storage._regexRewrite) }()
         case 33: try { try decoder.decodeSingularMessageField(value: &_storage._retryPolicyTypedConfig) }()
         case 34: try { try decoder.decodeSingularMessageField(value: &_storage._internalRedirectPolicy) }()
@@ -3967,6 +4301,9 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, 
       if !_storage._upgradeConfigs.isEmpty {
         try visitor.visitRepeatedMessageField(value: _storage._upgradeConfigs, fieldNumber: 25)
       }
+      if _storage._internalRedirectAction != .passThroughInternalRedirect {
+        try visitor.visitSingularEnumField(value: _storage._internalRedirectAction, fieldNumber: 26)
+      }
       try { if let v = _storage._hedgePolicy {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 27)
       } }()
@@ -3979,6 +4316,9 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, 
       if !_storage._requestMirrorPolicies.isEmpty {
         try visitor.visitRepeatedMessageField(value: _storage._requestMirrorPolicies, fieldNumber: 30)
       }
+      try { if let v = _storage._maxInternalRedirects {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 31)
+      } }()
       try { if let v = _storage._regexRewrite {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 32)
       } }()
@@ -4051,6 +4391,8 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, 
         if _storage._grpcTimeoutOffset != rhs_storage._grpcTimeoutOffset {return false}
         if _storage._upgradeConfigs != rhs_storage._upgradeConfigs {return false}
         if _storage._internalRedirectPolicy != rhs_storage._internalRedirectPolicy {return false}
+        if _storage._internalRedirectAction != rhs_storage._internalRedirectAction {return false}
+        if _storage._maxInternalRedirects != rhs_storage._maxInternalRedirects {return false}
         if _storage._hedgePolicy != rhs_storage._hedgePolicy {return false}
         if _storage._maxStreamDuration != rhs_storage._maxStreamDuration {return false}
         return true
@@ -4060,6 +4402,10 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, 
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
+}
+
+nonisolated extension Envoy_Config_Route_V3_RouteAction.InternalRedirectAction: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0PASS_THROUGH_INTERNAL_REDIRECT\0\u{1}HANDLE_INTERNAL_REDIRECT\0")
 }
 
 nonisolated extension Envoy_Config_Route_V3_RouteAction.ClusterNotFoundResponseCode: SwiftProtobuf._ProtoNameProviding {
@@ -5649,7 +5995,7 @@ nonisolated extension Envoy_Config_Route_V3_FilterConfig: SwiftProtobuf.Message,
 
 nonisolated extension Envoy_Config_Route_V3_RateLimit: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".RateLimit"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stage\0\u{3}disable_key\0\u{1}actions\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stage\0\u{3}disable_key\0\u{1}actions\0\u{1}limit\0\u{3}hits_addend\0\u{3}apply_on_stream_done\0\u{3}x_ratelimit_option\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -5660,6 +6006,10 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit: SwiftProtobuf.Message, Sw
       case 1: try { try decoder.decodeSingularMessageField(value: &self._stage) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.disableKey) }()
       case 3: try { try decoder.decodeRepeatedMessageField(value: &self.actions) }()
+      case 4: try { try decoder.decodeSingularMessageField(value: &self._limit) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._hitsAddend) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.applyOnStreamDone) }()
+      case 7: try { try decoder.decodeSingularEnumField(value: &self.xRatelimitOption) }()
       default: break
       }
     }
@@ -5679,6 +6029,18 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit: SwiftProtobuf.Message, Sw
     if !self.actions.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.actions, fieldNumber: 3)
     }
+    try { if let v = self._limit {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    } }()
+    try { if let v = self._hitsAddend {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
+    if self.applyOnStreamDone != false {
+      try visitor.visitSingularBoolField(value: self.applyOnStreamDone, fieldNumber: 6)
+    }
+    if self.xRatelimitOption != .unspecified {
+      try visitor.visitSingularEnumField(value: self.xRatelimitOption, fieldNumber: 7)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -5686,14 +6048,22 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit: SwiftProtobuf.Message, Sw
     if lhs._stage != rhs._stage {return false}
     if lhs.disableKey != rhs.disableKey {return false}
     if lhs.actions != rhs.actions {return false}
+    if lhs._limit != rhs._limit {return false}
+    if lhs._hitsAddend != rhs._hitsAddend {return false}
+    if lhs.applyOnStreamDone != rhs.applyOnStreamDone {return false}
+    if lhs.xRatelimitOption != rhs.xRatelimitOption {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
 }
 
+nonisolated extension Envoy_Config_Route_V3_RateLimit.XRateLimitOption: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0UNSPECIFIED\0\u{1}OFF\0\u{1}DRAFT_VERSION_03\0")
+}
+
 nonisolated extension Envoy_Config_Route_V3_RateLimit.Action: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = Envoy_Config_Route_V3_RateLimit.protoMessageName + ".Action"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}source_cluster\0\u{3}destination_cluster\0\u{3}request_headers\0\u{3}remote_address\0\u{3}generic_key\0\u{3}header_value_match\0\u{4}\u{4}masked_remote_address\0\u{3}query_parameter_value_match\0\u{3}query_parameters\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}source_cluster\0\u{3}destination_cluster\0\u{3}request_headers\0\u{3}remote_address\0\u{3}generic_key\0\u{3}header_value_match\0\u{2}\u{2}metadata\0\u{4}\u{2}masked_remote_address\0\u{3}query_parameter_value_match\0\u{3}query_parameters\0\u{3}remote_address_match\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -5779,6 +6149,19 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.Action: SwiftProtobuf.Mess
           self.actionSpecifier = .headerValueMatch(v)
         }
       }()
+      case 8: try {
+        var v: Envoy_Config_Route_V3_RateLimit.Action.MetaData?
+        var hadOneofValue = false
+        if let current = self.actionSpecifier {
+          hadOneofValue = true
+          if case .metadata(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.actionSpecifier = .metadata(v)
+        }
+      }()
       case 10: try {
         var v: Envoy_Config_Route_V3_RateLimit.Action.MaskedRemoteAddress?
         var hadOneofValue = false
@@ -5818,6 +6201,19 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.Action: SwiftProtobuf.Mess
           self.actionSpecifier = .queryParameters(v)
         }
       }()
+      case 13: try {
+        var v: Envoy_Config_Route_V3_RateLimit.Action.RemoteAddressMatch?
+        var hadOneofValue = false
+        if let current = self.actionSpecifier {
+          hadOneofValue = true
+          if case .remoteAddressMatch(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.actionSpecifier = .remoteAddressMatch(v)
+        }
+      }()
       default: break
       }
     }
@@ -5853,6 +6249,10 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.Action: SwiftProtobuf.Mess
       guard case .headerValueMatch(let v)? = self.actionSpecifier else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
     }()
+    case .metadata?: try {
+      guard case .metadata(let v)? = self.actionSpecifier else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+    }()
     case .maskedRemoteAddress?: try {
       guard case .maskedRemoteAddress(let v)? = self.actionSpecifier else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
@@ -5864,6 +6264,10 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.Action: SwiftProtobuf.Mess
     case .queryParameters?: try {
       guard case .queryParameters(let v)? = self.actionSpecifier else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
+    }()
+    case .remoteAddressMatch?: try {
+      guard case .remoteAddressMatch(let v)? = self.actionSpecifier else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 13)
     }()
     case nil: break
     }
@@ -6053,9 +6457,9 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.MaskedRemoteAddress
   }
 }
 
-nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.GenericKey: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = Envoy_Config_Route_V3_RateLimit.Action.protoMessageName + ".GenericKey"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}descriptor_value\0\u{3}descriptor_key\0")
+nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.RemoteAddressMatch: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = Envoy_Config_Route_V3_RateLimit.Action.protoMessageName + ".RemoteAddressMatch"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}descriptor_value\0\u{3}descriptor_key\0\u{3}default_value\0\u{3}address_matcher\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -6065,6 +6469,114 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.GenericKey: SwiftPr
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularStringField(value: &self.descriptorValue) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.descriptorKey) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.defaultValue) }()
+      case 4: try { try decoder.decodeSingularMessageField(value: &self._addressMatcher) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.descriptorValue.isEmpty {
+      try visitor.visitSingularStringField(value: self.descriptorValue, fieldNumber: 1)
+    }
+    if !self.descriptorKey.isEmpty {
+      try visitor.visitSingularStringField(value: self.descriptorKey, fieldNumber: 2)
+    }
+    if !self.defaultValue.isEmpty {
+      try visitor.visitSingularStringField(value: self.defaultValue, fieldNumber: 3)
+    }
+    try { if let v = self._addressMatcher {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Action.RemoteAddressMatch, rhs: Envoy_Config_Route_V3_RateLimit.Action.RemoteAddressMatch) -> Bool {
+    if lhs.descriptorValue != rhs.descriptorValue {return false}
+    if lhs.descriptorKey != rhs.descriptorKey {return false}
+    if lhs.defaultValue != rhs.defaultValue {return false}
+    if lhs._addressMatcher != rhs._addressMatcher {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.MetaData: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = Envoy_Config_Route_V3_RateLimit.Action.protoMessageName + ".MetaData"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}descriptor_key\0\u{3}metadata_key\0\u{3}default_value\0\u{1}source\0\u{3}skip_if_absent\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.descriptorKey) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._metadataKey) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.defaultValue) }()
+      case 4: try { try decoder.decodeSingularEnumField(value: &self.source) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.skipIfAbsent) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.descriptorKey.isEmpty {
+      try visitor.visitSingularStringField(value: self.descriptorKey, fieldNumber: 1)
+    }
+    try { if let v = self._metadataKey {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    if !self.defaultValue.isEmpty {
+      try visitor.visitSingularStringField(value: self.defaultValue, fieldNumber: 3)
+    }
+    if self.source != .dynamic {
+      try visitor.visitSingularEnumField(value: self.source, fieldNumber: 4)
+    }
+    if self.skipIfAbsent != false {
+      try visitor.visitSingularBoolField(value: self.skipIfAbsent, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Action.MetaData, rhs: Envoy_Config_Route_V3_RateLimit.Action.MetaData) -> Bool {
+    if lhs.descriptorKey != rhs.descriptorKey {return false}
+    if lhs._metadataKey != rhs._metadataKey {return false}
+    if lhs.defaultValue != rhs.defaultValue {return false}
+    if lhs.source != rhs.source {return false}
+    if lhs.skipIfAbsent != rhs.skipIfAbsent {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.MetaData.Source: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0DYNAMIC\0\u{1}ROUTE_ENTRY\0\u{1}CLUSTER_ENTRY\0\u{1}CLUSTER_LOCALITY_ENTRY\0")
+}
+
+nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.GenericKey: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = Envoy_Config_Route_V3_RateLimit.Action.protoMessageName + ".GenericKey"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}descriptor_value\0\u{3}descriptor_key\0\u{3}default_value\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.descriptorValue) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.descriptorKey) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.defaultValue) }()
       default: break
       }
     }
@@ -6077,11 +6589,15 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.GenericKey: SwiftPr
     if !self.descriptorKey.isEmpty {
       try visitor.visitSingularStringField(value: self.descriptorKey, fieldNumber: 2)
     }
+    if !self.defaultValue.isEmpty {
+      try visitor.visitSingularStringField(value: self.defaultValue, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Action.GenericKey, rhs: Envoy_Config_Route_V3_RateLimit.Action.GenericKey) -> Bool {
     if lhs.descriptorValue != rhs.descriptorValue {return false}
+    if lhs.defaultValue != rhs.defaultValue {return false}
     if lhs.descriptorKey != rhs.descriptorKey {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
@@ -6090,7 +6606,7 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.GenericKey: SwiftPr
 
 nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.HeaderValueMatch: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = Envoy_Config_Route_V3_RateLimit.Action.protoMessageName + ".HeaderValueMatch"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}descriptor_value\0\u{3}expect_match\0\u{1}headers\0\u{3}descriptor_key\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}descriptor_value\0\u{3}expect_match\0\u{1}headers\0\u{3}descriptor_key\0\u{3}default_value\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -6102,6 +6618,7 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.HeaderValueMatch: S
       case 2: try { try decoder.decodeSingularMessageField(value: &self._expectMatch) }()
       case 3: try { try decoder.decodeRepeatedMessageField(value: &self.headers) }()
       case 4: try { try decoder.decodeSingularStringField(value: &self.descriptorKey) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.defaultValue) }()
       default: break
       }
     }
@@ -6124,10 +6641,14 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.HeaderValueMatch: S
     if !self.descriptorKey.isEmpty {
       try visitor.visitSingularStringField(value: self.descriptorKey, fieldNumber: 4)
     }
+    if !self.defaultValue.isEmpty {
+      try visitor.visitSingularStringField(value: self.defaultValue, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Action.HeaderValueMatch, rhs: Envoy_Config_Route_V3_RateLimit.Action.HeaderValueMatch) -> Bool {
+    if lhs.defaultValue != rhs.defaultValue {return false}
     if lhs.descriptorKey != rhs.descriptorKey {return false}
     if lhs.descriptorValue != rhs.descriptorValue {return false}
     if lhs._expectMatch != rhs._expectMatch {return false}
@@ -6139,7 +6660,7 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.HeaderValueMatch: S
 
 nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.QueryParameterValueMatch: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = Envoy_Config_Route_V3_RateLimit.Action.protoMessageName + ".QueryParameterValueMatch"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}descriptor_value\0\u{3}expect_match\0\u{3}query_parameters\0\u{3}descriptor_key\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}descriptor_value\0\u{3}expect_match\0\u{3}query_parameters\0\u{3}descriptor_key\0\u{3}default_value\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -6151,6 +6672,7 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.QueryParameterValue
       case 2: try { try decoder.decodeSingularMessageField(value: &self._expectMatch) }()
       case 3: try { try decoder.decodeRepeatedMessageField(value: &self.queryParameters) }()
       case 4: try { try decoder.decodeSingularStringField(value: &self.descriptorKey) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.defaultValue) }()
       default: break
       }
     }
@@ -6173,14 +6695,198 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.QueryParameterValue
     if !self.descriptorKey.isEmpty {
       try visitor.visitSingularStringField(value: self.descriptorKey, fieldNumber: 4)
     }
+    if !self.defaultValue.isEmpty {
+      try visitor.visitSingularStringField(value: self.defaultValue, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Action.QueryParameterValueMatch, rhs: Envoy_Config_Route_V3_RateLimit.Action.QueryParameterValueMatch) -> Bool {
+    if lhs.defaultValue != rhs.defaultValue {return false}
     if lhs.descriptorKey != rhs.descriptorKey {return false}
     if lhs.descriptorValue != rhs.descriptorValue {return false}
     if lhs._expectMatch != rhs._expectMatch {return false}
     if lhs.queryParameters != rhs.queryParameters {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Config_Route_V3_RateLimit.Override: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = Envoy_Config_Route_V3_RateLimit.protoMessageName + ".Override"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}dynamic_metadata\0\u{3}rate_limit\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try {
+        var v: Envoy_Config_Route_V3_RateLimit.Override.DynamicMetadata?
+        var hadOneofValue = false
+        if let current = self.overrideSpecifier {
+          hadOneofValue = true
+          if case .dynamicMetadata(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.overrideSpecifier = .dynamicMetadata(v)
+        }
+      }()
+      case 2: try {
+        var v: Envoy_Config_Route_V3_RateLimit.Override.RateLimitOverride?
+        var hadOneofValue = false
+        if let current = self.overrideSpecifier {
+          hadOneofValue = true
+          if case .rateLimit(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.overrideSpecifier = .rateLimit(v)
+        }
+      }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    switch self.overrideSpecifier {
+    case .dynamicMetadata?: try {
+      guard case .dynamicMetadata(let v)? = self.overrideSpecifier else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    }()
+    case .rateLimit?: try {
+      guard case .rateLimit(let v)? = self.overrideSpecifier else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    }()
+    case nil: break
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Override, rhs: Envoy_Config_Route_V3_RateLimit.Override) -> Bool {
+    if lhs.overrideSpecifier != rhs.overrideSpecifier {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Config_Route_V3_RateLimit.Override.DynamicMetadata: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = Envoy_Config_Route_V3_RateLimit.Override.protoMessageName + ".DynamicMetadata"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}metadata_key\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._metadataKey) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._metadataKey {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Override.DynamicMetadata, rhs: Envoy_Config_Route_V3_RateLimit.Override.DynamicMetadata) -> Bool {
+    if lhs._metadataKey != rhs._metadataKey {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Config_Route_V3_RateLimit.Override.RateLimitOverride: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = Envoy_Config_Route_V3_RateLimit.Override.protoMessageName + ".RateLimitOverride"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}requests_per_unit\0\u{1}unit\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.requestsPerUnit) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self.unit) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.requestsPerUnit != 0 {
+      try visitor.visitSingularUInt32Field(value: self.requestsPerUnit, fieldNumber: 1)
+    }
+    if self.unit != .unknown {
+      try visitor.visitSingularEnumField(value: self.unit, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Override.RateLimitOverride, rhs: Envoy_Config_Route_V3_RateLimit.Override.RateLimitOverride) -> Bool {
+    if lhs.requestsPerUnit != rhs.requestsPerUnit {return false}
+    if lhs.unit != rhs.unit {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Config_Route_V3_RateLimit.HitsAddend: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = Envoy_Config_Route_V3_RateLimit.protoMessageName + ".HitsAddend"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}number\0\u{1}format\0\u{3}is_negative_hits\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._number) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.format) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.isNegativeHits) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._number {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.format.isEmpty {
+      try visitor.visitSingularStringField(value: self.format, fieldNumber: 2)
+    }
+    if self.isNegativeHits != false {
+      try visitor.visitSingularBoolField(value: self.isNegativeHits, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.HitsAddend, rhs: Envoy_Config_Route_V3_RateLimit.HitsAddend) -> Bool {
+    if lhs._number != rhs._number {return false}
+    if lhs.format != rhs.format {return false}
+    if lhs.isNegativeHits != rhs.isNegativeHits {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -36,6 +36,7 @@ public nonisolated enum Envoy_Data_Accesslog_V3_AccessLogType: SwiftProtobuf.Enu
   case udpTunnelUpstreamConnected // = 11
   case udpPeriodic // = 12
   case udpSessionEnd // = 13
+  case tcpConnectionStart // = 14
   case UNRECOGNIZED(Int)
 
   public init() {
@@ -58,6 +59,7 @@ public nonisolated enum Envoy_Data_Accesslog_V3_AccessLogType: SwiftProtobuf.Enu
     case 11: self = .udpTunnelUpstreamConnected
     case 12: self = .udpPeriodic
     case 13: self = .udpSessionEnd
+    case 14: self = .tcpConnectionStart
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -78,6 +80,7 @@ public nonisolated enum Envoy_Data_Accesslog_V3_AccessLogType: SwiftProtobuf.Enu
     case .udpTunnelUpstreamConnected: return 11
     case .udpPeriodic: return 12
     case .udpSessionEnd: return 13
+    case .tcpConnectionStart: return 14
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -98,6 +101,7 @@ public nonisolated enum Envoy_Data_Accesslog_V3_AccessLogType: SwiftProtobuf.Enu
     .udpTunnelUpstreamConnected,
     .udpPeriodic,
     .udpSessionEnd,
+    .tcpConnectionStart,
   ]
 
 }
@@ -105,5 +109,5 @@ public nonisolated enum Envoy_Data_Accesslog_V3_AccessLogType: SwiftProtobuf.Enu
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 nonisolated extension Envoy_Data_Accesslog_V3_AccessLogType: SwiftProtobuf._ProtoNameProviding {
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0NotSet\0\u{1}TcpUpstreamConnected\0\u{1}TcpPeriodic\0\u{1}TcpConnectionEnd\0\u{1}DownstreamStart\0\u{1}DownstreamPeriodic\0\u{1}DownstreamEnd\0\u{1}UpstreamPoolReady\0\u{1}UpstreamPeriodic\0\u{1}UpstreamEnd\0\u{1}DownstreamTunnelSuccessfullyEstablished\0\u{1}UdpTunnelUpstreamConnected\0\u{1}UdpPeriodic\0\u{1}UdpSessionEnd\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0NotSet\0\u{1}TcpUpstreamConnected\0\u{1}TcpPeriodic\0\u{1}TcpConnectionEnd\0\u{1}DownstreamStart\0\u{1}DownstreamPeriodic\0\u{1}DownstreamEnd\0\u{1}UpstreamPoolReady\0\u{1}UpstreamPeriodic\0\u{1}UpstreamEnd\0\u{1}DownstreamTunnelSuccessfullyEstablished\0\u{1}UdpTunnelUpstreamConnected\0\u{1}UdpPeriodic\0\u{1}UdpSessionEnd\0\u{1}TcpConnectionStart\0")
 }

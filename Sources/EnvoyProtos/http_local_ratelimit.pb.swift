@@ -138,6 +138,11 @@ public nonisolated struct Envoy_Extensions_Filters_Http_LocalRatelimit_V3_LocalR
   /// Clears the value of `maxDynamicDescriptors`. Subsequent reads from it will return its default value.
   public mutating func clearMaxDynamicDescriptors() {_uniqueStorage()._maxDynamicDescriptors = nil}
 
+  public var enableRetryAfterHeader: Bool {
+    get {_storage._enableRetryAfterHeader}
+    set {_uniqueStorage()._enableRetryAfterHeader = newValue}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -151,7 +156,7 @@ fileprivate nonisolated let _protobuf_package = "envoy.extensions.filters.http.l
 
 nonisolated extension Envoy_Extensions_Filters_Http_LocalRatelimit_V3_LocalRateLimit: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".LocalRateLimit"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}stat_prefix\0\u{1}status\0\u{3}token_bucket\0\u{3}filter_enabled\0\u{3}filter_enforced\0\u{3}response_headers_to_add\0\u{2}\u{2}descriptors\0\u{1}stage\0\u{3}request_headers_to_add_when_not_enforced\0\u{3}local_rate_limit_per_downstream_connection\0\u{3}enable_x_ratelimit_headers\0\u{3}vh_rate_limits\0\u{3}always_consume_default_token_bucket\0\u{3}rate_limited_as_resource_exhausted\0\u{3}local_cluster_rate_limit\0\u{3}rate_limits\0\u{3}max_dynamic_descriptors\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}stat_prefix\0\u{1}status\0\u{3}token_bucket\0\u{3}filter_enabled\0\u{3}filter_enforced\0\u{3}response_headers_to_add\0\u{2}\u{2}descriptors\0\u{1}stage\0\u{3}request_headers_to_add_when_not_enforced\0\u{3}local_rate_limit_per_downstream_connection\0\u{3}enable_x_ratelimit_headers\0\u{3}vh_rate_limits\0\u{3}always_consume_default_token_bucket\0\u{3}rate_limited_as_resource_exhausted\0\u{3}local_cluster_rate_limit\0\u{3}rate_limits\0\u{3}max_dynamic_descriptors\0\u{3}enable_retry_after_header\0")
 
   fileprivate class _StorageClass {
     var _statPrefix: String = String()
@@ -171,6 +176,7 @@ nonisolated extension Envoy_Extensions_Filters_Http_LocalRatelimit_V3_LocalRateL
     var _rateLimitedAsResourceExhausted: Bool = false
     var _rateLimits: [Envoy_Config_Route_V3_RateLimit] = []
     var _maxDynamicDescriptors: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
+    var _enableRetryAfterHeader: Bool = false
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -198,6 +204,7 @@ nonisolated extension Envoy_Extensions_Filters_Http_LocalRatelimit_V3_LocalRateL
       _rateLimitedAsResourceExhausted = source._rateLimitedAsResourceExhausted
       _rateLimits = source._rateLimits
       _maxDynamicDescriptors = source._maxDynamicDescriptors
+      _enableRetryAfterHeader = source._enableRetryAfterHeader
     }
   }
 
@@ -233,6 +240,7 @@ nonisolated extension Envoy_Extensions_Filters_Http_LocalRatelimit_V3_LocalRateL
         case 16: try { try decoder.decodeSingularMessageField(value: &_storage._localClusterRateLimit) }()
         case 17: try { try decoder.decodeRepeatedMessageField(value: &_storage._rateLimits) }()
         case 18: try { try decoder.decodeSingularMessageField(value: &_storage._maxDynamicDescriptors) }()
+        case 19: try { try decoder.decodeSingularBoolField(value: &_storage._enableRetryAfterHeader) }()
         default: break
         }
       }
@@ -296,6 +304,9 @@ nonisolated extension Envoy_Extensions_Filters_Http_LocalRatelimit_V3_LocalRateL
       try { if let v = _storage._maxDynamicDescriptors {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 18)
       } }()
+      if _storage._enableRetryAfterHeader != false {
+        try visitor.visitSingularBoolField(value: _storage._enableRetryAfterHeader, fieldNumber: 19)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -322,6 +333,7 @@ nonisolated extension Envoy_Extensions_Filters_Http_LocalRatelimit_V3_LocalRateL
         if _storage._rateLimitedAsResourceExhausted != rhs_storage._rateLimitedAsResourceExhausted {return false}
         if _storage._rateLimits != rhs_storage._rateLimits {return false}
         if _storage._maxDynamicDescriptors != rhs_storage._maxDynamicDescriptors {return false}
+        if _storage._enableRetryAfterHeader != rhs_storage._enableRetryAfterHeader {return false}
         return true
       }
       if !storagesAreEqual {return false}

@@ -176,6 +176,15 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
   /// Clears the value of `drainTimeout`. Subsequent reads from it will return its default value.
   public mutating func clearDrainTimeout() {_uniqueStorage()._drainTimeout = nil}
 
+  public var drainTimeoutJitter: Envoy_Type_V3_Percent {
+    get {_storage._drainTimeoutJitter ?? Envoy_Type_V3_Percent()}
+    set {_uniqueStorage()._drainTimeoutJitter = newValue}
+  }
+  /// Returns true if `drainTimeoutJitter` has been explicitly set.
+  public var hasDrainTimeoutJitter: Bool {_storage._drainTimeoutJitter != nil}
+  /// Clears the value of `drainTimeoutJitter`. Subsequent reads from it will return its default value.
+  public mutating func clearDrainTimeoutJitter() {_uniqueStorage()._drainTimeoutJitter = nil}
+
   public var delayedCloseTimeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._delayedCloseTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._delayedCloseTimeout = newValue}
@@ -989,7 +998,7 @@ fileprivate nonisolated let _protobuf_package = "envoy.extensions.filters.networ
 
 nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".HttpConnectionManager"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}codec_type\0\u{3}stat_prefix\0\u{4}\u{2}route_config\0\u{3}http_filters\0\u{3}add_user_agent\0\u{1}tracing\0\u{3}http_protocol_options\0\u{3}http2_protocol_options\0\u{3}server_name\0\u{4}\u{2}drain_timeout\0\u{3}access_log\0\u{3}use_remote_address\0\u{3}generate_request_id\0\u{3}forward_client_cert_details\0\u{3}set_current_client_cert_details\0\u{3}proxy_100_continue\0\u{3}xff_num_trusted_hops\0\u{3}represent_ipv4_remote_address_as_ipv4_mapped_ipv6\0\u{3}skip_xff_append\0\u{1}via\0\u{3}upgrade_configs\0\u{3}stream_idle_timeout\0\u{3}internal_address_config\0\u{3}delayed_close_timeout\0\u{4}\u{2}request_timeout\0\u{3}max_request_headers_kb\0\u{3}normalize_path\0\u{4}\u{2}preserve_external_request_id\0\u{3}merge_slashes\0\u{3}server_header_transformation\0\u{3}common_http_protocol_options\0\u{3}request_id_extension\0\u{3}always_set_request_id_in_response\0\u{3}local_reply_config\0\u{3}strip_matching_host_port\0\u{3}stream_error_on_invalid_http_message\0\u{3}request_headers_timeout\0\u{3}strip_any_host_port\0\u{3}path_normalization_options\0\u{4}\u{2}path_with_escaped_slashes_action\0\u{3}original_ip_detection_extensions\0\u{3}strip_trailing_host_dot\0\u{3}scheme_header_transformation\0\u{3}proxy_status_config\0\u{3}typed_header_validation_config\0\u{3}append_x_forwarded_port\0\u{3}early_header_mutation_extensions\0\u{3}add_proxy_protocol_connection_state\0\u{3}access_log_flush_interval\0\u{3}flush_access_log_on_new_request\0\u{3}access_log_options\0\u{3}append_local_overload\0\u{3}http1_safe_max_connection_duration\0\u{3}stream_flush_timeout\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}codec_type\0\u{3}stat_prefix\0\u{4}\u{2}route_config\0\u{3}http_filters\0\u{3}add_user_agent\0\u{1}tracing\0\u{3}http_protocol_options\0\u{3}http2_protocol_options\0\u{3}server_name\0\u{4}\u{2}drain_timeout\0\u{3}access_log\0\u{3}use_remote_address\0\u{3}generate_request_id\0\u{3}forward_client_cert_details\0\u{3}set_current_client_cert_details\0\u{3}proxy_100_continue\0\u{3}xff_num_trusted_hops\0\u{3}represent_ipv4_remote_address_as_ipv4_mapped_ipv6\0\u{3}skip_xff_append\0\u{1}via\0\u{3}upgrade_configs\0\u{3}stream_idle_timeout\0\u{3}internal_address_config\0\u{3}delayed_close_timeout\0\u{4}\u{2}request_timeout\0\u{3}max_request_headers_kb\0\u{3}normalize_path\0\u{4}\u{2}preserve_external_request_id\0\u{3}merge_slashes\0\u{3}server_header_transformation\0\u{3}common_http_protocol_options\0\u{3}request_id_extension\0\u{3}always_set_request_id_in_response\0\u{3}local_reply_config\0\u{3}strip_matching_host_port\0\u{3}stream_error_on_invalid_http_message\0\u{3}request_headers_timeout\0\u{3}strip_any_host_port\0\u{3}path_normalization_options\0\u{4}\u{2}path_with_escaped_slashes_action\0\u{3}original_ip_detection_extensions\0\u{3}strip_trailing_host_dot\0\u{3}scheme_header_transformation\0\u{3}proxy_status_config\0\u{3}typed_header_validation_config\0\u{3}append_x_forwarded_port\0\u{3}early_header_mutation_extensions\0\u{3}add_proxy_protocol_connection_state\0\u{3}access_log_flush_interval\0\u{3}flush_access_log_on_new_request\0\u{3}access_log_options\0\u{3}append_local_overload\0\u{3}http1_safe_max_connection_duration\0\u{3}stream_flush_timeout\0\u{4}\u{3}drain_timeout_jitter\0")
 
   fileprivate class _StorageClass {
     var _codecType: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.CodecType = .auto
@@ -1011,6 +1020,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
     var _requestTimeout: SwiftProtobuf.Google_Protobuf_Duration? = nil
     var _requestHeadersTimeout: SwiftProtobuf.Google_Protobuf_Duration? = nil
     var _drainTimeout: SwiftProtobuf.Google_Protobuf_Duration? = nil
+    var _drainTimeoutJitter: Envoy_Type_V3_Percent? = nil
     var _delayedCloseTimeout: SwiftProtobuf.Google_Protobuf_Duration? = nil
     var _accessLog: [Envoy_Config_Accesslog_V3_AccessLog] = []
     var _accessLogFlushInterval: SwiftProtobuf.Google_Protobuf_Duration? = nil
@@ -1075,6 +1085,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
       _requestTimeout = source._requestTimeout
       _requestHeadersTimeout = source._requestHeadersTimeout
       _drainTimeout = source._drainTimeout
+      _drainTimeoutJitter = source._drainTimeoutJitter
       _delayedCloseTimeout = source._delayedCloseTimeout
       _accessLog = source._accessLog
       _accessLogFlushInterval = source._accessLogFlushInterval
@@ -1201,6 +1212,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
         case 57: try { try decoder.decodeSingularBoolField(value: &_storage._appendLocalOverload) }()
         case 58: try { try decoder.decodeSingularBoolField(value: &_storage._http1SafeMaxConnectionDuration) }()
         case 59: try { try decoder.decodeSingularMessageField(value: &_storage._streamFlushTimeout) }()
+        case 62: try { try decoder.decodeSingularMessageField(value: &_storage._drainTimeoutJitter) }()
         default: break
         }
       }
@@ -1375,6 +1387,9 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
       try { if let v = _storage._streamFlushTimeout {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 59)
       } }()
+      try { if let v = _storage._drainTimeoutJitter {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 62)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -1403,6 +1418,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
         if _storage._requestTimeout != rhs_storage._requestTimeout {return false}
         if _storage._requestHeadersTimeout != rhs_storage._requestHeadersTimeout {return false}
         if _storage._drainTimeout != rhs_storage._drainTimeout {return false}
+        if _storage._drainTimeoutJitter != rhs_storage._drainTimeoutJitter {return false}
         if _storage._delayedCloseTimeout != rhs_storage._delayedCloseTimeout {return false}
         if _storage._accessLog != rhs_storage._accessLog {return false}
         if _storage._accessLogFlushInterval != rhs_storage._accessLogFlushInterval {return false}

@@ -365,6 +365,8 @@ public nonisolated struct Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy:
 
     public var flushAccessLogOnConnected: Bool = false
 
+    public var flushAccessLogOnStart: Bool = false
+
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
     public init() {}
@@ -765,7 +767,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.Tunn
 
 nonisolated extension Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.TcpAccessLogOptions: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.protoMessageName + ".TcpAccessLogOptions"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}access_log_flush_interval\0\u{3}flush_access_log_on_connected\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}access_log_flush_interval\0\u{3}flush_access_log_on_connected\0\u{3}flush_access_log_on_start\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -775,6 +777,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.TcpA
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularMessageField(value: &self._accessLogFlushInterval) }()
       case 2: try { try decoder.decodeSingularBoolField(value: &self.flushAccessLogOnConnected) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.flushAccessLogOnStart) }()
       default: break
       }
     }
@@ -791,12 +794,16 @@ nonisolated extension Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.TcpA
     if self.flushAccessLogOnConnected != false {
       try visitor.visitSingularBoolField(value: self.flushAccessLogOnConnected, fieldNumber: 2)
     }
+    if self.flushAccessLogOnStart != false {
+      try visitor.visitSingularBoolField(value: self.flushAccessLogOnStart, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.TcpAccessLogOptions, rhs: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.TcpAccessLogOptions) -> Bool {
     if lhs._accessLogFlushInterval != rhs._accessLogFlushInterval {return false}
     if lhs.flushAccessLogOnConnected != rhs.flushAccessLogOnConnected {return false}
+    if lhs.flushAccessLogOnStart != rhs.flushAccessLogOnStart {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

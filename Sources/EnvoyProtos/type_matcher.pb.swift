@@ -425,6 +425,20 @@ public nonisolated struct Envoy_Type_Matcher_V3_MetadataMatcher: Sendable {
   fileprivate var _value: Envoy_Type_Matcher_V3_ValueMatcher? = nil
 }
 
+public nonisolated struct Envoy_Type_Matcher_V3_AddressMatcher: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var ranges: [Xds_Core_V3_CidrRange] = []
+
+  public var invertMatch: Bool = false
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
 public nonisolated struct Envoy_Type_Matcher_V3_FilterStateMatcher: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -442,10 +456,19 @@ public nonisolated struct Envoy_Type_Matcher_V3_FilterStateMatcher: Sendable {
     set {matcher = .stringMatch(newValue)}
   }
 
+  public var addressMatch: Envoy_Type_Matcher_V3_AddressMatcher {
+    get {
+      if case .addressMatch(let v)? = matcher {return v}
+      return Envoy_Type_Matcher_V3_AddressMatcher()
+    }
+    set {matcher = .addressMatch(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Matcher: Equatable, Sendable {
     case stringMatch(Envoy_Type_Matcher_V3_StringMatcher)
+    case addressMatch(Envoy_Type_Matcher_V3_AddressMatcher)
 
   }
 
@@ -1240,9 +1263,44 @@ nonisolated extension Envoy_Type_Matcher_V3_MetadataMatcher.PathSegment: SwiftPr
   }
 }
 
+nonisolated extension Envoy_Type_Matcher_V3_AddressMatcher: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".AddressMatcher"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ranges\0\u{3}invert_match\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.ranges) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.invertMatch) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.ranges.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.ranges, fieldNumber: 1)
+    }
+    if self.invertMatch != false {
+      try visitor.visitSingularBoolField(value: self.invertMatch, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Type_Matcher_V3_AddressMatcher, rhs: Envoy_Type_Matcher_V3_AddressMatcher) -> Bool {
+    if lhs.ranges != rhs.ranges {return false}
+    if lhs.invertMatch != rhs.invertMatch {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension Envoy_Type_Matcher_V3_FilterStateMatcher: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".FilterStateMatcher"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}key\0\u{3}string_match\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}key\0\u{3}string_match\0\u{3}address_match\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1264,6 +1322,19 @@ nonisolated extension Envoy_Type_Matcher_V3_FilterStateMatcher: SwiftProtobuf.Me
           self.matcher = .stringMatch(v)
         }
       }()
+      case 3: try {
+        var v: Envoy_Type_Matcher_V3_AddressMatcher?
+        var hadOneofValue = false
+        if let current = self.matcher {
+          hadOneofValue = true
+          if case .addressMatch(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.matcher = .addressMatch(v)
+        }
+      }()
       default: break
       }
     }
@@ -1277,9 +1348,17 @@ nonisolated extension Envoy_Type_Matcher_V3_FilterStateMatcher: SwiftProtobuf.Me
     if !self.key.isEmpty {
       try visitor.visitSingularStringField(value: self.key, fieldNumber: 1)
     }
-    try { if case .stringMatch(let v)? = self.matcher {
+    switch self.matcher {
+    case .stringMatch?: try {
+      guard case .stringMatch(let v)? = self.matcher else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
-    } }()
+    }()
+    case .addressMatch?: try {
+      guard case .addressMatch(let v)? = self.matcher else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    }()
+    case nil: break
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 

@@ -25,7 +25,15 @@ package struct RateLimitCompiler {
             messages.enumerated().map { i, limit in
                 let at = place.at("rate_limits", i)
                 let actions = limit.actions.enumerated().compactMap { action($0.element, at.at("actions", $0.offset)) }
-                return RateLimitRule(actions: arena.array(actions), stage: limit.stage.value)
+                var rule = RateLimitRule(actions: arena.array(actions), stage: limit.stage.value)
+                rule.isDisabled = !limit.disableKey.isEmpty
+                rule.headers =
+                    switch limit.xRatelimitOption {
+                    case .off: .off
+                    case .draftVersion03: .on
+                    default: .asFilterSays
+                    }
+                return rule
             })
     }
 
@@ -66,8 +74,47 @@ package struct RateLimitCompiler {
             return self.match(
                 match.descriptorKey.isEmpty ? "query_match" : match.descriptorKey, match.descriptorValue,
                 expects: match.hasExpectMatch ? match.expectMatch.value : true, [], parameters, at)
+        case .metadata(let metadata): return self.metadata(metadata)
+        case .remoteAddressMatch(let match):
+            var action = RateLimitAction(
+                kind: .remoteAddressMatch, key: text(match.descriptorKey.isEmpty ? "remote_address_match" : match.descriptorKey),
+                value: text(match.descriptorValue))
+            action.expectsMatch = !match.addressMatcher.invertMatch
+            action.networks = networks(match.addressMatcher, place.at("remote_address_match").at("address_matcher"))
+            return action
         case .none: return nil
         }
+    }
+
+    private func metadata(_ message: Envoy_Config_Route_V3_RateLimit.Action.MetaData) -> RateLimitAction {
+        let kind: RateLimitAction.Kind =
+            switch message.source {
+            case .routeEntry: .routeMetadata
+            case .clusterEntry: .clusterMetadata
+            // No filter sets dynamic metadata, and a host is chosen behind the filters.
+            default: .noMetadata
+            }
+        var action = RateLimitAction(kind: kind, key: text(message.descriptorKey))
+        var path = Array(message.metadataKey.key.utf8) + [0]
+        for segment in message.metadataKey.path { path += Array(segment.key.utf8) + [0] }
+        action.source = arena.text(path)
+        action.fallback = text(message.defaultValue)
+        action.skipsAbsent = message.skipIfAbsent
+        return action
+    }
+
+    private func networks(
+        _ message: Envoy_Type_Matcher_V3_AddressMatcher, _ place: some MatcherPlace
+    ) -> FrozenArray<AddressNetwork> {
+        arena.array(
+            message.ranges.enumerated().compactMap { i, range in
+                guard let address = SocketAddress(ip: range.addressPrefix, port: 0) else {
+                    place.at("ranges", i).error(in: "address_prefix", "malformed IP address: \(range.addressPrefix)")
+                    return nil
+                }
+                let most: UInt32 = address.family == .ipv4 ? 32 : 128
+                return AddressNetwork(address, bits: UInt8(min(range.prefixLen.value, most)))
+            })
     }
 
     private func text(_ string: String) -> Bytes { arena.text(string) }

@@ -59,6 +59,8 @@ package struct ClusterConfig: BitwiseCopyable {
     package var tcpIdleTimeoutMs: UInt64 = 600_000
     /// 0: no limit.
     package var connectionDurationMaxMs: UInt64 = 0
+    /// Up to as much is added by chance.
+    package var connectionDurationJitterMs: UInt64 = 0
     package var requestsPerConnectionMax: UInt64 = 0
     /// `max_stream_duration`: as long as a request may be on a connection; 0: no limit.
     package var streamDurationMaxMs: UInt64 = 0
@@ -88,6 +90,9 @@ package struct ClusterConfig: BitwiseCopyable {
     package var tcpKeepaliveIntervalS: UInt32 = 0
     package var hasTCPKeepalive = false
     package var bindAddress = SocketAddress()
+    /// Of its connections over IPv4 and over IPv6, set before they are bound.
+    package var socketSettings4 = FrozenArray<SocketSetting>()
+    package var socketSettings6 = FrozenArray<SocketSetting>()
     /// `transport_socket`, and for hosts whose metadata say so those of `transport_socket_matches`.
     package var transport = ClusterTransport()
     package var transportMatches = FrozenArray<ClusterTransport>()

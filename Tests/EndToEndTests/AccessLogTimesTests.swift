@@ -110,17 +110,18 @@ struct AccessLogTimesTests {
         upstream.begin(.steps(.readText("hello"), .send("world!"), .delay(ms: 380), .close))
         upstream.start()
         defer { upstream.stop() }
-        let format = "%ACCESS_LOG_TYPE% %BYTES_RECEIVED% %BYTES_SENT% %UPSTREAM_CLUSTER%"
+        let format = "%ACCESS_LOG_TYPE% %BYTES_RECEIVED% %BYTES_SENT% %UPSTREAM_CLUSTER% %UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%"
         let served = try serve(
             "", listenerLog: log("listener", format), upstream: upstream.port,
-            filter: "{name: t, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy, stat_prefix: t, cluster: c, access_log_options: {access_log_flush_interval: 0.15s, flush_access_log_on_connected: true}, access_log: [\(log("tcp", format))]}}")
+            filter: "{name: t, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy, stat_prefix: t, cluster: c, access_log_options: {access_log_flush_interval: 0.15s, flush_access_log_on_start: true, flush_access_log_on_connected: true}, access_log: [\(log("tcp", format))]}}")
         let client = RawClient(steps: [.send("hello"), .awaitText("world!")], methods: [])
         _ = try client.run(port: served.listener)
         end(served)
         #expect(lines("tcp") == [
-            "TcpUpstreamConnected 0 0 c", "TcpPeriodic 5 6 c", "TcpPeriodic 5 6 c", "TcpConnectionEnd 5 6 c",
+            "TcpConnectionStart 0 0 - -", "TcpUpstreamConnected 0 0 c 127.0.0.1", "TcpPeriodic 5 6 c 127.0.0.1", "TcpPeriodic 5 6 c 127.0.0.1",
+            "TcpConnectionEnd 5 6 c 127.0.0.1",
         ])
-        #expect(lines("listener") == ["NotSet 5 6 c"])
+        #expect(lines("listener") == ["NotSet 5 6 c 127.0.0.1"])
     }
 
     @Test func withoutQuery() throws {

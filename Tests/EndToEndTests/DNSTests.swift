@@ -54,6 +54,32 @@ struct DNSTests {
         return Setting(served: served, dns: dns, upstream: upstream)
     }
 
+    /// What `typed_dns_resolver_config` replaced, of a cluster and of the bootstrap.
+    @Test(arguments: ["dns_resolvers: [DNS]", "dns_resolution_config: {resolvers: [DNS], dns_resolver_options: {no_default_search_domain: true}}", ""])
+    func resolversOfOld(cluster: String) throws {
+        let dns = try DNSServer()
+        dns["up.test"] = .init(v4: ["127.0.0.1"])
+        let upstream = try ScriptedUpstream(name: "c")
+        upstream.begin(.always(DNSTests.ok))
+        upstream.start()
+        let resolver = "{socket_address: {address: 127.0.0.1, port_value: \(dns.port)}}"
+        let fields = cluster.replacing(text: "DNS", by: resolver)
+        let top = cluster.isEmpty ? "dns_resolution_config: {resolvers: [\(resolver)]}" : ""
+        let served = try Served(try Binary.martlet()) { port in
+            Served.http(
+                port,
+                clusters: [
+                    """
+                          - name: c
+                            type: STRICT_DNS
+                            \(fields)
+                            load_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: up.test, port_value: \(upstream.port)}}}}]}]}
+                    """
+                ]) + "\n" + top
+        }
+        #expect(try served.get().status == 200)
+    }
+
     @Test(arguments: ["STRICT_DNS", "LOGICAL_DNS"])
     func aNameIsServed(type: String) throws {
         let setting = try serve(type, refresh: "60s", zone: .init(v4: ["127.0.0.1"]))

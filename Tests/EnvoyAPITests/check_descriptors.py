@@ -25,6 +25,7 @@ NEWER = 50072
 NEWER_MESSAGE = 50073
 CHANGED = 50073
 NEWER_ENUM = 50074
+NEWER_VALUE = 50075
 
 
 def public_pool():
@@ -237,8 +238,11 @@ def main(path):
                 continue
             if is_newer(enum, NEWER_ENUM):
                 differences.append(f"{name}: said to be newer than the public descriptors, which have it")
-            ours = {value.name: value.number for value in enum.value}
             public = {value.name: value.number for value in other.values}
+            for value in enum.value:
+                if is_newer(value, NEWER_VALUE) and value.name in public:
+                    differences.append(f"{name}.{value.name}: said to be newer than the public descriptors, which have it")
+            ours = {value.name: value.number for value in enum.value if not is_newer(value, NEWER_VALUE)}
             if ours != public:
                 differences.append(f"{name}: values {sorted(ours.items() ^ public.items())} differ")
     print(*differences, sep="\n", end="\n" if differences else "")

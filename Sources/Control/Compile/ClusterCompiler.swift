@@ -110,7 +110,7 @@ struct ClusterCompiler {
                 compilation.stats, StatPrefix.cluster(statName) + "circuit_breakers.\(name).", CircuitBreakerRemainingStat.self)
             if thresholds.priority == .high { remaining.high = scope } else { remaining.normal = scope }
         }
-        connections(message, place, &config)
+        connections(message, place, part.arena, &config)
         var balanced = CompiledBalancing(config: config)
         LoadBalancingCompiler(diagnostics: diagnostics, part: part, runtime: compilation.runtime(part)).compile(message, place, &balanced)
         config = balanced.config
@@ -329,9 +329,9 @@ struct ClusterCompiler {
         balancing.zoneSizeMinCell = compilation.runtime(part).cell("upstream.zone_routing.min_cluster_size")
     }
 
-    private func connections(_ message: ClusterMessage, _ place: Place, _ config: inout ClusterConfig) {
+    private func connections(_ message: ClusterMessage, _ place: Place, _ arena: FrozenArena, _ config: inout ClusterConfig) {
         let options = message.upstreamConnectionOptions
-        if options.hasTcpKeepalive {
+        if options.hasTcpKeepalive, options.tcpKeepalive.isOn {
             config.hasTCPKeepalive = true
             config.tcpKeepaliveProbes = options.tcpKeepalive.keepaliveProbes.value
             config.tcpKeepaliveTimeS = options.tcpKeepalive.keepaliveTime.value
@@ -347,7 +347,6 @@ struct ClusterCompiler {
         diagnostics.unsupported(
             at, "envoy.config.core.v3.BindConfig",
             [
-                "freebind": bind.freebind.value, "socket_options": !bind.socketOptions.isEmpty,
                 "extra_source_addresses": !bind.extraSourceAddresses.isEmpty,
                 "additional_source_addresses": !bind.additionalSourceAddresses.isEmpty,
                 "local_address_selector": bind.hasLocalAddressSelector,
@@ -357,6 +356,16 @@ struct ClusterCompiler {
         {
             config.bindAddress = address
         }
+        // Each of the two is the manager's where the cluster's own configuration does not say it.
+        let common = manager.upstreamBindConfig
+        let frees = bind.hasFreebind ? bind.freebind.value : common.freebind.value
+        let settings = { (family: SocketAddress.Family) -> FrozenArray<SocketSetting> in
+            let compiler = SocketSettingCompiler(arena: arena, family: family)
+            let listed = compiler.compile(bind.socketOptions.isEmpty ? common.socketOptions : bind.socketOptions)
+            return arena.array((frees ? compiler.freebind() : []) + listed.filter { $0.state == .beforeBind })
+        }
+        config.socketSettings4 = settings(.ipv4)
+        config.socketSettings6 = settings(.ipv6)
     }
 
     private func refuseUnsupported(_ message: ClusterMessage, _ place: Place) {

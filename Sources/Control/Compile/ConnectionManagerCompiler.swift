@@ -253,6 +253,8 @@ struct ConnectionManagerCompiler {
         set(\.requestTimeoutMs, message.hasRequestTimeout, message.requestTimeout)
         set(\.requestHeadersTimeoutMs, message.hasRequestHeadersTimeout, message.requestHeadersTimeout)
         set(\.drainTimeoutMs, message.hasDrainTimeout, message.drainTimeout)
+        config.connectionDurationJitterMs = common.maxConnectionDurationJitter.part(of: config.connectionDurationMaxMs)
+        config.drainTimeoutJitterMs = message.drainTimeoutJitter.part(of: config.drainTimeoutMs)
         set(\.delayedCloseTimeoutMs, message.hasDelayedCloseTimeout, message.delayedCloseTimeout)
         if common.hasMaxRequestsPerConnection {
             config.requestsPerConnectionMax = UInt64(common.maxRequestsPerConnection.value)
@@ -289,4 +291,9 @@ enum FilterChainNumbers {
 
     static func acquire() -> (number: UInt32, serial: UInt64) { unsafe numbers.acquire() }
     static func release(_ number: UInt32) { unsafe numbers.release(number) }
+}
+
+extension Envoy_Type_V3_Percent {
+    /// Nothing where it is not there.
+    func part(of ms: UInt64) -> UInt64 { UInt64(max(0, Double(ms) * min(value, 100) / 100)) }
 }

@@ -23,7 +23,6 @@ extension ConnectionManagerCompiler {
                 "early_header_mutation_extensions": !message.earlyHeaderMutationExtensions.isEmpty,
                 "represent_ipv4_remote_address_as_ipv4_mapped_ipv6":
                     message.representIpv4RemoteAddressAsIpv4MappedIpv6,
-                "path_normalization_options": message.hasPathNormalizationOptions,
                 "typed_header_validation_config": message.hasTypedHeaderValidationConfig,
                 "append_local_overload": message.appendLocalOverload,
             ])

@@ -43,8 +43,12 @@ struct DNSOptionsCompiler {
         options.resolver.usesTCP = message.useTcpForDnsLookups
         if message.hasTypedDnsResolverConfig {
             options.resolver = resolver(message.typedDnsResolverConfig, place)
-        } else if compilation.bootstrap.hasTypedDnsResolverConfig {
-            options.resolver = resolver(compilation.bootstrap.typedDnsResolverConfig, Place.root)
+        } else if message.hasDnsResolutionConfig {
+            options.resolver = resolver(message.dnsResolutionConfig, place)
+        } else if !message.dnsResolvers.isEmpty {
+            options.resolver.servers = servers(message.dnsResolvers, "dns_resolvers", place)
+        } else {
+            processResolver(&options)
         }
         return diagnostics.errors.count == refused ? options : nil
     }
@@ -69,10 +73,36 @@ struct DNSOptionsCompiler {
         let refused = diagnostics.errors.count
         if message.hasTypedDnsResolverConfig {
             options.resolver = resolver(message.typedDnsResolverConfig, place)
-        } else if compilation.bootstrap.hasTypedDnsResolverConfig {
-            options.resolver = resolver(compilation.bootstrap.typedDnsResolverConfig, Place.root)
+        } else {
+            processResolver(&options)
         }
         return diagnostics.errors.count == refused ? options : nil
+    }
+
+    /// The bootstrap's, for clusters that name none.
+    private func processResolver(_ options: inout DNSOptions) {
+        let bootstrap = compilation.bootstrap
+        if bootstrap.hasTypedDnsResolverConfig {
+            options.resolver = resolver(bootstrap.typedDnsResolverConfig, Place.root)
+        } else if bootstrap.hasDnsResolutionConfig {
+            options.resolver = resolver(bootstrap.dnsResolutionConfig, Place.root)
+        }
+    }
+
+    /// `dns_resolution_config`: what `typed_dns_resolver_config` was before there were several resolvers.
+    private func resolver(_ config: Envoy_Config_Core_V3_DnsResolutionConfig, _ place: Place) -> DNSResolverOptions {
+        var options = DNSResolverOptions()
+        options.usesTCP = config.dnsResolverOptions.useTcpForDnsLookups
+        options.searchesDomains = !config.dnsResolverOptions.noDefaultSearchDomain
+        options.servers = servers(config.resolvers, "resolvers", place.at("dns_resolution_config"))
+        return options
+    }
+
+    private func servers(_ addresses: [Envoy_Config_Core_V3_Address], _ field: StaticString, _ place: Place) -> [String] {
+        addresses.enumerated().compactMap { i, resolver in
+            guard case .socketAddress(let socket) = resolver.address else { return nil }
+            return AddressCompiler.numeric(socket, place.at(field, i).at("socket_address"), diagnostics).map { "\($0)" }
+        }
     }
 
     private func failure(
@@ -118,12 +148,7 @@ struct DNSOptionsCompiler {
         options.reinitialisesOnTimeout = message.reinitChannelOnTimeout
         // /etc/resolv.conf always names a server, if only the one of this machine: a fallback is never needed.
         guard !message.useResolversAsFallback else { return options }
-        for (i, resolver) in message.resolvers.enumerated() {
-            guard case .socketAddress(let socket) = resolver.address,
-                let address = AddressCompiler.numeric(socket, at.at("resolvers", i).at("socket_address"), diagnostics)
-            else { continue }
-            options.servers.append("\(address)")
-        }
+        options.servers = servers(message.resolvers, "resolvers", at)
         return options
     }
 }

@@ -97,7 +97,8 @@ struct HTTPFilterChainCompiler {
         let (part, compilation) = (part, compilation)
         return FilterInput(
             bytes: bytes, name: name, statPrefix: StatPrefix.http(statPrefix),
-            nodeCluster: compilation.bootstrap.node.cluster, seed: compilation.environment.seed, arena: part.arena,
+            nodeCluster: compilation.bootstrap.node.cluster, localCluster: compilation.bootstrap.clusterManager.localClusterName,
+            seed: compilation.environment.seed, arena: part.arena,
             scope: { prefix, leaf in part.scope(erased: compilation.stats, prefix, leaf) },
             dynamicScopes: { schema in compilation.stats.dynamicScopes(schema, seed: compilation.environment.seed) },
             cluster: { name in

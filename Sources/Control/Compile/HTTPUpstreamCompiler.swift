@@ -87,6 +87,7 @@ struct HTTPUpstreamCompiler {
         if options.hasIdleTimeout { config.idleTimeoutMs = options.idleTimeout.milliseconds }
         if options.hasMaxConnectionDuration {
             config.connectionDurationMaxMs = options.maxConnectionDuration.milliseconds
+            config.connectionDurationJitterMs = options.maxConnectionDurationJitter.part(of: config.connectionDurationMaxMs)
         }
         if options.hasMaxHeadersCount { config.headersMax = options.maxHeadersCount.value }
         if options.hasMaxResponseHeadersKb { config.headBytesMax = Int(options.maxResponseHeadersKb.value) << 10 }

@@ -14,7 +14,8 @@ struct ListenerDraft {
     var part: PlanPart
     var config: ListenerConfig
     var addresses: [SocketAddress]
-    var backlog: Int32
+    /// How each of them is listened on.
+    var options: [ListenOptions]
     /// `bind_to_port`; without, it has no sockets, and gets what other listeners hand over (`use_original_dst`).
     var binds: Bool
     var tls: [TLSDraft]
@@ -41,7 +42,8 @@ struct ListenerCompiler {
         let key = ListenerCompiler.key(message)
         let part = compilation.part(.listener, key, hash)
         refuseUnsupported(message, place)
-        let addresses = addresses(message, place)
+        let places = places(message, part, place)
+        let addresses = places.map(\.address)
         var config = ListenerConfig()
         config.name = part.arena.text(key)
         config.handsOff = message.useOriginalDst.value
@@ -66,9 +68,8 @@ struct ListenerCompiler {
         ).compile(message, place, &config)
         config.accessLogs = AccessLogCompiler(compilation: compilation, part: part).compile(message.accessLog, place)
         guard diagnostics.errors.count == before else { return nil }
-        let backlog = message.hasTcpBacklogSize ? Int32(clamping: message.tcpBacklogSize.value) : 4096
         return ListenerDraft(
-            key: key, name: message.name, part: part, config: config, addresses: addresses, backlog: backlog,
+            key: key, name: message.name, part: part, config: config, addresses: addresses, options: places.map(\.options),
             binds: binds(message), tls: tls, place: place)
     }
 
@@ -77,26 +78,50 @@ struct ListenerCompiler {
             && (!message.deprecatedV1.hasBindToPort || message.deprecatedV1.bindToPort.value)
     }
 
-    private func addresses(_ message: ListenerMessage, _ place: Place) -> [SocketAddress] {
+    private func places(
+        _ message: ListenerMessage, _ part: PlanPart, _ place: Place
+    ) -> [(address: SocketAddress, options: ListenOptions)] {
         guard message.hasAddress else {
             diagnostics.error(
                 place.at("address"), "error adding listener named '\(message.name)': address is necessary",
                 expected: "the address to listen on")
             return []
         }
-        var addresses: [SocketAddress] = []
+        var places: [(address: SocketAddress, options: ListenOptions)] = []
         if let first = AddressCompiler.listener(message.address, place.at("address"), diagnostics) {
-            addresses.append(first)
+            places.append((first, options(message, message.socketOptions, message.hasTcpKeepalive ? message.tcpKeepalive : nil, first, part)))
         }
         for (i, additional) in message.additionalAddresses.enumerated() {
             let at = place.at("additional_addresses", i)
-            diagnostics.unsupported(
-                at, "envoy.config.listener.v3.AdditionalAddress", ["socket_options": additional.hasSocketOptions])
             if let address = AddressCompiler.listener(additional.address, at.at("address"), diagnostics) {
-                addresses.append(address)
+                // What an address says of its own stands instead of the listener's.
+                let own = additional.hasSocketOptions ? additional.socketOptions.socketOptions : message.socketOptions
+                let keepalive =
+                    additional.hasTcpKeepalive ? additional.tcpKeepalive : message.hasTcpKeepalive ? message.tcpKeepalive : nil
+                places.append((address, options(message, own, keepalive, address, part)))
             }
         }
-        return addresses
+        if message.enableMptcp, places.contains(where: { $0.address.family == .unix }) {
+            diagnostics.error(place.at("enable_mptcp"), "enable_mptcp can only be used with IP addresses", expected: "no UNIX socket")
+        }
+        return places
+    }
+
+    private func options(
+        _ message: ListenerMessage, _ own: [Envoy_Config_Core_V3_SocketOption], _ keepalive: Envoy_Config_Core_V3_TcpKeepalive?,
+        _ address: SocketAddress, _ part: PlanPart
+    ) -> ListenOptions {
+        let compiler = SocketSettingCompiler(arena: part.arena, family: address.family)
+        var settings: [SocketSetting] = []
+        if message.freebind.value { settings += compiler.freebind() }
+        if message.transparent.value { settings += compiler.transparent() }
+        if message.hasTcpFastOpenQueueLength { settings += compiler.fastOpen(message.tcpFastOpenQueueLength.value) }
+        if let keepalive { settings += compiler.keepalive(keepalive) }
+        settings += compiler.compile(own)
+        return ListenOptions(
+            backlog: message.hasTcpBacklogSize ? Int32(clamping: message.tcpBacklogSize.value) : 4096,
+            settings: part.arena.array(settings), sharesOneSocket: message.hasEnableReusePort && !message.enableReusePort.value,
+            speaksMultipath: message.enableMptcp)
     }
 
     /// Connections keep their place in the count when the listener changes, `exact_balance` going or coming included: a
@@ -123,14 +148,6 @@ struct ListenerCompiler {
     private func refuseUnsupported(_ message: ListenerMessage, _ place: Place) {
         diagnostics.unsupported(
             place, "envoy.config.listener.v3.Listener",
-            [
-                "transparent": message.transparent.value,
-                "freebind": message.freebind.value,
-                "socket_options": !message.socketOptions.isEmpty,
-                "tcp_fast_open_queue_length": message.tcpFastOpenQueueLength.value > 0,
-                "enable_reuse_port": message.hasEnableReusePort && !message.enableReusePort.value,
-                "internal_listener": message.listenerSpecifier != nil,
-                "enable_mptcp": message.enableMptcp,
-            ])
+            ["internal_listener": message.listenerSpecifier != nil])
     }
 }

@@ -35,6 +35,11 @@ extension RouteCompiler {
         if action.hasInternalRedirectPolicy {
             unsafe config.internalRedirect = unsafe InternalRedirectCompiler(diagnostics: diagnostics, part: part)
                 .compile(action.internalRedirectPolicy, place.at("internal_redirect_policy"))
+        } else if action.internalRedirectAction == .handleInternalRedirect {
+            // The policy's two fields of old: what it does not say is as the policy has it.
+            var policy = Envoy_Config_Route_V3_InternalRedirectPolicy()
+            if action.hasMaxInternalRedirects { policy.maxInternalRedirects = action.maxInternalRedirects }
+            unsafe config.internalRedirect = unsafe InternalRedirectCompiler(diagnostics: diagnostics, part: part).compile(policy, place)
         }
         mirrors(action, route, place, &config)
         let retry = action.hasRetryPolicy ? action.retryPolicy : surroundings.host.retryPolicy

@@ -2,6 +2,7 @@
 
 import EnvoyAPI
 import Matching
+import Primitives
 import Routing
 
 typealias UriTemplateMatch = Envoy_Extensions_Path_Match_UriTemplate_V3_UriTemplateMatchConfig
@@ -31,6 +32,14 @@ struct RouteMatchCompiler {
         if message.hasTlsContext {
             if message.tlsContext.hasPresented { spec.certificatePresented = message.tlsContext.presented.value }
             if message.tlsContext.hasValidated { spec.certificateValidated = message.tlsContext.validated.value }
+        }
+        for (i, state) in message.filterState.enumerated() {
+            for (j, range) in state.addressMatch.ranges.enumerated() where SocketAddress(ip: range.addressPrefix, port: 0) == nil {
+                diagnostics.error(
+                    place.at("filter_state", i).at("address_match").at("ranges", j).at("address_prefix"),
+                    "malformed IP address: \(range.addressPrefix)", found: "'\(range.addressPrefix)'",
+                    expected: "an IPv4 or IPv6 address")
+            }
         }
         // No filter of ours sets dynamic metadata or filter state yet: there is never a value to look at.
         if message.dynamicMetadata.contains(where: { !$0.invert }) || !message.filterState.isEmpty {

@@ -26,6 +26,7 @@ struct TCPProxyCompiler {
         config.clusters = part.arena.array(clusters(message, place))
         config.accessLogs = AccessLogCompiler(compilation: compilation, part: part).compile(message.accessLog, place)
         config.logsConnected = message.accessLogOptions.flushAccessLogOnConnected
+        config.logsStart = message.accessLogOptions.flushAccessLogOnStart
         if message.accessLogOptions.hasAccessLogFlushInterval, !message.accessLog.isEmpty {
             config.logIntervalMs = max(1, message.accessLogOptions.accessLogFlushInterval.milliseconds)
         }

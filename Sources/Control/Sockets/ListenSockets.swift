@@ -9,7 +9,7 @@ import Glibc
 import Pipeline
 import Primitives
 
-/// The sockets of one address, one per worker; closed when the last listener part that uses them is gone.
+/// The sockets of one address, one per worker or one for all; closed when the last listener part that uses them is gone.
 final class ListenSocketGroup {
     let address: SocketAddress
     /// The address with the port that the system chose, where port 0 was asked for.
@@ -20,10 +20,10 @@ final class ListenSocketGroup {
     private let closed: (ListenSocketGroup) -> Void
 
     init(
-        _ address: SocketAddress, workers: Int, backlog: Int32, closed: @escaping (ListenSocketGroup) -> Void
+        _ address: SocketAddress, workers: Int, _ options: ListenOptions, closed: @escaping (ListenSocketGroup) -> Void
     ) throws(ListenError) {
         self.address = address
-        descriptors = try ListenSocket.open(address, workers: workers, backlog: backlog)
+        descriptors = try ListenSocket.open(address, workers: workers, options)
         bound = address.family == .unix ? address : SocketAddress(localOf: descriptors[0])
         self.closed = closed
     }
@@ -46,6 +46,18 @@ final class ListenSocketGroup {
         for descriptor in descriptors { _ = martlet_listen_shut(descriptor, isUnix ? 1 : 0) }
     }
 
+    /// What a newer configuration says of sockets that are open: what can be set is set. Whether workers share one, and Multipath TCP,
+    /// stay as they were.
+    func adopt(_ settings: FrozenArray<SocketSetting>) throws(ListenError) {
+        for state in [SocketSetting.State.beforeBind, .bound, .listening] {
+            for descriptor in descriptors {
+                if let refused = settings.set(descriptor, state) {
+                    throw .option(address, level: refused.level, name: refused.name, errno)
+                }
+            }
+        }
+    }
+
     /// Listed again before it was closed. False when that cannot be.
     func reopen() -> Bool {
         guard isShut else { return true }
@@ -66,13 +78,14 @@ final class ListenSockets {
     var count: Int { groups.count }
 
     /// The sockets of an address, opened when nobody has them yet. Each call needs a `release` of the group.
-    func acquire(_ address: SocketAddress, backlog: Int32) throws(ListenError) -> ListenSocketGroup {
+    func acquire(_ address: SocketAddress, _ options: ListenOptions) throws(ListenError) -> ListenSocketGroup {
         let key = "\(address)"
         if let group = groups[key], group.reopen() {
+            try group.adopt(options.settings)
             group.retain()
             return group
         }
-        let group = try ListenSocketGroup(address, workers: workers, backlog: backlog) { [weak self] group in
+        let group = try ListenSocketGroup(address, workers: workers, options) { [weak self] group in
             if self?.groups[key] === group { self?.groups[key] = nil }
         }
         group.retain()

@@ -41,6 +41,12 @@ extension TreeCheck {
                 mark, "value length must be at most \(rules.bytesMax) bytes", found: "\(value.utf8.count) bytes",
                 expected: "\(rules.bytesMax) bytes or fewer")
         }
+        if !value.hasPrefix(rules.prefix) {
+            refuse(mark, "value does not have prefix \"\(rules.prefix)\"", found: found)
+        }
+        if !value.hasSuffix(rules.suffix) {
+            refuse(mark, "value does not have suffix \"\(rules.suffix)\"", found: found)
+        }
         if !rules.oneOf.isEmpty, !rules.oneOf.contains(value) {
             let near = Spelling.nearest(value, rules.oneOf)
             refuse(

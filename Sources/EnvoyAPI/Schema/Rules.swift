@@ -15,6 +15,8 @@ struct Rules: Sendable {
     var bytesMin = 0
     var bytesMax = Int.max
     var pattern: String?
+    var prefix = ""
+    var suffix = ""
     var oneOf: [String] = []
     var header: HeaderRule?
     var ignoresEmpty = false
@@ -115,6 +117,8 @@ extension Rules {
             case (6, .bytes(let range)):
                 pattern = reader.text(range)
                 guard let pattern, KnownPattern.meaning[pattern] != nil else { throw .malformed }
+            case (7, .bytes(let range)): prefix = reader.text(range)
+            case (8, .bytes(let range)): suffix = reader.text(range)
             case (10, .bytes(let range)): oneOf.append(reader.text(range))
             case (24, .varint(let value)): regex = value
             case (25, .varint(let value)): isStrict = value != 0

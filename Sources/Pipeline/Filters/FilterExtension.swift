@@ -38,6 +38,8 @@ package struct FilterInput {
     package let statPrefix: String
     /// `node.cluster` of the bootstrap.
     package let nodeCluster: String
+    /// `cluster_manager.local_cluster_name`; empty: none.
+    package let localCluster: String
     /// Secret of the process, for tables whose keys come from peers.
     package let seed: UInt64
     /// Memory that lives as long as the filter's factory: for formats and texts.
@@ -56,7 +58,7 @@ package struct FilterInput {
     package let onRelease: (_ body: @escaping () -> Void) -> Void
 
     package init(
-        bytes: [UInt8], name: String, statPrefix: String, nodeCluster: String, seed: UInt64, arena: FrozenArena,
+        bytes: [UInt8], name: String, statPrefix: String, nodeCluster: String, localCluster: String, seed: UInt64, arena: FrozenArena,
         scope: @escaping (String, any StatLeaf.Type) -> StatID,
         dynamicScopes: @escaping (StatSchema) -> DynamicScopes, cluster: @escaping (String) -> UInt32?,
         clusterIfPresent: @escaping (String) -> UInt32?, runtime: @escaping (String) -> RuntimeCell?,
@@ -66,6 +68,7 @@ package struct FilterInput {
         self.name = name
         self.statPrefix = statPrefix
         self.nodeCluster = nodeCluster
+        self.localCluster = localCluster
         self.seed = seed
         self.arena = arena
         self.scope = scope

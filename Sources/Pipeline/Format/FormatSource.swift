@@ -60,7 +60,7 @@ package struct TCPLogInfo {
 package enum AccessLogType: UInt8, BitwiseCopyable, CaseIterable {
     case notSet, tcpUpstreamConnected, tcpPeriodic, tcpConnectionEnd, downstreamStart, downstreamPeriodic, downstreamEnd
     case upstreamPoolReady, upstreamPeriodic, upstreamEnd, downstreamTunnelSuccessfullyEstablished
-    case udpTunnelUpstreamConnected, udpPeriodic, udpSessionEnd
+    case udpTunnelUpstreamConnected, udpPeriodic, udpSessionEnd, tcpConnectionStart
 
     package var name: StaticString {
         switch self {
@@ -78,6 +78,7 @@ package enum AccessLogType: UInt8, BitwiseCopyable, CaseIterable {
         case .udpTunnelUpstreamConnected: "UdpTunnelUpstreamConnected"
         case .udpPeriodic: "UdpPeriodic"
         case .udpSessionEnd: "UdpSessionEnd"
+        case .tcpConnectionStart: "TcpConnectionStart"
         }
     }
 }

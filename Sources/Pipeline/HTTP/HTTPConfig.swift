@@ -91,8 +91,11 @@ package struct HTTPConfig: BitwiseCopyable {
     package var requestTimeoutMs: UInt64 = 0
     package var requestHeadersTimeoutMs: UInt64 = 0
     package var drainTimeoutMs: UInt64 = 5000
+    package var drainTimeoutJitterMs: UInt64 = 0
     package var delayedCloseTimeoutMs: UInt64 = 1000
     package var connectionDurationMaxMs: UInt64 = 0
+    /// Up to as much is added by chance.
+    package var connectionDurationJitterMs: UInt64 = 0
     package var streamDurationMaxMs: UInt64 = 0
     /// 0: no limit.
     package var requestsPerConnectionMax: UInt64 = 0

@@ -108,6 +108,9 @@ extension Worker {
         unsafe armStreamTimer(stream)
     }
 
+    /// From 0 to `mostMs`.
+    func chance(_ mostMs: UInt64) -> UInt64 { mostMs == 0 ? 0 : random.below(mostMs &+ 1) }
+
     // MARK: When they are over
 
     func routeTimedOut(_ stream: StreamPointer) {

@@ -290,6 +290,14 @@ extension Worker {
         return unsafe cluster.pointee.config.pointee.statPrefix
     }
 
+    /// What configuration says of the cluster that the stream's route leads to.
+    func routeClusterMetadata(_ stream: StreamPointer) -> FrozenMetadata? {
+        guard let route = unsafe stream.pointee.route, unsafe route.pointee.action == .forward,
+            let slot = unsafe chooseCluster(stream, route), let cluster = unsafe cluster(slot)
+        else { return nil }
+        return unsafe cluster.pointee.config.pointee.metadata
+    }
+
     /// An address without its port, or the network that it is in with this many bits; good until the next format.
     package func text(ip address: SocketAddress, bits: UInt8?) -> Bytes {
         formats.text.reset()

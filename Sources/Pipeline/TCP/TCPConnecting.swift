@@ -173,7 +173,10 @@ extension Worker {
         // What an attempt before this one ran into is no part of the outcome.
         unsafe session.pointee.flags = []
         unsafe session.pointee.isConnected = true
-        if unsafe session.pointee.config.pointee.logsConnected { unsafe logTCP(session, downstream, .tcpUpstreamConnected) }
+        if unsafe session.pointee.config.pointee.logsConnected {
+            unsafe noteUpstream(session, upstream)
+            unsafe logTCP(session, downstream, .tcpUpstreamConnected)
+        }
         unsafe downstream.pointee.peer = unsafe upstream.pointee.handle
         unsafe downstream.pointee.activeMs = nowMs
         unsafe armTCPTimer(session, downstream)

@@ -41,6 +41,7 @@ extension Worker {
             unsafe session.pointee.endAtMs = unsafe nowMs &+ config.pointee.connectionDurationMaxMs &+ random.below(jitter)
         }
         unsafe armTCPTimer(session, connection)
+        if unsafe config.pointee.logsStart { unsafe logTCP(session, connection, .tcpConnectionStart) }
         guard let entry = unsafe chooseCluster(config.pointee.clusters) else {
             unsafe countTCP(config.pointee.stats, .downstreamCxNoRoute)
             return unsafe endTCP(session, .noRouteFound, for: .noCluster)

@@ -47,6 +47,7 @@ package struct TCPProxyConfig: BitwiseCopyable {
     package var accessLogs = FrozenArray<AccessLogConfig>()
     /// `flush_access_log_on_connected`
     package var logsConnected = false
+    package var logsStart = false
     /// Milliseconds between the lines of a connection that goes on; 0: none.
     package var logIntervalMs: UInt64 = 0
     /// `proxy_protocol_tlvs`: what the client's PROXY header is to have said, where an upstream gets one.

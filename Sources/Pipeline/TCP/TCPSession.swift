@@ -16,7 +16,7 @@ package struct TCPSession {
     package var upstream: Handle = .none
     /// The host that was tried last.
     package var host: Handle = .none
-    package var clusterSlot: UInt32 = 0
+    package var clusterSlot = RouteConfig.noSlot
     package var metadataMatch: UnsafePointer<MetadataCriteria>?
     package var attempts: UInt16 = 0
     package var isConnected = false

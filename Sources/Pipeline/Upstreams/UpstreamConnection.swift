@@ -34,6 +34,13 @@ extension Worker {
             var one: Int32 = 1
             unsafe setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4)
             if unsafe config.pointee.hasTCPKeepalive { unsafe setKeepalive(descriptor, config) }
+            // As in Envoy a connection without an option that was asked for is none.
+            let settings = unsafe address.family == .ipv4 ? config.pointee.socketSettings4 : config.pointee.socketSettings6
+            if settings.set(descriptor, .beforeBind) != nil {
+                unsafe giveConnection(cluster, priority)
+                Glibc.close(descriptor)
+                return nil
+            }
         }
         let source = unsafe config.pointee.bindAddress
         if source.family == address.family, source.family != .none, !bind(descriptor, source) {

@@ -1,4 +1,5 @@
-// Listening sockets: opened by main, one per worker and address (SO_REUSEPORT), handed to workers by number.
+// Listening sockets: opened by main, one per worker and address (SO_REUSEPORT), handed to workers by number. With
+// `enable_reuse_port: false` there is one of an address, and every worker accepts from it, as from a UNIX socket.
 
 import CLiburing
 import Glibc
@@ -9,22 +10,49 @@ package enum ListenError: Error, Equatable {
     case inUse(SocketAddress)
     case denied(SocketAddress)
     case other(SocketAddress, Int32)
+    /// The system refused a socket option: its level and name, and the error.
+    case option(SocketAddress, level: Int32, name: Int32, Int32)
+}
+
+/// How an address is listened on.
+package struct ListenOptions {
+    package var backlog: Int32
+    /// In memory that lives as long as whoever opens the sockets.
+    package var settings: FrozenArray<SocketSetting>
+    /// `enable_reuse_port: false`
+    package var sharesOneSocket: Bool
+    /// `enable_mptcp`
+    package var speaksMultipath: Bool
+
+    package init(
+        backlog: Int32, settings: FrozenArray<SocketSetting> = FrozenArray(), sharesOneSocket: Bool = false,
+        speaksMultipath: Bool = false
+    ) {
+        self.backlog = backlog
+        self.settings = settings
+        self.sharesOneSocket = sharesOneSocket
+        self.speaksMultipath = speaksMultipath
+    }
 }
 
 package enum ListenSocket {
-    /// Opens one listening socket per worker; a UNIX socket is one for all. Nothing stays open when one fails.
+    /// Opens one listening socket per worker; a UNIX socket is one for all, and any where that is asked for. Nothing stays open when one fails.
     ///
     /// With SO_REUSEPORT a second process would get the same port without an error, and half of the connections. So the
     /// first socket listens without it, which at most one process can; then it gets the option, and the others join.
     package static func open(_ address: SocketAddress, workers: Int, backlog: Int32) throws(ListenError) -> [Int32] {
-        var sockets: [Int32] = [try openFirst(address, backlog: backlog)]
-        guard address.family != .unix else { return sockets }
+        try open(address, workers: workers, ListenOptions(backlog: backlog))
+    }
+
+    package static func open(_ address: SocketAddress, workers: Int, _ options: ListenOptions) throws(ListenError) -> [Int32] {
+        var sockets: [Int32] = [try openFirst(address, options)]
+        guard address.family != .unix, !options.sharesOneSocket else { return sockets }
         var one: Int32 = 1
         unsafe setsockopt(sockets[0], SOL_SOCKET, SO_REUSEPORT, &one, 4)
         // Port 0: the others take the port that the first one got.
         let bound = address.port == 0 ? SocketAddress(localOf: sockets[0]) : address
         do {
-            while sockets.count < workers { sockets.append(try open(bound, reusePort: true, backlog: backlog)) }
+            while sockets.count < workers { sockets.append(try open(bound, reusePort: true, options)) }
         } catch {
             for descriptor in sockets { Glibc.close(descriptor) }
             throw error
@@ -33,11 +61,11 @@ package enum ListenSocket {
     }
 
     /// After a kill the port stays taken for some milliseconds, and a UNIX socket's file stays: a few tries.
-    private static func openFirst(_ address: SocketAddress, backlog: Int32) throws(ListenError) -> Int32 {
+    private static func openFirst(_ address: SocketAddress, _ options: ListenOptions) throws(ListenError) -> Int32 {
         var tries = 0
         while true {
             do {
-                return try open(address, reusePort: false, backlog: backlog)
+                return try open(address, reusePort: false, options)
             } catch {
                 guard case .inUse = error, tries < 20 else { throw error }
                 tries += 1
@@ -66,8 +94,9 @@ package enum ListenSocket {
         return unsafe refused && unlink(path) == 0
     }
 
-    private static func open(_ address: SocketAddress, reusePort: Bool, backlog: Int32) throws(ListenError) -> Int32 {
-        let descriptor = socket(address.domain, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    private static func open(_ address: SocketAddress, reusePort: Bool, _ options: ListenOptions) throws(ListenError) -> Int32 {
+        let descriptor = socket(
+            address.domain, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), options.speaksMultipath ? Int32(IPPROTO_MPTCP) : 0)
         guard descriptor >= 0 else { throw .other(address, errno) }
         var one: Int32 = 1
         if address.family != .unix {
@@ -77,20 +106,29 @@ package enum ListenSocket {
             unsafe setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4)
             if address.family == .ipv6 { unsafe setsockopt(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &one, 4) }
         }
+        var refused: ListenError?
+        func set(_ state: SocketSetting.State) -> Bool {
+            guard let setting = options.settings.set(descriptor, state) else { return true }
+            refused = .option(address, level: setting.level, name: setting.name, errno)
+            return false
+        }
         var storage = sockaddr_un()
         let status = unsafe withUnsafeMutableBytes(of: &storage) { bytes -> Int32 in
             guard let base = bytes.baseAddress else { return EINVAL }
             let length = unsafe address.store(base)
             let name = unsafe base.assumingMemoryBound(to: sockaddr.self)
+            guard set(.beforeBind) else { return EINVAL }
             if unsafe Glibc.bind(descriptor, name, length) != 0 { return errno }
             if address.family == .unix, address.scope != 0, !address.isAbstract, unsafe chmod("\(address)", address.scope) != 0 {
                 return errno
             }
-            if Glibc.listen(descriptor, backlog) != 0 { return errno }
-            return 0
+            guard set(.bound) else { return EINVAL }
+            if Glibc.listen(descriptor, options.backlog) != 0 { return errno }
+            return set(.listening) ? 0 : EINVAL
         }
         guard status == 0 else {
             Glibc.close(descriptor)
+            if let refused { throw refused }
             switch status {
             case EADDRINUSE: throw .inUse(address)
             case EACCES, EPERM: throw .denied(address)

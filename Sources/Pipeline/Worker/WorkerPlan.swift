@@ -132,6 +132,12 @@ extension Worker {
         return (hosts.count, usable)
     }
 
+    /// Hosts of a cluster; 0 when there is none of this name.
+    package func clusterHosts(named name: Bytes) -> Int {
+        guard let slot = clusterSlot(named: name), let cluster = unsafe cluster(slot) else { return 0 }
+        return unsafe cluster.pointee.set.pointee.hosts.count
+    }
+
     /// A cluster that is gone or was replaced: idle connections close, the rest end with their streams.
     private func removeCluster(_ cluster: UnsafeMutablePointer<Cluster>) {
         for i in unsafe 0..<cluster.pointee.hostCount {

@@ -99,15 +99,41 @@ import Upstream
                 == SocketAddress(ip: "127.0.0.2", port: 0), "the cluster's own wins")
     }
 
+    @Test func optionsOfItsSockets() throws {
+        func settings(_ fields: String, _ common: String = "") throws -> [String] {
+            // What is compiled lies in memory of the configurator's parts.
+            let made = try compiled(fields, common)
+            return withExtendedLifetime(made.live) {
+                [made.config.socketSettings4, made.config.socketSettings6].map { list in
+                    (0..<list.count).map { i in
+                        let value = list[i].value
+                        return "\(list[i].level).\(list[i].name)=" + (0..<value.count).map { "\(value[$0])" }.joined()
+                    }.joined(separator: " ")
+                }
+            }
+        }
+        let own = "upstream_bind_config: {freebind: true, socket_options: [{level: 1, name: 12, int_value: 6}, {level: 1, name: 13, int_value: 6, state: STATE_BOUND}, {level: 1, name: 14, int_value: 1, type: {datagram: {}}}, {level: 1, name: 15, buf_value: AQI=, type: {stream: {}}}, {level: 41, name: 1, int_value: 1, ip_version: SOCKET_IP_VERSION_IPV6}]}"
+        #expect(try settings(own) == ["0.15=1000 1.12=6000 1.15=12", "41.78=1000 1.12=6000 1.15=12 41.1=1000"])
+        let manager = "cluster_manager: {upstream_bind_config: {freebind: true, socket_options: [{level: 1, name: 12, int_value: 7}]}}"
+        #expect(try settings("connect_timeout: 1s", manager) == ["0.15=1000 1.12=7000", "41.78=1000 1.12=7000"])
+        #expect(try settings("upstream_bind_config: {freebind: false}", manager) == ["1.12=7000", "1.12=7000"])
+        #expect(try settings("connect_timeout: 1s") == ["", ""])
+    }
+
+    @Test func aKeepaliveOfZeroIsNone() throws {
+        #expect(try !compiled("upstream_connection_options: {tcp_keepalive: {keepalive_time: 0}}").config.hasTCPKeepalive)
+        #expect(try compiled("upstream_connection_options: {tcp_keepalive: {}}").config.hasTCPKeepalive)
+    }
+
     @Test func http1Options() throws {
         func options(_ fields: String) throws -> ClusterConfig {
             try compiled(
                 "typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {\"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, \(fields)}}"
             ).config
         }
-        let explicit = try options("explicit_http_config: {http_protocol_options: {enable_trailers: true, header_key_format: {proper_case_words: {}}, send_fully_qualified_url: true}}, common_http_protocol_options: {idle_timeout: 3s, max_requests_per_connection: 9, max_connection_duration: 7s, max_headers_count: 50}")
+        let explicit = try options("explicit_http_config: {http_protocol_options: {enable_trailers: true, header_key_format: {proper_case_words: {}}, send_fully_qualified_url: true}}, common_http_protocol_options: {idle_timeout: 3s, max_requests_per_connection: 9, max_connection_duration: 7s, max_connection_duration_jitter: {value: 100}, max_headers_count: 50}")
         #expect(explicit.enableTrailers && explicit.properCaseHeaders && explicit.sendFullyQualifiedURL)
-        #expect(explicit.idleTimeoutMs == 3000 && explicit.requestsPerConnectionMax == 9 && explicit.connectionDurationMaxMs == 7000 && explicit.headersMax == 50)
+        #expect(explicit.idleTimeoutMs == 3000 && explicit.requestsPerConnectionMax == 9 && explicit.connectionDurationMaxMs == 7000 && explicit.connectionDurationJitterMs == 7000 && explicit.headersMax == 50)
         #expect(try options("use_downstream_protocol_config: {http_protocol_options: {enable_trailers: true}}").enableTrailers)
     }
 

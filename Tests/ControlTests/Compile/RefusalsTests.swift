@@ -262,6 +262,12 @@ import Testing
         let cluster = "{name: d, type: STRICT_DNS, dns_failure_refresh_rate: {base_interval: 2s, max_interval: 5s}, load_assignment: {cluster_name: d, endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: a.test, port_value: 1}}}}]}]}}"
         #expect(validationLines("static_resources: {clusters: [\(cluster)]}\n\(resolver)").isEmpty)
         #expect(validationLines("static_resources: {clusters: [\(cluster.replacing(text: "type: STRICT_DNS", by: "type: STRICT_DNS, " + resolver))]}").isEmpty)
+        for old in ["dns_resolvers: [{socket_address: {address: 127.0.0.1, port_value: 53}}]", "dns_resolution_config: {resolvers: [{socket_address: {address: 127.0.0.1, port_value: 53}}]}"] {
+            #expect(validationLines("static_resources: {clusters: [\(cluster.replacing(text: "type: STRICT_DNS", by: "type: STRICT_DNS, " + old))]}").isEmpty)
+        }
+        let named = cluster.replacing(text: "type: STRICT_DNS", by: "type: STRICT_DNS, dns_resolvers: [{socket_address: {address: b.test, port_value: 53}}]")
+        let unfit = validationLines("static_resources: {clusters: [\(named)]}")
+        #expect(unfit.contains { $0.contains("dns_resolvers[0]") && $0.contains("malformed IP address: b.test") }, "\(unfit)")
         let short = validationLines("static_resources: {clusters: [\(cluster.replacing(text: "max_interval: 5s", by: "max_interval: 1s"))]}")
         #expect(short.count == 1 && short[0].contains("dns_failure_refresh_rate"), "\(short)")
     }

@@ -17,7 +17,7 @@ final class TestInput {
 
     func input(_ bytes: [UInt8]) -> FilterInput {
         FilterInput(
-            bytes: bytes, name: "test", statPrefix: "http.test.", nodeCluster: "node", seed: 1, arena: arena,
+            bytes: bytes, name: "test", statPrefix: "http.test.", nodeCluster: "node", localCluster: "", seed: 1, arena: arena,
             scope: { [self] prefix, leaf in
                 func open<Leaf: StatLeaf>(_ type: Leaf.Type) -> StatID { stats.scope(prefix, type).base }
                 let base = open(leaf)

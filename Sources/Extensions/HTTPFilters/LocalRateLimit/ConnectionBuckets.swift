@@ -8,20 +8,22 @@ import Primitives
 struct ConnectionBuckets {
     private var rows: UnsafeMutablePointer<UInt64>?
     private var rowCount = 0
-    /// A generation and the buckets' words.
+    /// A generation, the buckets' words and the tables of those for any value.
     private let rowWords: Int
     private let specs: FrozenArray<BucketSpec>
+    private let tableWords: Int
 
-    init(_ specs: FrozenArray<BucketSpec>) {
+    /// `tableWords`: of all tables of one connection.
+    init(_ specs: FrozenArray<BucketSpec>, tableWords: Int) {
         self.specs = specs
-        rowWords = 1 + specs.count
+        self.tableWords = tableWords
+        rowWords = 1 + specs.count + tableWords
     }
 
     func destroy() { unsafe rows?.deallocate() }
 
-    /// A bucket of a connection; nil when there is none with this index.
-    mutating func bucket(_ index: Int, of connection: Handle, nowNs: UInt64) -> TokenBucket? {
-        guard index < specs.count else { return nil }
+    /// A connection's words; nil when there is no memory.
+    mutating func row(of connection: Handle, nowNs: UInt64) -> ConnectionRow? {
         let row = Int(connection.slot)
         if row >= rowCount { grow(to: row + 1) }
         guard let rows = unsafe rows else { return nil }
@@ -29,8 +31,9 @@ struct ConnectionBuckets {
         if unsafe start.pointee != connection.raw {
             unsafe start.pointee = connection.raw
             for i in 0..<specs.count { unsafe TokenBucket(start + 1 + i, specs[i]).fill(nowNs: nowNs) }
+            unsafe (start + 1 + specs.count).update(repeating: 0, count: tableWords)
         }
-        return unsafe TokenBucket(start + 1 + index, specs[index])
+        return unsafe ConnectionRow(buckets: start + 1, tables: start + 1 + specs.count)
     }
 
     private mutating func grow(to count: Int) {
@@ -43,5 +46,16 @@ struct ConnectionBuckets {
         }
         unsafe rows = unsafe fresh
         rowCount = larger
+    }
+}
+
+/// Where buckets lie, of one connection or of the process.
+@safe
+struct ConnectionRow {
+    let buckets: UnsafeMutablePointer<UInt64>
+    let tables: UnsafeMutablePointer<UInt64>
+    init(buckets: UnsafeMutablePointer<UInt64>, tables: UnsafeMutablePointer<UInt64>) {
+        unsafe self.buckets = unsafe buckets
+        unsafe self.tables = unsafe tables
     }
 }

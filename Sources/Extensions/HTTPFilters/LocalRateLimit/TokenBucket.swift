@@ -18,12 +18,13 @@ package struct BucketSpec: BitwiseCopyable {
 
 /// One word on a cache line of its own, or a worker's alone.
 @safe
-package struct TokenBucket {
+package struct TokenBucket: BitwiseCopyable {
     /// Words from one bucket to the next, so that no two share a cache line.
     static let stride = 8
 
-    /// A token, but for what rounding takes of it: times are sums of quotients.
-    private static let whole = 1 - 1e-6
+    /// What rounding takes of a token: times are sums of quotients.
+    private static let slack = 1e-6
+    private static let whole = 1 - slack
 
     private let word: UnsafeMutablePointer<UInt64>
     private let spec: BucketSpec
@@ -39,16 +40,31 @@ package struct TokenBucket {
     }
 
     // HOT: per message.
-    /// False: there is no whole token.
-    package func take(nowNs: UInt64) -> Bool {
+    /// False: there are not as many tokens, and none is taken. No tokens are never there, as in Envoy.
+    package func take(_ count: Double = 1, nowNs: UInt64) -> Bool {
+        guard count > 0 else { return false }
         let now = TokenBucket.seconds(nowNs)
         var old = unsafe cmartlet_load_relaxed(word)
         while true {
             let tokens = held(old, now)
-            guard tokens >= TokenBucket.whole else { return false }
-            let new = (now - max(0, tokens - 1) / spec.tokensPerSecond).bitPattern
+            guard tokens >= count - TokenBucket.slack else { return false }
+            let new = (now - max(0, tokens - count) / spec.tokensPerSecond).bitPattern
             let found = unsafe cmartlet_compare_exchange(word, old, new)
             if found == old { return true }
+            old = found
+        }
+    }
+
+    // HOT: per message.
+    /// Puts tokens back, as many as fit.
+    package func give(_ count: Double, nowNs: UInt64) {
+        let now = TokenBucket.seconds(nowNs)
+        var old = unsafe cmartlet_load_relaxed(word)
+        while true {
+            let tokens = min(spec.tokensMax, held(old, now) + count)
+            let new = (now - tokens / spec.tokensPerSecond).bitPattern
+            let found = unsafe cmartlet_compare_exchange(word, old, new)
+            if found == old { return }
             old = found
         }
     }

@@ -225,7 +225,7 @@ extension AccessLogType {
     var isIntermediate: Bool {
         switch self {
         case .downstreamStart, .downstreamPeriodic, .tcpPeriodic, .tcpUpstreamConnected, .upstreamPoolReady, .upstreamPeriodic,
-            .downstreamTunnelSuccessfullyEstablished:
+            .downstreamTunnelSuccessfullyEstablished, .tcpConnectionStart:
             true
         default: false
         }

@@ -57,6 +57,7 @@ extension Worker {
         }
         if unsafe config.pointee.connectionDurationMaxMs != 0 {
             unsafe client.pointee.closeAtMs = unsafe nowMs &+ config.pointee.connectionDurationMaxMs
+                &+ chance(config.pointee.connectionDurationJitterMs)
         }
         return unsafe client
     }

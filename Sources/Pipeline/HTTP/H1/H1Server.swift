@@ -77,6 +77,7 @@ extension Worker {
         unsafe connection.pointee.session = handle
         if unsafe http.pointee.connectionDurationMaxMs != 0 {
             unsafe server.pointee.closeAtMs = unsafe nowMs &+ http.pointee.connectionDurationMaxMs
+                &+ chance(http.pointee.connectionDurationJitterMs)
         }
         unsafe armServerTimer(server, connection)
         unsafe connections.receiveOnce(connection)

@@ -80,7 +80,7 @@ extension Worker {
             return
         }
         unsafe server.pointee.isDraining = true
-        unsafe server.pointee.drainedAtMs = unsafe nowMs &+ max(server.pointee.http.pointee.drainTimeoutMs, 1)
+        unsafe server.pointee.drainedAtMs = unsafe nowMs &+ max(server.pointee.http.pointee.drainTimeoutMs, 1) &+ chance(server.pointee.http.pointee.drainTimeoutJitterMs)
         unsafe armServerTimer(server, connection)
     }
 

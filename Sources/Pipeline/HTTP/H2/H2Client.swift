@@ -29,6 +29,7 @@ extension Worker {
         if unsafe isAuto(cluster) { unsafe session.pointee.pool.isAuto = true } else { unsafe countOpened(session, config) }
         if unsafe config.pointee.connectionDurationMaxMs != 0 {
             unsafe session.pointee.pool.closeAtMs = unsafe nowMs &+ config.pointee.connectionDurationMaxMs
+                &+ chance(config.pointee.connectionDurationJitterMs)
         }
         unsafe noteCapacity(session, host)
         return unsafe session

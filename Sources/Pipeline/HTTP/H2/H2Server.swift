@@ -25,6 +25,7 @@ extension Worker {
         gauge(stats, .downstreamCxHttp2Active, 1)
         if unsafe http.pointee.connectionDurationMaxMs != 0 {
             unsafe session.pointee.drain.closeAtMs = unsafe connection.pointee.openedNs / 1_000_000 &+ http.pointee.connectionDurationMaxMs
+                &+ chance(http.pointee.connectionDurationJitterMs)
         }
         unsafe beginKeepalive(session)
         unsafe armHTTP2Timer(session, connection)

@@ -23,7 +23,7 @@ extension Worker {
         else { return }
         unsafe session.pointee.drain.phase = .noticed
         _ = unsafe nghttp2_submit_shutdown_notice(session.pointee.codec)
-        unsafe session.pointee.drain.atMs = unsafe nowMs &+ max(http.pointee.drainTimeoutMs, 1)
+        unsafe session.pointee.drain.atMs = unsafe nowMs &+ max(http.pointee.drainTimeoutMs, 1) &+ chance(http.pointee.drainTimeoutJitterMs)
         unsafe markDue(session)
         unsafe armHTTP2Timer(session, connection)
     }

@@ -34,6 +34,25 @@ import Testing
         }
     }
 
+    @Test func takesSeveralOrNone() {
+        with(5, 1) { bucket in
+            #expect(bucket.take(2, nowNs: 1000 * second) && bucket.take(2, nowNs: 1000 * second))
+            #expect(!bucket.take(2, nowNs: 1000 * second))
+            #expect(bucket.state(nowNs: 1000 * second).remaining == 1)
+            #expect(!bucket.take(0, nowNs: 1000 * second))
+        }
+    }
+
+    @Test func givesBackWhatFits() {
+        with(3, 1) { bucket in
+            #expect(bucket.take(2, nowNs: 1000 * second))
+            bucket.give(1, nowNs: 1000 * second)
+            #expect(bucket.state(nowNs: 1000 * second).remaining == 2)
+            bucket.give(9, nowNs: 1000 * second)
+            #expect(bucket.state(nowNs: 1000 * second).remaining == 3)
+        }
+    }
+
     /// A worker whose clock is a turn behind another's takes nothing that is not there.
     @Test func earlierClockTakesNothing() {
         with(1, 1000) { bucket in
