@@ -99,6 +99,36 @@ struct ListenerLogTests {
         }
     }
 
+    /// The client's end comes with the bytes that break the protocol: counted and told like any other breach.
+    @Test func brokenHTTP2WithTheEnd() throws {
+        let directory = TemporaryDirectory()
+        let served = try ListenerLogTests.served(directory.path + "/log", codec: "HTTP2")
+        let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4, 0, 0, 0, 0, 0]
+        let tests: [[UInt8]] = [[0, 0, 3, 0, 0, 0, 0, 0, 1, 97, 98, 99], [0, 0, 3, 1, 5, 0, 0, 0, 1, 255, 255, 255], [0, 0, 4, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0]]
+        for (i, bytes) in tests.enumerated() {
+            let socket = try Sockets.connect(port: served.listener)
+            // Nothing leaves before the end does.
+            Sockets.cork(socket)
+            _ = Sockets.send(preface + bytes, from: 0, on: socket)
+            socket.shutDown(1)
+            _ = SlowSocket.drain(socket, bytesPerStep: 4_096, pauseMs: 0, limitMs: 10_000)
+            socket.close()
+            let line = try ListenerLogTests.line(directory.path + "/log", i)
+            #expect(line["reason"]?.string == "codec_error:The_user_callback_function_failed" && line["flags"]?.string == "DPE", "\(i): \(line)")
+            #expect(served.stat("http.h.downstream_cx_protocol_error", becomes: i + 1) == i + 1)
+        }
+        // Who only leaves has broken nothing.
+        let socket = try Sockets.connect(port: served.listener)
+        Sockets.cork(socket)
+        _ = Sockets.send(preface, from: 0, on: socket)
+        socket.shutDown(1)
+        _ = SlowSocket.drain(socket, bytesPerStep: 4_096, pauseMs: 0, limitMs: 10_000)
+        socket.close()
+        #expect(served.stat("http.h.downstream_cx_destroy_remote", becomes: tests.count + 1) == tests.count + 1)
+        #expect(served.stat("http.h.downstream_cx_protocol_error", becomes: tests.count) == tests.count)
+        #expect(served.stat("http.h.downstream_cx_destroy_local", becomes: 0) == 0)
+    }
+
     /// Whose certificate was refused is what one looks for in such a line.
     @Test(arguments: ["-tls1_3", "-tls1_2"])
     func refusedHandshakes(_ version: String) throws {

@@ -210,6 +210,12 @@ extension Worker {
             unsafe close(connection)
             return
         }
+        if unsafe connection.pointee.sawEnd && session.pointee.isDue {
+            // What came ahead of the end may have broken the protocol: that is known when the GOAWAY is framed.
+            let handle = unsafe session.pointee.handle
+            unsafe pump(session)
+            guard unsafe h2.sessions[handle] == session else { return }
+        }
         let stats = unsafe http.pointee.stats
         if unsafe hasRequests(session) {
             count(stats, .downstreamCxDestroyRemoteActiveRq)
