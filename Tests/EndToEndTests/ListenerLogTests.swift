@@ -99,6 +99,29 @@ struct ListenerLogTests {
         }
     }
 
+    /// Connections that end with their last request: the client leaves, or is waited for until `delayed_close_timeout`.
+    @Test func endsBehindTheLastRequest() throws {
+        let directory = TemporaryDirectory()
+        let served = try ListenerLogTests.served(directory.path + "/log", codec: "AUTO")
+        func last(_ number: Int) throws -> String? { try ListenerLogTests.line(directory.path + "/log", number)["reason"]?.string }
+        let closing = "connection: close\r\ncontent-length: 10\r\n\r\nab"
+        // Nobody listens upstream: the answer comes ahead of the request's end.
+        let leaves = RawClient(steps: [.send("POST / HTTP/1.1\r\nhost: a\r\n" + closing), .awaitResponse, .close], methods: ["POST"])
+        #expect(try leaves.run(port: served.listener).responses.first?.status == 503)
+        #expect(try last(0) == "deferred_close_on_drained_connection")
+        var stays = RawClient(steps: [.send("POST / HTTP/1.1\r\nhost: a\r\n" + closing)], methods: ["POST"])
+        stays.closeLimitMs = 20_000
+        #expect(try stays.run(port: served.listener).end == .closed)
+        #expect(try last(1) == "triggered_delayed_close_timeout")
+        #expect(served.stat("http.h.downstream_cx_delayed_close_timeout", becomes: 1) == 1)
+        let whole = RawClient(steps: [.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"), .awaitResponse, .close], methods: ["GET"])
+        #expect(try whole.run(port: served.listener).responses.first?.status == 503)
+        #expect(try last(2) == "deferred_close_on_drained_connection")
+        let own = RawClient(steps: [.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n"), .awaitResponse, .close], methods: ["GET"])
+        #expect(try own.run(port: served.listener).responses.first?.status == 503)
+        #expect(try last(3) == nil)
+    }
+
     /// The client's end comes with the bytes that break the protocol: counted and told like any other breach.
     @Test func brokenHTTP2WithTheEnd() throws {
         let directory = TemporaryDirectory()
