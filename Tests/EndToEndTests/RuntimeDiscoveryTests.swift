@@ -225,13 +225,14 @@ struct RuntimeDiscoveryTests {
     }
 
     @Test(arguments: [
-        ("ads: {}", "ADS must be configured to support an ADS config source"), ("initial_fetch_timeout: 1s", "Missing config source specifier in envoy::config::core::v3::ConfigSource"),
+        ("ads: {}", "ADS must be configured to support an ADS config source"), ("initial_fetch_timeout: 1s", "field: \"config_source_specifier\", reason: is required"), ("", "Missing config source specifier in envoy::config::core::v3::ConfigSource"),
         ("path_config_source: {path: /no/such/file.yaml}", "paths must refer to an existing path in the system: '/no/such/file.yaml' does not exist"),
         ("api_config_source: {api_type: GRPC, transport_api_version: V3}", "API configs must have either a gRPC service or a cluster name defined"),
     ])
     func mistakes(source: String, message: String) throws {
         let directory = TemporaryDirectory()
-        let configured = yaml(Ports.free(), source).replacing(text: "initial_fetch_timeout: 300s, initial", by: "initial")
+        let whole = ", rtds_config: {resource_api_version: V3, initial_fetch_timeout: 300s, }"
+        let configured = yaml(Ports.free(), source).replacing(text: "initial_fetch_timeout: 300s, initial", by: "initial").replacing(text: whole, by: "")
         let file = directory.write(configured, to: "m.yaml")
         let process = try Binary.martlet().start(["-c", file, "--mode", "validate"])
         #expect(process.waitForExit(upToMs: 20_000) == 1)

@@ -159,7 +159,7 @@ extension TLSPeerTests {
         Files.write(Files.read(certificates.key("client")) ?? [], to: certificates.key("two"))
         let whole = try told(served("SANITIZE_SET", "{cert: true, chain: true, format: JSON}"), "two")
         let parsed = try JSON(parsing: whole)
-        let pems = try ["client", "two"].map { String(decoding: Files.read(certificates.chain($0)) ?? [], as: UTF8.self) }
+        let pems = ["client", "two"].map { String(decoding: Files.read(certificates.chain($0)) ?? [], as: UTF8.self) }
         let first = parsed.array?.first
         #expect(first?["cert"]?.string.map { pems[0].contains($0) && $0.hasSuffix("-----END CERTIFICATE-----\n") } == true, "\(whole)")
         let chain = first?["chain"]?.array?.compactMap(\.string) ?? []
