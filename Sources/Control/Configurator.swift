@@ -44,13 +44,20 @@ package final class Configurator {
     /// Every cluster of the first configuration has been looked up once, or could not be: workers may start.
     package private(set) var isWarm = false
     package var onWarm: () -> Void = {}
-    /// Of the first configuration, until its clusters are warm.
+    /// Of the first configuration, until its clusters are warm, and for listeners until the layers of the runtime are there.
+    private var askForLayers: (() -> Void)?
     private var askForListeners: (() -> Void)?
     /// What streams to management servers have to say.
     var onDiscovery: (String) -> Void {
         get { environment.secrets.log }
-        set { environment.secrets.log = newValue }
+        set {
+            environment.secrets.log = newValue
+            environment.layers.log = newValue
+            environment.aggregated.log = newValue
+        }
     }
+    /// A management server has given a layer of the runtime: its name, and all layers with it.
+    var onLayer: (String, RuntimeValues) -> Void = { _, _ in }
     /// A name was answered for with other addresses: the cluster, its hosts before and now.
     var onHosts: (String, [SocketAddress], [SocketAddress]) -> Void = { _, _, _ in }
     let publisher: PlanPublisher
@@ -82,6 +89,11 @@ package final class Configurator {
             publishSoon()
             clusterWarmed()
         }
+        environment.layers.apply = { [unowned self] layer, found in
+            var values = runtime
+            if values.take(found, of: layer) { onLayer(layer, values) }
+        }
+        environment.layers.settled = { [unowned self] in clusterWarmed() }
     }
 
     package var version: String {
@@ -278,12 +290,21 @@ package final class Configurator {
         clusters.allSatisfy { $0.resolution?.isWarm ?? true } && tlsContexts.areSettled(clusters.flatMap(\.tls))
     }
 
-    /// As in Envoy listeners ask when the clusters of the first configuration have what they ask for, or do not wait for it any
-    /// more. Later everybody asks at once.
+    /// As in Envoy layers of the runtime are asked for when the clusters of the first configuration have what they ask for, or do
+    /// not wait for it any more, and listeners ask behind those. Later everybody asks at once.
     private func askForSecrets(_ compilation: Compilation) {
         guard let dns else { return }
+        askForLayers = nil
         askForListeners = nil
-        if isWarm { return environment.secrets.update(compilation, dns) }
+        if isWarm {
+            environment.layers.update(compilation, dns)
+            return environment.secrets.update(compilation, dns)
+        }
+        askForLayers = { [unowned self] in
+            environment.layers.update(compilation, dns)
+            // Main's worker needs the clusters that they are asked of.
+            if !environment.layers.clusters.isEmpty { publish() }
+        }
         environment.secrets.update(compilation, dns, clusters.flatMap(\.tls).flatMap(\.discovered))
         guard listeners.contains(where: { $0.tls.contains { !$0.discovered.isEmpty } }) else { return }
         askForListeners = { [unowned self] in
@@ -294,16 +315,23 @@ package final class Configurator {
     }
 
     func clusterWarmed() {
-        if clustersAreWarm, let ask = askForListeners {
+        if clustersAreWarm, let ask = askForLayers {
+            askForLayers = nil
+            ask()
+        }
+        if clustersAreWarm, layersAreSettled, let ask = askForListeners {
             askForListeners = nil
             ask()
         }
         showWarming()
-        guard !isWarm, clustersAreWarm, secretsAreSettled else { return }
+        guard !isWarm, clustersAreWarm, layersAreSettled, secretsAreSettled else { return }
         isWarm = true
         publishIfDue()
         onWarm()
     }
+
+    /// Layers of the runtime have come, or are not waited for.
+    package var layersAreSettled: Bool { environment.layers.isSettled }
 
     /// Those that what is configured now asks for: what a reload has left out is not waited for.
     private var secretsAreSettled: Bool { tlsContexts.areSettled(listeners.flatMap(\.tls)) }

@@ -9,7 +9,7 @@ extension Configurator {
     func publishSoon() {
         publishIsDue = true
         // Main's worker may need a management server's hosts before anybody serves.
-        guard isWarm || !environment.secrets.clusters.isEmpty, let dns else { return }
+        guard isWarm || !environment.managementClusters.isEmpty, let dns else { return }
         if publishTimer == nil { publishTimer = dns.timer { [unowned self] in publishIfDue() } }
         publishTimer?.arm(afterMs: 1)
     }
@@ -61,7 +61,7 @@ extension Configurator {
     private func mainPlan(_ plan: Plan, _ bySlot: [UInt32: LiveCluster], _ arena: FrozenArena) -> Plan {
         var mains = Plan()
         mains.listeners = mainListeners
-        let wanted = environment.secrets.clusters
+        let wanted = environment.managementClusters
         guard !wanted.isEmpty else { return mains }
         mains.clusters = plan.clusters
         mains.clusterPresent = arena.array(

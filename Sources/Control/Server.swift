@@ -104,6 +104,7 @@ package final class Server {
         }
         configurator.dns = DNSReactor(main, stats)
         configurator.onDiscovery = { [log] line in log.write(.warning, "config", line) }
+        configurator.onLayer = { [unowned self] in layerChanged($0, $1) }
         configurator.onHosts = { [unowned self] in hostsChanged($0, $1, $2) }
         stats.refresh = { [unowned configurator] in configurator.refreshBreakerGauges() }
         threads = mailboxes.enumerated().map { i, mailbox in
@@ -251,7 +252,7 @@ package final class Server {
     private var exitStatus: Int32 = 0
 
     package var state: String {
-        isDraining || failsHealthChecks ? "DRAINING" : workersAreStarted ? "LIVE" : configurator.clustersAreWarm ? "INITIALIZING" : "PRE_INITIALIZING"
+        isDraining || failsHealthChecks ? "DRAINING" : workersAreStarted ? "LIVE" : configurator.clustersAreWarm && configurator.layersAreSettled ? "INITIALIZING" : "PRE_INITIALIZING"
     }
 
     private var kept: [AnyObject] = []
@@ -389,6 +390,11 @@ package final class Server {
         statistics.draining(listeners: configurator.draining.removedCount)
         if watch?.hasChanged() == true { reload() }
         if isDraining { goOnDraining() }
+    }
+
+    private func layerChanged(_ layer: String, _ values: RuntimeValues) {
+        runtime = values
+        events.add(.runtime, layer, version: publisher.version)
     }
 
     private func hostsChanged(_ cluster: String, _ before: [SocketAddress], _ now: [SocketAddress]) {

@@ -753,12 +753,21 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_RuntimeLayer: Sendable {
     set {layerSpecifier = .adminLayer(newValue)}
   }
 
+  public var rtdsLayer: Envoy_Config_Bootstrap_V3_RuntimeLayer.RtdsLayer {
+    get {
+      if case .rtdsLayer(let v)? = layerSpecifier {return v}
+      return Envoy_Config_Bootstrap_V3_RuntimeLayer.RtdsLayer()
+    }
+    set {layerSpecifier = .rtdsLayer(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_LayerSpecifier: Equatable, Sendable {
     case staticLayer(SwiftProtobuf.Google_Protobuf_Struct)
     case diskLayer(Envoy_Config_Bootstrap_V3_RuntimeLayer.DiskLayer)
     case adminLayer(Envoy_Config_Bootstrap_V3_RuntimeLayer.AdminLayer)
+    case rtdsLayer(Envoy_Config_Bootstrap_V3_RuntimeLayer.RtdsLayer)
 
   }
 
@@ -786,6 +795,29 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_RuntimeLayer: Sendable {
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
     public init() {}
+  }
+
+  public nonisolated struct RtdsLayer: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var name: String = String()
+
+    public var rtdsConfig: Envoy_Config_Core_V3_ConfigSource {
+      get {_rtdsConfig ?? Envoy_Config_Core_V3_ConfigSource()}
+      set {_rtdsConfig = newValue}
+    }
+    /// Returns true if `rtdsConfig` has been explicitly set.
+    public var hasRtdsConfig: Bool {self._rtdsConfig != nil}
+    /// Clears the value of `rtdsConfig`. Subsequent reads from it will return its default value.
+    public mutating func clearRtdsConfig() {self._rtdsConfig = nil}
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+
+    fileprivate var _rtdsConfig: Envoy_Config_Core_V3_ConfigSource? = nil
   }
 
   public init() {}
@@ -1801,7 +1833,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_LayeredRuntime: SwiftProtobuf.Me
 
 nonisolated extension Envoy_Config_Bootstrap_V3_RuntimeLayer: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".RuntimeLayer"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{3}static_layer\0\u{3}disk_layer\0\u{3}admin_layer\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{3}static_layer\0\u{3}disk_layer\0\u{3}admin_layer\0\u{3}rtds_layer\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1849,6 +1881,19 @@ nonisolated extension Envoy_Config_Bootstrap_V3_RuntimeLayer: SwiftProtobuf.Mess
           self.layerSpecifier = .adminLayer(v)
         }
       }()
+      case 5: try {
+        var v: Envoy_Config_Bootstrap_V3_RuntimeLayer.RtdsLayer?
+        var hadOneofValue = false
+        if let current = self.layerSpecifier {
+          hadOneofValue = true
+          if case .rtdsLayer(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.layerSpecifier = .rtdsLayer(v)
+        }
+      }()
       default: break
       }
     }
@@ -1874,6 +1919,10 @@ nonisolated extension Envoy_Config_Bootstrap_V3_RuntimeLayer: SwiftProtobuf.Mess
     case .adminLayer?: try {
       guard case .adminLayer(let v)? = self.layerSpecifier else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    }()
+    case .rtdsLayer?: try {
+      guard case .rtdsLayer(let v)? = self.layerSpecifier else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
     }()
     case nil: break
     }
@@ -1942,6 +1991,45 @@ nonisolated extension Envoy_Config_Bootstrap_V3_RuntimeLayer.AdminLayer: SwiftPr
   }
 
   public static func ==(lhs: Envoy_Config_Bootstrap_V3_RuntimeLayer.AdminLayer, rhs: Envoy_Config_Bootstrap_V3_RuntimeLayer.AdminLayer) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Config_Bootstrap_V3_RuntimeLayer.RtdsLayer: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = Envoy_Config_Bootstrap_V3_RuntimeLayer.protoMessageName + ".RtdsLayer"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{3}rtds_config\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._rtdsConfig) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    try { if let v = self._rtdsConfig {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Config_Bootstrap_V3_RuntimeLayer.RtdsLayer, rhs: Envoy_Config_Bootstrap_V3_RuntimeLayer.RtdsLayer) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs._rtdsConfig != rhs._rtdsConfig {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -614,6 +614,40 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
 
   }
 
+  public nonisolated enum ForwardClientCertFormat: SwiftProtobuf.Enum, Swift.CaseIterable {
+    public typealias RawValue = Int
+    case text // = 0
+    case json // = 1
+    case UNRECOGNIZED(Int)
+
+    public init() {
+      self = .text
+    }
+
+    public init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .text
+      case 1: self = .json
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    public var rawValue: Int {
+      switch self {
+      case .text: return 0
+      case .json: return 1
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    public static let allCases: [Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.ForwardClientCertFormat] = [
+      .text,
+      .json,
+    ]
+
+  }
+
   public nonisolated struct Tracing: Sendable {
     // SwiftProtobuf.Message conformance is added in an extension below. See the
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -728,6 +762,10 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
     public var dns: Bool = false
 
     public var uri: Bool = false
+
+    public var format: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.ForwardClientCertFormat = .text
+
+    public var issuer: Bool = false
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1479,6 +1517,10 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0IMPLEMENTATION_SPECIFIC_DEFAULT\0\u{1}KEEP_UNCHANGED\0\u{1}REJECT_REQUEST\0\u{1}UNESCAPE_AND_REDIRECT\0\u{1}UNESCAPE_AND_FORWARD\0")
 }
 
+nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.ForwardClientCertFormat: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0TEXT\0\u{1}JSON\0")
+}
+
 nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.Tracing: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.protoMessageName + ".Tracing"
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{4}\u{3}client_sampling\0\u{3}random_sampling\0\u{3}overall_sampling\0\u{1}verbose\0\u{3}max_path_tag_length\0\u{3}custom_tags\0\u{1}provider\0\u{3}spawn_upstream_span\0\u{1}operation\0\u{3}upstream_operation\0")
@@ -1595,7 +1637,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
 
 nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.SetCurrentClientCertDetails: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.protoMessageName + ".SetCurrentClientCertDetails"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}subject\0\u{2}\u{2}cert\0\u{1}dns\0\u{1}uri\0\u{1}chain\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}subject\0\u{2}\u{2}cert\0\u{1}dns\0\u{1}uri\0\u{1}chain\0\u{1}format\0\u{1}issuer\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1608,6 +1650,8 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
       case 4: try { try decoder.decodeSingularBoolField(value: &self.dns) }()
       case 5: try { try decoder.decodeSingularBoolField(value: &self.uri) }()
       case 6: try { try decoder.decodeSingularBoolField(value: &self.chain) }()
+      case 7: try { try decoder.decodeSingularEnumField(value: &self.format) }()
+      case 8: try { try decoder.decodeSingularBoolField(value: &self.issuer) }()
       default: break
       }
     }
@@ -1633,6 +1677,12 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
     if self.chain != false {
       try visitor.visitSingularBoolField(value: self.chain, fieldNumber: 6)
     }
+    if self.format != .text {
+      try visitor.visitSingularEnumField(value: self.format, fieldNumber: 7)
+    }
+    if self.issuer != false {
+      try visitor.visitSingularBoolField(value: self.issuer, fieldNumber: 8)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1642,6 +1692,8 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
     if lhs.chain != rhs.chain {return false}
     if lhs.dns != rhs.dns {return false}
     if lhs.uri != rhs.uri {return false}
+    if lhs.format != rhs.format {return false}
+    if lhs.issuer != rhs.issuer {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

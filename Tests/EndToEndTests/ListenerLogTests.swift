@@ -28,12 +28,12 @@ struct ListenerLogTests {
 
     private static let soon = ["--file-flush-interval-msec", "20"]
 
-    private static func served(_ path: String, codec: String, upstream: UInt16 = 1) throws -> Served {
+    private static func served(_ path: String, codec: String, upstream: UInt16 = 1, delayedClose: String = "1s") throws -> Served {
         try Served(try Binary.martlet(), arguments: soon) { port in
             let address = "  - address: {socket_address: {address: 127.0.0.1, port_value: \(port)}}"
             return Served.http(port, clusters: [Served.cluster([upstream])])
                 .replacing(text: address, by: address + "\n    access_log: \(log(path))")
-                .replacing(text: "stat_prefix: h", by: "stat_prefix: h\n          codec_type: \(codec)")
+                .replacing(text: "stat_prefix: h", by: "stat_prefix: h\n          delayed_close_timeout: \(delayedClose)\n          codec_type: \(codec)")
         }
     }
 
@@ -80,7 +80,7 @@ struct ListenerLogTests {
 
     @Test func brokenHTTP2() throws {
         let directory = TemporaryDirectory()
-        let served = try ListenerLogTests.served(directory.path + "/log", codec: "HTTP2")
+        let served = try ListenerLogTests.served(directory.path + "/log", codec: "HTTP2", delayedClose: "600s")
         let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4, 0, 0, 0, 0, 0]
         // Another preface; DATA of a stream that is idle; a field that cannot be decoded; RST_STREAM of the connection.
         let tests: [(bytes: [UInt8], reason: String)] = [
@@ -92,11 +92,76 @@ struct ListenerLogTests {
         for (i, test) in tests.enumerated() {
             let socket = try Sockets.connect(port: served.listener)
             _ = Sockets.send(test.bytes, from: 0, on: socket)
-            _ = SlowSocket.drain(socket, bytesPerStep: 4_096, pauseMs: 0, limitMs: 10_000)
+            #expect(served.stat("http.h.downstream_cx_protocol_error", becomes: i + 1) == i + 1)
             socket.close()
             let line = try ListenerLogTests.line(directory.path + "/log", i)
             #expect(line["reason"]?.string == test.reason && line["flags"]?.string == "DPE" && line["protocol"]?.string == nil, "\(i): \(line)")
         }
+    }
+
+    /// Connections that end with their last request: the client leaves, or is waited for until `delayed_close_timeout`.
+    @Test func endsBehindTheLastRequest() throws {
+        let directory = TemporaryDirectory()
+        let served = try ListenerLogTests.served(directory.path + "/log", codec: "AUTO")
+        func last(_ number: Int) throws -> String? { try ListenerLogTests.line(directory.path + "/log", number)["reason"]?.string }
+        let closing = "connection: close\r\ncontent-length: 10\r\n\r\nab"
+        // Nobody listens upstream: the answer comes ahead of the request's end.
+        let leaves = RawClient(steps: [.send("POST / HTTP/1.1\r\nhost: a\r\n" + closing), .awaitResponse, .close], methods: ["POST"])
+        #expect(try leaves.run(port: served.listener).responses.first?.status == 503)
+        #expect(try last(0) == "deferred_close_on_drained_connection")
+        var stays = RawClient(steps: [.send("POST / HTTP/1.1\r\nhost: a\r\n" + closing)], methods: ["POST"])
+        stays.closeLimitMs = 20_000
+        #expect(try stays.run(port: served.listener).end == .closed)
+        #expect(try last(1) == "triggered_delayed_close_timeout")
+        #expect(served.stat("http.h.downstream_cx_delayed_close_timeout", becomes: 1) == 1)
+        let whole = RawClient(steps: [.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"), .awaitResponse, .close], methods: ["GET"])
+        #expect(try whole.run(port: served.listener).responses.first?.status == 503)
+        #expect(try last(2) == "deferred_close_on_drained_connection")
+        let own = RawClient(steps: [.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n"), .awaitResponse, .close], methods: ["GET"])
+        #expect(try own.run(port: served.listener).responses.first?.status == 503)
+        #expect(try last(3) == nil)
+    }
+
+    /// A breach of HTTP/2 whose client stays ends by the time as well.
+    @Test func breachesOfWhoStays() throws {
+        let directory = TemporaryDirectory()
+        let served = try ListenerLogTests.served(directory.path + "/log", codec: "HTTP2")
+        let socket = try Sockets.connect(port: served.listener)
+        _ = Sockets.send(Array("GET / HTTP/1.1\r\n\r\n".utf8), from: 0, on: socket)
+        _ = SlowSocket.drain(socket, bytesPerStep: 4_096, pauseMs: 0, limitMs: 20_000)
+        socket.close()
+        let line = try ListenerLogTests.line(directory.path + "/log", 0)
+        #expect(line["reason"]?.string == "triggered_delayed_close_timeout" && line["flags"]?.string == "DPE", "\(line)")
+    }
+
+    /// The client's end comes with the bytes that break the protocol: counted and told like any other breach.
+    @Test func brokenHTTP2WithTheEnd() throws {
+        let directory = TemporaryDirectory()
+        let served = try ListenerLogTests.served(directory.path + "/log", codec: "HTTP2")
+        let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4, 0, 0, 0, 0, 0]
+        let tests: [[UInt8]] = [[0, 0, 3, 0, 0, 0, 0, 0, 1, 97, 98, 99], [0, 0, 3, 1, 5, 0, 0, 0, 1, 255, 255, 255], [0, 0, 4, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0]]
+        for (i, bytes) in tests.enumerated() {
+            let socket = try Sockets.connect(port: served.listener)
+            // Nothing leaves before the end does.
+            Sockets.cork(socket)
+            _ = Sockets.send(preface + bytes, from: 0, on: socket)
+            socket.shutDown(1)
+            _ = SlowSocket.drain(socket, bytesPerStep: 4_096, pauseMs: 0, limitMs: 10_000)
+            socket.close()
+            let line = try ListenerLogTests.line(directory.path + "/log", i)
+            #expect(line["reason"]?.string == "codec_error:The_user_callback_function_failed" && line["flags"]?.string == "DPE", "\(i): \(line)")
+            #expect(served.stat("http.h.downstream_cx_protocol_error", becomes: i + 1) == i + 1)
+        }
+        // Who only leaves has broken nothing.
+        let socket = try Sockets.connect(port: served.listener)
+        Sockets.cork(socket)
+        _ = Sockets.send(preface, from: 0, on: socket)
+        socket.shutDown(1)
+        _ = SlowSocket.drain(socket, bytesPerStep: 4_096, pauseMs: 0, limitMs: 10_000)
+        socket.close()
+        #expect(served.stat("http.h.downstream_cx_destroy_remote", becomes: tests.count + 1) == tests.count + 1)
+        #expect(served.stat("http.h.downstream_cx_protocol_error", becomes: tests.count) == tests.count)
+        #expect(served.stat("http.h.downstream_cx_destroy_local", becomes: 0) == 0)
     }
 
     /// Whose certificate was refused is what one looks for in such a line.

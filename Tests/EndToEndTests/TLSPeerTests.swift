@@ -121,6 +121,52 @@ struct TLSPeerTests {
     }
 }
 
+extension TLSPeerTests {
+    /// `format: JSON` and `issuer`: what Envoy 1.40 writes.
+    @Test func theUpstreamIsToldInJSON() throws {
+        try certificates.issue("bare", names: "IP:10.1.2.3")
+        let all = "{subject: true, uri: true, dns: true, issuer: true"
+        let issuer = try certificates.run("x509 -in \(certificates.authority) -noout -subject -nameopt RFC2253").split(separator: "=", maxSplits: 1).last?.trimmingNewline ?? ""
+        func hash(_ name: String) throws -> String {
+            String((try certificates.run("x509 -in \(name).pem -noout -fingerprint -sha256").split(separator: "=").last ?? "").filter(\.isHexDigit)).lowercased()
+        }
+        func told(_ tls: TLSServed, _ name: String, _ before: String = "") throws -> String {
+            let answer = try tls.curl("/xfcc", (before.isEmpty ? "" : "-H 'x-forwarded-client-cert: \(before)' ") + TLSServed.pair(certificates, name))
+            let line = answer.split(whereSeparator: \.isNewline).first { $0.hasPrefix("xfcc: ") } ?? "xfcc: -"
+            return String(line.dropFirst(6))
+        }
+        func served(_ mode: String, _ details: String) throws -> TLSServed {
+            try TLSServed(
+                certificates, context: "validation_context: {\(trust)}",
+                manager: "forward_client_cert_details: \(mode)\n          set_current_client_cert_details: \(details)")
+        }
+        let client = try hash("client")
+        let object = "{\"by\":[\"spiffe://acme/server\"],\"hash\":\"\(client)\",\"subject\":\"CN=client,O=Acme\",\"uri\":[\"spiffe://acme/client\"],\"dns\":[\"client.test\"],\"issuer\":\"\(issuer)\"}"
+        let text = "By=spiffe://acme/server;Hash=\(client);Subject=\"CN=client,O=Acme\";URI=spiffe://acme/client;DNS=client.test;Issuer=\"\(issuer)\""
+        #expect(try told(served("SANITIZE_SET", all + "}"), "client") == text)
+        let set = try served("SANITIZE_SET", all + ", format: JSON}")
+        #expect(try told(set, "client", "By=old") == "[\(object)]")
+        // What is not there has no member.
+        #expect(try told(set, "bare") == "[{\"by\":[\"spiffe://acme/server\"],\"hash\":\"\(hash("bare"))\",\"subject\":\"CN=bare,O=Acme\",\"issuer\":\"\(issuer)\"}]")
+        let appended = try served("APPEND_FORWARD", all + ", format: JSON}")
+        #expect(try told(appended, "client") == "[\(object)]")
+        #expect(try told(appended, "client", "[{\"hash\":\"1\"}]") == "[{\"hash\":\"1\"},\(object)]")
+        #expect(try told(appended, "client", "[]") == "[\(object)]")
+        // Others have told it as text: so it goes on.
+        for before in ["By=old", "[foo", "{\"hash\":\"1\"}"] { #expect(try told(appended, "client", before) == "\(before),\(text)") }
+        // Certificates as PEM, one string for each of a chain.
+        Files.write((Files.read(certificates.chain("client")) ?? []) + (Files.read(certificates.authority) ?? []), to: certificates.chain("two"))
+        Files.write(Files.read(certificates.key("client")) ?? [], to: certificates.key("two"))
+        let whole = try told(served("SANITIZE_SET", "{cert: true, chain: true, format: JSON}"), "two")
+        let parsed = try JSON(parsing: whole)
+        let pems = ["client", "two"].map { String(decoding: Files.read(certificates.chain($0)) ?? [], as: UTF8.self) }
+        let first = parsed.array?.first
+        #expect(first?["cert"]?.string.map { pems[0].contains($0) && $0.hasSuffix("-----END CERTIFICATE-----\n") } == true, "\(whole)")
+        let chain = first?["chain"]?.array?.compactMap(\.string) ?? []
+        #expect(chain.count == 2 && chain.first == first?["cert"]?.string && chain.allSatisfy { $0.hasPrefix("-----BEGIN CERTIFICATE-----\n") && pems[1].contains($0) }, "\(chain)")
+    }
+}
+
 extension Substring {
     fileprivate var trimmingNewline: Substring { self.last?.isNewline == true ? self.dropLast() : self }
 }

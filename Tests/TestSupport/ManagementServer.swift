@@ -1,4 +1,4 @@
-/// `Collector/management.py`: a management server that gives secrets out of a folder, with the public libraries.
+/// `Collector/management.py`: a management server that gives secrets, and layers of the runtime, out of a folder, with the public libraries.
 package final class ManagementServer {
     package let port: UInt16
     package let restPort = Ports.free()
@@ -51,6 +51,11 @@ package final class ManagementServer {
     /// `secret`: what a `Secret` has beside its name, as JSON.
     package func give(_ name: String, _ version: String, _ secret: String) {
         put("{\"version\": \"\(version)\", \"secret\": {\(secret)}}", name + ".json")
+    }
+
+    /// `layer`: of the runtime, members as JSON; `called`: by the resource, where that is another name.
+    package func give(runtime name: String, _ version: String, _ layer: String, called: String? = nil) {
+        put("{\"version\": \"\(version)\", \"runtime\": {\(layer)}\(called.map { ", \"name\": \"\($0)\"" } ?? "")}", name + ".json")
     }
 
     /// `value`: base64.

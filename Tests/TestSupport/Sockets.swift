@@ -170,6 +170,9 @@ package enum Sockets {
         return descriptor
     }
 
+    /// What is sent from here on leaves when there is a segment full of it, or with the end.
+    package static func cork(_ socket: Descriptor) { enable(Int32(IPPROTO_TCP), TCP_CORK, on: socket) }
+
     /// A small receive buffer, so that a reader who does not read is soon full.
     package static func receiveBuffer(_ bytes: Int32, of socket: Descriptor) {
         var size = bytes

@@ -72,6 +72,7 @@ static inline int martlet_send_now_flags(void) { return MSG_DONTWAIT | MSG_NOSIG
 static inline void martlet_err_clear(void) { ERR_clear_error(); }
 static inline int martlet_err_lib(unsigned long e) { return ERR_GET_LIB(e); }
 static inline int martlet_err_reason(unsigned long e) { return ERR_GET_REASON(e); }
+static inline unsigned long martlet_err_ssl(int reason) { return ERR_PACK(ERR_LIB_SSL, 0, reason); }
 static inline long martlet_group_nid(SSL *_Nonnull s) { return SSL_get_negotiated_group(s); }
 static inline size_t martlet_sk_x509_count(const STACK_OF(X509) *_Nullable s) { return s ? (size_t)sk_X509_num(s) : 0; }
 static inline X509 *_Nullable martlet_sk_x509(const STACK_OF(X509) *_Nonnull s, size_t i) { return sk_X509_value(s, (int)i); }

@@ -5,8 +5,10 @@ import EnvoyAPI
 struct BootstrapCompiler {
     let bootstrap: Bootstrap
     let diagnostics: Diagnostics
+    private let compilation: Compilation
 
     init(compilation: Compilation) {
+        self.compilation = compilation
         bootstrap = compilation.bootstrap
         diagnostics = compilation.diagnostics
     }
@@ -38,12 +40,30 @@ struct BootstrapCompiler {
             if !names.insert(layer.name).inserted {
                 diagnostics.error(at.at("name"), "Duplicate layer name: \(layer.name)", expected: "a name of its own for each layer")
             }
+            if case .rtdsLayer(let discovered) = layer.layerSpecifier { source(discovered.rtdsConfig, at.at("rtds_layer").at("rtds_config")) }
             guard case .adminLayer? = layer.layerSpecifier else { continue }
             admins += 1
             if admins > 1 {
                 diagnostics.error(
                     at.at("admin_layer"), "Too many admin layers specified in LayeredRuntime, at most one may be specified")
             }
+        }
+    }
+
+    private func source(_ config: ConfigSourceMessage, _ at: Place) {
+        switch config.configSourceSpecifier {
+        case .path(let path): file(path, at.at("path"))
+        case .pathConfigSource(let source): file(source.path, at.at("path_config_source").at("path"))
+        case .none:
+            diagnostics.error(
+                at, "Missing config source specifier in envoy::config::core::v3::ConfigSource", expected: "api_config_source, ads or path_config_source")
+        default: DiscoverySource.check(config, at, compilation)
+        }
+    }
+
+    private func file(_ path: String, _ at: Place) {
+        if FileWatch.identity(path).isEmpty {
+            diagnostics.error(at, "paths must refer to an existing path in the system: '\(path)' does not exist")
         }
     }
 

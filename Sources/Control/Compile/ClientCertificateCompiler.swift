@@ -20,6 +20,8 @@ extension ConnectionManagerCompiler {
         if wanted.subject.value { details.insert(.subject) }
         if wanted.uri { details.insert(.uri) }
         if wanted.dns { details.insert(.dns) }
+        if wanted.issuer { details.insert(.issuer) }
+        if wanted.format == .json { details.insert(.json) }
         config.clientCertificateDetails = details
     }
 }

@@ -17,7 +17,11 @@ package final class CompileEnvironment {
     let balances: ListenerBalances
     package let runtime = RuntimeTable()
     /// Of management servers.
-    let secrets = DiscoveredSecrets()
+    let aggregated = AggregatedStream()
+    let secrets: DiscoveredSecrets
+    let layers: DiscoveredRuntime
+    /// Clusters that main's own worker asks management servers over.
+    var managementClusters: Set<String> { secrets.clusters.union(layers.clusters) }
     package let logSinks: LogSinks
     /// What this build calls itself.
     package var version = ""
@@ -26,6 +30,8 @@ package final class CompileEnvironment {
         self.stats = stats
         self.filters = filters
         self.workers = workers
+        secrets = DiscoveredSecrets(aggregated)
+        layers = DiscoveredRuntime(aggregated)
         balances = ListenerBalances(workers: workers)
         // Main writes logs too: its admin listener has one.
         logSinks = LogSinks(writers: workers + 1, flushIntervalMs: logFlushIntervalMs)

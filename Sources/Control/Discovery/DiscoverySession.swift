@@ -52,6 +52,13 @@ package struct DiscoveryUpdate {
     package fileprivate(set) var isAnswer = false
 
     package init() {}
+
+    /// Of REST, or of a file.
+    init(answer: Envoy_Service_Discovery_V3_DiscoveryResponse) {
+        isAnswer = true
+        version = answer.versionInfo
+        resources = answer.resources.compactMap { DiscoveredResource(world: $0, version: answer.versionInfo) }
+    }
 }
 
 /// Why a response is refused; the server is told.
@@ -237,11 +244,7 @@ package struct DiscoverySession {
             throw DiscoveryRefusal(
                 reason: "Unable to parse JSON as proto" + (first.map { " (\($0.line):\($0.column): \($0.message))" } ?? ""))
         }
-        var update = DiscoveryUpdate()
-        update.isAnswer = true
-        update.version = read.message.versionInfo
-        update.resources = read.message.resources.compactMap { DiscoveredResource(world: $0, version: read.message.versionInfo) }
-        return update
+        return DiscoveryUpdate(answer: read.message)
     }
 
     /// A response that mixes types is refused whole.

@@ -21,7 +21,7 @@ package final class Subscription {
     private let shown: String
     /// What they call it: the type, or the path.
     private let subject: String
-    /// REST: each request is an attempt, not each answer.
+    /// REST and files: each look is an attempt, not each answer.
     private let isPolled: Bool
 
     private let stats: StatRegistry
@@ -30,14 +30,14 @@ package final class Subscription {
     /// An update has come, has been refused, or the time is over.
     package private(set) var isSettled = false
 
-    /// `path`: of REST; nil: messages of a stream bring what comes.
+    /// `path`: of REST, or with `isFile` of the file; nil: messages of a stream bring what comes.
     package init(
-        _ names: [String], type: String, path: String?, _ stats: StatRegistry, _ scope: StatScope<SubscriptionStat>,
+        _ names: [String], type: String, path: String?, isFile: Bool = false, _ stats: StatRegistry, _ scope: StatScope<SubscriptionStat>,
         update: @escaping (DiscoveryUpdate) throws(DiscoveryRefusal) -> Bool, settled: @escaping () -> Void, log: @escaping (String) -> Void
     ) {
         self.names = names
         isPolled = path != nil
-        shown = path == nil ? "gRPC config" : "REST config"
+        shown = path == nil ? "gRPC config" : isFile ? "Filesystem config" : "REST config"
         subject = path ?? type
         self.stats = stats
         self.scope = scope
@@ -50,7 +50,7 @@ package final class Subscription {
 
     func attempted() { if !isPolled { asked() } }
 
-    /// REST: a request leaves.
+    /// REST: a request leaves. A file is read.
     func asked() { cells.increment(scope[.updateAttempt]) }
 
     /// `timeoutMs` 0: waits without end.
@@ -88,6 +88,13 @@ package final class Subscription {
         cells.increment(scope[.updateRejected])
         attempted()
         log("\(shown) for \(subject) rejected: \(ShownText.of(refusal.reason))")
+        settle()
+    }
+
+    /// A file that cannot be read, or is no response.
+    func broken(_ reason: String) {
+        failed()
+        log("\(shown) update failure: in \(subject), \(ShownText.of(reason))")
         settle()
     }
 

@@ -1,4 +1,5 @@
-// `layered_runtime`: static layers, those on disk (`RuntimeDisk`), and the admin layer that `/runtime_modify` fills.
+// `layered_runtime`: static layers, those on disk (`RuntimeDisk`), those of management servers (`DiscoveredRuntime`), and the
+// admin layer that `/runtime_modify` fills.
 // `RuntimeTable` hands the final values to the workers.
 
 import EnvoyAPI
@@ -8,6 +9,8 @@ package struct RuntimeValues {
     package private(set) var layers: [String] = []
     private var values: [[String: String]] = []
     private var adminLayer: Int?
+    /// Places of those that management servers give, by their names.
+    private var discovered: [String: Int] = [:]
     /// A layer with the service cluster's name behind it is there.
     package private(set) var hasOverrideDirectory = false
     /// Why a layer could not be read; the values are not to be used then.
@@ -22,13 +25,16 @@ package struct RuntimeValues {
 
     package init() {}
 
-    /// `overrides`: values of an admin layer that survive a reload.
+    /// `overrides`: values of an admin layer, and of those that management servers give, survive a reload.
     package init(_ bootstrap: Envoy_Config_Bootstrap_V3_Bootstrap, overrides old: RuntimeValues = RuntimeValues()) {
         for layer in bootstrap.layeredRuntime.layers {
             var flat: [String: String] = [:]
             switch layer.layerSpecifier {
             case .staticLayer(let structure): RuntimeValues.flatten(structure, "", &flat)
             case .adminLayer: adminLayer = layers.count
+            case .rtdsLayer:
+                discovered[layer.name] = layers.count
+                flat = old.discovered[layer.name].map { old.values[$0] } ?? [:]
             case .diskLayer(let disk):
                 guard let found = read(disk, serviceCluster: bootstrap.node.cluster) else { continue }
                 flat = found
@@ -69,6 +75,37 @@ package struct RuntimeValues {
         guard let adminLayer else { return false }
         for (name, value) in changes { values[adminLayer][name] = value.isEmpty ? nil : value }
         return true
+    }
+
+    /// A management server's layer is this from here on; `found` is what `flat` made. False: there is no such layer.
+    package mutating func take(_ found: [String: String], of layer: String) -> Bool {
+        guard let place = discovered[layer] else { return false }
+        values[place] = found
+        return true
+    }
+
+    package struct Invalid: Error {
+        package let reason: String
+    }
+
+    /// Keys with dots and their values; what is no value is an error, in Envoy's words.
+    package static func flat(_ structure: Google_Protobuf_Struct) throws(Invalid) -> [String: String] {
+        if let key = invalid(structure, "") { throw Invalid(reason: "Invalid runtime entry value for \(key)") }
+        var flat: [String: String] = [:]
+        flatten(structure, "", &flat)
+        return flat
+    }
+
+    private static func invalid(_ structure: Google_Protobuf_Struct, _ prefix: String) -> String? {
+        for (name, value) in structure.fields.sorted(by: { $0.key < $1.key }) {
+            let key = prefix.isEmpty ? name : prefix + "." + name
+            switch value.kind {
+            case .structValue(let inner): if !isFraction(inner), let found = invalid(inner, key) { return found }
+            case .nullValue, .listValue, nil: return key
+            case .stringValue, .numberValue, .boolValue: continue
+            }
+        }
+        return nil
     }
 
     private static func flatten(_ structure: Google_Protobuf_Struct, _ prefix: String, _ out: inout [String: String]) {

@@ -86,7 +86,7 @@ final class DiscoveredSecrets {
     private var secrets: [Key: DiscoveredSecret] = [:]
     /// Some may have no user any more.
     fileprivate var hasUnused = false
-    private var aggregated: AggregatedDiscovery?
+    private let aggregated: AggregatedStream
     /// Who streams are told that they are for.
     private var node = NodeMessage()
 
@@ -96,6 +96,8 @@ final class DiscoveredSecrets {
     var settled: () -> Void = {}
     /// Lines for the process's log.
     var log: (String) -> Void = { _ in }
+
+    init(_ aggregated: AggregatedStream) { self.aggregated = aggregated }
 
     func secret(_ reference: SecretReference, _ kind: SecretKind) -> DiscoveredSecret {
         let key = Key(name: reference.name, source: DiscoveredSecrets.identity(reference.sdsConfig))
@@ -117,7 +119,7 @@ final class DiscoveredSecrets {
         Set(
             secrets.values.compactMap { secret in
                 guard secret.subscription != nil else { return nil }
-                return secret.isAggregated ? aggregated.flatMap { DiscoverySource.cluster($0.source.api) } : DiscoverySource.cluster(secret.source.apiConfigSource)
+                return secret.isAggregated ? aggregated.cluster : DiscoverySource.cluster(secret.source.apiConfigSource)
             })
     }
 
@@ -132,10 +134,10 @@ final class DiscoveredSecrets {
         let new = secrets.values.filter { secret in
             secret.subscription == nil && secret.users > 0 && chosen?.contains(ObjectIdentifier(secret)) != false
         }
-        changeAggregated(compilation, reactor, new, isAnother: isAnother)
+        aggregated.update(compilation, reactor, node: now)
         if isAnother { begin(compilation, reactor) }
         for secret in new.sorted(by: { $0.name < $1.name }) { start(secret, compilation, reactor) }
-        aggregated?.sendChanges()
+        aggregated.sendChanges()
     }
 
     /// Streams say once who they are for: what is for another node is asked for anew, without the versions that were for the one
@@ -155,7 +157,7 @@ final class DiscoveredSecrets {
         let prefix = "sds.\(secret.name)."
         _ = part.scope(stats, prefix, SecretStat.self)
         let subscription = Subscription(
-            [secret.name], type: SecretReader.typeURL, path: secret.isPolled ? DiscoveredSecrets.path : nil, stats,
+            [secret.name], type: SecretReader.typeURL, path: secret.isPolled ? DiscoveredSecrets.kind.path : nil, stats,
             part.scope(stats, prefix, SubscriptionStat.self),
             update: { [unowned self, unowned secret] update throws(DiscoveryRefusal) -> Bool in try take(update, secret) },
             settled: { [unowned self] in settled() }, log: { [unowned self] in log($0) })
@@ -163,45 +165,19 @@ final class DiscoveredSecrets {
         secret.subscription = subscription
         subscription.start(reactor, timeoutMs: DiscoverySource.fetchTimeoutMs(secret.source))
         if secret.isAggregated {
-            aggregated?.add(subscription, type: SecretReader.typeURL, read: DiscoveredSecrets.read)
+            aggregated.add(subscription, DiscoveredSecrets.kind, compilation, reactor, node: node)
             return
         }
         secret.transport = transport(secret, subscription, compilation, part, reactor)
         secret.transport?.start(reactor)
     }
 
-    /// Made with the first one that asks; another `ads_config` is another stream.
-    private func changeAggregated(_ compilation: Compilation, _ reactor: DNSReactor, _ new: [DiscoveredSecret], isAnother: Bool) {
-        let dynamic = compilation.bootstrap.dynamicResources
-        let asked = secrets.values.filter { $0.isAggregated && $0.users > 0 && $0.subscription != nil }
-        guard dynamic.hasAdsConfig, !asked.isEmpty || new.contains(where: \.isAggregated), isAnother || aggregated?.source.api != dynamic.adsConfig else { return }
-        aggregated?.stop(compilation.environment)
-        let source = DiscoverySource(dynamic.adsConfig, node: node)
-        aggregated = AggregatedDiscovery(source, compilation, reactor) { [unowned self] in log($0) }
-        for secret in asked.sorted(by: { $0.name < $1.name }) {
-            guard let subscription = secret.subscription else { continue }
-            aggregated?.add(subscription, type: SecretReader.typeURL, read: DiscoveredSecrets.read)
-        }
-    }
-
-    private static let path = "/v3/discovery:secrets"
-
     private func transport(
         _ secret: DiscoveredSecret, _ subscription: Subscription, _ compilation: Compilation, _ part: PlanPart, _ reactor: DNSReactor
     ) -> DiscoveryTransport {
-        let source = DiscoverySource(secret.source.apiConfigSource, node: node)
-        let log: (String) -> Void = { [unowned self] in self.log($0) }
-        let channel = DiscoveryChannel(source.session(type: SecretReader.typeURL), read: DiscoveredSecrets.read)
-        channel.add(subscription)
-        if source.isPolled {
-            let config = unsafe source.requests(path: DiscoveredSecrets.path, compilation, part)
-            return unsafe DiscoveryPolling(
-                reactor.worker, config, path: DiscoveredSecrets.path, refreshMs: source.refreshMs, channel, subscription, log: log)
-        }
-        let config = unsafe source.call(service: "envoy.service.secret.v3.SecretDiscoveryService", resources: "Secrets", compilation, part)
-        return unsafe DiscoveryStream(
-            reactor.worker, config, shown: source.shown(resources: "Secrets"), [channel], source.pauses, compilation.stats,
-            part.scope(compilation.stats, "sds.\(secret.name).control_plane.", ControlPlaneStat.self), log: log)
+        DiscoverySource(secret.source.apiConfigSource, node: node).transport(
+            DiscoveredSecrets.kind, subscription, prefix: "sds.\(secret.name).", compilation, part, reactor,
+            log: { [unowned self] in log($0) })
     }
 
     /// Every tick: what nobody uses any more is not asked for any more.
@@ -216,14 +192,12 @@ final class DiscoveredSecrets {
             if secret.isAggregated, let subscription = secret.subscription { gone.append(subscription) }
             secret.part?.destroy(environment.stats, environment.clusterSlots)
         }
-        if secrets.values.contains(where: \.isAggregated) {
-            if !gone.isEmpty { aggregated?.remove(gone, type: SecretReader.typeURL) }
-            aggregated?.sendChanges()
-        } else {
-            aggregated?.stop(environment)
-            aggregated = nil
-        }
+        aggregated.remove(gone, DiscoveredSecrets.kind, environment)
     }
+
+    private static let kind = DiscoveryKind(
+        typeURL: SecretReader.typeURL, service: "envoy.service.secret.v3.SecretDiscoveryService", resources: "Secrets",
+        path: "/v3/discovery:secrets", read: read)
 
     // MARK: What comes
 

@@ -63,3 +63,10 @@ extension Worker {
         return unsafe connection.pointee.role == .http2Downstream ? .http2 : .http11
     }
 }
+
+extension Connection {
+    /// For the listener's log: it was to end with its last request.
+    mutating func noteDeferredClose() {
+        if closeReason.isEmpty { closeReason = Bytes("deferred_close_on_drained_connection" as StaticString) }
+    }
+}

@@ -17,6 +17,9 @@ package struct ClientCertificateDetails: OptionSet, BitwiseCopyable {
     package static let subject = ClientCertificateDetails(rawValue: 4)
     package static let uri = ClientCertificateDetails(rawValue: 8)
     package static let dns = ClientCertificateDetails(rawValue: 16)
+    package static let issuer = ClientCertificateDetails(rawValue: 32)
+    /// All of it as a JSON object (`ForwardedCertificateJSON`).
+    package static let json = ClientCertificateDetails(rawValue: 64)
 }
 
 extension Worker {
@@ -31,7 +34,9 @@ extension Worker {
         }
         if mode == .forwardOnly { return }
         certificateText.reset()
-        unsafe writeClientCertificate(tls, http.pointee.clientCertificateDetails)
+        let details = unsafe http.pointee.clientCertificateDetails
+        if unsafe details.contains(.json) && forwardAsJSON(stream, tls, mode, details) { return }
+        writeClientCertificate(tls, details)
         let text = certificateText.bytes
         // A certificate's names may have any byte: the request is not sent (`refuseField`).
         guard FormatWriter.isFieldValue(text) else {
@@ -57,6 +62,7 @@ extension Worker {
             if names.isEmpty { add("URI=", names) } else { eachName(names) { add("URI=", $0) } }
         }
         if details.contains(.dns) { eachName(tls[Int(martlet_fact_peer_dns_names)]) { add("DNS=", $0) } }
+        if details.contains(.issuer) { add("Issuer=\"", tls[Int(martlet_fact_peer_issuer)], quoted: true) }
     }
 
     private func add(_ key: StaticString, _ value: Bytes, quoted: Bool = false) {
@@ -67,7 +73,7 @@ extension Worker {
     }
 
     /// Each has a zero byte behind it.
-    private func eachName(_ list: Bytes, _ body: (Bytes) -> Void) {
+    func eachName(_ list: Bytes, _ body: (Bytes) -> Void) {
         var start = 0
         while start < list.count {
             var end = start

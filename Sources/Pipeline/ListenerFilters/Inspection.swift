@@ -162,8 +162,16 @@ extension Worker {
         if let config = unsafe listenerConfig(connection) {
             unsafe countListener(config.pointee.stats, .downstreamListenerFilterError)
         }
-        unsafe close(connection)
+        unsafe closeInspected(connection)
         return .closed
+    }
+
+    /// A client whose bytes nobody has taken is told by a reset, as by Envoy, whose filters leave them in the socket.
+    func closeInspected(_ connection: UnsafeMutablePointer<Connection>) {
+        if let inspection = unsafe inspections[connection.pointee.inspection], unsafe !inspection.pointee.pending.isEmpty {
+            unsafe resetOnClose(connection)
+        }
+        unsafe close(connection)
     }
 
     // MARK: Ends
@@ -172,14 +180,14 @@ extension Worker {
         if let config = unsafe listenerConfig(connection) {
             unsafe countListener(config.pointee.stats, .downstreamListenerFilterRemoteClose)
         }
-        unsafe close(connection)
+        unsafe closeInspected(connection)
     }
 
     func inspectionTimedOut(_ connection: UnsafeMutablePointer<Connection>) {
         guard let config = unsafe listenerConfig(connection), let inspection = unsafe inspections[connection.pointee.inspection]
         else { return unsafe close(connection) }
         unsafe countListener(config.pointee.stats, .downstreamPreCxTimeout)
-        guard unsafe config.pointee.continuesOnTimeout else { return unsafe close(connection) }
+        guard unsafe config.pointee.continuesOnTimeout else { return unsafe closeInspected(connection) }
         if unsafe handOff(connection, inspection, from: config) { return }
         unsafe chooseChain(connection, inspection, config)
     }

@@ -39,7 +39,7 @@ extension Worker {
         case .disallowed(let version):
             unsafe count(config, version == 1 ? .version1Found : .version2Found)
             unsafe count(config, version == 1 ? .version1Disallowed : .version2Disallowed)
-            unsafe close(connection)
+            unsafe closeInspected(connection)
             return .closed
         case .malformed(let version):
             unsafe count(config, version == 1 ? .version1Error : .version2Error)
@@ -95,7 +95,7 @@ extension Worker {
         _ connection: UnsafeMutablePointer<Connection>, _ config: UnsafePointer<ProxyProtocolConfig>
     ) -> InspectionStep {
         unsafe cells.increment(config.pointee.sharedStats &+ ProxyProtocolSharedStat.downstreamCxProxyProtoError.rawValue)
-        unsafe close(connection)
+        unsafe closeInspected(connection)
         return .closed
     }
 

@@ -41,7 +41,7 @@ extension Worker {
 
     /// As in Envoy a connection that is closed for its hello is no `downstream_listener_filter_error`.
     private func leave(_ connection: UnsafeMutablePointer<Connection>) -> InspectionStep {
-        unsafe close(connection)
+        unsafe closeInspected(connection)
         return .closed
     }
 

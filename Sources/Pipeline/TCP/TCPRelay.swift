@@ -113,7 +113,7 @@ extension Worker {
     }
 
     /// The descriptor's close will be a reset.
-    private func resetOnClose(_ connection: UnsafeMutablePointer<Connection>) {
+    func resetOnClose(_ connection: UnsafeMutablePointer<Connection>) {
         unsafe connections.cutTLS(connection)
         var option = SwiftGlibc.linger(l_onoff: 1, l_linger: 0)
         unsafe setsockopt(connection.pointee.descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<SwiftGlibc.linger>.size))

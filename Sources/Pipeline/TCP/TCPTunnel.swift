@@ -27,6 +27,7 @@ extension Worker {
         }
         unsafe stream.pointee.host = unsafe host.pointee.handle
         unsafe stream.pointee.upstreamStartNs = nowNs
+        unsafe stream.pointee.upstreamTimes = UpstreamTimes(askedNs: nowNs)
         unsafe beganRequest(host)
         unsafe stream.pointee.isCountedUpstream = true
         unsafe lease(stream, cluster, host)
@@ -177,6 +178,9 @@ extension Worker {
         if unsafe stream.pointee.upstreamConnectionID != 0 {
             unsafe session.pointee.upstreamConnectionID = unsafe stream.pointee.upstreamConnectionID
         }
+        // Of its connection as in Envoy only how long it was waited for.
+        unsafe session.pointee.upstreamTimes = unsafe UpstreamTimes(
+            askedNs: stream.pointee.upstreamTimes.askedNs, readyNs: stream.pointee.upstreamTimes.readyNs)
         if unsafe stream.pointee.upstreamTLS != nil {
             unsafe session.pointee.tunnel.tls?.release()
             unsafe session.pointee.tunnel.tls = unsafe stream.pointee.upstreamTLS?.retained()

@@ -233,7 +233,7 @@ extension Worker {
     func noChain(_ connection: UnsafeMutablePointer<Connection>, _ config: UnsafePointer<ListenerConfig>) {
         unsafe countListener(config.pointee.stats, .noFilterChainMatch)
         unsafe connection.pointee.logFlags |= ResponseFlags.noRouteFound.rawValue
-        unsafe close(connection)
+        unsafe closeInspected(connection)
     }
 
     /// Its filter chain takes over.

@@ -21,6 +21,7 @@ package struct TLSConnection {
     /// Of `cipher`, what waits for the first answer: session tickets.
     var ticketBytes = 0
     package internal(set) var isHandshaking = true
+    var first: FirstMessage
     /// Lines for a key log.
     package var keyLines = ByteQueue()
     /// Ciphertext that waits for the handshake's next turn, and whether it is in the worker's queue.
@@ -61,6 +62,7 @@ package struct TLSConnection {
         self.handle = handle
         self.connection = connection
         unsafe self.config = unsafe config
+        first = unsafe FirstMessage(isAwaited: config.pointee.isServer)
         unsafe self.memory = unsafe memory
         unsafe self.text = unsafe text
         timer = TimerNode(token: Operation.handshakeTimer.token(connection))

@@ -20,6 +20,13 @@ package struct TLSFailure: BitwiseCopyable {
 
     init() {}
 
+    /// One of OpenSSL's errors that it did not come to say: `SSL_R_…`.
+    init(reason: Int32) {
+        first = martlet_err_ssl(reason)
+        count = 1
+        isConnectionError = true
+    }
+
     /// Takes everything off this thread's queue.
     static func taken() -> TLSFailure {
         var failure = TLSFailure()

@@ -77,6 +77,7 @@ package struct TLSFailureText {
         switch martlet_err_reason(error) {
         case SSL_R_NO_SUITABLE_KEY_SHARE: "NO_SHARED_GROUP"
         case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM: "NO_COMMON_SIGNATURE_ALGORITHMS"
+        case SSL_R_INVALID_ALERT: "BAD_ALERT"
         case SSL_R_PACKET_LENGTH_TOO_LONG: "ENCRYPTED_LENGTH_TOO_LONG"
         // A staple that has to be there is not.
         case SSL_R_CLIENTHELLO_TLSEXT: "CONNECTION_REJECTED"
@@ -89,13 +90,18 @@ package struct TLSFailureText {
         let reason = martlet_err_reason(error)
         let theirs: Int32 =
             switch reason {
+            case SSL_R_INVALID_ALERT: 102
             case SSL_R_CERTIFICATE_VERIFY_FAILED: 125
             case SSL_R_CLIENTHELLO_TLSEXT: 133
             case SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC: 139
             case SSL_R_PACKET_LENGTH_TOO_LONG, SSL_R_ENCRYPTED_LENGTH_TOO_LONG: 146
+            case SSL_R_EXCESSIVE_MESSAGE_SIZE: 150
             case SSL_R_HTTP_REQUEST: 156
             case SSL_R_NO_SHARED_CIPHER: 184
             case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: 192
+            case SSL_R_UNEXPECTED_MESSAGE: 223
+            case SSL_R_UNEXPECTED_RECORD: 225
+            case SSL_R_UNKNOWN_ALERT_TYPE: 227
             case SSL_R_UNSUPPORTED_PROTOCOL: 240
             case SSL_R_WRONG_VERSION_NUMBER: 247
             case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM: 253

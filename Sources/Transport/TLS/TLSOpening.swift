@@ -75,6 +75,7 @@ extension Connections {
         guard let ssl = unsafe tls.pointee.ssl else { return .failed }
         martlet_err_clear()
         unsafe sharedText.pointee.clear()
+        if unsafe tls.pointee.first.isAwaited, let refused = unsafe lookAtFirst(connection, tls, ssl) { return refused }
         let result = unsafe SSL_do_handshake(ssl)
         if result == 1 {
             unsafe tls.pointee.isHandshaking = false
@@ -90,6 +91,37 @@ extension Connections {
         let progress = unsafe progress(connection, tls, SSL_get_error(ssl, result))
         if case .failed = progress, unsafe tls.pointee.failure.isNoTLS { unsafe sayProtocolVersion(tls) }
         return progress
+    }
+
+    /// How it ends by what was fed; nil: it goes on.
+    private mutating func lookAtFirst(
+        _ connection: UnsafeMutablePointer<Connection>, _ tls: UnsafeMutablePointer<TLSConnection>, _ ssl: OpaquePointer
+    ) -> TLSProgress? {
+        guard let base = unsafe tls.pointee.io.in else { return nil }
+        let bytes = unsafe Bytes(base, tls.pointee.io.in_count)
+        let asks = unsafe SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER != 0
+        let sizeMax = asks ? FirstMessage.sizeMaxWithCertificate : FirstMessage.sizeMax
+        guard let fault = unsafe tls.pointee.first.received(bytes, sizeMax: sizeMax) else { return nil }
+        switch fault {
+        case .closed:
+            unsafe connection.pointee.sawEnd = true
+            return .ended
+        case .alert(let description): unsafe fail(tls, SSL_AD_REASON_OFFSET + Int32(description), alert: nil)
+        case .tooLarge: unsafe fail(tls, SSL_R_EXCESSIVE_MESSAGE_SIZE, alert: "\u{15}\u{3}\u{1}\u{0}\u{2}\u{2}\u{2f}")
+        case .foreignRecord: unsafe fail(tls, SSL_R_UNEXPECTED_RECORD, alert: "\u{15}\u{3}\u{1}\u{0}\u{2}\u{2}\u{a}")
+        case .malformedAlert: unsafe fail(tls, SSL_R_INVALID_ALERT, alert: "\u{15}\u{3}\u{1}\u{0}\u{2}\u{2}\u{32}")
+        case .unknownAlertLevel: unsafe fail(tls, SSL_R_UNKNOWN_ALERT_TYPE, alert: "\u{15}\u{3}\u{1}\u{0}\u{2}\u{2}\u{2f}")
+        }
+        unsafe markDirty(connection)
+        return .failed
+    }
+
+    /// Before OpenSSL has seen anything. `alert`: what the peer is told, a record.
+    private func fail(_ tls: UnsafeMutablePointer<TLSConnection>, _ reason: Int32, alert: StaticString?) {
+        unsafe tls.pointee.hasFailed = true
+        unsafe tls.pointee.failure = TLSFailure(reason: reason)
+        unsafe sharedText.pointee.write(tls.pointee.failure)
+        if let alert { _ = unsafe tls.pointee.cipher.append(copying: Bytes(alert), memory) }
     }
 
     /// RFC 8446 §6: who speaks SSH or cleartext HTTP/2 to a TLS server is told so, as by Envoy; OpenSSL goes without a word.

@@ -19,7 +19,7 @@ import TestSupport
     }
 
     @Test func aNameIsOneSecretOnTheAggregatedStream() {
-        let secrets = DiscoveredSecrets()
+        let secrets = DiscoveredSecrets(AggregatedStream())
         let first = secrets.secret(reference("a", timeoutS: 1), .certificate)
         #expect(secrets.secret(reference("a", timeoutS: 2), .certificate) === first)
         var versioned = reference("a", timeoutS: 1)
@@ -30,7 +30,7 @@ import TestSupport
 
     /// Each has a stream of its own, on which the server answers.
     @Test func anotherSourceIsAnotherSecret() {
-        let secrets = DiscoveredSecrets()
+        let secrets = DiscoveredSecrets(AggregatedStream())
         let first = secrets.secret(reference("a", timeoutS: 1, cluster: "x"), .certificate)
         #expect(secrets.secret(reference("a", timeoutS: 1, cluster: "x"), .certificate) === first)
         #expect(secrets.secret(reference("a", timeoutS: 2, cluster: "x"), .certificate) !== first)

@@ -1,10 +1,10 @@
-"""A management server for secrets (SDS, and as the one type of ADS): state of the world and incremental over gRPC, and REST,
-without TLS.
+"""A management server for secrets and layers of the runtime (SDS, RTDS, and both over ADS): state of the world and incremental
+over gRPC, and REST, without TLS.
 
     management.py GRPC_PORT FOLDER REST_PORT
 
-FOLDER/<name>.json is the secret of that name as `{"version": "1", "secret": {…}}` in protobuf's JSON; it is sent when it is
-there, and again whenever the file has changed. `"raw": {"type_url": …, "value": base64}` instead of a secret is sent as it is,
+FOLDER/<name>.json is the secret of that name as `{"version": "1", "secret": {…}}` in protobuf's JSON, or the layer as
+`{"version": "1", "runtime": {…}}`; it is sent to whoever asks for that type when it is there, and again whenever the file has changed. `"raw": {"type_url": …, "value": base64}` instead of a secret is sent as it is,
 `"removed": true` tells that there is none any more, `"empty": true` is a response that says nothing. FOLDER/_end ends every stream once. Over REST
 `"status": 404` is the answer, `"text": "…"` its body, and `"silent": true` none. Every stream, request and response is a line
 of JSON.
@@ -23,9 +23,12 @@ import grpc
 from google.protobuf import any_pb2, json_format
 from envoy.extensions.transport_sockets.tls.v3 import secret_pb2
 from envoy.service.discovery.v3 import discovery_pb2
+from envoy.service.runtime.v3 import rtds_pb2
 
 TYPE = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
+RUNTIME = "type.googleapis.com/envoy.service.runtime.v3.Runtime"
 SERVICE = "envoy.service.secret.v3.SecretDiscoveryService"
+RUNTIME_SERVICE = "envoy.service.runtime.v3.RuntimeDiscoveryService"
 AGGREGATED = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 folder = ""
 lock = threading.Lock()
@@ -50,6 +53,10 @@ def resource(name, entry):
     if "raw" in entry:
         any.type_url = entry["raw"]["type_url"]
         any.value = base64.b64decode(entry["raw"]["value"])
+    elif "runtime" in entry:
+        runtime = json_format.ParseDict({"name": entry.get("name", name), "layer": entry["runtime"]}, rtds_pb2.Runtime())
+        any.type_url = RUNTIME
+        any.value = runtime.SerializeToString()
     else:
         secret = json_format.ParseDict({"name": name, **entry["secret"]}, secret_pb2.Secret())
         any.type_url = TYPE
@@ -64,7 +71,8 @@ class Stream:
         self.inbox = queue.Queue()
         self.context = context
         self.kind = kind
-        self.names = []
+        # By type.
+        self.names = {}
         self.sent = {}
         self.nonce = 0
         self.ended = os.path.exists(os.path.join(folder, "_end")) and os.stat(os.path.join(folder, "_end")).st_mtime_ns
@@ -98,13 +106,13 @@ class Stream:
             if self.is_told_to_end():
                 say("end", kind=self.kind)
                 return
-            for name in list(self.names):
+            for type, name in [(type, name) for type, names in self.names.items() for name in names]:
                 entry = stored(name)
-                if entry is None or self.sent.get(name) == entry:
+                if entry is None or self.sent.get((type, name)) == entry:
                     continue
-                self.sent[name] = entry
+                self.sent[type, name] = entry
                 self.nonce += 1
-                response = self.response(name, entry)
+                response = self.response(type, name, entry)
                 say("response", kind=self.kind, name=name, version=entry.get("version", ""), nonce=response.nonce)
                 yield response
         say("closed", kind=self.kind)
@@ -117,29 +125,31 @@ class Stream:
 
 class World(Stream):
     def take(self, request):
-        self.names = list(request.resource_names)
-        self.said(request, names=self.names, version=request.version_info)
+        self.names[request.type_url] = list(request.resource_names)
+        self.said(request, names=list(request.resource_names), version=request.version_info)
 
-    def response(self, name, entry):
+    def response(self, type, name, entry):
         response = discovery_pb2.DiscoveryResponse(
-            version_info=entry.get("version", ""), type_url=TYPE, nonce="nonce-%d" % self.nonce)
+            version_info=entry.get("version", ""), type_url=type, nonce="nonce-%d" % self.nonce)
         response.control_plane.identifier = "test-server"
         if not entry.get("removed") and not entry.get("empty"):
-            response.resources.append(resource(name, entry))
+            for _ in range(entry.get("times", 1)):
+                response.resources.append(resource(name, entry))
         return response
 
 
 class Delta(Stream):
     def take(self, request):
+        names = self.names.setdefault(request.type_url, [])
         for name in request.resource_names_unsubscribe:
-            self.names.remove(name)
-        self.names += [name for name in request.resource_names_subscribe if name not in self.names]
+            names.remove(name)
+        names += [name for name in request.resource_names_subscribe if name not in names]
         self.said(request, names=list(request.resource_names_subscribe), gone=list(request.resource_names_unsubscribe),
                   versions=dict(request.initial_resource_versions))
 
-    def response(self, name, entry):
+    def response(self, type, name, entry):
         response = discovery_pb2.DeltaDiscoveryResponse(
-            system_version_info="system-" + entry.get("version", ""), type_url=TYPE, nonce="nonce-%d" % self.nonce)
+            system_version_info="system-" + entry.get("version", ""), type_url=type, nonce="nonce-%d" % self.nonce)
         response.control_plane.identifier = "test-server"
         if entry.get("empty"):
             pass
@@ -168,7 +178,7 @@ class Rest(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         response = discovery_pb2.DiscoveryResponse(version_info=entry.get("version", ""))
-        if "secret" in entry or "raw" in entry:
+        if "secret" in entry or "raw" in entry or "runtime" in entry:
             response.resources.append(resource(request.resource_names[0], entry))
         text = (entry.get("text") or json_format.MessageToJson(response)).encode()
         self.send_response(entry.get("status", 200))
@@ -201,6 +211,7 @@ def main(port, path, rest_port):
 
     server.add_generic_rpc_handlers((
         grpc.method_handlers_generic_handler(SERVICE, {"StreamSecrets": world("world"), "DeltaSecrets": delta("delta")}),
+        grpc.method_handlers_generic_handler(RUNTIME_SERVICE, {"StreamRuntime": world("world"), "DeltaRuntime": delta("delta")}),
         grpc.method_handlers_generic_handler(AGGREGATED, {
             "StreamAggregatedResources": world("aggregated world"), "DeltaAggregatedResources": delta("aggregated delta")}),
     ))

@@ -203,6 +203,7 @@ extension Worker {
         unsafe server.pointee.decoder.reset()
         unsafe connection.pointee.isAboveHigh = false
         if closes {
+            unsafe connection.pointee.noteDeferredClose()
             if isDone {
                 unsafe count(server.pointee.http.pointee.stats, .downstreamCxDestroyLocal)
                 unsafe closeServer(server, connection)
@@ -212,6 +213,7 @@ extension Worker {
             return
         }
         if unsafe server.pointee.isDraining, unsafe server.pointee.isDrained || server.pointee.drainedAtMs == 0 {
+            unsafe connection.pointee.noteDeferredClose()
             unsafe linger(server, connection)
             return
         }

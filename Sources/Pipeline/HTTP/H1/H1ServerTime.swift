@@ -28,6 +28,7 @@ extension Worker {
         if unsafe server.pointee.lingerUntilMs != 0, unsafe nowMs >= server.pointee.lingerUntilMs {
             count(stats, .downstreamCxDelayedCloseTimeout)
             count(stats, .downstreamCxDestroyLocal)
+            unsafe connection.pointee.closeReason = Bytes("triggered_delayed_close_timeout" as StaticString)
             unsafe closeServer(server, connection, sendsRest: false)
             return
         }

@@ -122,7 +122,7 @@ extension Worker {
                 session, .downstreamConnectionTermination, Bytes("downstream_local_disconnect(http2_ping_timeout)" as StaticString))
             count(stats, .downstreamCxDestroyLocal)
             return unsafe closeHTTP2Server(session, connection, sendsRest: false)
-        case .drained: break
+        case .drained: unsafe connection.pointee.noteDeferredClose()
         }
         unsafe lingerHTTP2(session, connection)
     }
@@ -210,6 +210,12 @@ extension Worker {
             unsafe close(connection)
             return
         }
+        if unsafe connection.pointee.sawEnd && session.pointee.isDue {
+            // What came ahead of the end may have broken the protocol: that is known when the GOAWAY is framed.
+            let handle = unsafe session.pointee.handle
+            unsafe pump(session)
+            guard unsafe h2.sessions[handle] == session else { return }
+        }
         let stats = unsafe http.pointee.stats
         if unsafe hasRequests(session) {
             count(stats, .downstreamCxDestroyRemoteActiveRq)
@@ -267,6 +273,7 @@ extension Worker {
         if unsafe isDue(session.pointee.drain.lingerUntilMs) {
             count(stats, .downstreamCxDelayedCloseTimeout)
             count(stats, .downstreamCxDestroyLocal)
+            unsafe connection.pointee.closeReason = Bytes("triggered_delayed_close_timeout" as StaticString)
             return unsafe closeHTTP2Server(session, connection, sendsRest: false)
         }
         if unsafe session.pointee.isOver { return unsafe timers.armNoLater(connection.timerNode, than: session.pointee.drain.lingerUntilMs) }
