@@ -59,7 +59,7 @@ extension Groups {
             tlsCluster("old", to: "tls_13", "common_tls_context: {tls_params: {tls_maximum_protocol_version: TLSv1_2}}"),
             tlsCluster("pinned", to: "tls", "common_tls_context: {validation_context: {trusted_ca: {filename: \"{{certs}}/ca.pem\"}, match_typed_subject_alt_names: [{san_type: URI, matcher: {exact: \"spiffe://acme/other\"}}]}}"),
         ],
-        cases: tlsVersions + tlsFIPS + tlsStaples + tlsNames + tlsPeers + tlsSessions + tlsUpstreams)
+        cases: tlsVersions + tlsFIPS + tlsStaples + tlsNames + tlsPeers + tlsSessions + tlsFirsts + tlsUpstreams)
 
     private static let trusted = "common_tls_context: {validation_context: {trusted_ca: {filename: \"{{certs}}/ca.pem\"}}}"
 
@@ -269,15 +269,32 @@ extension Groups {
         ask("hello_too_large", fixed + " -servername server.test -alpn " + (0..<30).map { "protocol-\($0)" }.joined(separator: ","), on: "tls_small_hello"),
         ask("hello_that_fits", fixed + " -servername server.test", on: "tls_strict_hello"),
         Case("tls.inspected_not_tls", steps: [.send("GET / HTTP/1.1\r\nhost: h\r\n\r\n"), .pause(ms: 100)], on: "tls_by_name", methods: [])
-            .with { $0.answerLimitMs = 500; $0.resetIsClose = true },
+            .with { $0.answerLimitMs = 500 },
         Case("tls.inspected_strictly", steps: [.send("\u{16}\u{3}\u{1}\u{0}\u{5}hello"), .pause(ms: 100)], on: "tls_strict_hello", methods: [])
-            .with { $0.answerLimitMs = 500; $0.resetIsClose = true },
+            .with { $0.answerLimitMs = 500 },
+        Case("tls.inspected_with_no_chain", steps: [.send("\u{16}\u{3}\u{1}\u{0}\u{4}\u{1}\u{0}\u{ff}\u{ff}"), .pause(ms: 100)], on: "tls_by_name", methods: [])
+            .with { $0.answerLimitMs = 500 },
         Case("tls.inspected_and_gone", steps: [.send("\u{16}\u{3}\u{1}"), .pause(ms: 50), .close], on: "tls_by_name", methods: []).with { $0.answerLimitMs = 500 },
         Case("tls.nothing", steps: [.pause(ms: 50), .close], on: "tls", methods: []).with { $0.answerLimitMs = 500 },
         Case("tls.slow_handshake", steps: [.send("\u{16}\u{3}\u{1}"), .pause(ms: 700)], on: "tls_slow", methods: [])
             .with { $0.answerLimitMs = 900; $0.resetIsClose = true },
         Case("tls.record_too_large", steps: [.send("\u{16}\u{3}\u{1}\u{ff}\u{ff}hello"), .pause(ms: 100)], on: "tls", methods: [])
             .with { $0.answerLimitMs = 500; $0.resetIsClose = true },
+    ]
+
+    /// First records that are no hello, or one that is longer than it may be: with a certificate asked for and without.
+    private static let tlsFirsts: [Case] = [
+        ("fatal_alert", "\u{15}\u{3}\u{1}\u{0}\u{2}\u{2}\u{28}"), ("close_notify", "\u{15}\u{3}\u{1}\u{0}\u{2}\u{1}\u{0}"),
+        ("alert_of_five_bytes", "\u{15}\u{3}\u{1}\u{0}\u{5}hello"), ("alert_of_no_level", "\u{15}\u{3}\u{1}\u{0}\u{2}\u{3}\u{28}"),
+        ("application_data", "\u{17}\u{3}\u{1}\u{0}\u{5}hello"), ("change_of_ciphers", "\u{14}\u{3}\u{1}\u{0}\u{1}\u{1}"),
+        ("handshake_that_is_none", "\u{16}\u{3}\u{1}\u{0}\u{5}hello"), ("hello_of_16385", "\u{16}\u{3}\u{1}\u{0}\u{6}\u{1}\u{0}\u{40}\u{1}\u{3}\u{3}"),
+    ].map { name, bytes in
+        Case("tls.first_\(name)", steps: [.send(bytes), .pause(ms: 100)], on: "tls", methods: []).with { $0.answerLimitMs = 500 }
+    } + [
+        Case("tls.first_hello_of_102401", steps: [.send("\u{16}\u{3}\u{1}\u{0}\u{6}\u{1}\u{1}\u{90}\u{1}\u{3}\u{3}"), .pause(ms: 100)], on: "tls_asks", methods: [])
+            .with { $0.answerLimitMs = 500 },
+        Case("tls.first_hello_that_is_awaited", steps: [.send("\u{16}\u{3}\u{1}\u{0}\u{6}\u{1}\u{1}\u{90}\u{0}\u{3}\u{3}"), .pause(ms: 100), .close], on: "tls_asks", methods: [])
+            .with { $0.answerLimitMs = 500 },
     ]
 
     private static let tlsUpstreams: [Case] =
