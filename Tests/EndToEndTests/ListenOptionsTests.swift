@@ -75,6 +75,20 @@ struct ListenOptionsTests {
             })
     }
 
+    /// IPV6_V6ONLY is refused once a socket is bound: a reload that says the same does not set it again.
+    @Test func whatWasSetIsNotSetAgain() throws {
+        let own = Ports.free()
+        let option = "socket_options: {socket_options: [{level: 41, name: 26, int_value: 1}]}"
+        let served = try Served(try Binary.martlet()) {
+            yaml($0, "additional_addresses: [{address: {socket_address: {address: '::1', port_value: \(own)}}, \(option)}]")
+        }
+        #expect(try served.get().status == 200)
+        let text = try #require(Files.text(served.file))
+        Files.write(Array(text.replacing(text: "status: 200", by: "status: 204").utf8), to: served.file)
+        served.process.signal(SIGHUP)
+        #expect(wait(upToMs: 10_000) { (try? served.get().status) == 204 }, "\(served.process.output)")
+    }
+
     @Test func multipathIsTCPToo() throws {
         let probe = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 262)
         guard probe >= 0 else { return }

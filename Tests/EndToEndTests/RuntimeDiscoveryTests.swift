@@ -224,6 +224,26 @@ struct RuntimeDiscoveryTests {
         #expect(try values(served) == ["0", "", "0"])
     }
 
+    /// Its values are kept by its name, and a server does not answer again on a stream where the resource is asked for already.
+    @Test(arguments: [false, true]) func aRenamedLayerIsAskedForAgain(isAggregated: Bool) throws {
+        manager.give(runtime: "layer", "1", "\"one\": 1")
+        func configured(_ port: UInt16) -> String {
+            isAggregated ? yaml(port, "ads: {}", ads: "GRPC") : yaml(port, RuntimeDiscoveryTests.own("GRPC"))
+        }
+        let served = try Served(Binary.martlet()) { configured($0) }
+        #expect(wait(upToMs: 10_000, everyMs: 20) { (try? values(served, "one")) == ["", "1", "", "1"] })
+        let admin = "\nadmin: {address: {socket_address: {address: 127.0.0.1, port_value: \(served.admin.port)}}}\n"
+        let renamed = configured(served.listener).replacing(text: "{name: given", by: "{name: other")
+        Files.write(Array((renamed + admin).utf8), to: served.file)
+        served.process.signal(1)
+        #expect(
+            wait(upToMs: 10_000, everyMs: 20) {
+                guard let runtime = try? JSON(parsing: text(served, "/runtime")) else { return false }
+                return runtime["layers"]?.array?.compactMap(\.string) == ["base", "other", "admin"]
+                    && runtime["entries"]?["one"]?["final_value"]?.string == "1"
+            })
+    }
+
     @Test(arguments: [
         ("ads: {}", "ADS must be configured to support an ADS config source"), ("initial_fetch_timeout: 1s", "field: \"config_source_specifier\", reason: is required"), ("", "Missing config source specifier in envoy::config::core::v3::ConfigSource"),
         ("path_config_source: {path: /no/such/file.yaml}", "paths must refer to an existing path in the system: '/no/such/file.yaml' does not exist"),

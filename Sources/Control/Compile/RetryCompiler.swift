@@ -117,7 +117,7 @@ struct RetryCompiler {
             config.backoffBaseMs = max(1, message.retryBackOff.baseInterval.milliseconds)
             config.backoffMaxMs =
                 message.retryBackOff.hasMaxInterval
-                ? message.retryBackOff.maxInterval.milliseconds : config.backoffBaseMs * 10
+                ? max(1, message.retryBackOff.maxInterval.milliseconds) : config.backoffBaseMs * 10
             if config.backoffMaxMs < config.backoffBaseMs {
                 diagnostics.error(
                     place.at("retry_back_off").at("max_interval"),

@@ -23,7 +23,13 @@ final class AggregatedStream {
     /// Another `ads_config`, or node, is another stream, on which all ask anew.
     func update(_ compilation: Compilation, _ reactor: DNSReactor, node: NodeMessage) {
         let dynamic = compilation.bootstrap.dynamicResources
-        guard dynamic.hasAdsConfig, !askers.isEmpty, stream?.source.api != dynamic.adsConfig || stream?.source.node != node else { return }
+        guard stream?.source.api != dynamic.adsConfig || stream?.source.node != node else { return }
+        askAnew(compilation, reactor, node: node)
+    }
+
+    /// Another stream, which has been told nothing.
+    func askAnew(_ compilation: Compilation, _ reactor: DNSReactor, node: NodeMessage) {
+        guard compilation.bootstrap.dynamicResources.hasAdsConfig, !askers.isEmpty else { return }
         stream?.stop(compilation.environment)
         open(compilation, reactor, node: node)
     }

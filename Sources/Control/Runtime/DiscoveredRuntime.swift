@@ -64,16 +64,21 @@ final class DiscoveredRuntime {
         func isGone(_ layer: Layer) -> Bool {
             (isAnother && !layer.isAggregated) || !wanted.contains { $0.name == layer.name && $0.message == layer.message }
         }
+        // A server does not answer again for what is asked for already: one that comes under such a name needs a stream anew.
+        let asked = Set(layers.filter(\.isAggregated).map(\.message.name))
+        var asksAgain = false
         let gone = layers.filter(isGone)
         layers.removeAll(where: isGone)
         aggregated.update(compilation, reactor, node: now)
         for (name, message) in wanted where !layers.contains(where: { $0.name == name }) {
             let layer = Layer(name, message)
             layers.append(layer)
+            asksAgain = asksAgain || (layer.isAggregated && asked.contains(message.name))
             start(layer, compilation, reactor)
         }
         // Behind the new ones, so that a stream which both ask on goes on.
         stop(gone, compilation.environment)
+        if asksAgain { aggregated.askAnew(compilation, reactor, node: now) }
         aggregated.sendChanges()
     }
 

@@ -11,6 +11,8 @@ package struct RuntimeValues {
     private var adminLayer: Int?
     /// Places of those that management servers give, by their names.
     private var discovered: [String: Int] = [:]
+    /// What they have given: kept where a layer has no place, too, because another one could not be read.
+    private var given: [String: [String: String]] = [:]
     /// A layer with the service cluster's name behind it is there.
     package private(set) var hasOverrideDirectory = false
     /// Why a layer could not be read; the values are not to be used then.
@@ -34,7 +36,8 @@ package struct RuntimeValues {
             case .adminLayer: adminLayer = layers.count
             case .rtdsLayer:
                 discovered[layer.name] = layers.count
-                flat = old.discovered[layer.name].map { old.values[$0] } ?? [:]
+                given[layer.name] = old.given[layer.name]
+                flat = given[layer.name] ?? [:]
             case .diskLayer(let disk):
                 guard let found = read(disk, serviceCluster: bootstrap.node.cluster) else { continue }
                 flat = found
@@ -77,10 +80,11 @@ package struct RuntimeValues {
         return true
     }
 
-    /// A management server's layer is this from here on; `found` is what `flat` made. False: there is no such layer.
+    /// A management server's layer is this from here on; `found` is what `flat` made. False: it is what it was.
     package mutating func take(_ found: [String: String], of layer: String) -> Bool {
-        guard let place = discovered[layer] else { return false }
-        values[place] = found
+        guard given[layer] != found else { return false }
+        given[layer] = found
+        if let place = discovered[layer] { values[place] = found }
         return true
     }
 

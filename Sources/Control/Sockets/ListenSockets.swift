@@ -16,6 +16,7 @@ final class ListenSocketGroup {
     let bound: SocketAddress
     let descriptors: [Int32]
     private(set) var isShut = false
+    private var settings: [Setting]
     private var uses = 0
     private let closed: (ListenSocketGroup) -> Void
 
@@ -24,6 +25,7 @@ final class ListenSocketGroup {
     ) throws(ListenError) {
         self.address = address
         descriptors = try ListenSocket.open(address, workers: workers, options)
+        settings = ListenSocketGroup.copied(options.settings)
         bound = address.family == .unix ? address : SocketAddress(localOf: descriptors[0])
         self.closed = closed
     }
@@ -46,15 +48,32 @@ final class ListenSocketGroup {
         for descriptor in descriptors { _ = martlet_listen_shut(descriptor, isUnix ? 1 : 0) }
     }
 
-    /// What a newer configuration says of sockets that are open: what can be set is set. Whether workers share one, and Multipath TCP,
-    /// stay as they were.
-    func adopt(_ settings: FrozenArray<SocketSetting>) throws(ListenError) {
-        for state in [SocketSetting.State.beforeBind, .bound, .listening] {
-            for descriptor in descriptors {
-                if let refused = settings.set(descriptor, state) {
-                    throw .option(address, level: refused.level, name: refused.name, errno)
-                }
+    /// What a newer configuration says of sockets that are open: options that are new or have another value are set. Whether
+    /// workers share one, and Multipath TCP, stay as they were, and so does what is no longer said.
+    func adopt(_ newer: FrozenArray<SocketSetting>) throws(ListenError) {
+        let wanted = ListenSocketGroup.copied(newer)
+        for i in 0..<newer.count where !settings.contains(wanted[i]) {
+            for descriptor in descriptors where !newer[i].set(descriptor) {
+                throw .option(address, level: newer[i].level, name: newer[i].name, errno)
             }
+        }
+        settings = wanted
+    }
+
+    private static func copied(_ settings: FrozenArray<SocketSetting>) -> [Setting] {
+        (0..<settings.count).map { Setting(settings[$0]) }
+    }
+
+    /// A setting that was made, in memory of its own: that of the configuration which brought it goes with it.
+    private struct Setting: Equatable {
+        let level: Int32
+        let name: Int32
+        let value: [UInt8]
+
+        init(_ setting: SocketSetting) {
+            level = setting.level
+            name = setting.name
+            value = (0..<setting.value.count).map { setting.value[$0] }
         }
     }
 

@@ -43,8 +43,9 @@ package struct GuardDog {
         var megamisses: [Finding] = []
         var hanging: [Int] = []
         for i in watched.indices {
-            if words[i] & 1 == 0 || words[i] != watched[i].word || wasHeldUp {
-                watched[i] = Watched(lastCheckinNs: nowNs, word: words[i])
+            let word = words[i]
+            if word & 1 == 0 || word != watched[i].word || wasHeldUp {
+                watched[i] = Watched(lastCheckinNs: nowNs, word: word)
                 continue
             }
             let delta = nowNs &- watched[i].lastCheckinNs
