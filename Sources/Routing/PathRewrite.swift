@@ -33,12 +33,6 @@ package enum PathRewrite {
         return replace(&head, Span32(offset: head.path.offset, count: UInt32(truncatingIfNeeded: count)), by: replacement)
     }
 
-    /// What is put together from a request's fields may have blanks: they would end the target early.
-    package static func canBePath(_ path: Bytes) -> Bool {
-        for i in 0..<path.count where path[i] <= 0x20 || path[i] == 0x7f { return false }
-        return true
-    }
-
     /// `head`, the path's beginning, becomes `replacement`; the rest follows.
     private static func replace(_ head: inout MessageHead, _ start: Span32, by replacement: Bytes) -> Bool {
         let rest = Int(head.path.count &- start.count)

@@ -39,4 +39,11 @@ package enum RequestPath {
             return unsafe body(Bytes(UnsafePointer<UInt8>(base), count))
         }
     }
+
+    /// Whether a text may be a request's path or authority. One that is put together from a request's fields may have blanks: they
+    /// would end the target early.
+    package static func mayStandInTarget(_ text: Bytes) -> Bool {
+        for i in 0..<text.count where text[i] <= 0x20 || text[i] == 0x7f { return false }
+        return true
+    }
 }

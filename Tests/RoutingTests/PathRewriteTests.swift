@@ -31,7 +31,7 @@ import Wire
 
     @Test(arguments: [(" ", false), ("/a b", false), ("/a\tb", false), ("/a\r\n", false), ("/\u{7f}", false), ("/\0", false), ("", true), ("/a%20#b", true), ("/é", true)])
     func blanksAndControlsAreNoPath(_ text: String, _ isPath: Bool) {
-        #expect(text.withBytes { PathRewrite.canBePath($0) } == isPath)
+        #expect(text.withBytes { RequestPath.mayStandInTarget($0) } == isPath)
     }
 
     private func regex(_ path: String, _ pattern: String, _ substitution: String, isDone: Bool = true) throws -> String {

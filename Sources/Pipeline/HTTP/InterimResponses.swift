@@ -12,8 +12,12 @@ extension Worker {
     func takeInterim(_ attempt: StreamPointer) -> MessageHead? {
         let status = unsafe attempt.pointee.response.status
         let passed = unsafe attempt.pointee.interimStatus
-        let isWaitedFor = unsafe status == 100 && passed != 100 && attempt.pointee.request.has(.expect)
-        guard unsafe attempt.pointee.http.pointee.proxy100Continue, passed == 0 || isWaitedFor,
+        // A hedged try stands beside its request.
+        let request = unsafe streams[attempt.pointee.hedgeOf] ?? attempt
+        let isWaitedFor = unsafe status == 100 && passed != 100 && request.pointee.request.has(.expect)
+        // Of other codes, which Envoy does not pass on, nobody knows what they mean.
+        let isKnown = status == 100 || (102...104).contains(status)
+        guard unsafe attempt.pointee.http.pointee.proxy100Continue, isKnown, passed == 0 || isWaitedFor,
             var head = MessageHead(pool: memory.blocks, bytes: 1024)
         else {
             unsafe attempt.pointee.response.reset()

@@ -124,7 +124,7 @@ extension Worker {
             guard let format = unsafe route.pointee.hostFormat else { return }
             let source = unsafe formatSource(stream)
             let host = unsafe formats.write(format.pointee, source)
-            guard FormatWriter.isFieldValue(host) else {
+            guard RequestPath.mayStandInTarget(host) else {
                 unsafe stream.pointee.refusedField = Bytes(":authority" as StaticString)
                 return
             }
@@ -155,7 +155,7 @@ extension Worker {
         } else if let format = unsafe route.pointee.pathFormat {
             let source = unsafe formatSource(stream)
             let path = unsafe formats.write(format.pointee, source, missing: .empty)
-            guard PathRewrite.canBePath(path) else {
+            guard RequestPath.mayStandInTarget(path) else {
                 unsafe stream.pointee.refusedField = Bytes(":path" as StaticString)
                 return
             }
@@ -225,7 +225,9 @@ extension Worker {
         let source = unsafe formatSource(stream)
         let path = unsafe formats.write(format.pointee, source, missing: .empty)
         guard FormatWriter.isFieldValue(path) else { return nil }
-        parts.pathRedirect = unsafe stream.pointee.request.text(stream.pointee.request.store(path))
+        let stored = unsafe stream.pointee.request.store(path)
+        guard unsafe path.isEmpty || stream.pointee.request.fits else { return nil }
+        parts.pathRedirect = unsafe stream.pointee.request.text(stored)
         return parts
     }
 

@@ -107,6 +107,7 @@ package enum ListenSocket {
             if address.family == .ipv6 { unsafe setsockopt(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &one, 4) }
         }
         var refused: ListenError?
+        var isBound = false
         func set(_ state: SocketSetting.State) -> Bool {
             guard let setting = options.settings.set(descriptor, state) else { return true }
             refused = .option(address, level: setting.level, name: setting.name, errno)
@@ -119,6 +120,7 @@ package enum ListenSocket {
             let name = unsafe base.assumingMemoryBound(to: sockaddr.self)
             guard set(.beforeBind) else { return EINVAL }
             if unsafe Glibc.bind(descriptor, name, length) != 0 { return errno }
+            isBound = true
             if address.family == .unix, address.scope != 0, !address.isAbstract, unsafe chmod("\(address)", address.scope) != 0 {
                 return errno
             }
@@ -128,6 +130,8 @@ package enum ListenSocket {
         }
         guard status == 0 else {
             Glibc.close(descriptor)
+            // Bound before an option was refused: no socket is left to be found by its path.
+            if isBound, address.family == .unix, !address.isAbstract { unsafe unlink("\(address)") }
             if let refused { throw refused }
             switch status {
             case EADDRINUSE: throw .inUse(address)

@@ -98,7 +98,8 @@ package struct H2HeadReader {
         } else if name.equals(Bytes(":protocol" as StaticString)) {
             connectProtocol = head.store(value)
         } else if name.equals(Bytes(":status" as StaticString)) {
-            guard value.count == 3, let status = value.decimal else { return refuse(.malformed) }
+            // nghttp2 takes 000 to 099 for a final response; here whatever is below 200 is none.
+            guard value.count == 3, let status = value.decimal, status >= 100 else { return refuse(.malformed) }
             head.status = UInt16(truncatingIfNeeded: status)
         } else {
             refuse(.malformed)

@@ -54,6 +54,7 @@ extension Groups {
             .send(request("POST /a", "content-length: 1\r\nexpect: 100-continue\r\n")), .pause(ms: 150), .send("x"),
         ], methods: ["POST"]).upstream(.steps(.readHead, .send(hints + early("100 Continue")), .readText("x"), .send(reply("200 OK")))),
         told("of_other_codes", request("GET /a"), early("104 Four"), early("199 Odd")),
+        told("of_an_unknown_code_first", request("GET /a"), early("199 Odd"), early("103 Three")),
         told("hop_by_hop", request("GET /a"), early("103 Hints", hop)),
         told("more", request("GET /a"), on: "more", hints),
         told("http10", "GET /a HTTP/1.0\r\nhost: h\r\n\r\n", on: "more", hints),

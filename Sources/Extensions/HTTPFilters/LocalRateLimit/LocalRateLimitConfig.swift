@@ -255,26 +255,32 @@ struct LocalRateLimitConfig {
             tokensMax: Double(message.maxTokens), tokensPerSecond: Double(tokens) / max(seconds, 1e-9))
     }
 
-    /// Cache lines for the buckets and memory for the tables, given back with the plan's part. Of a large table the kernel
-    /// gives what is touched.
+    /// Cache lines for the buckets and memory for the tables, given back with the plan's part.
     private func makeWords(_ settings: inout LocalRateLimitSettings) {
         if settings.isPerConnection { return }
         if !settings.buckets.isEmpty {
-            unsafe settings.words = memory(settings.buckets.count * TokenBucket.stride)
+            let bytes = settings.buckets.count * TokenBucket.stride * 8
+            let words = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+            unsafe settings.words = unsafe words.bindMemory(to: UInt64.self, capacity: bytes / 8)
             let now = Clock.monotonicNs()
             for i in 0..<settings.buckets.count {
                 guard let words = unsafe settings.words else { return }
                 unsafe TokenBucket(words + i * TokenBucket.stride, settings.buckets[i]).fill(nowNs: now)
             }
+            let address = UInt(bitPattern: words)
+            input.onRelease { unsafe UnsafeMutableRawPointer(bitPattern: address)?.deallocate() }
         }
-        if settings.tableWords > 0 { unsafe settings.tableStart = memory(settings.tableWords) }
+        if settings.tableWords > 0 { unsafe settings.tableStart = tables(settings.tableWords) }
     }
 
-    /// Zeroes.
-    private func memory(_ words: Int) -> UnsafeMutablePointer<UInt64> {
+    /// Zeroes, of which the kernel gives what is touched. Nil, and an error: there is no room for them.
+    private func tables(_ words: Int) -> UnsafeMutablePointer<UInt64>? {
         let bytes = words * 8
-        let place = unsafe mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-        guard unsafe place != MAP_FAILED, let place = unsafe place else { fatalError("no memory for configuration") }
+        let place = unsafe mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+        guard unsafe place != MAP_FAILED, let place = unsafe place else {
+            problems.add("max_dynamic_descriptors", "no memory for tables of \(bytes) bytes")
+            return nil
+        }
         let address = UInt(bitPattern: place)
         input.onRelease { unsafe munmap(UnsafeMutableRawPointer(bitPattern: address), bytes) }
         return unsafe place.bindMemory(to: UInt64.self, capacity: words)
