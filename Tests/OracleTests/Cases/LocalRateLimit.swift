@@ -99,7 +99,7 @@ extension Groups {
         one("of_no_network", "{remote_address_match: {descriptor_key: k, descriptor_value: x, address_matcher: {invert_match: true, ranges: [{address_prefix: 10.0.0.0, prefix_len: 8}]}}}", "{key: k, value: x}"),
         one("by_route", ofMetadata("ROUTE_ENTRY", "{key: b}"), "{key: k, value: of_route}"),
         one("by_route_deep", ofMetadata("ROUTE_ENTRY", "{key: c}, {key: d}"), "{key: k, value: deep}"),
-        one("by_route_number", ofMetadata("ROUTE_ENTRY", "{key: f}", ", default_value: none"), "{key: k}"),
+        one("by_route_number", ofMetadata("ROUTE_ENTRY", "{key: half}", ", default_value: none"), "{key: k}"),
         one("by_cluster", ofMetadata("CLUSTER_ENTRY", "{key: b}"), "{key: k, value: of_cluster}"),
         one("by_cluster_number", ofMetadata("CLUSTER_ENTRY", "{key: n}"), "{key: k}"),
         one("by_locality", ofMetadata("CLUSTER_LOCALITY_ENTRY", "{key: b}", ", default_value: none"), "{key: k, value: none}"),
@@ -125,7 +125,7 @@ extension Groups {
                   domains: ["*"]
                   routes:
                   - match: {prefix: /}
-                    metadata: {filter_metadata: {a: {b: of_route, c: {d: deep}, f: 1.5}}}
+                    metadata: {filter_metadata: {a: {b: of_route, c: {d: deep}, half: 1.5}}}
                     route: {cluster: up, \(set.limits)}
                 """,
             filters: """

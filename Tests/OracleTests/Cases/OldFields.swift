@@ -6,7 +6,7 @@ extension Groups {
         name: "old_fields",
         listeners: [
             .init(
-                name: "redirects",
+                name: "main",
                 virtualHosts: """
                     - name: all
                       domains: ["*"]
