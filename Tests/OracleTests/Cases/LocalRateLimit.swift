@@ -7,7 +7,7 @@ extension Groups {
         name: "local_rate_limit",
         listeners: sets.map { listener($0) },
         clusters: [
-            .init("up", [.scripted("a")], "metadata: {filter_metadata: {a: {b: of_cluster, n: 7}}}"),
+            .init("up", [.scripted("a")], "metadata: {filter_metadata: {a: {b: of_cluster, seven: 7}}}"),
             .init("three", [.refused, .refused, .refused]),
         ],
         bootstrap: "node: {id: edge, cluster: fleet}\ncluster_manager: {local_cluster_name: three}",
@@ -101,7 +101,7 @@ extension Groups {
         one("by_route_deep", ofMetadata("ROUTE_ENTRY", "{key: c}, {key: d}"), "{key: k, value: deep}"),
         one("by_route_number", ofMetadata("ROUTE_ENTRY", "{key: half}", ", default_value: none"), "{key: k}"),
         one("by_cluster", ofMetadata("CLUSTER_ENTRY", "{key: b}"), "{key: k, value: of_cluster}"),
-        one("by_cluster_number", ofMetadata("CLUSTER_ENTRY", "{key: n}"), "{key: k}"),
+        one("by_cluster_number", ofMetadata("CLUSTER_ENTRY", "{key: seven}"), "{key: k}"),
         one("by_locality", ofMetadata("CLUSTER_LOCALITY_ENTRY", "{key: b}", ", default_value: none"), "{key: k, value: none}"),
         one("by_request", ofMetadata("DYNAMIC", "{key: b}", ", default_value: none"), "{key: k, value: none}"),
         one("by_request_skipped", ofMetadata("DYNAMIC", "{key: b}", ", skip_if_absent: true") + ", " + byUser),
