@@ -55,7 +55,7 @@ struct ClosingTests {
         #expect(served.stat("http.h.downstream_rq_2xx", becomes: 1) == 1)
         socket.shutDown(SHUT_WR)
         sleep(ms: 50)
-        let received = SlowSocket.drain(socket, bytesPerStep: 65_536, pauseMs: 0, limitMs: 8_000)
+        let received = SlowSocket.drain(socket, bytesPerStep: 65_536, pauseMs: 0, limitMs: 40_000)
         #expect(received > size, "\(received) bytes")
     }
 }
