@@ -185,7 +185,7 @@ struct AdminTests {
             if i % 2 == 0 { held.append(socket) } else { socket.close() }
         }
         #expect(peer.admin.isReady())
-        #expect(peer.ask("GET", "/clusters", limitMs: 20_000)?.body.contains("filler_999::added_via_api::false") == true)
+        #expect(peer.ask("GET", "/clusters", limitMs: 60_000)?.body.contains("filler_999::added_via_api::false") == true)
         for socket in held { socket.close() }
         #expect(wait(upToMs: 5_000) { peer.admin.stats(matching: "^http.admin.downstream_rq_active$").values.first == 1 })
     }
