@@ -31,15 +31,18 @@ final class Plays: Sendable {
         for _ in 0..<Plays.atOnce { _ = BackgroundThread { [self] in work() } }
     }
 
-    /// Waits until this group has been played through this proxy.
+    /// Waits until this group has been played through this proxy, and as long as others are done meanwhile.
     func result(_ group: Group, _ kind: ProxyUnderTest.Kind) async -> Result {
         let key = Plays.key(group, kind)
-        let deadline = Deadline(afterMs: 900_000)
+        var done = -1
+        var deadline = Deadline(afterMs: 900_000)
         while !deadline.passed {
-            if let result = state.withLock({ $0.results[key] }) { return result }
-            try? await Task.sleep(for: .milliseconds(20))
+            let (result, count) = state.withLock { ($0.results[key], $0.results.count) }
+            if let result { return result }
+            if count != done { (done, deadline) = (count, Deadline(afterMs: 900_000)) }
+            try? await Task.sleep(for: .milliseconds(100))
         }
-        return Result(problems: ["\(key): not done in 15 minutes"])
+        return Result(problems: ["\(key): nothing was done for 15 minutes"])
     }
 
     private static func key(_ group: Group, _ kind: ProxyUnderTest.Kind) -> String { "\(group.name), \(kind.rawValue)" }
