@@ -15,9 +15,7 @@ extension Worker {
         // A hedged try stands beside its request.
         let request = unsafe streams[attempt.pointee.hedgeOf] ?? attempt
         let isWaitedFor = unsafe status == 100 && passed != 100 && request.pointee.request.has(.expect)
-        // Of other codes, which Envoy does not pass on, nobody knows what they mean.
-        let isKnown = status == 100 || (102...104).contains(status)
-        guard unsafe attempt.pointee.http.pointee.proxy100Continue, isKnown, passed == 0 || isWaitedFor,
+        guard unsafe attempt.pointee.http.pointee.proxy100Continue, Worker.isKnownInterim(status), passed == 0 || isWaitedFor,
             var head = MessageHead(pool: memory.blocks, bytes: 1024)
         else {
             unsafe attempt.pointee.response.reset()
@@ -27,6 +25,8 @@ extension Worker {
         unsafe swap(&attempt.pointee.response, &head)
         return head
     }
+
+    static func isKnownInterim(_ status: UInt16) -> Bool { status == 100 || (102...104).contains(status) }
 
     /// The client may send its body. False: there was no memory; the stream is gone.
     func sendContinue(_ stream: StreamPointer) -> Bool {

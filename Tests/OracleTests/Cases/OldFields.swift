@@ -25,11 +25,12 @@ extension Groups {
 
     /// What `a` answers in order: a redirect to a path, or (nil) 200.
     private static func redirected(_ name: String, _ answers: [String?], from path: String? = nil) -> Case {
-        let steps = answers.flatMap { to -> [UpstreamStep] in
-            let answer = to.map { "HTTP/1.1 302 Found\r\nlocation: http://h.test\($0)/next\r\ncontent-length: 0\r\n\r\n" }
-            return [.readRequest, .answer(answer ?? "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")]
+        // A connection each: whether the next request goes on the same one is a matter of turns.
+        let connections = answers.map { to -> [UpstreamStep] in
+            let answer = to.map { "HTTP/1.1 302 Found\r\nlocation: http://h.test\($0)/next\r\nconnection: close\r\ncontent-length: 0\r\n\r\n" }
+            return [.readRequest, .answer(answer ?? "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok"), .close]
         }
         let start = path ?? answers.first.flatMap { $0 } ?? "/"
-        return Case("old_fields." + name, "GET \(start) HTTP/1.1\r\nhost: h.test\r\n\r\n").upstream(UpstreamScript([steps]))
+        return Case("old_fields." + name, "GET \(start) HTTP/1.1\r\nhost: h.test\r\n\r\n").upstream(UpstreamScript(connections))
     }
 }

@@ -272,8 +272,6 @@ extension Groups {
             .with { $0.answerLimitMs = 500 },
         Case("tls.inspected_strictly", steps: [.send("\u{16}\u{3}\u{1}\u{0}\u{5}hello"), .pause(ms: 100)], on: "tls_strict_hello", methods: [])
             .with { $0.answerLimitMs = 500 },
-        Case("tls.inspected_with_no_chain", steps: [.send("\u{16}\u{3}\u{1}\u{0}\u{4}\u{1}\u{0}\u{ff}\u{ff}"), .pause(ms: 100)], on: "tls_by_name", methods: [])
-            .with { $0.answerLimitMs = 500 },
         Case("tls.inspected_and_gone", steps: [.send("\u{16}\u{3}\u{1}"), .pause(ms: 50), .close], on: "tls_by_name", methods: []).with { $0.answerLimitMs = 500 },
         Case("tls.nothing", steps: [.pause(ms: 50), .close], on: "tls", methods: []).with { $0.answerLimitMs = 500 },
         Case("tls.slow_handshake", steps: [.send("\u{16}\u{3}\u{1}"), .pause(ms: 700)], on: "tls_slow", methods: [])

@@ -106,7 +106,8 @@ extension Worker {
     /// 100, 102, 103: `head` is the client's to see (`proxy_100_continue`); nil: swallowed. In HTTP/2 the final head may have
     /// been read when this is told: the stream's response is not looked at.
     func interimResponse(_ attempt: StreamPointer, _ status: UInt16, _ head: inout MessageHead?) {
-        if unsafe isTunnelled(attempt) { return }
+        // Codes that nobody knows are passed over, as in Envoy.
+        guard Worker.isKnownInterim(status), unsafe !isTunnelled(attempt) else { return }
         var stream = unsafe attempt
         // It is the beginning of the answer: no other attempt's counts any more.
         if unsafe !attempt.pointee.retry.on.isEmpty {
