@@ -188,9 +188,7 @@ extension RateLimitRule {
             if name.equals(Bytes(":path" as StaticString)) { return head.text(head.path) }
             if name.equals(Bytes(":method" as StaticString)) { return head.text(head.methodText) }
             if name.equals(Bytes(":authority" as StaticString)) { return head.text(head.authority) }
-            if name.equals(Bytes(":scheme" as StaticString)) {
-                return head.scheme.isEmpty ? Bytes("http" as StaticString) : head.text(head.scheme)
-            }
+            if name.equals(Bytes(":scheme" as StaticString)) { return head.schemeText }
             return nil
         }
         return head.value(named: name)

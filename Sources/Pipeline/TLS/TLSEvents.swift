@@ -224,7 +224,7 @@ extension Worker {
         unsafe connectFailed(connection, .handshake(text.isEmpty ? text : failureTexts.intern(text, else: "TLS_error")))
     }
 
-    /// `response_code_details` of a request whose upstream did not come through its handshake.
+    /// `response_code_details` of a request whose connection failed, in being made or in its handshake.
     func connectDetails(_ reason: Bytes) -> Bytes {
         let before = Bytes("upstream_reset_before_response_started{remote_connection_failure|" as StaticString)
         return unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: before.count &+ reason.count &+ 1) { buffer in
