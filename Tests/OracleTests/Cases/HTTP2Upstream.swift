@@ -166,13 +166,13 @@ extension Groups {
                    [.awaitWord("DATA1"), .answer(1), .send([resets(0)])]).with { $0.ignoringCounters = ["http2.rx_reset"] },
             bridge("early_answer", [.send([ask("POST", "/up", ends: false), data("some")]), .awaitEnd(1), .pause(ms: 60)], [.awaitWord("DATA1"), .answer(1)]),
             bridge("http1_early_answer", steps: [.send(request("POST /up", "content-length: 10\r\n") + "some")], [.awaitWord("DATA1"), .answer(1)]),
-            bridge("client_resets", [.send([ask("GET", "/up")]), .pause(ms: 100), .send([resets(8)]), .pause(ms: 60)], [.awaitEnd(1), .pause(ms: 300)]),
+            bridge("client_resets", [.send([ask("GET", "/up")]), .pause(ms: 100), .send([resets(8)]), .pause(ms: 60)], [.awaitEnd(1), .awaitWord("RST1")]),
             bridge("client_resets_within_the_answer", [.send([ask("GET", "/up")]), .awaitWord("DATA1"), .send([resets(8)]), .pause(ms: 60)],
                    [.awaitEnd(1), .send([status("200"), data("some")]), .pause(ms: 300)]),
             bridge("client_resets_within_the_upload", [.send([ask("POST", "/up", ends: false), data("some")]), .pause(ms: 100), .send([resets(8)]), .pause(ms: 60)],
-                   [.awaitWord("DATA1"), .pause(ms: 300)]),
-            bridge("http1_client_closes", steps: [.send(request("GET /up")), .pause(ms: 100), .close], [.awaitEnd(1), .pause(ms: 300)]),
-            bridge("http1_client_resets", steps: [.send(request("GET /up")), .pause(ms: 100), .reset], [.awaitEnd(1), .pause(ms: 300)]),
+                   [.awaitWord("DATA1"), .awaitWord("RST1")]),
+            bridge("http1_client_closes", steps: [.send(request("GET /up")), .pause(ms: 100), .close], [.awaitEnd(1), .awaitWord("RST1")]),
+            bridge("http1_client_resets", steps: [.send(request("GET /up")), .pause(ms: 100), .reset], [.awaitEnd(1), .awaitWord("RST1")]),
         ]
 
     private static func goaway(_ last: UInt32, _ code: UInt32 = 0) -> H2Frame { H2Frame(.goaway, H2Frame.word(last) + H2Frame.word(code)) }

@@ -141,7 +141,7 @@ final class CaseRun {
     }
 
     private func snapshot() -> [String: Int] {
-        let all = proxy.admin.stats(matching: "^(http|http1|http2|tcp|cluster|listener\\.tls.*\\.ssl)\\.")
+        let all = proxy.admin.stats(matching: "^(http|http1|http2|tcp|cluster|listener\\.tls.*\\.ssl)\\.", usedOnly: true)
         return CaseRun.compared.withLock { known in all.filter { CaseRun.isCompared($0.key, &known) } }
     }
 
