@@ -34,6 +34,7 @@ package final class StatRegistry {
     private var ids = StatIDAllocator()
     private var retired: [StatScopeRef] = []
     private var texts: [StatID: String] = [:]
+    private var wide: [StatID: UInt64] = [:]
     /// What `reset_counters` subtracts: workers own their counters, so main remembers instead of zeroing.
     private let baseline = CellPages()
     private var codeBaseline: [StatID: [UInt16: UInt64]] = [:]
@@ -155,6 +156,12 @@ package final class StatRegistry {
         texts[id]
     }
 
+    /// A gauge of all 64 bits, a version's hash: main writes it alone, and its cell says no more than that it is there.
+    package func set(_ id: StatID, wide value: UInt64) {
+        wide[id] = value
+        mainCells.set(id, GaugeCell.wide)
+    }
+
     package func counter(_ id: StatID) -> UInt64 {
         rawCounter(id) &- baseline.raw(id)
     }
@@ -173,6 +180,7 @@ package final class StatRegistry {
         for thread in threads {
             let raw = thread.raw(id)
             used |= raw
+            if raw == GaugeCell.wide | GaugeCell.usedBit, let value = wide[id] { return (value, true) }
             let share = GaugeCell.value(raw)
             sum = kind == .gaugeMax ? max(sum, share) : sum &+ share
         }
@@ -342,6 +350,7 @@ package final class StatRegistry {
         if baseline.hasPage(id) { baseline.overwrite(id, 0) }
         codeBaseline[id] = nil
         texts[id] = nil
+        wide[id] = nil
         histograms.forget(id)
         prometheus.forget(id)
         latch?.forget(id)

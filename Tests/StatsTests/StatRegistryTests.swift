@@ -29,6 +29,20 @@ import Testing
         #expect(registry.counter(new[.upstreamRqTotal]) == 0)
     }
 
+    @Test(arguments: [0, 1, 1 << 62, 1 << 63, 0xC000_0000_0000_0001, UInt64.max])
+    func aWideGaugeHasAllBits(value: UInt64) {
+        let registry = StatRegistry(workers: 1)
+        let scope = registry.scope("cluster_manager.cds.", SubscriptionStat.self)
+        #expect(registry.gauge(scope[.version], .gauge) == (0, false))
+        registry.set(scope[.version], wide: value)
+        #expect(registry.gauge(scope[.version], .gauge) == (value, true))
+        #expect(rendered(registry) { $0.usedOnly = true }.contains("cluster_manager.cds.version: \(value)\n"))
+        registry.retire(scope.ref)
+        registry.recycle(registry.retiredScopes())
+        let next = registry.scope("cluster_manager.cds.", SubscriptionStat.self)
+        #expect(registry.gauge(next[.version], .gauge) == (0, false))
+    }
+
     @Test func recycledIdsStartFromNothing() {
         let registry = StatRegistry(workers: 2)
         let old = registry.scope("cluster.a.", ClusterStat.self)

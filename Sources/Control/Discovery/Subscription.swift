@@ -78,7 +78,7 @@ package final class Subscription {
         cells.set(scope[.updateTime], Clock.wallNs() / 1_000_000)
         cells.record(scope[.updateDuration], (Clock.monotonicNs() &- began) / 1_000_000)
         let version = Array(response.version.utf8)
-        cells.set(scope[.version], version.withBytes { XXHash64.hash($0) })
+        stats.set(scope[.version], wide: version.withBytes { XXHash64.hash($0) })
         stats.setText(scope[.versionText], ShownText.of(response.version))
         settle()
     }

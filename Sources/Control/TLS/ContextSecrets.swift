@@ -80,7 +80,7 @@ final class ContextSecrets {
                 cells.increment(scope[.updateSuccess])
                 cells.set(scope[.updateTime], now / 1_000_000)
                 environment.stats.setText(scope[.versionText], version)
-                cells.set(scope[.version], Array(version.utf8).withBytes { XXHash64.hash($0) })
+                environment.stats.set(scope[.version], wide: Array(version.utf8).withBytes { XXHash64.hash($0) })
             }
             secrets.append(DynamicSecret(secret, version: version, updatedNs: now))
             return .secret(secret)

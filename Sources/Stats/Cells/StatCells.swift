@@ -97,6 +97,8 @@ import CMartlet
 /// show a gauge that was set to 0 and hide one that was never set, and a cell of its own for that would double them.
 public enum GaugeCell {
     @inlinable public static var usedBit: UInt64 { 1 << 63 }
+    /// The least value: it lies elsewhere (`StatRegistry.set(_:wide:)`).
+    package static var wide: UInt64 { 1 << 62 }
 
     package static func value(_ raw: UInt64) -> Int64 {
         Int64(bitPattern: raw << 1) >> 1
