@@ -90,14 +90,10 @@ let package = Package(
             name: "EnvoyAPI", dependencies: ["CYAML", "CEnvoyAPI", "EnvoyProtos"],
             exclude: ["Protos", "generate.sh"], swiftSettings: common),
         .target(name: "CEnvoyAPI", exclude: ["descriptors.inc", "envoy_types.inc"]),
-        // Generated: not held to our settings. Read at start and on reload only, and half of the program: small before fast, and
-        // nothing of it is ever shown by reflection (a message is printed by its descriptor).
+        // Generated: not held to our settings. Read at start and on reload only, and half of the program: small before fast.
         .target(
             name: "EnvoyProtos", dependencies: [protobuf],
-            swiftSettings: [
-                .unsafeFlags(["-Xfrontend", "-disable-reflection-metadata"]),
-                .unsafeFlags(["-Osize"], .when(configuration: .release)),
-            ]),
+            swiftSettings: [.unsafeFlags(["-Osize"], .when(configuration: .release))]),
         .target(name: "Matching", dependencies: ["EnvoyAPI", "Routing"], swiftSettings: common),
         .target(
             name: "Extensions", dependencies: ["Pipeline", "Matching", "EnvoyAPI", "CMartlet"], swiftSettings: dataPlane),
