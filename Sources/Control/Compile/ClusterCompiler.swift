@@ -110,6 +110,7 @@ struct ClusterCompiler {
                 compilation.stats, StatPrefix.cluster(statName) + "circuit_breakers.\(name).", CircuitBreakerRemainingStat.self)
             if thresholds.priority == .high { remaining.high = scope } else { remaining.normal = scope }
         }
+        tracking(message, place, part, statName, &config)
         connections(message, place, part.arena, &config)
         var balanced = CompiledBalancing(config: config)
         LoadBalancingCompiler(diagnostics: diagnostics, part: part, runtime: compilation.runtime(part)).compile(message, place, &balanced)
@@ -376,9 +377,23 @@ struct ClusterCompiler {
                 "outlier_detection": message.hasOutlierDetection,
                 "filters": !message.filters.isEmpty,
                 "upstream_config": message.hasUpstreamConfig,
-                "track_timeout_budgets": message.trackTimeoutBudgets,
-                "track_cluster_stats": message.hasTrackClusterStats,
                 "connection_pool_per_downstream_connection": message.connectionPoolPerDownstreamConnection,
+    /// What is measured of each try, for those who ask for it.
+    private func tracking(
+        _ message: ClusterMessage, _ place: Place, _ part: PlanPart, _ statName: String, _ config: inout ClusterConfig
+    ) {
+        let options = message.trackClusterStats
+        diagnostics.unsupported(
+            place.at("track_cluster_stats"), "envoy.config.cluster.v3.TrackClusterStats",
+            ["per_endpoint_stats": options.perEndpointStats])
+        let prefix = StatPrefix.cluster(statName)
+        if options.requestResponseSizes { config.sizeStats = part.scope(compilation.stats, prefix, RequestResponseSizeStat.self).base }
+        if options.timeoutBudgets || message.trackTimeoutBudgets {
+            config.budgetStats = part.scope(compilation.stats, prefix, TimeoutBudgetStat.self).base
+        }
+        config.tracksTries = config.sizeStats != 0 || config.budgetStats != 0
+    }
+
             ])
     }
 }

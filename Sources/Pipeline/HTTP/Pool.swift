@@ -275,7 +275,10 @@ extension Worker {
         guard unsafe stream.pointee.isCountedUpstream, let host = unsafe hosts[stream.pointee.host] else { return }
         unsafe stream.pointee.isCountedUpstream = false
         unsafe meterUpstreamSent(stream)
-        if isTold { unsafe logTry(stream, .upstreamEnd) }
+        if isTold {
+            unsafe logTry(stream, .upstreamEnd)
+            if unsafe stream.pointee.tracksTries { unsafe trackTry(stream) }
+        }
         unsafe stream.pointee.tryLogAtMs = 0
         let cluster = unsafe cluster(of: host)
         if unsafe stream.pointee.isPending {
