@@ -110,6 +110,7 @@ struct ClusterCompiler {
                 compilation.stats, StatPrefix.cluster(statName) + "circuit_breakers.\(name).", CircuitBreakerRemainingStat.self)
             if thresholds.priority == .high { remaining.high = scope } else { remaining.normal = scope }
         }
+        config.closesOnHostChange = message.commonLbConfig.closeConnectionsOnHostSetChange
         tracking(message, place, part, statName, &config)
         connections(message, place, part.arena, &config)
         var balanced = CompiledBalancing(config: config)
@@ -269,14 +270,12 @@ struct ClusterCompiler {
                     place.at("circuit_breakers").at("thresholds", i), "the first thresholds of a priority count; these have no effect")
                 continue
             }
-            diagnostics.unsupported(
-                place.at("circuit_breakers").at("thresholds", i), "envoy.config.cluster.v3.CircuitBreakers.Thresholds",
-                ["max_connection_pools": thresholds.hasMaxConnectionPools])
             var limits = CircuitLimits()
             if thresholds.hasMaxConnections { limits.connections = thresholds.maxConnections.value }
             if thresholds.hasMaxPendingRequests { limits.pendingRequests = thresholds.maxPendingRequests.value }
             if thresholds.hasMaxRequests { limits.requests = thresholds.maxRequests.value }
             if thresholds.hasMaxRetries { limits.retries = thresholds.maxRetries.value }
+            if thresholds.hasMaxConnectionPools { limits.pools = thresholds.maxConnectionPools.value }
             if thresholds.hasRetryBudget {
                 var budget = RetryBudget()
                 if thresholds.retryBudget.hasBudgetPercent { budget.percent = thresholds.retryBudget.budgetPercent.value }
@@ -296,11 +295,24 @@ struct ClusterCompiler {
                 normal: config.defaultLimits, high: config.highLimits, threads: compilation.environment.workers + 1))
         part.own(owner)
         config.breakers = owner.breakers
+        if config.defaultLimits.pools != nil || config.highLimits.pools != nil {
+            let owner = BreakersOwner(
+                Breakers(
+                    normal: pools(config.defaultLimits), high: pools(config.highLimits), threads: compilation.environment.workers + 1))
+            part.own(owner)
+            config.poolBreakers = owner.breakers
+        }
         guard let window = RetryWindow(
             normal: config.defaultLimits, high: config.highLimits, threads: compilation.environment.workers + 1)
         else { return }
         part.own(RetryWindowOwner(window))
         config.retryWindow = window
+    }
+
+    private func pools(_ limits: CircuitLimits) -> CircuitLimits {
+        var pools = CircuitLimits()
+        pools.connections = limits.pools ?? .max
+        return pools
     }
 
     /// The first of a priority counts.
@@ -369,15 +381,6 @@ struct ClusterCompiler {
         config.socketSettings6 = settings(.ipv6)
     }
 
-    private func refuseUnsupported(_ message: ClusterMessage, _ place: Place) {
-        diagnostics.unsupported(
-            place, "envoy.config.cluster.v3.Cluster",
-            [
-                "health_checks": !message.healthChecks.isEmpty,
-                "outlier_detection": message.hasOutlierDetection,
-                "filters": !message.filters.isEmpty,
-                "upstream_config": message.hasUpstreamConfig,
-                "connection_pool_per_downstream_connection": message.connectionPoolPerDownstreamConnection,
     /// What is measured of each try, for those who ask for it.
     private func tracking(
         _ message: ClusterMessage, _ place: Place, _ part: PlanPart, _ statName: String, _ config: inout ClusterConfig
@@ -394,6 +397,15 @@ struct ClusterCompiler {
         config.tracksTries = config.sizeStats != 0 || config.budgetStats != 0
     }
 
+    private func refuseUnsupported(_ message: ClusterMessage, _ place: Place) {
+        diagnostics.unsupported(
+            place, "envoy.config.cluster.v3.Cluster",
+            [
+                "health_checks": !message.healthChecks.isEmpty,
+                "outlier_detection": message.hasOutlierDetection,
+                "filters": !message.filters.isEmpty,
+                "upstream_config": message.hasUpstreamConfig,
+                "connection_pool_per_downstream_connection": message.connectionPoolPerDownstreamConnection,
             ])
     }
 }
