@@ -202,6 +202,7 @@ struct ConnectionManagerCompiler {
         config.nodeAddress = NodeAddress.ipv4
         config.skipXffAppend = message.skipXffAppend
         config.appendForwardedPort = message.appendXForwardedPort
+        config.originDetections = OriginDetectionCompiler(diagnostics: diagnostics, arena: arena).compile(message, place)
         if message.hasAddProxyProtocolConnectionState { config.addsProxyState = message.addProxyProtocolConnectionState.value }
         guard message.hasInternalAddressConfig else { return }
         config.hasInternalRanges = true

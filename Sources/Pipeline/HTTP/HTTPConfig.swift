@@ -54,6 +54,8 @@ package struct HTTPConfig: BitwiseCopyable {
     /// The machine's own address: what a loopback client is called in `x-forwarded-for`.
     package var nodeAddress = SocketAddress()
     package var skipXffAppend = false
+    /// `original_ip_detection_extensions`; empty: none.
+    package var originDetections = FrozenArray<OriginDetection>()
     package var clientCertificate = ForwardClientCertificate.sanitize
     package var clientCertificateDetails: ClientCertificateDetails = []
     package var appendForwardedPort = false
