@@ -251,6 +251,8 @@ struct ConnectionManagerCompiler {
         set(\.connectionDurationMaxMs, common.hasMaxConnectionDuration, common.maxConnectionDuration)
         set(\.streamDurationMaxMs, common.hasMaxStreamDuration, common.maxStreamDuration)
         set(\.streamIdleTimeoutMs, message.hasStreamIdleTimeout, message.streamIdleTimeout)
+        config.streamFlushTimeoutMs = config.streamIdleTimeoutMs
+        set(\.streamFlushTimeoutMs, message.hasStreamFlushTimeout, message.streamFlushTimeout)
         set(\.requestTimeoutMs, message.hasRequestTimeout, message.requestTimeout)
         set(\.requestHeadersTimeoutMs, message.hasRequestHeadersTimeout, message.requestHeadersTimeout)
         set(\.drainTimeoutMs, message.hasDrainTimeout, message.drainTimeout)

@@ -46,6 +46,7 @@ struct RouteCompiler {
         config.filterConfigs = arena.array(filterConfigs(message, place))
         config.bufferLimit = bufferLimit(message)
         config.includeAttemptCountInRequest = surroundings.host.includeRequestAttemptCount
+        config.includesIsTimeoutRetry = surroundings.host.includeIsTimeoutRetryHeader
         config.includeAttemptCountInResponse = surroundings.host.includeAttemptCountInResponse
         let tracer = TracingCompiler(compilation: compilation, part: part)
         unsafe config.tracing = unsafe tracer.route(message, tracing, place)

@@ -93,6 +93,8 @@ package struct HTTPConfig: BitwiseCopyable {
     package var requestTimeoutMs: UInt64 = 0
     package var requestHeadersTimeoutMs: UInt64 = 0
     package var drainTimeoutMs: UInt64 = 5000
+    /// `stream_flush_timeout`, else the idle one: how long a client of HTTP/2 may leave the rest of an answer.
+    package var streamFlushTimeoutMs: UInt64 = 300_000
     package var drainTimeoutJitterMs: UInt64 = 0
     package var delayedCloseTimeoutMs: UInt64 = 1000
     package var connectionDurationMaxMs: UInt64 = 0

@@ -2,7 +2,7 @@
 enum Groups {
     static let all: [Group] = [
         clusters, connectionFields, corners, filters, formats, framing, grpc, grpcFilters, hashing, headers, hedging, http2, http2Upstream, interim,
-        internalRedirects, limits, listenerFilters, localRateLimit, localReplies, metadata, mirroring, network, oldFields, originDetection, pools, rewrites, routeOptions, routing, smuggling,
+        internalRedirects, lateClients, limits, listenerFilters, localRateLimit, localReplies, metadata, mirroring, network, oldFields, originDetection, pools, rewrites, routeOptions, routing, smuggling,
         tcpTunnels, timeouts, tls, traffic,
         transcoding, upstreamFaults, wireBytes,
     ]
