@@ -58,6 +58,9 @@ package struct HTTPConfig: BitwiseCopyable {
     package var originDetections = FrozenArray<OriginDetection>()
     package var clientCertificate = ForwardClientCertificate.sanitize
     package var clientCertificateDetails: ClientCertificateDetails = []
+    /// `forward_client_cert_matcher`: its actions take the place of the two above.
+    package var clientCertificateMatcher: UnsafePointer<RequestMatcher>?
+    package var clientCertificateActions = FrozenArray<ClientCertificateAction>()
     package var appendForwardedPort = false
     /// `add_user_agent`: node cluster and node id, when set.
     package var addUserAgent = false
