@@ -50,13 +50,13 @@ package struct ClusterConfig: BitwiseCopyable {
     package var tunnelsOverHTTP2 = false
     /// First statistic of `cluster.<name>.`.
     package var stats: UInt32 = 0
-    package var policy = BalancingPolicy.roundRobin
-    package var hashing = HashingOptions()
     /// `track_cluster_stats`: some of the two below are there.
     package var tracksTries = false
     /// First statistics of `RequestResponseSizeStat` and of `TimeoutBudgetStat`; 0: they are not asked for.
     package var sizeStats: UInt32 = 0
     package var budgetStats: UInt32 = 0
+    package var policy = BalancingPolicy.roundRobin
+    package var hashing = HashingOptions()
     /// Least request: hosts compared per choice.
     package var choiceCount: UInt32 = 2
     package var connectTimeoutMs: UInt64 = 5000

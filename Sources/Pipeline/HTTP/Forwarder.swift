@@ -104,8 +104,8 @@ extension Worker {
         unsafe stream.pointee.upstreamStartNs = nowNs
         unsafe stream.pointee.upstreamTimes = UpstreamTimes(askedNs: nowNs)
         unsafe forgetTry(stream)
-        if unsafe cluster.pointee.config.pointee.predictiveRatio > 1 { unsafe preconnectPredicted(stream, cluster) }
         unsafe stream.pointee.tracksTries = unsafe cluster.pointee.config.pointee.tracksTries
+        if unsafe cluster.pointee.config.pointee.predictiveRatio > 1 { unsafe preconnectPredicted(stream, cluster) }
         unsafe beganRequest(host)
         unsafe stream.pointee.isCountedUpstream = true
         unsafe stream.pointee.upstreamIsHigh = isHigh

@@ -93,11 +93,11 @@ package struct HTTPConfig: BitwiseCopyable {
     // Milliseconds; 0: none.
     package var idleTimeoutMs: UInt64 = 3_600_000
     package var streamIdleTimeoutMs: UInt64 = 300_000
+    /// `stream_flush_timeout`, else the idle one: how long a client of HTTP/2 may leave the rest of an answer.
+    package var streamFlushTimeoutMs: UInt64 = 300_000
     package var requestTimeoutMs: UInt64 = 0
     package var requestHeadersTimeoutMs: UInt64 = 0
     package var drainTimeoutMs: UInt64 = 5000
-    /// `stream_flush_timeout`, else the idle one: how long a client of HTTP/2 may leave the rest of an answer.
-    package var streamFlushTimeoutMs: UInt64 = 300_000
     package var drainTimeoutJitterMs: UInt64 = 0
     package var delayedCloseTimeoutMs: UInt64 = 1000
     package var connectionDurationMaxMs: UInt64 = 0
