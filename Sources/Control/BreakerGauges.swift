@@ -51,15 +51,23 @@ extension Configurator {
         }
         // Pools are HTTP's alone. With a connection that went Envoy has looked at both priorities.
         if stats.counter(base &+ ClusterStat.upstreamCxHttp1Total.rawValue) > 0 || stats.counter(base &+ ClusterStat.upstreamCxHttp2Total.rawValue) > 0 {
-            stats.mainCells.set(base &+ ClusterStat.circuitBreakersDefaultCxPoolOpen.rawValue, 0)
-            if stats.counter(base &+ ClusterStat.upstreamCxDestroy.rawValue) > 0 {
-                stats.mainCells.set(base &+ ClusterStat.circuitBreakersHighCxPoolOpen.rawValue, 0)
+            showPools(live, .normal, base &+ ClusterStat.circuitBreakersDefaultCxPoolOpen.rawValue)
+            if stats.counter(base &+ ClusterStat.upstreamCxDestroy.rawValue) > 0 || isPoolLimitReached(live, .high) {
+                showPools(live, .high, base &+ ClusterStat.circuitBreakersHighCxPoolOpen.rawValue)
             }
         }
         let retried: UInt8 = 0b1000
         if live.openedBreakers & retried == 0, stats.counter(base &+ ClusterStat.upstreamRqRetry.rawValue) > 0 {
             live.openedBreakers |= retried
         }
+    }
+
+    private func showPools(_ live: LiveCluster, _ priority: Priority, _ gauge: StatID) {
+        environment.stats.mainCells.set(gauge, isPoolLimitReached(live, priority) ? 1 : 0)
+    }
+
+    private func isPoolLimitReached(_ live: LiveCluster, _ priority: Priority) -> Bool {
+        live.draft.config.poolBreakers.map { $0.left(.connections, priority) <= 0 } ?? false
     }
 
     private func refresh(_ live: LiveCluster) {
@@ -88,6 +96,9 @@ extension Configurator {
             }
             guard let remaining = isHigh ? live.draft.remaining.high : live.draft.remaining.normal else { continue }
             let shown: [CircuitBreakerRemainingStat] = [.remainingCx, .remainingPending, .remainingRq, .remainingRetries]
+            if limits.pools != nil, let pools = live.draft.config.poolBreakers {
+                cells.set(remaining[.remainingCxPools], UInt64(max(0, pools.left(.connections, priority))))
+            }
             // How many retries a budget has left nobody can say: it moves with the requests. Envoy shows what `max_retries`
             // would leave until the first retry, and 0 from then on.
             let hasRetried = environment.stats.counter(base &+ ClusterStat.upstreamRqRetry.rawValue) > 0

@@ -29,6 +29,12 @@ extension BuiltInExtensions {
             "envoy.formatter.req_without_query", "envoy.formatter",
             "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery"),
         extended(
+            "envoy.http.original_ip_detection.custom_header", "envoy.http.original_ip_detection",
+            "envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig"),
+        extended(
+            "envoy.http.original_ip_detection.xff", "envoy.http.original_ip_detection",
+            "envoy.extensions.http.original_ip_detection.xff.v3.XffConfig"),
+        extended(
             "envoy.internal_redirect_predicates.allow_listed_routes", "envoy.internal_redirect_predicates",
             "envoy.extensions.internal_redirect.allow_listed_routes.v3.AllowListedRoutesConfig"),
         extended(

@@ -184,6 +184,16 @@ public nonisolated struct Envoy_Config_Route_V3_VirtualHost: @unchecked Sendable
     set {_uniqueStorage()._responseHeadersToRemove = newValue}
   }
 
+  /// NOTE: This field was marked as deprecated in the .proto file.
+  public var cors: Envoy_Config_Route_V3_CorsPolicy {
+    get {_storage._cors ?? Envoy_Config_Route_V3_CorsPolicy()}
+    set {_uniqueStorage()._cors = newValue}
+  }
+  /// Returns true if `cors` has been explicitly set.
+  public var hasCors: Bool {_storage._cors != nil}
+  /// Clears the value of `cors`. Subsequent reads from it will return its default value.
+  public mutating func clearCors() {_uniqueStorage()._cors = nil}
+
   public var typedPerFilterConfig: Dictionary<String,SwiftProtobuf.Google_Protobuf_Any> {
     get {_storage._typedPerFilterConfig}
     set {_uniqueStorage()._typedPerFilterConfig = newValue}
@@ -307,6 +317,82 @@ public nonisolated struct Envoy_Config_Route_V3_VirtualHost: @unchecked Sendable
   public init() {}
 
   fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+public nonisolated struct Envoy_Config_Route_V3_CorsPolicy: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var allowOriginStringMatch: [Envoy_Type_Matcher_V3_StringMatcher] = []
+
+  public var allowMethods: String = String()
+
+  public var allowHeaders: String = String()
+
+  public var exposeHeaders: String = String()
+
+  public var maxAge: String = String()
+
+  public var allowCredentials: SwiftProtobuf.Google_Protobuf_BoolValue {
+    get {_allowCredentials ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
+    set {_allowCredentials = newValue}
+  }
+  /// Returns true if `allowCredentials` has been explicitly set.
+  public var hasAllowCredentials: Bool {self._allowCredentials != nil}
+  /// Clears the value of `allowCredentials`. Subsequent reads from it will return its default value.
+  public mutating func clearAllowCredentials() {self._allowCredentials = nil}
+
+  public var enabledSpecifier: Envoy_Config_Route_V3_CorsPolicy.OneOf_EnabledSpecifier? = nil
+
+  public var filterEnabled: Envoy_Config_Core_V3_RuntimeFractionalPercent {
+    get {
+      if case .filterEnabled(let v)? = enabledSpecifier {return v}
+      return Envoy_Config_Core_V3_RuntimeFractionalPercent()
+    }
+    set {enabledSpecifier = .filterEnabled(newValue)}
+  }
+
+  public var shadowEnabled: Envoy_Config_Core_V3_RuntimeFractionalPercent {
+    get {_shadowEnabled ?? Envoy_Config_Core_V3_RuntimeFractionalPercent()}
+    set {_shadowEnabled = newValue}
+  }
+  /// Returns true if `shadowEnabled` has been explicitly set.
+  public var hasShadowEnabled: Bool {self._shadowEnabled != nil}
+  /// Clears the value of `shadowEnabled`. Subsequent reads from it will return its default value.
+  public mutating func clearShadowEnabled() {self._shadowEnabled = nil}
+
+  public var allowPrivateNetworkAccess: SwiftProtobuf.Google_Protobuf_BoolValue {
+    get {_allowPrivateNetworkAccess ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
+    set {_allowPrivateNetworkAccess = newValue}
+  }
+  /// Returns true if `allowPrivateNetworkAccess` has been explicitly set.
+  public var hasAllowPrivateNetworkAccess: Bool {self._allowPrivateNetworkAccess != nil}
+  /// Clears the value of `allowPrivateNetworkAccess`. Subsequent reads from it will return its default value.
+  public mutating func clearAllowPrivateNetworkAccess() {self._allowPrivateNetworkAccess = nil}
+
+  public var forwardNotMatchingPreflights: SwiftProtobuf.Google_Protobuf_BoolValue {
+    get {_forwardNotMatchingPreflights ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
+    set {_forwardNotMatchingPreflights = newValue}
+  }
+  /// Returns true if `forwardNotMatchingPreflights` has been explicitly set.
+  public var hasForwardNotMatchingPreflights: Bool {self._forwardNotMatchingPreflights != nil}
+  /// Clears the value of `forwardNotMatchingPreflights`. Subsequent reads from it will return its default value.
+  public mutating func clearForwardNotMatchingPreflights() {self._forwardNotMatchingPreflights = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public nonisolated enum OneOf_EnabledSpecifier: Equatable, Sendable {
+    case filterEnabled(Envoy_Config_Core_V3_RuntimeFractionalPercent)
+
+  }
+
+  public init() {}
+
+  fileprivate var _allowCredentials: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
+  fileprivate var _shadowEnabled: Envoy_Config_Core_V3_RuntimeFractionalPercent? = nil
+  fileprivate var _allowPrivateNetworkAccess: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
+  fileprivate var _forwardNotMatchingPreflights: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
 }
 
 public nonisolated struct Envoy_Config_Route_V3_FilterAction: Sendable {
@@ -1048,6 +1134,16 @@ public nonisolated struct Envoy_Config_Route_V3_RouteAction: @unchecked Sendable
     get {_storage._hashPolicy}
     set {_uniqueStorage()._hashPolicy = newValue}
   }
+
+  /// NOTE: This field was marked as deprecated in the .proto file.
+  public var cors: Envoy_Config_Route_V3_CorsPolicy {
+    get {_storage._cors ?? Envoy_Config_Route_V3_CorsPolicy()}
+    set {_uniqueStorage()._cors = newValue}
+  }
+  /// Returns true if `cors` has been explicitly set.
+  public var hasCors: Bool {_storage._cors != nil}
+  /// Clears the value of `cors`. Subsequent reads from it will return its default value.
+  public mutating func clearCors() {_uniqueStorage()._cors = nil}
 
   /// NOTE: This field was marked as deprecated in the .proto file.
   public var maxGrpcTimeout: SwiftProtobuf.Google_Protobuf_Duration {
@@ -3003,7 +3099,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteConfiguration: SwiftProtobuf.Me
 
 nonisolated extension Envoy_Config_Route_V3_VirtualHost: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".VirtualHost"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}domains\0\u{1}routes\0\u{3}require_tls\0\u{3}virtual_clusters\0\u{3}rate_limits\0\u{3}request_headers_to_add\0\u{4}\u{3}response_headers_to_add\0\u{3}response_headers_to_remove\0\u{4}\u{2}request_headers_to_remove\0\u{3}include_request_attempt_count\0\u{3}typed_per_filter_config\0\u{3}retry_policy\0\u{3}hedge_policy\0\u{3}per_request_buffer_limit_bytes\0\u{3}include_attempt_count_in_response\0\u{3}retry_policy_typed_config\0\u{4}\u{2}request_mirror_policies\0\u{3}include_is_timeout_retry_header\0\u{1}metadata\0\u{3}request_body_buffer_limit\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}domains\0\u{1}routes\0\u{3}require_tls\0\u{3}virtual_clusters\0\u{3}rate_limits\0\u{3}request_headers_to_add\0\u{1}cors\0\u{4}\u{2}response_headers_to_add\0\u{3}response_headers_to_remove\0\u{4}\u{2}request_headers_to_remove\0\u{3}include_request_attempt_count\0\u{3}typed_per_filter_config\0\u{3}retry_policy\0\u{3}hedge_policy\0\u{3}per_request_buffer_limit_bytes\0\u{3}include_attempt_count_in_response\0\u{3}retry_policy_typed_config\0\u{4}\u{2}request_mirror_policies\0\u{3}include_is_timeout_retry_header\0\u{1}metadata\0\u{3}request_body_buffer_limit\0")
 
   fileprivate class _StorageClass {
     var _name: String = String()
@@ -3016,6 +3112,7 @@ nonisolated extension Envoy_Config_Route_V3_VirtualHost: SwiftProtobuf.Message, 
     var _requestHeadersToRemove: [String] = []
     var _responseHeadersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] = []
     var _responseHeadersToRemove: [String] = []
+    var _cors: Envoy_Config_Route_V3_CorsPolicy? = nil
     var _typedPerFilterConfig: Dictionary<String,SwiftProtobuf.Google_Protobuf_Any> = [:]
     var _includeRequestAttemptCount: Bool = false
     var _includeAttemptCountInResponse: Bool = false
@@ -3047,6 +3144,7 @@ nonisolated extension Envoy_Config_Route_V3_VirtualHost: SwiftProtobuf.Message, 
       _requestHeadersToRemove = source._requestHeadersToRemove
       _responseHeadersToAdd = source._responseHeadersToAdd
       _responseHeadersToRemove = source._responseHeadersToRemove
+      _cors = source._cors
       _typedPerFilterConfig = source._typedPerFilterConfig
       _includeRequestAttemptCount = source._includeRequestAttemptCount
       _includeAttemptCountInResponse = source._includeAttemptCountInResponse
@@ -3083,6 +3181,7 @@ nonisolated extension Envoy_Config_Route_V3_VirtualHost: SwiftProtobuf.Message, 
         case 5: try { try decoder.decodeRepeatedMessageField(value: &_storage._virtualClusters) }()
         case 6: try { try decoder.decodeRepeatedMessageField(value: &_storage._rateLimits) }()
         case 7: try { try decoder.decodeRepeatedMessageField(value: &_storage._requestHeadersToAdd) }()
+        case 8: try { try decoder.decodeSingularMessageField(value: &_storage._cors) }()
         case 10: try { try decoder.decodeRepeatedMessageField(value: &_storage._responseHeadersToAdd) }()
         case 11: try { try decoder.decodeRepeatedStringField(value: &_storage._responseHeadersToRemove) }()
         case 13: try { try decoder.decodeRepeatedStringField(value: &_storage._requestHeadersToRemove) }()
@@ -3130,6 +3229,9 @@ nonisolated extension Envoy_Config_Route_V3_VirtualHost: SwiftProtobuf.Message, 
       if !_storage._requestHeadersToAdd.isEmpty {
         try visitor.visitRepeatedMessageField(value: _storage._requestHeadersToAdd, fieldNumber: 7)
       }
+      try { if let v = _storage._cors {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+      } }()
       if !_storage._responseHeadersToAdd.isEmpty {
         try visitor.visitRepeatedMessageField(value: _storage._responseHeadersToAdd, fieldNumber: 10)
       }
@@ -3191,6 +3293,7 @@ nonisolated extension Envoy_Config_Route_V3_VirtualHost: SwiftProtobuf.Message, 
         if _storage._requestHeadersToRemove != rhs_storage._requestHeadersToRemove {return false}
         if _storage._responseHeadersToAdd != rhs_storage._responseHeadersToAdd {return false}
         if _storage._responseHeadersToRemove != rhs_storage._responseHeadersToRemove {return false}
+        if _storage._cors != rhs_storage._cors {return false}
         if _storage._typedPerFilterConfig != rhs_storage._typedPerFilterConfig {return false}
         if _storage._includeRequestAttemptCount != rhs_storage._includeRequestAttemptCount {return false}
         if _storage._includeAttemptCountInResponse != rhs_storage._includeAttemptCountInResponse {return false}
@@ -3213,6 +3316,97 @@ nonisolated extension Envoy_Config_Route_V3_VirtualHost: SwiftProtobuf.Message, 
 
 nonisolated extension Envoy_Config_Route_V3_VirtualHost.TlsRequirementType: SwiftProtobuf._ProtoNameProviding {
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0NONE\0\u{1}EXTERNAL_ONLY\0\u{1}ALL\0")
+}
+
+nonisolated extension Envoy_Config_Route_V3_CorsPolicy: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".CorsPolicy"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{4}\u{2}allow_methods\0\u{3}allow_headers\0\u{3}expose_headers\0\u{3}max_age\0\u{3}allow_credentials\0\u{4}\u{3}filter_enabled\0\u{3}shadow_enabled\0\u{3}allow_origin_string_match\0\u{3}allow_private_network_access\0\u{3}forward_not_matching_preflights\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 2: try { try decoder.decodeSingularStringField(value: &self.allowMethods) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.allowHeaders) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.exposeHeaders) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.maxAge) }()
+      case 6: try { try decoder.decodeSingularMessageField(value: &self._allowCredentials) }()
+      case 9: try {
+        var v: Envoy_Config_Core_V3_RuntimeFractionalPercent?
+        var hadOneofValue = false
+        if let current = self.enabledSpecifier {
+          hadOneofValue = true
+          if case .filterEnabled(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.enabledSpecifier = .filterEnabled(v)
+        }
+      }()
+      case 10: try { try decoder.decodeSingularMessageField(value: &self._shadowEnabled) }()
+      case 11: try { try decoder.decodeRepeatedMessageField(value: &self.allowOriginStringMatch) }()
+      case 12: try { try decoder.decodeSingularMessageField(value: &self._allowPrivateNetworkAccess) }()
+      case 13: try { try decoder.decodeSingularMessageField(value: &self._forwardNotMatchingPreflights) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.allowMethods.isEmpty {
+      try visitor.visitSingularStringField(value: self.allowMethods, fieldNumber: 2)
+    }
+    if !self.allowHeaders.isEmpty {
+      try visitor.visitSingularStringField(value: self.allowHeaders, fieldNumber: 3)
+    }
+    if !self.exposeHeaders.isEmpty {
+      try visitor.visitSingularStringField(value: self.exposeHeaders, fieldNumber: 4)
+    }
+    if !self.maxAge.isEmpty {
+      try visitor.visitSingularStringField(value: self.maxAge, fieldNumber: 5)
+    }
+    try { if let v = self._allowCredentials {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+    } }()
+    try { if case .filterEnabled(let v)? = self.enabledSpecifier {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
+    } }()
+    try { if let v = self._shadowEnabled {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+    } }()
+    if !self.allowOriginStringMatch.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.allowOriginStringMatch, fieldNumber: 11)
+    }
+    try { if let v = self._allowPrivateNetworkAccess {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
+    } }()
+    try { if let v = self._forwardNotMatchingPreflights {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 13)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Config_Route_V3_CorsPolicy, rhs: Envoy_Config_Route_V3_CorsPolicy) -> Bool {
+    if lhs.allowOriginStringMatch != rhs.allowOriginStringMatch {return false}
+    if lhs.allowMethods != rhs.allowMethods {return false}
+    if lhs.allowHeaders != rhs.allowHeaders {return false}
+    if lhs.exposeHeaders != rhs.exposeHeaders {return false}
+    if lhs.maxAge != rhs.maxAge {return false}
+    if lhs._allowCredentials != rhs._allowCredentials {return false}
+    if lhs.enabledSpecifier != rhs.enabledSpecifier {return false}
+    if lhs._shadowEnabled != rhs._shadowEnabled {return false}
+    if lhs._allowPrivateNetworkAccess != rhs._allowPrivateNetworkAccess {return false}
+    if lhs._forwardNotMatchingPreflights != rhs._forwardNotMatchingPreflights {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
 }
 
 nonisolated extension Envoy_Config_Route_V3_FilterAction: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -4014,7 +4208,7 @@ nonisolated extension Envoy_Config_Route_V3_CookieMatcher: SwiftProtobuf.Message
 
 nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".RouteAction"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{3}cluster_header\0\u{3}weighted_clusters\0\u{3}metadata_match\0\u{3}prefix_rewrite\0\u{3}host_rewrite_literal\0\u{3}auto_host_rewrite\0\u{1}timeout\0\u{3}retry_policy\0\u{2}\u{2}priority\0\u{4}\u{2}rate_limits\0\u{3}include_vh_rate_limits\0\u{3}hash_policy\0\u{4}\u{5}cluster_not_found_response_code\0\u{4}\u{3}max_grpc_timeout\0\u{3}idle_timeout\0\u{3}upgrade_configs\0\u{3}internal_redirect_action\0\u{3}hedge_policy\0\u{3}grpc_timeout_offset\0\u{3}host_rewrite_header\0\u{3}request_mirror_policies\0\u{3}max_internal_redirects\0\u{3}regex_rewrite\0\u{3}retry_policy_typed_config\0\u{3}internal_redirect_policy\0\u{3}host_rewrite_path_regex\0\u{3}max_stream_duration\0\u{3}cluster_specifier_plugin\0\u{3}append_x_forwarded_host\0\u{3}inline_cluster_specifier_plugin\0\u{3}early_data_policy\0\u{3}path_rewrite_policy\0\u{3}flush_timeout\0\u{4}\u{2}host_rewrite\0\u{3}path_rewrite\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{3}cluster_header\0\u{3}weighted_clusters\0\u{3}metadata_match\0\u{3}prefix_rewrite\0\u{3}host_rewrite_literal\0\u{3}auto_host_rewrite\0\u{1}timeout\0\u{3}retry_policy\0\u{2}\u{2}priority\0\u{4}\u{2}rate_limits\0\u{3}include_vh_rate_limits\0\u{3}hash_policy\0\u{2}\u{2}cors\0\u{4}\u{3}cluster_not_found_response_code\0\u{4}\u{3}max_grpc_timeout\0\u{3}idle_timeout\0\u{3}upgrade_configs\0\u{3}internal_redirect_action\0\u{3}hedge_policy\0\u{3}grpc_timeout_offset\0\u{3}host_rewrite_header\0\u{3}request_mirror_policies\0\u{3}max_internal_redirects\0\u{3}regex_rewrite\0\u{3}retry_policy_typed_config\0\u{3}internal_redirect_policy\0\u{3}host_rewrite_path_regex\0\u{3}max_stream_duration\0\u{3}cluster_specifier_plugin\0\u{3}append_x_forwarded_host\0\u{3}inline_cluster_specifier_plugin\0\u{3}early_data_policy\0\u{3}path_rewrite_policy\0\u{3}flush_timeout\0\u{4}\u{2}host_rewrite\0\u{3}path_rewrite\0")
 
   fileprivate class _StorageClass {
     var _clusterSpecifier: Envoy_Config_Route_V3_RouteAction.OneOf_ClusterSpecifier?
@@ -4037,6 +4231,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, 
     var _rateLimits: [Envoy_Config_Route_V3_RateLimit] = []
     var _includeVhRateLimits: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
     var _hashPolicy: [Envoy_Config_Route_V3_RouteAction.HashPolicy] = []
+    var _cors: Envoy_Config_Route_V3_CorsPolicy? = nil
     var _maxGrpcTimeout: SwiftProtobuf.Google_Protobuf_Duration? = nil
     var _grpcTimeoutOffset: SwiftProtobuf.Google_Protobuf_Duration? = nil
     var _upgradeConfigs: [Envoy_Config_Route_V3_RouteAction.UpgradeConfig] = []
@@ -4075,6 +4270,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, 
       _rateLimits = source._rateLimits
       _includeVhRateLimits = source._includeVhRateLimits
       _hashPolicy = source._hashPolicy
+      _cors = source._cors
       _maxGrpcTimeout = source._maxGrpcTimeout
       _grpcTimeoutOffset = source._grpcTimeoutOffset
       _upgradeConfigs = source._upgradeConfigs
@@ -4159,6 +4355,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, 
         case 13: try { try decoder.decodeRepeatedMessageField(value: &_storage._rateLimits) }()
         case 14: try { try decoder.decodeSingularMessageField(value: &_storage._includeVhRateLimits) }()
         case 15: try { try decoder.decodeRepeatedMessageField(value: &_storage._hashPolicy) }()
+        case 17: try { try decoder.decodeSingularMessageField(value: &_storage._cors) }()
         case 20: try { try decoder.decodeSingularEnumField(value: &_storage._clusterNotFoundResponseCode) }()
         case 23: try { try decoder.decodeSingularMessageField(value: &_storage._maxGrpcTimeout) }()
         case 24: try { try decoder.decodeSingularMessageField(value: &_storage._idleTimeout) }()
@@ -4289,6 +4486,9 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, 
       if !_storage._hashPolicy.isEmpty {
         try visitor.visitRepeatedMessageField(value: _storage._hashPolicy, fieldNumber: 15)
       }
+      try { if let v = _storage._cors {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 17)
+      } }()
       if _storage._clusterNotFoundResponseCode != .serviceUnavailable {
         try visitor.visitSingularEnumField(value: _storage._clusterNotFoundResponseCode, fieldNumber: 20)
       }
@@ -4387,6 +4587,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, 
         if _storage._rateLimits != rhs_storage._rateLimits {return false}
         if _storage._includeVhRateLimits != rhs_storage._includeVhRateLimits {return false}
         if _storage._hashPolicy != rhs_storage._hashPolicy {return false}
+        if _storage._cors != rhs_storage._cors {return false}
         if _storage._maxGrpcTimeout != rhs_storage._maxGrpcTimeout {return false}
         if _storage._grpcTimeoutOffset != rhs_storage._grpcTimeoutOffset {return false}
         if _storage._upgradeConfigs != rhs_storage._upgradeConfigs {return false}

@@ -300,6 +300,15 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
   /// Clears the value of `setCurrentClientCertDetails`. Subsequent reads from it will return its default value.
   public mutating func clearSetCurrentClientCertDetails() {_uniqueStorage()._setCurrentClientCertDetails = nil}
 
+  public var forwardClientCertMatcher: Xds_Type_Matcher_V3_Matcher {
+    get {_storage._forwardClientCertMatcher ?? Xds_Type_Matcher_V3_Matcher()}
+    set {_uniqueStorage()._forwardClientCertMatcher = newValue}
+  }
+  /// Returns true if `forwardClientCertMatcher` has been explicitly set.
+  public var hasForwardClientCertMatcher: Bool {_storage._forwardClientCertMatcher != nil}
+  /// Clears the value of `forwardClientCertMatcher`. Subsequent reads from it will return its default value.
+  public mutating func clearForwardClientCertMatcher() {_uniqueStorage()._forwardClientCertMatcher = nil}
+
   public var proxy100Continue: Bool {
     get {_storage._proxy100Continue}
     set {_uniqueStorage()._proxy100Continue = newValue}
@@ -774,6 +783,29 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
     fileprivate var _subject: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
   }
 
+  public nonisolated struct ForwardClientCertConfig: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var forwardClientCertDetails: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.ForwardClientCertDetails = .sanitize
+
+    public var setCurrentClientCertDetails: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.SetCurrentClientCertDetails {
+      get {_setCurrentClientCertDetails ?? Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.SetCurrentClientCertDetails()}
+      set {_setCurrentClientCertDetails = newValue}
+    }
+    /// Returns true if `setCurrentClientCertDetails` has been explicitly set.
+    public var hasSetCurrentClientCertDetails: Bool {self._setCurrentClientCertDetails != nil}
+    /// Clears the value of `setCurrentClientCertDetails`. Subsequent reads from it will return its default value.
+    public mutating func clearSetCurrentClientCertDetails() {self._setCurrentClientCertDetails = nil}
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+
+    fileprivate var _setCurrentClientCertDetails: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.SetCurrentClientCertDetails? = nil
+  }
+
   public nonisolated struct UpgradeConfig: Sendable {
     // SwiftProtobuf.Message conformance is added in an extension below. See the
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -1036,7 +1068,7 @@ fileprivate nonisolated let _protobuf_package = "envoy.extensions.filters.networ
 
 nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".HttpConnectionManager"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}codec_type\0\u{3}stat_prefix\0\u{4}\u{2}route_config\0\u{3}http_filters\0\u{3}add_user_agent\0\u{1}tracing\0\u{3}http_protocol_options\0\u{3}http2_protocol_options\0\u{3}server_name\0\u{4}\u{2}drain_timeout\0\u{3}access_log\0\u{3}use_remote_address\0\u{3}generate_request_id\0\u{3}forward_client_cert_details\0\u{3}set_current_client_cert_details\0\u{3}proxy_100_continue\0\u{3}xff_num_trusted_hops\0\u{3}represent_ipv4_remote_address_as_ipv4_mapped_ipv6\0\u{3}skip_xff_append\0\u{1}via\0\u{3}upgrade_configs\0\u{3}stream_idle_timeout\0\u{3}internal_address_config\0\u{3}delayed_close_timeout\0\u{4}\u{2}request_timeout\0\u{3}max_request_headers_kb\0\u{3}normalize_path\0\u{4}\u{2}preserve_external_request_id\0\u{3}merge_slashes\0\u{3}server_header_transformation\0\u{3}common_http_protocol_options\0\u{3}request_id_extension\0\u{3}always_set_request_id_in_response\0\u{3}local_reply_config\0\u{3}strip_matching_host_port\0\u{3}stream_error_on_invalid_http_message\0\u{3}request_headers_timeout\0\u{3}strip_any_host_port\0\u{3}path_normalization_options\0\u{4}\u{2}path_with_escaped_slashes_action\0\u{3}original_ip_detection_extensions\0\u{3}strip_trailing_host_dot\0\u{3}scheme_header_transformation\0\u{3}proxy_status_config\0\u{3}typed_header_validation_config\0\u{3}append_x_forwarded_port\0\u{3}early_header_mutation_extensions\0\u{3}add_proxy_protocol_connection_state\0\u{3}access_log_flush_interval\0\u{3}flush_access_log_on_new_request\0\u{3}access_log_options\0\u{3}append_local_overload\0\u{3}http1_safe_max_connection_duration\0\u{3}stream_flush_timeout\0\u{4}\u{3}drain_timeout_jitter\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}codec_type\0\u{3}stat_prefix\0\u{4}\u{2}route_config\0\u{3}http_filters\0\u{3}add_user_agent\0\u{1}tracing\0\u{3}http_protocol_options\0\u{3}http2_protocol_options\0\u{3}server_name\0\u{4}\u{2}drain_timeout\0\u{3}access_log\0\u{3}use_remote_address\0\u{3}generate_request_id\0\u{3}forward_client_cert_details\0\u{3}set_current_client_cert_details\0\u{3}proxy_100_continue\0\u{3}xff_num_trusted_hops\0\u{3}represent_ipv4_remote_address_as_ipv4_mapped_ipv6\0\u{3}skip_xff_append\0\u{1}via\0\u{3}upgrade_configs\0\u{3}stream_idle_timeout\0\u{3}internal_address_config\0\u{3}delayed_close_timeout\0\u{4}\u{2}request_timeout\0\u{3}max_request_headers_kb\0\u{3}normalize_path\0\u{4}\u{2}preserve_external_request_id\0\u{3}merge_slashes\0\u{3}server_header_transformation\0\u{3}common_http_protocol_options\0\u{3}request_id_extension\0\u{3}always_set_request_id_in_response\0\u{3}local_reply_config\0\u{3}strip_matching_host_port\0\u{3}stream_error_on_invalid_http_message\0\u{3}request_headers_timeout\0\u{3}strip_any_host_port\0\u{3}path_normalization_options\0\u{4}\u{2}path_with_escaped_slashes_action\0\u{3}original_ip_detection_extensions\0\u{3}strip_trailing_host_dot\0\u{3}scheme_header_transformation\0\u{3}proxy_status_config\0\u{3}typed_header_validation_config\0\u{3}append_x_forwarded_port\0\u{3}early_header_mutation_extensions\0\u{3}add_proxy_protocol_connection_state\0\u{3}access_log_flush_interval\0\u{3}flush_access_log_on_new_request\0\u{3}access_log_options\0\u{3}append_local_overload\0\u{3}http1_safe_max_connection_duration\0\u{3}stream_flush_timeout\0\u{3}forward_client_cert_matcher\0\u{4}\u{2}drain_timeout_jitter\0")
 
   fileprivate class _StorageClass {
     var _codecType: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.CodecType = .auto
@@ -1076,6 +1108,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
     var _alwaysSetRequestIDInResponse: Bool = false
     var _forwardClientCertDetails: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.ForwardClientCertDetails = .sanitize
     var _setCurrentClientCertDetails: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.SetCurrentClientCertDetails? = nil
+    var _forwardClientCertMatcher: Xds_Type_Matcher_V3_Matcher? = nil
     var _proxy100Continue: Bool = false
     var _representIpv4RemoteAddressAsIpv4MappedIpv6: Bool = false
     var _upgradeConfigs: [Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.UpgradeConfig] = []
@@ -1141,6 +1174,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
       _alwaysSetRequestIDInResponse = source._alwaysSetRequestIDInResponse
       _forwardClientCertDetails = source._forwardClientCertDetails
       _setCurrentClientCertDetails = source._setCurrentClientCertDetails
+      _forwardClientCertMatcher = source._forwardClientCertMatcher
       _proxy100Continue = source._proxy100Continue
       _representIpv4RemoteAddressAsIpv4MappedIpv6 = source._representIpv4RemoteAddressAsIpv4MappedIpv6
       _upgradeConfigs = source._upgradeConfigs
@@ -1250,6 +1284,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
         case 57: try { try decoder.decodeSingularBoolField(value: &_storage._appendLocalOverload) }()
         case 58: try { try decoder.decodeSingularBoolField(value: &_storage._http1SafeMaxConnectionDuration) }()
         case 59: try { try decoder.decodeSingularMessageField(value: &_storage._streamFlushTimeout) }()
+        case 60: try { try decoder.decodeSingularMessageField(value: &_storage._forwardClientCertMatcher) }()
         case 62: try { try decoder.decodeSingularMessageField(value: &_storage._drainTimeoutJitter) }()
         default: break
         }
@@ -1425,6 +1460,9 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
       try { if let v = _storage._streamFlushTimeout {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 59)
       } }()
+      try { if let v = _storage._forwardClientCertMatcher {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 60)
+      } }()
       try { if let v = _storage._drainTimeoutJitter {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 62)
       } }()
@@ -1474,6 +1512,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
         if _storage._alwaysSetRequestIDInResponse != rhs_storage._alwaysSetRequestIDInResponse {return false}
         if _storage._forwardClientCertDetails != rhs_storage._forwardClientCertDetails {return false}
         if _storage._setCurrentClientCertDetails != rhs_storage._setCurrentClientCertDetails {return false}
+        if _storage._forwardClientCertMatcher != rhs_storage._forwardClientCertMatcher {return false}
         if _storage._proxy100Continue != rhs_storage._proxy100Continue {return false}
         if _storage._representIpv4RemoteAddressAsIpv4MappedIpv6 != rhs_storage._representIpv4RemoteAddressAsIpv4MappedIpv6 {return false}
         if _storage._upgradeConfigs != rhs_storage._upgradeConfigs {return false}
@@ -1694,6 +1733,45 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
     if lhs.uri != rhs.uri {return false}
     if lhs.format != rhs.format {return false}
     if lhs.issuer != rhs.issuer {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.ForwardClientCertConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.protoMessageName + ".ForwardClientCertConfig"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}forward_client_cert_details\0\u{3}set_current_client_cert_details\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularEnumField(value: &self.forwardClientCertDetails) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._setCurrentClientCertDetails) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.forwardClientCertDetails != .sanitize {
+      try visitor.visitSingularEnumField(value: self.forwardClientCertDetails, fieldNumber: 1)
+    }
+    try { if let v = self._setCurrentClientCertDetails {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.ForwardClientCertConfig, rhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.ForwardClientCertConfig) -> Bool {
+    if lhs.forwardClientCertDetails != rhs.forwardClientCertDetails {return false}
+    if lhs._setCurrentClientCertDetails != rhs._setCurrentClientCertDetails {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

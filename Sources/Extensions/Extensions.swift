@@ -7,6 +7,7 @@ package enum HTTPFilters {
     package static var all: [FilterExtension] {
         [
             BufferFactory.filterExtension,
+            CorsFactory.filterExtension,
             GRPCHTTP1BridgeFactory.filterExtension,
             GRPCStatsFactory.filterExtension,
             GRPCWebFactory.filterExtension,

@@ -18,6 +18,8 @@ package struct CircuitLimits: BitwiseCopyable {
     package var retries: UInt32 = 3
     /// `per_host_thresholds`; nil: no limit of a host's own.
     package var connectionsPerHost: UInt32?
+    /// `max_connection_pools`; nil: no limit.
+    package var pools: UInt32?
     /// Takes the place of `retries`.
     package var retryBudget: RetryBudget?
     package init() {}
@@ -48,6 +50,11 @@ package struct ClusterConfig: BitwiseCopyable {
     package var tunnelsOverHTTP2 = false
     /// First statistic of `cluster.<name>.`.
     package var stats: UInt32 = 0
+    /// `track_cluster_stats`: some of the two below are there.
+    package var tracksTries = false
+    /// First statistics of `RequestResponseSizeStat` and of `TimeoutBudgetStat`; 0: they are not asked for.
+    package var sizeStats: UInt32 = 0
+    package var budgetStats: UInt32 = 0
     package var policy = BalancingPolicy.roundRobin
     package var hashing = HashingOptions()
     /// Least request: hosts compared per choice.
@@ -69,6 +76,10 @@ package struct ClusterConfig: BitwiseCopyable {
     package var highLimits = CircuitLimits()
     /// What all workers together use of the limits. Nil: no limits (tests).
     package var breakers: Breakers?
+    /// Its `connections` are pools, where `max_connection_pools` limits those of a priority.
+    package var poolBreakers: Breakers?
+    /// A host that comes or goes ends the connections of all others too.
+    package var closesOnHostChange = false
     /// Nil: no retry budget has an interval.
     package var retryWindow: RetryWindow?
     /// Least request with weights: how much active requests weigh.

@@ -37,6 +37,10 @@ package struct Host {
     package var connectingCount: UInt32 = 0
     package var connectionCount: UInt32 = 0
     package var activeRequests: UInt32 = 0
+    /// Priorities, a bit each, for which there is a pool that counts against `max_connection_pools`.
+    package var pools: UInt8 = 0
+    /// `close_connections_on_host_set_change`: what was opened before is not used again.
+    package var drainedNs: UInt64 = 0
     /// Connections of `tcp_proxy`, and those of them that nobody has yet (`TCPAhead`): established ones first.
     package var tcpConnections: Int32 = 0
     package var aheadCount: Int32 = 0

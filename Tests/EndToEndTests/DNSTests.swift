@@ -231,6 +231,50 @@ struct DNSTests {
         #expect(setting.served.admin.stats(matching: "cluster_updated$")["cluster_manager.cluster_updated"] == 1)
     }
 
+    /// `close_connections_on_host_set_change`: an idle connection goes with a host that comes, and with one that goes; a busy one when
+    /// it has answered. Without it connections to hosts that stay are kept.
+    @Test(arguments: [true, false], [false, true])
+    func aChangeOfHostsEndsConnections(asked: Bool, http2: Bool) throws {
+        let options = http2 ? "http2_protocol_options: {}" : "http_protocol_options: {}"
+        let setting = try serve(
+            "STRICT_DNS",
+            more: "common_lb_config: {close_connections_on_host_set_change: \(asked)}\n            typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {\"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: {\(options)}}}",
+            zone: .init(v4: ["127.0.0.1"]))
+        defer { setting.upstream.stop() }
+        setting.upstream.begin(http2 ? UpstreamScript([[.http2([.awaitHead(1), .answer(1), .awaitHead(3), .pause(ms: 1_500), .answer(3), .awaitClose(ms: 20_000)])]])
+            : .steps(.readRequest, .answer(DNSTests.ok), .readRequest, .delay(ms: 1_500), .answer(DNSTests.ok), .again))
+        #expect(setting.served.stat("cluster.c.membership_total", becomes: 1) == 1)
+        #expect(try setting.served.get().status == 200)
+        #expect(setting.served.stat("cluster.c.upstream_cx_active", becomes: 1) == 1)
+        setting.dns["up.test"] = .init(v4: ["127.0.0.1", "127.0.0.2"])
+        #expect(setting.served.stat("cluster.c.membership_total", becomes: 2) == 2)
+        guard asked else {
+            // Both hosts are asked, and the first one over the connection that there was.
+            #expect(setting.served.admin.stats(matching: "cx_destroy$")["cluster.c.upstream_cx_destroy"] == 0)
+            return
+        }
+        #expect(setting.served.stat("cluster.c.upstream_cx_destroy_local", becomes: 1) == 1)
+        #expect(setting.served.stat("cluster.c.upstream_cx_active", becomes: 0) == 0)
+    }
+
+    @Test func aBusyConnectionEndsBehindItsAnswer() throws {
+        let setting = try serve("STRICT_DNS", more: "common_lb_config: {close_connections_on_host_set_change: true}", zone: .init(v4: ["127.0.0.1"]))
+        defer { setting.upstream.stop() }
+        setting.upstream.begin(.steps(.readRequest, .delay(ms: 3_000), .answer(DNSTests.ok), .again))
+        #expect(setting.served.stat("cluster.c.membership_total", becomes: 1) == 1)
+        var client = RawClient(steps: [.send("GET / HTTP/1.1\r\nhost: h\r\n\r\n")], methods: ["GET"])
+        client.closeLimitMs = 0
+        let (served, dns) = (setting.served, setting.dns)
+        let outcome = try client.run(port: served.listener) {
+            dns["up.test"] = .init(v4: ["127.0.0.1", "127.0.0.2"])
+            #expect(served.stat("cluster.c.membership_total", becomes: 2) == 2)
+            #expect(served.admin.stats(matching: "cx_active$")["cluster.c.upstream_cx_active"] == 1)
+        }
+        #expect(outcome.responses.first?.status == 200)
+        #expect(served.stat("cluster.c.upstream_cx_destroy_local", becomes: 1) == 1)
+        #expect(served.admin.stats(matching: "with_active_rq")["cluster.c.upstream_cx_destroy_with_active_rq"] == 0)
+    }
+
     @Test func aLogicalHostStaysWhenItsNameIsGone() throws {
         let setting = try serve("LOGICAL_DNS", zone: .init(v4: ["127.0.0.1"]))
         setting.dns["up.test"] = .init(code: 3)

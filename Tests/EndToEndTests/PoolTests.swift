@@ -55,6 +55,41 @@ struct PoolTests {
         #expect(try served.get().status == 200)
     }
 
+    /// `max_connection_pools`: a host has its pool while it has a connection, and the next one may have one then.
+    @Test func aPoolEndsWithItsLastConnection() throws {
+        let second = try ScriptedUpstream(name: "d")
+        second.begin(.always(PoolTests.ok))
+        second.start()
+        let first = try ScriptedUpstream(name: "c")
+        first.begin(.always(PoolTests.ok))
+        first.start()
+        defer {
+            first.stop()
+            second.stop()
+        }
+        let served = try Served(try Binary.martlet()) { port in
+            Served.http(
+                port, clusters: [
+                    Served.cluster(
+                        [first.port, second.port], more: "circuit_breakers: {thresholds: [{max_connection_pools: 1, track_remaining: true}]}, "
+                            + "common_http_protocol_options: {idle_timeout: 0.5s}")
+                ])
+        }
+        let breaker = "cluster.c.circuit_breakers.default."
+        for round in 1...3 {
+            #expect(try served.get().status == 200)
+            #expect(served.stat(breaker + "cx_pool_open", becomes: 1) == 1)
+            #expect(served.stat(breaker + "remaining_cx_pools", becomes: 0) == 0)
+            let refused = try served.get()
+            #expect(refused.status == 503 && String(wire: refused.body) == "no healthy upstream")
+            #expect(served.stat("cluster.c.upstream_cx_pool_overflow", becomes: round) == round)
+            #expect(served.stat("cluster.c.upstream_cx_active", becomes: 0) == 0)
+            #expect(served.stat(breaker + "cx_pool_open", becomes: 0) == 0)
+            #expect(served.stat(breaker + "remaining_cx_pools", becomes: 1) == 1)
+        }
+        #expect(served.admin.stats(matching: "none_healthy")["cluster.c.upstream_cx_none_healthy"] == 0)
+    }
+
     @Test func connectTimeOut() throws {
         // A listener whose accept queue is full never answers a SYN.
         let port = Ports.free()

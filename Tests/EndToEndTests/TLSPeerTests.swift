@@ -122,6 +122,51 @@ struct TLSPeerTests {
 }
 
 extension TLSPeerTests {
+    /// `forward_client_cert_matcher`: what it comes to takes the place of the mode and of what is told. Read off Envoy 1.40.
+    @Test func whatTheUpstreamIsToldDependsOnTheRequest() throws {
+        let type = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.ForwardClientCertConfig"
+        func action(_ mode: String, _ details: String = "") -> String {
+            "{action: {name: a, typed_config: {\"@type\": \(type), forward_client_cert_details: \(mode)\(details.isEmpty ? "" : ", set_current_client_cert_details: {\(details)}")}}}"
+        }
+        func input(_ name: String, _ fields: String = "") -> String { "{name: i, typed_config: {\"@type\": type.googleapis.com/\(name)\(fields)}}" }
+        func holds(_ input: String, _ value: String) -> String { "{single_predicate: {input: \(input), value_match: {\(value)}}}" }
+        let field = input("envoy.type.matcher.v3.HttpRequestHeaderMatchInput", ", header_name: X-A")
+        let parameter = input("envoy.type.matcher.v3.HttpRequestQueryParamMatchInput", ", query_param: q")
+        let uri = input("envoy.extensions.matching.common_inputs.ssl.v3.UriSanInput")
+        let address = input("envoy.extensions.matching.common_inputs.network.v3.SourceIPInput")
+        let rules: [(String, String)] = [
+            (holds(field, "exact: set"), action("SANITIZE_SET", "uri: true, subject: true")), (holds(field, "exact: append"), action("APPEND_FORWARD")),
+            (holds(field, "prefix: always"), action("ALWAYS_FORWARD_ONLY")), (holds(field, "exact: \"two,two\""), action("FORWARD_ONLY")),
+            (holds(parameter, "safe_regex: {google_re2: {}, regex: \"[0-9]+\"}"), action("FORWARD_ONLY")),
+            ("{and_matcher: {predicate: [\(holds(field, "contains: host")), \(holds(address, "exact: 127.0.0.1"))]}}", action("SANITIZE_SET", "dns: true")),
+            ("{and_matcher: {predicate: [\(holds(field, "exact: own")), {not_matcher: \(holds(uri, "suffix: /nobody"))}]}}", "{matcher: {matcher_tree: {input: \(uri), exact_match_map: {map: {\"spiffe://acme/client\": \(action("SANITIZE_SET", "uri: true"))}}}}}"),
+            (holds(field, "exact: own"), action("SANITIZE")),
+        ]
+        let list = rules.map { "{predicate: \($0), on_match: \($1)}" }.joined(separator: ", ")
+        let otherwise = "{matcher: {matcher_tree: {input: \(field), prefix_match_map: {map: {p: \(action("FORWARD_ONLY")), pre: \(action("SANITIZE_SET"))}}}}}"
+        let tls = try TLSServed(
+            certificates, context: "validation_context: {\(trust)}",
+            manager: "forward_client_cert_details: APPEND_FORWARD\n          set_current_client_cert_details: {subject: true}\n          forward_client_cert_matcher: {matcher_list: {matchers: [\(list)]}, on_no_match: \(otherwise)}")
+        let digits = String((try certificates.run("x509 -in client.pem -noout -fingerprint -sha256").split(separator: "=").last ?? "").filter(\.isHexDigit)).lowercased()
+        let own = "By=spiffe://acme/server;Hash=\(digits)"
+        func told(_ fields: [String], path: String = "/xfcc", by name: String? = "client") throws -> String {
+            let more = fields.map { "-H 'x-a: \($0)' " }.joined() + (name.map { TLSServed.pair(certificates, $0) } ?? "")
+            let answer = try tls.curl(path, "-H 'x-forwarded-client-cert: By=old' " + more)
+            let line = answer.split(whereSeparator: \.isNewline).first { $0.hasPrefix("xfcc: ") } ?? "xfcc: -"
+            return String(line.dropFirst(6))
+        }
+        #expect(try told(["set"]) == own + ";Subject=\"CN=client,O=Acme\";URI=spiffe://acme/client")
+        #expect(try told(["append"]) == "By=old," + own)
+        #expect(try told(["always"]) == "By=old" && told(["always"], by: nil) == "By=old")
+        #expect(try told(["two", "two"]) == "By=old")
+        #expect(try told([], path: "/xfcc?q=12") == "By=old" && told(["set"], by: nil) == "-")
+        #expect(try told(["a host"]) == own + ";DNS=client.test")
+        #expect(try told(["own"]) == own + ";URI=spiffe://acme/client" && told(["own"], by: nil) == "-")
+        #expect(try told(["px"]) == "By=old" && told(["prefix"]) == own)
+        // Nothing comes to an action: what is configured beside it counts.
+        #expect(try told([]) == "By=old," + own + ";Subject=\"CN=client,O=Acme\"")
+    }
+
     /// `format: JSON` and `issuer`: what Envoy 1.40 writes.
     @Test func theUpstreamIsToldInJSON() throws {
         try certificates.issue("bare", names: "IP:10.1.2.3")

@@ -34,7 +34,7 @@ struct UsedGaugesTests {
                         virtual_hosts:
                         - {name: v, domains: ["*"], routes: [{match: {path: /none}, route: {cluster: none}}, {match: {prefix: /}, route: {cluster: up, retry_policy: {retry_on: 5xx, num_retries: 1}}}]}
                       http_filters:
-                      - {name: c, is_optional: true, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors}}
+                      - {name: c, is_optional: true, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.tap.v3.Tap}}
                       - {name: r, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}
               - address: {socket_address: {address: 127.0.0.1, port_value: \(bytes)}}
                 filter_chains:

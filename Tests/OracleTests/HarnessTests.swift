@@ -62,4 +62,24 @@ struct HarnessTests {
         let json = JSON.object([("a", .array([.string(text), .string("")])), ("b", .object([]))])
         #expect(try JSON(parsing: json.text()) == json)
     }
+
+    @Test
+    func aLineWithRubbishInItIsNotRead() throws {
+        for text in ["----{\"a\": 1}", "1{", "{}{}", "{\"a\": 1} b", "[] ]", "\"a\"b"] {
+            #expect(throws: JSON.Unreadable.self, "\(text)") { try JSON(parsing: text) }
+        }
+        #expect(try JSON(parsing: " {} \n") == .object([]))
+    }
+
+    /// Python's report of the error would stand between, and in front of, the lines that say what came.
+    @Test(.enabled(if: TraceCollector.isInstalled, "needs PyPI's grpcio and opentelemetry-proto"))
+    func aClientThatGoesAwayLeavesTheCollectorsLinesWhole() throws {
+        let collector = try TraceCollector()
+        let socket = try Sockets.connect(port: collector.upstream)
+        _ = Sockets.send("GET /slow/200 HTTP/1.1\r\nhost: h\r\n\r\n".wire, from: 0, on: socket)
+        #expect(wait(upToMs: 10_000, everyMs: 20) { !collector.requests.isEmpty })
+        socket.reset()
+        #expect(wait(upToMs: 10_000, everyMs: 20) { collector.lines.count > 2 })
+        for line in collector.lines { #expect(throws: Never.self) { try JSON(parsing: line) } }
+    }
 }

@@ -70,6 +70,8 @@ package indirect enum JSON: Sendable, Equatable {
     package init(parsing text: String) throws {
         var reader = Reader(scalars: Array(text.unicodeScalars))
         self = try reader.value()
+        reader.skipSpace()
+        if reader.index < reader.scalars.count { throw reader.failure("the end") }
     }
 
     private struct Reader {

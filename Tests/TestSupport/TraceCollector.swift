@@ -30,8 +30,11 @@ package final class TraceCollector {
 
     deinit { process.kill() }
 
+    /// All that it has said.
+    package var lines: [String] { process.output.textLines }
+
     private func lines(_ what: String) -> [JSON] {
-        process.output.textLines.compactMap { line in
+        lines.compactMap { line in
             guard line.contains("\"what\": \"\(what)\""), let value = try? JSON(parsing: line) else { return nil }
             return value
         }

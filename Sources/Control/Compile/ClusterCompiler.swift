@@ -110,6 +110,8 @@ struct ClusterCompiler {
                 compilation.stats, StatPrefix.cluster(statName) + "circuit_breakers.\(name).", CircuitBreakerRemainingStat.self)
             if thresholds.priority == .high { remaining.high = scope } else { remaining.normal = scope }
         }
+        config.closesOnHostChange = message.commonLbConfig.closeConnectionsOnHostSetChange
+        tracking(message, place, part, statName, &config)
         connections(message, place, part.arena, &config)
         var balanced = CompiledBalancing(config: config)
         LoadBalancingCompiler(diagnostics: diagnostics, part: part, runtime: compilation.runtime(part)).compile(message, place, &balanced)
@@ -268,14 +270,12 @@ struct ClusterCompiler {
                     place.at("circuit_breakers").at("thresholds", i), "the first thresholds of a priority count; these have no effect")
                 continue
             }
-            diagnostics.unsupported(
-                place.at("circuit_breakers").at("thresholds", i), "envoy.config.cluster.v3.CircuitBreakers.Thresholds",
-                ["max_connection_pools": thresholds.hasMaxConnectionPools])
             var limits = CircuitLimits()
             if thresholds.hasMaxConnections { limits.connections = thresholds.maxConnections.value }
             if thresholds.hasMaxPendingRequests { limits.pendingRequests = thresholds.maxPendingRequests.value }
             if thresholds.hasMaxRequests { limits.requests = thresholds.maxRequests.value }
             if thresholds.hasMaxRetries { limits.retries = thresholds.maxRetries.value }
+            if thresholds.hasMaxConnectionPools { limits.pools = thresholds.maxConnectionPools.value }
             if thresholds.hasRetryBudget {
                 var budget = RetryBudget()
                 if thresholds.retryBudget.hasBudgetPercent { budget.percent = thresholds.retryBudget.budgetPercent.value }
@@ -295,11 +295,24 @@ struct ClusterCompiler {
                 normal: config.defaultLimits, high: config.highLimits, threads: compilation.environment.workers + 1))
         part.own(owner)
         config.breakers = owner.breakers
+        if config.defaultLimits.pools != nil || config.highLimits.pools != nil {
+            let owner = BreakersOwner(
+                Breakers(
+                    normal: pools(config.defaultLimits), high: pools(config.highLimits), threads: compilation.environment.workers + 1))
+            part.own(owner)
+            config.poolBreakers = owner.breakers
+        }
         guard let window = RetryWindow(
             normal: config.defaultLimits, high: config.highLimits, threads: compilation.environment.workers + 1)
         else { return }
         part.own(RetryWindowOwner(window))
         config.retryWindow = window
+    }
+
+    private func pools(_ limits: CircuitLimits) -> CircuitLimits {
+        var pools = CircuitLimits()
+        pools.connections = limits.pools ?? .max
+        return pools
     }
 
     /// The first of a priority counts.
@@ -368,6 +381,22 @@ struct ClusterCompiler {
         config.socketSettings6 = settings(.ipv6)
     }
 
+    /// What is measured of each try, for those who ask for it.
+    private func tracking(
+        _ message: ClusterMessage, _ place: Place, _ part: PlanPart, _ statName: String, _ config: inout ClusterConfig
+    ) {
+        let options = message.trackClusterStats
+        diagnostics.unsupported(
+            place.at("track_cluster_stats"), "envoy.config.cluster.v3.TrackClusterStats",
+            ["per_endpoint_stats": options.perEndpointStats])
+        let prefix = StatPrefix.cluster(statName)
+        if options.requestResponseSizes { config.sizeStats = part.scope(compilation.stats, prefix, RequestResponseSizeStat.self).base }
+        if options.timeoutBudgets || message.trackTimeoutBudgets {
+            config.budgetStats = part.scope(compilation.stats, prefix, TimeoutBudgetStat.self).base
+        }
+        config.tracksTries = config.sizeStats != 0 || config.budgetStats != 0
+    }
+
     private func refuseUnsupported(_ message: ClusterMessage, _ place: Place) {
         diagnostics.unsupported(
             place, "envoy.config.cluster.v3.Cluster",
@@ -376,8 +405,6 @@ struct ClusterCompiler {
                 "outlier_detection": message.hasOutlierDetection,
                 "filters": !message.filters.isEmpty,
                 "upstream_config": message.hasUpstreamConfig,
-                "track_timeout_budgets": message.trackTimeoutBudgets,
-                "track_cluster_stats": message.hasTrackClusterStats,
                 "connection_pool_per_downstream_connection": message.connectionPoolPerDownstreamConnection,
             ])
     }

@@ -33,7 +33,7 @@ struct ConnectionManagerCompiler {
         config.bufferLimit = bufferLimit
         scopes(message, &config)
         decoder(message, place, &config)
-        identity(message, &config)
+        identity(message, place, &config)
         addresses(message, place, &config)
         paths(message, &config)
         timeouts(message, &config)
@@ -154,7 +154,7 @@ struct ConnectionManagerCompiler {
             ? http1.overrideStreamErrorOnInvalidHTTPMessage.value : message.streamErrorOnInvalidHTTPMessage.value
     }
 
-    private func identity(_ message: ConnectionManager, _ config: inout HTTPConfig) {
+    private func identity(_ message: ConnectionManager, _ place: Place, _ config: inout HTTPConfig) {
         if !message.serverName.isEmpty { config.serverName = arena.text(message.serverName) }
         switch message.serverHeaderTransformation {
         case .appendIfAbsent: config.serverAction = .appendIfAbsent
@@ -162,7 +162,7 @@ struct ConnectionManagerCompiler {
         default: config.serverAction = .overwrite
         }
         config.via = arena.text(message.via)
-        clientCertificate(message, &config)
+        clientCertificate(message, place, &config)
         config.addUserAgent = message.addUserAgent.value
         config.serviceCluster = arena.text(compilation.bootstrap.node.cluster)
         config.serviceNode = arena.text(compilation.bootstrap.node.id)
@@ -202,6 +202,7 @@ struct ConnectionManagerCompiler {
         config.nodeAddress = NodeAddress.ipv4
         config.skipXffAppend = message.skipXffAppend
         config.appendForwardedPort = message.appendXForwardedPort
+        config.originDetections = OriginDetectionCompiler(diagnostics: diagnostics, arena: arena).compile(message, place)
         if message.hasAddProxyProtocolConnectionState { config.addsProxyState = message.addProxyProtocolConnectionState.value }
         guard message.hasInternalAddressConfig else { return }
         config.hasInternalRanges = true
@@ -250,6 +251,8 @@ struct ConnectionManagerCompiler {
         set(\.connectionDurationMaxMs, common.hasMaxConnectionDuration, common.maxConnectionDuration)
         set(\.streamDurationMaxMs, common.hasMaxStreamDuration, common.maxStreamDuration)
         set(\.streamIdleTimeoutMs, message.hasStreamIdleTimeout, message.streamIdleTimeout)
+        config.streamFlushTimeoutMs = config.streamIdleTimeoutMs
+        set(\.streamFlushTimeoutMs, message.hasStreamFlushTimeout, message.streamFlushTimeout)
         set(\.requestTimeoutMs, message.hasRequestTimeout, message.requestTimeout)
         set(\.requestHeadersTimeoutMs, message.hasRequestHeadersTimeout, message.requestHeadersTimeout)
         set(\.drainTimeoutMs, message.hasDrainTimeout, message.drainTimeout)

@@ -18,8 +18,6 @@ extension ConnectionManagerCompiler {
             place,
             "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
             [
-                "stream_flush_timeout": message.hasStreamFlushTimeout,
-                "original_ip_detection_extensions": !message.originalIpDetectionExtensions.isEmpty,
                 "early_header_mutation_extensions": !message.earlyHeaderMutationExtensions.isEmpty,
                 "represent_ipv4_remote_address_as_ipv4_mapped_ipv6":
                     message.representIpv4RemoteAddressAsIpv4MappedIpv6,

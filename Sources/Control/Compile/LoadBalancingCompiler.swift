@@ -273,7 +273,6 @@ struct LoadBalancingCompiler {
             place, "envoy.config.cluster.v3.Cluster.CommonLbConfig",
             [
                 "ignore_new_hosts_until_first_hc": message.ignoreNewHostsUntilFirstHc,
-                "close_connections_on_host_set_change": message.closeConnectionsOnHostSetChange,
                 "override_host_status": message.hasOverrideHostStatus,
             ])
     }

@@ -157,6 +157,7 @@ extension RouteCompiler {
     private func timeouts(_ action: RouteActionMessage, _ config: inout RouteConfig) {
         if action.hasTimeout { config.timeoutMs = action.timeout.milliseconds }
         if action.hasIdleTimeout { config.idleTimeoutMs = action.idleTimeout.milliseconds }
+        if action.hasFlushTimeout { config.flushTimeoutMs = action.flushTimeout.milliseconds }
         if action.hasMaxGrpcTimeout { config.grpcTimeoutMaxMs = action.maxGrpcTimeout.milliseconds }
         if action.hasGrpcTimeoutOffset { config.grpcTimeoutOffsetMs = action.grpcTimeoutOffset.milliseconds }
         guard action.hasMaxStreamDuration else { return }
@@ -260,7 +261,6 @@ extension RouteCompiler {
         diagnostics.unsupported(
             place, "envoy.config.route.v3.RouteAction",
             [
-                "flush_timeout": action.hasFlushTimeout,
                 "retry_policy_typed_config": action.hasRetryPolicyTypedConfig,
             ])
     }

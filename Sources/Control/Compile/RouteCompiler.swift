@@ -46,6 +46,7 @@ struct RouteCompiler {
         config.filterConfigs = arena.array(filterConfigs(message, place))
         config.bufferLimit = bufferLimit(message)
         config.includeAttemptCountInRequest = surroundings.host.includeRequestAttemptCount
+        config.includesIsTimeoutRetry = surroundings.host.includeIsTimeoutRetryHeader
         config.includeAttemptCountInResponse = surroundings.host.includeAttemptCountInResponse
         let tracer = TracingCompiler(compilation: compilation, part: part)
         unsafe config.tracing = unsafe tracer.route(message, tracing, place)
@@ -103,7 +104,23 @@ struct RouteCompiler {
             (message.typedPerFilterConfig, place), (surroundings.host.typedPerFilterConfig, surroundings.hostPlace),
             (surroundings.table.typedPerFilterConfig, surroundings.tablePlace),
         ]
-        return levels.flatMap { configs, place in filterConfigs(configs, place) }
+        return oldPolicies(message, place, levels.flatMap { configs, place in filterConfigs(configs, place) })
+    }
+
+    /// The `cors` of routes and virtual hosts, where nothing newer is said of the filter.
+    private func oldPolicies(_ message: RouteMessage, _ place: Place, _ configs: [RouteFilterConfig]) -> [RouteFilterConfig] {
+        guard let at = filters.factories.firstIndex(where: { $0.registration.name == "envoy.filters.http.cors" }),
+            !configs.contains(where: { $0.filter == at && $0.config != RouteFilterConfig.none })
+        else { return configs }
+        let (host, filter) = (surroundings.host, filters.factories[at])
+        let policies: [(OldCorsPolicy, Place)?] = [
+            message.route.hasCors ? (message.route.cors, place.at("route").at("cors")) : nil,
+            host.hasCors ? (host.cors, surroundings.hostPlace.at("cors")) : nil,
+        ]
+        return configs + policies.compactMap { entry in
+            guard let (policy, place) = entry, let any = try? ProtobufAny(message: policy.renewed) else { return nil }
+            return routeConfig(filter.registration, any, UInt16(at), filter.name, place)
+        }
     }
 
     func filterConfigs(_ configs: [String: ProtobufAny], _ place: Place) -> [RouteFilterConfig] {
@@ -171,5 +188,25 @@ struct RouteCompiler {
 
     private func position(of name: String) -> UInt16? {
         filters.factories.firstIndex { ExtensionNames.canonical($0.name) == name }.map { UInt16($0) }
+    }
+}
+
+private typealias OldCorsPolicy = Envoy_Config_Route_V3_CorsPolicy
+
+extension OldCorsPolicy {
+    /// The same as the filter's own message.
+    fileprivate var renewed: Envoy_Extensions_Filters_Http_Cors_V3_CorsPolicy {
+        var policy = Envoy_Extensions_Filters_Http_Cors_V3_CorsPolicy()
+        policy.allowOriginStringMatch = allowOriginStringMatch
+        policy.allowMethods = allowMethods
+        policy.allowHeaders = allowHeaders
+        policy.exposeHeaders = exposeHeaders
+        policy.maxAge = maxAge
+        if hasAllowCredentials { policy.allowCredentials = allowCredentials }
+        if case .filterEnabled(let fraction)? = enabledSpecifier { policy.filterEnabled = fraction }
+        if hasShadowEnabled { policy.shadowEnabled = shadowEnabled }
+        if hasAllowPrivateNetworkAccess { policy.allowPrivateNetworkAccess = allowPrivateNetworkAccess }
+        if hasForwardNotMatchingPreflights { policy.forwardNotMatchingPreflights = forwardNotMatchingPreflights }
+        return policy
     }
 }

@@ -114,9 +114,6 @@ struct RouteTableCompiler {
     private func refuseUnsupported(_ message: VirtualHostMessage, _ place: Place) {
         diagnostics.unsupported(
             place, "envoy.config.route.v3.VirtualHost",
-            [
-                "retry_policy_typed_config": message.hasRetryPolicyTypedConfig,
-                "include_is_timeout_retry_header": message.includeIsTimeoutRetryHeader,
-            ])
+            ["retry_policy_typed_config": message.hasRetryPolicyTypedConfig])
     }
 }

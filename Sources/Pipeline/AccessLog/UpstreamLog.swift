@@ -51,6 +51,7 @@ extension Worker {
         unsafe stream.pointee.tryStatus = 0
         unsafe stream.pointee.tryLogAtMs = 0
         unsafe stream.pointee.tryBodyReceived = 0
+        unsafe stream.pointee.tryHeads = 0
         unsafe stream.pointee.upstreamFirstByteNs = 0
         unsafe stream.pointee.upstreamErrno = 0
         unsafe stream.pointee.transportFailure = .empty

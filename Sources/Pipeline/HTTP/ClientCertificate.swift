@@ -22,11 +22,22 @@ package struct ClientCertificateDetails: OptionSet, BitwiseCopyable {
     package static let json = ClientCertificateDetails(rawValue: 64)
 }
 
+/// What an action of `forward_client_cert_matcher` says.
+package struct ClientCertificateAction: BitwiseCopyable {
+    package var mode = ForwardClientCertificate.sanitize
+    package var details: ClientCertificateDetails = []
+    package init() {}
+}
+
 extension Worker {
     // HOT: per message.
     func forwardClientCertificate(_ stream: StreamPointer) {
         let http = unsafe stream.pointee.http
-        let mode = unsafe http.pointee.clientCertificate
+        var (mode, details) = unsafe (http.pointee.clientCertificate, http.pointee.clientCertificateDetails)
+        if let matcher = unsafe http.pointee.clientCertificateMatcher, let number = unsafe match(matcher, stream) {
+            let found = unsafe http.pointee.clientCertificateActions[Int(number)]
+            (mode, details) = (found.mode, found.details)
+        }
         if mode == .alwaysForwardOnly { return }
         guard mode != .sanitize, let tls = unsafe stream.pointee.downstreamTLS, tls.hasPeerCertificate else {
             if unsafe stream.pointee.request.has(.xForwardedClientCert) { unsafe stream.pointee.request.remove(.xForwardedClientCert) }
@@ -34,7 +45,6 @@ extension Worker {
         }
         if mode == .forwardOnly { return }
         certificateText.reset()
-        let details = unsafe http.pointee.clientCertificateDetails
         if unsafe details.contains(.json) && forwardAsJSON(stream, tls, mode, details) { return }
         writeClientCertificate(tls, details)
         let text = certificateText.bytes

@@ -8,11 +8,20 @@ import Wire
 
 extension Worker {
     // HOT: per message.
-    func forwardedHeaders(_ stream: StreamPointer) {
+    /// False: the request is refused, and answered.
+    func forwardedHeaders(_ stream: StreamPointer) -> Bool {
         let http = unsafe stream.pointee.http
         // Behind another hop nobody is inside: the address that came last is that hop's.
         let wasForwarded = unsafe http.pointee.hasInternalRanges && stream.pointee.request.has(.xForwardedFor)
-        if unsafe http.pointee.useRemoteAddress { unsafe atEdge(stream) } else { unsafe inside(stream) }
+        var isTrusted: Bool?
+        if unsafe http.pointee.useRemoteAddress {
+            unsafe atEdge(stream)
+        } else if unsafe http.pointee.originDetections.isEmpty {
+            unsafe inside(stream)
+        } else {
+            isTrusted = unsafe detectOrigin(stream)
+            if isTrusted == nil { return false }
+        }
         // At the edge nobody but us knows which scheme and port were asked.
         let isFirst = unsafe http.pointee.useRemoteAddress && http.pointee.trustedHops == 0
         let toldScheme = unsafe !isFirst && stream.pointee.request.has(.xForwardedProto)
@@ -27,7 +36,7 @@ extension Worker {
             var digits = unsafe DecimalText(UInt64(stream.pointee.localAddress.port))
             unsafe stream.pointee.request.set(.xForwardedPort, digits.bytes())
         }
-        unsafe edgeAddress(stream, wasForwarded: wasForwarded)
+        unsafe edgeAddress(stream, wasForwarded: wasForwarded, isTrusted: isTrusted)
         if unsafe http.pointee.addUserAgent { unsafe userAgent(stream) }
         if unsafe http.pointee.useRemoteAddress && !stream.pointee.isInternal, unsafe stream.pointee.remoteAddress.family != .unix {
             var text = unsafe AddressText(stream.pointee.remoteAddress)
@@ -37,6 +46,7 @@ extension Worker {
         if unsafe !http.pointee.schemeOverwrite.isEmpty {
             unsafe stream.pointee.request.scheme = unsafe stream.pointee.request.store(http.pointee.schemeOverwrite)
         }
+        return true
     }
 
     /// A request of HTTP/1 has no scheme of its own, one of HTTP/2 may say anything: it is `http` or `https`, by itself, by what
@@ -57,13 +67,17 @@ extension Worker {
         if hops > 0, let client = unsafe forwardedFor(stream, fromRight: hops - 1) {
             unsafe stream.pointee.remoteAddress = client
         }
+        if unsafe !http.pointee.skipXffAppend { unsafe appendPeer(stream) }
+    }
+
+    /// The direct peer, to `x-forwarded-for`.
+    func appendPeer(_ stream: StreamPointer) {
+        let peer = unsafe stream.pointee.directRemoteAddress
+        let node = unsafe stream.pointee.http.pointee.nodeAddress
         // A socket of this machine has no address to tell.
-        if unsafe !http.pointee.skipXffAppend, unsafe stream.pointee.directRemoteAddress.family != .unix {
-            var text = unsafe AddressText(
-                stream.pointee.directRemoteAddress.isLoopback && http.pointee.nodeAddress.family != .none
-                    ? http.pointee.nodeAddress : stream.pointee.directRemoteAddress)
-            unsafe append(stream, .xForwardedFor, text.bytes(), separator: ",")
-        }
+        guard peer.family != .unix else { return }
+        var text = AddressText(peer.isLoopback && node.family != .none ? node : peer)
+        unsafe append(stream, .xForwardedFor, text.bytes(), separator: ",")
     }
 
     /// Nobody new: the addresses that came along say who asked.
@@ -74,7 +88,7 @@ extension Worker {
     }
 
     /// The address at `position` from the right of `x-forwarded-for`; nil when there are fewer, or it is none.
-    private func forwardedFor(_ stream: StreamPointer, fromRight position: Int) -> SocketAddress? {
+    func forwardedFor(_ stream: StreamPointer, fromRight position: Int) -> SocketAddress? {
         guard let value = unsafe stream.pointee.request.value(of: .xForwardedFor) else { return nil }
         var end = value.count
         var left = position
@@ -88,13 +102,12 @@ extension Worker {
         }
     }
 
-    /// Internal requests keep their `x-envoy-*` fields; those of others go.
-    private func edgeAddress(_ stream: StreamPointer, wasForwarded: Bool) {
+    /// Internal requests keep their `x-envoy-*` fields; those of others go. `isTrusted`: what found the client's address says
+    /// whether it may be that of an internal one; nil: nothing did.
+    private func edgeAddress(_ stream: StreamPointer, wasForwarded: Bool, isTrusted: Bool?) {
         let http = unsafe stream.pointee.http
         let isEdge = unsafe http.pointee.useRemoteAddress
-        let isSingleHop = unsafe isEdge ? !wasForwarded : stream.pointee.request.value(of: .xForwardedFor).map {
-            $0.firstIndex(of: UInt8(ascii: ",")) == nil
-        } ?? false
+        let isSingleHop = unsafe isTrusted ?? (isEdge ? !wasForwarded : isForwardedOnce(stream))
         unsafe stream.pointee.isInternal = unsafe isSingleHop && isInternal(http, stream.pointee.remoteAddress)
         if !isEdge {
             if unsafe stream.pointee.isInternal {
@@ -109,6 +122,10 @@ extension Worker {
             return
         }
         unsafe sanitise(stream, isEdge: true)
+    }
+
+    func isForwardedOnce(_ stream: StreamPointer) -> Bool {
+        unsafe stream.pointee.request.value(of: .xForwardedFor).map { $0.firstIndex(of: UInt8(ascii: ",")) == nil } ?? false
     }
 
     /// What an untrusted caller may not ask for. Who the caller is, an edge alone decides.
@@ -133,10 +150,7 @@ extension Worker {
     private func isInternal(_ http: UnsafePointer<HTTPConfig>, _ address: SocketAddress) -> Bool {
         if address.family == .unix { return unsafe http.pointee.unixIsInternal }
         guard unsafe http.pointee.hasInternalRanges else { return false }
-        for i in unsafe 0..<http.pointee.internalRanges.count where unsafe http.pointee.internalRanges[i].contains(address) {
-            return true
-        }
-        return false
+        return unsafe http.pointee.internalRanges.contains(address)
     }
 
     private func userAgent(_ stream: StreamPointer) {
@@ -201,6 +215,13 @@ struct AddressText {
     mutating func bytes() -> Bytes {
         let count = count
         return unsafe withUnsafeBytes(of: &text) { raw in unsafe Bytes(raw.baseAddress.unsafelyUnwrapped, count) }
+    }
+}
+
+extension FrozenArray where Element == AddressRange {
+    func contains(_ address: SocketAddress) -> Bool {
+        for i in 0..<count where self[i].contains(address) { return true }
+        return false
     }
 }
 

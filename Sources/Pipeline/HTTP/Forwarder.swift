@@ -93,16 +93,18 @@ extension Worker {
         if unsafe cluster.pointee.choseInPanic { count(stats, .lbHealthyPanic) }
         guard let host = unsafe choice else {
             count(stats, .upstreamCxNoneHealthy)
-            unsafe countUpstreamStatus(stream, 503, of: .none)
-            return unsafe reply(
-                stream, status: 503, body: Bytes("no healthy upstream" as StaticString),
-                details: Bytes("no_healthy_upstream" as StaticString), flags: .noHealthyUpstream)
+            return unsafe noHealthyUpstream(stream)
         }
         let isHigh = unsafe stream.pointee.route?.pointee.priority == .high
+        if let pools = unsafe cluster.pointee.config.pointee.poolBreakers, unsafe !takePool(host, isHigh ? .high : .normal, pools) {
+            count(stats, .upstreamCxPoolOverflow)
+            return unsafe noHealthyUpstream(stream)
+        }
         unsafe stream.pointee.host = unsafe host.pointee.handle
         unsafe stream.pointee.upstreamStartNs = nowNs
         unsafe stream.pointee.upstreamTimes = UpstreamTimes(askedNs: nowNs)
         unsafe forgetTry(stream)
+        unsafe stream.pointee.tracksTries = unsafe cluster.pointee.config.pointee.tracksTries
         if unsafe cluster.pointee.config.pointee.predictiveRatio > 1 { unsafe preconnectPredicted(stream, cluster) }
         unsafe beganRequest(host)
         unsafe stream.pointee.isCountedUpstream = true
@@ -119,6 +121,13 @@ extension Worker {
         }
         if unsafe stream.pointee.trace != .none { unsafe traceAttempt(stream) }
         unsafe lease(stream, cluster, host)
+    }
+
+    private func noHealthyUpstream(_ stream: StreamPointer) {
+        unsafe countUpstreamStatus(stream, 503, of: .none)
+        unsafe reply(
+            stream, status: 503, body: Bytes("no healthy upstream" as StaticString),
+            details: Bytes("no_healthy_upstream" as StaticString), flags: .noHealthyUpstream)
     }
 
     // HOT: per frame.

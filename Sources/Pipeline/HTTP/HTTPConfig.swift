@@ -54,8 +54,13 @@ package struct HTTPConfig: BitwiseCopyable {
     /// The machine's own address: what a loopback client is called in `x-forwarded-for`.
     package var nodeAddress = SocketAddress()
     package var skipXffAppend = false
+    /// `original_ip_detection_extensions`; empty: none.
+    package var originDetections = FrozenArray<OriginDetection>()
     package var clientCertificate = ForwardClientCertificate.sanitize
     package var clientCertificateDetails: ClientCertificateDetails = []
+    /// `forward_client_cert_matcher`: its actions take the place of the two above.
+    package var clientCertificateMatcher: UnsafePointer<RequestMatcher>?
+    package var clientCertificateActions = FrozenArray<ClientCertificateAction>()
     package var appendForwardedPort = false
     /// `add_user_agent`: node cluster and node id, when set.
     package var addUserAgent = false
@@ -88,6 +93,8 @@ package struct HTTPConfig: BitwiseCopyable {
     // Milliseconds; 0: none.
     package var idleTimeoutMs: UInt64 = 3_600_000
     package var streamIdleTimeoutMs: UInt64 = 300_000
+    /// `stream_flush_timeout`, else the idle one: how long a client of HTTP/2 may leave the rest of an answer.
+    package var streamFlushTimeoutMs: UInt64 = 300_000
     package var requestTimeoutMs: UInt64 = 0
     package var requestHeadersTimeoutMs: UInt64 = 0
     package var drainTimeoutMs: UInt64 = 5000

@@ -218,6 +218,12 @@ public struct HTTPStream {
     var tryStatus: UInt16 = 0
     var tryLogAtMs: UInt64 = 0
     var tryBodyReceived: UInt64 = 0
+    /// With `track_cluster_stats`: bytes, and in the upper half fields, of the heads that the try has been answered with.
+    var tryHeads: UInt64 = 0
+    /// Its cluster wants to know what tries are like (`TryTracking`).
+    var tracksTries = false
+    /// The request's own time is over: what its tries have used of theirs says nothing.
+    var ranOutOfTime = false
     /// `%RESPONSE_CODE_DETAILS%`: literals, or text in the request head's memory.
     package var details = Bytes.empty
     /// A field that the request was to get, and whose value no field can have.

@@ -11,6 +11,7 @@ extension Worker {
     /// it sees the first one; but a 100 that it waits for is kept from nobody.
     func takeInterim(_ attempt: StreamPointer) -> MessageHead? {
         let status = unsafe attempt.pointee.response.status
+        if unsafe attempt.pointee.tracksTries { unsafe trackHead(attempt) }
         let passed = unsafe attempt.pointee.interimStatus
         // A hedged try stands beside its request.
         let request = unsafe streams[attempt.pointee.hedgeOf] ?? attempt

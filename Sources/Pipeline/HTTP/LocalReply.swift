@@ -55,6 +55,22 @@ extension Worker {
         if let block = parts.block { memory.blocks.free(block) }
     }
 
+    /// A filter answers with a head of its own: no route's fields, no `local_reply_config`, no body.
+    package func answer(_ stream: StreamPointer, status: UInt16, details: Bytes, prepare: (inout MessageHead) -> Void) {
+        guard unsafe !stream.pointee.isDestroyed, unsafe !stream.pointee.hasResponseHead else { return }
+        unsafe stream.pointee.isLocalReply = true
+        unsafe stream.pointee.details = details
+        unsafe endRetries(stream)
+        unsafe releaseUpstream(stream)
+        unsafe stream.pointee.waitingBody.removeAll(memory)
+        unsafe stream.pointee.response.reset()
+        unsafe stream.pointee.response.status = status
+        unsafe prepare(&stream.pointee.response)
+        unsafe stream.pointee.responseLength = nil
+        unsafe stream.pointee.responseIsChunked = false
+        unsafe responseHead(stream, endStream: true)
+    }
+
     private func send(_ parts: LocalReplyParts, _ stream: StreamPointer) {
         let body = parts.body
         if unsafe stream.pointee.isGRPC {

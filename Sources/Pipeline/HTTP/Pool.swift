@@ -275,7 +275,10 @@ extension Worker {
         guard unsafe stream.pointee.isCountedUpstream, let host = unsafe hosts[stream.pointee.host] else { return }
         unsafe stream.pointee.isCountedUpstream = false
         unsafe meterUpstreamSent(stream)
-        if isTold { unsafe logTry(stream, .upstreamEnd) }
+        if isTold {
+            unsafe logTry(stream, .upstreamEnd)
+            if unsafe stream.pointee.tracksTries { unsafe trackTry(stream) }
+        }
         unsafe stream.pointee.tryLogAtMs = 0
         let cluster = unsafe cluster(of: host)
         if unsafe stream.pointee.isPending {
@@ -309,7 +312,7 @@ extension Worker {
         unsafe connection.pointee.isAboveHigh = false
         let isReusable =
             unsafe client.pointee.responseDone && client.pointee.requestSent && !client.pointee.mustClose
-            && !connection.pointee.sawEnd && !host.pointee.isRemoved && !isWornOut(client, cluster)
+            && !connection.pointee.sawEnd && !host.pointee.isRemoved && !isWornOut(client, cluster, connection, host)
         if isReusable {
             if unsafe connection.pointee.isPaused { unsafe connections.receive(connection) }
             unsafe ready(client, connection, host)
@@ -322,8 +325,12 @@ extension Worker {
         }
     }
 
-    private func isWornOut(_ client: UnsafeMutablePointer<H1Client>, _ cluster: UnsafeMutablePointer<Cluster>?) -> Bool {
+    private func isWornOut(
+        _ client: UnsafeMutablePointer<H1Client>, _ cluster: UnsafeMutablePointer<Cluster>?, _ connection: UnsafeMutablePointer<Connection>,
+        _ host: UnsafeMutablePointer<Host>
+    ) -> Bool {
         guard let cluster = unsafe cluster else { return true }
+        if unsafe cluster.pointee.config.pointee.closesOnHostChange, unsafe connection.pointee.openedNs < host.pointee.drainedNs { return true }
         let most = unsafe cluster.pointee.config.pointee.requestsPerConnectionMax
         guard most != 0, unsafe client.pointee.requests >= most else { return false }
         unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxMaxRequests)
@@ -332,6 +339,17 @@ extension Worker {
 
     /// A host left the cluster: its idle connections close, its busy ones end with their requests.
     func hostRemoved(_ handle: Handle) {
+        closeUnused(handle)
+        if let host = unsafe hosts[handle] { unsafe freeIfUnused(host) }
+    }
+
+    /// `close_connections_on_host_set_change`: the same of a host that stays.
+    func drain(_ handle: Handle) {
+        if let host = unsafe hosts[handle] { unsafe host.pointee.drainedNs = nowNs }
+        closeUnused(handle)
+    }
+
+    private func closeUnused(_ handle: Handle) {
         while let host = unsafe hosts[handle], let client = unsafe clients[host.pointee.idleHead] {
             guard let connection = unsafe connections.slab[client.pointee.connection] else {
                 unsafe removeIdle(client, host)
@@ -341,6 +359,26 @@ extension Worker {
         }
         if let host = unsafe hosts[handle] { unsafe drainHTTP2(host) }
         closeAheads(handle)
-        if let host = unsafe hosts[handle] { unsafe freeIfUnused(host) }
+    }
+
+    // MARK: Pools
+
+    /// `max_connection_pools`: the host has a pool of this priority, or may have one.
+    func takePool(_ host: UnsafeMutablePointer<Host>, _ priority: Priority, _ pools: Breakers) -> Bool {
+        let bit: UInt8 = priority == .high ? 2 : 1
+        if unsafe host.pointee.pools & bit != 0 { return true }
+        guard pools.take(.connections, priority, thread: index) else { return false }
+        unsafe host.pointee.pools |= bit
+        return true
+    }
+
+    /// A pool goes with its last connection, when nobody waits for another.
+    func givePools(_ host: UnsafeMutablePointer<Host>) {
+        guard unsafe Int64(host.pointee.connectionCount) <= Int64(host.pointee.tcpConnections), unsafe host.pointee.pendingCount == 0,
+            unsafe host.pointee.activeRequests == 0, let pools = unsafe host.pointee.cluster.pointee.config.pointee.poolBreakers
+        else { return }
+        if unsafe host.pointee.pools & 1 != 0 { pools.give(.connections, .normal, thread: index) }
+        if unsafe host.pointee.pools & 2 != 0 { pools.give(.connections, .high, thread: index) }
+        unsafe host.pointee.pools = 0
     }
 }

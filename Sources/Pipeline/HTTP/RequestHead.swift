@@ -48,7 +48,7 @@ extension Worker {
         }
         guard unsafe upgradeAndHops(stream, isUpgrade: facts.asksUpgrade), unsafe checkPath(stream), unsafe normalise(stream) else { return }
         guard unsafe expectations(stream) else { return }
-        unsafe forwardedHeaders(stream)
+        guard unsafe forwardedHeaders(stream) else { return }
         unsafe stream.pointee.random = random.next()
         unsafe requestID(stream)
         unsafe stream.pointee.isGRPC =

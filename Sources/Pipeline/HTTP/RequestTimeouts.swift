@@ -116,6 +116,10 @@ extension Worker {
     func routeTimedOut(_ stream: StreamPointer) {
         // Between two tries there is none that it could be told of.
         if unsafe stream.pointee.isCountedUpstream { unsafe countTimeout(stream, stream) }
+        if unsafe stream.pointee.tracksTries {
+            unsafe stream.pointee.ranOutOfTime = true
+            unsafe trackBudget(stream)
+        }
         unsafe stream.pointee.flags.insert(.upstreamRequestTimeout)
         if unsafe stream.pointee.hasResponseHead {
             unsafe hostVerdictIsError(stream)
@@ -162,11 +166,13 @@ extension Worker {
         unsafe stream.pointee.tryFlags = .upstreamRequestTimeout
         let details = Bytes(isIdle ? "upstream_per_try_idle_timeout" : "upstream_per_try_timeout" as StaticString)
         if unsafe stream.pointee.hasResponseHead {
+            if unsafe stream.pointee.tracksTries { unsafe trackBudget(stream) }
             unsafe stream.pointee.flags.insert(.upstreamRequestTimeout)
             unsafe stream.pointee.details = details
             return unsafe resetDownstream(stream)
         }
         if unsafe retriesReset(stream, .timedOut, started: true) { return }
+        if unsafe stream.pointee.tracksTries { unsafe trackBudget(stream) }
         unsafe replyTimeout(stream, details)
     }
 

@@ -14,6 +14,7 @@ extension Worker {
         let status = unsafe stream.pointee.response.status
         unsafe stream.pointee.upstreamFirstByteNs = nowNs
         unsafe stream.pointee.tryStatus = status
+        if unsafe stream.pointee.tracksTries { unsafe trackHead(stream) }
         unsafe stream.pointee.perTryTimeoutAtMs = 0
         unsafe stream.pointee.activeMs = nowMs
         if unsafe stream.pointee.trace != .none { unsafe noteAttempt(stream, status: status) }
@@ -248,6 +249,7 @@ extension Worker {
     /// The host's response is here in full. The time runs from the end of the request on, over all tries; answers of our own,
     /// and those that were cut, have none; nor has a tunnel whose client has not ended its side.
     func countUpstreamTime(_ stream: StreamPointer) {
+        if unsafe stream.pointee.tracksTries { unsafe trackBudget(stream) }
         guard unsafe !stream.pointee.isHealthCheck, unsafe stream.pointee.requestEndNs != 0, unsafe stream.pointee.hedgeOf == .none,
             unsafe !stream.pointee.isTunnel || stream.pointee.requestEnded, let cluster = unsafe cluster(stream.pointee.clusterSlot)
         else { return }

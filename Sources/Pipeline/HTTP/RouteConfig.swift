@@ -90,6 +90,8 @@ package struct RouteConfig: BitwiseCopyable {
     // Milliseconds. `timeoutMs` 0: none. `idleTimeoutMs` nil: the connection manager's; 0: none.
     package var timeoutMs: UInt64 = 15_000
     package var idleTimeoutMs: UInt64?
+    /// `flush_timeout`; nil: the connection manager's.
+    package var flushTimeoutMs: UInt64?
     package var streamDurationMaxMs: UInt64?
     /// `max_grpc_timeout`, `grpc_timeout_offset`: a gRPC request's timeout is what its `grpc-timeout` says.
     package var grpcTimeoutMaxMs: UInt64?
@@ -126,6 +128,7 @@ package struct RouteConfig: BitwiseCopyable {
     /// `request_mirror_policies` of the route, else of its virtual host, else of the route configuration.
     package var mirrors = FrozenArray<MirrorConfig>()
     package var includeAttemptCountInRequest = false
+    package var includesIsTimeoutRetry = false
     package var includeAttemptCountInResponse = false
     /// `request_body_buffer_limit` or `per_request_buffer_limit_bytes`; nil: the listener's.
     package var bufferLimit: Int?

@@ -174,6 +174,7 @@ extension Worker {
 
     /// A host that no set lists goes with its last connection.
     func freeIfUnused(_ host: UnsafeMutablePointer<Host>) {
+        if unsafe host.pointee.pools != 0 { unsafe givePools(host) }
         guard unsafe host.pointee.isRemoved, unsafe host.pointee.connectionCount == 0, unsafe host.pointee.pendingCount == 0,
             unsafe host.pointee.activeRequests == 0, unsafe host.pointee.tcpHead.isNone
         else { return }

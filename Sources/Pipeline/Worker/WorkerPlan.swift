@@ -103,12 +103,22 @@ extension Worker {
                 clusterParts[slot] = entry.part
             } else if let cluster = unsafe clusters[slot], unsafe cluster.pointee.set.pointee.version != entry.hosts.pointee.version {
                 var gone = PlainArray<UInt64>(capacity: 8)
+                var hasNew = false
                 unsafe cluster.pointee.adopt(
-                    entry.hosts, at: cluster, slab: &hosts, random: &random, nowMs: nowMs, moved: { repin($0, $1) }, removed: { gone.append($0.raw) })
+                    entry.hosts, at: cluster, slab: &hosts, random: &random, nowMs: nowMs,
+                    moved: {
+                        if $0 == .max { hasNew = true }
+                        repin($0, $1)
+                    }, removed: { gone.append($0.raw) })
                 for i in 0..<gone.count { hostRemoved(Handle(raw: gone[i])) }
+                if unsafe cluster.pointee.config.pointee.closesOnHostChange, hasNew || gone.count > 0 { unsafe drainHosts(cluster) }
                 gone.destroy()
             }
         }
+    }
+
+    private func drainHosts(_ cluster: UnsafeMutablePointer<Cluster>) {
+        for i in unsafe 0..<cluster.pointee.hostCount { unsafe drain(cluster.pointee.host(i)) }
     }
 
     /// A host's configuration and statistics belong to its set's part.

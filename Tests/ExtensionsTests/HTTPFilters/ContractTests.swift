@@ -15,6 +15,10 @@ import Testing
         try FilterContract(make: { [input] in try input.make("envoy.filters.http.buffer", message) }).check()
     }
 
+    @Test func cors() throws {
+        try FilterContract(make: { [input] in try input.make("envoy.filters.http.cors", Envoy_Extensions_Filters_Http_Cors_V3_Cors()) }).check()
+    }
+
     @Test func headerMutation() throws {
         var message = Envoy_Extensions_Filters_Http_HeaderMutation_V3_HeaderMutation()
         var append = Envoy_Config_Common_MutationRules_V3_HeaderMutation()

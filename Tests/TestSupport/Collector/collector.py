@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from concurrent import futures
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -19,13 +19,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
 import datadog
 import skywalking
-
-lock = threading.Lock()
-
-
-def say(what, **fields):
-    with lock:
-        print(json.dumps({"what": what, **fields}, sort_keys=True), flush=True)
+from lines import say, serve
 
 
 # OTLP
@@ -192,12 +186,6 @@ class Upstream(Handler):
         self.answer(status, b"hello", headers)
 
     do_POST = do_HEAD = do_GET
-
-
-def serve(port, handler):
-    server = ThreadingHTTPServer(("127.0.0.1", port), handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
 
 
 http, rpc, upstream = (int(a) for a in sys.argv[1:4])

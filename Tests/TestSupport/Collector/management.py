@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from concurrent import futures
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import grpc
 from google.protobuf import any_pb2, json_format
@@ -25,18 +25,14 @@ from envoy.extensions.transport_sockets.tls.v3 import secret_pb2
 from envoy.service.discovery.v3 import discovery_pb2
 from envoy.service.runtime.v3 import rtds_pb2
 
+from lines import say, serve
+
 TYPE = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
 RUNTIME = "type.googleapis.com/envoy.service.runtime.v3.Runtime"
 SERVICE = "envoy.service.secret.v3.SecretDiscoveryService"
 RUNTIME_SERVICE = "envoy.service.runtime.v3.RuntimeDiscoveryService"
 AGGREGATED = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 folder = ""
-lock = threading.Lock()
-
-
-def say(what, **fields):
-    with lock:
-        print(json.dumps({"what": what, **fields}, sort_keys=True), flush=True)
 
 
 def stored(name):
@@ -196,8 +192,7 @@ class Rest(BaseHTTPRequestHandler):
 def main(port, path, rest_port):
     global folder
     folder = path
-    rest = ThreadingHTTPServer(("127.0.0.1", rest_port), Rest)
-    threading.Thread(target=rest.serve_forever, daemon=True).start()
+    serve(rest_port, Rest)
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=32), options=[("grpc.so_reuseport", 0)])
     def world(kind):
         return grpc.stream_stream_rpc_method_handler(

@@ -6,12 +6,11 @@ Everything that comes is a line of JSON. Payloads are read by the public descrip
 access log service, OpenTelemetry's logs and metrics, Envoy's metrics service.
 """
 import gzip
-import json
 import socket
 import sys
 import threading
 from concurrent import futures
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import grpc
 import msgpack
@@ -22,14 +21,8 @@ from envoy.service.accesslog.v3 import als_pb2
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 
+from lines import say, serve
 from prometheus_messages import StreamMetricsMessage
-
-lock = threading.Lock()
-
-
-def say(what, **fields):
-    with lock:
-        print(json.dumps({"what": what, **fields}, sort_keys=True), flush=True)
 
 
 def text(message):
@@ -124,9 +117,7 @@ def forward(port):
 
 
 http, rpc, forwarded = (int(a) for a in sys.argv[1:4])
-web = ThreadingHTTPServer(("127.0.0.1", http), Collector)
-web.daemon_threads = True
-threading.Thread(target=web.serve_forever, daemon=True).start()
+serve(http, Collector)
 threading.Thread(target=forward, args=(forwarded,), daemon=True).start()
 server = grpc.server(futures.ThreadPoolExecutor(16), handlers=(Services(),))
 server.add_insecure_port(f"127.0.0.1:{rpc}")

@@ -184,7 +184,7 @@ extension Worker {
         if unsafe session.pointee.streamCount == 0 { unsafe becameIdle(session) }
     }
 
-    /// The rest of an answer is not taken: `stream_idle_timeout` ends what no request watches any more.
+    /// The rest of an answer is not taken: `stream_flush_timeout` ends what no request watches any more.
     func codecTimedOut(_ handle: Handle) {
         guard let entry = unsafe h2.streams[handle], let session = unsafe h2.sessions[entry.pointee.session] else { return }
         unsafe cells.increment(session.pointee.stats &+ HTTP2CodecStat.txFlushTimeout.rawValue)

@@ -79,8 +79,9 @@ extension Worker {
         // Behind the logs, which read them.
         unsafe entry.pointee.trailers = unsafe stream.pointee.responseTrailers
         unsafe stream.pointee.responseTrailers = nil
-        let timeout = unsafe stream.pointee.http.pointee.streamIdleTimeoutMs
-        if unsafe !entry.pointee.out.isEmpty, timeout != 0 { unsafe timers.arm(entry.flushTimerNode, at: nowMs &+ timeout) }
+        if unsafe entry.pointee.out.isEmpty { return }
+        let timeout = unsafe stream.pointee.route?.pointee.flushTimeoutMs ?? stream.pointee.http.pointee.streamFlushTimeoutMs
+        if timeout != 0 { unsafe timers.arm(entry.flushTimerNode, at: nowMs &+ timeout) }
     }
 
     /// The response cannot be completed.

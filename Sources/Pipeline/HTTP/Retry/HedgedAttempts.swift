@@ -38,6 +38,7 @@ extension Worker {
         unsafe hedge.pointee.clusterSlot = unsafe stream.pointee.clusterSlot
         unsafe hedge.pointee.requestEnded = true
         unsafe hedge.pointee.requestEndForwarded = true
+        unsafe hedge.pointee.tracksTries = unsafe stream.pointee.tracksTries
         unsafe hedge.pointee.retry.hedges = true
         unsafe hedge.pointee.retry.on = .hedged
         unsafe hedge.pointee.retry.perTryIdleMs = unsafe stream.pointee.retry.perTryIdleMs
@@ -199,6 +200,7 @@ extension Worker {
         unsafe swap(&a.pointee.tryStatus, &b.pointee.tryStatus)
         unsafe swap(&a.pointee.tryLogAtMs, &b.pointee.tryLogAtMs)
         unsafe swap(&a.pointee.tryBodyReceived, &b.pointee.tryBodyReceived)
+        unsafe swap(&a.pointee.tryHeads, &b.pointee.tryHeads)
         unsafe swap(&a.pointee.upstreamErrno, &b.pointee.upstreamErrno)
         unsafe swap(&a.pointee.transportFailure, &b.pointee.transportFailure)
         unsafe swap(&a.pointee.upstreamTLS, &b.pointee.upstreamTLS)

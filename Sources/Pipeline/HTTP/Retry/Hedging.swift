@@ -45,6 +45,7 @@ extension Worker {
             return
         }
         guard unsafe retries(stream, wanted: true) else { return }
+        unsafe stream.pointee.retry.followsTimeout = true
         unsafe attempt.pointee.retry.isFollowed = true
         unsafe armStreamTimer(stream)
     }

@@ -122,6 +122,7 @@ extension Worker {
     func retriesReset(_ stream: StreamPointer, _ failure: UpstreamFailure, started: Bool) -> Bool {
         guard unsafe !stream.pointee.retry.on.isEmpty else { return false }
         if unsafe !stream.pointee.retry.isFollowed && retries(stream, wanted: resetIsRetriable(stream, failure, started: started)) {
+            if case .timedOut = failure { unsafe stream.pointee.retry.followsTimeout = true }
             unsafe countHostError(stream)
             unsafe giveUpTry(stream)
             return true
@@ -183,6 +184,7 @@ extension Worker {
         }
         unsafe stream.pointee.retry.isCounted = true
         unsafe stream.pointee.retry.wasGranted = true
+        unsafe stream.pointee.retry.followsTimeout = false
         unsafe stream.pointee.retryClusterPart = unsafe config.pointee.part
         unsafe stream.pointee.retry.isWaiting = true
         unsafe stream.pointee.retry.atMs = unsafe nowMs &+ max(1, pause(stream))
@@ -253,6 +255,10 @@ extension Worker {
         if unsafe stream.pointee.route?.pointee.includeAttemptCountInRequest == true {
             var digits = unsafe DecimalText(UInt64(stream.pointee.attempt))
             unsafe stream.pointee.request.set(.xEnvoyAttemptCount, digits.bytes())
+        }
+        if unsafe stream.pointee.route?.pointee.includesIsTimeoutRetry == true {
+            unsafe stream.pointee.request.set(
+                .xEnvoyIsTimeoutRetry, Bytes(stream.pointee.retry.followsTimeout ? "true" : "false" as StaticString))
         }
         unsafe setExpectedTimeout(stream, elapsedMs: stream.pointee.requestEnded ? (nowNs &- stream.pointee.requestEndNs) / 1_000_000 : 0)
         guard unsafe stream.pointee.request.fits else { return unsafe resetDownstream(stream) }

@@ -27,6 +27,8 @@ package struct RetryState {
     package var isCounted = false
     /// A further try was granted at some time.
     package var wasGranted = false
+    /// The next try follows one whose time was over.
+    package var followsTimeout = false
     /// Between two tries.
     package var isWaiting = false
     package var atMs: UInt64 = 0

@@ -1,0 +1,153 @@
+// A matcher tree (`xds.type.matcher.v3.Matcher`) over a request and its connection, frozen. What it comes to is a number, which
+// means something to whoever compiled it.
+
+import COpenSSL
+import Primitives
+import Routing
+import Transport
+import Wire
+
+/// What a value is taken from; nil where the request has none, which no value matches.
+package struct MatchInput: BitwiseCopyable {
+    package enum Source: UInt8, BitwiseCopyable {
+        case requestHeader, queryParameter, sourceIP, sourcePort, destinationIP, destinationPort, serverName, peerURIs, peerNames, peerSubject
+    }
+    package var source: Source
+    package var name = Bytes.empty
+    package init(_ source: Source, name: Bytes = .empty) {
+        self.source = source
+        self.name = name
+    }
+}
+
+package struct MatchPredicate: BitwiseCopyable {
+    package enum Kind: UInt8, BitwiseCopyable { case value, any, all, not }
+    package var kind: Kind
+    package var input = MatchInput(.requestHeader)
+    package var value: TextMatcher?
+    package var inner = FrozenArray<MatchPredicate>()
+    package init(_ kind: Kind) { self.kind = kind }
+}
+
+/// `OnMatch`: an action, a further matcher, or nothing.
+@safe
+package struct MatchOutcome: BitwiseCopyable {
+    package var action: UInt32?
+    package var matcher: UnsafePointer<RequestMatcher>?
+    package init() {}
+}
+
+package struct MatchRule: BitwiseCopyable {
+    /// Of a list.
+    package var predicate = MatchPredicate(.all)
+    /// Of a map.
+    package var key = Bytes.empty
+    package var outcome = MatchOutcome()
+    package init() {}
+}
+
+@safe
+package struct RequestMatcher: BitwiseCopyable {
+    package enum Kind: UInt8, BitwiseCopyable {
+        case list, exact
+        /// Longest first.
+        case prefix
+    }
+    package var kind = Kind.list
+    package var input = MatchInput(.requestHeader)
+    package var rules = FrozenArray<MatchRule>()
+    package var otherwise = MatchOutcome()
+    package init() {}
+}
+
+extension Worker {
+    /// The action that the request comes to; nil: none.
+    func match(_ matcher: UnsafePointer<RequestMatcher>, _ stream: StreamPointer) -> UInt32? {
+        let rules = unsafe matcher.pointee.rules
+        let value = unsafe matcher.pointee.kind == .list ? nil : self.value(matcher.pointee.input, stream)
+        for i in 0..<rules.count {
+            let rule = rules[i]
+            let holds = switch unsafe matcher.pointee.kind {
+            case .list: unsafe self.holds(rule.predicate, stream)
+            case .exact: value?.equals(rule.key) ?? false
+            case .prefix: value?.hasPrefix(rule.key) ?? false
+            }
+            // One that comes to nothing is passed over.
+            if holds, let action = unsafe action(rule.outcome, stream) { return action }
+        }
+        return unsafe action(matcher.pointee.otherwise, stream)
+    }
+
+    private func action(_ outcome: MatchOutcome, _ stream: StreamPointer) -> UInt32? {
+        if let matcher = unsafe outcome.matcher { return unsafe match(matcher, stream) }
+        return outcome.action
+    }
+
+    private func holds(_ predicate: MatchPredicate, _ stream: StreamPointer) -> Bool {
+        switch predicate.kind {
+        case .value:
+            guard let matcher = predicate.value, let value = unsafe value(predicate.input, stream) else { return false }
+            return matcher.matches(value)
+        case .any:
+            for i in 0..<predicate.inner.count where unsafe holds(predicate.inner[i], stream) { return true }
+            return false
+        case .all:
+            for i in 0..<predicate.inner.count where unsafe !holds(predicate.inner[i], stream) { return false }
+            return true
+        case .not: return unsafe !holds(predicate.inner[0], stream)
+        }
+    }
+
+    /// Good until the next one.
+    private func value(_ input: MatchInput, _ stream: StreamPointer) -> Bytes? {
+        switch input.source {
+        case .requestHeader: return unsafe header(input.name, stream)
+        case .queryParameter:
+            return unsafe PathQuery(stream.pointee.request.text(stream.pointee.request.path)).query
+                .flatMap { Wire.QueryParameters.value(of: input.name, in: $0) }
+        case .sourceIP: return text { unsafe $0.put(ip: stream.pointee.directRemoteAddress) }
+        case .destinationIP: return text { unsafe $0.put(ip: stream.pointee.localAddress) }
+        case .sourcePort: return text { unsafe $0.put(decimal: UInt64(stream.pointee.directRemoteAddress.port)) }
+        case .destinationPort: return text { unsafe $0.put(decimal: UInt64(stream.pointee.localAddress.port)) }
+        case .serverName: return unsafe fact(Int(martlet_fact_server_name), stream)
+        case .peerURIs: return unsafe fact(Int(martlet_fact_peer_uri), stream)
+        case .peerNames: return unsafe fact(Int(martlet_fact_peer_dns), stream)
+        case .peerSubject: return unsafe fact(Int(martlet_fact_peer_subject), stream)
+        }
+    }
+
+    /// Several fields of a name are one value, with commas between.
+    private func header(_ name: Bytes, _ stream: StreamPointer) -> Bytes? {
+        let request = unsafe stream.pointee.request
+        if !name.isEmpty, name[0] == UInt8(ascii: ":") { return pseudo(name, request) }
+        guard let first = request.index(named: name) else { return nil }
+        guard var next = request.index(named: name, from: first &+ 1) else { return request.value(first) }
+        certificateText.reset()
+        certificateText.put(request.value(first))
+        while true {
+            certificateText.put(UInt8(ascii: ","))
+            certificateText.put(request.value(next))
+            guard let further = request.index(named: name, from: next &+ 1) else { return certificateText.bytes }
+            next = further
+        }
+    }
+
+    private func pseudo(_ name: Bytes, _ request: MessageHead) -> Bytes? {
+        if name.equals(Bytes(":path" as StaticString)) { return request.text(request.path) }
+        if name.equals(Bytes(":method" as StaticString)) { return request.text(request.methodText) }
+        if name.equals(Bytes(":authority" as StaticString)) { return request.text(request.authority) }
+        return name.equals(Bytes(":scheme" as StaticString)) ? request.schemeText : nil
+    }
+
+    private func text(_ write: (inout TextBuffer) -> Void) -> Bytes {
+        certificateText.reset()
+        write(&certificateText)
+        return certificateText.bytes
+    }
+
+    private func fact(_ fact: Int, _ stream: StreamPointer) -> Bytes? {
+        guard let tls = unsafe stream.pointee.downstreamTLS else { return nil }
+        let value = tls[fact]
+        return value.isEmpty ? nil : value
+    }
+}
