@@ -37,11 +37,19 @@ cre2_regex *cre2_new(const uint8_t *pattern, size_t count, int64_t max_mem) {
   return new (std::nothrow) cre2_regex(piece(pattern, count), options(max_mem));
 }
 
+cre2_regex *cre2_new_of_characters(const uint8_t *pattern, size_t count, int64_t max_mem) {
+  RE2::Options o = options(max_mem);
+  o.set_encoding(RE2::Options::EncodingUTF8);
+  return new (std::nothrow) cre2_regex(piece(pattern, count), o);
+}
+
 void cre2_delete(cre2_regex *regex) { delete regex; }
 
 const char *cre2_error(const cre2_regex *regex) { return regex->re.ok() ? nullptr : regex->re.error().c_str(); }
 
 int cre2_capture_count(const cre2_regex *regex) { return regex->re.NumberOfCapturingGroups(); }
+
+int cre2_program_size(const cre2_regex *regex) { return regex->re.ProgramSize(); }
 
 bool cre2_full_match(const cre2_regex *regex, const uint8_t *text, size_t count) {
   return regex->re.Match(piece(text, count), 0, count, RE2::ANCHOR_BOTH, nullptr, 0);

@@ -21,9 +21,13 @@ extension BuiltInExtensions {
         extended(
             "envoy.access_loggers.tcp_grpc", "envoy.access_loggers",
             "envoy.extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig"),
+        extended(
+            "envoy.access_loggers.extension_filters.cel", "envoy.access_loggers.extension_filters",
+            "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"),
         extended("envoy.cluster.dns", "envoy.clusters", "envoy.extensions.clusters.dns.v3.DnsCluster"),
         // By `type` alone.
         extended("envoy.cluster.original_dst", "envoy.clusters"),
+        extended("envoy.formatter.cel", "envoy.formatter", "envoy.extensions.formatter.cel.v3.Cel"),
         extended("envoy.formatter.metadata", "envoy.formatter", "envoy.extensions.formatter.metadata.v3.Metadata"),
         extended(
             "envoy.formatter.req_without_query", "envoy.formatter",
@@ -93,6 +97,9 @@ extension BuiltInExtensions {
         extended(
             "envoy.tracers.opentelemetry.samplers.always_on", "envoy.tracers.opentelemetry.samplers",
             "envoy.extensions.tracers.opentelemetry.samplers.v3.AlwaysOnSamplerConfig"),
+        extended(
+            "envoy.tracers.opentelemetry.samplers.cel", "envoy.tracers.opentelemetry.samplers",
+            "envoy.extensions.tracers.opentelemetry.samplers.v3.CELSamplerConfig"),
         extended(
             "envoy.tracers.opentelemetry.samplers.parent_based", "envoy.tracers.opentelemetry.samplers",
             "envoy.extensions.tracers.opentelemetry.samplers.v3.ParentBasedSamplerConfig"),

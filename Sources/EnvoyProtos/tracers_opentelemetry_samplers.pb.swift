@@ -72,6 +72,27 @@ public nonisolated struct Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_Tra
   fileprivate var _samplingPercentage: Envoy_Type_V3_FractionalPercent? = nil
 }
 
+public nonisolated struct Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_CELSamplerConfig: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var expression: Xds_Type_V3_CelExpression {
+    get {_expression ?? Xds_Type_V3_CelExpression()}
+    set {_expression = newValue}
+  }
+  /// Returns true if `expression` has been explicitly set.
+  public var hasExpression: Bool {self._expression != nil}
+  /// Clears the value of `expression`. Subsequent reads from it will return its default value.
+  public mutating func clearExpression() {self._expression = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _expression: Xds_Type_V3_CelExpression? = nil
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "envoy.extensions.tracers.opentelemetry.samplers.v3"
@@ -158,6 +179,40 @@ nonisolated extension Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_TraceId
 
   public static func ==(lhs: Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_TraceIdRatioBasedSamplerConfig, rhs: Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_TraceIdRatioBasedSamplerConfig) -> Bool {
     if lhs._samplingPercentage != rhs._samplingPercentage {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_CELSamplerConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".CELSamplerConfig"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}expression\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._expression) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._expression {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_CELSamplerConfig, rhs: Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_CELSamplerConfig) -> Bool {
+    if lhs._expression != rhs._expression {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

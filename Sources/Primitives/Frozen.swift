@@ -54,10 +54,17 @@ public final class FrozenArena {
     public var marks = 0
     /// The same of formats that tell how long routes are looked for.
     public var routeMarks = 0
+    /// The configuration's node as expressions see it, where it is known: made when the first of them names it.
+    public var node: ((FrozenArena) -> FrozenValue)?
+    private var atEnd: [() -> Void] = []
 
     @inlinable public init() {}
 
+    /// Calls `body` when the memory goes: what it points to may be of another kind.
+    public func onDestroy(_ body: @escaping () -> Void) { atEnd.append(body) }
+
     deinit {
+        for body in atEnd { body() }
         for unsafe chunk in unsafe chunks { unsafe Glibc.free(chunk) }
     }
 

@@ -23,8 +23,12 @@ package struct RegexProgram: BitwiseCopyable, @unchecked Sendable {  // RE2 allo
         package init(message: String) { self.message = message }
     }
 
-    package init(_ pattern: String) throws(Invalid) {
-        let made = unsafe pattern.withBytes { unsafe cre2_new($0.base, $0.count, RegexProgram.memoryMax) }
+    /// `ofCharacters`: of UTF-8, as expressions mean it, and not of bytes.
+    package init(_ pattern: String, ofCharacters: Bool = false) throws(Invalid) {
+        let made = unsafe pattern.withBytes {
+            unsafe ofCharacters
+                ? cre2_new_of_characters($0.base, $0.count, RegexProgram.memoryMax) : cre2_new($0.base, $0.count, RegexProgram.memoryMax)
+        }
         guard let made = unsafe made else { throw Invalid(message: "out of memory") }
         if let error = unsafe cre2_error(made) {
             let message = unsafe String(cString: error)
@@ -35,6 +39,9 @@ package struct RegexProgram: BitwiseCopyable, @unchecked Sendable {  // RE2 allo
     }
 
     package func destroy() { unsafe cre2_delete(handle) }
+
+    /// RE2's instructions: what expressions limit (`CELLimits.regexSizeMax`).
+    package var size: Int { Int(unsafe cre2_program_size(handle)) }
 
     // HOT: per message.
     /// The whole text must match. Linear in the text's length, whatever the pattern.

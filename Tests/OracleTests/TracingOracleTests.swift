@@ -37,6 +37,17 @@ struct TracingOracleTests {
             description: "otlp, a ratio",
             provider: TracedConfiguration.overGRPC + ", sampler: "
                 + TracedConfiguration.sampler("trace_id_ratio_based", "sampling_percentage: {numerator: 100}")),
+        Setting(
+            description: "otlp, an expression",
+            provider: TracedConfiguration.overGRPC + ", sampler: " + TracedConfiguration.sampler("cel", "expression: {cel_expr_parsed: {\(ofStatus)}}")),
+        Setting(
+            description: "otlp, an expression that is checked, a hop",
+            provider: TracedConfiguration.overGRPC + ", sampler: " + TracedConfiguration.sampler("cel", "expression: {cel_expr_checked: {\(outbound)}}"),
+            direction: "OUTBOUND", tracing: "spawn_upstream_span: true"),
+        Setting(
+            description: "otlp, an older expression, a hop",
+            provider: TracedConfiguration.overGRPC + ", sampler: " + TracedConfiguration.sampler("cel", "expression: {parsed_expr: {\(ofStatus)}}"),
+            tracing: "spawn_upstream_span: true"),
         Setting(description: "zipkin, shared", provider: TracedConfiguration.zipkin("collector_endpoint_version: HTTP_JSON")),
         Setting(
             description: "zipkin, egress, not shared",
@@ -48,6 +59,12 @@ struct TracingOracleTests {
                 "collector_endpoint_version: HTTP_PROTO, trace_id_128bit: true, trace_context_option: USE_B3_WITH_W3C_PROPAGATION"),
             tracing: "spawn_upstream_span: true"),
     ]
+
+    /// `request.path.startsWith('/status')`, `xds.listener_direction == 2 && !(request.method == 'POST')`
+    private static let ofStatus =
+        "expr: {call_expr: {target: {select_expr: {operand: {ident_expr: {name: request}}, field: path}}, function: startsWith, args: [{const_expr: {string_value: /status}}]}}"
+    private static let outbound =
+        "expr: {call_expr: {function: _&&_, args: [{call_expr: {function: _==_, args: [{select_expr: {operand: {ident_expr: {name: xds}}, field: listener_direction}}, {const_expr: {int64_value: 2}}]}}, {call_expr: {function: '!_', args: [{call_expr: {function: _==_, args: [{select_expr: {operand: {ident_expr: {name: request}}, field: method}}, {const_expr: {string_value: POST}}]}}]}}]}}"
 
     private static let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331"
 

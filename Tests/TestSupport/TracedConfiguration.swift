@@ -31,7 +31,7 @@ package struct TracedConfiguration {
     package static let datadog =
         "\"@type\": type.googleapis.com/envoy.config.trace.v3.DatadogConfig, collector_cluster: collector, service_name: svc"
     package static func sampler(_ name: String, _ more: String = "") -> String {
-        let types = ["always_on": "AlwaysOn", "parent_based": "ParentBased", "trace_id_ratio_based": "TraceIdRatioBased"]
+        let types = ["always_on": "AlwaysOn", "parent_based": "ParentBased", "trace_id_ratio_based": "TraceIdRatioBased", "cel": "CEL"]
         let type = "type.googleapis.com/envoy.extensions.tracers.opentelemetry.samplers.v3.\(types[name] ?? "")SamplerConfig"
         return "{name: envoy.tracers.opentelemetry.samplers.\(name), typed_config: {\"@type\": \(type)\(more.isEmpty ? "" : ", " + more)}}"
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "cmartlet_allocations.h"
 #include "cmartlet_atomics.h"
+#include "cmartlet_numbers.h"
 #include "cmartlet_process.h"
 #include "cmartlet_profile.h"
 #include "cmartlet_sanitize.h"

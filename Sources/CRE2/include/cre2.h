@@ -13,10 +13,14 @@ typedef struct cre2_regex cre2_regex;
 
 // Never NULL but when memory is exhausted; ask cre2_error before use.
 cre2_regex *_Nullable cre2_new(const uint8_t *_Nonnull pattern, size_t count, int64_t max_mem);
+/// The same of UTF-8: `.` is a character, and a byte that belongs to none is matched by nothing.
+cre2_regex *_Nullable cre2_new_of_characters(const uint8_t *_Nonnull pattern, size_t count, int64_t max_mem);
 void cre2_delete(cre2_regex *_Nonnull regex);
 // RE2's message, or NULL when the pattern is good. Lives as long as the regex.
 const char *_Nullable cre2_error(const cre2_regex *_Nonnull regex);
 int cre2_capture_count(const cre2_regex *_Nonnull regex);
+/// Instructions of the compiled program.
+int cre2_program_size(const cre2_regex *_Nonnull regex);
 // The whole text must match.
 bool cre2_full_match(const cre2_regex *_Nonnull regex, const uint8_t *_Nonnull text, size_t count);
 // Some part of the text must match.

@@ -7,6 +7,7 @@ import Routing
 import Wire
 
 typealias AccessLogFilterMessage = Envoy_Config_Accesslog_V3_AccessLogFilter
+private typealias ExpressionFilter = Envoy_Extensions_AccessLoggers_Filters_Cel_V3_ExpressionFilter
 
 struct AccessLogFilterCompiler {
     /// Filters inside filters; a deeper tree is refused.
@@ -57,10 +58,7 @@ struct AccessLogFilterCompiler {
             node.excludes = filter.exclude
             nodes.append(node)
         case .extensionFilter(let filter):
-            diagnostics.error(
-                place.at("extension_filter"),
-                "Didn't find a registered implementation for '\(filter.name)' with type URL: '\(filter.typedConfig.messageName)'",
-                expected: "one of Envoy's built-in access log filters: extensions are not supported by Martlet yet")
+            expression(filter, place.at("extension_filter")).map { nodes.append($0) }
         case .none:
             diagnostics.error(place, "the access log filter is empty", expected: "a filter")
         }
@@ -117,6 +115,20 @@ struct AccessLogFilterCompiler {
             for problem in error.list { diagnostics.error(at, problem.message) }
             return nil
         }
+    }
+
+    private func expression(_ filter: Envoy_Config_Accesslog_V3_ExtensionFilter, _ place: Place) -> AccessLogFilterNode? {
+        guard filter.typedConfig.messageName == ExpressionFilter.protoMessageName else {
+            diagnostics.error(
+                place, "Didn't find a registered implementation for '\(filter.name)' with type URL: '\(filter.typedConfig.messageName)'",
+                expected: "envoy.access_loggers.extension_filters.cel")
+            return nil
+        }
+        let message = (try? ExpressionFilter(serializedBytes: filter.typedConfig.bytes)) ?? ExpressionFilter()
+        var node = AccessLogFilterNode(.expression)
+        node.program = ExpressionCompiler(part: part, diagnostics: diagnostics)
+            .compile(message.expression, CELOptions(message.celConfig), place.at("typed_config").at("expression"))
+        return node
     }
 
     private func flags(

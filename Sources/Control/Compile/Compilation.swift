@@ -75,6 +75,7 @@ final class Compilation {
 
     func part(_ kind: PlanPart.Kind, _ name: String, _ hash: ContentHash) -> PlanPart {
         let part = PlanPart(kind, name, hash)
+        part.arena.node = { [node = bootstrap.node] in FrozenValues.node(node, $0) }
         made.append(part)
         return part
     }
@@ -92,6 +93,7 @@ final class Compilation {
         hash.add(bootstrap.node.id)
         hash.add(bootstrap.node.cluster)
         hash.add(bootstrap.node.locality)
+        hash.add(bootstrap.node.metadata)
         hash.add(bootstrap.tracing)
         for secret in bootstrap.staticResources.secrets { hash.add(secret) }
         return hash

@@ -29,13 +29,11 @@ extension RemoteLogCompiler {
         export.head = arena.text(message.tag)
         export.host = arena.text(message.cluster)
         guard reconnect(message.retryOptions, place.at("retry_options"), &export) else { return nil }
-        for (i, formatter) in message.formatters.enumerated() where !SubstitutionFormatCompiler.isKnown(formatter) {
-            SubstitutionFormatCompiler.refuse(formatter, place.at("formatters", i), diagnostics)
-            return nil
-        }
+        var compiler = self
+        compiler.extensions = FormatExtensions(message.formatters, place, diagnostics)
         var tokens: [RecordToken] = []
         var isRight = true
-        map(message.record, key: nil, depth: 0, place.at("record"), &tokens, &isRight)
+        compiler.map(message.record, key: nil, depth: 0, place.at("record"), &tokens, &isRight)
         guard isRight else { return nil }
         var config = unsafe RemoteLogConfig(.fluentd, arena.store(export))
         config.record = arena.array(tokens)
@@ -104,7 +102,7 @@ extension RemoteLogCompiler {
     private func string(
         _ text: String, key: String?, _ place: Place, _ tokens: inout [RecordToken], _ isRight: inout Bool
     ) {
-        guard let format = Formats.compile(text, place, part, diagnostics) else {
+        guard let format = Formats.compile(text, place, part, diagnostics, extensions) else {
             isRight = false
             return
         }

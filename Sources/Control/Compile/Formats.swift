@@ -4,14 +4,47 @@ import EnvoyAPI
 import Pipeline
 import Primitives
 
+/// What `formatters` allow.
+struct FormatExtensions {
+    /// `envoy.formatter.req_without_query`
+    var withoutQuery = false
+    /// `envoy.formatter.cel`
+    var expressions = CELOptions()
+
+    private static let metadata = "envoy.extensions.formatter.metadata.v3.Metadata"
+    private static let withoutQuery = "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery"
+    private typealias Expressions = Envoy_Extensions_Formatter_Cel_V3_Cel
+
+    init() {}
+
+    /// `place`: the message that has `formatters`.
+    init(_ formatters: [Envoy_Config_Core_V3_TypedExtensionConfig], _ place: Place, _ diagnostics: Diagnostics) {
+        for (i, formatter) in formatters.enumerated() {
+            switch formatter.typedConfig.messageName {
+            case FormatExtensions.withoutQuery: withoutQuery = true
+            // Envoy's own formats know the operator too.
+            case FormatExtensions.metadata: break
+            case Expressions.protoMessageName:
+                expressions = CELOptions(((try? Expressions(serializedBytes: formatter.typedConfig.bytes)) ?? Expressions()).celConfig)
+            default:
+                diagnostics.error(
+                    place.at("formatters", i),
+                    "Formatter not found: '\(formatter.name)' with type URL: '\(formatter.typedConfig.messageName)'",
+                    expected: "envoy.formatter.req_without_query, envoy.formatter.metadata or envoy.formatter.cel")
+            }
+        }
+    }
+}
+
 enum Formats {
     /// Nil after an error.
     static func compile(
-        _ text: String, _ place: Place, _ part: PlanPart, _ diagnostics: Diagnostics, withoutQuery: Bool = false
+        _ text: String, _ place: Place, _ part: PlanPart, _ diagnostics: Diagnostics, _ extensions: FormatExtensions = FormatExtensions()
     ) -> Format? {
         do throws(FormatError) {
             var compiler = FormatCompiler(in: part.arena)
-            compiler.allowsRequestWithoutQuery = withoutQuery
+            compiler.allowsRequestWithoutQuery = extensions.withoutQuery
+            compiler.expressions = extensions.expressions
             return try compiler.compile(text)
         } catch {
             diagnostics.error(

@@ -17,6 +17,7 @@ struct ListenerChainsCompiler {
     /// What it is called in errors.
     let shown: String
     let isEgress: Bool
+    let direction: UInt8
     let listenerMetadata: FrozenMetadata?
     private var diagnostics: Diagnostics { compilation.diagnostics }
 
@@ -60,6 +61,7 @@ struct ListenerChainsCompiler {
         config.name = part.arena.text(message.name)
         var metadata = ChainMetadata()
         metadata.listener = listenerMetadata
+        metadata.direction = direction
         metadata.chainName = config.name
         metadata.chain = ShownMetadata(message.metadata).frozen(part.arena)
         let compiler = FilterChainCompiler(

@@ -62,9 +62,10 @@ struct ListenerCompiler {
             })
         let shown = addresses.first.map { "\($0)" } ?? message.name
         config.metadata = ShownMetadata(message.metadata).frozen(part.arena)
+        config.direction = UInt8(exactly: message.trafficDirection.rawValue) ?? 0
         let tls = ListenerChainsCompiler(
             compilation: compilation, part: part, key: key, statName: statName, shown: shown,
-            isEgress: message.trafficDirection == .outbound, listenerMetadata: config.metadata
+            isEgress: message.trafficDirection == .outbound, direction: config.direction, listenerMetadata: config.metadata
         ).compile(message, place, &config)
         config.accessLogs = AccessLogCompiler(compilation: compilation, part: part).compile(message.accessLog, place)
         guard diagnostics.errors.count == before else { return nil }

@@ -82,8 +82,10 @@ struct MetadataCriteriaCompiler {
 struct ShownMetadata {
     /// `tag`: where it is another text than `value`.
     private var entries: [(path: [UInt8], value: [UInt8], isText: Bool, tag: [UInt8]?)] = []
+    private let namespaces: [String: Google_Protobuf_Struct]
 
     init(_ message: Envoy_Config_Core_V3_Metadata) {
+        namespaces = message.filterMetadata
         for (namespace, fields) in message.filterMetadata.sorted(by: { $0.key < $1.key }) {
             var value = MetadataValue()
             value.structValue = fields
@@ -148,12 +150,59 @@ struct ShownMetadata {
     /// Nil: there are none.
     func frozen(_ arena: FrozenArena) -> FrozenMetadata? {
         guard !entries.isEmpty else { return nil }
-        return FrozenMetadata(
-            arena.array(
-                entries.map { entry in
-                    let value = arena.text(entry.value)
-                    return FrozenMetadata.Entry(
-                        path: arena.text(entry.path), value: value, isText: entry.isText, tag: entry.tag.map { arena.text($0) } ?? value)
+        let shown = arena.array(
+            entries.map { entry in
+                let value = arena.text(entry.value)
+                return FrozenMetadata.Entry(
+                    path: arena.text(entry.path), value: value, isText: entry.isText, tag: entry.tag.map { arena.text($0) } ?? value)
+            })
+        let tree = FrozenValues.object(namespaces.mapValues { FrozenValues.object($0.fields.mapValues { FrozenValues.value($0, arena) }, arena) }, arena)
+        return unsafe FrozenMetadata(shown, tree: arena.store(tree))
+    }
+}
+
+/// Values of protobuf's `Struct`, in a part's memory.
+enum FrozenValues {
+    static func value(_ value: MetadataValue, _ arena: FrozenArena) -> FrozenValue {
+        var frozen = FrozenValue()
+        switch value.kind {
+        case .nullValue, .none: break
+        case .boolValue(let bool):
+            frozen.kind = .bool
+            frozen.number = bool ? 1 : 0
+        case .numberValue(let number):
+            frozen.kind = .number
+            frozen.number = number
+        case .stringValue(let text): frozen = FrozenValue(text: arena.text(text))
+        case .listValue(let list):
+            frozen.kind = .list
+            frozen.members = arena.array(list.values.map { FrozenValues.value($0, arena) })
+        case .structValue(let fields): frozen = object(fields.fields.mapValues { FrozenValues.value($0, arena) }, arena)
+        }
+        return frozen
+    }
+
+    static func object(_ members: [String: FrozenValue], _ arena: FrozenArena) -> FrozenValue {
+        FrozenValue(
+            object: arena.array(
+                members.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map { name, value in
+                    var member = value
+                    member.key = arena.text(name)
+                    return member
                 }))
+    }
+
+    /// What this proxy is called (`node`), without the list of its extensions.
+    static func node(_ node: Envoy_Config_Core_V3_Node, _ arena: FrozenArena) -> FrozenValue {
+        var members = ["id": FrozenValue(text: arena.text(node.id)), "cluster": FrozenValue(text: arena.text(node.cluster))]
+        members["metadata"] = object(node.metadata.fields.mapValues { value($0, arena) }, arena)
+        members["locality"] = locality(node.locality, arena)
+        return object(members, arena)
+    }
+
+    static func locality(_ locality: Envoy_Config_Core_V3_Locality, _ arena: FrozenArena) -> FrozenValue {
+        object(
+            ["region": locality.region, "zone": locality.zone, "sub_zone": locality.subZone]
+                .mapValues { FrozenValue(text: arena.text($0)) }, arena)
     }
 }

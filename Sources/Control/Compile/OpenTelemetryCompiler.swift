@@ -8,6 +8,7 @@ import Stats
 
 private typealias AlwaysOn = Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_AlwaysOnSamplerConfig
 private typealias ParentBased = Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_ParentBasedSamplerConfig
+private typealias ByExpression = Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_CELSamplerConfig
 private typealias Ratio = Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_TraceIdRatioBasedSamplerConfig
 
 extension TracerCompiler {
@@ -66,10 +67,15 @@ extension TracerCompiler {
             sampler.kind = .ratio
             sampler.fraction = Fraction(
                 ratio.samplingPercentage.numerator, RuntimeCompiler.denominator(ratio.samplingPercentage.denominator))
+        case ByExpression.protoMessageName:
+            let message = (try? ByExpression(serializedBytes: any.bytes)) ?? .init()
+            sampler.kind = .expression
+            sampler.program = ExpressionCompiler(part: part, diagnostics: diagnostics)
+                .compile(parsed: message.expression, place.at("typed_config").at("expression"))
         default:
             diagnostics.error(
                 place, "Sampler factory not found: '\(message.name)'", found: "'\(any.messageName)'",
-                expected: "always_on, parent_based or trace_id_ratio_based")
+                expected: "always_on, parent_based, trace_id_ratio_based or cel")
         }
         return sampler
     }

@@ -42,12 +42,14 @@ extension RemoteLogCompiler {
                 missing: unknownCluster)
         }
         (export.layers, export.head) = exports.otlpLayers(resource: resource(message, place), scope: [])
+        var compiler = self
+        compiler.extensions = FormatExtensions(message.formatters, place, diagnostics)
         var isRight = true
         var body: [OTLPToken] = []
-        if message.hasBody { add(message.body, key: nil, depth: 0, place.at("body"), &body, &isRight) }
+        if message.hasBody { compiler.add(message.body, key: nil, depth: 0, place.at("body"), &body, &isRight) }
         var attributes: [OTLPToken] = []
         for (i, attribute) in message.attributes.values.enumerated() {
-            add(attribute.value, key: attribute.key, depth: 0, place.at("attributes").at("values", i), &attributes, &isRight)
+            compiler.add(attribute.value, key: attribute.key, depth: 0, place.at("attributes").at("values", i), &attributes, &isRight)
         }
         guard isRight else { return nil }
         var config = unsafe RemoteLogConfig(.openTelemetry, arena.store(export))
@@ -107,7 +109,7 @@ extension RemoteLogCompiler {
         }
         switch value.value {
         case .stringValue(let text):
-            guard let format = Formats.compile(text, place, part, diagnostics) else {
+            guard let format = Formats.compile(text, place, part, diagnostics, extensions) else {
                 isRight = false
                 return
             }

@@ -13,6 +13,8 @@ typealias CommonGRPCAccessLog = Envoy_Extensions_AccessLoggers_Grpc_V3_CommonGrp
 struct RemoteLogCompiler {
     let compilation: Compilation
     let part: PlanPart
+    /// What the logger's `formatters` allow.
+    var extensions = FormatExtensions()
     var diagnostics: Diagnostics { compilation.diagnostics }
     var arena: FrozenArena { part.arena }
     var exports: ExportCompiler { ExportCompiler(compilation: compilation, part: part) }

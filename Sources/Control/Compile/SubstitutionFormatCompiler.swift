@@ -18,10 +18,7 @@ struct SubstitutionFormat {
 struct SubstitutionFormatCompiler {
     let part: PlanPart
     let diagnostics: Diagnostics
-    /// `formatters` has `envoy.formatter.req_without_query`.
-    private var knowsWithoutQuery = false
-    private static let metadata = "envoy.extensions.formatter.metadata.v3.Metadata"
-    private static let withoutQuery = "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery"
+    private var extensions = FormatExtensions()
 
     init(part: PlanPart, diagnostics: Diagnostics) {
         self.part = part
@@ -31,30 +28,11 @@ struct SubstitutionFormatCompiler {
     /// Nil after an error.
     func compile(_ message: SubstitutionFormatMessage, _ place: Place) -> SubstitutionFormat? {
         var compiler = self
-        for i in message.formatters.indices {
-            let formatter = message.formatters[i]
-            if formatter.typedConfig.messageName == SubstitutionFormatCompiler.withoutQuery {
-                compiler.knowsWithoutQuery = true
-                continue
-            }
-            // Envoy's own formats know the operator too.
-            if formatter.typedConfig.messageName == SubstitutionFormatCompiler.metadata { continue }
-            SubstitutionFormatCompiler.refuse(formatter, place.at("formatters", i), diagnostics)
-        }
+        compiler.extensions = FormatExtensions(message.formatters, place, diagnostics)
         guard var format = compiler.body(message, place) else { return nil }
         format.missing = message.omitEmptyValues ? .empty : .dash
         format.contentType = message.contentType
         return format
-    }
-
-    static func isKnown(_ formatter: Envoy_Config_Core_V3_TypedExtensionConfig) -> Bool {
-        formatter.typedConfig.messageName == metadata || formatter.typedConfig.messageName == withoutQuery
-    }
-
-    static func refuse(_ formatter: Envoy_Config_Core_V3_TypedExtensionConfig, _ place: Place, _ diagnostics: Diagnostics) {
-        diagnostics.error(
-            place, "Formatter not found: '\(formatter.name)' with type URL: '\(formatter.typedConfig.messageName)'",
-            expected: "envoy.formatter.req_without_query or envoy.formatter.metadata")
     }
 
     private func body(_ message: SubstitutionFormatMessage, _ place: Place) -> SubstitutionFormat? {
@@ -75,7 +53,7 @@ struct SubstitutionFormatCompiler {
     }
 
     private func text(_ text: String, _ place: Place) -> SubstitutionFormat? {
-        Formats.compile(text, place, part, diagnostics, withoutQuery: knowsWithoutQuery).map { SubstitutionFormat(.text($0)) }
+        Formats.compile(text, place, part, diagnostics, extensions).map { SubstitutionFormat(.text($0)) }
     }
 
     // MARK: JSON
@@ -129,7 +107,7 @@ struct SubstitutionFormatCompiler {
     private func string(
         _ text: String, key: Bytes, _ place: Place, _ tokens: inout [JSONToken], _ isRight: inout Bool
     ) {
-        guard let format = Formats.compile(text, place, part, diagnostics, withoutQuery: knowsWithoutQuery) else {
+        guard let format = Formats.compile(text, place, part, diagnostics, extensions) else {
             isRight = false
             return
         }

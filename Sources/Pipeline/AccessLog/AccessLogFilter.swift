@@ -7,7 +7,7 @@ import Wire
 @safe
 package struct AccessLogFilterNode: BitwiseCopyable {
     package enum Kind: UInt8, BitwiseCopyable {
-        case status, duration, notHealthCheck, traceable, fraction, and, or, header, flags, grpcStatus, metadata, type
+        case status, duration, notHealthCheck, traceable, fraction, and, or, header, flags, grpcStatus, metadata, type, expression
     }
     package enum Comparison: UInt8, BitwiseCopyable { case equal, notEqual, greaterOrEqual, lessOrEqual }
 
@@ -27,6 +27,8 @@ package struct AccessLogFilterNode: BitwiseCopyable {
     /// The node behind this one and all below it.
     package var end = 0
     package var conditions: HeaderConditions?
+    /// `envoy.access_loggers.extension_filters.cel`
+    package var program: CELProgram?
 
     package init(_ kind: Kind) { self.kind = kind }
 
@@ -85,6 +87,7 @@ extension FormatWriter {
         case .grpcStatus: return node.has(UInt64(bitPattern: FormatWriter.anyGRPCCode(source))) != node.excludes
         case .metadata: return node.withoutHead
         case .type: return node.has(UInt64(source.logType.rawValue)) != node.excludes
+        case .expression: return node.program.map { holds($0, source) } ?? false
         }
     }
 

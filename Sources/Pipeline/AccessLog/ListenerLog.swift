@@ -16,7 +16,10 @@ extension Worker {
         let logs = unsafe listenerLogs(connection)
         guard !logs.isEmpty, unsafe connection.pointee.role != .tcpDownstream else { return }
         var info = TCPLogInfo()
-        info.metadata.listener = unsafe connection.pointee.listener?.assumingMemoryBound(to: ListenerConfig.self).pointee.metadata
+        if let listener = unsafe connection.pointee.listener?.assumingMemoryBound(to: ListenerConfig.self) {
+            info.metadata.listener = unsafe listener.pointee.metadata
+            info.metadata.direction = unsafe listener.pointee.direction
+        }
         info.startNs = unsafe connection.pointee.openedNs
         info.startWallNs = unsafe wallNs &- (nowNs &- connection.pointee.openedNs)
         info.endNs = nowNs

@@ -47,6 +47,8 @@ package struct FormatPiece: BitwiseCopyable {
     /// `COALESCE(…)`: the operators, of which the first that has a value gives it.
     var choices: UnsafePointer<FormatPiece>?
     var choiceCount = 0
+    /// `CEL(…)`, `TYPED_CEL(…)`.
+    var program: CELProgram?
 
     package init() {}
 

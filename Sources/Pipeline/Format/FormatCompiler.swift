@@ -9,6 +9,8 @@ package struct FormatCompiler {
     let arena: FrozenArena
     /// `REQ_WITHOUT_QUERY` is known only where its formatter extension is configured.
     package var allowsRequestWithoutQuery = false
+    /// `cel_config` of the formatter extension `envoy.formatter.cel`.
+    package var expressions = CELOptions()
 
     package init(in arena: FrozenArena) { self.arena = arena }
 

@@ -39,6 +39,8 @@ package struct ChainMetadata: BitwiseCopyable {
     package var listener: FrozenMetadata?
     package var chain: FrozenMetadata?
     package var chainName = Bytes.empty
+    /// `traffic_direction`: 1 inbound, 2 outbound, 0 neither.
+    package var direction: UInt8 = 0
     package init() {}
 }
 

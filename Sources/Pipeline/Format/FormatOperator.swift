@@ -32,7 +32,7 @@ package enum FormatOperator: UInt8, BitwiseCopyable {
     case ja3, ja4
     case connectionID, streamID, uniqueID, serverName, routeName, virtualCluster, routeResolutions, accessLogType
     case traceID, spanID
-    case handshakeDuration, poolReadyDuration, routeTime, forwardedCertificate, coalesce
+    case handshakeDuration, poolReadyDuration, routeTime, forwardedCertificate, coalesce, expression
 }
 
 /// What may stand behind an operator's name.
@@ -120,6 +120,8 @@ extension FormatOperator {
         "UPSTREAM_FILTER_STATE": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),
         "XFCC_VALUE": FormatOperatorRule(op: .forwardedCertificate, argument: .required, mayHaveLength: true),
         "COALESCE": FormatOperatorRule(op: .coalesce, argument: .required, mayHaveLength: true),
+        "CEL": FormatOperatorRule(op: .expression, argument: .optional, mayHaveLength: true),
+        "TYPED_CEL": FormatOperatorRule(op: .expression, argument: .optional, mayHaveLength: true, option: 1),
     ]
 
     /// Operators that stand alone.

@@ -31,6 +31,7 @@ struct FormatOperatorCompiler {
         case .literal: constant(&piece)
         case .forwardedCertificate: try forwardedCertificate(&piece)
         case .coalesce: try choices(&piece)
+        case .expression: try expression(&piece)
         case .absent, .dynamicMetadata, .configMetadata, .filterState: try metadata(&piece)
         default: break
         }
@@ -38,9 +39,6 @@ struct FormatOperatorCompiler {
     }
 
     private func findRule() throws(FormatError) -> FormatOperatorRule {
-        if token.name == "CEL" || token.name == "TYPED_CEL" {
-            throw FormatError("%\(token.name)% is an operator of Envoy that Martlet does not evaluate")
-        }
         if token.name != "REQ_WITHOUT_QUERY" || compiler.allowsRequestWithoutQuery,
             let rule = FormatOperator.rule(token.name)
         {
@@ -230,6 +228,14 @@ struct FormatOperatorCompiler {
             throw FormatError("XFCC_VALUE command does not support subcommand: \(key)")
         }
         piece.text = arena.text(key)
+    }
+
+    private func expression(_ piece: inout FormatPiece) throws(FormatError) {
+        do throws(CELError) {
+            piece.program = try CELCompiler(in: arena, compiler.expressions).compile(token.argument ?? "")
+        } catch {
+            throw FormatError("%\(token.name)%: Not able to parse expression: \(error.message)")
+        }
     }
 
     private func metadata(_ piece: inout FormatPiece) throws(FormatError) {

@@ -102,6 +102,8 @@ package struct FormatSource {
     package var logType = AccessLogType.notSet
     /// Told from a try's side (`upstream_log`).
     var isTry = false
+    /// Expressions see no heads.
+    var isHeadless = false
     /// `%LOCAL_REPLY_BODY%`.
     package var localReplyBody = Bytes.empty
     /// `%RESPONSE_CODE%` and `%RESP(:status)%` of a reply that is being made; nil: the response head's.

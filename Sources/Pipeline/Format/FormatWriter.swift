@@ -17,18 +17,22 @@ package struct FormatWriter {
     /// Whose value was left out last.
     var refusedName = Bytes.empty
 
+    /// What expressions put together on their way.
+    var scratch: CELScratch
     /// Containers that a JSON line is inside of.
     var levels = PlainArray<JSONLevel>(capacity: FormatWriter.jsonDepthMax + 1)
 
     package init(pool: BlockPool, seed: UInt64) {
         text = TextBuffer(pool: pool)
         value = TextBuffer(pool: pool)
+        scratch = CELScratch(pool: pool)
         random = Random(seed: seed)
     }
 
     package func destroy() {
         text.destroy()
         value.destroy()
+        scratch.destroy()
         pending.destroy()
         levels.destroy()
     }
@@ -52,7 +56,7 @@ package struct FormatWriter {
     @inline(__always)
     mutating func append(_ piece: UnsafePointer<FormatPiece>, _ source: FormatSource, _ missing: MissingValue) {
         if unsafe piece.pointee.op == .literal { return unsafe text.put(piece.pointee.text) }
-        var value = unsafe evaluate(piece, source)
+        var value = unsafe piece.pointee.op == .expression ? expression(piece, source, asText: true) : evaluate(piece, source)
         if case .json = value, unsafe piece.pointee.op == .grpcCounts { value = grpcCounts(source, asText: false, camelCase: true) }
         switch value {
         case .missing: if missing == .dash { text.put(UInt8(ascii: "-")) }

@@ -42,7 +42,7 @@ extension Worker {
         let tracer = unsafe trace.tracer
         let isTraced = unsafe stream.pointee.traceReason != .notTraceable
         guard let text = unsafe stream.pointee.tellsOfTrace ? stream.pointee.request.value(of: .traceparent) : nil else {
-            trace.context = unsafe freshContext(tracer, isTraced: isTraced)
+            trace.context = unsafe freshContext(stream, tracer, isTraced: isTraced)
             return true
         }
         guard let caller = W3CTraceContext.parse(text) else { return false }
@@ -50,7 +50,7 @@ extension Worker {
         trace.context.parent = caller.span
         trace.context.hasParent = true
         trace.context.span = random.next()
-        trace.context.isSampled = unsafe isTraced && samples(tracer.pointee.sampler, trace.context, parent: caller)
+        trace.context.isSampled = unsafe isTraced && samples(tracer.pointee.sampler, trace.context, parent: caller, stream)
         unsafe joinTracestate(stream)
         if let at = unsafe stream.pointee.request.index(of: .tracestate) {
             trace.tracestate = unsafe stream.pointee.request.field(at).value
@@ -58,23 +58,28 @@ extension Worker {
         return true
     }
 
-    private func freshContext(_ tracer: UnsafePointer<TracerConfig>, isTraced: Bool) -> SpanContext {
+    private func freshContext(_ stream: StreamPointer, _ tracer: UnsafePointer<TracerConfig>, isTraced: Bool) -> SpanContext {
         var context = SpanContext()
         context.traceHigh = random.next()
         context.traceLow = random.next()
         context.span = random.next()
-        context.isSampled = unsafe isTraced && samples(tracer.pointee.sampler, context, parent: nil)
+        context.isSampled = unsafe isTraced && samples(tracer.pointee.sampler, context, parent: nil, stream)
         return context
     }
 
     /// Whether a span is recorded, as far as the sampler and the parent say. The request's own span has to be traced too;
     /// those below it ask the sampler again, and nobody else (Envoy).
-    private func samples(_ sampler: TraceSampler, _ context: SpanContext, parent: SpanContext?) -> Bool {
+    private func samples(_ sampler: TraceSampler, _ context: SpanContext, parent: SpanContext?, _ stream: StreamPointer, isChild: Bool = false) -> Bool {
         if sampler.kind == .none || sampler.followsParent, let parent { return parent.isSampled }
         switch sampler.kind {
         case .none, .alwaysOn: return true
         // The first eight bytes of the id, as a little-endian number (Envoy).
         case .ratio: return sampler.fraction.holds(context.traceHigh.byteSwapped)
+        case .expression:
+            guard let program = sampler.program else { return false }
+            var source = unsafe formatSource(stream)
+            source.isHeadless = isChild
+            return formats.holds(program, source)
         }
     }
 
@@ -152,7 +157,7 @@ extension Worker {
             // The same try on another connection, after a keep-alive race.
             context = unsafe trace.pointee.attempt
         } else if unsafe trace.pointee.config.pointee.spawnsUpstream || trace.pointee.isMirror {
-            if unsafe !trace.pointee.isMirror { unsafe adopt(&context, trace) }
+            if unsafe !trace.pointee.isMirror { unsafe adopt(&context, trace, stream) }
             unsafe trace.pointee.hasAttempt = true
             unsafe trace.pointee.attempt = context
             unsafe trace.pointee.attemptStartNs = nowNs
@@ -165,7 +170,7 @@ extension Worker {
     }
 
     /// The context of a child.
-    private func adopt(_ context: inout SpanContext, _ trace: UnsafeMutablePointer<TraceState>, isMirror: Bool = false) {
+    private func adopt(_ context: inout SpanContext, _ trace: UnsafeMutablePointer<TraceState>, _ stream: StreamPointer, isMirror: Bool = false) {
         context.parent = context.span
         context.hasParent = true
         if let held = unsafe tracing.held[trace.pointee.held] {
@@ -173,7 +178,7 @@ extension Worker {
             context.isChild = true
             return context.span = unsafe trace.pointee.tracer.pointee.payload == .datadog ? datadogSpanID() : held.number(isMirror: isMirror, hasTries: trace.pointee.config.pointee.spawnsUpstream)
         }
-        unsafe context.isSampled = samples(trace.pointee.tracer.pointee.sampler, context, parent: context)
+        unsafe context.isSampled = samples(trace.pointee.tracer.pointee.sampler, context, parent: context, stream, isChild: true)
         context.span = random.next()
     }
 
@@ -185,7 +190,7 @@ extension Worker {
             context: trace.pointee.context)
         guard let (handle, place) = unsafe tracing.traces.allocate() else { return }
         state.held = unsafe trace.pointee.held
-        unsafe adopt(&state.context, trace, isMirror: true)
+        unsafe adopt(&state.context, trace, stream, isMirror: true)
         if let isSampled {
             state.context.isSampled = isSampled
             tracing.held[state.held]?.decideOfMirror(isSampled)

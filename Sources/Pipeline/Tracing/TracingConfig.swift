@@ -110,10 +110,12 @@ package struct TracerConfig: BitwiseCopyable {
 
 /// `sampler` of OpenTelemetry.
 package struct TraceSampler: BitwiseCopyable {
-    package enum Kind: UInt8, BitwiseCopyable { case none, alwaysOn, ratio }
+    package enum Kind: UInt8, BitwiseCopyable { case none, alwaysOn, ratio, expression }
     package var kind = Kind.none
     /// A caller's decision goes before the rule.
     package var followsParent = false
     package var fraction = Fraction(0, .hundred)
+    /// True of what is recorded. As in Envoy it does not see the request's head where it decides of a try's span.
+    package var program: CELProgram?
     package init() {}
 }

@@ -31,6 +31,8 @@ package struct ListenerConfig: BitwiseCopyable {
     package var drainsWithHealth = true
     package var accessLogs = FrozenArray<AccessLogConfig>()
     package var metadata: FrozenMetadata?
+    /// `traffic_direction`: 1 inbound, 2 outbound, 0 neither.
+    package var direction: UInt8 = 0
     /// Chains with a match; empty: `only` takes every connection.
     package var chains = FrozenArray<FilterChainConfig>()
     /// The chain without a match: the one chain, or the default chain of several.

@@ -26,6 +26,8 @@ struct Group: Sendable {
         var router = ""
         /// `log_format` of the access log.
         var logFormat = "{text_format_source: {inline_string: \"\(Group.accessLogFormat)\\n\"}}"
+        /// YAML fields of the access log, beside its file and format.
+        var log = ""
         /// YAML fields of the `FilterChain`, besides its filters.
         var chain = ""
         /// YAML list of network filters instead of the `HttpConnectionManager`.
@@ -129,6 +131,7 @@ extension Group.Listener {
                         log_format: \(logFormat)
 
             """
+        text += log.indented(10)
         // Envoy waits this long for the client's close; the default second would add up over the cases.
         if !manager.contains("delayed_close_timeout") { text += "delayed_close_timeout: 0.1s".indented(8) }
         text += manager.indented(8)

@@ -12,6 +12,8 @@ final class FormatBench {
     let stream: UnsafeMutablePointer<HTTPStream>
     var info = TCPLogInfo()
     var nowNs: UInt64 = 0
+    /// What `cel_config` allows.
+    var expressions = CELOptions()
 
     init() throws {
         writer = FormatWriter(pool: pool, seed: 1)
@@ -42,6 +44,7 @@ final class FormatBench {
     private func write(_ text: String, _ source: FormatSource) throws -> String {
         var compiler = FormatCompiler(in: arena)
         compiler.allowsRequestWithoutQuery = true
+        compiler.expressions = expressions
         return String(writer.write(try compiler.compile(text), source))
     }
 }

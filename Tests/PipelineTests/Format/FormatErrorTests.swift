@@ -14,7 +14,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("%CEL(request.path)%", "%CEL% is an operator of Envoy that Martlet does not evaluate"),
+        ("%CEL(request.)%", "%CEL%: Not able to parse expression: 1:9: expected the name of a field, found the end"),
+        ("%TYPED_CEL%", "%TYPED_CEL%: Not able to parse expression: 1:1: expected an operand, found the end"),
         ("%RESPONSE_CODE(x)%", "RESPONSE_CODE does not take any parameters or length"),
         ("%PROTOCOL:3%", "PROTOCOL does not take any parameters or length"),
         ("%REQ%", "REQ requires parameters"), ("%RESP()%", "RESP requires parameters"),
