@@ -39,8 +39,8 @@ package struct Host {
     package var activeRequests: UInt32 = 0
     /// Priorities, a bit each, for which there is a pool that counts against `max_connection_pools`.
     package var pools: UInt8 = 0
-    /// `close_connections_on_host_set_change`: what was opened before is not used again.
-    package var drainedNs: UInt64 = 0
+    /// `close_connections_on_host_set_change`: how often hosts have come or gone. What was opened before is not used again.
+    package var drains: UInt64 = 0
     /// Connections of `tcp_proxy`, and those of them that nobody has yet (`TCPAhead`): established ones first.
     package var tcpConnections: Int32 = 0
     package var aheadCount: Int32 = 0

@@ -238,7 +238,7 @@ struct DNSTests {
         let options = http2 ? "http2_protocol_options: {}" : "http_protocol_options: {}"
         let setting = try serve(
             "STRICT_DNS",
-            more: "common_lb_config: {close_connections_on_host_set_change: \(asked)}\n            typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {\"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: {\(options)}}}",
+            more: "common_lb_config: {close_connections_on_host_set_change: \(asked)}\n    typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {\"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: {\(options)}}}",
             zone: .init(v4: ["127.0.0.1"]))
         defer { setting.upstream.stop() }
         setting.upstream.begin(http2 ? UpstreamScript([[.http2([.awaitHead(1), .answer(1), .awaitHead(3), .pause(ms: 1_500), .answer(3), .awaitClose(ms: 20_000)])]])
@@ -257,15 +257,22 @@ struct DNSTests {
         #expect(setting.served.stat("cluster.c.upstream_cx_active", becomes: 0) == 0)
     }
 
-    @Test func aBusyConnectionEndsBehindItsAnswer() throws {
-        let setting = try serve("STRICT_DNS", more: "common_lb_config: {close_connections_on_host_set_change: true}", zone: .init(v4: ["127.0.0.1"]))
+    /// The one of HTTP/2 has no room for a second request, and is in no pool.
+    @Test(arguments: [false, true]) func aBusyConnectionEndsBehindItsAnswer(http2: Bool) throws {
+        let options = http2 ? "http2_protocol_options: {max_concurrent_streams: 1}" : "http_protocol_options: {}"
+        let setting = try serve(
+            "STRICT_DNS",
+            more: "common_lb_config: {close_connections_on_host_set_change: true}\n    typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {\"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: {\(options)}}}",
+            zone: .init(v4: ["127.0.0.1"]))
         defer { setting.upstream.stop() }
-        setting.upstream.begin(.steps(.readRequest, .delay(ms: 3_000), .answer(DNSTests.ok), .again))
+        setting.upstream.begin(http2 ? UpstreamScript([[.http2([.awaitHead(1), .pause(ms: 3_000), .answer(1), .awaitClose(ms: 20_000)])]])
+            : .steps(.readRequest, .delay(ms: 3_000), .answer(DNSTests.ok), .again))
         #expect(setting.served.stat("cluster.c.membership_total", becomes: 1) == 1)
         var client = RawClient(steps: [.send("GET / HTTP/1.1\r\nhost: h\r\n\r\n")], methods: ["GET"])
         client.closeLimitMs = 0
         let (served, dns) = (setting.served, setting.dns)
         let outcome = try client.run(port: served.listener) {
+            #expect(served.stat("cluster.c.upstream_rq_active", becomes: 1) == 1)
             dns["up.test"] = .init(v4: ["127.0.0.1", "127.0.0.2"])
             #expect(served.stat("cluster.c.membership_total", becomes: 2) == 2)
             #expect(served.admin.stats(matching: "cx_active$")["cluster.c.upstream_cx_active"] == 1)

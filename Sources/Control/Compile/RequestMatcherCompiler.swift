@@ -143,7 +143,7 @@ struct RequestMatcherCompiler {
     private static let network = "envoy.extensions.matching.common_inputs.network.v3."
     private static let tls = "envoy.extensions.matching.common_inputs.ssl.v3."
     private static let fieldless: [String: MatchInput.Source] = [
-        network + "SourceIPInput": .sourceIP, network + "DirectSourceIPInput": .sourceIP, network + "SourcePortInput": .sourcePort,
+        network + "SourceIPInput": .sourceIP, network + "DirectSourceIPInput": .directSourceIP, network + "SourcePortInput": .sourcePort,
         network + "DestinationIPInput": .destinationIP, network + "DestinationPortInput": .destinationPort,
         network + "ServerNameInput": .serverName, tls + "UriSanInput": .peerURIs, tls + "DnsSanInput": .peerNames,
         tls + "SubjectInput": .peerSubject,

@@ -53,6 +53,7 @@ extension Worker {
             return unsafe closeUpstream(connection)
         }
         unsafe client.pointee.key = pool.key
+        unsafe client.pointee.drains = pool.drains
         unsafe client.pointee.closeAtMs = pool.closeAtMs
         unsafe client.pointee.localAddress = pool.localAddress
         unsafe client.pointee.isAuto = true

@@ -31,7 +31,6 @@ extension Worker {
             unsafe stream.pointee.request.set(.xForwardedProto, HTTPScheme(isTLS: stream.pointee.isTLS).text)
         }
         if unsafe toldScheme || stream.pointee.isTLS || !stream.pointee.request.scheme.isEmpty { unsafe settleScheme(stream) }
-        unsafe forwardClientCertificate(stream)
         if unsafe http.pointee.appendForwardedPort, unsafe isFirst || !stream.pointee.request.has(.xForwardedPort) {
             var digits = unsafe DecimalText(UInt64(stream.pointee.localAddress.port))
             unsafe stream.pointee.request.set(.xForwardedPort, digits.bytes())

@@ -183,7 +183,7 @@ extension Worker {
             unsafe dequeue(stream, host)
             if unsafe attach(stream, client, connection, host) { return }
         }
-        if unsafe host.pointee.isRemoved {
+        if unsafe host.pointee.isRemoved || client.pointee.drains != host.pointee.drains {
             unsafe closeClient(client, connection, byPeer: false)
             return
         }
@@ -312,7 +312,7 @@ extension Worker {
         unsafe connection.pointee.isAboveHigh = false
         let isReusable =
             unsafe client.pointee.responseDone && client.pointee.requestSent && !client.pointee.mustClose
-            && !connection.pointee.sawEnd && !host.pointee.isRemoved && !isWornOut(client, cluster, connection, host)
+            && !connection.pointee.sawEnd && !host.pointee.isRemoved && !isWornOut(client, cluster, host)
         if isReusable {
             if unsafe connection.pointee.isPaused { unsafe connections.receive(connection) }
             unsafe ready(client, connection, host)
@@ -326,11 +326,10 @@ extension Worker {
     }
 
     private func isWornOut(
-        _ client: UnsafeMutablePointer<H1Client>, _ cluster: UnsafeMutablePointer<Cluster>?, _ connection: UnsafeMutablePointer<Connection>,
-        _ host: UnsafeMutablePointer<Host>
+        _ client: UnsafeMutablePointer<H1Client>, _ cluster: UnsafeMutablePointer<Cluster>?, _ host: UnsafeMutablePointer<Host>
     ) -> Bool {
         guard let cluster = unsafe cluster else { return true }
-        if unsafe cluster.pointee.config.pointee.closesOnHostChange, unsafe connection.pointee.openedNs < host.pointee.drainedNs { return true }
+        if unsafe client.pointee.drains != host.pointee.drains { return true }
         let most = unsafe cluster.pointee.config.pointee.requestsPerConnectionMax
         guard most != 0, unsafe client.pointee.requests >= most else { return false }
         unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxMaxRequests)
@@ -345,7 +344,7 @@ extension Worker {
 
     /// `close_connections_on_host_set_change`: the same of a host that stays.
     func drain(_ handle: Handle) {
-        if let host = unsafe hosts[handle] { unsafe host.pointee.drainedNs = nowNs }
+        if let host = unsafe hosts[handle] { unsafe host.pointee.drains &+= 1 }
         closeUnused(handle)
     }
 

@@ -51,6 +51,8 @@ extension Worker {
         guard unsafe forwardedHeaders(stream) else { return }
         unsafe stream.pointee.random = random.next()
         unsafe requestID(stream)
+        // Behind all that a matcher may ask for: what a client says of itself is gone, what we say of it is there.
+        unsafe forwardClientCertificate(stream)
         unsafe stream.pointee.isGRPC =
             unsafe stream.pointee.request.value(of: .contentType).map { GRPCContent.isGRPC($0) } ?? false
         unsafe chooseRoute(stream)

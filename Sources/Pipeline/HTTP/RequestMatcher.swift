@@ -10,7 +10,7 @@ import Wire
 /// What a value is taken from; nil where the request has none, which no value matches.
 package struct MatchInput: BitwiseCopyable {
     package enum Source: UInt8, BitwiseCopyable {
-        case requestHeader, queryParameter, sourceIP, sourcePort, destinationIP, destinationPort, serverName, peerURIs, peerNames, peerSubject
+        case requestHeader, queryParameter, sourceIP, directSourceIP, sourcePort, destinationIP, destinationPort, serverName, peerURIs, peerNames, peerSubject
     }
     package var source: Source
     package var name = Bytes.empty
@@ -64,16 +64,21 @@ extension Worker {
     /// The action that the request comes to; nil: none.
     func match(_ matcher: UnsafePointer<RequestMatcher>, _ stream: StreamPointer) -> UInt32? {
         let rules = unsafe matcher.pointee.rules
-        let value = unsafe matcher.pointee.kind == .list ? nil : self.value(matcher.pointee.input, stream)
+        let kind = unsafe matcher.pointee.kind
+        var value = unsafe kind == .list ? nil : self.value(matcher.pointee.input, stream)
         for i in 0..<rules.count {
             let rule = rules[i]
-            let holds = switch unsafe matcher.pointee.kind {
+            let holds = switch kind {
             case .list: unsafe self.holds(rule.predicate, stream)
             case .exact: value?.equals(rule.key) ?? false
             case .prefix: value?.hasPrefix(rule.key) ?? false
             }
+            guard holds else { continue }
             // One that comes to nothing is passed over.
-            if holds, let action = unsafe action(rule.outcome, stream) { return action }
+            if let action = unsafe action(rule.outcome, stream) { return action }
+            // It may have read values of its own, and with them overwritten this one. No other key of an exact map is the same.
+            if kind == .exact { break }
+            if kind == .prefix { value = unsafe self.value(matcher.pointee.input, stream) }
         }
         return unsafe action(matcher.pointee.otherwise, stream)
     }
@@ -103,12 +108,12 @@ extension Worker {
         switch input.source {
         case .requestHeader: return unsafe header(input.name, stream)
         case .queryParameter:
-            return unsafe PathQuery(stream.pointee.request.text(stream.pointee.request.path)).query
-                .flatMap { Wire.QueryParameters.value(of: input.name, in: $0) }
-        case .sourceIP: return text { unsafe $0.put(ip: stream.pointee.directRemoteAddress) }
-        case .destinationIP: return text { unsafe $0.put(ip: stream.pointee.localAddress) }
-        case .sourcePort: return text { unsafe $0.put(decimal: UInt64(stream.pointee.directRemoteAddress.port)) }
-        case .destinationPort: return text { unsafe $0.put(decimal: UInt64(stream.pointee.localAddress.port)) }
+            return unsafe PathQuery(stream.pointee.request.text(stream.pointee.request.path)).query.flatMap { parameter(input.name, $0) }
+        case .sourceIP: return unsafe ip(stream.pointee.directRemoteAddress)
+        case .directSourceIP: return unsafe connections.slab[stream.pointee.downstream].flatMap { unsafe ip(directRemote($0)) }
+        case .destinationIP: return unsafe ip(stream.pointee.localAddress)
+        case .sourcePort: return unsafe port(stream.pointee.directRemoteAddress)
+        case .destinationPort: return unsafe port(stream.pointee.localAddress)
         case .serverName: return unsafe fact(Int(martlet_fact_server_name), stream)
         case .peerURIs: return unsafe fact(Int(martlet_fact_peer_uri), stream)
         case .peerNames: return unsafe fact(Int(martlet_fact_peer_dns), stream)
@@ -119,6 +124,8 @@ extension Worker {
     /// Several fields of a name are one value, with commas between.
     private func header(_ name: Bytes, _ stream: StreamPointer) -> Bytes? {
         let request = unsafe stream.pointee.request
+        // The codecs keep `host` as the authority.
+        if name.equals(Bytes("host" as StaticString)) { return pseudo(Bytes(":authority" as StaticString), request) }
         if !name.isEmpty, name[0] == UInt8(ascii: ":") { return pseudo(name, request) }
         guard let first = request.index(named: name) else { return nil }
         guard var next = request.index(named: name, from: first &+ 1) else { return request.value(first) }
@@ -132,12 +139,60 @@ extension Worker {
         }
     }
 
+    /// nil: the request has none.
     private func pseudo(_ name: Bytes, _ request: MessageHead) -> Bytes? {
-        if name.equals(Bytes(":path" as StaticString)) { return request.text(request.path) }
-        if name.equals(Bytes(":method" as StaticString)) { return request.text(request.methodText) }
-        if name.equals(Bytes(":authority" as StaticString)) { return request.text(request.authority) }
-        return name.equals(Bytes(":scheme" as StaticString)) ? request.schemeText : nil
+        let value: Bytes =
+            if name.equals(Bytes(":path" as StaticString)) {
+                request.text(request.path)
+            } else if name.equals(Bytes(":method" as StaticString)) {
+                request.text(request.methodText)
+            } else if name.equals(Bytes(":authority" as StaticString)) {
+                request.text(request.authority)
+            } else if name.equals(Bytes(":scheme" as StaticString)) {
+                // One of HTTP/1 has none of its own, but where there is a path.
+                request.path.isEmpty && request.scheme.isEmpty ? .empty : request.schemeText
+            } else {
+                .empty
+            }
+        return value.isEmpty ? nil : value
     }
+
+    /// The first parameter of that name, both without their percent escapes.
+    private func parameter(_ name: Bytes, _ query: Bytes) -> Bytes? {
+        var parameters = Wire.QueryParameters(query)
+        while let found = parameters.next() {
+            if unescaped(found.name).equals(name) { return unescaped(found.value) }
+        }
+        return nil
+    }
+
+    /// A plus stays a plus, and a percent sign without two digits behind it stays what it is.
+    private func unescaped(_ text: Bytes) -> Bytes {
+        guard text.firstIndex(of: UInt8(ascii: "%")) != nil else { return text }
+        certificateText.reset()
+        var at = 0
+        while at < text.count {
+            if let byte = PercentCoding.byte(text, at: at) {
+                certificateText.put(byte)
+                at &+= 3
+            } else {
+                certificateText.put(text[at])
+                at &+= 1
+            }
+        }
+        return certificateText.bytes
+    }
+
+    /// A UNIX socket has none.
+    private func ip(_ address: SocketAddress) -> Bytes? {
+        hasIP(address) ? text { $0.put(ip: address) } : nil
+    }
+
+    private func port(_ address: SocketAddress) -> Bytes? {
+        hasIP(address) ? text { $0.put(decimal: UInt64(address.port)) } : nil
+    }
+
+    private func hasIP(_ address: SocketAddress) -> Bool { address.family == .ipv4 || address.family == .ipv6 }
 
     private func text(_ write: (inout TextBuffer) -> Void) -> Bytes {
         certificateText.reset()

@@ -20,7 +20,8 @@ extension Worker {
     /// The try is over, whatever came of it.
     @inline(never)
     func trackTry(_ attempt: StreamPointer) {
-        guard let cluster = unsafe cluster(attempt.pointee.clusterSlot), unsafe !isTunnelled(attempt) else { return }
+        // The host's: by now its slot may be another cluster's.
+        guard let host = unsafe hosts[attempt.pointee.host], let cluster = unsafe cluster(of: host), unsafe !isTunnelled(attempt) else { return }
         let config = unsafe cluster.pointee.config
         // One of several beside each other has no request of its own.
         let stream = unsafe streams[attempt.pointee.hedgeOf] ?? attempt

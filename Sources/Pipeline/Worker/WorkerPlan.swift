@@ -117,6 +117,7 @@ extension Worker {
         }
     }
 
+    /// Envoy does it when a host's health changes too; here that makes a new set as well, in which nobody has come or gone.
     private func drainHosts(_ cluster: UnsafeMutablePointer<Cluster>) {
         for i in unsafe 0..<cluster.pointee.hostCount { unsafe drain(cluster.pointee.host(i)) }
     }

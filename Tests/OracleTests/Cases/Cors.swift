@@ -39,6 +39,8 @@ extension Groups {
             + route("shadow", "filter_enabled: {default_value: {numerator: 0}}, shadow_enabled: {default_value: {numerator: 100}}, " + full)
             + route("private", "allow_private_network_access: true, " + full) + route("strict", "forward_not_matching_preflights: false, " + full)
             + route("matchers", "allow_origin_string_match: [{safe_regex: {regex: \"http://[a-c]\"}}, {prefix: \"http://p\", ignore_case: true}, {suffix: q}, {contains: mid}]")
+            + route("everybody", "allow_origin_string_match: [{exact: \"*\"}], allow_credentials: true, expose_headers: x-e")
+            + route("everything", "allow_origin_string_match: [{safe_regex: {regex: \"[*]\"}}]")
             + route("any", "allow_origin_string_match: [{prefix: \"\"}]")
             + route("direct", full, "direct_response: {status: 200}") + route("redirect", full, "redirect: {path_redirect: /x}")
             + route("refused", full, "route: {cluster: refused}") + route("lost", full, "route: {cluster_header: x-no}")
@@ -79,6 +81,10 @@ extension Groups {
         ask("strict_without_origin", "OPTIONS /strict", "access-control-request-method: PUT\r\n"),
         ask("regex", "GET /matchers", "origin: http://c\r\n"), ask("regex_whole", "GET /matchers", "origin: http://cc\r\n"),
         ask("prefix", "GET /matchers", "origin: HTTP://Px\r\n"), ask("suffix", "GET /matchers", "origin: xxq\r\n"), ask("contains", "GET /matchers", "origin: xmidx\r\n"),
+        ask("everybody", "GET /everybody", "origin: http://b\r\n"), ask("preflight_everybody", "OPTIONS /everybody", preflight),
+        ask("star", "GET /full", "origin: *\r\n"), ask("everything", "GET /everything", "origin: http://b\r\n"),
+        ask("answered_twice", "GET /everybody", "origin: http://b\r\n").replying(
+            reply("200 OK", "access-control-allow-origin: a\r\nx-b: c\r\naccess-control-expose-headers: a\r\naccess-control-allow-origin: b\r\naccess-control-expose-headers: b\r\naccess-control-allow-credentials: false\r\naccess-control-allow-credentials: no\r\nx-c: d\r\n")),
         ask("direct", "GET /direct", "origin: http://a\r\n"), ask("preflight_direct", "OPTIONS /direct", preflight),
         ask("redirect", "GET /redirect", "origin: http://a\r\n"), ask("preflight_redirect", "OPTIONS /redirect", preflight),
         ask("refused", "GET /refused", "origin: http://a\r\n"), ask("preflight_refused", "OPTIONS /refused", preflight), ask("lost", "GET /lost", "origin: http://a\r\n"),

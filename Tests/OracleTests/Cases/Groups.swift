@@ -1,9 +1,9 @@
 /// Every group, one file each.
 enum Groups {
     static let all: [Group] = [
-        cel, clusters, connectionFields, corners, cors, filters, formats, framing, grpc, grpcFilters, hashing, headers, hedging, http2, http2Upstream, interim,
-        internalRedirects, lateClients, limits, listenerFilters, localRateLimit, localReplies, metadata, mirroring, network, oldFields, originDetection, pools,
-        rewrites, routeOptions, routing, smuggling,
+        cel, certificateMatchers, clusters, connectionFields, corners, cors, filters, formats, framing, grpc, grpcFilters, hashing, headers, hedging, http2,
+        http2Upstream, interim, internalRedirects, lateClients, limits, listenerFilters, localRateLimit, localReplies, metadata, mirroring, network, oldFields,
+        originDetection, pools, rewrites, routeOptions, routing, smuggling,
         tcpTunnels, timeouts, tls, traffic,
         transcoding, upstreamFaults, wireBytes,
     ]

@@ -46,7 +46,9 @@ final class CorsFilter: HTTPFilter {
 
     private func isAllowed(_ stream: StreamPointer, _ origin: Bytes) -> Bool {
         guard let origins = unsafe first(stream, { $0.origins.isEmpty ? nil : $0.origins }) else { return false }
-        for i in 0..<origins.count where origins[i].matches(origin) { return true }
+        // One that matches `*` itself is one for everybody (Envoy).
+        let everybody = Bytes("*" as StaticString)
+        for i in 0..<origins.count where origins[i].matches(origin) || origins[i].matches(everybody) { return true }
         return false
     }
 
@@ -112,12 +114,13 @@ final class CorsFilter: HTTPFilter {
         return .proceed
     }
 
-    /// In the place of one that is there.
+    /// In the place of the first that is there; the others go.
     private func set(_ stream: StreamPointer, _ name: StaticString, _ value: Bytes) {
         let name = Bytes(name)
         guard let at = unsafe stream.pointee.response.index(named: name) else {
             return unsafe stream.pointee.response.append(name: name, value: value)
         }
         unsafe stream.pointee.response.replaceValue(at: at, value)
+        while let other = unsafe stream.pointee.response.index(named: name, from: at &+ 1) { unsafe stream.pointee.response.remove(at: other) }
     }
 }

@@ -19,6 +19,8 @@ struct H1Client {
     var isIdle = false
     /// Whose requests it carries (`UpstreamIdentity`).
     var key: UInt64 = 0
+    /// `Host.drains` when the connection was opened.
+    var drains: UInt64 = 0
     var requests: UInt64 = 0
     /// Its handshake has said that it is one of HTTP/1 (`auto_config`): it serves the line of HTTP/2.
     var isAuto = false
@@ -50,6 +52,7 @@ extension Worker {
             return nil
         }
         unsafe client.pointee.key = unsafe stream.pointee.poolKey
+        unsafe client.pointee.drains = unsafe host.pointee.drains
         unsafe host.pointee.connectingCount &+= 1
         if unsafe !stream.pointee.isTCP {
             unsafe client.pointee.isCountedHTTP1 = true

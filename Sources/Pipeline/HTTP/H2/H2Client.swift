@@ -24,6 +24,7 @@ extension Worker {
         }
         unsafe session.pointee.pool.isConnecting = true
         unsafe session.pointee.pool.key = unsafe stream.pointee.poolKey
+        unsafe session.pointee.pool.drains = unsafe host.pointee.drains
         unsafe session.pointee.pool.streamsMax = unsafe min(options.pointee.concurrentStreamsMax, Worker.streamsBeforeSettings)
         unsafe host.pointee.http2ConnectingCount &+= 1
         if unsafe isAuto(cluster) { unsafe session.pointee.pool.isAuto = true } else { unsafe countOpened(session, config) }
@@ -56,7 +57,11 @@ extension Worker {
         unsafe beginKeepalive(session)
         unsafe armHTTP2ClientTimer(session, connection)
         unsafe markDue(session)
+        let handle = unsafe session.pointee.handle
         unsafe readyHTTP2(session, connection, host)
+        // The hosts have changed meanwhile, and nobody waits for it any more.
+        guard unsafe h2.sessions[handle] == session, unsafe session.pointee.pool.isDraining, unsafe session.pointee.streamCount == 0 else { return }
+        unsafe closeHTTP2Client(session, connection, byPeer: false)
     }
 
     func http2ConnectFailed(_ connection: UnsafeMutablePointer<Connection>, _ failure: ConnectFailure) {

@@ -119,6 +119,8 @@ struct H2PoolState {
     var isConnecting = false
     /// Whose requests it carries (`UpstreamIdentity`).
     var key: UInt64 = 0
+    /// `Host.drains` when the connection was opened.
+    var drains: UInt64 = 0
     /// GOAWAY came, or it is worn out: no more requests.
     var isDraining = false
     /// Of its newest stream.

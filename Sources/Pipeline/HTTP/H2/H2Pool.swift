@@ -91,12 +91,15 @@ extension Worker {
         _ session: UnsafeMutablePointer<H2Session>, _ connection: UnsafeMutablePointer<Connection>, _ host: UnsafeMutablePointer<Host>
     ) {
         let handle = unsafe session.pointee.handle
+        let isOld = unsafe session.pointee.pool.drains != host.pointee.drains
+        // One that was still opening serves those who wait for it.
+        if unsafe isOld && session.pointee.streamCount > 0 { unsafe retire(session, host) }
         while unsafe hasRoom(session), let stream = unsafe firstPending(host, session.pointee.pool.key, http2: true) {
             unsafe dequeue(stream, host)
             if unsafe attach(stream, session, connection, host) { unsafe wearOut(session, host) }
             guard unsafe h2.sessions[handle] == session else { return }
         }
-        if unsafe host.pointee.isRemoved { unsafe retire(session, host) }
+        if unsafe isOld || host.pointee.isRemoved { unsafe retire(session, host) }
         if unsafe hasRoom(session) { unsafe joinPool(session, host) }
     }
 
@@ -173,6 +176,8 @@ extension Worker {
     func streamLeft(_ session: UnsafeMutablePointer<H2Session>) {
         guard let connection = unsafe connections.slab[session.pointee.connection], let host = unsafe hosts[connection.pointee.host]
         else { return }
+        // It was full when the hosts changed, and so not in the pool.
+        if unsafe session.pointee.pool.drains != host.pointee.drains { unsafe session.pointee.pool.isDraining = true }
         // Any other one has the more room, and counts for the same.
         if unsafe session.pointee.pool.isDraining || host.pointee.cluster.pointee.config.pointee.requestsPerConnectionMax != 0 {
             unsafe noteCapacity(session, host)
