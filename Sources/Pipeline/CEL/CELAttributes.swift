@@ -37,7 +37,7 @@ extension FormatWriter {
             .xdsHostMetadata, .xdsHostLocalityMetadata, .xdsFilterChainName, .xdsListenerMetadata, .xdsListenerDirection:
             configured(attribute, source)
         case .metadata: unsafe .message(.metadata, nil)
-        case .upstreamFilterState: source.poolReadyNs == nil ? nil : .group(.upstreamFilterState)
+        case .upstreamFilterState: source.upstreamConnectionID == 0 ? nil : .group(.upstreamFilterState)
         }
     }
 
@@ -216,8 +216,10 @@ extension FormatWriter {
             default: martlet_fact_peer_fingerprint_256
             }
         let text = description[Int(fact)]
+        // A subject is there with every TLS, empty where there is no certificate.
+        if fact == martlet_fact_local_subject || fact == martlet_fact_peer_subject { return .string(text) }
         let end = text.firstIndex(of: fact == martlet_fact_local_dns ? UInt8(ascii: ",") : 0) ?? text.count
-        return present(fact == martlet_fact_local_subject || fact == martlet_fact_peer_subject ? text : text.prefix(end))
+        return present(text.prefix(end))
     }
 
     // MARK: Hosts and addresses

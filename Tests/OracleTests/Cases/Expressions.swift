@@ -26,10 +26,10 @@ extension Groups {
         "{text_format_source: {inline_string: \"\(expressions.map { "%CEL(\($0))%" }.joined(separator: " | "))\\n\"}}"
     }
 
-    private static func celLine(_ name: String, _ format: String) -> Group.Listener {
+    private static func celLine(_ name: String, _ format: String, _ manager: String = "") -> Group.Listener {
         .init(
             name: name, fields: "traffic_direction: OUTBOUND\nmetadata: {filter_metadata: {lm: {k: of-the-listener, \"q'\": \"a\\\"b\"}}}",
-            manager: "http_protocol_options: {enable_trailers: true, accept_http_10: true, default_host_for_http_10: ten.test}", virtualHosts: celHosts,
+            manager: "http_protocol_options: {enable_trailers: true, accept_http_10: true, default_host_for_http_10: ten.test}\n\(manager)", virtualHosts: celHosts,
             logFormat: format, chain: "name: the-chain")
     }
 
@@ -57,7 +57,7 @@ extension Groups {
             "request.path", "request.url_path", "request.query", "request.host", "request.scheme", "request.method", "request.protocol", "request.referer",
             "request.useragent", "request.id", "request.size", "request.total_size", "request.headers['x-a']", "request.headers['X-M']", "request.headers[':path']",
             "request.headers['host']", "'x-a' in request.headers", "size(request.headers)", "request.headers.all", "has(request.referer)", "has(request.headers.x)",
-            "has(request.path)", "has(request.url_path)", "has(request.query)", "request.nope", "request", "request.headers", "request['path']", "request.time > timestamp(0)", "request.duration > duration('0s')", "nope",
+            "has(request.path)", "has(request.url_path)", "has(request.query)", "request.nope", "request", "request.headers", "request['path']", "request.time > timestamp(0)", "request.duration >= duration('0s')", "nope",
         ])),
         celLine("response", celText([
             "response.code", "response.code_details", "response.flags", "response.grpc_status", "response.size", "response.headers['x-up']",
@@ -93,7 +93,7 @@ extension Groups {
              cut_number: "%TYPED_CEL(12345):2%", cut_list: "%TYPED_CEL(['abcdef']):3%", late: "%TYPED_CEL(timestamp(253402300800))%", twice: "%TYPED_CEL({1: 2, '1': 3})%",
              host: "%TYPED_CEL(xds.upstream_host_metadata)%", choice: '%COALESCE({"operators": [{"command": "TYPED_CEL", "param": "null"}, "PROTOCOL"]})%',
              chosen: '%COALESCE({"operators": [{"command": "TYPED_CEL", "param": "duration(''90m'')"}]})%'}}
-            """),
+            """, "generate_request_id: false"),
         celLine("allowed", """
             {text_format_source: {inline_string: "%CEL('<' + request.path + '>')% | %CEL(string(response.code))% | %CEL(request.path.replace('/', '.').upperAscii())%\\n"},
              formatters: [{name: envoy.formatter.cel, typed_config: {"@type": type.googleapis.com/envoy.extensions.formatter.cel.v3.Cel,

@@ -134,7 +134,7 @@ import Wire
         let format = "%CEL(request.duration)% %CEL(has(upstream_filter_state.x))% %CEL(filter_state[''])% %CEL(upstream_filter_state)%"
         #expect(try bench.write(format) == "43.204873ms - - -")
         unsafe bench.stream.pointee.endNs = 0
-        unsafe bench.stream.pointee.upstreamTimes.readyNs = 5
+        unsafe bench.stream.pointee.upstreamConnectionID = 5
         #expect(try bench.write(format) == "- false - CelMap value")
     }
 
