@@ -17,10 +17,22 @@ size_t martlet_put_double_short(char *out, double value) {
   return (size_t)snprintf(out, martlet_double_bytes_max, "%.6g", value);
 }
 
-/// Digits behind the first one that tell the number from its neighbours.
+/// Digits behind the first one that tell the number from its neighbours. Fifteen digits are one number each and back, so that
+/// those of them that are not zero at the end are the fewest; subnormal numbers have fewer digits, which are looked for one by one.
 static int precision_of(double value) {
   char text[40];
-  for (int precision = 0; precision < 17; precision++) {
+  int first = 0;
+  if (fpclassify(value) != FP_SUBNORMAL) {
+    snprintf(text, sizeof text, "%.14e", value);
+    if (strtod(text, NULL) == value) {
+      const char *mark = strchr(text, 'e');
+      int precision = 14;
+      while (precision > 0 && *--mark == '0') precision--;
+      return precision;
+    }
+    first = 15;
+  }
+  for (int precision = first; precision < 17; precision++) {
     snprintf(text, sizeof text, "%.*e", precision, value);
     if (strtod(text, NULL) == value) return precision;
   }
@@ -60,7 +72,7 @@ size_t martlet_put_double_general(char *out, double value) {
 }
 
 int martlet_get_double(const unsigned char *text, size_t count, double *value) {
-  char copy[65];
+  char copy[martlet_double_text_max + 1];
   if (count == 0 || count >= sizeof copy || memchr(text, 0, count)) return 0;
   memcpy(copy, text, count);
   copy[count] = 0;

@@ -66,9 +66,14 @@ enum ExpressionReader {
 
     private static func read(_ message: Expr) throws(CELError) -> CELExpression {
         switch message.exprKind {
-        case .constExpr(let constant): return try CELExpression(.constant(value(constant)))
-        case .identExpr(let identifier): return try CELExpression(.identifier(named(identifier.name)))
+        case .constExpr(let constant):
+            guard constant.constantKind != nil else { throw CELError("failed to create an expression: a constant has no value") }
+            return try CELExpression(.constant(value(constant)))
+        case .identExpr(let identifier):
+            guard !identifier.name.isEmpty else { throw CELError("failed to create an expression: an identifier has no name") }
+            return try CELExpression(.identifier(named(identifier.name)))
         case .selectExpr(let select):
+            guard !select.field.isEmpty else { throw CELError("failed to create an expression: a selection names no field") }
             return try CELExpression(.select(try read(select.operand), field: select.field, isTest: select.testOnly))
         case .callExpr(let call): return try read(call)
         case .listExpr(let list):

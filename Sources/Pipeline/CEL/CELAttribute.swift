@@ -8,7 +8,7 @@ enum CELGroup: UInt8, BitwiseCopyable {
 
     static let names: [String: CELGroup] = [
         "request": .request, "response": .response, "connection": .connection, "upstream": .upstream, "source": .source,
-        "destination": .destination, "xds": .xds, "filter_state": .filterState, "upstream_filter_state": .upstreamFilterState,
+        "destination": .destination, "xds": .xds, "filter_state": .filterState,
     ]
 }
 
@@ -27,9 +27,9 @@ enum CELAttribute: UInt8, BitwiseCopyable, CaseIterable {
     case xdsNode, xdsClusterName, xdsClusterMetadata, xdsRouteName, xdsRouteMetadata, xdsVirtualHostName, xdsVirtualHostMetadata
     case xdsHostMetadata, xdsHostLocalityMetadata, xdsFilterChainName, xdsListenerMetadata, xdsListenerDirection
     /// Not in a group.
-    case metadata
+    case metadata, upstreamFilterState
 
-    /// Where it stands; `metadata` stands alone.
+    /// Where it stands; the last ones stand alone.
     private var place: (group: CELGroup, name: StaticString)? {
         switch self {
         case .requestPath: (.request, "path")
@@ -99,7 +99,7 @@ enum CELAttribute: UInt8, BitwiseCopyable, CaseIterable {
         case .xdsFilterChainName: (.xds, "filter_chain_name")
         case .xdsListenerMetadata: (.xds, "listener_metadata")
         case .xdsListenerDirection: (.xds, "listener_direction")
-        case .metadata: nil
+        case .metadata, .upstreamFilterState: nil
         }
     }
 
@@ -124,6 +124,7 @@ enum CELAttribute: UInt8, BitwiseCopyable, CaseIterable {
 
     /// Nil: the group has no such attribute.
     static func find(_ group: CELGroup, _ name: Bytes) -> CELAttribute? {
+        guard !name.isEmpty else { return nil }
         for i in 0..<count where unsafe table.groups[i] == group && table.names[i].equals(name) {
             return CELAttribute(rawValue: UInt8(truncatingIfNeeded: i))
         }

@@ -37,6 +37,7 @@ extension FormatWriter {
             .xdsHostMetadata, .xdsHostLocalityMetadata, .xdsFilterChainName, .xdsListenerMetadata, .xdsListenerDirection:
             configured(attribute, source)
         case .metadata: unsafe .message(.metadata, nil)
+        case .upstreamFilterState: source.upstreamConnectionID == 0 ? nil : .group(.upstreamFilterState)
         }
     }
 
@@ -51,7 +52,9 @@ extension FormatWriter {
         case .requestHeaders: return .headers(.request)
         // Envoy's clock has microseconds.
         case .requestTime: return .timestamp(CELTime(nanoseconds: source.startWallNs / 1000 &* 1000))
-        case .requestDuration: return source.endNs == 0 ? nil : .duration(CELTime(nanoseconds: source.endNs &- source.startNs))
+        case .requestDuration:
+            guard source.isComplete else { return nil }
+            return source.duration(.duration).map { .duration(CELTime(nanoseconds: $0)) }
         case .requestProtocol:
             if case .text(let name) = proto(source) { return .string(name) }
             return nil
@@ -72,10 +75,10 @@ extension FormatWriter {
         case .requestUserAgent: return unsafe .optional(stream.pointee.request.value(of: .userAgent))
         case .requestID: return unsafe .optional(stream.pointee.request.value(of: .xRequestId))
         case .requestHost: return header(.request, Bytes(":authority" as StaticString), source)
-        // A CONNECT has none.
+        // A CONNECT has none, and what would be a part of it is empty.
         case .requestPath: return path.isEmpty ? nil : .string(path)
-        case .requestURLPath: return path.isEmpty ? nil : .string(PathQuery(path).path)
-        case .requestQuery: return path.isEmpty ? nil : .string(PathQuery(path).query ?? .empty)
+        case .requestURLPath: return .string(path.isEmpty ? .empty : PathQuery(path).path)
+        case .requestQuery: return .string(path.isEmpty ? .empty : PathQuery(path).query ?? .empty)
         default: return nil
         }
     }
@@ -213,8 +216,10 @@ extension FormatWriter {
             default: martlet_fact_peer_fingerprint_256
             }
         let text = description[Int(fact)]
+        // A subject is there with every TLS, empty where there is no certificate.
+        if fact == martlet_fact_local_subject || fact == martlet_fact_peer_subject { return .string(text) }
         let end = text.firstIndex(of: fact == martlet_fact_local_dns ? UInt8(ascii: ",") : 0) ?? text.count
-        return present(fact == martlet_fact_local_subject || fact == martlet_fact_peer_subject ? text : text.prefix(end))
+        return present(text.prefix(end))
     }
 
     // MARK: Hosts and addresses
@@ -227,7 +232,7 @@ extension FormatWriter {
         case .upstreamAttempts: return number(UInt64(source.attempts))
         case .upstreamPoolReady: return source.poolReadyNs.map { .duration(CELTime(nanoseconds: $0)) }
         default:
-            guard case .text(let reason) = failureReason(source) else { return unsafe source.host == nil ? nil : .string(.empty) }
+            guard case .text(let reason) = failureReason(source, space: UInt8(ascii: " ")) else { return unsafe source.host == nil ? nil : .string(.empty) }
             return scratch.copy(reason).map { .string($0) }
         }
     }
@@ -253,10 +258,13 @@ extension FormatWriter {
         case .xdsRouteName: return unsafe route.map { unsafe .string($0.pointee.name) }
         case .xdsRouteMetadata: return unsafe route.map { unsafe .message(.metadata, $0.pointee.metadata?.tree) }
         case .xdsVirtualHostName, .xdsVirtualHostMetadata:
-            guard unsafe route != nil, let host = unsafe source.stream?.pointee.virtualHost else { return nil }
+            // The one that the host names, whether or not a route of it matched. A try has none (Envoy).
+            guard !source.isTry, let host = unsafe source.stream?.pointee.virtualHost else { return nil }
             return unsafe attribute == .xdsVirtualHostName
                 ? .string(host.pointee.name) : .message(.metadata, host.pointee.metadata?.tree)
-        case .xdsHostMetadata: return unsafe source.host.map { unsafe .message(.metadata, $0.pointee.metadata?.tree) }
+        // A host without metadata has nothing, not an empty message (Envoy).
+        case .xdsHostMetadata:
+            return unsafe source.host.map { host in unsafe host.pointee.metadata.map { unsafe CELValue.message(.metadata, $0.tree) } ?? .null }
         case .xdsHostLocalityMetadata: return unsafe source.host == nil ? nil : .null
         case .xdsFilterChainName: return .string(source.chainMetadata.chainName)
         case .xdsListenerMetadata: return unsafe .message(.metadata, source.chainMetadata.listener?.tree)

@@ -79,14 +79,13 @@ enum CELCalendar {
             guard place &+ 1 == text.count else { return nil }
         } else {
             guard place < text.count, text[place] == UInt8(ascii: "+") || text[place] == UInt8(ascii: "-"), text.count &- place == 6,
+                let hours = number(place &+ 1, 2), hours <= 23, let minutes = number(place &+ 4, 2), minutes <= 59,
                 let offset = offset(text.from(place))
             else { return nil }
             seconds &-= offset
         }
         return CELTime(seconds: seconds, nanoseconds: nanoseconds)
     }
-
-    private static let durationSecondsMax: UInt64 = 315_576_000_000
 
     /// `1h30m`, `-1.5s`, `0`. Nil: it is none, or longer than ten thousand years.
     static func duration(_ text: Bytes) -> CELTime? {
@@ -101,14 +100,14 @@ enum CELCalendar {
         var nanoseconds: UInt64 = 0
         guard place < text.count else { return nil }
         while place < text.count {
-            guard let part = durationPart(text, &place), part.seconds <= durationSecondsMax else { return nil }
+            guard let part = durationPart(text, &place), part.seconds <= CELTime.protobufSecondsMax else { return nil }
             seconds &+= part.seconds
             nanoseconds &+= part.nanoseconds
             seconds &+= nanoseconds / 1_000_000_000
             nanoseconds %= 1_000_000_000
-            guard seconds <= durationSecondsMax else { return nil }
+            guard seconds <= CELTime.protobufSecondsMax else { return nil }
         }
-        guard seconds < durationSecondsMax || nanoseconds == 0 else { return nil }
+        guard seconds < CELTime.protobufSecondsMax || nanoseconds == 0 else { return nil }
         let time = CELTime(seconds: Int64(seconds), nanoseconds: Int32(nanoseconds))
         return isNegative ? time.negated : time
     }

@@ -64,6 +64,7 @@ package struct CELCompiler {
     private func identifier(_ name: String) -> CELNode {
         if let group = CELGroup.names[name] { return CELCompiler.constant(.group(group)) }
         if name == "metadata" { return named(.metadata) }
+        if name == "upstream_filter_state" { return named(.upstreamFilterState) }
         if let type = CELType(name: name) { return CELCompiler.constant(.type(type)) }
         return CELCompiler.constant(.error)
     }

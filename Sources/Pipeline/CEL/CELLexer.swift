@@ -167,6 +167,10 @@ struct CELLexer {
         while place < text.count {
             let byte = text[place]
             if byte == quote, !isTriple || (at(1) == quote && at(2) == quote) {
+                // The end of it would be escaped anywhere else: Envoy takes pairs only.
+                guard !isRaw || value.reversed().prefix(while: { $0 == UInt8(ascii: "\\") }).count % 2 == 0 else {
+                    throw problem("a raw text does not end in a backslash", at: start)
+                }
                 place += isTriple ? 3 : 1
                 return isBytes ? .bytes(value) : .string(value)
             }

@@ -7,11 +7,16 @@ extension FormatWriter {
     mutating func expression(_ piece: UnsafePointer<FormatPiece>, _ source: FormatSource, asText: Bool) -> FormatValue {
         guard let program = unsafe piece.pointee.program else { return .missing }
         let result = evaluate(program, source)
-        if unsafe asText || piece.pointee.option == 0 { return unsafe text(result).cut(piece.pointee.length) }
+        let length = unsafe piece.pointee.length
+        if unsafe asText || piece.pointee.option == 0 { return text(result).cut(length) }
         value.reset()
+        // What is a text in JSON is cut, numbers and lists are not.
         switch result {
         case .error, .null: return .missing
-        case .string(let text): return .text(text)
+        case .string(let text): return FormatValue.text(text).cut(length)
+        case .bytes, .duration, .timestamp:
+            guard putBare(result), !value.isTruncated else { return .missing }
+            return FormatValue.text(value.bytes).cut(length)
         default: return putJSON(result, source) && !value.isTruncated ? .json(value.bytes) : .missing
         }
     }
@@ -145,17 +150,9 @@ extension FormatWriter {
         case .double(let number):
             if number.isNaN { value.put("null") } else { value.put(exact: number) }
         case .string(let text): putJSON(string: text)
-        case .bytes(let bytes):
+        case .bytes, .duration, .timestamp:
             value.put(UInt8(ascii: "\""))
-            SW8Context.encode(bytes, into: &value)
-            value.put(UInt8(ascii: "\""))
-        case .duration(let time):
-            value.put(UInt8(ascii: "\""))
-            value.put(seconds: time)
-            value.put(UInt8(ascii: "\""))
-        case .timestamp(let time):
-            value.put(UInt8(ascii: "\""))
-            value.put(timestamp: time)
+            guard putBare(result) else { return false }
             value.put(UInt8(ascii: "\""))
         case .list(let elements, let count):
             value.put(UInt8(ascii: "["))
@@ -178,6 +175,21 @@ extension FormatWriter {
             } else if let content = unsafe content {
                 unsafe putJSON(content, leavesOutEmpty: true)
             }
+        }
+        return true
+    }
+
+    /// Bytes in base 64 and times, without quotes: nothing in them has to be escaped. False: a time that protobuf does not tell.
+    private mutating func putBare(_ result: CELValue) -> Bool {
+        switch result {
+        case .bytes(let bytes): SW8Context.encode(bytes, into: &value)
+        case .duration(let time):
+            guard time.isDurationOfProtobuf else { return false }
+            value.put(seconds: time)
+        case .timestamp(let time):
+            guard time.isTimestampOfProtobuf else { return false }
+            value.put(timestamp: time)
+        default: return false
         }
         return true
     }
@@ -236,18 +248,28 @@ extension FormatWriter {
     private mutating func putJSON(_ pairs: UnsafePointer<CELValue>, _ count: Int, _ source: FormatSource) -> Bool {
         guard let room = unsafe scratch.room(count &* MemoryLayout<CELEntry>.stride) else { return false }
         let entries = unsafe room.bindMemory(to: CELEntry.self, capacity: max(count, 1))
+        var names = 0
         for i in 0..<count {
             guard let name = unsafe name(of: pairs[2 &* i]) else { return false }
+            let entry = unsafe CELEntry(name: name, value: pairs[2 &* i &+ 1])
             // A map is as long as it was written: each entry goes to its place among those before it.
-            var place = i
-            while place > 0, unsafe CELTexts.order(name, entries[place &- 1].name) == .less {
-                unsafe entries[place] = entries[place &- 1]
-                place &-= 1
+            var place = names
+            while place > 0, unsafe CELTexts.order(name, entries[place &- 1].name) == .less { place &-= 1 }
+            // `1` and `'1'` have one name, and the later one counts.
+            if place > 0, unsafe entries[place &- 1].name.equals(name) {
+                unsafe entries[place &- 1] = entry
+                continue
             }
-            unsafe entries[place] = CELEntry(name: name, value: pairs[2 &* i &+ 1])
+            var end = names
+            while end > place {
+                unsafe entries[end] = entries[end &- 1]
+                end &-= 1
+            }
+            unsafe entries[place] = entry
+            names &+= 1
         }
         value.put(UInt8(ascii: "{"))
-        for i in 0..<count {
+        for i in 0..<names {
             if i > 0 { value.put(UInt8(ascii: ",")) }
             unsafe putJSON(string: entries[i].name)
             value.put(UInt8(ascii: ":"))

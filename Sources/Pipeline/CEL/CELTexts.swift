@@ -92,8 +92,12 @@ extension FormatWriter {
         case .int(let number): self.value.put(signed: number)
         case .uint(let number): self.value.put(decimal: number)
         case .double(let number): self.value.put(general: number)
-        case .duration(let time): self.value.put(seconds: time)
-        case .timestamp(let time): self.value.put(timestamp: time)
+        case .duration(let time):
+            guard time.isDurationOfProtobuf else { return .error }
+            self.value.put(seconds: time)
+        case .timestamp(let time):
+            guard time.isTimestampOfProtobuf else { return .error }
+            self.value.put(timestamp: time)
         default: return .error
         }
         return kept()

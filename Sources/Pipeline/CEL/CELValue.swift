@@ -125,6 +125,13 @@ package struct CELTime: BitwiseCopyable {
             ? CELTime(seconds: 0 &- seconds) : CELTime(seconds: -1 &- seconds, nanoseconds: 1_000_000_000 &- nanoseconds)
     }
 
+    /// From the year 1 to the year 9999.
+    var isTimestampOfProtobuf: Bool { seconds >= -62_135_596_800 && seconds <= 253_402_300_799 }
+    /// Ten thousand years at the most.
+    var isDurationOfProtobuf: Bool { magnitude.seconds <= CELTime.protobufSecondsMax }
+
+    static let protobufSecondsMax: UInt64 = 315_576_000_000
+
     var isTold: Bool { seconds >= -CELTime.secondsMax && seconds <= CELTime.secondsMax }
 
     /// Without the sign: whole seconds and nanoseconds.

@@ -5,12 +5,26 @@ import Primitives
 
 extension FormatWriter {
     // HOT: per field.
-    mutating func coalesce(_ piece: UnsafePointer<FormatPiece>, _ source: FormatSource) -> FormatValue {
+    /// `asText`: in a line of text, or not alone in a value of JSON. There an expression's value is another one.
+    @inline(__always)
+    mutating func evaluate(_ piece: UnsafePointer<FormatPiece>, _ source: FormatSource, asText: Bool) -> FormatValue {
+        switch unsafe piece.pointee.op {
+        case .expression: unsafe expression(piece, source, asText: asText)
+        case .coalesce: unsafe coalesce(piece, source, asText: asText).cut(piece.pointee.length)
+        default: unsafe evaluate(piece, source)
+        }
+    }
+
+    // HOT: per field.
+    mutating func coalesce(_ piece: UnsafePointer<FormatPiece>, _ source: FormatSource, asText: Bool) -> FormatValue {
         guard let choices = unsafe piece.pointee.choices else { return .missing }
         for i in unsafe 0..<piece.pointee.choiceCount {
-            let value = unsafe evaluate(choices + i, source)
+            let isExpression = unsafe choices[i].op == .expression
+            let value = unsafe evaluate(choices + i, source, asText: asText)
             switch value {
             case .missing: continue
+            // An expression's empty text is a value (Envoy).
+            case .text where isExpression: return value
             case .text(let bytes) where bytes.isEmpty: continue
             default: return value
             }

@@ -69,8 +69,7 @@ extension FormatWriter {
         case .poolReadyDuration: milliseconds(source.poolReadyNs)
         case .routeTime: FormatWriter.routeTime(source)
         case .forwardedCertificate: unsafe forwardedCertificate(piece.pointee.text, source).cut(piece.pointee.length)
-        case .coalesce: unsafe coalesce(piece, source).cut(piece.pointee.length)
-        case .expression: unsafe expression(piece, source, asText: false)
+        case .coalesce, .expression: unsafe evaluate(piece, source, asText: false)
         case .startTime: unsafe moment(source.startWallNs, piece)
         case .emitTime: unsafe moment(source.startWallNs &+ (source.nowNs &- source.startNs), piece)
 

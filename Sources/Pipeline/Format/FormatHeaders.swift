@@ -133,7 +133,10 @@ extension FormatWriter {
         if isRequest {
             let method = unsafe stream.pointee.request.methodText.count
             guard method > 0 else { return 0 }
-            sum = unsafe 7 &+ Int(method) &+ 5 &+ Int(stream.pointee.request.path.count) &+ 7 &+ stream.pointee.request.schemeText.count
+            sum = unsafe 7 &+ Int(method) &+ 7 &+ stream.pointee.request.schemeText.count
+            // A CONNECT has no `:path`.
+            let path = unsafe Int(stream.pointee.request.path.count)
+            if path > 0 { sum &+= 5 &+ path }
             unsafe sum &+= 10 &+ Int(stream.pointee.request.authority.count)
             return unsafe UInt64(truncatingIfNeeded: sum &+ fields(stream.pointee.request))
         }

@@ -243,14 +243,14 @@ extension FormatWriter {
         return .text(value.bytes)
     }
 
-    /// `delayed_connect_error:_Connection_refused`
-    mutating func failureReason(_ source: FormatSource) -> FormatValue {
+    /// `delayed_connect_error:_Connection_refused`. `space`: what stands between words of an error of the system.
+    mutating func failureReason(_ source: FormatSource, space: UInt8 = UInt8(ascii: "_")) -> FormatValue {
         let text = unsafe source.stream?.pointee.transportFailure ?? source.tcp?.pointee.transportFailure ?? .empty
         if !text.isEmpty { return .text(text) }
         let error = unsafe source.stream?.pointee.upstreamErrno ?? source.tcp?.pointee.upstreamErrno ?? 0
         guard error != 0 else { return .missing }
         value.reset()
-        unsafe UpstreamErrors.write(error, at: source.host?.pointee.address, into: &value)
+        unsafe UpstreamErrors.write(error, at: source.host?.pointee.address, space: space, into: &value)
         return .text(value.bytes)
     }
 }
@@ -280,11 +280,18 @@ enum FlagNames {
 
 /// How Envoy words a failed connect, in details and logs.
 package enum UpstreamErrors {
-    /// `delayed_connect_error:_Connection_refused`: spaces are underscores, because details are one word. What the system knows
+    /// `delayed_connect_error:_Connection_refused`: spaces are underscores where details have to be one word. What the system knows
     /// without asking anybody names whom it was about, too.
-    package static func write(_ error: Int32, at address: SocketAddress?, into output: inout TextBuffer) {
+    package static func write(
+        _ error: Int32, at address: SocketAddress?, space: UInt8 = UInt8(ascii: "_"), into output: inout TextBuffer
+    ) {
         let isImmediate = address?.family == .unix || error == ENETUNREACH
-        output.put(isImmediate ? "immediate_connect_error:_" : "delayed_connect_error:_")
+        output.put(isImmediate ? "immediate" : "delayed")
+        output.put(space)
+        output.put("connect")
+        output.put(space)
+        output.put("error:")
+        output.put(space)
         defer {
             if isImmediate, let address {
                 output.put("|remote_address:")
@@ -294,7 +301,7 @@ package enum UpstreamErrors {
         guard let text = unsafe strerror(error) else { return }
         for i in unsafe 0..<strlen(text) {
             let byte = unsafe UInt8(bitPattern: text[i])
-            output.put(byte == 0x20 ? UInt8(ascii: "_") : byte)
+            output.put(byte == 0x20 ? space : byte)
         }
     }
 }

@@ -56,7 +56,7 @@ package struct FormatWriter {
     @inline(__always)
     mutating func append(_ piece: UnsafePointer<FormatPiece>, _ source: FormatSource, _ missing: MissingValue) {
         if unsafe piece.pointee.op == .literal { return unsafe text.put(piece.pointee.text) }
-        var value = unsafe piece.pointee.op == .expression ? expression(piece, source, asText: true) : evaluate(piece, source)
+        var value = unsafe evaluate(piece, source, asText: true)
         if case .json = value, unsafe piece.pointee.op == .grpcCounts { value = grpcCounts(source, asText: false, camelCase: true) }
         switch value {
         case .missing: if missing == .dash { text.put(UInt8(ascii: "-")) }

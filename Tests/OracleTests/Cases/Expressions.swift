@@ -26,10 +26,10 @@ extension Groups {
         "{text_format_source: {inline_string: \"\(expressions.map { "%CEL(\($0))%" }.joined(separator: " | "))\\n\"}}"
     }
 
-    private static func celLine(_ name: String, _ format: String) -> Group.Listener {
+    private static func celLine(_ name: String, _ format: String, _ manager: String = "") -> Group.Listener {
         .init(
             name: name, fields: "traffic_direction: OUTBOUND\nmetadata: {filter_metadata: {lm: {k: of-the-listener, \"q'\": \"a\\\"b\"}}}",
-            manager: "http_protocol_options: {enable_trailers: true, accept_http_10: true, default_host_for_http_10: ten.test}", virtualHosts: celHosts,
+            manager: "http_protocol_options: {enable_trailers: true, accept_http_10: true, default_host_for_http_10: ten.test}\n\(manager)", virtualHosts: celHosts,
             logFormat: format, chain: "name: the-chain")
     }
 
@@ -57,7 +57,7 @@ extension Groups {
             "request.path", "request.url_path", "request.query", "request.host", "request.scheme", "request.method", "request.protocol", "request.referer",
             "request.useragent", "request.id", "request.size", "request.total_size", "request.headers['x-a']", "request.headers['X-M']", "request.headers[':path']",
             "request.headers['host']", "'x-a' in request.headers", "size(request.headers)", "request.headers.all", "has(request.referer)", "has(request.headers.x)",
-            "request.nope", "request", "request.headers", "request['path']", "request.time > timestamp(0)", "request.duration > duration('0s')", "nope",
+            "has(request.path)", "has(request.url_path)", "has(request.query)", "request.nope", "request", "request.headers", "request['path']", "request.time > timestamp(0)", "request.duration >= duration('0s')", "nope",
         ])),
         celLine("response", celText([
             "response.code", "response.code_details", "response.flags", "response.grpc_status", "response.size", "response.headers['x-up']",
@@ -72,6 +72,7 @@ extension Groups {
         celLine("upstream", celText([
             "upstream.address", "upstream.port > 0", "upstream.local_address.startsWith('127.0.0.1:')", "upstream.transport_failure_reason",
             "upstream.request_attempt_count", "has(upstream.cx_pool_ready_duration)", "upstream.tls_version", "upstream.uri_san_peer_certificate", "upstream.nope",
+            "upstream_filter_state", "has(upstream_filter_state.x)",
         ])),
         celLine("config", celText([
             "xds.node.id", "xds.node.cluster", "xds.node.metadata.mk", "xds.node.metadata.o.l[1]", "xds.node.locality", "xds.node.locality.region", "xds.cluster_name",
@@ -87,13 +88,29 @@ extension Groups {
              shown: "%CEL(null)%", list: "%TYPED_CEL([1, 'a', 2.5, [true], null])%", map: "%TYPED_CEL({'b': 1, 'a': {'c': request.method}})%", whole: "%TYPED_CEL(1000000)%",
              bytes: "%TYPED_CEL(b'abc')%", length: "%TYPED_CEL(duration('90m'))%", moment: "%TYPED_CEL(timestamp('2020-01-01T00:00:00.120Z'))%",
              route: "%TYPED_CEL(xds.route_metadata)%", namespace: "%TYPED_CEL(xds.route_metadata.filter_metadata.ns)%", type: "%TYPED_CEL(int)%",
-             around: "a %TYPED_CEL(1.5)% %TYPED_CEL([1])% %TYPED_CEL(request.nope)% b", headers: "%TYPED_CEL(request.headers)%", node: "%TYPED_CEL(xds.node.locality)%"}}
-            """),
+             around: "a %TYPED_CEL(1.5)% %TYPED_CEL([1])% %TYPED_CEL(request.nope)% b", headers: "%TYPED_CEL(request.headers)%", node: "%TYPED_CEL(xds.node.locality)%",
+             cut_text: "%TYPED_CEL(request.path):3%", cut_bytes: "%TYPED_CEL(b'abcdef'):2%", cut_length: "%TYPED_CEL(duration('90m')):2%", cut_moment: "%TYPED_CEL(timestamp(0)):4%",
+             cut_number: "%TYPED_CEL(12345):2%", cut_list: "%TYPED_CEL(['abcdef']):3%", late: "%TYPED_CEL(timestamp(253402300800))%", twice: "%TYPED_CEL({1: 2, '1': 3})%",
+             host: "%TYPED_CEL(xds.upstream_host_metadata)%", choice: '%COALESCE({"operators": [{"command": "TYPED_CEL", "param": "null"}, "PROTOCOL"]})%',
+             chosen: '%COALESCE({"operators": [{"command": "TYPED_CEL", "param": "duration(''90m'')"}]})%'}}
+            """, "generate_request_id: false"),
         celLine("allowed", """
             {text_format_source: {inline_string: "%CEL('<' + request.path + '>')% | %CEL(string(response.code))% | %CEL(request.path.replace('/', '.').upperAscii())%\\n"},
              formatters: [{name: envoy.formatter.cel, typed_config: {"@type": type.googleapis.com/envoy.extensions.formatter.cel.v3.Cel,
               cel_config: {enable_string_conversion: true, enable_string_concat: true, enable_string_functions: true}}}]}
             """),
+        .init(
+            name: "tries", virtualHosts: celHosts, router: """
+                upstream_log:
+                - name: envoy.access_loggers.file
+                  typed_config:
+                    "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
+                    path: {{dir}}/access.log
+                    log_format: \(celText([
+                        "has(request.duration)", "request.path", "response.code", "xds.virtual_host_name", "xds.virtual_host_metadata", "xds.route_name", "upstream_filter_state",
+                    ]))
+                """,
+            logFormat: celText(["has(request.duration)", "response.code"])),
         .init(
             name: "fields", routeTable: """
                 request_headers_to_add:
@@ -178,6 +195,7 @@ extension Groups {
             cases += [
                 test("post", request("POST /up", "content-length: 5\r\n") + "hello"), test("http10", "GET /up HTTP/1.0\r\n\r\n"), test("broken", "GET /\r\n\r\n"),
                 test("chunked", request("POST /up", "transfer-encoding: chunked\r\n") + "3\r\nabc\r\n0\r\n\r\n"), test("rewritten", request("GET /rewritten/x?q")),
+                test("connect", "CONNECT h.test:443 HTTP/1.1\r\nhost: h.test:443\r\n\r\n"),
             ]
         case "response":
             cases += [
@@ -199,6 +217,7 @@ extension Groups {
 
     private static let celOthers: [Case] = [
         Case("cel.fields", request("GET /x?q"), on: "fields"),
+        Case("cel.tries", request("GET /up"), on: "tries"), Case("cel.tries_refused", request("GET /refused"), on: "tries"),
         Case("cel.tls", tls: TLSTalk("-servername server.test"), on: "tls"),
         Case("cel.tls_client", tls: TLSTalk("-servername server.test -cert {{certs}}/client.pem -key {{certs}}/client.key"), on: "tls"),
         Case("cel.tcp", steps: [.send("ping"), .awaitText("pong!")], on: "tcp", methods: []).upstream(UpstreamScript([[.readText("ping"), .send("pong!"), .close]])),

@@ -69,7 +69,8 @@ import Wire
         ("string(0.1 + 0.2)", "0.30000000000000004"), ("string(1000000.0)", "1e+06"), ("string(123456789.0)", "1.23456789e+08"), ("string(true)", "true"),
         ("string(b'abc')", "abc"), (#"string(b'\xff')"#, "-"), ("string(duration('90m'))", "5400s"), ("string(duration('1.5s'))", "1.500s"),
         ("string(duration('-1.000000001s'))", "-1.000000001s"), ("string(timestamp(10))", "1970-01-01T00:00:10Z"),
-        ("string(timestamp('2020-01-01T00:00:00.120Z'))", "2020-01-01T00:00:00.120Z"), ("string(null)", "-"), ("string([1])", "-"),
+        ("string(timestamp('2020-01-01T00:00:00.120Z'))", "2020-01-01T00:00:00.120Z"), ("string(null)", "-"), ("string(timestamp(253402300800))", "-"),
+        ("string(duration('315576000000s') + duration('1s'))", "-"), ("string([1])", "-"),
         ("'abc'.replace('b', 'x')", "axc"), ("'abc'.replace('', '-')", "-a-b-c-"), ("'abc'.replace('', '-', 2)", "-a-bc"), ("'aaa'.replace('a', 'b', 2)", "bba"),
         ("'aBc'.upperAscii() + 'aBc'.lowerAscii()", "ABCabc"), ("['a', 'b'].join('-')", "a-b"), ("['a', 1].join()", "-"), ("[].join('x')", ""),
         ("'abc'.charAt(1)", "b"), ("'abc'.charAt(3)", ""), ("'abc'.charAt(4)", "-"), ("'abc'.indexOf('c')", "2"), ("'abc'.indexOf('', 3)", "3"),
@@ -87,12 +88,54 @@ import Wire
         ("1", "1"), ("-1", "-1"), ("1.5", "1.5"), ("100000", "1e+05"), ("120000", "120000"), ("0.0001", "1e-04"), ("0.1 + 0.2", "0.30000000000000004"),
         ("9223372036854775807", "9223372036854775808"), ("5e-324", "5e-324"), ("true", "true"), ("b'abc'", #""YWJj""#), ("[1, 'a', 2.5, [true]]", #"[1,"a",2.5,[true]]"#),
         ("{'b': 1, 'a': 'x'}", #"{"a":"x","b":1}"#), ("{1: 2}", #"{"1":2}"#), ("{'x': {'y': [null]}}", #"{"x":{"y":[null]}}"#), ("duration('-1.5s')", #""-1.500s""#),
+        ("{1: 2, '1': 3}", #"{"1":3}"#), ("{'1': 3, 0: 1, 1: 2}", #"{"0":1,"1":2}"#), ("timestamp(253402300799)", #""9999-12-31T23:59:59Z""#),
+        ("timestamp(253402300800)", "null"), ("[timestamp(253402300800)]", "null"), ("timestamp(-62135596800)", #""0001-01-01T00:00:00Z""#),
+        ("timestamp(-62135596801)", "null"), ("duration('315576000000s') + duration('0.5s')", #""315576000000.500s""#),
+        ("duration('315576000000s') + duration('1s')", "null"), ("null", "null"), ("int", "null"), ("'a\"b'", #""a\"b""#), ("123456789012345678", "123456789012345680"),
+        ("1.7976931348623157e308", "1.7976931348623157e+308"), ("2.2250738585072014e-308", "2.2250738585072014e-308"), ("1e23", "1e+23"), ("1.0 / 3.0", "0.3333333333333333"),
         ("timestamp(0)", #""1970-01-01T00:00:00Z""#), ("request.duration", #""0.043204873s""#), ("request.time", #""2023-11-14T22:13:20.123456Z""#),
         ("request.headers", #"{":authority":"h.test",":method":"GET",":path":"/a/b?x=1&y=2",":scheme":"http","referer":"ref","user-agent":"ua","x-a":"va","x-empty":"","x-m":"1,2","x-num":"42","x-request-id":"rid1"}"#),
     ])
     func typedValuesAreJSON(_ expression: String, _ shown: String) throws {
-        // The first of several choices that has a value: as a line of JSON has it.
-        #expect(try bench().write(#"%COALESCE({"operators": [{"command": "TYPED_CEL", "param": "\#(expression)"}]})%"#) == shown)
+        #expect(try bench().writeJSON("%TYPED_CEL(\(expression))%") == shown)
+    }
+
+    /// Texts of JSON are cut, whatever they were; numbers and lists are not.
+    @Test(arguments: [
+        ("request.path", 3, #""/a/""#), ("request.path", 0, "\"\""), ("b'abcdef'", 2, #""YW""#), ("duration('90m')", 2, #""54""#), ("timestamp(0)", 4, #""1970""#),
+        ("12345", 2, "12345"), ("['abcdef']", 3, #"["abcdef"]"#), ("null", 1, "null"),
+    ])
+    func lengthsCutTextsOfJSON(_ expression: String, _ length: Int, _ shown: String) throws {
+        #expect(try bench().writeJSON("%TYPED_CEL(\(expression)):\(length)%") == shown)
+    }
+
+    /// Among other choices an expression is shown as where it stands alone: as a text in a text.
+    @Test(arguments: [
+        ("TYPED_CEL", "null", "NULL", #""HTTP/1.1""#), ("CEL", "null", "NULL", #""NULL""#), ("TYPED_CEL", "duration('90m')", "1h30m", #""5400s""#),
+        ("TYPED_CEL", "[1,2.5]", "CelList value", "[1,2.5]"), ("TYPED_CEL", "''", "", "\"\""), ("TYPED_CEL", "nope", "HTTP/1.1", #""HTTP/1.1""#),
+        ("TYPED_CEL", "int", "CelType value", #""HTTP/1.1""#),
+    ])
+    func choices(_ command: String, _ expression: String, _ text: String, _ json: String) throws {
+        let format = #"%COALESCE({"operators": [{"command": "\#(command)", "param": "\#(expression)"}, "PROTOCOL"]})%"#
+        let bench = try bench()
+        unsafe bench.stream.requestHead.pointee.version = .http11
+        #expect(try bench.write(format) == text)
+        #expect(try bench.writeJSON(format) == json)
+    }
+
+    @Test func aConnectHasNoPath() throws {
+        let bench = try bench()
+        unsafe bench.stream.requestHead.pointee.path = Span32()
+        #expect(try bench.write("%CEL(request.path)% [%CEL(request.url_path)%] [%CEL(request.query)%] %CEL(has(request.query))%") == "- [] [] true")
+    }
+
+    @Test func whatIsNotThereYetIsMissing() throws {
+        let bench = try bench()
+        let format = "%CEL(request.duration)% %CEL(has(upstream_filter_state.x))% %CEL(filter_state[''])% %CEL(upstream_filter_state)%"
+        #expect(try bench.write(format) == "43.204873ms - - -")
+        unsafe bench.stream.pointee.endNs = 0
+        unsafe bench.stream.pointee.upstreamConnectionID = 5
+        #expect(try bench.write(format) == "- false - CelMap value")
     }
 
     @Test func lengthsCutTexts() throws {
@@ -179,6 +222,7 @@ import Wire
         ("size(request.headers['x-raw'])", "4"), ("request.headers['x-raw'].contains('a')", "true"), ("int(request.headers['x-big'])", "-"),
         ("uint(request.headers['x-big'])", "-"), ("double(request.headers['x-big'])", "1e+30"), ("duration(request.headers['x-big'])", "-"),
         ("duration(request.headers['x-long'] + 'h')", "-"), ("timestamp(int(request.headers['x-long']))", "-"), ("timestamp(request.headers['x-big'])", "-"),
+        ("double(request.headers['x-wide'])", "1.23457e+90"), ("double(request.headers['x-wide'] + request.headers['x-raw'])", "-"),
         ("'abc'.charAt(int(request.headers['x-long']))", "-"), ("[1][int(request.headers['x-long'])]", "-"),
         ("request.headers['x-raw'].reverse() == request.headers['x-raw']", "false"), ("bytes(request.headers['x-raw']).size()", "4"),
         ("string(bytes(request.headers['x-raw']))", "-"), ("'é'.matches('^.$')", "true"), ("request.headers['x-raw'].matches('a.c')", "false"),
@@ -189,6 +233,9 @@ import Wire
         [UInt8]([0xff, 0x61, 0x80, 0xc3]).withBytes { unsafe head.pointee.append(name: Bytes("x-raw" as StaticString), value: $0) }
         unsafe head.pointee.append(name: Bytes("x-big" as StaticString), value: Bytes("1000000000000000000000000000000" as StaticString))
         unsafe head.pointee.append(name: Bytes("x-long" as StaticString), value: Bytes("9223372036854775807" as StaticString))
+        unsafe head.pointee.append(
+            name: Bytes("x-wide" as StaticString),
+            value: Bytes("1234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901" as StaticString))
         #expect(try bench.write("%CEL(\(expression))%") == shown)
     }
 }

@@ -41,10 +41,22 @@ final class FormatBench {
         return unsafe try withUnsafePointer(to: &info) { unsafe try write(text, FormatSource(tcp: $0, nowNs: nowNs)) }
     }
 
-    private func write(_ text: String, _ source: FormatSource) throws -> String {
+    /// A value of JSON that the operator stands alone in.
+    func writeJSON(_ text: String) throws -> String {
+        var token = JSONToken()
+        token.kind = .value
+        token.format = try compile(text)
+        var format = JSONFormat()
+        format.tokens = arena.array([token])
+        return unsafe String(String(writer.write(format, FormatSource(stream: UnsafePointer(stream), nowNs: nowNs))).dropLast())
+    }
+
+    private func write(_ text: String, _ source: FormatSource) throws -> String { String(writer.write(try compile(text), source)) }
+
+    private func compile(_ text: String) throws -> Format {
         var compiler = FormatCompiler(in: arena)
         compiler.allowsRequestWithoutQuery = true
         compiler.expressions = expressions
-        return String(writer.write(try compiler.compile(text), source))
+        return try compiler.compile(text)
     }
 }
