@@ -41,7 +41,7 @@ extension Groups {
             + route("matchers", "allow_origin_string_match: [{safe_regex: {regex: \"http://[a-c]\"}}, {prefix: \"http://p\", ignore_case: true}, {suffix: q}, {contains: mid}]")
             + route("everybody", "allow_origin_string_match: [{exact: \"*\"}], allow_credentials: true, expose_headers: x-e")
             + route("everything", "allow_origin_string_match: [{safe_regex: {regex: \"[*]\"}}]")
-            + route("any", "allow_origin_string_match: [{prefix: \"\"}]")
+            + route("any", "allow_origin_string_match: [{safe_regex: {regex: \".*\"}}]")
             + route("direct", full, "direct_response: {status: 200}") + route("redirect", full, "redirect: {path_redirect: /x}")
             + route("refused", full, "route: {cluster: refused}") + route("lost", full, "route: {cluster_header: x-no}")
             + route("added", full, "route: {cluster: up}, response_headers_to_add: [{header: {key: x-added, value: v}}]")
