@@ -182,7 +182,7 @@ extension Groups {
     // MARK: Cases
 
     /// Each request to each of these listeners.
-    private static let celRequests: [Case] = ["request", "response", "connection", "upstream", "config", "typed", "allowed"].flatMap { listener in
+    private static let celRequests: [Case] = ["request", "response", "connection", "upstream", "config", "allowed"].flatMap { listener in
         func test(_ name: String, _ text: String) -> Case { Case("cel.\(listener)_\(name)", text, on: listener) }
         let fields = "referer: ref\r\nuser-agent: ua\r\nx-a: va\r\nx-m: 1\r\nx-m: 2\r\nx-empty:\r\nx-request-id: rid1\r\n"
         let get = test("get", request("GET /up/b?x=1&y=2", fields))
