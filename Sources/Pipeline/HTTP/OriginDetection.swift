@@ -60,9 +60,30 @@ extension Worker {
         return false
     }
 
-    /// The address in `x-forwarded-for`, from the right, that is none of our proxies'; that of all of them is the first one.
+    package static let forwardedAddressesMax = 20
+
+    /// How many stand between commas; what is empty is none.
+    private func addresses(_ value: Bytes) -> Int {
+        var count = 0
+        var isInside = false
+        for i in 0..<value.count {
+            let byte = value[i]
+            if byte == UInt8(ascii: ",") {
+                isInside = false
+            } else if !isInside, byte != UInt8(ascii: " "), byte != UInt8(ascii: "\t") {
+                isInside = true
+                count &+= 1
+            }
+        }
+        return count
+    }
+
+    /// The address in `x-forwarded-for`, from the right, that is none of our proxies'; that of all of them is the first one. Nil: it
+    /// is no address, or there are more of them than anybody looks at (Envoy).
     private func firstUntrusted(_ stream: StreamPointer, _ trusted: FrozenArray<AddressRange>) -> SocketAddress? {
-        guard let value = unsafe stream.pointee.request.value(of: .xForwardedFor) else { return nil }
+        guard let value = unsafe stream.pointee.request.value(of: .xForwardedFor), addresses(value) <= Worker.forwardedAddressesMax else {
+            return nil
+        }
         var end = value.count
         while true {
             var start = end

@@ -3,7 +3,7 @@ enum Groups {
     static let all: [Group] = [
         cel, certificateMatchers, clusters, connectionFields, corners, cors, filters, formats, framing, grpc, grpcFilters, hashing, headers, hedging, http2,
         http2Upstream, interim, internalRedirects, lateClients, limits, listenerFilters, localRateLimit, localReplies, metadata, mirroring, network, oldFields,
-        originDetection, pools, rewrites, routeOptions, routing, smuggling,
+        originDetection, rewrites, routeOptions, routing, smuggling,
         tcpTunnels, timeouts, tls, traffic,
         transcoding, upstreamFaults, wireBytes,
     ]

@@ -28,8 +28,11 @@ extension Groups {
                 """)
     }
 
-    private static let flushes: [Case] = ["idle", "flush", "idle_first", "never"].flatMap { listener in
-        ["/", "/route", "/both", "/off", "/idle"].map { path in
+    private static let flushes: [Case] = [
+        ("idle", ["/", "/route", "/both", "/idle"]), ("flush", ["/", "/route", "/both", "/idle"]), ("idle_first", ["/route", "/both"]),
+        ("never", ["/route", "/both"]),
+    ].flatMap { (listener: String, paths: [String]) in
+        paths.map { path in
             Case(
                 "lateClients.\(listener)_\(path == "/" ? "plain" : String(path.dropFirst()))",
                 frames: [
@@ -66,7 +69,7 @@ extension Groups {
         return [
             tried("first", "/", "", good), tried("late_then_good", "/", "", silent, good), tried("late_twice", "/", "", silent, silent, good),
             tried("bad_twice", "/", "", bad), tried("closed_then_good", "/", "", [.readRequest, .close], good),
-            tried("told", "/", "x-envoy-is-timeout-retry: x\r\n", silent, good), tried("idle", "/idle", "", silent, good),
+            tried("told", "/", "x-envoy-is-timeout-retry: x\r\n", silent, good),
             tried("hedged", "/hedged", "", silent, good),
             tried("late_then_bad", "/", "", silent, [.readRequest, .answer(reply("503 No")), .close], good),
         ]
