@@ -10,6 +10,9 @@ struct TracingOracleTests {
         let provider: String
         var direction = "INBOUND"
         var tracing = ""
+        /// The expression asks of a try what a request alone has. Of such an error Envoy forgets the caller's `tracestate`
+        /// (docs/tracing.md).
+        var isErrorInTries = false
     }
 
     static let settings: [Setting] = [
@@ -43,11 +46,11 @@ struct TracingOracleTests {
         Setting(
             description: "otlp, an expression that is checked, a hop",
             provider: TracedConfiguration.overGRPC + ", sampler: " + TracedConfiguration.sampler("cel", "expression: {cel_expr_checked: {\(outbound)}}"),
-            direction: "OUTBOUND", tracing: "spawn_upstream_span: true"),
+            direction: "OUTBOUND", tracing: "spawn_upstream_span: true", isErrorInTries: true),
         Setting(
             description: "otlp, an older expression, a hop",
             provider: TracedConfiguration.overGRPC + ", sampler: " + TracedConfiguration.sampler("cel", "expression: {parsed_expr: {\(ofStatus)}}"),
-            tracing: "spawn_upstream_span: true"),
+            tracing: "spawn_upstream_span: true", isErrorInTries: true),
         Setting(description: "zipkin, shared", provider: TracedConfiguration.zipkin("collector_endpoint_version: HTTP_JSON")),
         Setting(
             description: "zipkin, egress, not shared",
@@ -106,7 +109,10 @@ struct TracingOracleTests {
         for line in expected.spans where !found.spans.contains(line) { Issue.record("only Envoy's: \(line)") }
         for line in found.spans where !expected.spans.contains(line) { Issue.record("only Martlet's: \(line)") }
         #expect(expected.spans.count == found.spans.count)
-        for (theirs, ours) in zip(expected.heads, found.heads) { #expect(theirs == ours) }
+        for (theirs, ours) in zip(expected.heads, found.heads) {
+            let isForgotten = setting.isErrorInTries && theirs.hasSuffix("tracestate ")
+            #expect(theirs + (isForgotten ? "a=b,c=d" : "") == ours)
+        }
         #expect(expected.heads.count == found.heads.count)
         #expect(expected.statistics == found.statistics)
     }
