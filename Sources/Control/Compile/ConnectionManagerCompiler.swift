@@ -4,6 +4,7 @@ import EnvoyAPI
 import Pipeline
 import Primitives
 import Stats
+import Synchronization
 import Wire
 
 private typealias UUIDExtension = Envoy_Extensions_RequestId_Uuid_V3_UuidRequestIdConfig
@@ -290,10 +291,10 @@ struct ConnectionManagerCompiler {
 /// Numbers for filter chains: places in a table of each worker, used again when their part is gone. Main thread
 /// only.
 enum FilterChainNumbers {
-    nonisolated(unsafe) private static var numbers = PlaceNumbers(after: CallConfig.filterChain)
+    private static let numbers = Mutex(PlaceNumbers(after: CallConfig.filterChain))
 
-    static func acquire() -> (number: UInt32, serial: UInt64) { unsafe numbers.acquire() }
-    static func release(_ number: UInt32) { unsafe numbers.release(number) }
+    static func acquire() -> (number: UInt32, serial: UInt64) { numbers.withLock { $0.acquire() } }
+    static func release(_ number: UInt32) { numbers.withLock { $0.release(number) } }
 }
 
 extension Envoy_Type_V3_Percent {

@@ -3,6 +3,7 @@
 import EnvoyAPI
 import Pipeline
 import Primitives
+import Synchronization
 
 typealias GRPCServiceMessage = Envoy_Config_Core_V3_GrpcService
 typealias HTTPServiceMessage = Envoy_Config_Core_V3_HttpService
@@ -104,10 +105,11 @@ struct ExportCompiler {
     }
 }
 
-/// Numbers for exporters: places in a table of each worker, used again when their part is gone. Main thread only.
+/// Numbers for exporters: places in a table of each worker, used again when their part is gone. In the process main alone
+/// compiles; tests do so side by side.
 enum ExportNumbers {
-    nonisolated(unsafe) private static var numbers = PlaceNumbers(after: 0)
+    private static let numbers = Mutex(PlaceNumbers(after: 0))
 
-    static func acquire() -> (number: UInt32, serial: UInt64) { unsafe numbers.acquire() }
-    static func release(_ number: UInt32) { unsafe numbers.release(number) }
+    static func acquire() -> (number: UInt32, serial: UInt64) { numbers.withLock { $0.acquire() } }
+    static func release(_ number: UInt32) { numbers.withLock { $0.release(number) } }
 }
