@@ -288,8 +288,8 @@ struct ConnectionManagerCompiler {
     }
 }
 
-/// Numbers for filter chains: places in a table of each worker, used again when their part is gone. Main thread
-/// only.
+/// Numbers for filter chains: places in a table of each worker, used again when their part is gone. As
+/// `ExportNumbers` under a lock.
 enum FilterChainNumbers {
     private static let numbers = Mutex(PlaceNumbers(after: CallConfig.filterChain))
 

@@ -60,6 +60,7 @@ extension Worker {
         return false
     }
 
+    /// Of a longer `x-forwarded-for` `xff_trusted_cidrs` take no address.
     package static let forwardedAddressesMax = 20
 
     /// How many stand between commas; what is empty is none.
