@@ -20,10 +20,13 @@ let common: [SwiftSetting] =
     : plain
 /// For what runs at start, on reload and when an operator asks: small before fast.
 let small: [SwiftSetting] = common + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
-// The static runtime asks for every symbol to be exported: 4 MB of names that nobody looks up. Functions of equal code are one
-// where no address of them is compared: 0.7 MB.
-let exportingNothing: [LinkerSetting] = [
-    .unsafeFlags(["-Xlinker", "--no-export-dynamic", "-Xlinker", "--icf=safe"], .when(configuration: .release))
+// The static runtime asks for every symbol to be exported: 4 MB of names that nobody looks up. What else the linker is told, and
+// why it is not the compiler's default one: docs/decisions/0003-linking.md.
+let release: [LinkerSetting] = [
+    .unsafeFlags(
+        ["-use-ld=bfd"]
+            + ["--no-export-dynamic", "-z", "pack-relative-relocs", "-T", Context.packageDirectory + "/Sources/martlet/program.ld"]
+            .flatMap { ["-Xlinker", $0] }, .when(configuration: .release))
 ]
 let linking: [LinkerSetting] = counted ? [.unsafeFlags(["-profile-generate"])] : []
 
@@ -88,7 +91,7 @@ let package = Package(
         // Configuration and control.
         .target(
             name: "EnvoyAPI", dependencies: ["CYAML", "CEnvoyAPI", "EnvoyProtos"],
-            exclude: ["Protos", "generate.sh"], swiftSettings: common),
+            exclude: ["Protos", "generate.sh"], swiftSettings: small),
         .target(name: "CEnvoyAPI", exclude: ["descriptors.inc", "envoy_types.inc"]),
         // Generated: not held to our settings. Read at start and on reload only, and half of the program: small before fast.
         .target(
@@ -108,7 +111,8 @@ let package = Package(
             dependencies: [
                 "Admin", "Control", "Extensions", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            swiftSettings: common, linkerSettings: linking + exportingNothing),
+            exclude: ["program.ld"],
+            swiftSettings: small, linkerSettings: linking + release),
 
         // Tests.
         .target(name: "TestSupport", dependencies: ["CNghttp2"], path: "Tests/TestSupport", exclude: ["Collector", "Protos"], swiftSettings: fast),

@@ -93,7 +93,16 @@ uintptr_t martlet_function_start(uintptr_t address) {
       else high = middle;
     }
     if (module->entries[2 * low] > wanted) return 0;
-    return module->base + (uintptr_t)(intptr_t)module->entries[2 * low];
+    uintptr_t start = module->base + (uintptr_t)(intptr_t)module->entries[2 * low];
+    // Not every function has a description (Sources/martlet/program.ld), and this may be the one before. Behind two words stand
+    // the start, relative to its place where that gives what the table says, and the length.
+    const uint8_t *description = (const uint8_t *)(module->base + (uintptr_t)(intptr_t)module->entries[2 * low + 1]);
+    int32_t relative;
+    uint32_t bytes;
+    memcpy(&relative, description + 8, 4);
+    memcpy(&bytes, description + 12, 4);
+    if ((uintptr_t)description + 8 + (uintptr_t)(intptr_t)relative == start && address - start >= bytes) return 0;
+    return start;
   }
   return 0;
 }

@@ -5,6 +5,7 @@
 #include <linux/futex.h>
 #include <malloc.h>
 #include <stdlib.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -14,8 +15,19 @@ void *martlet_memmem(const void *haystack, size_t count, const void *needle, siz
   return memmem(haystack, count, needle, needle_count);
 }
 
-static int release_program(struct dl_phdr_info *info, size_t size, void *unused) {
-  (void)size, (void)unused;
+/// Whether the loader wrote addresses into segments that are read-only since.
+static int has_text_relocations(struct dl_phdr_info *info) {
+  for (int i = 0; i < info->dlpi_phnum; i++) {
+    if (info->dlpi_phdr[i].p_type != PT_DYNAMIC) continue;
+    for (const ElfW(Dyn) *entry = (const ElfW(Dyn) *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr); entry->d_tag != DT_NULL; entry++)
+      if (entry->d_tag == DT_TEXTREL || (entry->d_tag == DT_FLAGS && entry->d_un.d_val & DF_TEXTREL)) return 1;
+  }
+  return 0;
+}
+
+static int release_module(struct dl_phdr_info *info, size_t size, void *vdso) {
+  (void)size;
+  if (info->dlpi_addr == (uintptr_t)vdso || has_text_relocations(info)) return 0;  // the first is the kernel's own
   uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
   for (int i = 0; i < info->dlpi_phnum; i++) {
     const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
@@ -25,12 +37,12 @@ static int release_program(struct dl_phdr_info *info, size_t size, void *unused)
     uintptr_t end = (info->dlpi_addr + segment->p_vaddr + segment->p_memsz) & ~(page - 1);
     if (end > start) madvise((void *)start, end - start, MADV_DONTNEED);
   }
-  return 1;  // the first is the program itself
+  return 0;
 }
 
 void martlet_release_spare_memory(void) {
   malloc_trim(0);
-  dl_iterate_phdr(release_program, NULL);
+  dl_iterate_phdr(release_module, (void *)getauxval(AT_SYSINFO_EHDR));
 }
 
 void cmartlet_signal_raise(uint32_t *word) {

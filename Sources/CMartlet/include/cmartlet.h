@@ -37,6 +37,6 @@ static inline uint64_t martlet_hash(const uint8_t *bytes, size_t count, uint64_t
 // GNU memmem, which the Glibc module does not show.
 void *martlet_memmem(const void *haystack, size_t count, const void *needle, size_t needle_count);
 
-// Gives back what only the reading of a configuration needed: free heap pages, and the program's own pages that are
-// mapped and clean. Those that are used again come back from the page cache, at a minor fault for 64 KiB.
+// Gives back what only the reading of a configuration needed: free heap pages, and the pages of the program and its
+// libraries that are mapped and clean. Those that are used again come back from the page cache, at a minor fault for 64 KiB.
 void martlet_release_spare_memory(void);

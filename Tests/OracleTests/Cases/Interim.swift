@@ -7,7 +7,7 @@ extension Groups {
         listeners: [
             .init(name: "main", manager: passed, virtualHosts: interimRoutes),
             .init(name: "more", manager: passed + "\nalways_set_request_id_in_response: true\nvia: v-test\nhttp_protocol_options: {header_key_format: {proper_case_words: {}}, accept_http_10: true}", virtualHosts: interimRoutes),
-            .init(name: "bytes", manager: passed, virtualHosts: interimRoutes, logFormat: "{text_format_source: {inline_string: \"sent=%DOWNSTREAM_HEADER_BYTES_SENT% all=%DOWNSTREAM_WIRE_BYTES_SENT% code=%RESPONSE_CODE%\\n\"}}"),
+            .init(name: "bytes", manager: passed, virtualHosts: interimRoutes, router: "suppress_envoy_headers: true", logFormat: "{text_format_source: {inline_string: \"sent=%DOWNSTREAM_HEADER_BYTES_SENT% all=%DOWNSTREAM_WIRE_BYTES_SENT% code=%RESPONSE_CODE%\\n\"}}"),
         ],
         clusters: [
             Group.up,

@@ -52,9 +52,9 @@ extension Groups {
           domains: ["*"]
           \(host)
           routes:
-          - {match: {prefix: /idle}, route: {cluster: up, timeout: 3s, retry_policy: {retry_on: 5xx, num_retries: 2, per_try_idle_timeout: 0.2s, retry_back_off: {base_interval: 0.001s}}}}
-          - {match: {prefix: /hedged}, route: {cluster: up, timeout: 0s, retry_policy: {retry_on: 5xx, num_retries: 2, per_try_timeout: 0.2s, retry_back_off: {base_interval: 0.001s}}, hedge_policy: {hedge_on_per_try_timeout: true}}}
-          - {match: {prefix: /}, route: {cluster: up, timeout: 0s, retry_policy: {retry_on: "5xx,reset", num_retries: 2, per_try_timeout: 0.2s, retry_back_off: {base_interval: 0.001s}}}}
+          - {match: {prefix: /idle}, route: {cluster: up, timeout: 3s, retry_policy: {retry_on: 5xx, num_retries: 2, per_try_idle_timeout: 0.4s, retry_back_off: {base_interval: 0.001s}}}}
+          - {match: {prefix: /hedged}, route: {cluster: up, timeout: 0s, retry_policy: {retry_on: 5xx, num_retries: 2, per_try_timeout: 0.4s, retry_back_off: {base_interval: 0.001s}}, hedge_policy: {hedge_on_per_try_timeout: true}}}
+          - {match: {prefix: /}, route: {cluster: up, timeout: 0s, retry_policy: {retry_on: "5xx,reset", num_retries: 2, per_try_timeout: 0.4s, retry_back_off: {base_interval: 0.001s}}}}
         """
     }
 
