@@ -194,8 +194,10 @@ public struct SocketAddress: Equatable, Sendable {
     private static func write(decimal value: UInt16, _ out: UnsafeMutablePointer<UInt8>) -> Int {
         let width = value < 10 ? 1 : value < 100 ? 2 : value < 1_000 ? 3 : value < 10_000 ? 4 : 5
         var rest = value
-        for i in stride(from: width - 1, through: 0, by: -1) {
-            unsafe out[i] = 0x30 + UInt8(rest % 10)
+        var i = width
+        while i > 0 {
+            i &-= 1
+            unsafe out[i] = 0x30 &+ UInt8(truncatingIfNeeded: rest % 10)
             rest /= 10
         }
         return width

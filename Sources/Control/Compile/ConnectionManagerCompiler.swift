@@ -4,7 +4,6 @@ import EnvoyAPI
 import Pipeline
 import Primitives
 import Stats
-import Synchronization
 import Wire
 
 private typealias UUIDExtension = Envoy_Extensions_RequestId_Uuid_V3_UuidRequestIdConfig
@@ -47,10 +46,10 @@ struct ConnectionManagerCompiler {
             let spec = FilterChainSpec(factories: filters.factories.map(\.factory))
             part.own(spec)
             unsafe config.filterChainSpec = unsafe UnsafeRawPointer(Unmanaged.passUnretained(spec).toOpaque())
-            let (number, serial) = FilterChainNumbers.acquire()
+            let (number, serial) = PlaceNumbers.filterChains.acquire()
             config.filterChain = number
             config.filterChainSerial = serial
-            part.onDestroy { FilterChainNumbers.release(number) }
+            part.onDestroy { PlaceNumbers.filterChains.release(number) }
         }
         config.accessLogs = AccessLogCompiler(compilation: compilation, part: part)
             .compile(message.accessLog, place)
@@ -286,15 +285,6 @@ struct ConnectionManagerCompiler {
         }
         return names
     }
-}
-
-/// Numbers for filter chains: places in a table of each worker, used again when their part is gone. As
-/// `ExportNumbers` under a lock.
-enum FilterChainNumbers {
-    private static let numbers = Mutex(PlaceNumbers(after: CallConfig.filterChain))
-
-    static func acquire() -> (number: UInt32, serial: UInt64) { numbers.withLock { $0.acquire() } }
-    static func release(_ number: UInt32) { numbers.withLock { $0.release(number) } }
 }
 
 extension Envoy_Type_V3_Percent {

@@ -3,7 +3,6 @@
 import EnvoyAPI
 import Pipeline
 import Primitives
-import Synchronization
 
 typealias GRPCServiceMessage = Envoy_Config_Core_V3_GrpcService
 typealias HTTPServiceMessage = Envoy_Config_Core_V3_HttpService
@@ -19,9 +18,9 @@ struct ExportCompiler {
     /// A new exporter that nothing is said of yet.
     func config() -> ExportConfig {
         var config = ExportConfig()
-        (config.number, config.serial) = ExportNumbers.acquire()
+        (config.number, config.serial) = PlaceNumbers.exporters.acquire()
         let number = config.number
-        part.onDestroy { ExportNumbers.release(number) }
+        part.onDestroy { PlaceNumbers.exporters.release(number) }
         config.address = NodeAddress.ipv4
         return config
     }
@@ -103,13 +102,4 @@ struct ExportCompiler {
         let host = String(decoding: rest[..<slash], as: UTF8.self)
         return (host.isEmpty ? cluster : host, String(decoding: rest[slash...], as: UTF8.self))
     }
-}
-
-/// Numbers for exporters: places in a table of each worker, used again when their part is gone. In the process main alone
-/// compiles; tests do so side by side.
-enum ExportNumbers {
-    private static let numbers = Mutex(PlaceNumbers(after: 0))
-
-    static func acquire() -> (number: UInt32, serial: UInt64) { numbers.withLock { $0.acquire() } }
-    static func release(_ number: UInt32) { numbers.withLock { $0.release(number) } }
 }

@@ -9,6 +9,8 @@ import Primitives
 package struct TimePiece: BitwiseCopyable {
     enum Kind: UInt8, BitwiseCopyable {
         case literal, year, month, day, hour, minute, second
+        /// `2026-01-31T23:59:59`: what most formats begin with, the same for all of a second.
+        case dateAndTime
         /// Digits of the fraction; `allDigits`: as many as there are.
         case fraction
         /// Seconds, point, fraction.
@@ -64,7 +66,30 @@ private struct TimeFormatCompiler {
             if text[i] == UInt8(ascii: "%"), i + 1 < text.count { specifier() } else { copy(1) }
         }
         endLiteral()
+        joinDateAndTime()
         return arena.array(pieces)
+    }
+
+    /// `%Y-%m-%dT%H:%M:%S` at the start becomes one piece.
+    private mutating func joinDateAndTime() {
+        let kinds: [TimePiece.Kind] = [.year, .literal, .month, .literal, .day, .literal, .hour, .literal, .minute, .literal]
+        guard pieces.count > kinds.count, pieces.prefix(kinds.count).map(\.kind) == kinds else { return }
+        guard pieces.prefix(kinds.count).filter({ $0.kind == .literal }).map({ String($0.text) }) == ["-", "-", "T", ":", ":"] else { return }
+        var joined = [TimePiece()]
+        joined[0].kind = .dateAndTime
+        let second = pieces[kinds.count]
+        switch second.kind {
+        case .second: break
+        case .secondFraction where second.digits != TimePiece.allDigits:
+            var point = TimePiece()
+            point.text = arena.text(".")
+            var fraction = TimePiece()
+            fraction.kind = .fraction
+            fraction.digits = second.digits
+            joined += [point, fraction]
+        default: return
+        }
+        pieces.replaceSubrange(...kinds.count, with: joined)
     }
 
     private mutating func specifier() {

@@ -15,6 +15,10 @@ struct TimeText {
     private var zone = unsafe tm()
     private var day = Int64.min
     private var date = (year: 0, month: 0, day: 0)
+    /// `2026-01-31T23:59:59` of the second written last: bytes 0 to 7, 8 to 15 and 11 to 18.
+    private var dateAndTime: (UInt64, UInt64, UInt64) = (0, 0, 0)
+    private var dateAndTimeOf = Int64.min
+    private static let dateAndTimeBytes = 19
 
     // HOT: per message.
     /// `wallNs`: nanoseconds since 1970, UTC.
@@ -33,6 +37,7 @@ struct TimeText {
             let piece = unsafe pieces.pointer(i)
             switch unsafe piece.pointee.kind {
             case .literal: unsafe output.put(piece.pointee.text)
+            case .dateAndTime: dateAndTime(shifted, seconds, into: &output)
             case .year: output.put(decimal: UInt64(truncatingIfNeeded: max(date.year, 0)), width: date.year > 9999 ? 5 : 4)
             case .month: output.put(decimal: UInt64(truncatingIfNeeded: date.month), width: 2)
             case .day: output.put(decimal: UInt64(truncatingIfNeeded: date.day), width: 2)
@@ -51,6 +56,41 @@ struct TimeText {
             case .zoneName, .libc: unsafe libc(piece, date, seconds, days, local: local, into: &output)
             }
         }
+    }
+
+    @inline(__always)
+    private mutating func dateAndTime(_ shifted: Int64, _ seconds: Int, into output: inout TextBuffer) {
+        guard let room = unsafe output.room(TimeText.dateAndTimeBytes) else { return }
+        let bytes = UnsafeMutableRawPointer(room)
+        guard shifted == dateAndTimeOf else {
+            compose(seconds, into: &output)
+            // The room was there, so the text has not moved.
+            unsafe dateAndTime = (
+                bytes.loadUnaligned(as: UInt64.self), bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self),
+                bytes.loadUnaligned(fromByteOffset: 11, as: UInt64.self)
+            )
+            dateAndTimeOf = shifted
+            return
+        }
+        unsafe bytes.storeBytes(of: dateAndTime.0, as: UInt64.self)
+        unsafe bytes.storeBytes(of: dateAndTime.1, toByteOffset: 8, as: UInt64.self)
+        unsafe bytes.storeBytes(of: dateAndTime.2, toByteOffset: 11, as: UInt64.self)
+        output.wrote(TimeText.dateAndTimeBytes)
+    }
+
+    /// Once a second. What nanoseconds since 1970 can say lies between 1969 (west of Greenwich) and 2554.
+    @inline(never)
+    private func compose(_ seconds: Int, into output: inout TextBuffer) {
+        func two(_ mark: UInt8, _ value: Int) {
+            output.put(mark)
+            output.put(decimal: UInt64(truncatingIfNeeded: value), width: 2)
+        }
+        output.put(decimal: UInt64(truncatingIfNeeded: date.year), width: 4)
+        two(UInt8(ascii: "-"), date.month)
+        two(UInt8(ascii: "-"), date.day)
+        two(UInt8(ascii: "T"), seconds / 3600)
+        two(UInt8(ascii: ":"), seconds / 60 % 60)
+        two(UInt8(ascii: ":"), seconds % 60)
     }
 
     private func fraction(_ ns: UInt64, _ digits: UInt8, into output: inout TextBuffer) {
@@ -72,6 +112,10 @@ struct TimeText {
             return
         }
         let width = left
+        if left == 3 {
+            value /= 1_000_000
+            left = 9
+        }
         while left < 9 {
             value /= 10
             left &+= 1

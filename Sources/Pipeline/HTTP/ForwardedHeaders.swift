@@ -89,16 +89,9 @@ extension Worker {
     /// The address at `position` from the right of `x-forwarded-for`; nil when there are fewer, or it is none.
     func forwardedFor(_ stream: StreamPointer, fromRight position: Int) -> SocketAddress? {
         guard let value = unsafe stream.pointee.request.value(of: .xForwardedFor) else { return nil }
-        var end = value.count
-        var left = position
-        while true {
-            var start = end
-            while start > 0, value[start &- 1] != UInt8(ascii: ",") { start &-= 1 }
-            if left == 0 { return SocketAddress(numeric: value.part(start, end).trimmed) }
-            guard start > 0 else { return nil }
-            left &-= 1
-            end = start &- 1
-        }
+        var parts = PartsFromRight(value)
+        for _ in 0..<position where parts.next() == nil { return nil }
+        return parts.next().flatMap { SocketAddress(numeric: $0) }
     }
 
     /// Internal requests keep their `x-envoy-*` fields; those of others go. `isTrusted`: what found the client's address says

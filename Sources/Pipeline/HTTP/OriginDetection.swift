@@ -63,35 +63,41 @@ extension Worker {
     /// Of a longer `x-forwarded-for` `xff_trusted_cidrs` take no address.
     package static let forwardedAddressesMax = 20
 
-    /// How many stand between commas; what is empty is none.
-    private func addresses(_ value: Bytes) -> Int {
-        var count = 0
-        var isInside = false
-        for i in 0..<value.count {
-            let byte = value[i]
-            if byte == UInt8(ascii: ",") {
-                isInside = false
-            } else if !isInside, byte != UInt8(ascii: " "), byte != UInt8(ascii: "\t") {
-                isInside = true
-                count &+= 1
-            }
-        }
-        return count
-    }
-
     /// The address in `x-forwarded-for`, from the right, that is none of our proxies'; that of all of them is the first one. Nil: it
     /// is no address, or there are more of them than anybody looks at (Envoy).
     private func firstUntrusted(_ stream: StreamPointer, _ trusted: FrozenArray<AddressRange>) -> SocketAddress? {
-        guard let value = unsafe stream.pointee.request.value(of: .xForwardedFor), addresses(value) <= Worker.forwardedAddressesMax else {
-            return nil
+        guard let value = unsafe stream.pointee.request.value(of: .xForwardedFor) else { return nil }
+        var all = PartsFromRight(value)
+        var count = 0
+        while let part = all.next() { count &+= part.isEmpty ? 0 : 1 }
+        guard count <= Worker.forwardedAddressesMax else { return nil }
+        var parts = PartsFromRight(value)
+        while let part = parts.next() {
+            guard let address = SocketAddress(numeric: part) else { return nil }
+            if parts.isAtEnd || !trusted.contains(address) { return address }
         }
-        var end = value.count
-        while true {
-            var start = end
-            while start > 0, value[start &- 1] != UInt8(ascii: ",") { start &-= 1 }
-            guard let address = SocketAddress(numeric: value.part(start, end).trimmed) else { return nil }
-            if start == 0 || !trusted.contains(address) { return address }
-            end = start &- 1
-        }
+        return nil
+    }
+}
+
+/// What stands between commas, from the right, without white space around it. Of an empty text: one that is empty.
+struct PartsFromRight: IteratorProtocol {
+    private let value: Bytes
+    /// -1: behind the first one.
+    private var end: Int
+
+    init(_ value: Bytes) {
+        self.value = value
+        end = value.count
+    }
+
+    var isAtEnd: Bool { end < 0 }
+
+    mutating func next() -> Bytes? {
+        guard !isAtEnd else { return nil }
+        var start = end
+        while start > 0, value[start &- 1] != UInt8(ascii: ",") { start &-= 1 }
+        defer { end = start &- 1 }
+        return value.part(start, end).trimmed
     }
 }

@@ -39,6 +39,25 @@ import Testing
         #expect(try written(format, seconds * 1_000_000_000) == expected)
     }
 
+    /// Date and time are put together once a second.
+    @Test func theNextSecondIsAnother() throws {
+        let bench = try FormatBench()
+        let second: UInt64 = 1_000_000_000
+        // The last of a day, some of it, the first of the next, and back.
+        let times: [(UInt64, String)] = [
+            (1_709_251_199 * second, "2024-02-29T23:59:59.000"), (1_709_251_199 * second + 999_999_999, "2024-02-29T23:59:59.999"),
+            (1_709_251_200 * second + 1_000_000, "2024-03-01T00:00:00.001"), (1_709_251_199 * second + 12_345_678, "2024-02-29T23:59:59.012"),
+        ]
+        for (ns, expected) in times {
+            bench.info.startWallNs = ns
+            #expect(try bench.writeTCP("%START_TIME%") == expected + "Z")
+            #expect(try bench.writeTCP("%START_TIME(%FT%T)%") == expected.prefix(19))
+            #expect(try bench.writeTCP("%START_TIME(%Y-%m-%dT%H:%M:%E1S|)%") == expected.prefix(21) + "|")
+            #expect(try bench.writeTCP("%START_TIME(%FT%H:%M:%E*S)%").hasPrefix(expected.prefix(19)))
+            #expect(try bench.writeTCP("%START_TIME(%F %T)%") == expected.prefix(19).replacing("T", with: " "))
+        }
+    }
+
     @Test func wholeSecondsHaveNoFractionToShow() throws {
         let whole = TimeFormatTests.leapDay / 1_000_000_000 * 1_000_000_000
         #expect(try written("%E*S", whole) == "09")
