@@ -22,11 +22,13 @@ let common: [SwiftSetting] =
 let small: [SwiftSetting] = common + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
 // The static runtime asks for every symbol to be exported: 4 MB of names that nobody looks up. What else the linker is told, and
 // why it is not the compiler's default one: docs/decisions/0003-linking.md.
+#if arch(x86_64)
+let linker = ["-use-ld=bfd"] + ["-z", "pack-relative-relocs", "-T", Context.packageDirectory + "/Sources/martlet/program.ld"].flatMap { ["-Xlinker", $0] }
+#else
+let linker: [String] = []
+#endif
 let release: [LinkerSetting] = [
-    .unsafeFlags(
-        ["-use-ld=bfd"]
-            + ["--no-export-dynamic", "-z", "pack-relative-relocs", "-T", Context.packageDirectory + "/Sources/martlet/program.ld"]
-            .flatMap { ["-Xlinker", $0] }, .when(configuration: .release))
+    .unsafeFlags(["-Xlinker", "--no-export-dynamic"] + linker, .when(configuration: .release))
 ]
 let linking: [LinkerSetting] = counted ? [.unsafeFlags(["-profile-generate"])] : []
 

@@ -101,7 +101,7 @@ uintptr_t martlet_function_start(uintptr_t address) {
     uint32_t bytes;
     memcpy(&relative, description + 8, 4);
     memcpy(&bytes, description + 12, 4);
-    if ((uintptr_t)description + 8 + (uintptr_t)(intptr_t)relative == start && address - start >= bytes) return 0;
+    if ((uintptr_t)description + 8 + (uintptr_t)(intptr_t)relative == start && bytes != 0 && address - start >= bytes) return 0;
     return start;
   }
   return 0;

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "cmartlet.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <link.h>
 #include <linux/futex.h>
 #include <malloc.h>
@@ -15,34 +16,51 @@ void *martlet_memmem(const void *haystack, size_t count, const void *needle, siz
   return memmem(haystack, count, needle, needle_count);
 }
 
-/// Whether the loader wrote addresses into segments that are read-only since.
-static int has_text_relocations(struct dl_phdr_info *info) {
-  for (int i = 0; i < info->dlpi_phnum; i++) {
-    if (info->dlpi_phdr[i].p_type != PT_DYNAMIC) continue;
-    for (const ElfW(Dyn) *entry = (const ElfW(Dyn) *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr); entry->d_tag != DT_NULL; entry++)
-      if (entry->d_tag == DT_TEXTREL || (entry->d_tag == DT_FLAGS && entry->d_un.d_val & DF_TEXTREL)) return 1;
-  }
-  return 0;
+/// Of an entry of /proc/self/pagemap: a page of the file as it is, or none. What was written into is the process's own: by the
+/// loader, by a debugger or a probe of eBPF into code, by the kernel behind a file's end.
+static int is_clean(uint64_t entry) {
+  const uint64_t present = 1ull << 63, swapped = 1ull << 62, of_file = 1ull << 61;
+  return entry & present ? (entry & of_file) != 0 : !(entry & swapped);
 }
 
-static int release_module(struct dl_phdr_info *info, size_t size, void *vdso) {
+static void release_pages(int pagemap, uintptr_t start, uintptr_t end, uintptr_t page) {
+  enum { at_once = 512 };
+  uint64_t entries[at_once];
+  while (start < end) {
+    size_t wanted = (end - start) / page < at_once ? (end - start) / page : at_once;
+    ssize_t got = pread(pagemap, entries, wanted * sizeof *entries, (off_t)(start / page * sizeof *entries));
+    if (got < (ssize_t)sizeof *entries) return;
+    size_t count = (size_t)got / sizeof *entries;
+    for (size_t i = 0, first = 0; i <= count; i++) {
+      if (i < count && is_clean(entries[i])) continue;
+      if (i > first) madvise((void *)(start + first * page), (i - first) * page, MADV_DONTNEED);
+      first = i + 1;
+    }
+    start += count * page;
+  }
+}
+
+static int release_module(struct dl_phdr_info *info, size_t size, void *pagemap) {
   (void)size;
-  if (info->dlpi_addr == (uintptr_t)vdso || has_text_relocations(info)) return 0;  // the first is the kernel's own
   uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  if (info->dlpi_addr == getauxval(AT_SYSINFO_EHDR)) return 0;  // the kernel's own
   for (int i = 0; i < info->dlpi_phnum; i++) {
     const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
-    // Never a segment that was or can be written: its pages are not in the file.
+    // Never a segment that can be written: others may do so meanwhile.
     if (segment->p_type != PT_LOAD || (segment->p_flags & PF_W)) continue;
     uintptr_t start = (info->dlpi_addr + segment->p_vaddr + page - 1) & ~(page - 1);
     uintptr_t end = (info->dlpi_addr + segment->p_vaddr + segment->p_memsz) & ~(page - 1);
-    if (end > start) madvise((void *)start, end - start, MADV_DONTNEED);
+    release_pages(*(int *)pagemap, start, end, page);
   }
   return 0;
 }
 
 void martlet_release_spare_memory(void) {
   malloc_trim(0);
-  dl_iterate_phdr(release_module, (void *)getauxval(AT_SYSINFO_EHDR));
+  int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+  if (pagemap < 0) return;
+  dl_iterate_phdr(release_module, &pagemap);
+  close(pagemap);
 }
 
 void cmartlet_signal_raise(uint32_t *word) {

@@ -81,19 +81,19 @@ extension Worker {
 }
 
 /// What stands between commas, from the right, without white space around it. Of an empty text: one that is empty.
-struct PartsFromRight: IteratorProtocol {
+package struct PartsFromRight {
     private let value: Bytes
     /// -1: behind the first one.
     private var end: Int
 
-    init(_ value: Bytes) {
+    package init(_ value: Bytes) {
         self.value = value
         end = value.count
     }
 
-    var isAtEnd: Bool { end < 0 }
+    package var isAtEnd: Bool { end < 0 }
 
-    mutating func next() -> Bytes? {
+    package mutating func next() -> Bytes? {
         guard !isAtEnd else { return nil }
         var start = end
         while start > 0, value[start &- 1] != UInt8(ascii: ",") { start &-= 1 }

@@ -55,6 +55,8 @@ import Testing
             #expect(try bench.writeTCP("%START_TIME(%Y-%m-%dT%H:%M:%E1S|)%") == expected.prefix(21) + "|")
             #expect(try bench.writeTCP("%START_TIME(%FT%H:%M:%E*S)%").hasPrefix(expected.prefix(19)))
             #expect(try bench.writeTCP("%START_TIME(%F %T)%") == expected.prefix(19).replacing("T", with: " "))
+            let local = try bench.writeTCP("%START_TIME_LOCAL(%F)%T%START_TIME_LOCAL(%T)%")
+            #expect(try bench.writeTCP("%START_TIME_LOCAL(%FT%T)% %START_TIME(%FT%T)%") == local + " " + expected.prefix(19))
         }
     }
 
