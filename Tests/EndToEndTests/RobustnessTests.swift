@@ -69,6 +69,7 @@ struct RobustnessTests {
         defer { process.kill() }
         try #require(process.becomesReady(admin: admin), "\(process.output)")
         let quiet = try p99(listener)
+        let quietDirect = try p99(small.port)
         let before = process.residentBytes
         let readers = try SlowReaders(count, port: listener, path: "/large", page: page, bytes: 4_096, periodMs: 200)
         // Until every buffer on the way is full: nothing moves but what they read.
@@ -76,6 +77,8 @@ struct RobustnessTests {
         #expect(wait(upToMs: soak ? 60_000 : 10_000, everyMs: 50) { large.bytesSent > ceiling })
         sleep(ms: 1_000)
         let busy = try p99(listener)
+        // The readers and the client share the other CPU: what the same client sees without a proxy.
+        let busyDirect = try p99(small.port)
         let grown = process.residentBytes - before
         let read = readers.bytesRead
         #expect(wait(upToMs: 5_000) { readers.bytesRead > read + count * 4_096 }, "they are all served: \(read), \(readers.bytesRead)")
@@ -89,7 +92,9 @@ struct RobustnessTests {
             "p99 of a fast client: \(busy / 1000) µs, quiet \(quiet / 1000) µs")
         readers.stop()
         #expect(wait(upToMs: 10_000) { process.descriptorCount < 60 }, "the readers' connections are closed on both sides")
-        print("slow readers: \(count), resident +\(grown >> 20) MiB of at most \(bound >> 20), p99 quiet \(quiet / 1000) µs, with them \(busy / 1000) µs")
+        print(
+            "slow readers: \(count), resident +\(grown >> 20) MiB of at most \(bound >> 20), p99 quiet \(quiet / 1000) µs, with them \(busy / 1000) µs; "
+            + "without a proxy \(quietDirect / 1000) and \(busyDirect / 1000) µs")
     }
 
     /// The best of five rounds: what others do on the machine is not measured.
