@@ -16,6 +16,8 @@ package final class LiveCluster: LiveResource {
     let control: StatScope<ClusterControlStat>
     package internal(set) var hosts: PlanPart?
     package internal(set) var hostConfigs: [HostConfig] = []
+    /// Of their statistics, where endpoints are shown one by one.
+    var hostScopes: [StatScopeRef] = []
     var set: UnsafePointer<HostSet>?
     var config: UnsafePointer<ClusterConfig>?
     /// By endpoint.
