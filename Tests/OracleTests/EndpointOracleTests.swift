@@ -1,8 +1,7 @@
 import TestSupport
 import Testing
 
-/// `per_endpoint_stats`: how Envoy 1.40 and Martlet write the same endpoints, in every format. Which figure counts what is held by the
-/// group `endpoints`.
+/// `per_endpoint_stats`: how Envoy 1.40 and Martlet write the same endpoints, in every format.
 @Suite(.serialized)
 struct EndpointOracleTests {
     private static let tracked = "track_cluster_stats: {per_endpoint_stats: true}"
