@@ -38,6 +38,7 @@ extension Worker {
     @inline(__always)
     func part(of stream: StreamPointer) -> PartID {
         if unsafe stream.pointee.pinnedPart != .max { return unsafe stream.pointee.pinnedPart }
+        if let call = unsafe callState(stream) { return unsafe call.pointee.part }
         return unsafe connections.slab[stream.pointee.downstream]?.pointee.owner ?? .max
     }
 

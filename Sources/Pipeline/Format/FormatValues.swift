@@ -123,6 +123,8 @@ extension FormatWriter {
     /// A stream is called by its request id; a TCP connection has none, so it gets one.
     mutating func streamID(_ source: FormatSource) -> FormatValue {
         guard let stream = unsafe source.stream else { return uuid() }
+        // Of a try there is none (Envoy).
+        if source.isTry { return .missing }
         return unsafe .optional(stream.pointee.request.value(of: .xRequestId))
     }
 

@@ -77,7 +77,7 @@ extension Worker {
             expected = expected == 0 ? left : min(expected, left)
         }
         guard expected != 0 else { return }
-        if unsafe !stream.pointee.http.pointee.suppressEnvoyHeaders {
+        if unsafe !router(of: stream).pointee.suppressEnvoyHeaders {
             var digits = DecimalText(expected)
             unsafe stream.pointee.request.set(.xEnvoyExpectedRqTimeoutMs, digits.bytes())
         }

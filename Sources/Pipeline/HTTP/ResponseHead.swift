@@ -62,7 +62,7 @@ extension Worker {
     /// Whether the host did well: by the status, and for gRPC by `grpc-status` too, which mostly comes in the trailers.
     private func countHostVerdict(_ stream: StreamPointer, _ status: UInt16, endStream: Bool) {
         guard let host = unsafe hosts[stream.pointee.host] else { return }
-        var isSuccess = status < 500
+        var isSuccess = !(500...599).contains(status)
         if isSuccess, unsafe stream.pointee.isGRPCUpstream {
             if !endStream {
                 unsafe stream.pointee.successIsOpen = true
@@ -229,7 +229,7 @@ extension Worker {
         let host = unsafe hosts[host]
         if isAnswer { unsafe stream.pointee.saysCanary = unsafe says(stream, .xEnvoyUpstreamCanary) }
         let places = unsafe CountedPlaces(stream, host, saysCanary: isAnswer && stream.pointee.saysCanary)
-        if unsafe !stream.pointee.isGRPCUpstream || !stream.pointee.http.pointee.suppressesGRPCCodes {
+        if unsafe !stream.pointee.isGRPCUpstream || !router(of: stream).pointee.suppressesGRPCCodes {
             cells.count(stats &+ ClusterStat.responseCodes.rawValue, responseCode: status)
         }
         cells.count(

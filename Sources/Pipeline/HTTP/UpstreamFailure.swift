@@ -47,7 +47,7 @@ extension Worker {
             if let details = Worker.startedDetails(failure) { unsafe stream.pointee.details = Bytes(details) }
             return unsafe resetDownstream(stream)
         }
-        let isOverflow = if case .overflow = failure { true } else { false }
+        let tellsOverload = if case .overflow = failure { unsafe !stream.pointee.http.pointee.suppressEnvoyHeaders } else { false }
         unsafe countFailure(stream, failure)
         let prefix = unsafe Bytes(
             stream.pointee.attempt > 1
@@ -63,14 +63,13 @@ extension Worker {
                 details: stream.pointee.sawInterim
                     ? Bytes(Worker.startedDetails(failure) ?? outcome.details) : details(stream, failure, outcome.details),
                 flags: outcome.flags
-            ) { head in if isOverflow { head.append(.xEnvoyOverloaded, Bytes("true" as StaticString)) } }
+            ) { head in if tellsOverload { head.append(.xEnvoyOverloaded, Bytes("true" as StaticString)) } }
         }
     }
 
     /// An attempt ended without an answer, and is not tried again.
     func countFailure(_ stream: StreamPointer, _ failure: UpstreamFailure) {
-        // It tells of the cluster, not of a host.
-        if case .overflow = failure {} else { unsafe countHostError(stream) }
+        unsafe countHostError(stream)
         if unsafe !stream.pointee.sawInterim { unsafe countUpstreamStatus(stream, Worker.outcome(failure).status, of: stream.pointee.host) }
     }
 

@@ -79,7 +79,7 @@ extension Groups {
     private static let endpointAnswers: [Case] = [
         endpoint("plain", request("GET /")), answered("redirected", reply("302 Found", "location: /x\r\n")),
         answered("not_found", reply("404 Not Found")), answered("failed", reply("500 Internal Server Error")),
-        answered("unavailable", reply("503 Service Unavailable")),
+        answered("unavailable", reply("503 Service Unavailable")), answered("odd", reply("600 Odd")),
         answered("hints", "HTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\n" + reply("200 OK")),
         answered("grpc_failed", reply("200 OK", "content-type: application/grpc\r\ngrpc-status: 13\r\n")),
         endpoint(
@@ -87,6 +87,8 @@ extension Groups {
             .always(reply("200 OK", "content-type: application/grpc\r\ngrpc-status: 14\r\n"))),
         endpoint("post", request("POST /", "content-length: 3\r\n") + "abc"), endpoint("head", request("HEAD /")),
         endpoint("two_requests", request("GET /") + request("GET /")).with { $0.clients[0].methods = ["GET", "GET"] },
+        endpoint("mirrored", request("GET /mirrored")), endpoint("none_waits", request("GET /none_waits")),
+        endpoint("none_runs", request("GET /none_runs")),
     ]
 
     private static let part = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nab"

@@ -4,12 +4,35 @@ extension Groups {
     /// Copies of requests for another cluster.
     static let mirroring = Group(
         name: "mirroring",
-        listeners: [.init(name: "main", routeTable: "request_mirror_policies: [{cluster: t}]", virtualHosts: mirroringHosts)],
+        listeners: [
+            .init(name: "main", routeTable: "request_mirror_policies: [{cluster: t}]", virtualHosts: mirroringHosts),
+            .init(name: "told", virtualHosts: mirroringHosts, router: mirrorLog, log: "filter: {header_filter: {header: {name: x-none}}}"),
+        ],
         clusters: [Group.up, .init("s", [.scripted("s")]), .init("t", [.scripted("t")]), .init("refused", [.refused]), .init("none", [])],
         bootstrap: """
             layered_runtime: {layers: [{name: base, static_layer: {mirror: {share: 0}}}]}
             """,
         cases: mirroringCases)
+
+    /// `upstream_log` of copies alone, and nothing else in the file.
+    private static let mirrorLog = """
+        suppress_envoy_headers: true
+        upstream_log:
+        - name: envoy.access_loggers.file
+          filter: {header_filter: {header: {name: ":authority", string_match: {contains: "-shadow"}}}}
+          typed_config:
+            "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
+            path: {{dir}}/access.log
+            log_format: {text_format_source: {inline_string: "\(mirrorFormat.map { "\($0)=%\($0)%" }.joined(separator: " | "))\\n"}}
+        """
+
+    private static let mirrorFormat = [
+        "ACCESS_LOG_TYPE", "UPSTREAM_CLUSTER", "UPSTREAM_HOST", "REQ(:METHOD)", "REQ(:AUTHORITY)", "REQ(:PATH)", "REQ(X-FORWARDED-FOR)", "PROTOCOL",
+        "UPSTREAM_PROTOCOL", "RESPONSE_CODE", "RESPONSE_CODE_DETAILS", "RESPONSE_FLAGS", "RESP(X-UPSTREAM)", "BYTES_RECEIVED", "BYTES_SENT",
+        "UPSTREAM_WIRE_BYTES_SENT", "UPSTREAM_WIRE_BYTES_RECEIVED", "UPSTREAM_REQUEST_ATTEMPT_COUNT", "UPSTREAM_TRANSPORT_FAILURE_REASON",
+        "DOWNSTREAM_REMOTE_ADDRESS", "DOWNSTREAM_LOCAL_ADDRESS", "DOWNSTREAM_DIRECT_REMOTE_ADDRESS", "REQUESTED_SERVER_NAME", "ROUTE_NAME",
+        "VIRTUAL_CLUSTER_NAME", "STREAM_ID", "TRACE_ID", "CONNECTION_TERMINATION_DETAILS", "FILTER_CHAIN_NAME", "CONNECTION_ID",
+    ]
 
     private static func mirrored(_ name: String, _ policies: String, _ more: String = "") -> String {
         "  - {name: \(name), match: {prefix: /\(name)}, route: {cluster: up, request_mirror_policies: [\(policies)]\(more)}}\n"
@@ -49,6 +72,10 @@ extension Groups {
         Case("mirroring." + name, request("POST " + path, more) + body)
     }
 
+    private static func told(_ name: String, _ request: String) -> Case {
+        Case("mirroring.told_" + name, request, on: "told")
+    }
+
     private static let mirroringCases: [Case] = [
         mirror("plain", "/plain?q=1"), mirror("two", "/two"), mirror("head", "/plain").with { $0.clients[0].steps = [.send(request("HEAD /plain"))]; $0.clients[0].methods = ["HEAD"] },
         mirror("by_header", "/header", "x-mirror: s\r\n"), mirror("by_header_missing", "/header"), mirror("by_header_unknown", "/header", "x-mirror: nope\r\n"),
@@ -67,5 +94,10 @@ extension Groups {
         mirror("mirror_closes", "/plain").upstream(.steps(.readRequest, .close), named: "s"),
         Case("mirroring.keep_alive", steps: [.send(request("GET /plain")), .awaitResponse, .pause(ms: 60), .send(request("GET /plain"))])
             .with { $0.clients[0].methods = ["GET", "GET"] },
+        told("plain", request("GET /plain")), told("rewritten", request("GET /rewritten/x")), told("two", request("GET /two")),
+        told("body", request("POST /plain", "content-length: 5\r\n") + "hello"), told("refused", request("GET /refused")),
+        told("closed", request("GET /plain")).upstream(.steps(.readRequest, .close), named: "s"),
+        told("failed", request("GET /plain")).upstream(.always(reply("500 X", body: "abc")), named: "s"),
+        told("expected", request("GET /plain", "x-envoy-expected-rq-timeout-ms: 7\r\n")),
     ]
 }

@@ -30,7 +30,7 @@ extension Worker {
         let target = unsafe mirror.pointee.target
         guard unsafe cluster(mirrorSlot(stream, target)) != nil else { return }
         guard let head = unsafe stream.pointee.request.copied() else { return }
-        guard let copy = unsafe openMirror(head, target, part: connection.pointee.owner) else { return }
+        guard let copy = unsafe openMirror(head, target, part: connection.pointee.owner, router: stream.pointee.http) else { return }
         unsafe applyMutations(mirror.pointee.mutations, to: copy.requestHead, stream, isRequest: true)
         if unsafe !mirror.pointee.hostRewrite.isEmpty {
             unsafe setAuthority(copy, mirror.pointee.hostRewrite)
@@ -71,11 +71,14 @@ extension Worker {
     }
 
     /// Takes over `head`. Nil: too many, or no memory.
-    private func openMirror(_ head: MessageHead, _ target: UnsafePointer<RouteConfig>, part: PartID) -> StreamPointer? {
+    private func openMirror(
+        _ head: MessageHead, _ target: UnsafePointer<RouteConfig>, part: PartID, router: UnsafePointer<HTTPConfig>
+    ) -> StreamPointer? {
         guard let copy = unsafe makeCall(head, target) else { return nil }
         guard let state = unsafe callState(copy) else { return nil }
         unsafe state.initialize(to: CallState(owner: .none, place: 0))
         unsafe state.pointee.part = part
+        unsafe state.pointee.router = unsafe router
         pins.pin(part)
         return unsafe copy
     }
