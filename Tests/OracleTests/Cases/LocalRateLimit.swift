@@ -18,6 +18,8 @@ extension Groups {
         var fields = ""
         /// Of the route.
         var limits = ""
+        var log = ""
+        var route = "cluster: up"
         var requests: [String] = ["eve", "eve", "eve"]
     }
 
@@ -51,6 +53,12 @@ extension Groups {
     }
 
     private static let sets: [LimitSet] = [
+        LimitSet(
+            name: "refused_logs_cluster", fields: "stage: 0\ntoken_bucket: \(bucket(1))", log: "%RESPONSE_CODE% %UPSTREAM_CLUSTER% %UPSTREAM_CLUSTER_RAW% %CLUSTER_METADATA(a:b)% %CEL(xds.cluster_metadata.filter_metadata.a.b)%",
+            requests: ["eve", "eve"]),
+        LimitSet(
+            name: "refused_logs_cluster_of_header", fields: "stage: 0\ntoken_bucket: \(bucket(1))", log: "%RESPONSE_CODE% %UPSTREAM_CLUSTER% %CLUSTER_METADATA(a:b)% %CEL(xds.cluster_name)%",
+            route: "cluster_header: x-user", requests: ["up", "up"]),
         one("any_value", byUser, "{key: user}", more: "max_dynamic_descriptors: 2", requests: ["a", "a", "b", "a", "c", "a", "b", "a"]),
         one(
             "any_value_of_two", "{generic_key: {descriptor_value: x}}, \(byUser)", "{key: generic_key, value: x}, {key: user}",
@@ -115,6 +123,8 @@ extension Groups {
         route("route_headers", ", x_ratelimit_option: \"OFF\""),
     ]
 
+    private static let plainLog = Group.Listener(name: "").logFormat
+
     private static func listener(_ set: LimitSet) -> Group.Listener {
         let standard = set.fields.contains("token_bucket: {max_tokens: 0, fill") || set.fields.contains("\ntoken_bucket") ? "" : "token_bucket: \(bucket(100))"
         let headers = set.fields.contains("enable_x_ratelimit_headers") ? "" : "enable_x_ratelimit_headers: DRAFT_VERSION_03"
@@ -126,7 +136,7 @@ extension Groups {
                   routes:
                   - match: {prefix: /}
                     metadata: {filter_metadata: {a: {b: of_route, c: {d: deep}, half: 1.5}}}
-                    route: {cluster: up, \(set.limits)}
+                    route: {\(set.route), \(set.limits)}
                 """,
             filters: """
                 - name: envoy.filters.http.local_ratelimit
@@ -138,7 +148,8 @@ extension Groups {
                     \(standard)
                     \(headers)
                 \(set.fields.indented(4))
-                """)
+                """,
+            logFormat: set.log.isEmpty ? plainLog : "{text_format_source: {inline_string: \"\(set.log)\\n\"}}")
     }
 
     /// The same connection for all requests of a case: `x-user` and `x-hits`.
