@@ -112,6 +112,11 @@ extension BuiltInExtensions {
         extended(
             "envoy.extensions.upstreams.tcp.v3.TcpProtocolOptions", "envoy.upstream_options",
             "envoy.extensions.upstreams.tcp.v3.TcpProtocolOptions"),
+        extended("envoy.matching.inputs.cel_data_input", "envoy.matching.http.input", "xds.type.matcher.v3.HttpAttributesCelMatchInput"),
+        extended("envoy.matching.matchers.cel_matcher", "envoy.matching.input_matchers", "xds.type.matcher.v3.CelMatcher"),
+        extended(
+            "envoy.rate_limit_descriptors.expr", "envoy.rate_limit_descriptors",
+            "envoy.extensions.rate_limit_descriptors.expr.v3.Descriptor"),
         extended(
             "stat_full_name_match_input", "envoy.matching.stat_matching_data.input",
             "envoy.extensions.matching.common_inputs.stats.v3.StatFullNameMatchInput"),

@@ -17,6 +17,7 @@ enum FieldlessMessages {
         "envoy.extensions.matching.common_inputs.ssl.v3.UriSanInput",
         "envoy.extensions.regex_engines.v3.GoogleRE2",
         "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
+        "xds.type.matcher.v3.HttpAttributesCelMatchInput",
         leftOut,
     ]
 
