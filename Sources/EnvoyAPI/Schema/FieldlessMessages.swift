@@ -2,6 +2,7 @@
 enum FieldlessMessages {
     static let names = [
         "envoy.extensions.early_data.v3.DefaultEarlyDataPolicy",
+        "envoy.extensions.formatter.file_content.v3.FileContent",
         "envoy.extensions.formatter.metadata.v3.Metadata",
         "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery",
         "envoy.extensions.internal_redirect.previous_routes.v3.PreviousRoutesConfig",

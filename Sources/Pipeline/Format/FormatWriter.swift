@@ -17,6 +17,8 @@ package struct FormatWriter {
     /// Whose value was left out last.
     var refusedName = Bytes.empty
 
+    /// The plan's.
+    var texts = FrozenArray<Bytes>()
     /// The last evaluation has asked for the response. Set back by whoever wants to know.
     var asksResponse = false
     /// What expressions put together on their way.
