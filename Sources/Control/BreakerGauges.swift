@@ -38,32 +38,21 @@ extension Configurator {
         if come > 0 || haveGone { cells.add(live.control[.membershipChange], UInt64(come + (haveGone ? 1 : 0))) }
     }
 
-    /// A cluster that has been asked for anything has these gauges, whatever they are, so that an alert on them sees 0 and not
-    /// a series that is missing. Which priority was asked for is not counted: those of the high one come when they open.
-    private func showBreakers(_ live: LiveCluster, _ base: StatID) {
+    /// Pools are HTTP's alone. With a connection that went Envoy has looked at both priorities.
+    private func showPools(_ live: LiveCluster, _ breakers: Breakers, _ base: StatID) {
         let stats = environment.stats
-        let asked: UInt8 = 0b0011
-        let begun: UInt8 = 0b0100
-        if live.openedBreakers & begun == 0, stats.counter(base &+ ClusterStat.upstreamRqTotal.rawValue) > 0 {
-            live.openedBreakers |= asked | begun
-        } else if live.openedBreakers & asked != asked, stats.counter(base &+ ClusterStat.upstreamCxTotal.rawValue) > 0 {
-            live.openedBreakers |= asked
+        func has(_ leaf: ClusterStat) -> Bool { stats.counter(base &+ leaf.rawValue) > 0 }
+        guard has(.upstreamCxHttp1Total) || has(.upstreamCxHttp2Total) else { return }
+        let config = live.draft.config
+        for (priority, limits, gauge) in [
+            (Priority.normal, config.defaultLimits, ClusterStat.circuitBreakersDefaultCxPoolOpen),
+            (.high, config.highLimits, .circuitBreakersHighCxPoolOpen),
+        ] {
+            let isAsked = breakers.isTouched(.connections, priority, limit: limits.connections)
+                || breakers.isTouched(.pendingRequests, priority, limit: limits.pendingRequests)
+            let isOpen = isPoolLimitReached(live, priority)
+            if isAsked || isOpen || has(.upstreamCxDestroy) { stats.mainCells.set(base &+ gauge.rawValue, isOpen ? 1 : 0) }
         }
-        // Pools are HTTP's alone. With a connection that went Envoy has looked at both priorities.
-        if stats.counter(base &+ ClusterStat.upstreamCxHttp1Total.rawValue) > 0 || stats.counter(base &+ ClusterStat.upstreamCxHttp2Total.rawValue) > 0 {
-            showPools(live, .normal, base &+ ClusterStat.circuitBreakersDefaultCxPoolOpen.rawValue)
-            if stats.counter(base &+ ClusterStat.upstreamCxDestroy.rawValue) > 0 || isPoolLimitReached(live, .high) {
-                showPools(live, .high, base &+ ClusterStat.circuitBreakersHighCxPoolOpen.rawValue)
-            }
-        }
-        let retried: UInt8 = 0b1000
-        if live.openedBreakers & retried == 0, stats.counter(base &+ ClusterStat.upstreamRqRetry.rawValue) > 0 {
-            live.openedBreakers |= retried
-        }
-    }
-
-    private func showPools(_ live: LiveCluster, _ priority: Priority, _ gauge: StatID) {
-        environment.stats.mainCells.set(gauge, isPoolLimitReached(live, priority) ? 1 : 0)
     }
 
     private func isPoolLimitReached(_ live: LiveCluster, _ priority: Priority) -> Bool {
@@ -74,24 +63,31 @@ extension Configurator {
         guard let breakers = live.draft.config.breakers else { return }
         let cells = environment.stats.mainCells
         let base = live.draft.config.stats
-        showBreakers(live, base)
+        showPools(live, breakers, base)
+        // `tcp_proxy` takes no token for what Envoy counts as a request, always of the usual priority.
+        let hasRequests = environment.stats.counter(base &+ ClusterStat.upstreamRqTotal.rawValue) > 0
+        let isHighAsked = breakers.isTouched(.requests, .high, limit: live.draft.config.highLimits.requests)
         for priority in [Priority.normal, .high] {
             let isHigh = priority == .high
             let left = BreakerResource.allCases.map { breakers.left($0, priority) }
             let limits = isHigh ? live.draft.config.highLimits : live.draft.config.defaultLimits
-            // What may never begin never reaches its limit (Envoy); a connection may always.
-            let isNever = [false, limits.pendingRequests == 0, limits.requests == 0, false]
+            // What may never begin never reaches its limit (Envoy); a connection may always, and of a limit of 0 it is who waited
+            // for one that tells.
+            let isNever = [false, limits.pendingRequests == 0, limits.requests == 0, limits.retries == 0 && limits.retryBudget == nil]
             let leaves: [(ClusterStat, Bool)] = [
                 (isHigh ? .circuitBreakersHighCxOpen : .circuitBreakersDefaultCxOpen, left[0] <= 0),
                 (isHigh ? .circuitBreakersHighRqPendingOpen : .circuitBreakersDefaultRqPendingOpen, left[1] <= 0),
                 (isHigh ? .circuitBreakersHighRqOpen : .circuitBreakersDefaultRqOpen, left[2] <= 0),
                 (isHigh ? .circuitBreakersHighRqRetryOpen : .circuitBreakersDefaultRqRetryOpen, left[3] <= 0),
             ]
+            let most = [limits.connections, limits.pendingRequests, limits.requests, limits.retries]
+            var isAsked = zip(BreakerResource.allCases, most).map { breakers.isTouched($0, priority, limit: $1) }
+            isAsked[0] = isAsked[0] || (limits.connections == 0 && isAsked[1])
+            isAsked[2] = isAsked[2] || (!isHigh && hasRequests && !isHighAsked)
             for (i, (leaf, isOpen)) in leaves.enumerated() {
-                // A cell that main has never written costs main no memory: it is touched once it is shown.
-                let bit = UInt8(1) << UInt8(i + (isHigh ? 4 : 0))
-                guard !isNever[i], isOpen || live.openedBreakers & bit != 0 else { continue }
-                live.openedBreakers |= bit
+                // Whoever has been asked for anything has its gauge, whatever it is, so that an alert on it sees 0 and not a series
+                // that is missing. A cell that main has never written costs main no memory: it is touched once it is shown.
+                guard !isNever[i], isAsked[i] else { continue }
                 cells.set(base &+ leaf.rawValue, isOpen ? 1 : 0)
             }
             guard let remaining = isHigh ? live.draft.remaining.high : live.draft.remaining.normal else { continue }

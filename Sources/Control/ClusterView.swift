@@ -15,12 +15,9 @@ package struct HostView {
     package let region: String
     package let zone: String
     package let subZone: String
-    /// First of its statistics (`HostStat`).
-    package let stats: StatID
+    package let cells: HostCells
     /// As its endpoint has it; nil: none, or not known.
     package var metadata: Envoy_Config_Core_V3_Metadata?
-    /// Of a host that workers found by themselves: where each of them counts it, instead.
-    package var shares: [(worker: Int, stats: StatID)] = []
 
     package enum Health { case healthy, degraded, draining, unhealthy }
 }
@@ -31,20 +28,41 @@ extension LiveCluster {
     /// Hosts of an ORIGINAL_DST cluster, of all workers: those that have a place on its board.
     private var originalHosts: [HostView] {
         guard let board = unsafe config?.pointee.originalDst?.pointee.board else { return [] }
-        var views: [HostView] = []
+        var hosts: [(address: SocketAddress, shares: [(worker: Int, stats: StatID)])] = []
         for entry in board.entries {
             let share = (worker: entry.worker, stats: board.stats[entry.place])
-            if let i = views.firstIndex(where: { $0.address == entry.address }) {
-                views[i].shares.append(share)
+            if let i = hosts.firstIndex(where: { $0.address == entry.address }) {
+                hosts[i].shares.append(share)
             } else {
-                // As in Envoy the name is the cluster's and the address in one.
-                views.append(
-                    HostView(
-                        address: entry.address, hostname: "\(name)\(entry.address)", weight: 1, priority: 0, health: .healthy,
-                        isCanary: false, region: "", zone: "", subZone: "", stats: 0, shares: [share]))
+                hosts.append((entry.address, [share]))
             }
         }
-        return views
+        return hosts.map { host in
+            // As in Envoy the name is the cluster's and the address in one.
+            HostView(
+                address: host.address, hostname: "\(name)\(host.address)", weight: 1, priority: 0, health: .healthy,
+                isCanary: false, region: "", zone: "", subZone: "", cells: .shares(host.shares))
+        }
+    }
+
+    /// For statistics of single endpoints, of a cluster that shows them. What an output sees is what was there when it began; a host
+    /// that has gone meanwhile, and whose cells may be another's, is passed over.
+    func endpointGroup(_ stats: StatRegistry) -> EndpointGroup {
+        let cluster = StatPrefix.sanitize(observabilityName)
+        if unsafe config?.pointee.originalDst != nil {
+            let (views, part) = (originalHosts, self.part)
+            return EndpointGroup(cluster: cluster, count: views.count) { i in part.isGone ? nil : StatEndpoint(views[i]) }
+        }
+        // The part keeps the bytes of names.
+        let (configs, scopes, part) = (hostConfigs, hostScopes, hosts)
+        // As in Envoy in the order of priorities; nearly always they are.
+        let order = zip(configs, configs.dropFirst()).contains { $0.priority > $1.priority }
+            ? configs.indices.sorted { (configs[$0].priority, $0) < (configs[$1].priority, $1) } : nil
+        return EndpointGroup(cluster: cluster, count: configs.count) { i in
+            let place = order?[i] ?? i
+            guard part != nil, place < scopes.count, stats.isLive(scopes[place]) else { return nil }
+            return StatEndpoint(configs[place])
+        }
     }
 
     /// Nil: hosts are listed.
@@ -64,13 +82,25 @@ extension LiveCluster {
             return HostView(
                 address: config.address, hostname: String(config.hostname), weight: config.weight,
                 priority: config.priority, health: HostView.Health(config), isCanary: config.isCanary, region: locality.region,
-                zone: locality.zone, subZone: locality.subZone, stats: config.stats,
+                zone: locality.zone, subZone: locality.subZone, cells: .scope(config.stats),
                 metadata: message.flatMap { $0.hasMetadata ? $0.metadata : nil })
         }
     }
 
     /// `alt_stat_name`, or the name.
-    package var observabilityName: String { message.altStatName.isEmpty ? message.name : message.altStatName }
+    package var observabilityName: String { draft.statName }
+}
+
+extension StatEndpoint {
+    fileprivate init(_ host: HostConfig) {
+        self.init(
+            address: "\(host.address)", hostname: String(host.hostname), isHealthy: host.isHealthy && !host.isDegraded,
+            cells: .scope(host.stats))
+    }
+
+    fileprivate init(_ host: HostView) {
+        self.init(address: "\(host.address)", hostname: host.hostname, isHealthy: true, cells: host.cells)
+    }
 }
 
 extension HostView.Health {

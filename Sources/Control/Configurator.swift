@@ -352,6 +352,11 @@ package final class Configurator {
     package var activeListeners: [LiveListener] { active(listeners) }
     package var warmingListeners: [LiveListener] { isWarm ? listeners.filter(isWarming) : [] }
     package var activeClusters: [LiveCluster] { active(clusters) }
+    /// Clusters whose endpoints are shown one by one in statistics, as in Envoy by their names.
+    package var endpointGroups: [EndpointGroup] {
+        let shown = activeClusters.filter(\.draft.showsEndpoints).sorted { $0.name < $1.name }
+        return shown.map { $0.endpointGroup(environment.stats) }
+    }
     package var warmingClusters: [LiveCluster] { isWarm ? clusters.filter(isWarming) : [] }
 
     private func active<Live: LiveResource>(_ all: [Live]) -> [Live] {

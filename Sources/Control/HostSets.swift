@@ -65,6 +65,7 @@ extension Configurator {
         let nowMs = Clock.monotonicNs() / 1_000_000
         let since = live.draft.config.slowStart == nil ? [:] : Dictionary(
             live.hostConfigs.map { (scopeName(live, $0), $0.addedMs) }, uniquingKeysWith: min)
+        var scopes: [StatScopeRef] = []
         let owned = known.map { host in
             var config = host.config
             config.hostname = part.arena.text([UInt8](config.hostname))
@@ -74,7 +75,9 @@ extension Configurator {
             config.metadata = host.shown?.frozen(part.arena)
             config.addedMs = live.draft.config.slowStart == nil ? 0 : since[name] ?? nowMs
             config.connections = connections(name, live, part)
-            config.stats = part.scope(environment.stats, name, HostStat.self).base
+            let scope = part.scope(environment.stats, name, HostStat.self)
+            if live.draft.showsEndpoints { scopes.append(scope.ref) }
+            config.stats = scope.base
             config.zone = part.arena.text([UInt8](config.zone))
             config.zoneStats = zoneStats(live.draft, config, part)
             return config
@@ -97,6 +100,7 @@ extension Configurator {
         live.hosts = part
         live.hostConnections = live.hostConnections.filter { $0.value.owner != nil }
         live.hostConfigs = owned
+        live.hostScopes = scopes
         live.hostMetadata = known.map(\.metadata)
         if tells {
             countTransports(owned.filter { !before.contains($0.address) }, live)

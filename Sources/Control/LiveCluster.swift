@@ -16,6 +16,8 @@ package final class LiveCluster: LiveResource {
     let control: StatScope<ClusterControlStat>
     package internal(set) var hosts: PlanPart?
     package internal(set) var hostConfigs: [HostConfig] = []
+    /// Of their statistics, where endpoints are shown one by one.
+    var hostScopes: [StatScopeRef] = []
     var set: UnsafePointer<HostSet>?
     var config: UnsafePointer<ClusterConfig>?
     /// By endpoint.
@@ -31,8 +33,6 @@ package final class LiveCluster: LiveResource {
     var hadHosts = false
     /// Endpoints whose names have been answered for.
     var answeredEndpoints: Set<Int> = []
-    /// Breakers whose gauges are shown, a bit each.
-    var openedBreakers: UInt8 = 0
     /// Of an ORIGINAL_DST cluster: the hosts that its gauges showed last.
     var shownAddresses: Set<String> = []
     var resolution: ClusterResolution?

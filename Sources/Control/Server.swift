@@ -107,6 +107,7 @@ package final class Server {
         configurator.onLayer = { [unowned self] in layerChanged($0, $1) }
         configurator.onHosts = { [unowned self] in hostsChanged($0, $1, $2) }
         stats.refresh = { [unowned configurator] in configurator.refreshBreakerGauges() }
+        stats.endpointGroups = { [unowned configurator] in configurator.endpointGroups }
         threads = mailboxes.enumerated().map { i, mailbox in
             unsafe WorkerThread(
                 index: i, mailbox: mailbox, cells: stats.cells(worker: i), pins: options.pinsWorkers,

@@ -46,6 +46,8 @@ package final class StatRegistry {
     private(set) var accepts: ((Span<UInt8>) -> Bool)?
     /// Called before values are shown: for gauges that are worked out from something else.
     package var refresh: () -> Void = {}
+    /// Clusters whose endpoints are shown one by one: asked for when an output begins.
+    package var endpointGroups: () -> [EndpointGroup] = { [] }
 
     package init(workers: Int) {
         threads = (0...workers).map { _ in CellPages() }
@@ -189,7 +191,7 @@ package final class StatRegistry {
     }
 
     /// One worker's share of a counter or a gauge.
-    package func share(_ id: StatID, isGauge: Bool, worker: Int) -> Int64 {
+    func share(_ id: StatID, isGauge: Bool, worker: Int) -> Int64 {
         let raw = threads[worker].raw(id)
         return isGauge ? GaugeCell.value(raw) : Int64(bitPattern: raw)
     }
@@ -274,7 +276,7 @@ package final class StatRegistry {
     }
 
     /// Neither retired nor recycled.
-    func isLive(_ ref: StatScopeRef) -> Bool {
+    package func isLive(_ ref: StatScopeRef) -> Bool {
         Int(ref.slot) < liveGenerations.count && liveGenerations[Int(ref.slot)] == ref.generation
     }
 

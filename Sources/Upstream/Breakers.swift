@@ -104,6 +104,11 @@ package struct Breakers: BitwiseCopyable, @unchecked Sendable {  // atomics only
         }
     }
 
+    /// Whether anybody has ever taken one of so many: what is given back stays with the threads. Of a limit of 0 nobody can say.
+    package func isTouched(_ resource: BreakerResource, _ priority: Priority, limit: UInt32) -> Bool {
+        unsafe tokens(word(0, resource, priority)) != Int64(limit)
+    }
+
     /// Tokens that are left; below zero where more than the limit is open.
     package func left(_ resource: BreakerResource, _ priority: Priority) -> Int64 {
         var sum: Int64 = 0

@@ -32,6 +32,7 @@ struct MetricsSinkTests {
             let configuration = LoggedConfiguration(listener: port, admin: 0, upstream: receiver.http, receiver: receiver, http: [])
             return "stats_flush_interval: \(interval)\nstats_sinks: [{name: s, typed_config: {\(sink)}}]\n"
                 + configuration.yaml.split(separator: "\n").filter { !$0.hasPrefix("admin:") }.joined(separator: "\n")
+                .replacing(text: "{name: upstream, ", by: "{name: upstream, track_cluster_stats: {per_endpoint_stats: true}, ")
         }
         return Setting(receiver: receiver, served: served)
     }
@@ -65,6 +66,27 @@ struct MetricsSinkTests {
         let resource = try #require(setting.receiver.lines("message").first?["body"]?["resource_metrics"]?.array?.first?["resource"])
         #expect(resource.text().contains("telemetry.sdk.name"))
         #expect(setting.served.stat("martlet.stats_sinks.metrics_dropped", becomes: 0) == 0)
+    }
+
+    /// Of a single endpoint, with its address.
+    @Test func endpointsOne() throws {
+        let setting = try serve(MetricsSinkTests.overGRPC)
+        for _ in 0..<3 { _ = try setting.served.get("/status/200") }
+        let tags = ["envoy.cluster_name=upstream", "envoy.endpoint_address=127.0.0.1:\(setting.receiver.http)"]
+        func told(_ leaf: String, _ kind: String, _ value: String) -> Bool {
+            waits {
+                setting.points("cluster.endpoint." + leaf, kind).contains { point in
+                    point["as_int"]?.string == value
+                        && (point["attributes"]?.array ?? []).map { "\($0["key"]?.string ?? "")=\($0["value"]?["string_value"]?.string ?? "")" } == tags
+                }
+            }
+        }
+        #expect(told("rq_total", "sum", "3") && told("healthy", "gauge", "1"))
+        let service = try serve(MetricsSinkTests.metricsService + ", emit_tags_as_labels: true")
+        for _ in 0..<3 { _ = try service.served.get("/status/200") }
+        // As in Envoy nothing of them is told there.
+        #expect(waits { service.families("cluster.upstream_rq_total").contains { $0["counter"]?["value"] == JSON.bare("3.0") } })
+        #expect(service.families("cluster.endpoint.rq_total").isEmpty && service.families("cluster.endpoint.healthy", "GAUGE").isEmpty)
     }
 
     @Test func differencesWithFullNames() throws {

@@ -36,6 +36,8 @@ struct ReloadUnderLoadTests {
                 wait(upToMs: 10_000, everyMs: 2) { admin.isServing(version, port: ports.http) },
                 "version \(version) is served; it printed:\n\(process.output)")
             guard process.exitStatus() == nil else { break }
+            // Main answers once the change is done with: by then what only its reading needed has been given back.
+            #expect(process.becomesReady(admin: ports.admin))
             resident.append(process.residentBytes)
         }
         // Version 0 again: the same parts as at first.

@@ -37,7 +37,9 @@ struct StatsSinkTests {
         let served = try Served(try Binary.martlet(), workers: 2) { port in
             "node: {id: n1, cluster: c1}\nstats_flush_interval: \(interval)\nstats_sinks: [\(sink)]\n\(more)\n"
                 + Served.http(
-                    port, clusters: [Served.cluster([upstream.port]), Served.cluster([reader.port], name: "statsd")])
+                    port, clusters: [
+                        Served.cluster([upstream.port], more: "track_cluster_stats: {per_endpoint_stats: true}"), Served.cluster([reader.port], name: "statsd"),
+                    ])
         }
         for _ in 0..<StatsSinkTests.requests { #expect(try served.get().status == 200) }
         #expect(served.stat("http.h.downstream_rq_total", becomes: StatsSinkTests.requests) == StatsSinkTests.requests)
@@ -51,6 +53,12 @@ struct StatsSinkTests {
 
     private func number(_ result: JSON, _ kind: String, _ name: String) -> Int? {
         result[kind]?[name].flatMap { Int($0.text()) }
+    }
+
+    /// Of the cluster's only endpoint, whatever its port; nil: there is none, or more.
+    private func endpoint(_ result: JSON, _ kind: String, _ prefix: String, _ ending: String) -> Int? {
+        let found = (result[kind]?.members ?? []).filter { $0.name.hasPrefix(prefix) && $0.name.hasSuffix(ending) }
+        return found.count == 1 ? Int(found[0].value.text()) : nil
     }
 
     private func udp(_ type: String, _ port: UInt16, _ more: String = "") -> String {
@@ -67,6 +75,12 @@ struct StatsSinkTests {
         #expect(number(result, "gauges", "envoy.server.concurrency") == 2)
         #expect(result["samples"]?["envoy.cluster.c.upstream_rq_time"]?.array?.count == StatsSinkTests.requests)
         #expect(result["counters"]?["envoy.cluster.c.bind_errors"] == nil, "never used, never sent")
+        // Of an endpoint everything is sent.
+        let prefix = "envoy.cluster.c.endpoint.127.0.0.1_"
+        for (leaf, count) in [("rq_total", StatsSinkTests.requests), ("rq_success", StatsSinkTests.requests), ("rq_error", 0), ("cx_connect_fail", 0)] {
+            #expect(endpoint(result, "counters", prefix, "." + leaf) == count, "\(leaf)")
+        }
+        #expect(endpoint(result, "gauges", prefix, ".healthy") == 1 && endpoint(result, "gauges", prefix, ".rq_active") == 0)
     }
 
     @Test func dogStatsdInLargeDatagrams() throws {
@@ -76,6 +90,8 @@ struct StatsSinkTests {
             "stats_config: {stats_tags: [{tag_name: site, fixed_value: a b}]}")
         let tags = "{envoy.response_code:200,site:a b,envoy.cluster_name:c}"
         #expect(number(result, "counters", "edge.cluster.upstream_rq" + tags) == StatsSinkTests.requests)
+        let host = "edge.cluster.endpoint.rq_total{site:a b,envoy.cluster_name:c,envoy.endpoint_address:127.0.0.1:"
+        #expect(endpoint(result, "counters", host, "}") == StatsSinkTests.requests)
         let largest = result["largest"].flatMap { Int($0.text()) } ?? 0
         #expect(largest > 500 && largest <= 900)
     }

@@ -32,7 +32,7 @@ struct UsedGaugesTests {
                       stat_prefix: h
                       route_config:
                         virtual_hosts:
-                        - {name: v, domains: ["*"], routes: [{match: {path: /none}, route: {cluster: none}}, {match: {prefix: /}, route: {cluster: up, retry_policy: {retry_on: 5xx, num_retries: 1}}}]}
+                        - {name: v, domains: ["*"], routes: [{match: {path: /none}, route: {cluster: none}}, {match: {path: /high}, route: {cluster: high, priority: HIGH}}, {match: {path: /full}, route: {cluster: full}}, {match: {prefix: /}, route: {cluster: up, retry_policy: {retry_on: 5xx, num_retries: 1}}}]}
                       http_filters:
                       - {name: c, is_optional: true, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.tap.v3.Tap}}
                       - {name: r, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}
@@ -42,6 +42,8 @@ struct UsedGaugesTests {
                   - {name: t, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy, stat_prefix: t, cluster: bytes}}
               clusters:
               - {name: none, circuit_breakers: {thresholds: [{max_requests: 0}]}, load_assignment: {cluster_name: none, endpoints: [\(endpoints([("127.0.0.1", 0)]))]}}
+              - {name: high, load_assignment: {cluster_name: high, endpoints: [\(endpoints([("127.0.0.1", 0)]))]}}
+              - {name: full, circuit_breakers: {thresholds: [{max_connections: 0, max_retries: 0}]}, load_assignment: {cluster_name: full, endpoints: [\(endpoints([("127.0.0.1", 0)]))]}}
               - {name: bytes, load_assignment: {cluster_name: bytes, endpoints: [\(endpoints([("127.0.0.1", 0)]))]}}
               - {name: up, load_assignment: {cluster_name: up, endpoints: [\(endpoints([("127.0.0.1", 0)]))]}}
               - {name: idle, load_assignment: {cluster_name: idle, endpoints: [\(endpoints([("127.0.0.1", 0), ("127.0.0.2", 2)]))]}}
@@ -64,7 +66,7 @@ struct UsedGaugesTests {
         defer { process.kill() }
         #expect(used("circuit_breakers") == [])
         #expect(used("^listener\\.l\\.downstream_pre") == [])
-        #expect(used("warming_state").count == 5)
+        #expect(used("warming_state").count == 7)
         #expect(used("^cluster.*max_host_weight") == ["cluster.names.max_host_weight: 1"])
         #expect(used("^server.version$") == ["server.version: 7"])
         // Every priority's change counts.
@@ -97,6 +99,14 @@ struct UsedGaugesTests {
         #expect(wait(upToMs: 10_000) { used("bytes.circuit_breakers") == ofBytes }, "\(used("bytes.circuit_breakers"))")
         let ofNone = ["cx_open", "cx_pool_open", "rq_pending_open"].map { "cluster.none.circuit_breakers.default.\($0): 0" }
         #expect(used("none.circuit_breakers") == ofNone, "\(used("none.circuit_breakers"))")
+        // Of the priority that was asked for, and no other.
+        #expect(try Shell.run("curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:\(listener)/high").output == "200")
+        let ofHigh = ["cx_open", "cx_pool_open", "rq_open", "rq_pending_open"].map { "cluster.high.circuit_breakers.high.\($0): 0" }
+        #expect(wait(upToMs: 10_000) { used("high.circuit_breakers") == ofHigh }, "\(used("high.circuit_breakers"))")
+        // What is full from the start says so once somebody has asked for it.
+        #expect(try Shell.run("curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:\(listener)/full").output == "200")
+        let ofFull = ["cx_open: 1", "cx_pool_open: 0", "rq_open: 0", "rq_pending_open: 0"].map { "cluster.full.circuit_breakers.default.\($0)" }
+        #expect(wait(upToMs: 10_000) { used("full.circuit_breakers") == ofFull }, "\(used("full.circuit_breakers"))")
         #expect(used("up.circuit_breakers") == open)
         upstream.stop()
         let afterwards = open + ["cluster.up.circuit_breakers.high.cx_pool_open: 0"]

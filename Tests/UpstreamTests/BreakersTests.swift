@@ -59,6 +59,27 @@ import Upstream
         #expect(breakers.take(.requests, .normal, thread: 0))
     }
 
+    /// Whoever has ever been asked is known by it, as long as the limit is not 0.
+    @Test(arguments: [1, 2, 40, 1000])
+    func whoWasAskedIsKnown(limit: UInt32) {
+        for count in [1, 40, 300] where count <= Int(limit) {
+            let breakers = make(limit, threads: 2)
+            defer { breakers.destroy() }
+            #expect(!breakers.isTouched(.requests, .normal, limit: limit))
+            for i in 0..<count { #expect(breakers.take(.requests, .normal, thread: i % 2)) }
+            #expect(breakers.isTouched(.requests, .normal, limit: limit))
+            for _ in 0..<count { breakers.give(.requests, .normal, thread: 1) }
+            #expect(breakers.left(.requests, .normal) == Int64(limit))
+            #expect(breakers.isTouched(.requests, .normal, limit: limit), "\(count) of \(limit), all given back")
+            #expect(!breakers.isTouched(.requests, .high, limit: 1024) && !breakers.isTouched(.connections, .normal, limit: 1024))
+        }
+        let breakers = make(limit, threads: 2)
+        defer { breakers.destroy() }
+        breakers.takeBeyond(.requests, .normal)
+        breakers.give(.requests, .normal, thread: 0)
+        #expect(breakers.isTouched(.requests, .normal, limit: limit))
+    }
+
     /// Four threads take and give back; never more than the limit is out, and in the end nothing is lost.
     @Test func threadsTogetherNeverPassTheLimit() {
         let limit: Int64 = 50

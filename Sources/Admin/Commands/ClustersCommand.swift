@@ -36,16 +36,7 @@ struct HostCounts {
     static let counters: [HostStat] = [.cxConnectFail, .cxTotal, .rqError, .rqSuccess, .rqTimeout, .rqTotal]
     static let gauges: [HostStat] = [.cxActive, .rqActive, .rqPendingActive]
 
-    subscript(_ leaf: HostStat) -> UInt64 {
-        let descriptor = leaf.descriptor
-        if !host.shares.isEmpty {
-            let isGauge = descriptor.kind == .gauge
-            let sum = host.shares.reduce(Int64(0)) { $0 &+ stats.share($1.stats + leaf.rawValue, isGauge: isGauge, worker: $1.worker) }
-            return UInt64(max(sum, 0))
-        }
-        let id = host.stats + leaf.rawValue
-        return descriptor.kind == .gauge ? stats.gauge(id, .gauge).value : stats.counter(id)
-    }
+    subscript(_ leaf: HostStat) -> UInt64 { stats.value(leaf, of: host.cells) }
 }
 
 private enum ClustersText {

@@ -49,6 +49,8 @@ struct ClusterDraft {
     var matches: [StatScope<TransportSocketMatchStat>]
     /// With `track_remaining`.
     var remaining: (normal: StatScope<CircuitBreakerRemainingStat>?, high: StatScope<CircuitBreakerRemainingStat>?)
+    /// `track_cluster_stats.per_endpoint_stats`
+    var showsEndpoints: Bool
 
     var config: ClusterConfig { unsafe frozen.pointee }
 }
@@ -111,7 +113,7 @@ struct ClusterCompiler {
             if thresholds.priority == .high { remaining.high = scope } else { remaining.normal = scope }
         }
         config.closesOnHostChange = message.commonLbConfig.closeConnectionsOnHostSetChange
-        tracking(message, place, part, statName, &config)
+        tracking(message, part, statName, &config)
         connections(message, place, part.arena, &config)
         var balanced = CompiledBalancing(config: config)
         LoadBalancingCompiler(diagnostics: diagnostics, part: part, runtime: compilation.runtime(part)).compile(message, place, &balanced)
@@ -155,7 +157,7 @@ struct ClusterCompiler {
             matches: message.transportSocketMatches.map {
                 part.scope(compilation.stats, prefix + $0.name + ".", TransportSocketMatchStat.self)
             },
-            remaining: remaining)
+            remaining: remaining, showsEndpoints: message.trackClusterStats.perEndpointStats)
     }
 
     /// What a zone's hosts have counted stays as long as the cluster, whichever hosts it has just now.
@@ -383,12 +385,9 @@ struct ClusterCompiler {
 
     /// What is measured of each try, for those who ask for it.
     private func tracking(
-        _ message: ClusterMessage, _ place: Place, _ part: PlanPart, _ statName: String, _ config: inout ClusterConfig
+        _ message: ClusterMessage, _ part: PlanPart, _ statName: String, _ config: inout ClusterConfig
     ) {
         let options = message.trackClusterStats
-        diagnostics.unsupported(
-            place.at("track_cluster_stats"), "envoy.config.cluster.v3.TrackClusterStats",
-            ["per_endpoint_stats": options.perEndpointStats])
         let prefix = StatPrefix.cluster(statName)
         if options.requestResponseSizes { config.sizeStats = part.scope(compilation.stats, prefix, RequestResponseSizeStat.self).base }
         if options.timeoutBudgets || message.trackTimeoutBudgets {

@@ -26,6 +26,8 @@ package final class PlanPart {
     private var tables: [RouteTable] = []
     private var kept: [AnyObject] = []
     private var atEnd: [() -> Void] = []
+    /// It holds nothing any more.
+    private(set) var isGone = false
     /// Files that it was made from, beside its message, and the hash of what they held.
     private(set) var files: [String] = []
     /// What they were before they were read: another one now is a reason to read again.
@@ -100,6 +102,7 @@ package final class PlanPart {
     /// Gives back what it holds. No worker may use the part any more; its statistics scopes are retired here, and their
     /// cells may be used again as soon as the registry recycles them.
     func destroy(_ stats: StatRegistry, _ slots: SlotTable) {
+        isGone = true
         for scope in scopes { stats.retire(scope) }
         for slot in clusterSlots { slots.release(slot) }
         for table in tables { table.destroy() }

@@ -14,6 +14,10 @@ struct PrometheusStats {
     private var nextEntry = 0
     private var encoder: PrometheusEncoder
     private var name: [UInt8] = []
+    private let groups: [EndpointGroup]
+    /// Families of single endpoints that are still to come: behind all others, as in Envoy.
+    private var endpointStats: [EndpointStat]
+    private var endpoints: EndpointWalk?
 
     init(_ registry: StatRegistry, _ query: StatsQuery) {
         self.query = query
@@ -27,6 +31,10 @@ struct PrometheusStats {
             }
         }
         encoder = PrometheusEncoder(query)
+        groups = registry.endpointGroups()
+        let wanted = groups.isEmpty ? [] : EndpointStat.allCases.filter { query.shows($0.descriptor.kind) }
+        let inOrder = wanted.sorted { "\($0.descriptor.name)" < "\($1.descriptor.name)" }
+        endpointStats = inOrder.filter { !$0.descriptor.kind.isGauge } + inOrder.filter(\.descriptor.kind.isGauge)
     }
 
     /// Writes until the buffer holds `bytesMax` or more, or the slice's time is over; false when all is written.
@@ -40,7 +48,10 @@ struct PrometheusStats {
         }
         while out.count < bytesMax, !time.isOver() {
             if encoder.drain(&out, bytesMax: bytesMax) { continue }
-            guard let section = sections.first else { return false }
+            guard let section = sections.first else {
+                guard writeEndpoints(registry, &out) else { return false }
+                continue
+            }
             guard nextFamily < families.count else {
                 sections.removeFirst()
                 families = sections.first.map(index.families) ?? []
@@ -65,6 +76,30 @@ struct PrometheusStats {
                 self.entries = nil
                 nextFamily += 1
             }
+        }
+        return true
+    }
+
+    /// A few lines of the endpoints' family at hand; false when there is none left.
+    private mutating func writeEndpoints(_ registry: StatRegistry, _ out: inout OutputBuffer) -> Bool {
+        guard let stat = endpointStats.first else { return false }
+        if endpoints == nil {
+            endpoints = EndpointWalk(groups)
+            let family = PrometheusFamily(Array(EndpointWalk.Position.extracted(stat).utf8))
+            encoder.begin(family, stat.descriptor.kind.isGauge ? .gauges : .counters)
+        }
+        for _ in 0..<8 {
+            guard let position = endpoints?.next() else {
+                encoder.end(&out)
+                endpoints = nil
+                endpointStats.removeFirst()
+                return true
+            }
+            position.setName(stat, &name)
+            if let filter = query.filter, !filter(name.span) { continue }
+            var labels: [UInt8] = []
+            position.forEachTag(registry.tags) { PrometheusNames.append($0, $1.utf8, to: &labels) }
+            encoder.write(registry.value(stat, of: position.endpoint), labels[...], &out)
         }
         return true
     }

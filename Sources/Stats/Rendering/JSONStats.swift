@@ -6,6 +6,9 @@ struct JSONStats {
     private let scopes: [StatScopeRef]
     private var phases: [StatPhase]
     private var walk: StatWalk?
+    private let groups: [EndpointGroup]
+    /// Behind all counters and gauges.
+    private var endpoints: EndpointWalk?
     private var hasBegun = false
     /// Something stands in the outer list.
     private var hasEntries = false
@@ -19,6 +22,7 @@ struct JSONStats {
         self.query = query
         scopes = registry.sorted
         phases = StatPhase.allCases.filter(query.shows)
+        groups = query.shows(.scalars) ? registry.endpointGroups() : []
     }
 
     /// Writes until the buffer holds `bytesMax` or more, or the slice's time is over; false when all is written.
@@ -32,6 +36,14 @@ struct JSONStats {
         }
         walk?.resume(registry)
         while out.count < bytesMax, !time.isOver() {
+            if endpoints != nil {
+                guard let position = endpoints?.next() else {
+                    endpoints = nil
+                    continue
+                }
+                writeItems(registry, position, &out)
+                continue
+            }
             if walk == nil {
                 guard let phase = phases.first else {
                     writeEnd(&out)
@@ -41,12 +53,23 @@ struct JSONStats {
             }
             guard let position = walk?.next(registry) else {
                 walk = nil
-                phases.removeFirst()
+                if phases.removeFirst() == .scalars { endpoints = EndpointWalk(groups) }
                 continue
             }
             writeItem(registry, position, &out)
         }
         return true
+    }
+
+    private mutating func writeItems(
+        _ registry: StatRegistry, _ position: EndpointWalk.Position, _ out: inout OutputBuffer
+    ) {
+        registry.forEachLine(position, query) { name, value in
+            self.name = name
+            beginEntry(&out)
+            out.append(value)
+            out.append(byte: UInt8(ascii: "}"))
+        }
     }
 
     private mutating func writeItem(

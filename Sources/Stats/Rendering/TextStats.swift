@@ -5,11 +5,15 @@ struct TextStats {
     private let scopes: [StatScopeRef]
     private var phases: [StatPhase]
     private var walk: StatWalk?
+    private let groups: [EndpointGroup]
+    /// Behind all counters and gauges.
+    private var endpoints: EndpointWalk?
 
     init(_ registry: StatRegistry, _ query: StatsQuery) {
         self.query = query
         scopes = registry.sorted
         phases = StatPhase.allCases.filter(query.shows)
+        groups = query.shows(.scalars) ? registry.endpointGroups() : []
     }
 
     /// Writes lines until the buffer holds `bytesMax` or more, or the slice's time is over; false when all is written.
@@ -18,18 +22,35 @@ struct TextStats {
     ) -> Bool {
         walk?.resume(registry)
         while out.count < bytesMax, !time.isOver() {
+            if endpoints != nil {
+                guard let position = endpoints?.next() else {
+                    endpoints = nil
+                    continue
+                }
+                writeLines(registry, position, &out)
+                continue
+            }
             if walk == nil {
                 guard let phase = phases.first else { return false }
                 walk = StatWalk(scopes, phase)
             }
             guard let position = walk?.next(registry) else {
                 walk = nil
-                phases.removeFirst()
+                if phases.removeFirst() == .scalars { endpoints = EndpointWalk(groups) }
                 continue
             }
             writeLines(registry, position, &out)
         }
         return true
+    }
+
+    private func writeLines(_ registry: StatRegistry, _ position: EndpointWalk.Position, _ out: inout OutputBuffer) {
+        registry.forEachLine(position, query) { name, value in
+            out.append(name)
+            out.append(": ")
+            out.append(value)
+            out.append(byte: UInt8(ascii: "\n"))
+        }
     }
 
     private func writeLines(_ registry: StatRegistry, _ position: StatWalk.Position, _ out: inout OutputBuffer) {

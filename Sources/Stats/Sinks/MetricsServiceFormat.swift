@@ -11,6 +11,8 @@ package struct MetricsServiceFormat: Sendable {
 
     /// Appends the families that a sample makes, as fields `envoy_metrics`; how many.
     package func append(_ sample: borrowing SinkSample, timeMs: UInt64, to out: inout [UInt8]) -> Int {
+        // Envoy does not tell of single endpoints here.
+        if sample.isOfEndpoint { return 0 }
         switch sample.value {
         case .counter(let delta):
             let value = Double(countersAreDeltas ? delta : sample.total)

@@ -15,6 +15,8 @@ package struct SinkSample {
     package internal(set) var value = Value.counter(0)
     /// Of a counter: all that was ever added.
     package internal(set) var total: UInt64 = 0
+    /// Of a single endpoint: not every sink wants those.
+    package internal(set) var isOfEndpoint = false
     package internal(set) var interval = HistogramStatistics()
     package internal(set) var cumulative = HistogramStatistics()
     package internal(set) var bounds: [Double] = []
@@ -26,6 +28,11 @@ package struct SinkSample {
 
     package func forEachTag(_ body: (_ name: ArraySlice<UInt8>, _ value: ArraySlice<UInt8>) -> Void) {
         for tag in scratch.tags { body(scratch.store[tag.name], scratch.store[tag.value]) }
+    }
+
+    mutating func setTags(of stat: EndpointStat, _ position: EndpointWalk.Position, _ tags: TagExtraction) {
+        scratch.begin(extracted: EndpointWalk.Position.extracted(stat))
+        position.forEachTag(tags) { scratch.add($0, asIs: $1) }
     }
 
     mutating func extract(_ tags: TagExtraction) {

@@ -5,26 +5,50 @@ package struct SinkWalk {
     private let wantsTags: Bool
     private let wantsHistograms: Bool
     private var at = 0
+    private var endpoints: EndpointWalk
     private var sample = SinkSample()
 
     package init(_ registry: StatRegistry, wantsTags: Bool, wantsHistograms: Bool = false) {
         if registry.latch == nil { registry.latch = StatLatch() }
         registry.listDynamic()
         scopes = registry.sorted
+        endpoints = EndpointWalk(registry.endpointGroups())
+        registry.latch?.beginEndpoints()
         self.wantsTags = wantsTags
         self.wantsHistograms = wantsHistograms
     }
 
-    /// The next `scopesMax` scopes; false when none is left.
+    /// The next `scopesMax` scopes, or endpoints; false when none is left.
     package mutating func step(
         _ registry: StatRegistry, scopesMax: Int, _ emit: (borrowing SinkSample) -> Void
     ) -> Bool {
-        let end = min(scopes.count, at + scopesMax)
-        while at < end {
+        var left = scopesMax
+        while left > 0, at < scopes.count {
             if registry.isLive(scopes[at]), let record = registry.record(scopes[at]) { visit(registry, record, emit) }
             at += 1
+            left -= 1
         }
-        return at < scopes.count
+        while left > 0 {
+            guard let position = endpoints.next() else { return false }
+            visit(registry, position, emit)
+            left -= 1
+        }
+        return true
+    }
+
+    /// As in Envoy all statistics of an endpoint are sent, used or not.
+    private mutating func visit(
+        _ registry: StatRegistry, _ position: EndpointWalk.Position, _ emit: (borrowing SinkSample) -> Void
+    ) {
+        sample.isOfEndpoint = true
+        for stat in EndpointStat.allCases {
+            position.setName(stat, &sample.name)
+            let value = registry.value(stat, of: position.endpoint)
+            sample.total = value
+            sample.value = stat.descriptor.kind.isGauge ? .gauge(value) : .counter(registry.latched(stat, position, value))
+            if wantsTags { sample.setTags(of: stat, position, registry.tags) }
+            emit(sample)
+        }
     }
 
     private mutating func visit(
@@ -81,6 +105,14 @@ package struct SinkWalk {
 
 extension StatRegistry {
     fileprivate func latched(_ id: StatID, _ raw: UInt64) -> UInt64 { latch?.delta(id, raw) ?? raw }
+
+    fileprivate func latched(_ stat: EndpointStat, _ position: EndpointWalk.Position, _ value: UInt64) -> UInt64 {
+        guard let latch, let source = stat.source else { return value }
+        return switch position.endpoint.cells {
+        case .scope(let base): latch.delta(base + source.rawValue, value)
+        case .shares: latch.delta(position.prefix, stat, value)
+        }
+    }
 
     /// Response codes are numbered by what their names end in.
     fileprivate func latched(_ id: StatID, _ sample: StatSample) -> UInt64 {

@@ -2,6 +2,9 @@
 final class StatLatch {
     private let cells = CellPages()
     private var codes: [StatID: [UInt16: UInt64]] = [:]
+    /// Of hosts that workers found by themselves, by their names: those of the flush at hand, and of the one before.
+    private var endpoints: [[UInt8]: [UInt64]] = [:]
+    private var endpointsBefore: [[UInt8]: [UInt64]] = [:]
 
     /// What came since the last time.
     func delta(_ id: StatID, _ raw: UInt64) -> UInt64 {
@@ -15,6 +18,20 @@ final class StatLatch {
         let before = codes[id]?[code] ?? 0
         if raw != before { codes[id, default: [:]][code] = raw }
         return raw &- before
+    }
+
+    /// A flush begins: hosts that were not there at the last one are forgotten.
+    func beginEndpoints() {
+        endpointsBefore = endpoints
+        endpoints = [:]
+    }
+
+    /// A host that came again since the last time counts from 0.
+    func delta(_ name: [UInt8], _ stat: EndpointStat, _ raw: UInt64) -> UInt64 {
+        let place = Int(stat.rawValue)
+        endpoints[name, default: [UInt64](repeating: 0, count: EndpointStat.allCases.count)][place] = raw
+        let before = endpointsBefore[name]?[place] ?? 0
+        return raw >= before ? raw - before : raw
     }
 
     /// The id goes to another statistic.

@@ -45,6 +45,16 @@ package struct TagExtraction {
 
     package init() {}
 
+    /// Those that every statistic has, the first of each name.
+    var fixed: [(name: [UInt8], value: String)] {
+        var tags: [(name: [UInt8], value: String)] = []
+        for extractor in commandLine + custom {
+            guard case .fixed(let value) = extractor.source, !tags.contains(where: { $0.name == extractor.tag }) else { continue }
+            tags.append((extractor.tag, value))
+        }
+        return tags
+    }
+
     /// Leaves name and tags in `scratch`.
     func extract(_ name: Span<UInt8>, _ scratch: inout TagScratch) {
         scratch.reset(name, defaults)

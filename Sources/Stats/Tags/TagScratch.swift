@@ -30,6 +30,23 @@ struct TagScratch {
         words.append(name.count + 1)
     }
 
+    /// The results of another way than by the name: `add(_:asIs:)` follows.
+    mutating func begin(extracted: String) {
+        self.extracted.removeAll(keepingCapacity: true)
+        self.extracted += extracted.utf8
+        tags.removeAll(keepingCapacity: true)
+        store.removeAll(keepingCapacity: true)
+    }
+
+    /// A value that is no list of words.
+    mutating func add(_ tag: [UInt8], asIs value: String) {
+        let begin = store.count
+        store += tag
+        let end = store.count
+        store += value.utf8
+        tags.append(Tag(name: begin..<end, value: end..<store.count))
+    }
+
     /// The bytes of word `index`, without its dot.
     func word(_ index: Int) -> Range<Int> {
         words[index]..<words[index + 1] - 1

@@ -60,7 +60,7 @@ final class CaseRun {
 
         result[.upstream] = CaseRun.describe(records, test, normaliser)
         result[.log] = log.map { normaliser.longLine($0) }
-        result[.counters] = describeChanges(from: counters, to: after, test)
+        result[.counters] = describeChanges(from: counters, to: after, test, normaliser)
         counters = after
         for aspect in test.ignoring { result[aspect] = nil }
         return result
@@ -149,14 +149,16 @@ final class CaseRun {
         after.reduce(0) { $1.key.hasSuffix(suffix) ? $0 + $1.value - (before[$1.key] ?? 0) : $0 }
     }
 
-    private func describeChanges(from before: [String: Int], to after: [String: Int], _ test: Case) -> [String] {
-        after.sorted { $0.key < $1.key }.compactMap { name, value in
+    private func describeChanges(
+        from before: [String: Int], to after: [String: Int], _ test: Case, _ normaliser: Normaliser
+    ) -> [String] {
+        after.compactMap { name, value in
             let change = value - (before[name] ?? 0)
             // What it cost is counted per connection, whatever came of it.
             if test.frames.isEmpty, name.hasPrefix("http2.") { return nil }
             if change == 0 || test.ignoringCounters.contains(where: { name.hasSuffix($0) }) { return nil }
-            return "\(name) \(change > 0 ? "+" : "")\(change)"
-        }
+            return "\(normaliser.statistic(name)) \(change > 0 ? "+" : "")\(change)"
+        }.sorted()
     }
 
     // MARK: access log

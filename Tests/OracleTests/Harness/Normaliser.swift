@@ -4,6 +4,8 @@ import TestSupport
 struct Normaliser {
     /// Texts and what stands for them, longest first.
     private let names: [(text: String, name: String)]
+    /// Endings of addresses as they are in names of statistics.
+    private let endings: [(text: String, name: String)]
     private let showsUUIDs: Bool
 
     init(ports: [String: UInt16], showsUUIDs: Bool) {
@@ -13,6 +15,7 @@ struct Normaliser {
         // Towards a loopback client Envoy shows the node's own address in x-forwarded-for.
         names += Interfaces.ipv4Addresses().map { ($0, "<node address>") }
         self.names = names.sorted { $0.0 < $1.0 }.map { (text: $0.0, name: $0.1) }
+        endings = ports.map { (text: "_\($1).", name: "_<\($0)>.") }.sorted { $0.name < $1.name }
         self.showsUUIDs = showsUUIDs
     }
 
@@ -23,6 +26,12 @@ struct Normaliser {
             for (text, name) in names { result = result.replacing(text: text, by: name) }
         }
         return result
+    }
+
+    /// `cluster.up.endpoint.127.0.0.1_<up.a>.rq_total`
+    func statistic(_ name: String) -> String {
+        guard name.contains(".endpoint.") else { return name }
+        return endings.reduce(name) { $0.replacing(text: $1.text, by: $1.name) }
     }
 
     func header(_ line: String) -> String {
