@@ -99,7 +99,7 @@ let package = Package(
         .target(
             name: "EnvoyProtos", dependencies: [protobuf],
             swiftSettings: [.unsafeFlags(["-Osize"], .when(configuration: .release))]),
-        .target(name: "Matching", dependencies: ["EnvoyAPI", "Routing"], swiftSettings: common),
+        .target(name: "Matching", dependencies: ["EnvoyAPI", "Pipeline", "Routing"], swiftSettings: common),
         .target(
             name: "Extensions", dependencies: ["Pipeline", "Matching", "EnvoyAPI", "CMartlet"], swiftSettings: dataPlane),
         .target(

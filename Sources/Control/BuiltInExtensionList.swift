@@ -28,6 +28,7 @@ extension BuiltInExtensions {
         // By `type` alone.
         extended("envoy.cluster.original_dst", "envoy.clusters"),
         extended("envoy.formatter.cel", "envoy.formatter", "envoy.extensions.formatter.cel.v3.Cel"),
+        extended("envoy.formatter.file_content", "envoy.formatter", "envoy.extensions.formatter.file_content.v3.FileContent"),
         extended("envoy.formatter.metadata", "envoy.formatter", "envoy.extensions.formatter.metadata.v3.Metadata"),
         extended(
             "envoy.formatter.req_without_query", "envoy.formatter",
@@ -112,6 +113,11 @@ extension BuiltInExtensions {
         extended(
             "envoy.extensions.upstreams.tcp.v3.TcpProtocolOptions", "envoy.upstream_options",
             "envoy.extensions.upstreams.tcp.v3.TcpProtocolOptions"),
+        extended("envoy.matching.inputs.cel_data_input", "envoy.matching.http.input", "xds.type.matcher.v3.HttpAttributesCelMatchInput"),
+        extended("envoy.matching.matchers.cel_matcher", "envoy.matching.input_matchers", "xds.type.matcher.v3.CelMatcher"),
+        extended(
+            "envoy.rate_limit_descriptors.expr", "envoy.rate_limit_descriptors",
+            "envoy.extensions.rate_limit_descriptors.expr.v3.Descriptor"),
         extended(
             "stat_full_name_match_input", "envoy.matching.stat_matching_data.input",
             "envoy.extensions.matching.common_inputs.stats.v3.StatFullNameMatchInput"),

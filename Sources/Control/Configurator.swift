@@ -385,4 +385,9 @@ package final class Configurator {
         environment.secrets.stopUnused(environment)
         if tlsContexts.reloadFiles(applied: applied, failed: failed) { publish() }
     }
+
+    /// The same of files that formats write.
+    func reloadTexts(applied: (String) -> Void, failed: (String, String) -> Void) {
+        if environment.texts.reload(applied: applied, failed: failed) { publish() }
+    }
 }

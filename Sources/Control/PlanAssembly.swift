@@ -54,6 +54,7 @@ extension Configurator {
         plan.clusterNames = arena.array(
             names.sorted { $0.0.lexicographicallyPrecedes($1.0) }.map(\.1))
         plan.tls = tlsContexts.slots(arena)
+        plan.texts = environment.texts.slots(arena)
         publisher.publish(plan, main: mainPlan(plan, bySlot, arena), arena)
     }
 
@@ -61,6 +62,7 @@ extension Configurator {
     private func mainPlan(_ plan: Plan, _ bySlot: [UInt32: LiveCluster], _ arena: FrozenArena) -> Plan {
         var mains = Plan()
         mains.listeners = mainListeners
+        mains.texts = plan.texts
         let wanted = environment.managementClusters
         guard !wanted.isEmpty else { return mains }
         mains.clusters = plan.clusters

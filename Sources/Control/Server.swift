@@ -380,6 +380,7 @@ package final class Server {
         onTick?()
         SessionResumption.rotateWhenDue()
         reloadCertificates()
+        reloadTexts()
         lookAtRuntime()
         configurator.logSinks.publish(stats.mainCells, filesystemScope)
         let retired = stats.retiredScopes()

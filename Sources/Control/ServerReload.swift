@@ -61,6 +61,14 @@ extension Server {
         }
     }
 
+    func reloadTexts() {
+        configurator.reloadTexts { path in
+            log.write(.info, "config", "\(path): read again")
+        } failed: { path, reason in
+            log.write(.error, "config", "\(path): what it held before is written on: \(reason)")
+        }
+    }
+
     private func refuse(_ errors: ConfigErrors, _ path: String) {
         stats.mainCells.increment(planScope[.reloadsRefused])
         events.add(.refused, path, version: publisher.version, lines: errors.errors.map(\.description))

@@ -2517,6 +2517,14 @@ public nonisolated struct Envoy_Config_Route_V3_RateLimit: Sendable {
       set {actionSpecifier = .metadata(newValue)}
     }
 
+    public var `extension`: Envoy_Config_Core_V3_TypedExtensionConfig {
+      get {
+        if case .extension(let v)? = actionSpecifier {return v}
+        return Envoy_Config_Core_V3_TypedExtensionConfig()
+      }
+      set {actionSpecifier = .extension(newValue)}
+    }
+
     public var remoteAddressMatch: Envoy_Config_Route_V3_RateLimit.Action.RemoteAddressMatch {
       get {
         if case .remoteAddressMatch(let v)? = actionSpecifier {return v}
@@ -2538,6 +2546,7 @@ public nonisolated struct Envoy_Config_Route_V3_RateLimit: Sendable {
       case maskedRemoteAddress(Envoy_Config_Route_V3_RateLimit.Action.MaskedRemoteAddress)
       case queryParameterValueMatch(Envoy_Config_Route_V3_RateLimit.Action.QueryParameterValueMatch)
       case metadata(Envoy_Config_Route_V3_RateLimit.Action.MetaData)
+      case `extension`(Envoy_Config_Core_V3_TypedExtensionConfig)
       case remoteAddressMatch(Envoy_Config_Route_V3_RateLimit.Action.RemoteAddressMatch)
 
     }
@@ -6264,7 +6273,7 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.XRateLimitOption: SwiftPro
 
 nonisolated extension Envoy_Config_Route_V3_RateLimit.Action: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = Envoy_Config_Route_V3_RateLimit.protoMessageName + ".Action"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}source_cluster\0\u{3}destination_cluster\0\u{3}request_headers\0\u{3}remote_address\0\u{3}generic_key\0\u{3}header_value_match\0\u{2}\u{2}metadata\0\u{4}\u{2}masked_remote_address\0\u{3}query_parameter_value_match\0\u{3}query_parameters\0\u{3}remote_address_match\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}source_cluster\0\u{3}destination_cluster\0\u{3}request_headers\0\u{3}remote_address\0\u{3}generic_key\0\u{3}header_value_match\0\u{2}\u{2}metadata\0\u{1}extension\0\u{3}masked_remote_address\0\u{3}query_parameter_value_match\0\u{3}query_parameters\0\u{3}remote_address_match\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -6363,6 +6372,19 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.Action: SwiftProtobuf.Mess
           self.actionSpecifier = .metadata(v)
         }
       }()
+      case 9: try {
+        var v: Envoy_Config_Core_V3_TypedExtensionConfig?
+        var hadOneofValue = false
+        if let current = self.actionSpecifier {
+          hadOneofValue = true
+          if case .extension(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.actionSpecifier = .extension(v)
+        }
+      }()
       case 10: try {
         var v: Envoy_Config_Route_V3_RateLimit.Action.MaskedRemoteAddress?
         var hadOneofValue = false
@@ -6453,6 +6475,10 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.Action: SwiftProtobuf.Mess
     case .metadata?: try {
       guard case .metadata(let v)? = self.actionSpecifier else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+    }()
+    case .extension?: try {
+      guard case .extension(let v)? = self.actionSpecifier else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
     }()
     case .maskedRemoteAddress?: try {
       guard case .maskedRemoteAddress(let v)? = self.actionSpecifier else { preconditionFailure() }

@@ -31,19 +31,19 @@ public nonisolated struct Xds_Type_V3_CelExpression: @unchecked Sendable {
   }
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var parsedExpr: Google_Api_Expr_V1alpha1_ParsedExpr {
+  public var parsedExpr: Cel_Expr_ParsedExpr {
     get {
       if case .parsedExpr(let v)? = _storage._exprSpecifier {return v}
-      return Google_Api_Expr_V1alpha1_ParsedExpr()
+      return Cel_Expr_ParsedExpr()
     }
     set {_uniqueStorage()._exprSpecifier = .parsedExpr(newValue)}
   }
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var checkedExpr: Google_Api_Expr_V1alpha1_CheckedExpr {
+  public var checkedExpr: Cel_Expr_CheckedExpr {
     get {
       if case .checkedExpr(let v)? = _storage._exprSpecifier {return v}
-      return Google_Api_Expr_V1alpha1_CheckedExpr()
+      return Cel_Expr_CheckedExpr()
     }
     set {_uniqueStorage()._exprSpecifier = .checkedExpr(newValue)}
   }
@@ -75,9 +75,9 @@ public nonisolated struct Xds_Type_V3_CelExpression: @unchecked Sendable {
 
   public nonisolated enum OneOf_ExprSpecifier: Equatable, Sendable {
     /// NOTE: This field was marked as deprecated in the .proto file.
-    case parsedExpr(Google_Api_Expr_V1alpha1_ParsedExpr)
+    case parsedExpr(Cel_Expr_ParsedExpr)
     /// NOTE: This field was marked as deprecated in the .proto file.
-    case checkedExpr(Google_Api_Expr_V1alpha1_CheckedExpr)
+    case checkedExpr(Cel_Expr_CheckedExpr)
 
   }
 
@@ -132,7 +132,7 @@ nonisolated extension Xds_Type_V3_CelExpression: SwiftProtobuf.Message, SwiftPro
         // enabled. https://github.com/apple/swift-protobuf/issues/1034
         switch fieldNumber {
         case 1: try {
-          var v: Google_Api_Expr_V1alpha1_ParsedExpr?
+          var v: Cel_Expr_ParsedExpr?
           var hadOneofValue = false
           if let current = _storage._exprSpecifier {
             hadOneofValue = true
@@ -145,7 +145,7 @@ nonisolated extension Xds_Type_V3_CelExpression: SwiftProtobuf.Message, SwiftPro
           }
         }()
         case 2: try {
-          var v: Google_Api_Expr_V1alpha1_CheckedExpr?
+          var v: Cel_Expr_CheckedExpr?
           var hadOneofValue = false
           if let current = _storage._exprSpecifier {
             hadOneofValue = true

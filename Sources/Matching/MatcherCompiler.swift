@@ -62,10 +62,8 @@ package enum MatcherCompiler {
         case .contains(let text): return StringMatchSpec(.contains(text), ignoreCase: ignoreCase)
         case .safeRegex(let regex): return StringMatchSpec(.regex(regex.regex), ignoreCase: ignoreCase)
         case .custom(let custom):
-            let type = custom.typedConfig.typeURL
-            let name = type.lastIndex(of: "/").map { String(type[type.index(after: $0)...]) } ?? type
             place.at("custom").error(
-                "Didn't find a registered implementation for '\(custom.name)' with type URL: '\(name)'")
+                "Didn't find a registered implementation for '\(custom.name)' with type URL: '\(custom.typedConfig.messageName)'")
             return nil
         case .none: return nil
         }

@@ -1,8 +1,11 @@
 // `rate_limits` of a filter, a route or a virtual host, into frozen rules. Main thread.
 
 import EnvoyAPI
+import Pipeline
 import Primitives
 import Routing
+
+private typealias Expression = Envoy_Extensions_RateLimitDescriptors_Expr_V3_Descriptor
 
 package struct RateLimitCompiler {
     private let arena: FrozenArena
@@ -82,9 +85,58 @@ package struct RateLimitCompiler {
             action.expectsMatch = !match.addressMatcher.invertMatch
             action.networks = networks(match.addressMatcher, place.at("remote_address_match").at("address_matcher"))
             return action
+        case .extension(let extended):
+            let at = place.at("extension")
+            return extended.typedConfig.messageName == Expression.protoMessageName ? expression(extended, at) : input(extended, at)
         case .none: return nil
         }
     }
+
+    // MARK: Extensions
+
+    private func expression(_ extended: Envoy_Config_Core_V3_TypedExtensionConfig, _ place: some MatcherPlace) -> RateLimitAction? {
+        guard let message = try? Expression(serializedBytes: extended.typedConfig.value) else {
+            place.at("typed_config").error("the expression is nested too deep")
+            return nil
+        }
+        var action = RateLimitAction(kind: .expression, key: text(message.descriptorKey))
+        action.skipsAbsent = message.skipIfError
+        var parsed: CELExpression?
+        if case .text(let text) = message.exprSpecifier {
+            do throws(CELError) {
+                parsed = try CELParser.parse(text)
+            } catch {
+                place.at("typed_config").error("Unable to parse descriptor expression: \(error.message)")
+                return nil
+            }
+        }
+        do throws(CELError) {
+            if case .parsed(let expression) = message.exprSpecifier { parsed = try ExpressionReader.read(expression) }
+            guard let parsed else {
+                place.at("typed_config").error("Rate limit descriptor extension failed: expression specifier is not set")
+                return nil
+            }
+            action.program = try CELCompiler(in: arena, knowsNode: false).compile(parsed)
+            return action
+        } catch {
+            place.at("typed_config").error("failed to create an expression: \(error.message)")
+            return nil
+        }
+    }
+
+    /// What is no descriptor of its own may be a matcher's input: the entry's key is its name.
+    private func input(_ extended: Envoy_Config_Core_V3_TypedExtensionConfig, _ place: some MatcherPlace) -> RateLimitAction? {
+        guard let input = MatchInputCompiler.compile(extended.typedConfig, in: arena) else {
+            place.error(
+                "Didn't find a registered implementation for '\(extended.name)' with type URL: '\(extended.typedConfig.messageName)'")
+            return nil
+        }
+        var action = RateLimitAction(kind: .input, key: text(extended.name))
+        action.input = input
+        return action
+    }
+
+    // MARK: Parts
 
     private func metadata(_ message: Envoy_Config_Route_V3_RateLimit.Action.MetaData) -> RateLimitAction {
         let kind: RateLimitAction.Kind =

@@ -23,6 +23,7 @@ package final class CompileEnvironment {
     /// Clusters that main's own worker asks management servers over.
     var managementClusters: Set<String> { secrets.clusters.union(layers.clusters) }
     package let logSinks: LogSinks
+    let texts = WatchedTexts()
     /// What this build calls itself.
     package var version = ""
 
@@ -75,6 +76,7 @@ final class Compilation {
 
     func part(_ kind: PlanPart.Kind, _ name: String, _ hash: ContentHash) -> PlanPart {
         let part = PlanPart(kind, name, hash)
+        part.texts = environment.texts
         part.arena.node = { [node = bootstrap.node] in FrozenValues.node(node, $0) }
         made.append(part)
         return part

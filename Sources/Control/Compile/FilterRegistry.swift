@@ -43,9 +43,3 @@ extension Diagnostics {
         }
     }
 }
-
-extension ProtobufAny {
-    /// The full message name, without host.
-    var messageName: String { String(typeURL.split(separator: "/").last ?? "") }
-    var bytes: [UInt8] { Array(value) }
-}

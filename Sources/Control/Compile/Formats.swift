@@ -8,10 +8,13 @@ import Primitives
 struct FormatExtensions {
     /// `envoy.formatter.req_without_query`
     var withoutQuery = false
+    /// `envoy.formatter.file_content`
+    var readsFiles = false
     /// `envoy.formatter.cel`
     var expressions = CELOptions()
 
     private static let metadata = "envoy.extensions.formatter.metadata.v3.Metadata"
+    private static let fileContent = "envoy.extensions.formatter.file_content.v3.FileContent"
     private static let withoutQuery = "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery"
     private typealias Expressions = Envoy_Extensions_Formatter_Cel_V3_Cel
 
@@ -22,6 +25,7 @@ struct FormatExtensions {
         for (i, formatter) in formatters.enumerated() {
             switch formatter.typedConfig.messageName {
             case FormatExtensions.withoutQuery: withoutQuery = true
+            case FormatExtensions.fileContent: readsFiles = true
             // Envoy's own formats know the operator too.
             case FormatExtensions.metadata: break
             case Expressions.protoMessageName:
@@ -30,7 +34,7 @@ struct FormatExtensions {
                 diagnostics.error(
                     place.at("formatters", i),
                     "Formatter not found: '\(formatter.name)' with type URL: '\(formatter.typedConfig.messageName)'",
-                    expected: "envoy.formatter.req_without_query, envoy.formatter.metadata or envoy.formatter.cel")
+                    expected: "envoy.formatter.req_without_query, envoy.formatter.file_content, envoy.formatter.metadata or envoy.formatter.cel")
             }
         }
     }
@@ -45,11 +49,25 @@ enum Formats {
             var compiler = FormatCompiler(in: part.arena)
             compiler.allowsRequestWithoutQuery = extensions.withoutQuery
             compiler.expressions = extensions.expressions
+            if extensions.readsFiles { compiler.file = { path, directory throws(FormatError) in try file(path, directory, part) } }
             return try compiler.compile(text)
         } catch {
             diagnostics.error(
                 place, error.description, found: error.found, expected: error.expected, suggestion: error.suggestion)
             return nil
+        }
+    }
+
+    /// A directory is not watched, for the file itself is; but it has to be there.
+    private static func file(_ path: String, _ directory: String?, _ part: PlanPart) throws(FormatError) -> UInt32 {
+        if let directory, FileWatch.identity(directory).isEmpty {
+            throw FormatError("unable to add filesystem watch for file \(directory): No such file or directory")
+        }
+        do throws(FileContents.Failure) {
+            guard let texts = part.texts else { throw FileContents.Failure(reason: "no file may be named here") }
+            return try texts.lease(path, part)
+        } catch {
+            throw FormatError("Invalid path: \(path) (\(error.reason))")
         }
     }
 

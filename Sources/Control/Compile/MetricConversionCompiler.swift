@@ -109,7 +109,11 @@ struct MetricConversionCompiler {
             guard let texts = texts(value, place.at("value_match")) else { return { _ in false } }
             return { texts.matches($0) }
         case .customMatch(let custom):
-            unknown(custom, place.at("custom_match"), expected: "value_match")
+            if custom.typedConfig.messageName == Xds_Type_Matcher_V3_CelMatcher.protoMessageName {
+                diagnostics.error(place, "Unsupported data input type: string", expected: "value_match")
+            } else {
+                unknown(custom, place.at("custom_match"), expected: "value_match")
+            }
             return { _ in false }
         case nil: return { _ in false }
         }

@@ -32,6 +32,8 @@ package final class PlanPart {
     private(set) var files: [String] = []
     /// What they were before they were read: another one now is a reason to read again.
     var identities: [String: [Int]] = [:]
+    /// Files that its formats may name; nil: none.
+    var texts: WatchedTexts?
     private var filesHash = ContentHash()
     /// Listening sockets that the part's listener uses.
     var sockets: [ListenSocketGroup] = []

@@ -1,13 +1,13 @@
 // A matcher tree (`xds.type.matcher.v3.Matcher`) over requests, into a `RequestMatcher`.
 
 import EnvoyAPI
+import Matching
 import Pipeline
 import Primitives
 import Routing
 
 private typealias Tree = Xds_Type_Matcher_V3_Matcher
-private typealias RequestHeader = Envoy_Type_Matcher_V3_HttpRequestHeaderMatchInput
-private typealias QueryParameter = Envoy_Type_Matcher_V3_HttpRequestQueryParamMatchInput
+private typealias ExpressionMatcher = Xds_Type_Matcher_V3_CelMatcher
 
 struct RequestMatcherCompiler {
     let compilation: Compilation
@@ -44,6 +44,11 @@ struct RequestMatcherCompiler {
 
     private func tree(_ tree: Tree.MatcherTree, _ place: Place, _ actions: Actions, _ matcher: inout RequestMatcher) {
         matcher.input = input(tree.input, place.at("input"))
+        if matcher.input.source == .attributes, isMap(tree) {
+            diagnostics.error(
+                place.at("input"), "Unsupported data input type: cel_data_input, currently only string type is supported in map matcher",
+                expected: "an input that is a text, or a predicate of matcher_list with a custom_match")
+        }
         switch tree.treeType {
         case .exactMatchMap(let map):
             matcher.kind = .exact
@@ -55,6 +60,10 @@ struct RequestMatcherCompiler {
         case .customMatch(let custom): unknown(custom, place.at("custom_match"), expected: "exact_match_map or prefix_match_map")
         case nil: break
         }
+    }
+
+    private func isMap(_ tree: Tree.MatcherTree) -> Bool {
+        if case .customMatch = tree.treeType { false } else { true }
     }
 
     private func rules(_ map: Tree.MatcherTree.MatchMap, _ place: Place, _ actions: Actions) -> [MatchRule] {
@@ -107,11 +116,33 @@ struct RequestMatcherCompiler {
         var predicate = MatchPredicate(.value)
         predicate.input = input(message.input, place.at("input"))
         switch message.matcher {
-        case .valueMatch(let value): predicate.value = text(value, place.at("value_match"))
-        case .customMatch(let custom): unknown(custom, place.at("custom_match"), expected: "value_match")
+        case .valueMatch(let value):
+            predicate.value = text(value, place.at("value_match"))
+            if predicate.input.source == .attributes { mismatch("cel_data_input", place, expected: "custom_match with a CelMatcher") }
+        case .customMatch(let custom):
+            predicate.kind = .expression
+            predicate.program = expression(custom, place.at("custom_match"))
+            if predicate.input.source != .attributes { mismatch("string", place, expected: "HttpAttributesCelMatchInput as the input") }
         case nil: break
         }
         return predicate
+    }
+
+    private func expression(_ custom: Xds_Core_V3_TypedExtensionConfig, _ place: Place) -> CELProgram? {
+        guard custom.typedConfig.messageName == ExpressionMatcher.protoMessageName else {
+            unknown(custom, place, expected: "value_match, or a CelMatcher")
+            return nil
+        }
+        guard let message = try? ExpressionMatcher(serializedBytes: custom.typedConfig.value) else {
+            diagnostics.error(place.at("typed_config"), "the expression is nested too deep")
+            return nil
+        }
+        return ExpressionCompiler(part: part, diagnostics: diagnostics)
+            .compile(parsed: message.exprMatch, place.at("typed_config").at("expr_match"), knowsNode: false)
+    }
+
+    private func mismatch(_ type: String, _ place: Place, expected: String) {
+        diagnostics.error(place, "Unsupported data input type: \(type)", expected: expected)
     }
 
     private func text(_ message: Xds_Type_Matcher_V3_StringMatcher, _ place: Place) -> TextMatcher? {
@@ -140,25 +171,11 @@ struct RequestMatcherCompiler {
 
     // MARK: Inputs
 
-    private static let network = "envoy.extensions.matching.common_inputs.network.v3."
-    private static let tls = "envoy.extensions.matching.common_inputs.ssl.v3."
-    private static let fieldless: [String: MatchInput.Source] = [
-        network + "SourceIPInput": .sourceIP, network + "DirectSourceIPInput": .directSourceIP, network + "SourcePortInput": .sourcePort,
-        network + "DestinationIPInput": .destinationIP, network + "DestinationPortInput": .destinationPort,
-        network + "ServerNameInput": .serverName, tls + "UriSanInput": .peerURIs, tls + "DnsSanInput": .peerNames,
-        tls + "SubjectInput": .peerSubject,
-    ]
-
     private func input(_ message: Xds_Core_V3_TypedExtensionConfig, _ place: Place) -> MatchInput {
-        let (name, value) = (message.typedConfig.messageName, message.typedConfig.value)
-        if let source = RequestMatcherCompiler.fieldless[name] { return MatchInput(source) }
-        if name == RequestHeader.protoMessageName, let header = try? RequestHeader(serializedBytes: value) {
-            return MatchInput(.requestHeader, name: arena.text(header.headerName.lowercased()))
-        }
-        if name == QueryParameter.protoMessageName, let parameter = try? QueryParameter(serializedBytes: value) {
-            return MatchInput(.queryParameter, name: arena.text(parameter.queryParam))
-        }
-        unknown(message, place, expected: "a field or a query parameter of the request, an address, or a name of the client's certificate")
+        if let input = MatchInputCompiler.compile(message.typedConfig, in: arena) { return input }
+        unknown(
+            message, place,
+            expected: "a field or a query parameter of the request, an address, a name of the client's certificate, or what expressions see")
         return MatchInput(.requestHeader)
     }
 

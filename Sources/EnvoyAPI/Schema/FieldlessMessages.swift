@@ -2,6 +2,7 @@
 enum FieldlessMessages {
     static let names = [
         "envoy.extensions.early_data.v3.DefaultEarlyDataPolicy",
+        "envoy.extensions.formatter.file_content.v3.FileContent",
         "envoy.extensions.formatter.metadata.v3.Metadata",
         "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery",
         "envoy.extensions.internal_redirect.previous_routes.v3.PreviousRoutesConfig",
@@ -17,6 +18,7 @@ enum FieldlessMessages {
         "envoy.extensions.matching.common_inputs.ssl.v3.UriSanInput",
         "envoy.extensions.regex_engines.v3.GoogleRE2",
         "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
+        "xds.type.matcher.v3.HttpAttributesCelMatchInput",
         leftOut,
     ]
 

@@ -27,7 +27,7 @@ enum CELAttribute: UInt8, BitwiseCopyable, CaseIterable {
     case xdsNode, xdsClusterName, xdsClusterMetadata, xdsRouteName, xdsRouteMetadata, xdsVirtualHostName, xdsVirtualHostMetadata
     case xdsHostMetadata, xdsHostLocalityMetadata, xdsFilterChainName, xdsListenerMetadata, xdsListenerDirection
     /// Not in a group.
-    case metadata, upstreamFilterState
+    case response, metadata, upstreamFilterState
 
     /// Where it stands; the last ones stand alone.
     private var place: (group: CELGroup, name: StaticString)? {
@@ -99,7 +99,7 @@ enum CELAttribute: UInt8, BitwiseCopyable, CaseIterable {
         case .xdsFilterChainName: (.xds, "filter_chain_name")
         case .xdsListenerMetadata: (.xds, "listener_metadata")
         case .xdsListenerDirection: (.xds, "listener_direction")
-        case .metadata, .upstreamFilterState: nil
+        case .response, .metadata, .upstreamFilterState: nil
         }
     }
 

@@ -14,7 +14,7 @@ extension FormatWriter {
             .requestTime, .requestID, .requestProtocol, .requestDuration, .requestSize, .requestTotalSize, .requestQuery:
             request(attribute, source)
         case .responseCode, .responseCodeDetails, .responseFlags, .responseHeaders, .responseTrailers, .responseSize, .responseTotalSize,
-            .responseGRPCStatus, .responseBackendLatency:
+            .responseGRPCStatus, .responseBackendLatency, .response:
             response(attribute, source)
         case .connectionMTLS: .bool(source.downstreamTLS?.hasPeerCertificate == true)
         case .connectionServerName: .string(source.serverName)
@@ -86,7 +86,9 @@ extension FormatWriter {
     // MARK: Response
 
     private mutating func response(_ attribute: CELAttribute, _ source: FormatSource) -> CELValue? {
+        asksResponse = true
         switch attribute {
+        case .response: return .group(.response)
         case .responseCode: return source.responseCode == 0 ? nil : number(UInt64(source.responseCode))
         case .responseCodeDetails: return present(source.details)
         case .responseFlags: return number(UInt64(source.flags.rawValue))

@@ -7,10 +7,13 @@ import Routing
 package struct CELCompiler {
     private let arena: FrozenArena
     private let options: CELOptions
+    private let knowsNode: Bool
 
-    package init(in arena: FrozenArena, _ options: CELOptions = CELOptions()) {
+    /// `knowsNode`: `xds.node` is the process's; else there is none, as wherever Envoy does not hand it on.
+    package init(in arena: FrozenArena, _ options: CELOptions = CELOptions(), knowsNode: Bool = true) {
         self.arena = arena
         self.options = options
+        self.knowsNode = knowsNode
     }
 
     package func compile(_ text: String) throws(CELError) -> CELProgram { try compile(try CELParser.parse(text)) }
@@ -62,6 +65,7 @@ package struct CELCompiler {
     // MARK: Names
 
     private func identifier(_ name: String) -> CELNode {
+        if name == "response" { return named(.response) }
         if let group = CELGroup.names[name] { return CELCompiler.constant(.group(group)) }
         if name == "metadata" { return named(.metadata) }
         if name == "upstream_filter_state" { return named(.upstreamFilterState) }
@@ -83,7 +87,7 @@ package struct CELCompiler {
     }
 
     private func named(_ attribute: CELAttribute, isTest: Bool = false) -> CELNode {
-        if attribute == .xdsNode, let node = arena.node {
+        if attribute == .xdsNode, knowsNode, let node = arena.node {
             return CELCompiler.constant(isTest ? .bool(true) : unsafe .message(.node, arena.store(node(arena))))
         }
         var result = CELNode(isTest ? .hasAttribute : .attribute)

@@ -21,6 +21,13 @@ extension FormatWriter {
         }
     }
 
+    // HOT: per message.
+    /// As `%CEL(…)%` shows it; nil: an error. Good until the next evaluation.
+    mutating func shown(_ program: CELProgram, _ source: FormatSource) -> Bytes? {
+        guard case .text(let shown) = text(evaluate(program, source)) else { return nil }
+        return shown
+    }
+
     // MARK: Text
 
     private mutating func text(_ result: CELValue) -> FormatValue {

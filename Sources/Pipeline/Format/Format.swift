@@ -49,6 +49,8 @@ package struct FormatPiece: BitwiseCopyable {
     var choiceCount = 0
     /// `CEL(…)`, `TYPED_CEL(…)`.
     var program: CELProgram?
+    /// `FILE_CONTENT(…)`: its place in `Plan.texts`.
+    var slot: UInt32 = 0
 
     package init() {}
 

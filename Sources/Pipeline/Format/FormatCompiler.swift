@@ -11,6 +11,9 @@ package struct FormatCompiler {
     package var allowsRequestWithoutQuery = false
     /// `cel_config` of the formatter extension `envoy.formatter.cel`.
     package var expressions = CELOptions()
+    /// The slot of a file (`Plan.texts`); `directory`: one that is to be watched. Nil: `FILE_CONTENT` is not known, for its formatter
+    /// extension is not configured.
+    package var file: ((_ path: String, _ directory: String?) throws(FormatError) -> UInt32)?
 
     package init(in arena: FrozenArena) { self.arena = arena }
 

@@ -70,6 +70,7 @@ extension FormatWriter {
         case .routeTime: FormatWriter.routeTime(source)
         case .forwardedCertificate: unsafe forwardedCertificate(piece.pointee.text, source).cut(piece.pointee.length)
         case .coalesce, .expression: unsafe evaluate(piece, source, asText: false)
+        case .fileContent: unsafe fileContent(piece.pointee.slot).cut(piece.pointee.length)
         case .startTime: unsafe moment(source.startWallNs, piece)
         case .emitTime: unsafe moment(source.startWallNs &+ (source.nowNs &- source.startNs), piece)
 
@@ -93,4 +94,6 @@ extension FormatWriter {
         case .downstreamDirectLocalAddress: unsafe address(source.directLocalAddress, piece)
         }
     }
+
+    private func fileContent(_ slot: UInt32) -> FormatValue { slot < texts.count ? .text(texts[Int(slot)]) : .missing }
 }

@@ -32,7 +32,7 @@ package enum FormatOperator: UInt8, BitwiseCopyable {
     case ja3, ja4
     case connectionID, streamID, uniqueID, serverName, routeName, virtualCluster, routeResolutions, accessLogType
     case traceID, spanID
-    case handshakeDuration, poolReadyDuration, routeTime, forwardedCertificate, coalesce, expression
+    case handshakeDuration, poolReadyDuration, routeTime, forwardedCertificate, coalesce, expression, fileContent
 }
 
 /// What may stand behind an operator's name.
@@ -89,6 +89,9 @@ extension FormatOperator {
     /// All but those of TLS and of addresses' forms.
     static var names: [String] { values.keys.sorted() + plain.keys.sorted() + unfilled.sorted() }
 
+    /// Known only where a formatter extension is configured.
+    static let extended: Set<String> = ["REQ_WITHOUT_QUERY", "FILE_CONTENT"]
+
     /// Operators with arguments or a length.
     private static let values: [String: FormatOperatorRule] = [
         "REQ": FormatOperatorRule(op: .requestHeader, argument: .required, mayHaveLength: true),
@@ -120,6 +123,7 @@ extension FormatOperator {
         "UPSTREAM_FILTER_STATE": FormatOperatorRule(op: .absent, argument: .required, mayHaveLength: true),
         "XFCC_VALUE": FormatOperatorRule(op: .forwardedCertificate, argument: .required, mayHaveLength: true),
         "COALESCE": FormatOperatorRule(op: .coalesce, argument: .required, mayHaveLength: true),
+        "FILE_CONTENT": FormatOperatorRule(op: .fileContent, argument: .optional, mayHaveLength: true),
         "CEL": FormatOperatorRule(op: .expression, argument: .optional, mayHaveLength: true),
         "TYPED_CEL": FormatOperatorRule(op: .expression, argument: .optional, mayHaveLength: true, option: 1),
     ]

@@ -32,6 +32,7 @@ struct FormatOperatorCompiler {
         case .forwardedCertificate: try forwardedCertificate(&piece)
         case .coalesce: try choices(&piece)
         case .expression: try expression(&piece)
+        case .fileContent: try fileContent(&piece)
         case .absent, .dynamicMetadata, .configMetadata, .filterState: try metadata(&piece)
         default: break
         }
@@ -39,11 +40,13 @@ struct FormatOperatorCompiler {
     }
 
     private func findRule() throws(FormatError) -> FormatOperatorRule {
-        if token.name != "REQ_WITHOUT_QUERY" || compiler.allowsRequestWithoutQuery,
-            let rule = FormatOperator.rule(token.name)
-        {
-            return rule
-        }
+        let isKnown =
+            switch token.name {
+            case "REQ_WITHOUT_QUERY": compiler.allowsRequestWithoutQuery
+            case "FILE_CONTENT": compiler.file != nil
+            default: true
+            }
+        if isKnown, let rule = FormatOperator.rule(token.name) { return rule }
         throw FormatError(
             "Not supported field in StreamInfo: \(token.name)", found: "the operator %\(token.name)%",
             expected: "an operator of Envoy's access logs",
@@ -236,6 +239,16 @@ struct FormatOperatorCompiler {
         } catch {
             throw FormatError("%\(token.name)%: Not able to parse expression: \(error.message)")
         }
+    }
+
+    /// `path`, or `path:directory`: a change of either shows in the file itself.
+    private func fileContent(_ piece: inout FormatPiece) throws(FormatError) {
+        let argument = token.argument ?? ""
+        let parts = argument.split(separator: ":")
+        guard let file = compiler.file, parts.count == 1 || parts.count == 2 else {
+            throw FormatError("FILE_CONTENT: expected format 'path' or 'path:watch_directory', got '\(argument)'")
+        }
+        piece.slot = try file(String(parts[0]), parts.count == 2 ? String(parts[1]) : nil)
     }
 
     private func metadata(_ piece: inout FormatPiece) throws(FormatError) {

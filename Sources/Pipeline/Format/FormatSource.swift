@@ -140,21 +140,17 @@ extension Worker {
             unsafe source.trace = unsafe UnsafePointer(trace)
         }
         if unsafe stream.pointee.isInspected { unsafe source.inspection = unsafe inspection(of: stream.pointee.downstream) }
-        if unsafe stream.pointee.clusterSlot != RouteConfig.noSlot, let cluster = unsafe cluster(stream.pointee.clusterSlot) {
-            unsafe source.cluster = unsafe cluster.pointee.config
-        }
-        if let cluster = unsafe source.cluster { source.clusterName = unsafe cluster.pointee.name }
-        var entry = unsafe stream.pointee.chosen
-        if unsafe entry == nil, unsafe source.cluster == nil, let route = unsafe stream.pointee.route, unsafe route.pointee.action == .forward,
-            unsafe route.pointee.clusterChoice == .single
-        {
+        var slot = unsafe stream.pointee.clusterSlot
+        if slot == RouteConfig.noSlot, let route = unsafe stream.pointee.route, unsafe route.pointee.action == .forward {
             // Known from the route on, also where the request never came to be forwarded.
-            unsafe entry = unsafe route.pointee.clusters.pointer(0)
+            slot = unsafe chooseCluster(stream, route) ?? slot
         }
-        // An entry of a weighted list may take its cluster's name from a header. One of no cluster has none (Envoy).
-        if let entry = unsafe entry, unsafe !entry.pointee.name.isEmpty, unsafe source.cluster != nil || cluster(entry.pointee.slot) != nil {
-            source.clusterName = unsafe entry.pointee.name
-        }
+        // A route to no cluster has none (Envoy).
+        guard slot != RouteConfig.noSlot, let cluster = unsafe cluster(slot) else { return source }
+        unsafe source.cluster = unsafe cluster.pointee.config
+        source.clusterName = unsafe cluster.pointee.config.pointee.name
+        // An entry of a weighted list may take its cluster's name from a header.
+        if let entry = unsafe stream.pointee.chosen, unsafe !entry.pointee.name.isEmpty { source.clusterName = unsafe entry.pointee.name }
         return source
     }
 

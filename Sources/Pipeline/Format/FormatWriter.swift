@@ -17,6 +17,10 @@ package struct FormatWriter {
     /// Whose value was left out last.
     var refusedName = Bytes.empty
 
+    /// The plan's.
+    var texts = FrozenArray<Bytes>()
+    /// The last evaluation has asked for the response. Set back by whoever wants to know.
+    var asksResponse = false
     /// What expressions put together on their way.
     var scratch: CELScratch
     /// Containers that a JSON line is inside of.

@@ -158,6 +158,12 @@ extension RateLimitRule {
                 unsafe predicate.matches(stream.pointee.request) == action.pointee.expectsMatch
             else { return false }
             unsafe descriptor.add(key, action.pointee.value)
+        case .expression:
+            guard let program = unsafe action.pointee.program, let value = unsafe worker.shown(program, stream) else { return isKeptWithout }
+            descriptor.add(key, value)
+        case .input:
+            guard let value = unsafe worker.value(action.pointee.input, stream) else { return false }
+            if !value.isEmpty { descriptor.add(key, value) }
         }
         return true
     }

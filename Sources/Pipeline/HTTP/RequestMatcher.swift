@@ -11,6 +11,8 @@ import Wire
 package struct MatchInput: BitwiseCopyable {
     package enum Source: UInt8, BitwiseCopyable {
         case requestHeader, queryParameter, sourceIP, directSourceIP, sourcePort, destinationIP, destinationPort, serverName, peerURIs, peerNames, peerSubject
+        /// All that an expression sees: no value of its own.
+        case attributes
     }
     package var source: Source
     package var name = Bytes.empty
@@ -21,10 +23,11 @@ package struct MatchInput: BitwiseCopyable {
 }
 
 package struct MatchPredicate: BitwiseCopyable {
-    package enum Kind: UInt8, BitwiseCopyable { case value, any, all, not }
+    package enum Kind: UInt8, BitwiseCopyable { case value, expression, any, all, not }
     package var kind: Kind
     package var input = MatchInput(.requestHeader)
     package var value: TextMatcher?
+    package var program: CELProgram?
     package var inner = FrozenArray<MatchPredicate>()
     package init(_ kind: Kind) { self.kind = kind }
 }
@@ -60,51 +63,92 @@ package struct RequestMatcher: BitwiseCopyable {
     package init() {}
 }
 
+/// What a predicate comes to.
+private enum MatchAnswer: BitwiseCopyable {
+    case yes, no
+    /// It asks for the response, which is not there yet: nothing behind it counts.
+    case unknown
+}
+
+private enum MatchFound: BitwiseCopyable {
+    case action(UInt32), nothing, unknown
+}
+
 extension Worker {
     /// The action that the request comes to; nil: none.
     func match(_ matcher: UnsafePointer<RequestMatcher>, _ stream: StreamPointer) -> UInt32? {
+        if case .action(let action) = unsafe found(matcher, stream) { action } else { nil }
+    }
+
+    private func found(_ matcher: UnsafePointer<RequestMatcher>, _ stream: StreamPointer) -> MatchFound {
         let rules = unsafe matcher.pointee.rules
         let kind = unsafe matcher.pointee.kind
         var value = unsafe kind == .list ? nil : self.value(matcher.pointee.input, stream)
         for i in 0..<rules.count {
             let rule = rules[i]
-            let holds = switch kind {
-            case .list: unsafe self.holds(rule.predicate, stream)
-            case .exact: value?.equals(rule.key) ?? false
-            case .prefix: value?.hasPrefix(rule.key) ?? false
+            let answer: MatchAnswer = switch kind {
+            case .list: unsafe self.answer(rule.predicate, stream)
+            case .exact: value?.equals(rule.key) == true ? .yes : .no
+            case .prefix: value?.hasPrefix(rule.key) == true ? .yes : .no
             }
-            guard holds else { continue }
+            if answer == .unknown { return .unknown }
+            guard answer == .yes else { continue }
             // One that comes to nothing is passed over.
-            if let action = unsafe action(rule.outcome, stream) { return action }
-            // It may have read values of its own, and with them overwritten this one. No other key of an exact map is the same.
-            if kind == .exact { break }
-            if kind == .prefix { value = unsafe self.value(matcher.pointee.input, stream) }
+            let found = unsafe self.found(rule.outcome, stream)
+            if case .nothing = found {
+                // It may have read values of its own, and with them overwritten this one. No other key of an exact map is the same.
+                if kind == .exact { break }
+                if kind == .prefix { value = unsafe self.value(matcher.pointee.input, stream) }
+            } else {
+                return found
+            }
         }
-        return unsafe action(matcher.pointee.otherwise, stream)
+        return unsafe found(matcher.pointee.otherwise, stream)
     }
 
-    private func action(_ outcome: MatchOutcome, _ stream: StreamPointer) -> UInt32? {
-        if let matcher = unsafe outcome.matcher { return unsafe match(matcher, stream) }
-        return outcome.action
+    private func found(_ outcome: MatchOutcome, _ stream: StreamPointer) -> MatchFound {
+        if let matcher = unsafe outcome.matcher { return unsafe found(matcher, stream) }
+        return outcome.action.map { .action($0) } ?? .nothing
     }
 
-    private func holds(_ predicate: MatchPredicate, _ stream: StreamPointer) -> Bool {
+    private func answer(_ predicate: MatchPredicate, _ stream: StreamPointer) -> MatchAnswer {
         switch predicate.kind {
         case .value:
-            guard let matcher = predicate.value, let value = unsafe value(predicate.input, stream) else { return false }
-            return matcher.matches(value)
+            guard let matcher = predicate.value, let value = unsafe value(predicate.input, stream) else { return .no }
+            return matcher.matches(value) ? .yes : .no
+        case .expression:
+            guard let program = predicate.program else { return .no }
+            let source = unsafe formatSource(stream)
+            formats.asksResponse = false
+            if formats.holds(program, source) { return .yes }
+            return formats.asksResponse ? .unknown : .no
         case .any:
-            for i in 0..<predicate.inner.count where unsafe holds(predicate.inner[i], stream) { return true }
-            return false
+            var isUnknown = false
+            for i in 0..<predicate.inner.count {
+                switch unsafe answer(predicate.inner[i], stream) {
+                case .yes: return .yes
+                case .unknown: isUnknown = true
+                case .no: break
+                }
+            }
+            return isUnknown ? .unknown : .no
         case .all:
-            for i in 0..<predicate.inner.count where unsafe !holds(predicate.inner[i], stream) { return false }
-            return true
-        case .not: return unsafe !holds(predicate.inner[0], stream)
+            for i in 0..<predicate.inner.count {
+                let answer = unsafe self.answer(predicate.inner[i], stream)
+                if answer != .yes { return answer }
+            }
+            return .yes
+        case .not:
+            switch unsafe answer(predicate.inner[0], stream) {
+            case .yes: return .no
+            case .no: return .yes
+            case .unknown: return .unknown
+            }
         }
     }
 
     /// Good until the next one.
-    private func value(_ input: MatchInput, _ stream: StreamPointer) -> Bytes? {
+    func value(_ input: MatchInput, _ stream: StreamPointer) -> Bytes? {
         switch input.source {
         case .requestHeader: return unsafe header(input.name, stream)
         case .queryParameter:
@@ -118,6 +162,7 @@ extension Worker {
         case .peerURIs: return unsafe fact(Int(martlet_fact_peer_uri), stream)
         case .peerNames: return unsafe fact(Int(martlet_fact_peer_dns), stream)
         case .peerSubject: return unsafe fact(Int(martlet_fact_peer_subject), stream)
+        case .attributes: return nil
         }
     }
 

@@ -311,6 +311,12 @@ extension Worker {
         return formats.text.bytes
     }
 
+    /// What an expression gives over the stream, as a text; nil: an error. Good until the next format or expression.
+    func shown(_ program: CELProgram, _ stream: StreamPointer) -> Bytes? {
+        let source = unsafe formatSource(stream)
+        return formats.shown(program, source)
+    }
+
     /// A format's text over the stream; good until the next format is written.
     package func formatted(_ format: Format, _ stream: StreamPointer) -> Bytes {
         let source = unsafe formatSource(stream)

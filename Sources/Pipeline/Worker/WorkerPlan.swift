@@ -17,6 +17,7 @@ extension Worker {
 
     private func adopt(_ plan: UnsafePointer<Plan>) {
         unsafe currentPlan = unsafe plan
+        unsafe formats.texts = plan.pointee.texts
         unsafe adoptClusters(plan)
         unsafe adoptListeners(plan)
         unsafe retireChains(plan)

@@ -1,7 +1,8 @@
 /// Every group, one file each.
 enum Groups {
     static let all: [Group] = [
-        cel, certificateMatchers, clusters, connectionFields, corners, cors, endpoints, filters, formats, framing, grpc, grpcFilters, hashing, headers, hedging, http2,
+        cel, certificateMatchers, clusters, connectionFields, corners, cors, endpoints, expressionMatchers, filters, formats, framing, grpc, grpcFilters, hashing,
+        headers, hedging, http2,
         http2Upstream, interim, internalRedirects, lateClients, limits, listenerFilters, localRateLimit, localReplies, metadata, mirroring, network, oldFields,
         originDetection, rewrites, routeOptions, routing, smuggling,
         tcpTunnels, timeouts, tls, traffic,

@@ -18,6 +18,8 @@ extension Groups {
         var fields = ""
         /// Of the route.
         var limits = ""
+        var log = ""
+        var route = "cluster: up"
         var requests: [String] = ["eve", "eve", "eve"]
     }
 
@@ -50,7 +52,51 @@ extension Groups {
         "{metadata: {descriptor_key: k, source: \(source), metadata_key: {key: a, path: [\(path)]}\(more)}}"
     }
 
-    private static let sets: [LimitSet] = [
+    /// An entry of an extension's.
+    private static func extended(_ type: String, _ fields: String, name: String = "x") -> String {
+        "{extension: {name: \(name), typed_config: {\"@type\": type.googleapis.com/\(type)\(fields.isEmpty ? "" : ", " + fields)}}}"
+    }
+    private static func expression(_ text: String, _ more: String = "") -> String {
+        extended("envoy.extensions.rate_limit_descriptors.expr.v3.Descriptor", "descriptor_key: k, text: \"\(text)\"\(more)")
+    }
+    private static func shown(_ name: String, _ text: String, _ value: String) -> LimitSet {
+        one("expression_" + name, expression(text), "{key: k, value: \"\(value)\"}", requests: ["eve"])
+    }
+
+    /// What expressions and inputs of matchers make entries of.
+    private static let extensions: [LimitSet] = [
+        one("expression", expression("request.headers['x-user']"), "{key: k, value: eve}", requests: ["eve", "ann", "eve"]),
+        one("expression_any", expression("request.headers['x-user']"), "{key: k}", requests: ["eve", "ann", "eve"]),
+        one("expression_error", expression("request.nope") + ", " + byUser, requests: ["eve"]),
+        one("expression_error_skipped", expression("request.nope", ", skip_if_error: true") + ", " + byUser),
+        one("expression_error_alone", expression("request.nope", ", skip_if_error: true"), "{key: k}", requests: ["eve"]),
+        one(
+            "expression_parsed",
+            extended("envoy.extensions.rate_limit_descriptors.expr.v3.Descriptor", "descriptor_key: k, parsed: {select_expr: {operand: {ident_expr: {name: request}}, field: method}}"),
+            "{key: k, value: GET}", requests: ["eve"]),
+        shown("int", "-1", "-1"), shown("uint", "2u", "2"), shown("double", "1.5", "1.5"), shown("bool", "1 == 1", "true"), shown("null", "null", "NULL"),
+        shown("bytes", "b'abc'", "abc"), shown("list", "[1]", "CelList value"), shown("map", "{'a': 1}", "CelMap value"), shown("type", "int", "CelType value"),
+        shown("duration", "duration('90s')", "1m30s"), shown("timestamp", "timestamp(0)", "1970-01-01T00:00:00+00:00"), shown("empty", "''", ""),
+        shown("route", "xds.route_metadata.filter_metadata.a.b", "of_route"), shown("cluster", "xds.cluster_name", "up"),
+        shown("cluster_metadata", "xds.cluster_metadata.filter_metadata.a.b", "of_cluster"), shown("host", "xds.virtual_host_name", "all"),
+        shown("node", "xds.node.id", "edge"), shown("no_code", "response.code", ""), shown("no_upstream", "upstream.address", ""),
+        LimitSet(
+            name: "expression_of_route", fields: "descriptors: [{entries: [{key: k, value: eve}], token_bucket: \(bucket(1))}]",
+            limits: "rate_limits: [{actions: [\(expression("request.headers['x-user']"))]}]", requests: ["eve", "ann", "eve"]),
+        LimitSet(
+            name: "refused_logs_cluster", fields: "stage: 0\ntoken_bucket: \(bucket(1))", log: "%RESPONSE_CODE% %UPSTREAM_CLUSTER% %UPSTREAM_CLUSTER_RAW% %CLUSTER_METADATA(a:b)% %CEL(xds.cluster_metadata.filter_metadata.a.b)%",
+            requests: ["eve", "eve"]),
+        LimitSet(
+            name: "refused_logs_cluster_of_header", fields: "stage: 0\ntoken_bucket: \(bucket(1))", log: "%RESPONSE_CODE% %UPSTREAM_CLUSTER% %CLUSTER_METADATA(a:b)% %CEL(xds.cluster_name)%",
+            route: "cluster_header: x-user", requests: ["up", "up"]),
+        one("input", extended("envoy.type.matcher.v3.HttpRequestHeaderMatchInput", "header_name: X-User", name: "user"), requests: ["eve", "ann", "eve"]),
+        one("input_missing", extended("envoy.type.matcher.v3.HttpRequestHeaderMatchInput", "header_name: x-none") + ", " + byUser, requests: ["eve"]),
+        one("input_empty", extended("envoy.type.matcher.v3.HttpRequestHeaderMatchInput", "header_name: x-hits") + ", " + byUser, requests: ["eve "]),
+        one("input_address", extended("envoy.extensions.matching.common_inputs.network.v3.SourceIPInput", "", name: "ip"), "{key: ip, value: 127.0.0.1}", requests: ["eve"]),
+        one("input_attributes", extended("xds.type.matcher.v3.HttpAttributesCelMatchInput", "") + ", " + byUser, requests: ["eve"]),
+    ]
+
+    private static let sets: [LimitSet] = extensions + [
         one("any_value", byUser, "{key: user}", more: "max_dynamic_descriptors: 2", requests: ["a", "a", "b", "a", "c", "a", "b", "a"]),
         one(
             "any_value_of_two", "{generic_key: {descriptor_value: x}}, \(byUser)", "{key: generic_key, value: x}, {key: user}",
@@ -115,6 +161,8 @@ extension Groups {
         route("route_headers", ", x_ratelimit_option: \"OFF\""),
     ]
 
+    private static let plainLog = Group.Listener(name: "").logFormat
+
     private static func listener(_ set: LimitSet) -> Group.Listener {
         let standard = set.fields.contains("token_bucket: {max_tokens: 0, fill") || set.fields.contains("\ntoken_bucket") ? "" : "token_bucket: \(bucket(100))"
         let headers = set.fields.contains("enable_x_ratelimit_headers") ? "" : "enable_x_ratelimit_headers: DRAFT_VERSION_03"
@@ -126,7 +174,7 @@ extension Groups {
                   routes:
                   - match: {prefix: /}
                     metadata: {filter_metadata: {a: {b: of_route, c: {d: deep}, half: 1.5}}}
-                    route: {cluster: up, \(set.limits)}
+                    route: {\(set.route), \(set.limits)}
                 """,
             filters: """
                 - name: envoy.filters.http.local_ratelimit
@@ -138,7 +186,8 @@ extension Groups {
                     \(standard)
                     \(headers)
                 \(set.fields.indented(4))
-                """)
+                """,
+            logFormat: set.log.isEmpty ? plainLog : "{text_format_source: {inline_string: \"\(set.log)\\n\"}}")
     }
 
     /// The same connection for all requests of a case: `x-user` and `x-hits`.

@@ -38,6 +38,14 @@ extension Groups {
                         json_format: {status: "%RESPONSE_CODE%", message: "%LOCAL_REPLY_BODY%", path: "%REQ(:PATH)%", missing: "%REQ(x-none)%"}
                     """, virtualHosts: replyHosts),
             .init(
+                name: "files", manager: """
+                    local_reply_config:
+                      body_format:
+                        text_format_source: {inline_string: "%FILE_CONTENT({{certs}}/ca.pem):27% %FILE_CONTENT({{certs}}/ca.pem:{{certs}}):5%"}
+                        formatters: [\(fileContent)]
+                    """, virtualHosts: replyHosts,
+                logFormat: "{json_format: {begin: \"%FILE_CONTENT({{certs}}/ca.pem):10%\", around: \"<%FILE_CONTENT({{certs}}/ca.pem):1%>\"}, formatters: [\(fileContent)]}"),
+            .init(
                 name: "health", filters: """
                     - name: envoy.filters.http.health_check
                       typed_config:
@@ -65,6 +73,9 @@ extension Groups {
             .init("maintenance", [.scripted("a")]),
         ],
         cases: replyCases + mappedCases + grpcCases)
+
+    private static let fileContent =
+        "{name: f, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.formatter.file_content.v3.FileContent}}"
 
     private static let replyHosts = """
         - name: all
@@ -136,6 +147,7 @@ extension Groups {
         local("json_route_not_found", "/nowhere?q=1", on: "json"),
         local("json_refused", "/refused", on: "json"),
         local("json_direct", "/direct", on: "json"),
+        local("file", "/none", on: "files"),
         Case("local_replies.json_quotes", request("GET /none\"x"), on: "json"),
     ]
 

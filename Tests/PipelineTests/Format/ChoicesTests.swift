@@ -39,6 +39,7 @@ import Wire
         (#"{"operators":["FOO"]}"#, "COALESCE: failed to parse operator at index 0: unknown command: 'FOO'"),
         (#"{"operators":["REQ(X)"]}"#, "COALESCE: failed to parse operator at index 0: unknown command: 'REQ(X)'"),
         (#"{"operators":[{"command":"REQ_WITHOUT_QUERY","param":"X"}]}"#, "COALESCE: failed to parse operator at index 0: unknown command: 'REQ_WITHOUT_QUERY'"),
+        (#"{"operators":[{"command":"FILE_CONTENT","param":"X"}]}"#, "COALESCE: failed to parse operator at index 0: unknown command: 'FILE_CONTENT'"),
         (#"{"operators":[{"command":"REQ","param":"A","max_length":"3"}]}"#, "COALESCE: failed to parse operator at index 0: 'max_length' field must be an integer"),
         (#"{"operators":[{"command":"REQ","param":"A","max_length":0}]}"#, "COALESCE: failed to parse operator at index 0: 'max_length' must be a positive integer"),
         ("nojson", "COALESCE: failed to parse JSON configuration: JSON supplied is not valid."),

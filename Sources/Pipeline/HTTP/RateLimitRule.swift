@@ -2,6 +2,7 @@
 // say. Of the filter local_ratelimit, of routes and of virtual hosts.
 
 import Primitives
+import Routing
 
 package struct RateLimitAction: BitwiseCopyable {
     package enum Kind: BitwiseCopyable {
@@ -16,6 +17,10 @@ package struct RateLimitAction: BitwiseCopyable {
         case routeMetadata, clusterMetadata, noMetadata
         /// A fixed value for requests that match, or that do not.
         case match
+        /// What an expression gives, as a text.
+        case expression
+        /// What a matcher's input gives.
+        case input
     }
     package var kind: Kind
     package var key: Bytes
@@ -23,11 +28,13 @@ package struct RateLimitAction: BitwiseCopyable {
     package var source = Bytes.empty
     /// Instead of a text that is not there; empty: none.
     package var fallback = Bytes.empty
-    /// Without the header, the parameter or the text the entry is left out, not the whole descriptor.
+    /// Without the header, the parameter, the text or the expression's value the entry is left out, not the whole descriptor.
     package var skipsAbsent = false
     package var predicate: HeaderPredicate?
     package var expectsMatch = true
     package var networks = FrozenArray<AddressNetwork>()
+    package var program: CELProgram?
+    package var input = MatchInput(.requestHeader)
     package var v4Bits: UInt8 = 32
     package var v6Bits: UInt8 = 128
 
