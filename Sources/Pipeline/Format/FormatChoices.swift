@@ -82,7 +82,7 @@ extension FormatOperatorCompiler {
         default:
             throw FormatError("operator entry must be either a string (command name) or an object with 'command' field")
         }
-        guard FormatOperator.rule(token.name) != nil, !FormatOperator.extended.contains(token.name) else {
+        guard FormatOperator.rule(token.name) != nil, FormatOperator.extended[token.name] == nil else {
             throw FormatError("unknown command: '\(token.name)'")
         }
         return token

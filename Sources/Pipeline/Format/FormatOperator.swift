@@ -89,8 +89,8 @@ extension FormatOperator {
     /// All but those of TLS and of addresses' forms.
     static var names: [String] { values.keys.sorted() + plain.keys.sorted() + unfilled.sorted() }
 
-    /// Known only where a formatter extension is configured.
-    static let extended: Set<String> = ["REQ_WITHOUT_QUERY", "FILE_CONTENT"]
+    /// Known only where a formatter extension is configured: which one.
+    static let extended = ["REQ_WITHOUT_QUERY": "envoy.formatter.req_without_query", "FILE_CONTENT": "envoy.formatter.file_content"]
 
     /// Operators with arguments or a length.
     private static let values: [String: FormatOperatorRule] = [

@@ -50,7 +50,8 @@ struct FormatOperatorCompiler {
         throw FormatError(
             "Not supported field in StreamInfo: \(token.name)", found: "the operator %\(token.name)%",
             expected: "an operator of Envoy's access logs",
-            suggestion: FormatOperatorNames.nearest(token.name).map { "did you mean %\($0)%?" })
+            suggestion: FormatOperator.extended[token.name].map { "it takes \($0) among 'formatters'" }
+                ?? FormatOperatorNames.nearest(token.name).map { "did you mean %\($0)%?" })
     }
 
     private func check(_ rule: FormatOperatorRule) throws(FormatError) {
