@@ -49,7 +49,12 @@ struct ReloadUnderLoadTests {
         // by, and the tunnel's cluster and its host set. The TCP connection's cluster never changed.
         #expect(settled(admin, retiring: 4)["martlet.plan.parts_retiring"] == 4)
         load.finishLongLived()
-        let after = settled(admin)
+        var after: [String: Int] = [:]
+        // What another one takes the place of goes once that one is warm.
+        _ = wait(upToMs: 10_000) {
+            after = settled(admin)
+            return after == baseline
+        }
         endUnderLoad(process, ports)
 
         #expect(load.tally.failures == [], "\(load.tally.failedCount) failures; \(load.tally.counts)")
@@ -62,12 +67,13 @@ struct ReloadUnderLoadTests {
         #expect(seen.contains { $0.hasPrefix("/other second") })
         #expect(seen.contains("/main first:0") && seen.contains("/main second:0"))
         #expect(after == baseline, "plan parts: \(after) after, \(baseline) before")
-        let half = resident.count / 2
-        // Medians: what an upload has in its buffers at the moment of one look comes and goes.
-        let growth = median(resident.suffix(half)) - median(resident.prefix(half))
+        // Medians: what an upload has in its buffers at the moment of one look comes and goes. Of the second half: as many buffers
+        // as the load ever needs at once are there by then, on a busy machine too.
+        let quarter = resident.count / 4
+        let growth = median(resident.suffix(quarter)) - median(resident.dropLast(quarter).suffix(quarter))
         // A sanitizer's quarantine keeps what was freed.
-        #expect(growth < 1 << 20 || Environment["MARTLET_SANITIZED"] != nil, "resident memory grew by \(growth) bytes between the halves: \(resident.first ?? 0)…\(resident.last ?? 0)")
-        print("reload under load: \(reloads) changes, \(load.tally.counts), resident \(resident.first ?? 0)…\(resident.max() ?? 0), growth between the halves \(growth)")
+        #expect(growth < 1 << 19 || Environment["MARTLET_SANITIZED"] != nil, "resident memory grew by \(growth) bytes between the last quarters: \(resident.first ?? 0)…\(resident.last ?? 0)")
+        print("reload under load: \(reloads) changes, \(load.tally.counts), resident \(resident.first ?? 0)…\(resident.max() ?? 0), growth between the last quarters \(growth)")
     }
 
     private func median(_ values: ArraySlice<Int>) -> Int { values.isEmpty ? 0 : values.sorted()[values.count / 2] }

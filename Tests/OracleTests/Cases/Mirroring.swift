@@ -94,7 +94,7 @@ extension Groups {
         mirror("mirror_closes", "/plain").upstream(.steps(.readRequest, .close), named: "s"),
         Case("mirroring.keep_alive", steps: [.send(request("GET /plain")), .awaitResponse, .pause(ms: 60), .send(request("GET /plain"))])
             .with { $0.clients[0].methods = ["GET", "GET"] },
-        told("plain", request("GET /plain")), told("rewritten", request("GET /rewritten/x")), told("two", request("GET /two")),
+        told("plain", request("GET /plain")), told("rewritten", request("GET /rewritten/x")),
         told("body", request("POST /plain", "content-length: 5\r\n") + "hello"), told("refused", request("GET /refused")),
         told("closed", request("GET /plain")).upstream(.steps(.readRequest, .close), named: "s"),
         told("failed", request("GET /plain")).upstream(.always(reply("500 X", body: "abc")), named: "s"),
