@@ -1,7 +1,7 @@
 #!/bin/sh
 # Writes what is generated from Protos/: the Swift messages (Sources/EnvoyProtos) and the descriptor set that the reader
 # walks by (Sources/CEnvoyAPI/descriptors.inc). Run it after a change of Protos/ and commit the result.
-# Needs protoc, and protoc-gen-swift of the SwiftProtobuf version in Package.resolved (on PATH, or named by PROTOC_GEN_SWIFT).
+# Needs python3, protoc, and protoc-gen-swift of the SwiftProtobuf version in Package.resolved (on PATH, or named by PROTOC_GEN_SWIFT).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 protos=$here/Protos
@@ -30,5 +30,6 @@ done
 cd "$scratch/swift"
 protoc -I. -I"$protos" --plugin=protoc-gen-swift="$plugin" --swift_out="$swift" \
   --swift_opt=Visibility=Public "$@"
+python3 "$here/trim.py" "$swift" "$here/../.."
 
 od -An -v -tu1 -w32 "$scratch/set" | sed 's/^ *//; s/  */,/g; s/$/,/' > "$c/descriptors.inc"

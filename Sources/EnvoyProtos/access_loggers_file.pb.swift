@@ -27,7 +27,7 @@ public nonisolated struct Envoy_Extensions_AccessLoggers_File_V3_FileAccessLog: 
 
   public var path: String = String()
 
-  public var accessLogFormat: Envoy_Extensions_AccessLoggers_File_V3_FileAccessLog.OneOf_AccessLogFormat? = nil
+  public internal(set) var accessLogFormat: Envoy_Extensions_AccessLoggers_File_V3_FileAccessLog.OneOf_AccessLogFormat? = nil
 
   /// NOTE: This field was marked as deprecated in the .proto file.
   public var format: String {
@@ -177,10 +177,5 @@ nonisolated extension Envoy_Extensions_AccessLoggers_File_V3_FileAccessLog: Swif
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_AccessLoggers_File_V3_FileAccessLog, rhs: Envoy_Extensions_AccessLoggers_File_V3_FileAccessLog) -> Bool {
-    if lhs.path != rhs.path {return false}
-    if lhs.accessLogFormat != rhs.accessLogFormat {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_AccessLoggers_File_V3_FileAccessLog, rhs: Envoy_Extensions_AccessLoggers_File_V3_FileAccessLog) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -31,23 +31,19 @@ public nonisolated struct Envoy_Extensions_AccessLoggers_Fluentd_V3_FluentdAcces
 
   public var statPrefix: String = String()
 
-  public var bufferFlushInterval: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var bufferFlushInterval: SwiftProtobuf.Google_Protobuf_Duration {
     get {_bufferFlushInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_bufferFlushInterval = newValue}
   }
   /// Returns true if `bufferFlushInterval` has been explicitly set.
   public var hasBufferFlushInterval: Bool {self._bufferFlushInterval != nil}
-  /// Clears the value of `bufferFlushInterval`. Subsequent reads from it will return its default value.
-  public mutating func clearBufferFlushInterval() {self._bufferFlushInterval = nil}
 
-  public var bufferSizeBytes: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var bufferSizeBytes: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_bufferSizeBytes ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_bufferSizeBytes = newValue}
   }
   /// Returns true if `bufferSizeBytes` has been explicitly set.
   public var hasBufferSizeBytes: Bool {self._bufferSizeBytes != nil}
-  /// Clears the value of `bufferSizeBytes`. Subsequent reads from it will return its default value.
-  public mutating func clearBufferSizeBytes() {self._bufferSizeBytes = nil}
 
   public var record: SwiftProtobuf.Google_Protobuf_Struct {
     get {_record ?? SwiftProtobuf.Google_Protobuf_Struct()}
@@ -55,19 +51,15 @@ public nonisolated struct Envoy_Extensions_AccessLoggers_Fluentd_V3_FluentdAcces
   }
   /// Returns true if `record` has been explicitly set.
   public var hasRecord: Bool {self._record != nil}
-  /// Clears the value of `record`. Subsequent reads from it will return its default value.
-  public mutating func clearRecord() {self._record = nil}
 
-  public var retryOptions: Envoy_Extensions_AccessLoggers_Fluentd_V3_FluentdAccessLogConfig.RetryOptions {
+  public internal(set) var retryOptions: Envoy_Extensions_AccessLoggers_Fluentd_V3_FluentdAccessLogConfig.RetryOptions {
     get {_retryOptions ?? Envoy_Extensions_AccessLoggers_Fluentd_V3_FluentdAccessLogConfig.RetryOptions()}
     set {_retryOptions = newValue}
   }
   /// Returns true if `retryOptions` has been explicitly set.
   public var hasRetryOptions: Bool {self._retryOptions != nil}
-  /// Clears the value of `retryOptions`. Subsequent reads from it will return its default value.
-  public mutating func clearRetryOptions() {self._retryOptions = nil}
 
-  public var formatters: [Envoy_Config_Core_V3_TypedExtensionConfig] = []
+  public internal(set) var formatters: [Envoy_Config_Core_V3_TypedExtensionConfig] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -76,23 +68,19 @@ public nonisolated struct Envoy_Extensions_AccessLoggers_Fluentd_V3_FluentdAcces
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var maxConnectAttempts: SwiftProtobuf.Google_Protobuf_UInt32Value {
+    public internal(set) var maxConnectAttempts: SwiftProtobuf.Google_Protobuf_UInt32Value {
       get {_maxConnectAttempts ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
       set {_maxConnectAttempts = newValue}
     }
     /// Returns true if `maxConnectAttempts` has been explicitly set.
     public var hasMaxConnectAttempts: Bool {self._maxConnectAttempts != nil}
-    /// Clears the value of `maxConnectAttempts`. Subsequent reads from it will return its default value.
-    public mutating func clearMaxConnectAttempts() {self._maxConnectAttempts = nil}
 
-    public var backoffOptions: Envoy_Config_Core_V3_BackoffStrategy {
+    public internal(set) var backoffOptions: Envoy_Config_Core_V3_BackoffStrategy {
       get {_backoffOptions ?? Envoy_Config_Core_V3_BackoffStrategy()}
       set {_backoffOptions = newValue}
     }
     /// Returns true if `backoffOptions` has been explicitly set.
     public var hasBackoffOptions: Bool {self._backoffOptions != nil}
-    /// Clears the value of `backoffOptions`. Subsequent reads from it will return its default value.
-    public mutating func clearBackoffOptions() {self._backoffOptions = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -169,18 +157,7 @@ nonisolated extension Envoy_Extensions_AccessLoggers_Fluentd_V3_FluentdAccessLog
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_AccessLoggers_Fluentd_V3_FluentdAccessLogConfig, rhs: Envoy_Extensions_AccessLoggers_Fluentd_V3_FluentdAccessLogConfig) -> Bool {
-    if lhs.cluster != rhs.cluster {return false}
-    if lhs.tag != rhs.tag {return false}
-    if lhs.statPrefix != rhs.statPrefix {return false}
-    if lhs._bufferFlushInterval != rhs._bufferFlushInterval {return false}
-    if lhs._bufferSizeBytes != rhs._bufferSizeBytes {return false}
-    if lhs._record != rhs._record {return false}
-    if lhs._retryOptions != rhs._retryOptions {return false}
-    if lhs.formatters != rhs.formatters {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_AccessLoggers_Fluentd_V3_FluentdAccessLogConfig, rhs: Envoy_Extensions_AccessLoggers_Fluentd_V3_FluentdAccessLogConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_AccessLoggers_Fluentd_V3_FluentdAccessLogConfig.RetryOptions: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -214,10 +191,5 @@ nonisolated extension Envoy_Extensions_AccessLoggers_Fluentd_V3_FluentdAccessLog
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_AccessLoggers_Fluentd_V3_FluentdAccessLogConfig.RetryOptions, rhs: Envoy_Extensions_AccessLoggers_Fluentd_V3_FluentdAccessLogConfig.RetryOptions) -> Bool {
-    if lhs._maxConnectAttempts != rhs._maxConnectAttempts {return false}
-    if lhs._backoffOptions != rhs._backoffOptions {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_AccessLoggers_Fluentd_V3_FluentdAccessLogConfig.RetryOptions, rhs: Envoy_Extensions_AccessLoggers_Fluentd_V3_FluentdAccessLogConfig.RetryOptions) -> Bool { isSameMessage(lhs, rhs) }
 }

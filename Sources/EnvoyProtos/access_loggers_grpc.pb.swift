@@ -25,20 +25,18 @@ public nonisolated struct Envoy_Extensions_AccessLoggers_Grpc_V3_HttpGrpcAccessL
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var commonConfig: Envoy_Extensions_AccessLoggers_Grpc_V3_CommonGrpcAccessLogConfig {
+  public internal(set) var commonConfig: Envoy_Extensions_AccessLoggers_Grpc_V3_CommonGrpcAccessLogConfig {
     get {_commonConfig ?? Envoy_Extensions_AccessLoggers_Grpc_V3_CommonGrpcAccessLogConfig()}
     set {_commonConfig = newValue}
   }
   /// Returns true if `commonConfig` has been explicitly set.
   public var hasCommonConfig: Bool {self._commonConfig != nil}
-  /// Clears the value of `commonConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearCommonConfig() {self._commonConfig = nil}
 
-  public var additionalRequestHeadersToLog: [String] = []
+  public internal(set) var additionalRequestHeadersToLog: [String] = []
 
-  public var additionalResponseHeadersToLog: [String] = []
+  public internal(set) var additionalResponseHeadersToLog: [String] = []
 
-  public var additionalResponseTrailersToLog: [String] = []
+  public internal(set) var additionalResponseTrailersToLog: [String] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -52,14 +50,12 @@ public nonisolated struct Envoy_Extensions_AccessLoggers_Grpc_V3_TcpGrpcAccessLo
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var commonConfig: Envoy_Extensions_AccessLoggers_Grpc_V3_CommonGrpcAccessLogConfig {
+  public internal(set) var commonConfig: Envoy_Extensions_AccessLoggers_Grpc_V3_CommonGrpcAccessLogConfig {
     get {_commonConfig ?? Envoy_Extensions_AccessLoggers_Grpc_V3_CommonGrpcAccessLogConfig()}
     set {_commonConfig = newValue}
   }
   /// Returns true if `commonConfig` has been explicitly set.
   public var hasCommonConfig: Bool {self._commonConfig != nil}
-  /// Clears the value of `commonConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearCommonConfig() {self._commonConfig = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -73,58 +69,50 @@ public nonisolated struct Envoy_Extensions_AccessLoggers_Grpc_V3_CommonGrpcAcces
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var logName: String {
+  public internal(set) var logName: String {
     get {_storage._logName}
     set {_uniqueStorage()._logName = newValue}
   }
 
-  public var grpcService: Envoy_Config_Core_V3_GrpcService {
+  public internal(set) var grpcService: Envoy_Config_Core_V3_GrpcService {
     get {_storage._grpcService ?? Envoy_Config_Core_V3_GrpcService()}
     set {_uniqueStorage()._grpcService = newValue}
   }
   /// Returns true if `grpcService` has been explicitly set.
   public var hasGrpcService: Bool {_storage._grpcService != nil}
-  /// Clears the value of `grpcService`. Subsequent reads from it will return its default value.
-  public mutating func clearGrpcService() {_uniqueStorage()._grpcService = nil}
 
-  public var bufferFlushInterval: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var bufferFlushInterval: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._bufferFlushInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._bufferFlushInterval = newValue}
   }
   /// Returns true if `bufferFlushInterval` has been explicitly set.
   public var hasBufferFlushInterval: Bool {_storage._bufferFlushInterval != nil}
-  /// Clears the value of `bufferFlushInterval`. Subsequent reads from it will return its default value.
-  public mutating func clearBufferFlushInterval() {_uniqueStorage()._bufferFlushInterval = nil}
 
-  public var bufferSizeBytes: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var bufferSizeBytes: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._bufferSizeBytes ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._bufferSizeBytes = newValue}
   }
   /// Returns true if `bufferSizeBytes` has been explicitly set.
   public var hasBufferSizeBytes: Bool {_storage._bufferSizeBytes != nil}
-  /// Clears the value of `bufferSizeBytes`. Subsequent reads from it will return its default value.
-  public mutating func clearBufferSizeBytes() {_uniqueStorage()._bufferSizeBytes = nil}
 
-  public var filterStateObjectsToLog: [String] {
+  public internal(set) var filterStateObjectsToLog: [String] {
     get {_storage._filterStateObjectsToLog}
     set {_uniqueStorage()._filterStateObjectsToLog = newValue}
   }
 
-  public var transportApiVersion: Envoy_Config_Core_V3_ApiVersion {
+  public internal(set) var transportApiVersion: Envoy_Config_Core_V3_ApiVersion {
     get {_storage._transportApiVersion}
     set {_uniqueStorage()._transportApiVersion = newValue}
   }
 
-  public var grpcStreamRetryPolicy: Envoy_Config_Core_V3_RetryPolicy {
+  public internal(set) var grpcStreamRetryPolicy: Envoy_Config_Core_V3_RetryPolicy {
     get {_storage._grpcStreamRetryPolicy ?? Envoy_Config_Core_V3_RetryPolicy()}
     set {_uniqueStorage()._grpcStreamRetryPolicy = newValue}
   }
   /// Returns true if `grpcStreamRetryPolicy` has been explicitly set.
   public var hasGrpcStreamRetryPolicy: Bool {_storage._grpcStreamRetryPolicy != nil}
-  /// Clears the value of `grpcStreamRetryPolicy`. Subsequent reads from it will return its default value.
-  public mutating func clearGrpcStreamRetryPolicy() {_uniqueStorage()._grpcStreamRetryPolicy = nil}
 
-  public var customTags: [Envoy_Type_Tracing_V3_CustomTag] {
+  public internal(set) var customTags: [Envoy_Type_Tracing_V3_CustomTag] {
     get {_storage._customTags}
     set {_uniqueStorage()._customTags = newValue}
   }
@@ -179,14 +167,7 @@ nonisolated extension Envoy_Extensions_AccessLoggers_Grpc_V3_HttpGrpcAccessLogCo
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_AccessLoggers_Grpc_V3_HttpGrpcAccessLogConfig, rhs: Envoy_Extensions_AccessLoggers_Grpc_V3_HttpGrpcAccessLogConfig) -> Bool {
-    if lhs._commonConfig != rhs._commonConfig {return false}
-    if lhs.additionalRequestHeadersToLog != rhs.additionalRequestHeadersToLog {return false}
-    if lhs.additionalResponseHeadersToLog != rhs.additionalResponseHeadersToLog {return false}
-    if lhs.additionalResponseTrailersToLog != rhs.additionalResponseTrailersToLog {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_AccessLoggers_Grpc_V3_HttpGrpcAccessLogConfig, rhs: Envoy_Extensions_AccessLoggers_Grpc_V3_HttpGrpcAccessLogConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_AccessLoggers_Grpc_V3_TcpGrpcAccessLogConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -216,11 +197,7 @@ nonisolated extension Envoy_Extensions_AccessLoggers_Grpc_V3_TcpGrpcAccessLogCon
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_AccessLoggers_Grpc_V3_TcpGrpcAccessLogConfig, rhs: Envoy_Extensions_AccessLoggers_Grpc_V3_TcpGrpcAccessLogConfig) -> Bool {
-    if lhs._commonConfig != rhs._commonConfig {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_AccessLoggers_Grpc_V3_TcpGrpcAccessLogConfig, rhs: Envoy_Extensions_AccessLoggers_Grpc_V3_TcpGrpcAccessLogConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_AccessLoggers_Grpc_V3_CommonGrpcAccessLogConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -320,24 +297,5 @@ nonisolated extension Envoy_Extensions_AccessLoggers_Grpc_V3_CommonGrpcAccessLog
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_AccessLoggers_Grpc_V3_CommonGrpcAccessLogConfig, rhs: Envoy_Extensions_AccessLoggers_Grpc_V3_CommonGrpcAccessLogConfig) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._logName != rhs_storage._logName {return false}
-        if _storage._grpcService != rhs_storage._grpcService {return false}
-        if _storage._bufferFlushInterval != rhs_storage._bufferFlushInterval {return false}
-        if _storage._bufferSizeBytes != rhs_storage._bufferSizeBytes {return false}
-        if _storage._filterStateObjectsToLog != rhs_storage._filterStateObjectsToLog {return false}
-        if _storage._transportApiVersion != rhs_storage._transportApiVersion {return false}
-        if _storage._grpcStreamRetryPolicy != rhs_storage._grpcStreamRetryPolicy {return false}
-        if _storage._customTags != rhs_storage._customTags {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_AccessLoggers_Grpc_V3_CommonGrpcAccessLogConfig, rhs: Envoy_Extensions_AccessLoggers_Grpc_V3_CommonGrpcAccessLogConfig) -> Bool { isSameMessage(lhs, rhs) }
 }

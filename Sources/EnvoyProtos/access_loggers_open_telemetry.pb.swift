@@ -26,14 +26,12 @@ public nonisolated struct Envoy_Extensions_AccessLoggers_OpenTelemetry_V3_OpenTe
   // methods supported on all messages.
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var commonConfig: Envoy_Extensions_AccessLoggers_Grpc_V3_CommonGrpcAccessLogConfig {
+  public internal(set) var commonConfig: Envoy_Extensions_AccessLoggers_Grpc_V3_CommonGrpcAccessLogConfig {
     get {_storage._commonConfig ?? Envoy_Extensions_AccessLoggers_Grpc_V3_CommonGrpcAccessLogConfig()}
     set {_uniqueStorage()._commonConfig = newValue}
   }
   /// Returns true if `commonConfig` has been explicitly set.
   public var hasCommonConfig: Bool {_storage._commonConfig != nil}
-  /// Clears the value of `commonConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearCommonConfig() {_uniqueStorage()._commonConfig = nil}
 
   public var body: Opentelemetry_Proto_Common_V1_AnyValue {
     get {_storage._body ?? Opentelemetry_Proto_Common_V1_AnyValue()}
@@ -41,8 +39,6 @@ public nonisolated struct Envoy_Extensions_AccessLoggers_OpenTelemetry_V3_OpenTe
   }
   /// Returns true if `body` has been explicitly set.
   public var hasBody: Bool {_storage._body != nil}
-  /// Clears the value of `body`. Subsequent reads from it will return its default value.
-  public mutating func clearBody() {_uniqueStorage()._body = nil}
 
   public var attributes: Opentelemetry_Proto_Common_V1_KeyValueList {
     get {_storage._attributes ?? Opentelemetry_Proto_Common_V1_KeyValueList()}
@@ -50,19 +46,15 @@ public nonisolated struct Envoy_Extensions_AccessLoggers_OpenTelemetry_V3_OpenTe
   }
   /// Returns true if `attributes` has been explicitly set.
   public var hasAttributes: Bool {_storage._attributes != nil}
-  /// Clears the value of `attributes`. Subsequent reads from it will return its default value.
-  public mutating func clearAttributes() {_uniqueStorage()._attributes = nil}
 
-  public var resourceAttributes: Opentelemetry_Proto_Common_V1_KeyValueList {
+  public internal(set) var resourceAttributes: Opentelemetry_Proto_Common_V1_KeyValueList {
     get {_storage._resourceAttributes ?? Opentelemetry_Proto_Common_V1_KeyValueList()}
     set {_uniqueStorage()._resourceAttributes = newValue}
   }
   /// Returns true if `resourceAttributes` has been explicitly set.
   public var hasResourceAttributes: Bool {_storage._resourceAttributes != nil}
-  /// Clears the value of `resourceAttributes`. Subsequent reads from it will return its default value.
-  public mutating func clearResourceAttributes() {_uniqueStorage()._resourceAttributes = nil}
 
-  public var disableBuiltinLabels: Bool {
+  public internal(set) var disableBuiltinLabels: Bool {
     get {_storage._disableBuiltinLabels}
     set {_uniqueStorage()._disableBuiltinLabels = newValue}
   }
@@ -72,63 +64,55 @@ public nonisolated struct Envoy_Extensions_AccessLoggers_OpenTelemetry_V3_OpenTe
     set {_uniqueStorage()._statPrefix = newValue}
   }
 
-  public var formatters: [Envoy_Config_Core_V3_TypedExtensionConfig] {
+  public internal(set) var formatters: [Envoy_Config_Core_V3_TypedExtensionConfig] {
     get {_storage._formatters}
     set {_uniqueStorage()._formatters = newValue}
   }
 
-  public var httpService: Envoy_Config_Core_V3_HttpService {
+  public internal(set) var httpService: Envoy_Config_Core_V3_HttpService {
     get {_storage._httpService ?? Envoy_Config_Core_V3_HttpService()}
     set {_uniqueStorage()._httpService = newValue}
   }
   /// Returns true if `httpService` has been explicitly set.
   public var hasHTTPService: Bool {_storage._httpService != nil}
-  /// Clears the value of `httpService`. Subsequent reads from it will return its default value.
-  public mutating func clearHTTPService() {_uniqueStorage()._httpService = nil}
 
-  public var grpcService: Envoy_Config_Core_V3_GrpcService {
+  public internal(set) var grpcService: Envoy_Config_Core_V3_GrpcService {
     get {_storage._grpcService ?? Envoy_Config_Core_V3_GrpcService()}
     set {_uniqueStorage()._grpcService = newValue}
   }
   /// Returns true if `grpcService` has been explicitly set.
   public var hasGrpcService: Bool {_storage._grpcService != nil}
-  /// Clears the value of `grpcService`. Subsequent reads from it will return its default value.
-  public mutating func clearGrpcService() {_uniqueStorage()._grpcService = nil}
 
-  public var logName: String {
+  public internal(set) var logName: String {
     get {_storage._logName}
     set {_uniqueStorage()._logName = newValue}
   }
 
-  public var bufferFlushInterval: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var bufferFlushInterval: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._bufferFlushInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._bufferFlushInterval = newValue}
   }
   /// Returns true if `bufferFlushInterval` has been explicitly set.
   public var hasBufferFlushInterval: Bool {_storage._bufferFlushInterval != nil}
-  /// Clears the value of `bufferFlushInterval`. Subsequent reads from it will return its default value.
-  public mutating func clearBufferFlushInterval() {_uniqueStorage()._bufferFlushInterval = nil}
 
-  public var bufferSizeBytes: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var bufferSizeBytes: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._bufferSizeBytes ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._bufferSizeBytes = newValue}
   }
   /// Returns true if `bufferSizeBytes` has been explicitly set.
   public var hasBufferSizeBytes: Bool {_storage._bufferSizeBytes != nil}
-  /// Clears the value of `bufferSizeBytes`. Subsequent reads from it will return its default value.
-  public mutating func clearBufferSizeBytes() {_uniqueStorage()._bufferSizeBytes = nil}
 
-  public var filterStateObjectsToLog: [String] {
+  public internal(set) var filterStateObjectsToLog: [String] {
     get {_storage._filterStateObjectsToLog}
     set {_uniqueStorage()._filterStateObjectsToLog = newValue}
   }
 
-  public var customTags: [Envoy_Type_Tracing_V3_CustomTag] {
+  public internal(set) var customTags: [Envoy_Type_Tracing_V3_CustomTag] {
     get {_storage._customTags}
     set {_uniqueStorage()._customTags = newValue}
   }
 
-  public var resourceDetectors: [Envoy_Config_Core_V3_TypedExtensionConfig] {
+  public internal(set) var resourceDetectors: [Envoy_Config_Core_V3_TypedExtensionConfig] {
     get {_storage._resourceDetectors}
     set {_uniqueStorage()._resourceDetectors = newValue}
   }
@@ -283,31 +267,5 @@ nonisolated extension Envoy_Extensions_AccessLoggers_OpenTelemetry_V3_OpenTeleme
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_AccessLoggers_OpenTelemetry_V3_OpenTelemetryAccessLogConfig, rhs: Envoy_Extensions_AccessLoggers_OpenTelemetry_V3_OpenTelemetryAccessLogConfig) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._commonConfig != rhs_storage._commonConfig {return false}
-        if _storage._body != rhs_storage._body {return false}
-        if _storage._attributes != rhs_storage._attributes {return false}
-        if _storage._resourceAttributes != rhs_storage._resourceAttributes {return false}
-        if _storage._disableBuiltinLabels != rhs_storage._disableBuiltinLabels {return false}
-        if _storage._statPrefix != rhs_storage._statPrefix {return false}
-        if _storage._formatters != rhs_storage._formatters {return false}
-        if _storage._httpService != rhs_storage._httpService {return false}
-        if _storage._grpcService != rhs_storage._grpcService {return false}
-        if _storage._logName != rhs_storage._logName {return false}
-        if _storage._bufferFlushInterval != rhs_storage._bufferFlushInterval {return false}
-        if _storage._bufferSizeBytes != rhs_storage._bufferSizeBytes {return false}
-        if _storage._filterStateObjectsToLog != rhs_storage._filterStateObjectsToLog {return false}
-        if _storage._customTags != rhs_storage._customTags {return false}
-        if _storage._resourceDetectors != rhs_storage._resourceDetectors {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_AccessLoggers_OpenTelemetry_V3_OpenTelemetryAccessLogConfig, rhs: Envoy_Extensions_AccessLoggers_OpenTelemetry_V3_OpenTelemetryAccessLogConfig) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -25,7 +25,7 @@ public nonisolated struct Envoy_Extensions_AccessLoggers_Stream_V3_StdoutAccessL
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var accessLogFormat: Envoy_Extensions_AccessLoggers_Stream_V3_StdoutAccessLog.OneOf_AccessLogFormat? = nil
+  public internal(set) var accessLogFormat: Envoy_Extensions_AccessLoggers_Stream_V3_StdoutAccessLog.OneOf_AccessLogFormat? = nil
 
   public var logFormat: Envoy_Config_Core_V3_SubstitutionFormatString {
     get {
@@ -50,7 +50,7 @@ public nonisolated struct Envoy_Extensions_AccessLoggers_Stream_V3_StderrAccessL
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var accessLogFormat: Envoy_Extensions_AccessLoggers_Stream_V3_StderrAccessLog.OneOf_AccessLogFormat? = nil
+  public internal(set) var accessLogFormat: Envoy_Extensions_AccessLoggers_Stream_V3_StderrAccessLog.OneOf_AccessLogFormat? = nil
 
   public var logFormat: Envoy_Config_Core_V3_SubstitutionFormatString {
     get {
@@ -113,11 +113,7 @@ nonisolated extension Envoy_Extensions_AccessLoggers_Stream_V3_StdoutAccessLog: 
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_AccessLoggers_Stream_V3_StdoutAccessLog, rhs: Envoy_Extensions_AccessLoggers_Stream_V3_StdoutAccessLog) -> Bool {
-    if lhs.accessLogFormat != rhs.accessLogFormat {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_AccessLoggers_Stream_V3_StdoutAccessLog, rhs: Envoy_Extensions_AccessLoggers_Stream_V3_StdoutAccessLog) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_AccessLoggers_Stream_V3_StderrAccessLog: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -159,9 +155,5 @@ nonisolated extension Envoy_Extensions_AccessLoggers_Stream_V3_StderrAccessLog: 
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_AccessLoggers_Stream_V3_StderrAccessLog, rhs: Envoy_Extensions_AccessLoggers_Stream_V3_StderrAccessLog) -> Bool {
-    if lhs.accessLogFormat != rhs.accessLogFormat {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_AccessLoggers_Stream_V3_StderrAccessLog, rhs: Envoy_Extensions_AccessLoggers_Stream_V3_StderrAccessLog) -> Bool { isSameMessage(lhs, rhs) }
 }

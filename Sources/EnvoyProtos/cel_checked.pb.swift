@@ -25,29 +25,25 @@ public nonisolated struct Cel_Expr_CheckedExpr: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var referenceMap: Dictionary<Int64,Cel_Expr_Reference> = [:]
+  public internal(set) var referenceMap: Dictionary<Int64,Cel_Expr_Reference> = [:]
 
-  public var typeMap: Dictionary<Int64,Cel_Expr_Type> = [:]
+  public internal(set) var typeMap: Dictionary<Int64,Cel_Expr_Type> = [:]
 
-  public var sourceInfo: Cel_Expr_SourceInfo {
+  public internal(set) var sourceInfo: Cel_Expr_SourceInfo {
     get {_sourceInfo ?? Cel_Expr_SourceInfo()}
     set {_sourceInfo = newValue}
   }
   /// Returns true if `sourceInfo` has been explicitly set.
   public var hasSourceInfo: Bool {self._sourceInfo != nil}
-  /// Clears the value of `sourceInfo`. Subsequent reads from it will return its default value.
-  public mutating func clearSourceInfo() {self._sourceInfo = nil}
 
-  public var exprVersion: String = String()
+  public internal(set) var exprVersion: String = String()
 
-  public var expr: Cel_Expr_Expr {
+  public internal(set) var expr: Cel_Expr_Expr {
     get {_expr ?? Cel_Expr_Expr()}
     set {_expr = newValue}
   }
   /// Returns true if `expr` has been explicitly set.
   public var hasExpr: Bool {self._expr != nil}
-  /// Clears the value of `expr`. Subsequent reads from it will return its default value.
-  public mutating func clearExpr() {self._expr = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -62,7 +58,7 @@ public nonisolated struct Cel_Expr_Type: @unchecked Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var typeKind: OneOf_TypeKind? {
+  public internal(set) var typeKind: OneOf_TypeKind? {
     get {return _storage._typeKind}
     set {_uniqueStorage()._typeKind = newValue}
   }
@@ -291,14 +287,12 @@ public nonisolated struct Cel_Expr_Type: @unchecked Sendable {
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var elemType: Cel_Expr_Type {
+    public internal(set) var elemType: Cel_Expr_Type {
       get {_storage._elemType ?? Cel_Expr_Type()}
       set {_uniqueStorage()._elemType = newValue}
     }
     /// Returns true if `elemType` has been explicitly set.
     public var hasElemType: Bool {_storage._elemType != nil}
-    /// Clears the value of `elemType`. Subsequent reads from it will return its default value.
-    public mutating func clearElemType() {_uniqueStorage()._elemType = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -318,17 +312,13 @@ public nonisolated struct Cel_Expr_Type: @unchecked Sendable {
     }
     /// Returns true if `keyType` has been explicitly set.
     public var hasKeyType: Bool {_storage._keyType != nil}
-    /// Clears the value of `keyType`. Subsequent reads from it will return its default value.
-    public mutating func clearKeyType() {_uniqueStorage()._keyType = nil}
 
-    public var valueType: Cel_Expr_Type {
+    public internal(set) var valueType: Cel_Expr_Type {
       get {_storage._valueType ?? Cel_Expr_Type()}
       set {_uniqueStorage()._valueType = newValue}
     }
     /// Returns true if `valueType` has been explicitly set.
     public var hasValueType: Bool {_storage._valueType != nil}
-    /// Clears the value of `valueType`. Subsequent reads from it will return its default value.
-    public mutating func clearValueType() {_uniqueStorage()._valueType = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -342,16 +332,14 @@ public nonisolated struct Cel_Expr_Type: @unchecked Sendable {
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var resultType: Cel_Expr_Type {
+    public internal(set) var resultType: Cel_Expr_Type {
       get {_storage._resultType ?? Cel_Expr_Type()}
       set {_uniqueStorage()._resultType = newValue}
     }
     /// Returns true if `resultType` has been explicitly set.
     public var hasResultType: Bool {_storage._resultType != nil}
-    /// Clears the value of `resultType`. Subsequent reads from it will return its default value.
-    public mutating func clearResultType() {_uniqueStorage()._resultType = nil}
 
-    public var argTypes: [Cel_Expr_Type] {
+    public internal(set) var argTypes: [Cel_Expr_Type] {
       get {_storage._argTypes}
       set {_uniqueStorage()._argTypes = newValue}
     }
@@ -370,7 +358,7 @@ public nonisolated struct Cel_Expr_Type: @unchecked Sendable {
 
     public var name: String = String()
 
-    public var parameterTypes: [Cel_Expr_Type] = []
+    public internal(set) var parameterTypes: [Cel_Expr_Type] = []
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -389,7 +377,7 @@ public nonisolated struct Cel_Expr_Reference: Sendable {
 
   public var name: String = String()
 
-  public var overloadID: [String] = []
+  public internal(set) var overloadID: [String] = []
 
   public var value: Cel_Expr_Constant {
     get {_value ?? Cel_Expr_Constant()}
@@ -397,8 +385,6 @@ public nonisolated struct Cel_Expr_Reference: Sendable {
   }
   /// Returns true if `value` has been explicitly set.
   public var hasValue: Bool {self._value != nil}
-  /// Clears the value of `value`. Subsequent reads from it will return its default value.
-  public mutating func clearValue() {self._value = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -454,15 +440,7 @@ nonisolated extension Cel_Expr_CheckedExpr: SwiftProtobuf.Message, SwiftProtobuf
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Cel_Expr_CheckedExpr, rhs: Cel_Expr_CheckedExpr) -> Bool {
-    if lhs.referenceMap != rhs.referenceMap {return false}
-    if lhs.typeMap != rhs.typeMap {return false}
-    if lhs._sourceInfo != rhs._sourceInfo {return false}
-    if lhs.exprVersion != rhs.exprVersion {return false}
-    if lhs._expr != rhs._expr {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Cel_Expr_CheckedExpr, rhs: Cel_Expr_CheckedExpr) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Cel_Expr_Type: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -710,19 +688,7 @@ nonisolated extension Cel_Expr_Type: SwiftProtobuf.Message, SwiftProtobuf._Messa
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Cel_Expr_Type, rhs: Cel_Expr_Type) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._typeKind != rhs_storage._typeKind {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Cel_Expr_Type, rhs: Cel_Expr_Type) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Cel_Expr_Type.PrimitiveType: SwiftProtobuf._ProtoNameProviding {
@@ -788,19 +754,7 @@ nonisolated extension Cel_Expr_Type.ListType: SwiftProtobuf.Message, SwiftProtob
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Cel_Expr_Type.ListType, rhs: Cel_Expr_Type.ListType) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._elemType != rhs_storage._elemType {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Cel_Expr_Type.ListType, rhs: Cel_Expr_Type.ListType) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Cel_Expr_Type.MapType: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -864,20 +818,7 @@ nonisolated extension Cel_Expr_Type.MapType: SwiftProtobuf.Message, SwiftProtobu
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Cel_Expr_Type.MapType, rhs: Cel_Expr_Type.MapType) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._keyType != rhs_storage._keyType {return false}
-        if _storage._valueType != rhs_storage._valueType {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Cel_Expr_Type.MapType, rhs: Cel_Expr_Type.MapType) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Cel_Expr_Type.FunctionType: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -941,20 +882,7 @@ nonisolated extension Cel_Expr_Type.FunctionType: SwiftProtobuf.Message, SwiftPr
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Cel_Expr_Type.FunctionType, rhs: Cel_Expr_Type.FunctionType) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._resultType != rhs_storage._resultType {return false}
-        if _storage._argTypes != rhs_storage._argTypes {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Cel_Expr_Type.FunctionType, rhs: Cel_Expr_Type.FunctionType) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Cel_Expr_Type.AbstractType: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -984,12 +912,7 @@ nonisolated extension Cel_Expr_Type.AbstractType: SwiftProtobuf.Message, SwiftPr
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Cel_Expr_Type.AbstractType, rhs: Cel_Expr_Type.AbstractType) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.parameterTypes != rhs.parameterTypes {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Cel_Expr_Type.AbstractType, rhs: Cel_Expr_Type.AbstractType) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Cel_Expr_Reference: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1027,11 +950,5 @@ nonisolated extension Cel_Expr_Reference: SwiftProtobuf.Message, SwiftProtobuf._
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Cel_Expr_Reference, rhs: Cel_Expr_Reference) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.overloadID != rhs.overloadID {return false}
-    if lhs._value != rhs._value {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Cel_Expr_Reference, rhs: Cel_Expr_Reference) -> Bool { isSameMessage(lhs, rhs) }
 }

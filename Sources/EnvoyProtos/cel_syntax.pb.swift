@@ -30,23 +30,19 @@ public nonisolated struct Cel_Expr_ParsedExpr: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var expr: Cel_Expr_Expr {
+  public internal(set) var expr: Cel_Expr_Expr {
     get {_expr ?? Cel_Expr_Expr()}
     set {_expr = newValue}
   }
   /// Returns true if `expr` has been explicitly set.
   public var hasExpr: Bool {self._expr != nil}
-  /// Clears the value of `expr`. Subsequent reads from it will return its default value.
-  public mutating func clearExpr() {self._expr = nil}
 
-  public var sourceInfo: Cel_Expr_SourceInfo {
+  public internal(set) var sourceInfo: Cel_Expr_SourceInfo {
     get {_sourceInfo ?? Cel_Expr_SourceInfo()}
     set {_sourceInfo = newValue}
   }
   /// Returns true if `sourceInfo` has been explicitly set.
   public var hasSourceInfo: Bool {self._sourceInfo != nil}
-  /// Clears the value of `sourceInfo`. Subsequent reads from it will return its default value.
-  public mutating func clearSourceInfo() {self._sourceInfo = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -66,7 +62,7 @@ public nonisolated struct Cel_Expr_Expr: @unchecked Sendable {
     set {_uniqueStorage()._id = newValue}
   }
 
-  public var exprKind: OneOf_ExprKind? {
+  public internal(set) var exprKind: OneOf_ExprKind? {
     get {return _storage._exprKind}
     set {_uniqueStorage()._exprKind = newValue}
   }
@@ -157,21 +153,19 @@ public nonisolated struct Cel_Expr_Expr: @unchecked Sendable {
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var operand: Cel_Expr_Expr {
+    public internal(set) var operand: Cel_Expr_Expr {
       get {_storage._operand ?? Cel_Expr_Expr()}
       set {_uniqueStorage()._operand = newValue}
     }
     /// Returns true if `operand` has been explicitly set.
     public var hasOperand: Bool {_storage._operand != nil}
-    /// Clears the value of `operand`. Subsequent reads from it will return its default value.
-    public mutating func clearOperand() {_uniqueStorage()._operand = nil}
 
     public var field: String {
       get {_storage._field}
       set {_uniqueStorage()._field = newValue}
     }
 
-    public var testOnly: Bool {
+    public internal(set) var testOnly: Bool {
       get {_storage._testOnly}
       set {_uniqueStorage()._testOnly = newValue}
     }
@@ -194,8 +188,6 @@ public nonisolated struct Cel_Expr_Expr: @unchecked Sendable {
     }
     /// Returns true if `target` has been explicitly set.
     public var hasTarget: Bool {_storage._target != nil}
-    /// Clears the value of `target`. Subsequent reads from it will return its default value.
-    public mutating func clearTarget() {_uniqueStorage()._target = nil}
 
     public var function: String {
       get {_storage._function}
@@ -219,9 +211,9 @@ public nonisolated struct Cel_Expr_Expr: @unchecked Sendable {
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var elements: [Cel_Expr_Expr] = []
+    public internal(set) var elements: [Cel_Expr_Expr] = []
 
-    public var optionalIndices: [Int32] = []
+    public internal(set) var optionalIndices: [Int32] = []
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -233,7 +225,7 @@ public nonisolated struct Cel_Expr_Expr: @unchecked Sendable {
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var messageName: String = String()
+    public internal(set) var messageName: String = String()
 
     public var entries: [Cel_Expr_Expr.CreateStruct.Entry] = []
 
@@ -246,7 +238,7 @@ public nonisolated struct Cel_Expr_Expr: @unchecked Sendable {
 
       public var id: Int64 = 0
 
-      public var keyKind: Cel_Expr_Expr.CreateStruct.Entry.OneOf_KeyKind? = nil
+      public internal(set) var keyKind: Cel_Expr_Expr.CreateStruct.Entry.OneOf_KeyKind? = nil
 
       public var fieldKey: String {
         get {
@@ -270,10 +262,8 @@ public nonisolated struct Cel_Expr_Expr: @unchecked Sendable {
       }
       /// Returns true if `value` has been explicitly set.
       public var hasValue: Bool {self._value != nil}
-      /// Clears the value of `value`. Subsequent reads from it will return its default value.
-      public mutating func clearValue() {self._value = nil}
 
-      public var optionalEntry: Bool = false
+      public internal(set) var optionalEntry: Bool = false
 
       public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -296,56 +286,48 @@ public nonisolated struct Cel_Expr_Expr: @unchecked Sendable {
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var iterVar: String {
+    public internal(set) var iterVar: String {
       get {_storage._iterVar}
       set {_uniqueStorage()._iterVar = newValue}
     }
 
-    public var iterVar2: String {
+    public internal(set) var iterVar2: String {
       get {_storage._iterVar2}
       set {_uniqueStorage()._iterVar2 = newValue}
     }
 
-    public var iterRange: Cel_Expr_Expr {
+    public internal(set) var iterRange: Cel_Expr_Expr {
       get {_storage._iterRange ?? Cel_Expr_Expr()}
       set {_uniqueStorage()._iterRange = newValue}
     }
     /// Returns true if `iterRange` has been explicitly set.
     public var hasIterRange: Bool {_storage._iterRange != nil}
-    /// Clears the value of `iterRange`. Subsequent reads from it will return its default value.
-    public mutating func clearIterRange() {_uniqueStorage()._iterRange = nil}
 
-    public var accuVar: String {
+    public internal(set) var accuVar: String {
       get {_storage._accuVar}
       set {_uniqueStorage()._accuVar = newValue}
     }
 
-    public var accuInit: Cel_Expr_Expr {
+    public internal(set) var accuInit: Cel_Expr_Expr {
       get {_storage._accuInit ?? Cel_Expr_Expr()}
       set {_uniqueStorage()._accuInit = newValue}
     }
     /// Returns true if `accuInit` has been explicitly set.
     public var hasAccuInit: Bool {_storage._accuInit != nil}
-    /// Clears the value of `accuInit`. Subsequent reads from it will return its default value.
-    public mutating func clearAccuInit() {_uniqueStorage()._accuInit = nil}
 
-    public var loopCondition: Cel_Expr_Expr {
+    public internal(set) var loopCondition: Cel_Expr_Expr {
       get {_storage._loopCondition ?? Cel_Expr_Expr()}
       set {_uniqueStorage()._loopCondition = newValue}
     }
     /// Returns true if `loopCondition` has been explicitly set.
     public var hasLoopCondition: Bool {_storage._loopCondition != nil}
-    /// Clears the value of `loopCondition`. Subsequent reads from it will return its default value.
-    public mutating func clearLoopCondition() {_uniqueStorage()._loopCondition = nil}
 
-    public var loopStep: Cel_Expr_Expr {
+    public internal(set) var loopStep: Cel_Expr_Expr {
       get {_storage._loopStep ?? Cel_Expr_Expr()}
       set {_uniqueStorage()._loopStep = newValue}
     }
     /// Returns true if `loopStep` has been explicitly set.
     public var hasLoopStep: Bool {_storage._loopStep != nil}
-    /// Clears the value of `loopStep`. Subsequent reads from it will return its default value.
-    public mutating func clearLoopStep() {_uniqueStorage()._loopStep = nil}
 
     public var result: Cel_Expr_Expr {
       get {_storage._result ?? Cel_Expr_Expr()}
@@ -353,8 +335,6 @@ public nonisolated struct Cel_Expr_Expr: @unchecked Sendable {
     }
     /// Returns true if `result` has been explicitly set.
     public var hasResult: Bool {_storage._result != nil}
-    /// Clears the value of `result`. Subsequent reads from it will return its default value.
-    public mutating func clearResult() {_uniqueStorage()._result = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -373,7 +353,7 @@ public nonisolated struct Cel_Expr_Constant: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var constantKind: Cel_Expr_Constant.OneOf_ConstantKind? = nil
+  public internal(set) var constantKind: Cel_Expr_Constant.OneOf_ConstantKind? = nil
 
   public var nullValue: SwiftProtobuf.Google_Protobuf_NullValue {
     get {
@@ -474,15 +454,15 @@ public nonisolated struct Cel_Expr_SourceInfo: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var syntaxVersion: String = String()
+  public internal(set) var syntaxVersion: String = String()
 
-  public var location: String = String()
+  public internal(set) var location: String = String()
 
-  public var lineOffsets: [Int32] = []
+  public internal(set) var lineOffsets: [Int32] = []
 
-  public var positions: Dictionary<Int64,Int32> = [:]
+  public internal(set) var positions: Dictionary<Int64,Int32> = [:]
 
-  public var macroCalls: Dictionary<Int64,Cel_Expr_Expr> = [:]
+  public internal(set) var macroCalls: Dictionary<Int64,Cel_Expr_Expr> = [:]
 
   public var extensions: [Cel_Expr_SourceInfo.Extension] = []
 
@@ -495,7 +475,7 @@ public nonisolated struct Cel_Expr_SourceInfo: Sendable {
 
     public var id: String = String()
 
-    public var affectedComponents: [Cel_Expr_SourceInfo.Extension.Component] = []
+    public internal(set) var affectedComponents: [Cel_Expr_SourceInfo.Extension.Component] = []
 
     public var version: Cel_Expr_SourceInfo.Extension.Version {
       get {_version ?? Cel_Expr_SourceInfo.Extension.Version()}
@@ -503,8 +483,6 @@ public nonisolated struct Cel_Expr_SourceInfo: Sendable {
     }
     /// Returns true if `version` has been explicitly set.
     public var hasVersion: Bool {self._version != nil}
-    /// Clears the value of `version`. Subsequent reads from it will return its default value.
-    public mutating func clearVersion() {self._version = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -555,9 +533,9 @@ public nonisolated struct Cel_Expr_SourceInfo: Sendable {
       // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
       // methods supported on all messages.
 
-      public var major: Int64 = 0
+      public internal(set) var major: Int64 = 0
 
-      public var minor: Int64 = 0
+      public internal(set) var minor: Int64 = 0
 
       public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -607,12 +585,7 @@ nonisolated extension Cel_Expr_ParsedExpr: SwiftProtobuf.Message, SwiftProtobuf.
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Cel_Expr_ParsedExpr, rhs: Cel_Expr_ParsedExpr) -> Bool {
-    if lhs._expr != rhs._expr {return false}
-    if lhs._sourceInfo != rhs._sourceInfo {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Cel_Expr_ParsedExpr, rhs: Cel_Expr_ParsedExpr) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Cel_Expr_Expr: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -794,20 +767,7 @@ nonisolated extension Cel_Expr_Expr: SwiftProtobuf.Message, SwiftProtobuf._Messa
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Cel_Expr_Expr, rhs: Cel_Expr_Expr) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._id != rhs_storage._id {return false}
-        if _storage._exprKind != rhs_storage._exprKind {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Cel_Expr_Expr, rhs: Cel_Expr_Expr) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Cel_Expr_Expr.Ident: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -833,11 +793,7 @@ nonisolated extension Cel_Expr_Expr.Ident: SwiftProtobuf.Message, SwiftProtobuf.
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Cel_Expr_Expr.Ident, rhs: Cel_Expr_Expr.Ident) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Cel_Expr_Expr.Ident, rhs: Cel_Expr_Expr.Ident) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Cel_Expr_Expr.Select: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -907,21 +863,7 @@ nonisolated extension Cel_Expr_Expr.Select: SwiftProtobuf.Message, SwiftProtobuf
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Cel_Expr_Expr.Select, rhs: Cel_Expr_Expr.Select) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._operand != rhs_storage._operand {return false}
-        if _storage._field != rhs_storage._field {return false}
-        if _storage._testOnly != rhs_storage._testOnly {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Cel_Expr_Expr.Select, rhs: Cel_Expr_Expr.Select) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Cel_Expr_Expr.Call: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -991,21 +933,7 @@ nonisolated extension Cel_Expr_Expr.Call: SwiftProtobuf.Message, SwiftProtobuf._
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Cel_Expr_Expr.Call, rhs: Cel_Expr_Expr.Call) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._target != rhs_storage._target {return false}
-        if _storage._function != rhs_storage._function {return false}
-        if _storage._args != rhs_storage._args {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Cel_Expr_Expr.Call, rhs: Cel_Expr_Expr.Call) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Cel_Expr_Expr.CreateList: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1035,12 +963,7 @@ nonisolated extension Cel_Expr_Expr.CreateList: SwiftProtobuf.Message, SwiftProt
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Cel_Expr_Expr.CreateList, rhs: Cel_Expr_Expr.CreateList) -> Bool {
-    if lhs.elements != rhs.elements {return false}
-    if lhs.optionalIndices != rhs.optionalIndices {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Cel_Expr_Expr.CreateList, rhs: Cel_Expr_Expr.CreateList) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Cel_Expr_Expr.CreateStruct: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1070,12 +993,7 @@ nonisolated extension Cel_Expr_Expr.CreateStruct: SwiftProtobuf.Message, SwiftPr
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Cel_Expr_Expr.CreateStruct, rhs: Cel_Expr_Expr.CreateStruct) -> Bool {
-    if lhs.messageName != rhs.messageName {return false}
-    if lhs.entries != rhs.entries {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Cel_Expr_Expr.CreateStruct, rhs: Cel_Expr_Expr.CreateStruct) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Cel_Expr_Expr.CreateStruct.Entry: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1145,14 +1063,7 @@ nonisolated extension Cel_Expr_Expr.CreateStruct.Entry: SwiftProtobuf.Message, S
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Cel_Expr_Expr.CreateStruct.Entry, rhs: Cel_Expr_Expr.CreateStruct.Entry) -> Bool {
-    if lhs.id != rhs.id {return false}
-    if lhs.keyKind != rhs.keyKind {return false}
-    if lhs._value != rhs._value {return false}
-    if lhs.optionalEntry != rhs.optionalEntry {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Cel_Expr_Expr.CreateStruct.Entry, rhs: Cel_Expr_Expr.CreateStruct.Entry) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Cel_Expr_Expr.Comprehension: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1252,26 +1163,7 @@ nonisolated extension Cel_Expr_Expr.Comprehension: SwiftProtobuf.Message, SwiftP
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Cel_Expr_Expr.Comprehension, rhs: Cel_Expr_Expr.Comprehension) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._iterVar != rhs_storage._iterVar {return false}
-        if _storage._iterVar2 != rhs_storage._iterVar2 {return false}
-        if _storage._iterRange != rhs_storage._iterRange {return false}
-        if _storage._accuVar != rhs_storage._accuVar {return false}
-        if _storage._accuInit != rhs_storage._accuInit {return false}
-        if _storage._loopCondition != rhs_storage._loopCondition {return false}
-        if _storage._loopStep != rhs_storage._loopStep {return false}
-        if _storage._result != rhs_storage._result {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Cel_Expr_Expr.Comprehension, rhs: Cel_Expr_Expr.Comprehension) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Cel_Expr_Constant: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1418,11 +1310,7 @@ nonisolated extension Cel_Expr_Constant: SwiftProtobuf.Message, SwiftProtobuf._M
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Cel_Expr_Constant, rhs: Cel_Expr_Constant) -> Bool {
-    if lhs.constantKind != rhs.constantKind {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Cel_Expr_Constant, rhs: Cel_Expr_Constant) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Cel_Expr_SourceInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1468,16 +1356,7 @@ nonisolated extension Cel_Expr_SourceInfo: SwiftProtobuf.Message, SwiftProtobuf.
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Cel_Expr_SourceInfo, rhs: Cel_Expr_SourceInfo) -> Bool {
-    if lhs.syntaxVersion != rhs.syntaxVersion {return false}
-    if lhs.location != rhs.location {return false}
-    if lhs.lineOffsets != rhs.lineOffsets {return false}
-    if lhs.positions != rhs.positions {return false}
-    if lhs.macroCalls != rhs.macroCalls {return false}
-    if lhs.extensions != rhs.extensions {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Cel_Expr_SourceInfo, rhs: Cel_Expr_SourceInfo) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Cel_Expr_SourceInfo.Extension: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1515,13 +1394,7 @@ nonisolated extension Cel_Expr_SourceInfo.Extension: SwiftProtobuf.Message, Swif
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Cel_Expr_SourceInfo.Extension, rhs: Cel_Expr_SourceInfo.Extension) -> Bool {
-    if lhs.id != rhs.id {return false}
-    if lhs.affectedComponents != rhs.affectedComponents {return false}
-    if lhs._version != rhs._version {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Cel_Expr_SourceInfo.Extension, rhs: Cel_Expr_SourceInfo.Extension) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Cel_Expr_SourceInfo.Extension.Component: SwiftProtobuf._ProtoNameProviding {
@@ -1555,10 +1428,5 @@ nonisolated extension Cel_Expr_SourceInfo.Extension.Version: SwiftProtobuf.Messa
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Cel_Expr_SourceInfo.Extension.Version, rhs: Cel_Expr_SourceInfo.Extension.Version) -> Bool {
-    if lhs.major != rhs.major {return false}
-    if lhs.minor != rhs.minor {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Cel_Expr_SourceInfo.Extension.Version, rhs: Cel_Expr_SourceInfo.Extension.Version) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -25,56 +25,46 @@ public nonisolated struct Envoy_Extensions_Clusters_Dns_V3_DnsCluster: Sendable 
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var dnsRefreshRate: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var dnsRefreshRate: SwiftProtobuf.Google_Protobuf_Duration {
     get {_dnsRefreshRate ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_dnsRefreshRate = newValue}
   }
   /// Returns true if `dnsRefreshRate` has been explicitly set.
   public var hasDnsRefreshRate: Bool {self._dnsRefreshRate != nil}
-  /// Clears the value of `dnsRefreshRate`. Subsequent reads from it will return its default value.
-  public mutating func clearDnsRefreshRate() {self._dnsRefreshRate = nil}
 
-  public var dnsFailureRefreshRate: Envoy_Extensions_Clusters_Dns_V3_DnsCluster.RefreshRate {
+  public internal(set) var dnsFailureRefreshRate: Envoy_Extensions_Clusters_Dns_V3_DnsCluster.RefreshRate {
     get {_dnsFailureRefreshRate ?? Envoy_Extensions_Clusters_Dns_V3_DnsCluster.RefreshRate()}
     set {_dnsFailureRefreshRate = newValue}
   }
   /// Returns true if `dnsFailureRefreshRate` has been explicitly set.
   public var hasDnsFailureRefreshRate: Bool {self._dnsFailureRefreshRate != nil}
-  /// Clears the value of `dnsFailureRefreshRate`. Subsequent reads from it will return its default value.
-  public mutating func clearDnsFailureRefreshRate() {self._dnsFailureRefreshRate = nil}
 
-  public var respectDnsTtl: Bool = false
+  public internal(set) var respectDnsTtl: Bool = false
 
-  public var dnsJitter: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var dnsJitter: SwiftProtobuf.Google_Protobuf_Duration {
     get {_dnsJitter ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_dnsJitter = newValue}
   }
   /// Returns true if `dnsJitter` has been explicitly set.
   public var hasDnsJitter: Bool {self._dnsJitter != nil}
-  /// Clears the value of `dnsJitter`. Subsequent reads from it will return its default value.
-  public mutating func clearDnsJitter() {self._dnsJitter = nil}
 
-  public var typedDnsResolverConfig: Envoy_Config_Core_V3_TypedExtensionConfig {
+  public internal(set) var typedDnsResolverConfig: Envoy_Config_Core_V3_TypedExtensionConfig {
     get {_typedDnsResolverConfig ?? Envoy_Config_Core_V3_TypedExtensionConfig()}
     set {_typedDnsResolverConfig = newValue}
   }
   /// Returns true if `typedDnsResolverConfig` has been explicitly set.
   public var hasTypedDnsResolverConfig: Bool {self._typedDnsResolverConfig != nil}
-  /// Clears the value of `typedDnsResolverConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearTypedDnsResolverConfig() {self._typedDnsResolverConfig = nil}
 
-  public var dnsLookupFamily: Envoy_Extensions_Clusters_Common_Dns_V3_DnsLookupFamily = .unspecified
+  public internal(set) var dnsLookupFamily: Envoy_Extensions_Clusters_Common_Dns_V3_DnsLookupFamily = .unspecified
 
-  public var allAddressesInSingleEndpoint: Bool = false
+  public internal(set) var allAddressesInSingleEndpoint: Bool = false
 
-  public var dnsMinRefreshRate: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var dnsMinRefreshRate: SwiftProtobuf.Google_Protobuf_Duration {
     get {_dnsMinRefreshRate ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_dnsMinRefreshRate = newValue}
   }
   /// Returns true if `dnsMinRefreshRate` has been explicitly set.
   public var hasDnsMinRefreshRate: Bool {self._dnsMinRefreshRate != nil}
-  /// Clears the value of `dnsMinRefreshRate`. Subsequent reads from it will return its default value.
-  public mutating func clearDnsMinRefreshRate() {self._dnsMinRefreshRate = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -89,8 +79,6 @@ public nonisolated struct Envoy_Extensions_Clusters_Dns_V3_DnsCluster: Sendable 
     }
     /// Returns true if `baseInterval` has been explicitly set.
     public var hasBaseInterval: Bool {self._baseInterval != nil}
-    /// Clears the value of `baseInterval`. Subsequent reads from it will return its default value.
-    public mutating func clearBaseInterval() {self._baseInterval = nil}
 
     public var maxInterval: SwiftProtobuf.Google_Protobuf_Duration {
       get {_maxInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
@@ -98,8 +86,6 @@ public nonisolated struct Envoy_Extensions_Clusters_Dns_V3_DnsCluster: Sendable 
     }
     /// Returns true if `maxInterval` has been explicitly set.
     public var hasMaxInterval: Bool {self._maxInterval != nil}
-    /// Clears the value of `maxInterval`. Subsequent reads from it will return its default value.
-    public mutating func clearMaxInterval() {self._maxInterval = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -177,18 +163,7 @@ nonisolated extension Envoy_Extensions_Clusters_Dns_V3_DnsCluster: SwiftProtobuf
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Clusters_Dns_V3_DnsCluster, rhs: Envoy_Extensions_Clusters_Dns_V3_DnsCluster) -> Bool {
-    if lhs._dnsRefreshRate != rhs._dnsRefreshRate {return false}
-    if lhs._dnsFailureRefreshRate != rhs._dnsFailureRefreshRate {return false}
-    if lhs.respectDnsTtl != rhs.respectDnsTtl {return false}
-    if lhs._dnsJitter != rhs._dnsJitter {return false}
-    if lhs._typedDnsResolverConfig != rhs._typedDnsResolverConfig {return false}
-    if lhs.dnsLookupFamily != rhs.dnsLookupFamily {return false}
-    if lhs.allAddressesInSingleEndpoint != rhs.allAddressesInSingleEndpoint {return false}
-    if lhs._dnsMinRefreshRate != rhs._dnsMinRefreshRate {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Clusters_Dns_V3_DnsCluster, rhs: Envoy_Extensions_Clusters_Dns_V3_DnsCluster) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Clusters_Dns_V3_DnsCluster.RefreshRate: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -222,10 +197,5 @@ nonisolated extension Envoy_Extensions_Clusters_Dns_V3_DnsCluster.RefreshRate: S
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Clusters_Dns_V3_DnsCluster.RefreshRate, rhs: Envoy_Extensions_Clusters_Dns_V3_DnsCluster.RefreshRate) -> Bool {
-    if lhs._baseInterval != rhs._baseInterval {return false}
-    if lhs._maxInterval != rhs._maxInterval {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Clusters_Dns_V3_DnsCluster.RefreshRate, rhs: Envoy_Extensions_Clusters_Dns_V3_DnsCluster.RefreshRate) -> Bool { isSameMessage(lhs, rhs) }
 }

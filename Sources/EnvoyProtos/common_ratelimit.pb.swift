@@ -99,23 +99,19 @@ public nonisolated struct Envoy_Extensions_Common_Ratelimit_V3_RateLimitDescript
 
   public var entries: [Envoy_Extensions_Common_Ratelimit_V3_RateLimitDescriptor.Entry] = []
 
-  public var limit: Envoy_Extensions_Common_Ratelimit_V3_RateLimitDescriptor.RateLimitOverride {
+  public internal(set) var limit: Envoy_Extensions_Common_Ratelimit_V3_RateLimitDescriptor.RateLimitOverride {
     get {_limit ?? Envoy_Extensions_Common_Ratelimit_V3_RateLimitDescriptor.RateLimitOverride()}
     set {_limit = newValue}
   }
   /// Returns true if `limit` has been explicitly set.
   public var hasLimit: Bool {self._limit != nil}
-  /// Clears the value of `limit`. Subsequent reads from it will return its default value.
-  public mutating func clearLimit() {self._limit = nil}
 
-  public var hitsAddend: SwiftProtobuf.Google_Protobuf_UInt64Value {
+  public internal(set) var hitsAddend: SwiftProtobuf.Google_Protobuf_UInt64Value {
     get {_hitsAddend ?? SwiftProtobuf.Google_Protobuf_UInt64Value()}
     set {_hitsAddend = newValue}
   }
   /// Returns true if `hitsAddend` has been explicitly set.
   public var hasHitsAddend: Bool {self._hitsAddend != nil}
-  /// Clears the value of `hitsAddend`. Subsequent reads from it will return its default value.
-  public mutating func clearHitsAddend() {self._hitsAddend = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -138,9 +134,9 @@ public nonisolated struct Envoy_Extensions_Common_Ratelimit_V3_RateLimitDescript
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var requestsPerUnit: UInt32 = 0
+    public internal(set) var requestsPerUnit: UInt32 = 0
 
-    public var unit: Envoy_Type_V3_RateLimitUnit = .unknown
+    public internal(set) var unit: Envoy_Type_V3_RateLimitUnit = .unknown
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -166,10 +162,8 @@ public nonisolated struct Envoy_Extensions_Common_Ratelimit_V3_LocalRateLimitDes
   }
   /// Returns true if `tokenBucket` has been explicitly set.
   public var hasTokenBucket: Bool {self._tokenBucket != nil}
-  /// Clears the value of `tokenBucket`. Subsequent reads from it will return its default value.
-  public mutating func clearTokenBucket() {self._tokenBucket = nil}
 
-  public var shadowMode: Bool = false
+  public internal(set) var shadowMode: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -235,13 +229,7 @@ nonisolated extension Envoy_Extensions_Common_Ratelimit_V3_RateLimitDescriptor: 
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Common_Ratelimit_V3_RateLimitDescriptor, rhs: Envoy_Extensions_Common_Ratelimit_V3_RateLimitDescriptor) -> Bool {
-    if lhs.entries != rhs.entries {return false}
-    if lhs._limit != rhs._limit {return false}
-    if lhs._hitsAddend != rhs._hitsAddend {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Common_Ratelimit_V3_RateLimitDescriptor, rhs: Envoy_Extensions_Common_Ratelimit_V3_RateLimitDescriptor) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Common_Ratelimit_V3_RateLimitDescriptor.Entry: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -271,12 +259,7 @@ nonisolated extension Envoy_Extensions_Common_Ratelimit_V3_RateLimitDescriptor.E
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Common_Ratelimit_V3_RateLimitDescriptor.Entry, rhs: Envoy_Extensions_Common_Ratelimit_V3_RateLimitDescriptor.Entry) -> Bool {
-    if lhs.key != rhs.key {return false}
-    if lhs.value != rhs.value {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Common_Ratelimit_V3_RateLimitDescriptor.Entry, rhs: Envoy_Extensions_Common_Ratelimit_V3_RateLimitDescriptor.Entry) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Common_Ratelimit_V3_RateLimitDescriptor.RateLimitOverride: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -306,12 +289,7 @@ nonisolated extension Envoy_Extensions_Common_Ratelimit_V3_RateLimitDescriptor.R
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Common_Ratelimit_V3_RateLimitDescriptor.RateLimitOverride, rhs: Envoy_Extensions_Common_Ratelimit_V3_RateLimitDescriptor.RateLimitOverride) -> Bool {
-    if lhs.requestsPerUnit != rhs.requestsPerUnit {return false}
-    if lhs.unit != rhs.unit {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Common_Ratelimit_V3_RateLimitDescriptor.RateLimitOverride, rhs: Envoy_Extensions_Common_Ratelimit_V3_RateLimitDescriptor.RateLimitOverride) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Common_Ratelimit_V3_LocalRateLimitDescriptor: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -349,13 +327,7 @@ nonisolated extension Envoy_Extensions_Common_Ratelimit_V3_LocalRateLimitDescrip
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Common_Ratelimit_V3_LocalRateLimitDescriptor, rhs: Envoy_Extensions_Common_Ratelimit_V3_LocalRateLimitDescriptor) -> Bool {
-    if lhs.entries != rhs.entries {return false}
-    if lhs._tokenBucket != rhs._tokenBucket {return false}
-    if lhs.shadowMode != rhs.shadowMode {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Common_Ratelimit_V3_LocalRateLimitDescriptor, rhs: Envoy_Extensions_Common_Ratelimit_V3_LocalRateLimitDescriptor) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Common_Ratelimit_V3_LocalClusterRateLimit: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -371,8 +343,5 @@ nonisolated extension Envoy_Extensions_Common_Ratelimit_V3_LocalClusterRateLimit
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Common_Ratelimit_V3_LocalClusterRateLimit, rhs: Envoy_Extensions_Common_Ratelimit_V3_LocalClusterRateLimit) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Common_Ratelimit_V3_LocalClusterRateLimit, rhs: Envoy_Extensions_Common_Ratelimit_V3_LocalClusterRateLimit) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -33,10 +33,8 @@ public nonisolated struct Envoy_Config_Accesslog_V3_AccessLog: Sendable {
   }
   /// Returns true if `filter` has been explicitly set.
   public var hasFilter: Bool {self._filter != nil}
-  /// Clears the value of `filter`. Subsequent reads from it will return its default value.
-  public mutating func clearFilter() {self._filter = nil}
 
-  public var configType: Envoy_Config_Accesslog_V3_AccessLog.OneOf_ConfigType? = nil
+  public internal(set) var configType: Envoy_Config_Accesslog_V3_AccessLog.OneOf_ConfigType? = nil
 
   public var typedConfig: SwiftProtobuf.Google_Protobuf_Any {
     get {
@@ -63,7 +61,7 @@ public nonisolated struct Envoy_Config_Accesslog_V3_AccessLogFilter: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var filterSpecifier: Envoy_Config_Accesslog_V3_AccessLogFilter.OneOf_FilterSpecifier? = nil
+  public internal(set) var filterSpecifier: Envoy_Config_Accesslog_V3_AccessLogFilter.OneOf_FilterSpecifier? = nil
 
   public var statusCodeFilter: Envoy_Config_Accesslog_V3_StatusCodeFilter {
     get {
@@ -204,8 +202,6 @@ public nonisolated struct Envoy_Config_Accesslog_V3_ComparisonFilter: Sendable {
   }
   /// Returns true if `value` has been explicitly set.
   public var hasValue: Bool {self._value != nil}
-  /// Clears the value of `value`. Subsequent reads from it will return its default value.
-  public mutating func clearValue() {self._value = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -267,8 +263,6 @@ public nonisolated struct Envoy_Config_Accesslog_V3_StatusCodeFilter: Sendable {
   }
   /// Returns true if `comparison` has been explicitly set.
   public var hasComparison: Bool {self._comparison != nil}
-  /// Clears the value of `comparison`. Subsequent reads from it will return its default value.
-  public mutating func clearComparison() {self._comparison = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -288,8 +282,6 @@ public nonisolated struct Envoy_Config_Accesslog_V3_DurationFilter: Sendable {
   }
   /// Returns true if `comparison` has been explicitly set.
   public var hasComparison: Bool {self._comparison != nil}
-  /// Clears the value of `comparison`. Subsequent reads from it will return its default value.
-  public mutating func clearComparison() {self._comparison = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -323,18 +315,16 @@ public nonisolated struct Envoy_Config_Accesslog_V3_RuntimeFilter: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var runtimeKey: String = String()
+  public internal(set) var runtimeKey: String = String()
 
-  public var percentSampled: Envoy_Type_V3_FractionalPercent {
+  public internal(set) var percentSampled: Envoy_Type_V3_FractionalPercent {
     get {_percentSampled ?? Envoy_Type_V3_FractionalPercent()}
     set {_percentSampled = newValue}
   }
   /// Returns true if `percentSampled` has been explicitly set.
   public var hasPercentSampled: Bool {self._percentSampled != nil}
-  /// Clears the value of `percentSampled`. Subsequent reads from it will return its default value.
-  public mutating func clearPercentSampled() {self._percentSampled = nil}
 
-  public var useIndependentRandomness: Bool = false
+  public internal(set) var useIndependentRandomness: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -378,8 +368,6 @@ public nonisolated struct Envoy_Config_Accesslog_V3_HeaderFilter: Sendable {
   }
   /// Returns true if `header` has been explicitly set.
   public var hasHeader: Bool {self._header != nil}
-  /// Clears the value of `header`. Subsequent reads from it will return its default value.
-  public mutating func clearHeader() {self._header = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -407,7 +395,7 @@ public nonisolated struct Envoy_Config_Accesslog_V3_GrpcStatusFilter: Sendable {
 
   public var statuses: [Envoy_Config_Accesslog_V3_GrpcStatusFilter.Status] = []
 
-  public var exclude: Bool = false
+  public internal(set) var exclude: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -519,17 +507,13 @@ public nonisolated struct Envoy_Config_Accesslog_V3_MetadataFilter: Sendable {
   }
   /// Returns true if `matcher` has been explicitly set.
   public var hasMatcher: Bool {self._matcher != nil}
-  /// Clears the value of `matcher`. Subsequent reads from it will return its default value.
-  public mutating func clearMatcher() {self._matcher = nil}
 
-  public var matchIfKeyNotFound: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var matchIfKeyNotFound: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_matchIfKeyNotFound ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_matchIfKeyNotFound = newValue}
   }
   /// Returns true if `matchIfKeyNotFound` has been explicitly set.
   public var hasMatchIfKeyNotFound: Bool {self._matchIfKeyNotFound != nil}
-  /// Clears the value of `matchIfKeyNotFound`. Subsequent reads from it will return its default value.
-  public mutating func clearMatchIfKeyNotFound() {self._matchIfKeyNotFound = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -546,7 +530,7 @@ public nonisolated struct Envoy_Config_Accesslog_V3_LogTypeFilter: Sendable {
 
   public var types: [Envoy_Data_Accesslog_V3_AccessLogType] = []
 
-  public var exclude: Bool = false
+  public internal(set) var exclude: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -560,7 +544,7 @@ public nonisolated struct Envoy_Config_Accesslog_V3_ExtensionFilter: Sendable {
 
   public var name: String = String()
 
-  public var configType: Envoy_Config_Accesslog_V3_ExtensionFilter.OneOf_ConfigType? = nil
+  public internal(set) var configType: Envoy_Config_Accesslog_V3_ExtensionFilter.OneOf_ConfigType? = nil
 
   public var typedConfig: SwiftProtobuf.Google_Protobuf_Any {
     get {
@@ -631,13 +615,7 @@ nonisolated extension Envoy_Config_Accesslog_V3_AccessLog: SwiftProtobuf.Message
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Accesslog_V3_AccessLog, rhs: Envoy_Config_Accesslog_V3_AccessLog) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs._filter != rhs._filter {return false}
-    if lhs.configType != rhs.configType {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Accesslog_V3_AccessLog, rhs: Envoy_Config_Accesslog_V3_AccessLog) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Accesslog_V3_AccessLogFilter: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -887,11 +865,7 @@ nonisolated extension Envoy_Config_Accesslog_V3_AccessLogFilter: SwiftProtobuf.M
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Accesslog_V3_AccessLogFilter, rhs: Envoy_Config_Accesslog_V3_AccessLogFilter) -> Bool {
-    if lhs.filterSpecifier != rhs.filterSpecifier {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Accesslog_V3_AccessLogFilter, rhs: Envoy_Config_Accesslog_V3_AccessLogFilter) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Accesslog_V3_ComparisonFilter: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -925,12 +899,7 @@ nonisolated extension Envoy_Config_Accesslog_V3_ComparisonFilter: SwiftProtobuf.
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Accesslog_V3_ComparisonFilter, rhs: Envoy_Config_Accesslog_V3_ComparisonFilter) -> Bool {
-    if lhs.op != rhs.op {return false}
-    if lhs._value != rhs._value {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Accesslog_V3_ComparisonFilter, rhs: Envoy_Config_Accesslog_V3_ComparisonFilter) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Accesslog_V3_ComparisonFilter.Op: SwiftProtobuf._ProtoNameProviding {
@@ -964,11 +933,7 @@ nonisolated extension Envoy_Config_Accesslog_V3_StatusCodeFilter: SwiftProtobuf.
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Accesslog_V3_StatusCodeFilter, rhs: Envoy_Config_Accesslog_V3_StatusCodeFilter) -> Bool {
-    if lhs._comparison != rhs._comparison {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Accesslog_V3_StatusCodeFilter, rhs: Envoy_Config_Accesslog_V3_StatusCodeFilter) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Accesslog_V3_DurationFilter: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -998,11 +963,7 @@ nonisolated extension Envoy_Config_Accesslog_V3_DurationFilter: SwiftProtobuf.Me
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Accesslog_V3_DurationFilter, rhs: Envoy_Config_Accesslog_V3_DurationFilter) -> Bool {
-    if lhs._comparison != rhs._comparison {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Accesslog_V3_DurationFilter, rhs: Envoy_Config_Accesslog_V3_DurationFilter) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Accesslog_V3_NotHealthCheckFilter: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1018,10 +979,7 @@ nonisolated extension Envoy_Config_Accesslog_V3_NotHealthCheckFilter: SwiftProto
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Accesslog_V3_NotHealthCheckFilter, rhs: Envoy_Config_Accesslog_V3_NotHealthCheckFilter) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Accesslog_V3_NotHealthCheckFilter, rhs: Envoy_Config_Accesslog_V3_NotHealthCheckFilter) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Accesslog_V3_TraceableFilter: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1037,10 +995,7 @@ nonisolated extension Envoy_Config_Accesslog_V3_TraceableFilter: SwiftProtobuf.M
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Accesslog_V3_TraceableFilter, rhs: Envoy_Config_Accesslog_V3_TraceableFilter) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Accesslog_V3_TraceableFilter, rhs: Envoy_Config_Accesslog_V3_TraceableFilter) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Accesslog_V3_RuntimeFilter: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1078,13 +1033,7 @@ nonisolated extension Envoy_Config_Accesslog_V3_RuntimeFilter: SwiftProtobuf.Mes
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Accesslog_V3_RuntimeFilter, rhs: Envoy_Config_Accesslog_V3_RuntimeFilter) -> Bool {
-    if lhs.runtimeKey != rhs.runtimeKey {return false}
-    if lhs._percentSampled != rhs._percentSampled {return false}
-    if lhs.useIndependentRandomness != rhs.useIndependentRandomness {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Accesslog_V3_RuntimeFilter, rhs: Envoy_Config_Accesslog_V3_RuntimeFilter) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Accesslog_V3_AndFilter: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1110,11 +1059,7 @@ nonisolated extension Envoy_Config_Accesslog_V3_AndFilter: SwiftProtobuf.Message
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Accesslog_V3_AndFilter, rhs: Envoy_Config_Accesslog_V3_AndFilter) -> Bool {
-    if lhs.filters != rhs.filters {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Accesslog_V3_AndFilter, rhs: Envoy_Config_Accesslog_V3_AndFilter) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Accesslog_V3_OrFilter: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1140,11 +1085,7 @@ nonisolated extension Envoy_Config_Accesslog_V3_OrFilter: SwiftProtobuf.Message,
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Accesslog_V3_OrFilter, rhs: Envoy_Config_Accesslog_V3_OrFilter) -> Bool {
-    if lhs.filters != rhs.filters {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Accesslog_V3_OrFilter, rhs: Envoy_Config_Accesslog_V3_OrFilter) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Accesslog_V3_HeaderFilter: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1174,11 +1115,7 @@ nonisolated extension Envoy_Config_Accesslog_V3_HeaderFilter: SwiftProtobuf.Mess
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Accesslog_V3_HeaderFilter, rhs: Envoy_Config_Accesslog_V3_HeaderFilter) -> Bool {
-    if lhs._header != rhs._header {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Accesslog_V3_HeaderFilter, rhs: Envoy_Config_Accesslog_V3_HeaderFilter) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Accesslog_V3_ResponseFlagFilter: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1204,11 +1141,7 @@ nonisolated extension Envoy_Config_Accesslog_V3_ResponseFlagFilter: SwiftProtobu
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Accesslog_V3_ResponseFlagFilter, rhs: Envoy_Config_Accesslog_V3_ResponseFlagFilter) -> Bool {
-    if lhs.flags != rhs.flags {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Accesslog_V3_ResponseFlagFilter, rhs: Envoy_Config_Accesslog_V3_ResponseFlagFilter) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Accesslog_V3_GrpcStatusFilter: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1238,12 +1171,7 @@ nonisolated extension Envoy_Config_Accesslog_V3_GrpcStatusFilter: SwiftProtobuf.
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Accesslog_V3_GrpcStatusFilter, rhs: Envoy_Config_Accesslog_V3_GrpcStatusFilter) -> Bool {
-    if lhs.statuses != rhs.statuses {return false}
-    if lhs.exclude != rhs.exclude {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Accesslog_V3_GrpcStatusFilter, rhs: Envoy_Config_Accesslog_V3_GrpcStatusFilter) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Accesslog_V3_GrpcStatusFilter.Status: SwiftProtobuf._ProtoNameProviding {
@@ -1281,12 +1209,7 @@ nonisolated extension Envoy_Config_Accesslog_V3_MetadataFilter: SwiftProtobuf.Me
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Accesslog_V3_MetadataFilter, rhs: Envoy_Config_Accesslog_V3_MetadataFilter) -> Bool {
-    if lhs._matcher != rhs._matcher {return false}
-    if lhs._matchIfKeyNotFound != rhs._matchIfKeyNotFound {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Accesslog_V3_MetadataFilter, rhs: Envoy_Config_Accesslog_V3_MetadataFilter) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Accesslog_V3_LogTypeFilter: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1316,12 +1239,7 @@ nonisolated extension Envoy_Config_Accesslog_V3_LogTypeFilter: SwiftProtobuf.Mes
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Accesslog_V3_LogTypeFilter, rhs: Envoy_Config_Accesslog_V3_LogTypeFilter) -> Bool {
-    if lhs.types != rhs.types {return false}
-    if lhs.exclude != rhs.exclude {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Accesslog_V3_LogTypeFilter, rhs: Envoy_Config_Accesslog_V3_LogTypeFilter) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Accesslog_V3_ExtensionFilter: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1367,10 +1285,5 @@ nonisolated extension Envoy_Config_Accesslog_V3_ExtensionFilter: SwiftProtobuf.M
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Accesslog_V3_ExtensionFilter, rhs: Envoy_Config_Accesslog_V3_ExtensionFilter) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.configType != rhs.configType {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Accesslog_V3_ExtensionFilter, rhs: Envoy_Config_Accesslog_V3_ExtensionFilter) -> Bool { isSameMessage(lhs, rhs) }
 }

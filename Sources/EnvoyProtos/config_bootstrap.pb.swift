@@ -34,7 +34,7 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_Bootstrap: @unchecked Sendab
   /// Clears the value of `node`. Subsequent reads from it will return its default value.
   public mutating func clearNode() {_uniqueStorage()._node = nil}
 
-  public var nodeContextParams: [String] {
+  public internal(set) var nodeContextParams: [String] {
     get {_storage._nodeContextParams}
     set {_uniqueStorage()._nodeContextParams = newValue}
   }
@@ -48,62 +48,52 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_Bootstrap: @unchecked Sendab
   /// Clears the value of `staticResources`. Subsequent reads from it will return its default value.
   public mutating func clearStaticResources() {_uniqueStorage()._staticResources = nil}
 
-  public var dynamicResources: Envoy_Config_Bootstrap_V3_Bootstrap.DynamicResources {
+  public internal(set) var dynamicResources: Envoy_Config_Bootstrap_V3_Bootstrap.DynamicResources {
     get {_storage._dynamicResources ?? Envoy_Config_Bootstrap_V3_Bootstrap.DynamicResources()}
     set {_uniqueStorage()._dynamicResources = newValue}
   }
   /// Returns true if `dynamicResources` has been explicitly set.
   public var hasDynamicResources: Bool {_storage._dynamicResources != nil}
-  /// Clears the value of `dynamicResources`. Subsequent reads from it will return its default value.
-  public mutating func clearDynamicResources() {_uniqueStorage()._dynamicResources = nil}
 
-  public var clusterManager: Envoy_Config_Bootstrap_V3_ClusterManager {
+  public internal(set) var clusterManager: Envoy_Config_Bootstrap_V3_ClusterManager {
     get {_storage._clusterManager ?? Envoy_Config_Bootstrap_V3_ClusterManager()}
     set {_uniqueStorage()._clusterManager = newValue}
   }
   /// Returns true if `clusterManager` has been explicitly set.
   public var hasClusterManager: Bool {_storage._clusterManager != nil}
-  /// Clears the value of `clusterManager`. Subsequent reads from it will return its default value.
-  public mutating func clearClusterManager() {_uniqueStorage()._clusterManager = nil}
 
-  public var flagsPath: String {
+  public internal(set) var flagsPath: String {
     get {_storage._flagsPath}
     set {_uniqueStorage()._flagsPath = newValue}
   }
 
-  public var deferredStatOptions: Envoy_Config_Bootstrap_V3_Bootstrap.DeferredStatOptions {
+  public internal(set) var deferredStatOptions: Envoy_Config_Bootstrap_V3_Bootstrap.DeferredStatOptions {
     get {_storage._deferredStatOptions ?? Envoy_Config_Bootstrap_V3_Bootstrap.DeferredStatOptions()}
     set {_uniqueStorage()._deferredStatOptions = newValue}
   }
   /// Returns true if `deferredStatOptions` has been explicitly set.
   public var hasDeferredStatOptions: Bool {_storage._deferredStatOptions != nil}
-  /// Clears the value of `deferredStatOptions`. Subsequent reads from it will return its default value.
-  public mutating func clearDeferredStatOptions() {_uniqueStorage()._deferredStatOptions = nil}
 
-  public var statsSinks: [Envoy_Config_Metrics_V3_StatsSink] {
+  public internal(set) var statsSinks: [Envoy_Config_Metrics_V3_StatsSink] {
     get {_storage._statsSinks}
     set {_uniqueStorage()._statsSinks = newValue}
   }
 
-  public var statsConfig: Envoy_Config_Metrics_V3_StatsConfig {
+  public internal(set) var statsConfig: Envoy_Config_Metrics_V3_StatsConfig {
     get {_storage._statsConfig ?? Envoy_Config_Metrics_V3_StatsConfig()}
     set {_uniqueStorage()._statsConfig = newValue}
   }
   /// Returns true if `statsConfig` has been explicitly set.
   public var hasStatsConfig: Bool {_storage._statsConfig != nil}
-  /// Clears the value of `statsConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearStatsConfig() {_uniqueStorage()._statsConfig = nil}
 
-  public var statsFlushInterval: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var statsFlushInterval: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._statsFlushInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._statsFlushInterval = newValue}
   }
   /// Returns true if `statsFlushInterval` has been explicitly set.
   public var hasStatsFlushInterval: Bool {_storage._statsFlushInterval != nil}
-  /// Clears the value of `statsFlushInterval`. Subsequent reads from it will return its default value.
-  public mutating func clearStatsFlushInterval() {_uniqueStorage()._statsFlushInterval = nil}
 
-  public var statsFlush: OneOf_StatsFlush? {
+  public internal(set) var statsFlush: OneOf_StatsFlush? {
     get {return _storage._statsFlush}
     set {_uniqueStorage()._statsFlush = newValue}
   }
@@ -116,7 +106,7 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_Bootstrap: @unchecked Sendab
     set {_uniqueStorage()._statsFlush = .statsFlushOnAdmin(newValue)}
   }
 
-  public var statsEviction: OneOf_StatsEviction? {
+  public internal(set) var statsEviction: OneOf_StatsEviction? {
     get {return _storage._statsEviction}
     set {_uniqueStorage()._statsEviction = newValue}
   }
@@ -136,17 +126,13 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_Bootstrap: @unchecked Sendab
   }
   /// Returns true if `watchdog` has been explicitly set.
   public var hasWatchdog: Bool {_storage._watchdog != nil}
-  /// Clears the value of `watchdog`. Subsequent reads from it will return its default value.
-  public mutating func clearWatchdog() {_uniqueStorage()._watchdog = nil}
 
-  public var watchdogs: Envoy_Config_Bootstrap_V3_Watchdogs {
+  public internal(set) var watchdogs: Envoy_Config_Bootstrap_V3_Watchdogs {
     get {_storage._watchdogs ?? Envoy_Config_Bootstrap_V3_Watchdogs()}
     set {_uniqueStorage()._watchdogs = newValue}
   }
   /// Returns true if `watchdogs` has been explicitly set.
   public var hasWatchdogs: Bool {_storage._watchdogs != nil}
-  /// Clears the value of `watchdogs`. Subsequent reads from it will return its default value.
-  public mutating func clearWatchdogs() {_uniqueStorage()._watchdogs = nil}
 
   /// NOTE: This field was marked as deprecated in the .proto file.
   public var tracing: Envoy_Config_Trace_V3_Tracing {
@@ -155,17 +141,13 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_Bootstrap: @unchecked Sendab
   }
   /// Returns true if `tracing` has been explicitly set.
   public var hasTracing: Bool {_storage._tracing != nil}
-  /// Clears the value of `tracing`. Subsequent reads from it will return its default value.
-  public mutating func clearTracing() {_uniqueStorage()._tracing = nil}
 
-  public var layeredRuntime: Envoy_Config_Bootstrap_V3_LayeredRuntime {
+  public internal(set) var layeredRuntime: Envoy_Config_Bootstrap_V3_LayeredRuntime {
     get {_storage._layeredRuntime ?? Envoy_Config_Bootstrap_V3_LayeredRuntime()}
     set {_uniqueStorage()._layeredRuntime = newValue}
   }
   /// Returns true if `layeredRuntime` has been explicitly set.
   public var hasLayeredRuntime: Bool {_storage._layeredRuntime != nil}
-  /// Clears the value of `layeredRuntime`. Subsequent reads from it will return its default value.
-  public mutating func clearLayeredRuntime() {_uniqueStorage()._layeredRuntime = nil}
 
   public var admin: Envoy_Config_Bootstrap_V3_Admin {
     get {_storage._admin ?? Envoy_Config_Bootstrap_V3_Admin()}
@@ -173,142 +155,120 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_Bootstrap: @unchecked Sendab
   }
   /// Returns true if `admin` has been explicitly set.
   public var hasAdmin: Bool {_storage._admin != nil}
-  /// Clears the value of `admin`. Subsequent reads from it will return its default value.
-  public mutating func clearAdmin() {_uniqueStorage()._admin = nil}
 
-  public var enableDispatcherStats: Bool {
+  public internal(set) var enableDispatcherStats: Bool {
     get {_storage._enableDispatcherStats}
     set {_uniqueStorage()._enableDispatcherStats = newValue}
   }
 
-  public var headerPrefix: String {
+  public internal(set) var headerPrefix: String {
     get {_storage._headerPrefix}
     set {_uniqueStorage()._headerPrefix = newValue}
   }
 
-  public var statsServerVersionOverride: SwiftProtobuf.Google_Protobuf_UInt64Value {
+  public internal(set) var statsServerVersionOverride: SwiftProtobuf.Google_Protobuf_UInt64Value {
     get {_storage._statsServerVersionOverride ?? SwiftProtobuf.Google_Protobuf_UInt64Value()}
     set {_uniqueStorage()._statsServerVersionOverride = newValue}
   }
   /// Returns true if `statsServerVersionOverride` has been explicitly set.
   public var hasStatsServerVersionOverride: Bool {_storage._statsServerVersionOverride != nil}
-  /// Clears the value of `statsServerVersionOverride`. Subsequent reads from it will return its default value.
-  public mutating func clearStatsServerVersionOverride() {_uniqueStorage()._statsServerVersionOverride = nil}
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var useTcpForDnsLookups: Bool {
+  public internal(set) var useTcpForDnsLookups: Bool {
     get {_storage._useTcpForDnsLookups}
     set {_uniqueStorage()._useTcpForDnsLookups = newValue}
   }
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var dnsResolutionConfig: Envoy_Config_Core_V3_DnsResolutionConfig {
+  public internal(set) var dnsResolutionConfig: Envoy_Config_Core_V3_DnsResolutionConfig {
     get {_storage._dnsResolutionConfig ?? Envoy_Config_Core_V3_DnsResolutionConfig()}
     set {_uniqueStorage()._dnsResolutionConfig = newValue}
   }
   /// Returns true if `dnsResolutionConfig` has been explicitly set.
   public var hasDnsResolutionConfig: Bool {_storage._dnsResolutionConfig != nil}
-  /// Clears the value of `dnsResolutionConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearDnsResolutionConfig() {_uniqueStorage()._dnsResolutionConfig = nil}
 
-  public var typedDnsResolverConfig: Envoy_Config_Core_V3_TypedExtensionConfig {
+  public internal(set) var typedDnsResolverConfig: Envoy_Config_Core_V3_TypedExtensionConfig {
     get {_storage._typedDnsResolverConfig ?? Envoy_Config_Core_V3_TypedExtensionConfig()}
     set {_uniqueStorage()._typedDnsResolverConfig = newValue}
   }
   /// Returns true if `typedDnsResolverConfig` has been explicitly set.
   public var hasTypedDnsResolverConfig: Bool {_storage._typedDnsResolverConfig != nil}
-  /// Clears the value of `typedDnsResolverConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearTypedDnsResolverConfig() {_uniqueStorage()._typedDnsResolverConfig = nil}
 
-  public var bootstrapExtensions: [Envoy_Config_Core_V3_TypedExtensionConfig] {
+  public internal(set) var bootstrapExtensions: [Envoy_Config_Core_V3_TypedExtensionConfig] {
     get {_storage._bootstrapExtensions}
     set {_uniqueStorage()._bootstrapExtensions = newValue}
   }
 
-  public var defaultSocketInterface: String {
+  public internal(set) var defaultSocketInterface: String {
     get {_storage._defaultSocketInterface}
     set {_uniqueStorage()._defaultSocketInterface = newValue}
   }
 
-  public var certificateProviderInstances: Dictionary<String,Envoy_Config_Core_V3_TypedExtensionConfig> {
+  public internal(set) var certificateProviderInstances: Dictionary<String,Envoy_Config_Core_V3_TypedExtensionConfig> {
     get {_storage._certificateProviderInstances}
     set {_uniqueStorage()._certificateProviderInstances = newValue}
   }
 
-  public var inlineHeaders: [Envoy_Config_Bootstrap_V3_CustomInlineHeader] {
+  public internal(set) var inlineHeaders: [Envoy_Config_Bootstrap_V3_CustomInlineHeader] {
     get {_storage._inlineHeaders}
     set {_uniqueStorage()._inlineHeaders = newValue}
   }
 
-  public var perfTracingFilePath: String {
+  public internal(set) var perfTracingFilePath: String {
     get {_storage._perfTracingFilePath}
     set {_uniqueStorage()._perfTracingFilePath = newValue}
   }
 
-  public var defaultRegexEngine: Envoy_Config_Core_V3_TypedExtensionConfig {
+  public internal(set) var defaultRegexEngine: Envoy_Config_Core_V3_TypedExtensionConfig {
     get {_storage._defaultRegexEngine ?? Envoy_Config_Core_V3_TypedExtensionConfig()}
     set {_uniqueStorage()._defaultRegexEngine = newValue}
   }
   /// Returns true if `defaultRegexEngine` has been explicitly set.
   public var hasDefaultRegexEngine: Bool {_storage._defaultRegexEngine != nil}
-  /// Clears the value of `defaultRegexEngine`. Subsequent reads from it will return its default value.
-  public mutating func clearDefaultRegexEngine() {_uniqueStorage()._defaultRegexEngine = nil}
 
-  public var xdsDelegateExtension: Envoy_Config_Core_V3_TypedExtensionConfig {
+  public internal(set) var xdsDelegateExtension: Envoy_Config_Core_V3_TypedExtensionConfig {
     get {_storage._xdsDelegateExtension ?? Envoy_Config_Core_V3_TypedExtensionConfig()}
     set {_uniqueStorage()._xdsDelegateExtension = newValue}
   }
   /// Returns true if `xdsDelegateExtension` has been explicitly set.
   public var hasXdsDelegateExtension: Bool {_storage._xdsDelegateExtension != nil}
-  /// Clears the value of `xdsDelegateExtension`. Subsequent reads from it will return its default value.
-  public mutating func clearXdsDelegateExtension() {_uniqueStorage()._xdsDelegateExtension = nil}
 
-  public var xdsConfigTrackerExtension: Envoy_Config_Core_V3_TypedExtensionConfig {
+  public internal(set) var xdsConfigTrackerExtension: Envoy_Config_Core_V3_TypedExtensionConfig {
     get {_storage._xdsConfigTrackerExtension ?? Envoy_Config_Core_V3_TypedExtensionConfig()}
     set {_uniqueStorage()._xdsConfigTrackerExtension = newValue}
   }
   /// Returns true if `xdsConfigTrackerExtension` has been explicitly set.
   public var hasXdsConfigTrackerExtension: Bool {_storage._xdsConfigTrackerExtension != nil}
-  /// Clears the value of `xdsConfigTrackerExtension`. Subsequent reads from it will return its default value.
-  public mutating func clearXdsConfigTrackerExtension() {_uniqueStorage()._xdsConfigTrackerExtension = nil}
 
-  public var listenerManager: Envoy_Config_Core_V3_TypedExtensionConfig {
+  public internal(set) var listenerManager: Envoy_Config_Core_V3_TypedExtensionConfig {
     get {_storage._listenerManager ?? Envoy_Config_Core_V3_TypedExtensionConfig()}
     set {_uniqueStorage()._listenerManager = newValue}
   }
   /// Returns true if `listenerManager` has been explicitly set.
   public var hasListenerManager: Bool {_storage._listenerManager != nil}
-  /// Clears the value of `listenerManager`. Subsequent reads from it will return its default value.
-  public mutating func clearListenerManager() {_uniqueStorage()._listenerManager = nil}
 
-  public var applicationLogConfig: Envoy_Config_Bootstrap_V3_Bootstrap.ApplicationLogConfig {
+  public internal(set) var applicationLogConfig: Envoy_Config_Bootstrap_V3_Bootstrap.ApplicationLogConfig {
     get {_storage._applicationLogConfig ?? Envoy_Config_Bootstrap_V3_Bootstrap.ApplicationLogConfig()}
     set {_uniqueStorage()._applicationLogConfig = newValue}
   }
   /// Returns true if `applicationLogConfig` has been explicitly set.
   public var hasApplicationLogConfig: Bool {_storage._applicationLogConfig != nil}
-  /// Clears the value of `applicationLogConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearApplicationLogConfig() {_uniqueStorage()._applicationLogConfig = nil}
 
-  public var grpcAsyncClientManagerConfig: Envoy_Config_Bootstrap_V3_Bootstrap.GrpcAsyncClientManagerConfig {
+  public internal(set) var grpcAsyncClientManagerConfig: Envoy_Config_Bootstrap_V3_Bootstrap.GrpcAsyncClientManagerConfig {
     get {_storage._grpcAsyncClientManagerConfig ?? Envoy_Config_Bootstrap_V3_Bootstrap.GrpcAsyncClientManagerConfig()}
     set {_uniqueStorage()._grpcAsyncClientManagerConfig = newValue}
   }
   /// Returns true if `grpcAsyncClientManagerConfig` has been explicitly set.
   public var hasGrpcAsyncClientManagerConfig: Bool {_storage._grpcAsyncClientManagerConfig != nil}
-  /// Clears the value of `grpcAsyncClientManagerConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearGrpcAsyncClientManagerConfig() {_uniqueStorage()._grpcAsyncClientManagerConfig = nil}
 
-  public var memoryAllocatorManager: Envoy_Config_Bootstrap_V3_MemoryAllocatorManager {
+  public internal(set) var memoryAllocatorManager: Envoy_Config_Bootstrap_V3_MemoryAllocatorManager {
     get {_storage._memoryAllocatorManager ?? Envoy_Config_Bootstrap_V3_MemoryAllocatorManager()}
     set {_uniqueStorage()._memoryAllocatorManager = newValue}
   }
   /// Returns true if `memoryAllocatorManager` has been explicitly set.
   public var hasMemoryAllocatorManager: Bool {_storage._memoryAllocatorManager != nil}
-  /// Clears the value of `memoryAllocatorManager`. Subsequent reads from it will return its default value.
-  public mutating func clearMemoryAllocatorManager() {_uniqueStorage()._memoryAllocatorManager = nil}
 
-  public var enableWorkerCpuAffinity: Bool {
+  public internal(set) var enableWorkerCpuAffinity: Bool {
     get {_storage._enableWorkerCpuAffinity}
     set {_uniqueStorage()._enableWorkerCpuAffinity = newValue}
   }
@@ -346,14 +306,12 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_Bootstrap: @unchecked Sendab
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var adsConfig: Envoy_Config_Core_V3_ApiConfigSource {
+    public internal(set) var adsConfig: Envoy_Config_Core_V3_ApiConfigSource {
       get {_adsConfig ?? Envoy_Config_Core_V3_ApiConfigSource()}
       set {_adsConfig = newValue}
     }
     /// Returns true if `adsConfig` has been explicitly set.
     public var hasAdsConfig: Bool {self._adsConfig != nil}
-    /// Clears the value of `adsConfig`. Subsequent reads from it will return its default value.
-    public mutating func clearAdsConfig() {self._adsConfig = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -367,14 +325,12 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_Bootstrap: @unchecked Sendab
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var logFormat: Envoy_Config_Bootstrap_V3_Bootstrap.ApplicationLogConfig.LogFormat {
+    public internal(set) var logFormat: Envoy_Config_Bootstrap_V3_Bootstrap.ApplicationLogConfig.LogFormat {
       get {_logFormat ?? Envoy_Config_Bootstrap_V3_Bootstrap.ApplicationLogConfig.LogFormat()}
       set {_logFormat = newValue}
     }
     /// Returns true if `logFormat` has been explicitly set.
     public var hasLogFormat: Bool {self._logFormat != nil}
-    /// Clears the value of `logFormat`. Subsequent reads from it will return its default value.
-    public mutating func clearLogFormat() {self._logFormat = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -383,7 +339,7 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_Bootstrap: @unchecked Sendab
       // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
       // methods supported on all messages.
 
-      public var logFormat: Envoy_Config_Bootstrap_V3_Bootstrap.ApplicationLogConfig.LogFormat.OneOf_LogFormat? = nil
+      public internal(set) var logFormat: Envoy_Config_Bootstrap_V3_Bootstrap.ApplicationLogConfig.LogFormat.OneOf_LogFormat? = nil
 
       public var jsonFormat: SwiftProtobuf.Google_Protobuf_Struct {
         get {
@@ -422,7 +378,7 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_Bootstrap: @unchecked Sendab
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var enableDeferredCreationStats: Bool = false
+    public internal(set) var enableDeferredCreationStats: Bool = false
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -434,14 +390,12 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_Bootstrap: @unchecked Sendab
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var maxCachedEntryIdleDuration: SwiftProtobuf.Google_Protobuf_Duration {
+    public internal(set) var maxCachedEntryIdleDuration: SwiftProtobuf.Google_Protobuf_Duration {
       get {_maxCachedEntryIdleDuration ?? SwiftProtobuf.Google_Protobuf_Duration()}
       set {_maxCachedEntryIdleDuration = newValue}
     }
     /// Returns true if `maxCachedEntryIdleDuration` has been explicitly set.
     public var hasMaxCachedEntryIdleDuration: Bool {self._maxCachedEntryIdleDuration != nil}
-    /// Clears the value of `maxCachedEntryIdleDuration`. Subsequent reads from it will return its default value.
-    public mutating func clearMaxCachedEntryIdleDuration() {self._maxCachedEntryIdleDuration = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -460,10 +414,10 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_Admin: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var accessLog: [Envoy_Config_Accesslog_V3_AccessLog] = []
+  public internal(set) var accessLog: [Envoy_Config_Accesslog_V3_AccessLog] = []
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var accessLogPath: String = String()
+  public internal(set) var accessLogPath: String = String()
 
   public var profilePath: String = String()
 
@@ -473,14 +427,12 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_Admin: Sendable {
   }
   /// Returns true if `address` has been explicitly set.
   public var hasAddress: Bool {self._address != nil}
-  /// Clears the value of `address`. Subsequent reads from it will return its default value.
-  public mutating func clearAddress() {self._address = nil}
 
-  public var socketOptions: [Envoy_Config_Core_V3_SocketOption] = []
+  public internal(set) var socketOptions: [Envoy_Config_Core_V3_SocketOption] = []
 
-  public var ignoreGlobalConnLimit: Bool = false
+  public internal(set) var ignoreGlobalConnLimit: Bool = false
 
-  public var allowPaths: [Envoy_Type_Matcher_V3_StringMatcher] = []
+  public internal(set) var allowPaths: [Envoy_Type_Matcher_V3_StringMatcher] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -494,27 +446,23 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_ClusterManager: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var localClusterName: String = String()
+  public internal(set) var localClusterName: String = String()
 
-  public var outlierDetection: Envoy_Config_Bootstrap_V3_ClusterManager.OutlierDetection {
+  public internal(set) var outlierDetection: Envoy_Config_Bootstrap_V3_ClusterManager.OutlierDetection {
     get {_outlierDetection ?? Envoy_Config_Bootstrap_V3_ClusterManager.OutlierDetection()}
     set {_outlierDetection = newValue}
   }
   /// Returns true if `outlierDetection` has been explicitly set.
   public var hasOutlierDetection: Bool {self._outlierDetection != nil}
-  /// Clears the value of `outlierDetection`. Subsequent reads from it will return its default value.
-  public mutating func clearOutlierDetection() {self._outlierDetection = nil}
 
-  public var upstreamBindConfig: Envoy_Config_Core_V3_BindConfig {
+  public internal(set) var upstreamBindConfig: Envoy_Config_Core_V3_BindConfig {
     get {_upstreamBindConfig ?? Envoy_Config_Core_V3_BindConfig()}
     set {_upstreamBindConfig = newValue}
   }
   /// Returns true if `upstreamBindConfig` has been explicitly set.
   public var hasUpstreamBindConfig: Bool {self._upstreamBindConfig != nil}
-  /// Clears the value of `upstreamBindConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearUpstreamBindConfig() {self._upstreamBindConfig = nil}
 
-  public var enableDeferredClusterCreation: Bool = false
+  public internal(set) var enableDeferredClusterCreation: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -523,7 +471,7 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_ClusterManager: Sendable {
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var eventLogPath: String = String()
+    public internal(set) var eventLogPath: String = String()
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -541,23 +489,19 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_Watchdogs: @unchecked Sendab
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var mainThreadWatchdog: Envoy_Config_Bootstrap_V3_Watchdog {
+  public internal(set) var mainThreadWatchdog: Envoy_Config_Bootstrap_V3_Watchdog {
     get {_storage._mainThreadWatchdog ?? Envoy_Config_Bootstrap_V3_Watchdog()}
     set {_uniqueStorage()._mainThreadWatchdog = newValue}
   }
   /// Returns true if `mainThreadWatchdog` has been explicitly set.
   public var hasMainThreadWatchdog: Bool {_storage._mainThreadWatchdog != nil}
-  /// Clears the value of `mainThreadWatchdog`. Subsequent reads from it will return its default value.
-  public mutating func clearMainThreadWatchdog() {_uniqueStorage()._mainThreadWatchdog = nil}
 
-  public var workerWatchdog: Envoy_Config_Bootstrap_V3_Watchdog {
+  public internal(set) var workerWatchdog: Envoy_Config_Bootstrap_V3_Watchdog {
     get {_storage._workerWatchdog ?? Envoy_Config_Bootstrap_V3_Watchdog()}
     set {_uniqueStorage()._workerWatchdog = newValue}
   }
   /// Returns true if `workerWatchdog` has been explicitly set.
   public var hasWorkerWatchdog: Bool {_storage._workerWatchdog != nil}
-  /// Clears the value of `workerWatchdog`. Subsequent reads from it will return its default value.
-  public mutating func clearWorkerWatchdog() {_uniqueStorage()._workerWatchdog = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -573,59 +517,47 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_Watchdog: Sendable {
 
   public var actions: [Envoy_Config_Bootstrap_V3_Watchdog.WatchdogAction] = []
 
-  public var missTimeout: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var missTimeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_missTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_missTimeout = newValue}
   }
   /// Returns true if `missTimeout` has been explicitly set.
   public var hasMissTimeout: Bool {self._missTimeout != nil}
-  /// Clears the value of `missTimeout`. Subsequent reads from it will return its default value.
-  public mutating func clearMissTimeout() {self._missTimeout = nil}
 
-  public var megamissTimeout: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var megamissTimeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_megamissTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_megamissTimeout = newValue}
   }
   /// Returns true if `megamissTimeout` has been explicitly set.
   public var hasMegamissTimeout: Bool {self._megamissTimeout != nil}
-  /// Clears the value of `megamissTimeout`. Subsequent reads from it will return its default value.
-  public mutating func clearMegamissTimeout() {self._megamissTimeout = nil}
 
-  public var killTimeout: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var killTimeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_killTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_killTimeout = newValue}
   }
   /// Returns true if `killTimeout` has been explicitly set.
   public var hasKillTimeout: Bool {self._killTimeout != nil}
-  /// Clears the value of `killTimeout`. Subsequent reads from it will return its default value.
-  public mutating func clearKillTimeout() {self._killTimeout = nil}
 
-  public var maxKillTimeoutJitter: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var maxKillTimeoutJitter: SwiftProtobuf.Google_Protobuf_Duration {
     get {_maxKillTimeoutJitter ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_maxKillTimeoutJitter = newValue}
   }
   /// Returns true if `maxKillTimeoutJitter` has been explicitly set.
   public var hasMaxKillTimeoutJitter: Bool {self._maxKillTimeoutJitter != nil}
-  /// Clears the value of `maxKillTimeoutJitter`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxKillTimeoutJitter() {self._maxKillTimeoutJitter = nil}
 
-  public var multikillTimeout: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var multikillTimeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_multikillTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_multikillTimeout = newValue}
   }
   /// Returns true if `multikillTimeout` has been explicitly set.
   public var hasMultikillTimeout: Bool {self._multikillTimeout != nil}
-  /// Clears the value of `multikillTimeout`. Subsequent reads from it will return its default value.
-  public mutating func clearMultikillTimeout() {self._multikillTimeout = nil}
 
-  public var multikillThreshold: Envoy_Type_V3_Percent {
+  public internal(set) var multikillThreshold: Envoy_Type_V3_Percent {
     get {_multikillThreshold ?? Envoy_Type_V3_Percent()}
     set {_multikillThreshold = newValue}
   }
   /// Returns true if `multikillThreshold` has been explicitly set.
   public var hasMultikillThreshold: Bool {self._multikillThreshold != nil}
-  /// Clears the value of `multikillThreshold`. Subsequent reads from it will return its default value.
-  public mutating func clearMultikillThreshold() {self._multikillThreshold = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -640,8 +572,6 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_Watchdog: Sendable {
     }
     /// Returns true if `config` has been explicitly set.
     public var hasConfig: Bool {self._config != nil}
-    /// Clears the value of `config`. Subsequent reads from it will return its default value.
-    public mutating func clearConfig() {self._config = nil}
 
     public var event: Envoy_Config_Bootstrap_V3_Watchdog.WatchdogAction.WatchdogEvent = .unknown
 
@@ -727,7 +657,7 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_RuntimeLayer: Sendable {
 
   public var name: String = String()
 
-  public var layerSpecifier: Envoy_Config_Bootstrap_V3_RuntimeLayer.OneOf_LayerSpecifier? = nil
+  public internal(set) var layerSpecifier: Envoy_Config_Bootstrap_V3_RuntimeLayer.OneOf_LayerSpecifier? = nil
 
   public var staticLayer: SwiftProtobuf.Google_Protobuf_Struct {
     get {
@@ -776,11 +706,11 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_RuntimeLayer: Sendable {
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var symlinkRoot: String = String()
+    public internal(set) var symlinkRoot: String = String()
 
-    public var subdirectory: String = String()
+    public internal(set) var subdirectory: String = String()
 
-    public var appendServiceCluster: Bool = false
+    public internal(set) var appendServiceCluster: Bool = false
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -804,14 +734,12 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_RuntimeLayer: Sendable {
 
     public var name: String = String()
 
-    public var rtdsConfig: Envoy_Config_Core_V3_ConfigSource {
+    public internal(set) var rtdsConfig: Envoy_Config_Core_V3_ConfigSource {
       get {_rtdsConfig ?? Envoy_Config_Core_V3_ConfigSource()}
       set {_rtdsConfig = newValue}
     }
     /// Returns true if `rtdsConfig` has been explicitly set.
     public var hasRtdsConfig: Bool {self._rtdsConfig != nil}
-    /// Clears the value of `rtdsConfig`. Subsequent reads from it will return its default value.
-    public mutating func clearRtdsConfig() {self._rtdsConfig = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -828,9 +756,9 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_CustomInlineHeader: Sendable
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var inlineHeaderName: String = String()
+  public internal(set) var inlineHeaderName: String = String()
 
-  public var inlineHeaderType: Envoy_Config_Bootstrap_V3_CustomInlineHeader.InlineHeaderType = .requestHeader
+  public internal(set) var inlineHeaderType: Envoy_Config_Bootstrap_V3_CustomInlineHeader.InlineHeaderType = .requestHeader
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -884,16 +812,14 @@ public nonisolated struct Envoy_Config_Bootstrap_V3_MemoryAllocatorManager: Send
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var bytesToRelease: UInt64 = 0
+  public internal(set) var bytesToRelease: UInt64 = 0
 
-  public var memoryReleaseInterval: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var memoryReleaseInterval: SwiftProtobuf.Google_Protobuf_Duration {
     get {_memoryReleaseInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_memoryReleaseInterval = newValue}
   }
   /// Returns true if `memoryReleaseInterval` has been explicitly set.
   public var hasMemoryReleaseInterval: Bool {self._memoryReleaseInterval != nil}
-  /// Clears the value of `memoryReleaseInterval`. Subsequent reads from it will return its default value.
-  public mutating func clearMemoryReleaseInterval() {self._memoryReleaseInterval = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1190,54 +1116,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap: SwiftProtobuf.Message
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Bootstrap_V3_Bootstrap, rhs: Envoy_Config_Bootstrap_V3_Bootstrap) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._node != rhs_storage._node {return false}
-        if _storage._nodeContextParams != rhs_storage._nodeContextParams {return false}
-        if _storage._staticResources != rhs_storage._staticResources {return false}
-        if _storage._dynamicResources != rhs_storage._dynamicResources {return false}
-        if _storage._clusterManager != rhs_storage._clusterManager {return false}
-        if _storage._flagsPath != rhs_storage._flagsPath {return false}
-        if _storage._deferredStatOptions != rhs_storage._deferredStatOptions {return false}
-        if _storage._statsSinks != rhs_storage._statsSinks {return false}
-        if _storage._statsConfig != rhs_storage._statsConfig {return false}
-        if _storage._statsFlushInterval != rhs_storage._statsFlushInterval {return false}
-        if _storage._statsFlush != rhs_storage._statsFlush {return false}
-        if _storage._statsEviction != rhs_storage._statsEviction {return false}
-        if _storage._watchdog != rhs_storage._watchdog {return false}
-        if _storage._watchdogs != rhs_storage._watchdogs {return false}
-        if _storage._tracing != rhs_storage._tracing {return false}
-        if _storage._layeredRuntime != rhs_storage._layeredRuntime {return false}
-        if _storage._admin != rhs_storage._admin {return false}
-        if _storage._enableDispatcherStats != rhs_storage._enableDispatcherStats {return false}
-        if _storage._headerPrefix != rhs_storage._headerPrefix {return false}
-        if _storage._statsServerVersionOverride != rhs_storage._statsServerVersionOverride {return false}
-        if _storage._useTcpForDnsLookups != rhs_storage._useTcpForDnsLookups {return false}
-        if _storage._dnsResolutionConfig != rhs_storage._dnsResolutionConfig {return false}
-        if _storage._typedDnsResolverConfig != rhs_storage._typedDnsResolverConfig {return false}
-        if _storage._bootstrapExtensions != rhs_storage._bootstrapExtensions {return false}
-        if _storage._defaultSocketInterface != rhs_storage._defaultSocketInterface {return false}
-        if _storage._certificateProviderInstances != rhs_storage._certificateProviderInstances {return false}
-        if _storage._inlineHeaders != rhs_storage._inlineHeaders {return false}
-        if _storage._perfTracingFilePath != rhs_storage._perfTracingFilePath {return false}
-        if _storage._defaultRegexEngine != rhs_storage._defaultRegexEngine {return false}
-        if _storage._xdsDelegateExtension != rhs_storage._xdsDelegateExtension {return false}
-        if _storage._xdsConfigTrackerExtension != rhs_storage._xdsConfigTrackerExtension {return false}
-        if _storage._listenerManager != rhs_storage._listenerManager {return false}
-        if _storage._applicationLogConfig != rhs_storage._applicationLogConfig {return false}
-        if _storage._grpcAsyncClientManagerConfig != rhs_storage._grpcAsyncClientManagerConfig {return false}
-        if _storage._memoryAllocatorManager != rhs_storage._memoryAllocatorManager {return false}
-        if _storage._enableWorkerCpuAffinity != rhs_storage._enableWorkerCpuAffinity {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Bootstrap_V3_Bootstrap, rhs: Envoy_Config_Bootstrap_V3_Bootstrap) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap.StaticResources: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1271,13 +1150,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap.StaticResources: Swift
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Bootstrap_V3_Bootstrap.StaticResources, rhs: Envoy_Config_Bootstrap_V3_Bootstrap.StaticResources) -> Bool {
-    if lhs.listeners != rhs.listeners {return false}
-    if lhs.clusters != rhs.clusters {return false}
-    if lhs.secrets != rhs.secrets {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Bootstrap_V3_Bootstrap.StaticResources, rhs: Envoy_Config_Bootstrap_V3_Bootstrap.StaticResources) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap.DynamicResources: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1307,11 +1180,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap.DynamicResources: Swif
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Bootstrap_V3_Bootstrap.DynamicResources, rhs: Envoy_Config_Bootstrap_V3_Bootstrap.DynamicResources) -> Bool {
-    if lhs._adsConfig != rhs._adsConfig {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Bootstrap_V3_Bootstrap.DynamicResources, rhs: Envoy_Config_Bootstrap_V3_Bootstrap.DynamicResources) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap.ApplicationLogConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1341,11 +1210,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap.ApplicationLogConfig: 
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Bootstrap_V3_Bootstrap.ApplicationLogConfig, rhs: Envoy_Config_Bootstrap_V3_Bootstrap.ApplicationLogConfig) -> Bool {
-    if lhs._logFormat != rhs._logFormat {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Bootstrap_V3_Bootstrap.ApplicationLogConfig, rhs: Envoy_Config_Bootstrap_V3_Bootstrap.ApplicationLogConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap.ApplicationLogConfig.LogFormat: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1403,11 +1268,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap.ApplicationLogConfig.L
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Bootstrap_V3_Bootstrap.ApplicationLogConfig.LogFormat, rhs: Envoy_Config_Bootstrap_V3_Bootstrap.ApplicationLogConfig.LogFormat) -> Bool {
-    if lhs.logFormat != rhs.logFormat {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Bootstrap_V3_Bootstrap.ApplicationLogConfig.LogFormat, rhs: Envoy_Config_Bootstrap_V3_Bootstrap.ApplicationLogConfig.LogFormat) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap.DeferredStatOptions: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1433,11 +1294,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap.DeferredStatOptions: S
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Bootstrap_V3_Bootstrap.DeferredStatOptions, rhs: Envoy_Config_Bootstrap_V3_Bootstrap.DeferredStatOptions) -> Bool {
-    if lhs.enableDeferredCreationStats != rhs.enableDeferredCreationStats {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Bootstrap_V3_Bootstrap.DeferredStatOptions, rhs: Envoy_Config_Bootstrap_V3_Bootstrap.DeferredStatOptions) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap.GrpcAsyncClientManagerConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1467,11 +1324,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Bootstrap.GrpcAsyncClientManager
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Bootstrap_V3_Bootstrap.GrpcAsyncClientManagerConfig, rhs: Envoy_Config_Bootstrap_V3_Bootstrap.GrpcAsyncClientManagerConfig) -> Bool {
-    if lhs._maxCachedEntryIdleDuration != rhs._maxCachedEntryIdleDuration {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Bootstrap_V3_Bootstrap.GrpcAsyncClientManagerConfig, rhs: Envoy_Config_Bootstrap_V3_Bootstrap.GrpcAsyncClientManagerConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Bootstrap_V3_Admin: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1525,17 +1378,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Admin: SwiftProtobuf.Message, Sw
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Bootstrap_V3_Admin, rhs: Envoy_Config_Bootstrap_V3_Admin) -> Bool {
-    if lhs.accessLog != rhs.accessLog {return false}
-    if lhs.accessLogPath != rhs.accessLogPath {return false}
-    if lhs.profilePath != rhs.profilePath {return false}
-    if lhs._address != rhs._address {return false}
-    if lhs.socketOptions != rhs.socketOptions {return false}
-    if lhs.ignoreGlobalConnLimit != rhs.ignoreGlobalConnLimit {return false}
-    if lhs.allowPaths != rhs.allowPaths {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Bootstrap_V3_Admin, rhs: Envoy_Config_Bootstrap_V3_Admin) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Bootstrap_V3_ClusterManager: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1577,14 +1420,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_ClusterManager: SwiftProtobuf.Me
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Bootstrap_V3_ClusterManager, rhs: Envoy_Config_Bootstrap_V3_ClusterManager) -> Bool {
-    if lhs.localClusterName != rhs.localClusterName {return false}
-    if lhs._outlierDetection != rhs._outlierDetection {return false}
-    if lhs._upstreamBindConfig != rhs._upstreamBindConfig {return false}
-    if lhs.enableDeferredClusterCreation != rhs.enableDeferredClusterCreation {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Bootstrap_V3_ClusterManager, rhs: Envoy_Config_Bootstrap_V3_ClusterManager) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Bootstrap_V3_ClusterManager.OutlierDetection: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1610,11 +1446,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_ClusterManager.OutlierDetection:
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Bootstrap_V3_ClusterManager.OutlierDetection, rhs: Envoy_Config_Bootstrap_V3_ClusterManager.OutlierDetection) -> Bool {
-    if lhs.eventLogPath != rhs.eventLogPath {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Bootstrap_V3_ClusterManager.OutlierDetection, rhs: Envoy_Config_Bootstrap_V3_ClusterManager.OutlierDetection) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Bootstrap_V3_Watchdogs: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1678,20 +1510,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Watchdogs: SwiftProtobuf.Message
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Bootstrap_V3_Watchdogs, rhs: Envoy_Config_Bootstrap_V3_Watchdogs) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._mainThreadWatchdog != rhs_storage._mainThreadWatchdog {return false}
-        if _storage._workerWatchdog != rhs_storage._workerWatchdog {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Bootstrap_V3_Watchdogs, rhs: Envoy_Config_Bootstrap_V3_Watchdogs) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Bootstrap_V3_Watchdog: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1745,17 +1564,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Watchdog: SwiftProtobuf.Message,
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Bootstrap_V3_Watchdog, rhs: Envoy_Config_Bootstrap_V3_Watchdog) -> Bool {
-    if lhs.actions != rhs.actions {return false}
-    if lhs._missTimeout != rhs._missTimeout {return false}
-    if lhs._megamissTimeout != rhs._megamissTimeout {return false}
-    if lhs._killTimeout != rhs._killTimeout {return false}
-    if lhs._maxKillTimeoutJitter != rhs._maxKillTimeoutJitter {return false}
-    if lhs._multikillTimeout != rhs._multikillTimeout {return false}
-    if lhs._multikillThreshold != rhs._multikillThreshold {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Bootstrap_V3_Watchdog, rhs: Envoy_Config_Bootstrap_V3_Watchdog) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Bootstrap_V3_Watchdog.WatchdogAction: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1789,12 +1598,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_Watchdog.WatchdogAction: SwiftPr
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Bootstrap_V3_Watchdog.WatchdogAction, rhs: Envoy_Config_Bootstrap_V3_Watchdog.WatchdogAction) -> Bool {
-    if lhs._config != rhs._config {return false}
-    if lhs.event != rhs.event {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Bootstrap_V3_Watchdog.WatchdogAction, rhs: Envoy_Config_Bootstrap_V3_Watchdog.WatchdogAction) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Bootstrap_V3_Watchdog.WatchdogAction.WatchdogEvent: SwiftProtobuf._ProtoNameProviding {
@@ -1824,11 +1628,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_LayeredRuntime: SwiftProtobuf.Me
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Bootstrap_V3_LayeredRuntime, rhs: Envoy_Config_Bootstrap_V3_LayeredRuntime) -> Bool {
-    if lhs.layers != rhs.layers {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Bootstrap_V3_LayeredRuntime, rhs: Envoy_Config_Bootstrap_V3_LayeredRuntime) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Bootstrap_V3_RuntimeLayer: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1929,12 +1729,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_RuntimeLayer: SwiftProtobuf.Mess
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Bootstrap_V3_RuntimeLayer, rhs: Envoy_Config_Bootstrap_V3_RuntimeLayer) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.layerSpecifier != rhs.layerSpecifier {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Bootstrap_V3_RuntimeLayer, rhs: Envoy_Config_Bootstrap_V3_RuntimeLayer) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Bootstrap_V3_RuntimeLayer.DiskLayer: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1968,13 +1763,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_RuntimeLayer.DiskLayer: SwiftPro
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Bootstrap_V3_RuntimeLayer.DiskLayer, rhs: Envoy_Config_Bootstrap_V3_RuntimeLayer.DiskLayer) -> Bool {
-    if lhs.symlinkRoot != rhs.symlinkRoot {return false}
-    if lhs.subdirectory != rhs.subdirectory {return false}
-    if lhs.appendServiceCluster != rhs.appendServiceCluster {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Bootstrap_V3_RuntimeLayer.DiskLayer, rhs: Envoy_Config_Bootstrap_V3_RuntimeLayer.DiskLayer) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Bootstrap_V3_RuntimeLayer.AdminLayer: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1990,10 +1779,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_RuntimeLayer.AdminLayer: SwiftPr
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Bootstrap_V3_RuntimeLayer.AdminLayer, rhs: Envoy_Config_Bootstrap_V3_RuntimeLayer.AdminLayer) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Bootstrap_V3_RuntimeLayer.AdminLayer, rhs: Envoy_Config_Bootstrap_V3_RuntimeLayer.AdminLayer) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Bootstrap_V3_RuntimeLayer.RtdsLayer: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2027,12 +1813,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_RuntimeLayer.RtdsLayer: SwiftPro
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Bootstrap_V3_RuntimeLayer.RtdsLayer, rhs: Envoy_Config_Bootstrap_V3_RuntimeLayer.RtdsLayer) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs._rtdsConfig != rhs._rtdsConfig {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Bootstrap_V3_RuntimeLayer.RtdsLayer, rhs: Envoy_Config_Bootstrap_V3_RuntimeLayer.RtdsLayer) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Bootstrap_V3_CustomInlineHeader: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2062,12 +1843,7 @@ nonisolated extension Envoy_Config_Bootstrap_V3_CustomInlineHeader: SwiftProtobu
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Bootstrap_V3_CustomInlineHeader, rhs: Envoy_Config_Bootstrap_V3_CustomInlineHeader) -> Bool {
-    if lhs.inlineHeaderName != rhs.inlineHeaderName {return false}
-    if lhs.inlineHeaderType != rhs.inlineHeaderType {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Bootstrap_V3_CustomInlineHeader, rhs: Envoy_Config_Bootstrap_V3_CustomInlineHeader) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Bootstrap_V3_CustomInlineHeader.InlineHeaderType: SwiftProtobuf._ProtoNameProviding {
@@ -2105,10 +1881,5 @@ nonisolated extension Envoy_Config_Bootstrap_V3_MemoryAllocatorManager: SwiftPro
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Bootstrap_V3_MemoryAllocatorManager, rhs: Envoy_Config_Bootstrap_V3_MemoryAllocatorManager) -> Bool {
-    if lhs.bytesToRelease != rhs.bytesToRelease {return false}
-    if lhs._memoryReleaseInterval != rhs._memoryReleaseInterval {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Bootstrap_V3_MemoryAllocatorManager, rhs: Envoy_Config_Bootstrap_V3_MemoryAllocatorManager) -> Bool { isSameMessage(lhs, rhs) }
 }

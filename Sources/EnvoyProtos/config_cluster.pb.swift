@@ -25,7 +25,7 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var transportSocketMatches: [Envoy_Config_Cluster_V3_Cluster.TransportSocketMatch] {
+  public internal(set) var transportSocketMatches: [Envoy_Config_Cluster_V3_Cluster.TransportSocketMatch] {
     get {_storage._transportSocketMatches}
     set {_uniqueStorage()._transportSocketMatches = newValue}
   }
@@ -40,7 +40,7 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
     set {_uniqueStorage()._altStatName = newValue}
   }
 
-  public var clusterDiscoveryType: OneOf_ClusterDiscoveryType? {
+  public internal(set) var clusterDiscoveryType: OneOf_ClusterDiscoveryType? {
     get {return _storage._clusterDiscoveryType}
     set {_uniqueStorage()._clusterDiscoveryType = newValue}
   }
@@ -67,19 +67,15 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
   }
   /// Returns true if `connectTimeout` has been explicitly set.
   public var hasConnectTimeout: Bool {_storage._connectTimeout != nil}
-  /// Clears the value of `connectTimeout`. Subsequent reads from it will return its default value.
-  public mutating func clearConnectTimeout() {_uniqueStorage()._connectTimeout = nil}
 
-  public var perConnectionBufferLimitBytes: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var perConnectionBufferLimitBytes: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._perConnectionBufferLimitBytes ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._perConnectionBufferLimitBytes = newValue}
   }
   /// Returns true if `perConnectionBufferLimitBytes` has been explicitly set.
   public var hasPerConnectionBufferLimitBytes: Bool {_storage._perConnectionBufferLimitBytes != nil}
-  /// Clears the value of `perConnectionBufferLimitBytes`. Subsequent reads from it will return its default value.
-  public mutating func clearPerConnectionBufferLimitBytes() {_uniqueStorage()._perConnectionBufferLimitBytes = nil}
 
-  public var lbPolicy: Envoy_Config_Cluster_V3_Cluster.LbPolicy {
+  public internal(set) var lbPolicy: Envoy_Config_Cluster_V3_Cluster.LbPolicy {
     get {_storage._lbPolicy}
     set {_uniqueStorage()._lbPolicy = newValue}
   }
@@ -90,196 +86,162 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
   }
   /// Returns true if `loadAssignment` has been explicitly set.
   public var hasLoadAssignment: Bool {_storage._loadAssignment != nil}
-  /// Clears the value of `loadAssignment`. Subsequent reads from it will return its default value.
-  public mutating func clearLoadAssignment() {_uniqueStorage()._loadAssignment = nil}
 
-  public var healthChecks: [Envoy_Config_Core_V3_HealthCheck] {
+  public internal(set) var healthChecks: [Envoy_Config_Core_V3_HealthCheck] {
     get {_storage._healthChecks}
     set {_uniqueStorage()._healthChecks = newValue}
   }
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var maxRequestsPerConnection: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var maxRequestsPerConnection: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._maxRequestsPerConnection ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._maxRequestsPerConnection = newValue}
   }
   /// Returns true if `maxRequestsPerConnection` has been explicitly set.
   public var hasMaxRequestsPerConnection: Bool {_storage._maxRequestsPerConnection != nil}
-  /// Clears the value of `maxRequestsPerConnection`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxRequestsPerConnection() {_uniqueStorage()._maxRequestsPerConnection = nil}
 
-  public var circuitBreakers: Envoy_Config_Cluster_V3_CircuitBreakers {
+  public internal(set) var circuitBreakers: Envoy_Config_Cluster_V3_CircuitBreakers {
     get {_storage._circuitBreakers ?? Envoy_Config_Cluster_V3_CircuitBreakers()}
     set {_uniqueStorage()._circuitBreakers = newValue}
   }
   /// Returns true if `circuitBreakers` has been explicitly set.
   public var hasCircuitBreakers: Bool {_storage._circuitBreakers != nil}
-  /// Clears the value of `circuitBreakers`. Subsequent reads from it will return its default value.
-  public mutating func clearCircuitBreakers() {_uniqueStorage()._circuitBreakers = nil}
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var upstreamHTTPProtocolOptions: Envoy_Config_Core_V3_UpstreamHttpProtocolOptions {
+  public internal(set) var upstreamHTTPProtocolOptions: Envoy_Config_Core_V3_UpstreamHttpProtocolOptions {
     get {_storage._upstreamHTTPProtocolOptions ?? Envoy_Config_Core_V3_UpstreamHttpProtocolOptions()}
     set {_uniqueStorage()._upstreamHTTPProtocolOptions = newValue}
   }
   /// Returns true if `upstreamHTTPProtocolOptions` has been explicitly set.
   public var hasUpstreamHTTPProtocolOptions: Bool {_storage._upstreamHTTPProtocolOptions != nil}
-  /// Clears the value of `upstreamHTTPProtocolOptions`. Subsequent reads from it will return its default value.
-  public mutating func clearUpstreamHTTPProtocolOptions() {_uniqueStorage()._upstreamHTTPProtocolOptions = nil}
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var commonHTTPProtocolOptions: Envoy_Config_Core_V3_HttpProtocolOptions {
+  public internal(set) var commonHTTPProtocolOptions: Envoy_Config_Core_V3_HttpProtocolOptions {
     get {_storage._commonHTTPProtocolOptions ?? Envoy_Config_Core_V3_HttpProtocolOptions()}
     set {_uniqueStorage()._commonHTTPProtocolOptions = newValue}
   }
   /// Returns true if `commonHTTPProtocolOptions` has been explicitly set.
   public var hasCommonHTTPProtocolOptions: Bool {_storage._commonHTTPProtocolOptions != nil}
-  /// Clears the value of `commonHTTPProtocolOptions`. Subsequent reads from it will return its default value.
-  public mutating func clearCommonHTTPProtocolOptions() {_uniqueStorage()._commonHTTPProtocolOptions = nil}
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var httpProtocolOptions: Envoy_Config_Core_V3_Http1ProtocolOptions {
+  public internal(set) var httpProtocolOptions: Envoy_Config_Core_V3_Http1ProtocolOptions {
     get {_storage._httpProtocolOptions ?? Envoy_Config_Core_V3_Http1ProtocolOptions()}
     set {_uniqueStorage()._httpProtocolOptions = newValue}
   }
   /// Returns true if `httpProtocolOptions` has been explicitly set.
   public var hasHTTPProtocolOptions: Bool {_storage._httpProtocolOptions != nil}
-  /// Clears the value of `httpProtocolOptions`. Subsequent reads from it will return its default value.
-  public mutating func clearHTTPProtocolOptions() {_uniqueStorage()._httpProtocolOptions = nil}
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var http2ProtocolOptions: Envoy_Config_Core_V3_Http2ProtocolOptions {
+  public internal(set) var http2ProtocolOptions: Envoy_Config_Core_V3_Http2ProtocolOptions {
     get {_storage._http2ProtocolOptions ?? Envoy_Config_Core_V3_Http2ProtocolOptions()}
     set {_uniqueStorage()._http2ProtocolOptions = newValue}
   }
   /// Returns true if `http2ProtocolOptions` has been explicitly set.
   public var hasHTTP2ProtocolOptions: Bool {_storage._http2ProtocolOptions != nil}
-  /// Clears the value of `http2ProtocolOptions`. Subsequent reads from it will return its default value.
-  public mutating func clearHTTP2ProtocolOptions() {_uniqueStorage()._http2ProtocolOptions = nil}
 
-  public var typedExtensionProtocolOptions: Dictionary<String,SwiftProtobuf.Google_Protobuf_Any> {
+  public internal(set) var typedExtensionProtocolOptions: Dictionary<String,SwiftProtobuf.Google_Protobuf_Any> {
     get {_storage._typedExtensionProtocolOptions}
     set {_uniqueStorage()._typedExtensionProtocolOptions = newValue}
   }
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var dnsRefreshRate: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var dnsRefreshRate: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._dnsRefreshRate ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._dnsRefreshRate = newValue}
   }
   /// Returns true if `dnsRefreshRate` has been explicitly set.
   public var hasDnsRefreshRate: Bool {_storage._dnsRefreshRate != nil}
-  /// Clears the value of `dnsRefreshRate`. Subsequent reads from it will return its default value.
-  public mutating func clearDnsRefreshRate() {_uniqueStorage()._dnsRefreshRate = nil}
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var dnsJitter: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var dnsJitter: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._dnsJitter ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._dnsJitter = newValue}
   }
   /// Returns true if `dnsJitter` has been explicitly set.
   public var hasDnsJitter: Bool {_storage._dnsJitter != nil}
-  /// Clears the value of `dnsJitter`. Subsequent reads from it will return its default value.
-  public mutating func clearDnsJitter() {_uniqueStorage()._dnsJitter = nil}
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var dnsFailureRefreshRate: Envoy_Config_Cluster_V3_Cluster.RefreshRate {
+  public internal(set) var dnsFailureRefreshRate: Envoy_Config_Cluster_V3_Cluster.RefreshRate {
     get {_storage._dnsFailureRefreshRate ?? Envoy_Config_Cluster_V3_Cluster.RefreshRate()}
     set {_uniqueStorage()._dnsFailureRefreshRate = newValue}
   }
   /// Returns true if `dnsFailureRefreshRate` has been explicitly set.
   public var hasDnsFailureRefreshRate: Bool {_storage._dnsFailureRefreshRate != nil}
-  /// Clears the value of `dnsFailureRefreshRate`. Subsequent reads from it will return its default value.
-  public mutating func clearDnsFailureRefreshRate() {_uniqueStorage()._dnsFailureRefreshRate = nil}
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var respectDnsTtl: Bool {
+  public internal(set) var respectDnsTtl: Bool {
     get {_storage._respectDnsTtl}
     set {_uniqueStorage()._respectDnsTtl = newValue}
   }
 
-  public var dnsLookupFamily: Envoy_Config_Cluster_V3_Cluster.DnsLookupFamily {
+  public internal(set) var dnsLookupFamily: Envoy_Config_Cluster_V3_Cluster.DnsLookupFamily {
     get {_storage._dnsLookupFamily}
     set {_uniqueStorage()._dnsLookupFamily = newValue}
   }
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var useTcpForDnsLookups: Bool {
+  public internal(set) var useTcpForDnsLookups: Bool {
     get {_storage._useTcpForDnsLookups}
     set {_uniqueStorage()._useTcpForDnsLookups = newValue}
   }
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var dnsResolvers: [Envoy_Config_Core_V3_Address] {
+  public internal(set) var dnsResolvers: [Envoy_Config_Core_V3_Address] {
     get {_storage._dnsResolvers}
     set {_uniqueStorage()._dnsResolvers = newValue}
   }
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var dnsResolutionConfig: Envoy_Config_Core_V3_DnsResolutionConfig {
+  public internal(set) var dnsResolutionConfig: Envoy_Config_Core_V3_DnsResolutionConfig {
     get {_storage._dnsResolutionConfig ?? Envoy_Config_Core_V3_DnsResolutionConfig()}
     set {_uniqueStorage()._dnsResolutionConfig = newValue}
   }
   /// Returns true if `dnsResolutionConfig` has been explicitly set.
   public var hasDnsResolutionConfig: Bool {_storage._dnsResolutionConfig != nil}
-  /// Clears the value of `dnsResolutionConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearDnsResolutionConfig() {_uniqueStorage()._dnsResolutionConfig = nil}
 
-  public var typedDnsResolverConfig: Envoy_Config_Core_V3_TypedExtensionConfig {
+  public internal(set) var typedDnsResolverConfig: Envoy_Config_Core_V3_TypedExtensionConfig {
     get {_storage._typedDnsResolverConfig ?? Envoy_Config_Core_V3_TypedExtensionConfig()}
     set {_uniqueStorage()._typedDnsResolverConfig = newValue}
   }
   /// Returns true if `typedDnsResolverConfig` has been explicitly set.
   public var hasTypedDnsResolverConfig: Bool {_storage._typedDnsResolverConfig != nil}
-  /// Clears the value of `typedDnsResolverConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearTypedDnsResolverConfig() {_uniqueStorage()._typedDnsResolverConfig = nil}
 
-  public var waitForWarmOnInit: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var waitForWarmOnInit: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_storage._waitForWarmOnInit ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_uniqueStorage()._waitForWarmOnInit = newValue}
   }
   /// Returns true if `waitForWarmOnInit` has been explicitly set.
   public var hasWaitForWarmOnInit: Bool {_storage._waitForWarmOnInit != nil}
-  /// Clears the value of `waitForWarmOnInit`. Subsequent reads from it will return its default value.
-  public mutating func clearWaitForWarmOnInit() {_uniqueStorage()._waitForWarmOnInit = nil}
 
-  public var outlierDetection: Envoy_Config_Cluster_V3_OutlierDetection {
+  public internal(set) var outlierDetection: Envoy_Config_Cluster_V3_OutlierDetection {
     get {_storage._outlierDetection ?? Envoy_Config_Cluster_V3_OutlierDetection()}
     set {_uniqueStorage()._outlierDetection = newValue}
   }
   /// Returns true if `outlierDetection` has been explicitly set.
   public var hasOutlierDetection: Bool {_storage._outlierDetection != nil}
-  /// Clears the value of `outlierDetection`. Subsequent reads from it will return its default value.
-  public mutating func clearOutlierDetection() {_uniqueStorage()._outlierDetection = nil}
 
-  public var cleanupInterval: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var cleanupInterval: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._cleanupInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._cleanupInterval = newValue}
   }
   /// Returns true if `cleanupInterval` has been explicitly set.
   public var hasCleanupInterval: Bool {_storage._cleanupInterval != nil}
-  /// Clears the value of `cleanupInterval`. Subsequent reads from it will return its default value.
-  public mutating func clearCleanupInterval() {_uniqueStorage()._cleanupInterval = nil}
 
-  public var upstreamBindConfig: Envoy_Config_Core_V3_BindConfig {
+  public internal(set) var upstreamBindConfig: Envoy_Config_Core_V3_BindConfig {
     get {_storage._upstreamBindConfig ?? Envoy_Config_Core_V3_BindConfig()}
     set {_uniqueStorage()._upstreamBindConfig = newValue}
   }
   /// Returns true if `upstreamBindConfig` has been explicitly set.
   public var hasUpstreamBindConfig: Bool {_storage._upstreamBindConfig != nil}
-  /// Clears the value of `upstreamBindConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearUpstreamBindConfig() {_uniqueStorage()._upstreamBindConfig = nil}
 
-  public var lbSubsetConfig: Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig {
+  public internal(set) var lbSubsetConfig: Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig {
     get {_storage._lbSubsetConfig ?? Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig()}
     set {_uniqueStorage()._lbSubsetConfig = newValue}
   }
   /// Returns true if `lbSubsetConfig` has been explicitly set.
   public var hasLbSubsetConfig: Bool {_storage._lbSubsetConfig != nil}
-  /// Clears the value of `lbSubsetConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearLbSubsetConfig() {_uniqueStorage()._lbSubsetConfig = nil}
 
-  public var lbConfig: OneOf_LbConfig? {
+  public internal(set) var lbConfig: OneOf_LbConfig? {
     get {return _storage._lbConfig}
     set {_uniqueStorage()._lbConfig = newValue}
   }
@@ -324,23 +286,19 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
     set {_uniqueStorage()._lbConfig = .originalDstLbConfig(newValue)}
   }
 
-  public var commonLbConfig: Envoy_Config_Cluster_V3_Cluster.CommonLbConfig {
+  public internal(set) var commonLbConfig: Envoy_Config_Cluster_V3_Cluster.CommonLbConfig {
     get {_storage._commonLbConfig ?? Envoy_Config_Cluster_V3_Cluster.CommonLbConfig()}
     set {_uniqueStorage()._commonLbConfig = newValue}
   }
   /// Returns true if `commonLbConfig` has been explicitly set.
   public var hasCommonLbConfig: Bool {_storage._commonLbConfig != nil}
-  /// Clears the value of `commonLbConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearCommonLbConfig() {_uniqueStorage()._commonLbConfig = nil}
 
-  public var transportSocket: Envoy_Config_Core_V3_TransportSocket {
+  public internal(set) var transportSocket: Envoy_Config_Core_V3_TransportSocket {
     get {_storage._transportSocket ?? Envoy_Config_Core_V3_TransportSocket()}
     set {_uniqueStorage()._transportSocket = newValue}
   }
   /// Returns true if `transportSocket` has been explicitly set.
   public var hasTransportSocket: Bool {_storage._transportSocket != nil}
-  /// Clears the value of `transportSocket`. Subsequent reads from it will return its default value.
-  public mutating func clearTransportSocket() {_uniqueStorage()._transportSocket = nil}
 
   public var metadata: Envoy_Config_Core_V3_Metadata {
     get {_storage._metadata ?? Envoy_Config_Core_V3_Metadata()}
@@ -348,30 +306,26 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
   }
   /// Returns true if `metadata` has been explicitly set.
   public var hasMetadata: Bool {_storage._metadata != nil}
-  /// Clears the value of `metadata`. Subsequent reads from it will return its default value.
-  public mutating func clearMetadata() {_uniqueStorage()._metadata = nil}
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var protocolSelection: Envoy_Config_Cluster_V3_Cluster.ClusterProtocolSelection {
+  public internal(set) var protocolSelection: Envoy_Config_Cluster_V3_Cluster.ClusterProtocolSelection {
     get {_storage._protocolSelection}
     set {_uniqueStorage()._protocolSelection = newValue}
   }
 
-  public var upstreamConnectionOptions: Envoy_Config_Cluster_V3_UpstreamConnectionOptions {
+  public internal(set) var upstreamConnectionOptions: Envoy_Config_Cluster_V3_UpstreamConnectionOptions {
     get {_storage._upstreamConnectionOptions ?? Envoy_Config_Cluster_V3_UpstreamConnectionOptions()}
     set {_uniqueStorage()._upstreamConnectionOptions = newValue}
   }
   /// Returns true if `upstreamConnectionOptions` has been explicitly set.
   public var hasUpstreamConnectionOptions: Bool {_storage._upstreamConnectionOptions != nil}
-  /// Clears the value of `upstreamConnectionOptions`. Subsequent reads from it will return its default value.
-  public mutating func clearUpstreamConnectionOptions() {_uniqueStorage()._upstreamConnectionOptions = nil}
 
-  public var closeConnectionsOnHostHealthFailure: Bool {
+  public internal(set) var closeConnectionsOnHostHealthFailure: Bool {
     get {_storage._closeConnectionsOnHostHealthFailure}
     set {_uniqueStorage()._closeConnectionsOnHostHealthFailure = newValue}
   }
 
-  public var ignoreHealthOnHostRemoval: Bool {
+  public internal(set) var ignoreHealthOnHostRemoval: Bool {
     get {_storage._ignoreHealthOnHostRemoval}
     set {_uniqueStorage()._ignoreHealthOnHostRemoval = newValue}
   }
@@ -381,49 +335,41 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
     set {_uniqueStorage()._filters = newValue}
   }
 
-  public var loadBalancingPolicy: Envoy_Config_Cluster_V3_LoadBalancingPolicy {
+  public internal(set) var loadBalancingPolicy: Envoy_Config_Cluster_V3_LoadBalancingPolicy {
     get {_storage._loadBalancingPolicy ?? Envoy_Config_Cluster_V3_LoadBalancingPolicy()}
     set {_uniqueStorage()._loadBalancingPolicy = newValue}
   }
   /// Returns true if `loadBalancingPolicy` has been explicitly set.
   public var hasLoadBalancingPolicy: Bool {_storage._loadBalancingPolicy != nil}
-  /// Clears the value of `loadBalancingPolicy`. Subsequent reads from it will return its default value.
-  public mutating func clearLoadBalancingPolicy() {_uniqueStorage()._loadBalancingPolicy = nil}
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var trackTimeoutBudgets: Bool {
+  public internal(set) var trackTimeoutBudgets: Bool {
     get {_storage._trackTimeoutBudgets}
     set {_uniqueStorage()._trackTimeoutBudgets = newValue}
   }
 
-  public var upstreamConfig: Envoy_Config_Core_V3_TypedExtensionConfig {
+  public internal(set) var upstreamConfig: Envoy_Config_Core_V3_TypedExtensionConfig {
     get {_storage._upstreamConfig ?? Envoy_Config_Core_V3_TypedExtensionConfig()}
     set {_uniqueStorage()._upstreamConfig = newValue}
   }
   /// Returns true if `upstreamConfig` has been explicitly set.
   public var hasUpstreamConfig: Bool {_storage._upstreamConfig != nil}
-  /// Clears the value of `upstreamConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearUpstreamConfig() {_uniqueStorage()._upstreamConfig = nil}
 
-  public var trackClusterStats: Envoy_Config_Cluster_V3_TrackClusterStats {
+  public internal(set) var trackClusterStats: Envoy_Config_Cluster_V3_TrackClusterStats {
     get {_storage._trackClusterStats ?? Envoy_Config_Cluster_V3_TrackClusterStats()}
     set {_uniqueStorage()._trackClusterStats = newValue}
   }
   /// Returns true if `trackClusterStats` has been explicitly set.
   public var hasTrackClusterStats: Bool {_storage._trackClusterStats != nil}
-  /// Clears the value of `trackClusterStats`. Subsequent reads from it will return its default value.
-  public mutating func clearTrackClusterStats() {_uniqueStorage()._trackClusterStats = nil}
 
-  public var preconnectPolicy: Envoy_Config_Cluster_V3_Cluster.PreconnectPolicy {
+  public internal(set) var preconnectPolicy: Envoy_Config_Cluster_V3_Cluster.PreconnectPolicy {
     get {_storage._preconnectPolicy ?? Envoy_Config_Cluster_V3_Cluster.PreconnectPolicy()}
     set {_uniqueStorage()._preconnectPolicy = newValue}
   }
   /// Returns true if `preconnectPolicy` has been explicitly set.
   public var hasPreconnectPolicy: Bool {_storage._preconnectPolicy != nil}
-  /// Clears the value of `preconnectPolicy`. Subsequent reads from it will return its default value.
-  public mutating func clearPreconnectPolicy() {_uniqueStorage()._preconnectPolicy = nil}
 
-  public var connectionPoolPerDownstreamConnection: Bool {
+  public internal(set) var connectionPoolPerDownstreamConnection: Bool {
     get {_storage._connectionPoolPerDownstreamConnection}
     set {_uniqueStorage()._connectionPoolPerDownstreamConnection = newValue}
   }
@@ -638,17 +584,13 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
     }
     /// Returns true if `match` has been explicitly set.
     public var hasMatch: Bool {self._match != nil}
-    /// Clears the value of `match`. Subsequent reads from it will return its default value.
-    public mutating func clearMatch() {self._match = nil}
 
-    public var transportSocket: Envoy_Config_Core_V3_TransportSocket {
+    public internal(set) var transportSocket: Envoy_Config_Core_V3_TransportSocket {
       get {_transportSocket ?? Envoy_Config_Core_V3_TransportSocket()}
       set {_transportSocket = newValue}
     }
     /// Returns true if `transportSocket` has been explicitly set.
     public var hasTransportSocket: Bool {self._transportSocket != nil}
-    /// Clears the value of `transportSocket`. Subsequent reads from it will return its default value.
-    public mutating func clearTransportSocket() {self._transportSocket = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -671,8 +613,6 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
     }
     /// Returns true if `typedConfig` has been explicitly set.
     public var hasTypedConfig: Bool {self._typedConfig != nil}
-    /// Clears the value of `typedConfig`. Subsequent reads from it will return its default value.
-    public mutating func clearTypedConfig() {self._typedConfig = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -686,7 +626,7 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var fallbackPolicy: Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig.LbSubsetFallbackPolicy = .noFallback
+    public internal(set) var fallbackPolicy: Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig.LbSubsetFallbackPolicy = .noFallback
 
     public var defaultSubset: SwiftProtobuf.Google_Protobuf_Struct {
       get {_defaultSubset ?? SwiftProtobuf.Google_Protobuf_Struct()}
@@ -694,20 +634,18 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
     }
     /// Returns true if `defaultSubset` has been explicitly set.
     public var hasDefaultSubset: Bool {self._defaultSubset != nil}
-    /// Clears the value of `defaultSubset`. Subsequent reads from it will return its default value.
-    public mutating func clearDefaultSubset() {self._defaultSubset = nil}
 
-    public var subsetSelectors: [Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig.LbSubsetSelector] = []
+    public internal(set) var subsetSelectors: [Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig.LbSubsetSelector] = []
 
-    public var localityWeightAware: Bool = false
+    public internal(set) var localityWeightAware: Bool = false
 
-    public var scaleLocalityWeight: Bool = false
+    public internal(set) var scaleLocalityWeight: Bool = false
 
     public var panicModeAny: Bool = false
 
     public var listAsAny: Bool = false
 
-    public var metadataFallbackPolicy: Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig.LbSubsetMetadataFallbackPolicy = .metadataNoFallback
+    public internal(set) var metadataFallbackPolicy: Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig.LbSubsetMetadataFallbackPolicy = .metadataNoFallback
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -790,11 +728,11 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
 
       public var keys: [String] = []
 
-      public var singleHostPerSubset: Bool = false
+      public internal(set) var singleHostPerSubset: Bool = false
 
-      public var fallbackPolicy: Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig.LbSubsetSelector.LbSubsetSelectorFallbackPolicy = .notDefined
+      public internal(set) var fallbackPolicy: Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig.LbSubsetSelector.LbSubsetSelectorFallbackPolicy = .notDefined
 
-      public var fallbackKeysSubset: [String] = []
+      public internal(set) var fallbackKeysSubset: [String] = []
 
       public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -857,14 +795,12 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var slowStartWindow: SwiftProtobuf.Google_Protobuf_Duration {
+    public internal(set) var slowStartWindow: SwiftProtobuf.Google_Protobuf_Duration {
       get {_slowStartWindow ?? SwiftProtobuf.Google_Protobuf_Duration()}
       set {_slowStartWindow = newValue}
     }
     /// Returns true if `slowStartWindow` has been explicitly set.
     public var hasSlowStartWindow: Bool {self._slowStartWindow != nil}
-    /// Clears the value of `slowStartWindow`. Subsequent reads from it will return its default value.
-    public mutating func clearSlowStartWindow() {self._slowStartWindow = nil}
 
     public var aggression: Envoy_Config_Core_V3_RuntimeDouble {
       get {_aggression ?? Envoy_Config_Core_V3_RuntimeDouble()}
@@ -872,17 +808,13 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
     }
     /// Returns true if `aggression` has been explicitly set.
     public var hasAggression: Bool {self._aggression != nil}
-    /// Clears the value of `aggression`. Subsequent reads from it will return its default value.
-    public mutating func clearAggression() {self._aggression = nil}
 
-    public var minWeightPercent: Envoy_Type_V3_Percent {
+    public internal(set) var minWeightPercent: Envoy_Type_V3_Percent {
       get {_minWeightPercent ?? Envoy_Type_V3_Percent()}
       set {_minWeightPercent = newValue}
     }
     /// Returns true if `minWeightPercent` has been explicitly set.
     public var hasMinWeightPercent: Bool {self._minWeightPercent != nil}
-    /// Clears the value of `minWeightPercent`. Subsequent reads from it will return its default value.
-    public mutating func clearMinWeightPercent() {self._minWeightPercent = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -898,14 +830,12 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var slowStartConfig: Envoy_Config_Cluster_V3_Cluster.SlowStartConfig {
+    public internal(set) var slowStartConfig: Envoy_Config_Cluster_V3_Cluster.SlowStartConfig {
       get {_slowStartConfig ?? Envoy_Config_Cluster_V3_Cluster.SlowStartConfig()}
       set {_slowStartConfig = newValue}
     }
     /// Returns true if `slowStartConfig` has been explicitly set.
     public var hasSlowStartConfig: Bool {self._slowStartConfig != nil}
-    /// Clears the value of `slowStartConfig`. Subsequent reads from it will return its default value.
-    public mutating func clearSlowStartConfig() {self._slowStartConfig = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -925,8 +855,6 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
     }
     /// Returns true if `choiceCount` has been explicitly set.
     public var hasChoiceCount: Bool {self._choiceCount != nil}
-    /// Clears the value of `choiceCount`. Subsequent reads from it will return its default value.
-    public mutating func clearChoiceCount() {self._choiceCount = nil}
 
     public var activeRequestBias: Envoy_Config_Core_V3_RuntimeDouble {
       get {_activeRequestBias ?? Envoy_Config_Core_V3_RuntimeDouble()}
@@ -934,17 +862,13 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
     }
     /// Returns true if `activeRequestBias` has been explicitly set.
     public var hasActiveRequestBias: Bool {self._activeRequestBias != nil}
-    /// Clears the value of `activeRequestBias`. Subsequent reads from it will return its default value.
-    public mutating func clearActiveRequestBias() {self._activeRequestBias = nil}
 
-    public var slowStartConfig: Envoy_Config_Cluster_V3_Cluster.SlowStartConfig {
+    public internal(set) var slowStartConfig: Envoy_Config_Cluster_V3_Cluster.SlowStartConfig {
       get {_slowStartConfig ?? Envoy_Config_Cluster_V3_Cluster.SlowStartConfig()}
       set {_slowStartConfig = newValue}
     }
     /// Returns true if `slowStartConfig` has been explicitly set.
     public var hasSlowStartConfig: Bool {self._slowStartConfig != nil}
-    /// Clears the value of `slowStartConfig`. Subsequent reads from it will return its default value.
-    public mutating func clearSlowStartConfig() {self._slowStartConfig = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -960,25 +884,21 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var minimumRingSize: SwiftProtobuf.Google_Protobuf_UInt64Value {
+    public internal(set) var minimumRingSize: SwiftProtobuf.Google_Protobuf_UInt64Value {
       get {_minimumRingSize ?? SwiftProtobuf.Google_Protobuf_UInt64Value()}
       set {_minimumRingSize = newValue}
     }
     /// Returns true if `minimumRingSize` has been explicitly set.
     public var hasMinimumRingSize: Bool {self._minimumRingSize != nil}
-    /// Clears the value of `minimumRingSize`. Subsequent reads from it will return its default value.
-    public mutating func clearMinimumRingSize() {self._minimumRingSize = nil}
 
-    public var hashFunction: Envoy_Config_Cluster_V3_Cluster.RingHashLbConfig.HashFunction = .xxHash
+    public internal(set) var hashFunction: Envoy_Config_Cluster_V3_Cluster.RingHashLbConfig.HashFunction = .xxHash
 
-    public var maximumRingSize: SwiftProtobuf.Google_Protobuf_UInt64Value {
+    public internal(set) var maximumRingSize: SwiftProtobuf.Google_Protobuf_UInt64Value {
       get {_maximumRingSize ?? SwiftProtobuf.Google_Protobuf_UInt64Value()}
       set {_maximumRingSize = newValue}
     }
     /// Returns true if `maximumRingSize` has been explicitly set.
     public var hasMaximumRingSize: Bool {self._maximumRingSize != nil}
-    /// Clears the value of `maximumRingSize`. Subsequent reads from it will return its default value.
-    public mutating func clearMaximumRingSize() {self._maximumRingSize = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1033,8 +953,6 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
     }
     /// Returns true if `tableSize` has been explicitly set.
     public var hasTableSize: Bool {self._tableSize != nil}
-    /// Clears the value of `tableSize`. Subsequent reads from it will return its default value.
-    public mutating func clearTableSize() {self._tableSize = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1048,16 +966,14 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var healthyPanicThreshold: Envoy_Type_V3_Percent {
+    public internal(set) var healthyPanicThreshold: Envoy_Type_V3_Percent {
       get {_healthyPanicThreshold ?? Envoy_Type_V3_Percent()}
       set {_healthyPanicThreshold = newValue}
     }
     /// Returns true if `healthyPanicThreshold` has been explicitly set.
     public var hasHealthyPanicThreshold: Bool {self._healthyPanicThreshold != nil}
-    /// Clears the value of `healthyPanicThreshold`. Subsequent reads from it will return its default value.
-    public mutating func clearHealthyPanicThreshold() {self._healthyPanicThreshold = nil}
 
-    public var localityConfigSpecifier: Envoy_Config_Cluster_V3_Cluster.CommonLbConfig.OneOf_LocalityConfigSpecifier? = nil
+    public internal(set) var localityConfigSpecifier: Envoy_Config_Cluster_V3_Cluster.CommonLbConfig.OneOf_LocalityConfigSpecifier? = nil
 
     public var zoneAwareLbConfig: Envoy_Config_Cluster_V3_Cluster.CommonLbConfig.ZoneAwareLbConfig {
       get {
@@ -1075,36 +991,30 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
       set {localityConfigSpecifier = .localityWeightedLbConfig(newValue)}
     }
 
-    public var updateMergeWindow: SwiftProtobuf.Google_Protobuf_Duration {
+    public internal(set) var updateMergeWindow: SwiftProtobuf.Google_Protobuf_Duration {
       get {_updateMergeWindow ?? SwiftProtobuf.Google_Protobuf_Duration()}
       set {_updateMergeWindow = newValue}
     }
     /// Returns true if `updateMergeWindow` has been explicitly set.
     public var hasUpdateMergeWindow: Bool {self._updateMergeWindow != nil}
-    /// Clears the value of `updateMergeWindow`. Subsequent reads from it will return its default value.
-    public mutating func clearUpdateMergeWindow() {self._updateMergeWindow = nil}
 
-    public var ignoreNewHostsUntilFirstHc: Bool = false
+    public internal(set) var ignoreNewHostsUntilFirstHc: Bool = false
 
-    public var closeConnectionsOnHostSetChange: Bool = false
+    public internal(set) var closeConnectionsOnHostSetChange: Bool = false
 
-    public var consistentHashingLbConfig: Envoy_Config_Cluster_V3_Cluster.CommonLbConfig.ConsistentHashingLbConfig {
+    public internal(set) var consistentHashingLbConfig: Envoy_Config_Cluster_V3_Cluster.CommonLbConfig.ConsistentHashingLbConfig {
       get {_consistentHashingLbConfig ?? Envoy_Config_Cluster_V3_Cluster.CommonLbConfig.ConsistentHashingLbConfig()}
       set {_consistentHashingLbConfig = newValue}
     }
     /// Returns true if `consistentHashingLbConfig` has been explicitly set.
     public var hasConsistentHashingLbConfig: Bool {self._consistentHashingLbConfig != nil}
-    /// Clears the value of `consistentHashingLbConfig`. Subsequent reads from it will return its default value.
-    public mutating func clearConsistentHashingLbConfig() {self._consistentHashingLbConfig = nil}
 
-    public var overrideHostStatus: Envoy_Config_Core_V3_HealthStatusSet {
+    public internal(set) var overrideHostStatus: Envoy_Config_Core_V3_HealthStatusSet {
       get {_overrideHostStatus ?? Envoy_Config_Core_V3_HealthStatusSet()}
       set {_overrideHostStatus = newValue}
     }
     /// Returns true if `overrideHostStatus` has been explicitly set.
     public var hasOverrideHostStatus: Bool {self._overrideHostStatus != nil}
-    /// Clears the value of `overrideHostStatus`. Subsequent reads from it will return its default value.
-    public mutating func clearOverrideHostStatus() {self._overrideHostStatus = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1119,25 +1029,21 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
       // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
       // methods supported on all messages.
 
-      public var routingEnabled: Envoy_Type_V3_Percent {
+      public internal(set) var routingEnabled: Envoy_Type_V3_Percent {
         get {_routingEnabled ?? Envoy_Type_V3_Percent()}
         set {_routingEnabled = newValue}
       }
       /// Returns true if `routingEnabled` has been explicitly set.
       public var hasRoutingEnabled: Bool {self._routingEnabled != nil}
-      /// Clears the value of `routingEnabled`. Subsequent reads from it will return its default value.
-      public mutating func clearRoutingEnabled() {self._routingEnabled = nil}
 
-      public var minClusterSize: SwiftProtobuf.Google_Protobuf_UInt64Value {
+      public internal(set) var minClusterSize: SwiftProtobuf.Google_Protobuf_UInt64Value {
         get {_minClusterSize ?? SwiftProtobuf.Google_Protobuf_UInt64Value()}
         set {_minClusterSize = newValue}
       }
       /// Returns true if `minClusterSize` has been explicitly set.
       public var hasMinClusterSize: Bool {self._minClusterSize != nil}
-      /// Clears the value of `minClusterSize`. Subsequent reads from it will return its default value.
-      public mutating func clearMinClusterSize() {self._minClusterSize = nil}
 
-      public var failTrafficOnPanic: Bool = false
+      public internal(set) var failTrafficOnPanic: Bool = false
 
       public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1162,16 +1068,14 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
       // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
       // methods supported on all messages.
 
-      public var useHostnameForHashing: Bool = false
+      public internal(set) var useHostnameForHashing: Bool = false
 
-      public var hashBalanceFactor: SwiftProtobuf.Google_Protobuf_UInt32Value {
+      public internal(set) var hashBalanceFactor: SwiftProtobuf.Google_Protobuf_UInt32Value {
         get {_hashBalanceFactor ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
         set {_hashBalanceFactor = newValue}
       }
       /// Returns true if `hashBalanceFactor` has been explicitly set.
       public var hasHashBalanceFactor: Bool {self._hashBalanceFactor != nil}
-      /// Clears the value of `hashBalanceFactor`. Subsequent reads from it will return its default value.
-      public mutating func clearHashBalanceFactor() {self._hashBalanceFactor = nil}
 
       public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1199,8 +1103,6 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
     }
     /// Returns true if `baseInterval` has been explicitly set.
     public var hasBaseInterval: Bool {self._baseInterval != nil}
-    /// Clears the value of `baseInterval`. Subsequent reads from it will return its default value.
-    public mutating func clearBaseInterval() {self._baseInterval = nil}
 
     public var maxInterval: SwiftProtobuf.Google_Protobuf_Duration {
       get {_maxInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
@@ -1208,8 +1110,6 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
     }
     /// Returns true if `maxInterval` has been explicitly set.
     public var hasMaxInterval: Bool {self._maxInterval != nil}
-    /// Clears the value of `maxInterval`. Subsequent reads from it will return its default value.
-    public mutating func clearMaxInterval() {self._maxInterval = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1224,23 +1124,19 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var perUpstreamPreconnectRatio: SwiftProtobuf.Google_Protobuf_DoubleValue {
+    public internal(set) var perUpstreamPreconnectRatio: SwiftProtobuf.Google_Protobuf_DoubleValue {
       get {_perUpstreamPreconnectRatio ?? SwiftProtobuf.Google_Protobuf_DoubleValue()}
       set {_perUpstreamPreconnectRatio = newValue}
     }
     /// Returns true if `perUpstreamPreconnectRatio` has been explicitly set.
     public var hasPerUpstreamPreconnectRatio: Bool {self._perUpstreamPreconnectRatio != nil}
-    /// Clears the value of `perUpstreamPreconnectRatio`. Subsequent reads from it will return its default value.
-    public mutating func clearPerUpstreamPreconnectRatio() {self._perUpstreamPreconnectRatio = nil}
 
-    public var predictivePreconnectRatio: SwiftProtobuf.Google_Protobuf_DoubleValue {
+    public internal(set) var predictivePreconnectRatio: SwiftProtobuf.Google_Protobuf_DoubleValue {
       get {_predictivePreconnectRatio ?? SwiftProtobuf.Google_Protobuf_DoubleValue()}
       set {_predictivePreconnectRatio = newValue}
     }
     /// Returns true if `predictivePreconnectRatio` has been explicitly set.
     public var hasPredictivePreconnectRatio: Bool {self._predictivePreconnectRatio != nil}
-    /// Clears the value of `predictivePreconnectRatio`. Subsequent reads from it will return its default value.
-    public mutating func clearPredictivePreconnectRatio() {self._predictivePreconnectRatio = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1255,18 +1151,16 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var useHTTPHeader: Bool = false
+    public internal(set) var useHTTPHeader: Bool = false
 
-    public var httpHeaderName: String = String()
+    public internal(set) var httpHeaderName: String = String()
 
-    public var upstreamPortOverride: SwiftProtobuf.Google_Protobuf_UInt32Value {
+    public internal(set) var upstreamPortOverride: SwiftProtobuf.Google_Protobuf_UInt32Value {
       get {_upstreamPortOverride ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
       set {_upstreamPortOverride = newValue}
     }
     /// Returns true if `upstreamPortOverride` has been explicitly set.
     public var hasUpstreamPortOverride: Bool {self._upstreamPortOverride != nil}
-    /// Clears the value of `upstreamPortOverride`. Subsequent reads from it will return its default value.
-    public mutating func clearUpstreamPortOverride() {self._upstreamPortOverride = nil}
 
     public var metadataKey: Envoy_Type_Metadata_V3_MetadataKey {
       get {_metadataKey ?? Envoy_Type_Metadata_V3_MetadataKey()}
@@ -1274,8 +1168,6 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
     }
     /// Returns true if `metadataKey` has been explicitly set.
     public var hasMetadataKey: Bool {self._metadataKey != nil}
-    /// Clears the value of `metadataKey`. Subsequent reads from it will return its default value.
-    public mutating func clearMetadataKey() {self._metadataKey = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1303,8 +1195,6 @@ public nonisolated struct Envoy_Config_Cluster_V3_Filter: Sendable {
   }
   /// Returns true if `typedConfig` has been explicitly set.
   public var hasTypedConfig: Bool {self._typedConfig != nil}
-  /// Clears the value of `typedConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearTypedConfig() {self._typedConfig = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1333,8 +1223,6 @@ public nonisolated struct Envoy_Config_Cluster_V3_LoadBalancingPolicy: Sendable 
     }
     /// Returns true if `typedExtensionConfig` has been explicitly set.
     public var hasTypedExtensionConfig: Bool {self._typedExtensionConfig != nil}
-    /// Clears the value of `typedExtensionConfig`. Subsequent reads from it will return its default value.
-    public mutating func clearTypedExtensionConfig() {self._typedExtensionConfig = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1351,25 +1239,21 @@ public nonisolated struct Envoy_Config_Cluster_V3_UpstreamConnectionOptions: Sen
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var tcpKeepalive: Envoy_Config_Core_V3_TcpKeepalive {
+  public internal(set) var tcpKeepalive: Envoy_Config_Core_V3_TcpKeepalive {
     get {_tcpKeepalive ?? Envoy_Config_Core_V3_TcpKeepalive()}
     set {_tcpKeepalive = newValue}
   }
   /// Returns true if `tcpKeepalive` has been explicitly set.
   public var hasTcpKeepalive: Bool {self._tcpKeepalive != nil}
-  /// Clears the value of `tcpKeepalive`. Subsequent reads from it will return its default value.
-  public mutating func clearTcpKeepalive() {self._tcpKeepalive = nil}
 
-  public var setLocalInterfaceNameOnUpstreamConnections: Bool = false
+  public internal(set) var setLocalInterfaceNameOnUpstreamConnections: Bool = false
 
-  public var happyEyeballsConfig: Envoy_Config_Cluster_V3_UpstreamConnectionOptions.HappyEyeballsConfig {
+  public internal(set) var happyEyeballsConfig: Envoy_Config_Cluster_V3_UpstreamConnectionOptions.HappyEyeballsConfig {
     get {_happyEyeballsConfig ?? Envoy_Config_Cluster_V3_UpstreamConnectionOptions.HappyEyeballsConfig()}
     set {_happyEyeballsConfig = newValue}
   }
   /// Returns true if `happyEyeballsConfig` has been explicitly set.
   public var hasHappyEyeballsConfig: Bool {self._happyEyeballsConfig != nil}
-  /// Clears the value of `happyEyeballsConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearHappyEyeballsConfig() {self._happyEyeballsConfig = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1416,16 +1300,14 @@ public nonisolated struct Envoy_Config_Cluster_V3_UpstreamConnectionOptions: Sen
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var firstAddressFamilyVersion: Envoy_Config_Cluster_V3_UpstreamConnectionOptions.FirstAddressFamilyVersion = .default
+    public internal(set) var firstAddressFamilyVersion: Envoy_Config_Cluster_V3_UpstreamConnectionOptions.FirstAddressFamilyVersion = .default
 
-    public var firstAddressFamilyCount: SwiftProtobuf.Google_Protobuf_UInt32Value {
+    public internal(set) var firstAddressFamilyCount: SwiftProtobuf.Google_Protobuf_UInt32Value {
       get {_firstAddressFamilyCount ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
       set {_firstAddressFamilyCount = newValue}
     }
     /// Returns true if `firstAddressFamilyCount` has been explicitly set.
     public var hasFirstAddressFamilyCount: Bool {self._firstAddressFamilyCount != nil}
-    /// Clears the value of `firstAddressFamilyCount`. Subsequent reads from it will return its default value.
-    public mutating func clearFirstAddressFamilyCount() {self._firstAddressFamilyCount = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1445,11 +1327,11 @@ public nonisolated struct Envoy_Config_Cluster_V3_TrackClusterStats: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var timeoutBudgets: Bool = false
+  public internal(set) var timeoutBudgets: Bool = false
 
-  public var requestResponseSizes: Bool = false
+  public internal(set) var requestResponseSizes: Bool = false
 
-  public var perEndpointStats: Bool = false
+  public internal(set) var perEndpointStats: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1461,9 +1343,9 @@ public nonisolated struct Envoy_Config_Cluster_V3_CircuitBreakers: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var thresholds: [Envoy_Config_Cluster_V3_CircuitBreakers.Thresholds] = []
+  public internal(set) var thresholds: [Envoy_Config_Cluster_V3_CircuitBreakers.Thresholds] = []
 
-  public var perHostThresholds: [Envoy_Config_Cluster_V3_CircuitBreakers.Thresholds] = []
+  public internal(set) var perHostThresholds: [Envoy_Config_Cluster_V3_CircuitBreakers.Thresholds] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1474,41 +1356,33 @@ public nonisolated struct Envoy_Config_Cluster_V3_CircuitBreakers: Sendable {
 
     public var priority: Envoy_Config_Core_V3_RoutingPriority = .default
 
-    public var maxConnections: SwiftProtobuf.Google_Protobuf_UInt32Value {
+    public internal(set) var maxConnections: SwiftProtobuf.Google_Protobuf_UInt32Value {
       get {_maxConnections ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
       set {_maxConnections = newValue}
     }
     /// Returns true if `maxConnections` has been explicitly set.
     public var hasMaxConnections: Bool {self._maxConnections != nil}
-    /// Clears the value of `maxConnections`. Subsequent reads from it will return its default value.
-    public mutating func clearMaxConnections() {self._maxConnections = nil}
 
-    public var maxPendingRequests: SwiftProtobuf.Google_Protobuf_UInt32Value {
+    public internal(set) var maxPendingRequests: SwiftProtobuf.Google_Protobuf_UInt32Value {
       get {_maxPendingRequests ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
       set {_maxPendingRequests = newValue}
     }
     /// Returns true if `maxPendingRequests` has been explicitly set.
     public var hasMaxPendingRequests: Bool {self._maxPendingRequests != nil}
-    /// Clears the value of `maxPendingRequests`. Subsequent reads from it will return its default value.
-    public mutating func clearMaxPendingRequests() {self._maxPendingRequests = nil}
 
-    public var maxRequests: SwiftProtobuf.Google_Protobuf_UInt32Value {
+    public internal(set) var maxRequests: SwiftProtobuf.Google_Protobuf_UInt32Value {
       get {_maxRequests ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
       set {_maxRequests = newValue}
     }
     /// Returns true if `maxRequests` has been explicitly set.
     public var hasMaxRequests: Bool {self._maxRequests != nil}
-    /// Clears the value of `maxRequests`. Subsequent reads from it will return its default value.
-    public mutating func clearMaxRequests() {self._maxRequests = nil}
 
-    public var maxRetries: SwiftProtobuf.Google_Protobuf_UInt32Value {
+    public internal(set) var maxRetries: SwiftProtobuf.Google_Protobuf_UInt32Value {
       get {_maxRetries ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
       set {_maxRetries = newValue}
     }
     /// Returns true if `maxRetries` has been explicitly set.
     public var hasMaxRetries: Bool {self._maxRetries != nil}
-    /// Clears the value of `maxRetries`. Subsequent reads from it will return its default value.
-    public mutating func clearMaxRetries() {self._maxRetries = nil}
 
     public var retryBudget: Envoy_Config_Cluster_V3_CircuitBreakers.Thresholds.RetryBudget {
       get {_retryBudget ?? Envoy_Config_Cluster_V3_CircuitBreakers.Thresholds.RetryBudget()}
@@ -1516,19 +1390,15 @@ public nonisolated struct Envoy_Config_Cluster_V3_CircuitBreakers: Sendable {
     }
     /// Returns true if `retryBudget` has been explicitly set.
     public var hasRetryBudget: Bool {self._retryBudget != nil}
-    /// Clears the value of `retryBudget`. Subsequent reads from it will return its default value.
-    public mutating func clearRetryBudget() {self._retryBudget = nil}
 
-    public var trackRemaining: Bool = false
+    public internal(set) var trackRemaining: Bool = false
 
-    public var maxConnectionPools: SwiftProtobuf.Google_Protobuf_UInt32Value {
+    public internal(set) var maxConnectionPools: SwiftProtobuf.Google_Protobuf_UInt32Value {
       get {_maxConnectionPools ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
       set {_maxConnectionPools = newValue}
     }
     /// Returns true if `maxConnectionPools` has been explicitly set.
     public var hasMaxConnectionPools: Bool {self._maxConnectionPools != nil}
-    /// Clears the value of `maxConnectionPools`. Subsequent reads from it will return its default value.
-    public mutating func clearMaxConnectionPools() {self._maxConnectionPools = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1537,32 +1407,26 @@ public nonisolated struct Envoy_Config_Cluster_V3_CircuitBreakers: Sendable {
       // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
       // methods supported on all messages.
 
-      public var budgetPercent: Envoy_Type_V3_Percent {
+      public internal(set) var budgetPercent: Envoy_Type_V3_Percent {
         get {_budgetPercent ?? Envoy_Type_V3_Percent()}
         set {_budgetPercent = newValue}
       }
       /// Returns true if `budgetPercent` has been explicitly set.
       public var hasBudgetPercent: Bool {self._budgetPercent != nil}
-      /// Clears the value of `budgetPercent`. Subsequent reads from it will return its default value.
-      public mutating func clearBudgetPercent() {self._budgetPercent = nil}
 
-      public var minRetryConcurrency: SwiftProtobuf.Google_Protobuf_UInt32Value {
+      public internal(set) var minRetryConcurrency: SwiftProtobuf.Google_Protobuf_UInt32Value {
         get {_minRetryConcurrency ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
         set {_minRetryConcurrency = newValue}
       }
       /// Returns true if `minRetryConcurrency` has been explicitly set.
       public var hasMinRetryConcurrency: Bool {self._minRetryConcurrency != nil}
-      /// Clears the value of `minRetryConcurrency`. Subsequent reads from it will return its default value.
-      public mutating func clearMinRetryConcurrency() {self._minRetryConcurrency = nil}
 
-      public var budgetInterval: SwiftProtobuf.Google_Protobuf_Duration {
+      public internal(set) var budgetInterval: SwiftProtobuf.Google_Protobuf_Duration {
         get {_budgetInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
         set {_budgetInterval = newValue}
       }
       /// Returns true if `budgetInterval` has been explicitly set.
       public var hasBudgetInterval: Bool {self._budgetInterval != nil}
-      /// Clears the value of `budgetInterval`. Subsequent reads from it will return its default value.
-      public mutating func clearBudgetInterval() {self._budgetInterval = nil}
 
       public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1591,14 +1455,12 @@ public nonisolated struct Envoy_Config_Cluster_V3_OutlierDetection: @unchecked S
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var consecutive5Xx: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var consecutive5Xx: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._consecutive5Xx ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._consecutive5Xx = newValue}
   }
   /// Returns true if `consecutive5Xx` has been explicitly set.
   public var hasConsecutive5Xx: Bool {_storage._consecutive5Xx != nil}
-  /// Clears the value of `consecutive5Xx`. Subsequent reads from it will return its default value.
-  public mutating func clearConsecutive5Xx() {_uniqueStorage()._consecutive5Xx = nil}
 
   public var interval: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._interval ?? SwiftProtobuf.Google_Protobuf_Duration()}
@@ -1606,207 +1468,163 @@ public nonisolated struct Envoy_Config_Cluster_V3_OutlierDetection: @unchecked S
   }
   /// Returns true if `interval` has been explicitly set.
   public var hasInterval: Bool {_storage._interval != nil}
-  /// Clears the value of `interval`. Subsequent reads from it will return its default value.
-  public mutating func clearInterval() {_uniqueStorage()._interval = nil}
 
-  public var baseEjectionTime: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var baseEjectionTime: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._baseEjectionTime ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._baseEjectionTime = newValue}
   }
   /// Returns true if `baseEjectionTime` has been explicitly set.
   public var hasBaseEjectionTime: Bool {_storage._baseEjectionTime != nil}
-  /// Clears the value of `baseEjectionTime`. Subsequent reads from it will return its default value.
-  public mutating func clearBaseEjectionTime() {_uniqueStorage()._baseEjectionTime = nil}
 
-  public var maxEjectionPercent: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var maxEjectionPercent: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._maxEjectionPercent ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._maxEjectionPercent = newValue}
   }
   /// Returns true if `maxEjectionPercent` has been explicitly set.
   public var hasMaxEjectionPercent: Bool {_storage._maxEjectionPercent != nil}
-  /// Clears the value of `maxEjectionPercent`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxEjectionPercent() {_uniqueStorage()._maxEjectionPercent = nil}
 
-  public var enforcingConsecutive5Xx: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var enforcingConsecutive5Xx: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._enforcingConsecutive5Xx ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._enforcingConsecutive5Xx = newValue}
   }
   /// Returns true if `enforcingConsecutive5Xx` has been explicitly set.
   public var hasEnforcingConsecutive5Xx: Bool {_storage._enforcingConsecutive5Xx != nil}
-  /// Clears the value of `enforcingConsecutive5Xx`. Subsequent reads from it will return its default value.
-  public mutating func clearEnforcingConsecutive5Xx() {_uniqueStorage()._enforcingConsecutive5Xx = nil}
 
-  public var enforcingSuccessRate: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var enforcingSuccessRate: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._enforcingSuccessRate ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._enforcingSuccessRate = newValue}
   }
   /// Returns true if `enforcingSuccessRate` has been explicitly set.
   public var hasEnforcingSuccessRate: Bool {_storage._enforcingSuccessRate != nil}
-  /// Clears the value of `enforcingSuccessRate`. Subsequent reads from it will return its default value.
-  public mutating func clearEnforcingSuccessRate() {_uniqueStorage()._enforcingSuccessRate = nil}
 
-  public var successRateMinimumHosts: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var successRateMinimumHosts: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._successRateMinimumHosts ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._successRateMinimumHosts = newValue}
   }
   /// Returns true if `successRateMinimumHosts` has been explicitly set.
   public var hasSuccessRateMinimumHosts: Bool {_storage._successRateMinimumHosts != nil}
-  /// Clears the value of `successRateMinimumHosts`. Subsequent reads from it will return its default value.
-  public mutating func clearSuccessRateMinimumHosts() {_uniqueStorage()._successRateMinimumHosts = nil}
 
-  public var successRateRequestVolume: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var successRateRequestVolume: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._successRateRequestVolume ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._successRateRequestVolume = newValue}
   }
   /// Returns true if `successRateRequestVolume` has been explicitly set.
   public var hasSuccessRateRequestVolume: Bool {_storage._successRateRequestVolume != nil}
-  /// Clears the value of `successRateRequestVolume`. Subsequent reads from it will return its default value.
-  public mutating func clearSuccessRateRequestVolume() {_uniqueStorage()._successRateRequestVolume = nil}
 
-  public var successRateStdevFactor: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var successRateStdevFactor: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._successRateStdevFactor ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._successRateStdevFactor = newValue}
   }
   /// Returns true if `successRateStdevFactor` has been explicitly set.
   public var hasSuccessRateStdevFactor: Bool {_storage._successRateStdevFactor != nil}
-  /// Clears the value of `successRateStdevFactor`. Subsequent reads from it will return its default value.
-  public mutating func clearSuccessRateStdevFactor() {_uniqueStorage()._successRateStdevFactor = nil}
 
-  public var consecutiveGatewayFailure: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var consecutiveGatewayFailure: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._consecutiveGatewayFailure ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._consecutiveGatewayFailure = newValue}
   }
   /// Returns true if `consecutiveGatewayFailure` has been explicitly set.
   public var hasConsecutiveGatewayFailure: Bool {_storage._consecutiveGatewayFailure != nil}
-  /// Clears the value of `consecutiveGatewayFailure`. Subsequent reads from it will return its default value.
-  public mutating func clearConsecutiveGatewayFailure() {_uniqueStorage()._consecutiveGatewayFailure = nil}
 
-  public var enforcingConsecutiveGatewayFailure: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var enforcingConsecutiveGatewayFailure: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._enforcingConsecutiveGatewayFailure ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._enforcingConsecutiveGatewayFailure = newValue}
   }
   /// Returns true if `enforcingConsecutiveGatewayFailure` has been explicitly set.
   public var hasEnforcingConsecutiveGatewayFailure: Bool {_storage._enforcingConsecutiveGatewayFailure != nil}
-  /// Clears the value of `enforcingConsecutiveGatewayFailure`. Subsequent reads from it will return its default value.
-  public mutating func clearEnforcingConsecutiveGatewayFailure() {_uniqueStorage()._enforcingConsecutiveGatewayFailure = nil}
 
-  public var splitExternalLocalOriginErrors: Bool {
+  public internal(set) var splitExternalLocalOriginErrors: Bool {
     get {_storage._splitExternalLocalOriginErrors}
     set {_uniqueStorage()._splitExternalLocalOriginErrors = newValue}
   }
 
-  public var consecutiveLocalOriginFailure: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var consecutiveLocalOriginFailure: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._consecutiveLocalOriginFailure ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._consecutiveLocalOriginFailure = newValue}
   }
   /// Returns true if `consecutiveLocalOriginFailure` has been explicitly set.
   public var hasConsecutiveLocalOriginFailure: Bool {_storage._consecutiveLocalOriginFailure != nil}
-  /// Clears the value of `consecutiveLocalOriginFailure`. Subsequent reads from it will return its default value.
-  public mutating func clearConsecutiveLocalOriginFailure() {_uniqueStorage()._consecutiveLocalOriginFailure = nil}
 
-  public var enforcingConsecutiveLocalOriginFailure: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var enforcingConsecutiveLocalOriginFailure: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._enforcingConsecutiveLocalOriginFailure ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._enforcingConsecutiveLocalOriginFailure = newValue}
   }
   /// Returns true if `enforcingConsecutiveLocalOriginFailure` has been explicitly set.
   public var hasEnforcingConsecutiveLocalOriginFailure: Bool {_storage._enforcingConsecutiveLocalOriginFailure != nil}
-  /// Clears the value of `enforcingConsecutiveLocalOriginFailure`. Subsequent reads from it will return its default value.
-  public mutating func clearEnforcingConsecutiveLocalOriginFailure() {_uniqueStorage()._enforcingConsecutiveLocalOriginFailure = nil}
 
-  public var enforcingLocalOriginSuccessRate: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var enforcingLocalOriginSuccessRate: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._enforcingLocalOriginSuccessRate ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._enforcingLocalOriginSuccessRate = newValue}
   }
   /// Returns true if `enforcingLocalOriginSuccessRate` has been explicitly set.
   public var hasEnforcingLocalOriginSuccessRate: Bool {_storage._enforcingLocalOriginSuccessRate != nil}
-  /// Clears the value of `enforcingLocalOriginSuccessRate`. Subsequent reads from it will return its default value.
-  public mutating func clearEnforcingLocalOriginSuccessRate() {_uniqueStorage()._enforcingLocalOriginSuccessRate = nil}
 
-  public var failurePercentageThreshold: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var failurePercentageThreshold: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._failurePercentageThreshold ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._failurePercentageThreshold = newValue}
   }
   /// Returns true if `failurePercentageThreshold` has been explicitly set.
   public var hasFailurePercentageThreshold: Bool {_storage._failurePercentageThreshold != nil}
-  /// Clears the value of `failurePercentageThreshold`. Subsequent reads from it will return its default value.
-  public mutating func clearFailurePercentageThreshold() {_uniqueStorage()._failurePercentageThreshold = nil}
 
-  public var enforcingFailurePercentage: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var enforcingFailurePercentage: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._enforcingFailurePercentage ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._enforcingFailurePercentage = newValue}
   }
   /// Returns true if `enforcingFailurePercentage` has been explicitly set.
   public var hasEnforcingFailurePercentage: Bool {_storage._enforcingFailurePercentage != nil}
-  /// Clears the value of `enforcingFailurePercentage`. Subsequent reads from it will return its default value.
-  public mutating func clearEnforcingFailurePercentage() {_uniqueStorage()._enforcingFailurePercentage = nil}
 
-  public var enforcingFailurePercentageLocalOrigin: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var enforcingFailurePercentageLocalOrigin: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._enforcingFailurePercentageLocalOrigin ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._enforcingFailurePercentageLocalOrigin = newValue}
   }
   /// Returns true if `enforcingFailurePercentageLocalOrigin` has been explicitly set.
   public var hasEnforcingFailurePercentageLocalOrigin: Bool {_storage._enforcingFailurePercentageLocalOrigin != nil}
-  /// Clears the value of `enforcingFailurePercentageLocalOrigin`. Subsequent reads from it will return its default value.
-  public mutating func clearEnforcingFailurePercentageLocalOrigin() {_uniqueStorage()._enforcingFailurePercentageLocalOrigin = nil}
 
-  public var failurePercentageMinimumHosts: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var failurePercentageMinimumHosts: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._failurePercentageMinimumHosts ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._failurePercentageMinimumHosts = newValue}
   }
   /// Returns true if `failurePercentageMinimumHosts` has been explicitly set.
   public var hasFailurePercentageMinimumHosts: Bool {_storage._failurePercentageMinimumHosts != nil}
-  /// Clears the value of `failurePercentageMinimumHosts`. Subsequent reads from it will return its default value.
-  public mutating func clearFailurePercentageMinimumHosts() {_uniqueStorage()._failurePercentageMinimumHosts = nil}
 
-  public var failurePercentageRequestVolume: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var failurePercentageRequestVolume: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._failurePercentageRequestVolume ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._failurePercentageRequestVolume = newValue}
   }
   /// Returns true if `failurePercentageRequestVolume` has been explicitly set.
   public var hasFailurePercentageRequestVolume: Bool {_storage._failurePercentageRequestVolume != nil}
-  /// Clears the value of `failurePercentageRequestVolume`. Subsequent reads from it will return its default value.
-  public mutating func clearFailurePercentageRequestVolume() {_uniqueStorage()._failurePercentageRequestVolume = nil}
 
-  public var maxEjectionTime: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var maxEjectionTime: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._maxEjectionTime ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._maxEjectionTime = newValue}
   }
   /// Returns true if `maxEjectionTime` has been explicitly set.
   public var hasMaxEjectionTime: Bool {_storage._maxEjectionTime != nil}
-  /// Clears the value of `maxEjectionTime`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxEjectionTime() {_uniqueStorage()._maxEjectionTime = nil}
 
-  public var maxEjectionTimeJitter: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var maxEjectionTimeJitter: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._maxEjectionTimeJitter ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._maxEjectionTimeJitter = newValue}
   }
   /// Returns true if `maxEjectionTimeJitter` has been explicitly set.
   public var hasMaxEjectionTimeJitter: Bool {_storage._maxEjectionTimeJitter != nil}
-  /// Clears the value of `maxEjectionTimeJitter`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxEjectionTimeJitter() {_uniqueStorage()._maxEjectionTimeJitter = nil}
 
-  public var successfulActiveHealthCheckUnejectHost: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var successfulActiveHealthCheckUnejectHost: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_storage._successfulActiveHealthCheckUnejectHost ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_uniqueStorage()._successfulActiveHealthCheckUnejectHost = newValue}
   }
   /// Returns true if `successfulActiveHealthCheckUnejectHost` has been explicitly set.
   public var hasSuccessfulActiveHealthCheckUnejectHost: Bool {_storage._successfulActiveHealthCheckUnejectHost != nil}
-  /// Clears the value of `successfulActiveHealthCheckUnejectHost`. Subsequent reads from it will return its default value.
-  public mutating func clearSuccessfulActiveHealthCheckUnejectHost() {_uniqueStorage()._successfulActiveHealthCheckUnejectHost = nil}
 
-  public var monitors: [Envoy_Config_Core_V3_TypedExtensionConfig] {
+  public internal(set) var monitors: [Envoy_Config_Core_V3_TypedExtensionConfig] {
     get {_storage._monitors}
     set {_uniqueStorage()._monitors = newValue}
   }
 
-  public var alwaysEjectOneHost: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var alwaysEjectOneHost: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_storage._alwaysEjectOneHost ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_uniqueStorage()._alwaysEjectOneHost = newValue}
   }
   /// Returns true if `alwaysEjectOneHost` has been explicitly set.
   public var hasAlwaysEjectOneHost: Bool {_storage._alwaysEjectOneHost != nil}
-  /// Clears the value of `alwaysEjectOneHost`. Subsequent reads from it will return its default value.
-  public mutating func clearAlwaysEjectOneHost() {_uniqueStorage()._alwaysEjectOneHost = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -2237,63 +2055,7 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster: SwiftProtobuf.Message, Sw
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster, rhs: Envoy_Config_Cluster_V3_Cluster) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._transportSocketMatches != rhs_storage._transportSocketMatches {return false}
-        if _storage._name != rhs_storage._name {return false}
-        if _storage._altStatName != rhs_storage._altStatName {return false}
-        if _storage._clusterDiscoveryType != rhs_storage._clusterDiscoveryType {return false}
-        if _storage._connectTimeout != rhs_storage._connectTimeout {return false}
-        if _storage._perConnectionBufferLimitBytes != rhs_storage._perConnectionBufferLimitBytes {return false}
-        if _storage._lbPolicy != rhs_storage._lbPolicy {return false}
-        if _storage._loadAssignment != rhs_storage._loadAssignment {return false}
-        if _storage._healthChecks != rhs_storage._healthChecks {return false}
-        if _storage._maxRequestsPerConnection != rhs_storage._maxRequestsPerConnection {return false}
-        if _storage._circuitBreakers != rhs_storage._circuitBreakers {return false}
-        if _storage._upstreamHTTPProtocolOptions != rhs_storage._upstreamHTTPProtocolOptions {return false}
-        if _storage._commonHTTPProtocolOptions != rhs_storage._commonHTTPProtocolOptions {return false}
-        if _storage._httpProtocolOptions != rhs_storage._httpProtocolOptions {return false}
-        if _storage._http2ProtocolOptions != rhs_storage._http2ProtocolOptions {return false}
-        if _storage._typedExtensionProtocolOptions != rhs_storage._typedExtensionProtocolOptions {return false}
-        if _storage._dnsRefreshRate != rhs_storage._dnsRefreshRate {return false}
-        if _storage._dnsJitter != rhs_storage._dnsJitter {return false}
-        if _storage._dnsFailureRefreshRate != rhs_storage._dnsFailureRefreshRate {return false}
-        if _storage._respectDnsTtl != rhs_storage._respectDnsTtl {return false}
-        if _storage._dnsLookupFamily != rhs_storage._dnsLookupFamily {return false}
-        if _storage._useTcpForDnsLookups != rhs_storage._useTcpForDnsLookups {return false}
-        if _storage._dnsResolvers != rhs_storage._dnsResolvers {return false}
-        if _storage._dnsResolutionConfig != rhs_storage._dnsResolutionConfig {return false}
-        if _storage._typedDnsResolverConfig != rhs_storage._typedDnsResolverConfig {return false}
-        if _storage._waitForWarmOnInit != rhs_storage._waitForWarmOnInit {return false}
-        if _storage._outlierDetection != rhs_storage._outlierDetection {return false}
-        if _storage._cleanupInterval != rhs_storage._cleanupInterval {return false}
-        if _storage._upstreamBindConfig != rhs_storage._upstreamBindConfig {return false}
-        if _storage._lbSubsetConfig != rhs_storage._lbSubsetConfig {return false}
-        if _storage._lbConfig != rhs_storage._lbConfig {return false}
-        if _storage._commonLbConfig != rhs_storage._commonLbConfig {return false}
-        if _storage._transportSocket != rhs_storage._transportSocket {return false}
-        if _storage._metadata != rhs_storage._metadata {return false}
-        if _storage._protocolSelection != rhs_storage._protocolSelection {return false}
-        if _storage._upstreamConnectionOptions != rhs_storage._upstreamConnectionOptions {return false}
-        if _storage._closeConnectionsOnHostHealthFailure != rhs_storage._closeConnectionsOnHostHealthFailure {return false}
-        if _storage._ignoreHealthOnHostRemoval != rhs_storage._ignoreHealthOnHostRemoval {return false}
-        if _storage._filters != rhs_storage._filters {return false}
-        if _storage._loadBalancingPolicy != rhs_storage._loadBalancingPolicy {return false}
-        if _storage._trackTimeoutBudgets != rhs_storage._trackTimeoutBudgets {return false}
-        if _storage._upstreamConfig != rhs_storage._upstreamConfig {return false}
-        if _storage._trackClusterStats != rhs_storage._trackClusterStats {return false}
-        if _storage._preconnectPolicy != rhs_storage._preconnectPolicy {return false}
-        if _storage._connectionPoolPerDownstreamConnection != rhs_storage._connectionPoolPerDownstreamConnection {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster, rhs: Envoy_Config_Cluster_V3_Cluster) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Cluster_V3_Cluster.DiscoveryType: SwiftProtobuf._ProtoNameProviding {
@@ -2347,13 +2109,7 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster.TransportSocketMatch: Swif
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.TransportSocketMatch, rhs: Envoy_Config_Cluster_V3_Cluster.TransportSocketMatch) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs._match != rhs._match {return false}
-    if lhs._transportSocket != rhs._transportSocket {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.TransportSocketMatch, rhs: Envoy_Config_Cluster_V3_Cluster.TransportSocketMatch) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Cluster_V3_Cluster.CustomClusterType: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2387,12 +2143,7 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster.CustomClusterType: SwiftPr
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.CustomClusterType, rhs: Envoy_Config_Cluster_V3_Cluster.CustomClusterType) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs._typedConfig != rhs._typedConfig {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.CustomClusterType, rhs: Envoy_Config_Cluster_V3_Cluster.CustomClusterType) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2450,18 +2201,7 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig: SwiftProto
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig, rhs: Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig) -> Bool {
-    if lhs.fallbackPolicy != rhs.fallbackPolicy {return false}
-    if lhs._defaultSubset != rhs._defaultSubset {return false}
-    if lhs.subsetSelectors != rhs.subsetSelectors {return false}
-    if lhs.localityWeightAware != rhs.localityWeightAware {return false}
-    if lhs.scaleLocalityWeight != rhs.scaleLocalityWeight {return false}
-    if lhs.panicModeAny != rhs.panicModeAny {return false}
-    if lhs.listAsAny != rhs.listAsAny {return false}
-    if lhs.metadataFallbackPolicy != rhs.metadataFallbackPolicy {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig, rhs: Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig.LbSubsetFallbackPolicy: SwiftProtobuf._ProtoNameProviding {
@@ -2507,14 +2247,7 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig.LbSubsetSel
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig.LbSubsetSelector, rhs: Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig.LbSubsetSelector) -> Bool {
-    if lhs.keys != rhs.keys {return false}
-    if lhs.singleHostPerSubset != rhs.singleHostPerSubset {return false}
-    if lhs.fallbackPolicy != rhs.fallbackPolicy {return false}
-    if lhs.fallbackKeysSubset != rhs.fallbackKeysSubset {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig.LbSubsetSelector, rhs: Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig.LbSubsetSelector) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig.LbSubsetSelector.LbSubsetSelectorFallbackPolicy: SwiftProtobuf._ProtoNameProviding {
@@ -2556,13 +2289,7 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster.SlowStartConfig: SwiftProt
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.SlowStartConfig, rhs: Envoy_Config_Cluster_V3_Cluster.SlowStartConfig) -> Bool {
-    if lhs._slowStartWindow != rhs._slowStartWindow {return false}
-    if lhs._aggression != rhs._aggression {return false}
-    if lhs._minWeightPercent != rhs._minWeightPercent {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.SlowStartConfig, rhs: Envoy_Config_Cluster_V3_Cluster.SlowStartConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Cluster_V3_Cluster.RoundRobinLbConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2592,11 +2319,7 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster.RoundRobinLbConfig: SwiftP
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.RoundRobinLbConfig, rhs: Envoy_Config_Cluster_V3_Cluster.RoundRobinLbConfig) -> Bool {
-    if lhs._slowStartConfig != rhs._slowStartConfig {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.RoundRobinLbConfig, rhs: Envoy_Config_Cluster_V3_Cluster.RoundRobinLbConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Cluster_V3_Cluster.LeastRequestLbConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2634,13 +2357,7 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster.LeastRequestLbConfig: Swif
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.LeastRequestLbConfig, rhs: Envoy_Config_Cluster_V3_Cluster.LeastRequestLbConfig) -> Bool {
-    if lhs._choiceCount != rhs._choiceCount {return false}
-    if lhs._activeRequestBias != rhs._activeRequestBias {return false}
-    if lhs._slowStartConfig != rhs._slowStartConfig {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.LeastRequestLbConfig, rhs: Envoy_Config_Cluster_V3_Cluster.LeastRequestLbConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Cluster_V3_Cluster.RingHashLbConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2678,13 +2395,7 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster.RingHashLbConfig: SwiftPro
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.RingHashLbConfig, rhs: Envoy_Config_Cluster_V3_Cluster.RingHashLbConfig) -> Bool {
-    if lhs._minimumRingSize != rhs._minimumRingSize {return false}
-    if lhs.hashFunction != rhs.hashFunction {return false}
-    if lhs._maximumRingSize != rhs._maximumRingSize {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.RingHashLbConfig, rhs: Envoy_Config_Cluster_V3_Cluster.RingHashLbConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Cluster_V3_Cluster.RingHashLbConfig.HashFunction: SwiftProtobuf._ProtoNameProviding {
@@ -2718,11 +2429,7 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster.MaglevLbConfig: SwiftProto
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.MaglevLbConfig, rhs: Envoy_Config_Cluster_V3_Cluster.MaglevLbConfig) -> Bool {
-    if lhs._tableSize != rhs._tableSize {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.MaglevLbConfig, rhs: Envoy_Config_Cluster_V3_Cluster.MaglevLbConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Cluster_V3_Cluster.CommonLbConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2809,17 +2516,7 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster.CommonLbConfig: SwiftProto
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.CommonLbConfig, rhs: Envoy_Config_Cluster_V3_Cluster.CommonLbConfig) -> Bool {
-    if lhs._healthyPanicThreshold != rhs._healthyPanicThreshold {return false}
-    if lhs.localityConfigSpecifier != rhs.localityConfigSpecifier {return false}
-    if lhs._updateMergeWindow != rhs._updateMergeWindow {return false}
-    if lhs.ignoreNewHostsUntilFirstHc != rhs.ignoreNewHostsUntilFirstHc {return false}
-    if lhs.closeConnectionsOnHostSetChange != rhs.closeConnectionsOnHostSetChange {return false}
-    if lhs._consistentHashingLbConfig != rhs._consistentHashingLbConfig {return false}
-    if lhs._overrideHostStatus != rhs._overrideHostStatus {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.CommonLbConfig, rhs: Envoy_Config_Cluster_V3_Cluster.CommonLbConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Cluster_V3_Cluster.CommonLbConfig.ZoneAwareLbConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2857,13 +2554,7 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster.CommonLbConfig.ZoneAwareLb
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.CommonLbConfig.ZoneAwareLbConfig, rhs: Envoy_Config_Cluster_V3_Cluster.CommonLbConfig.ZoneAwareLbConfig) -> Bool {
-    if lhs._routingEnabled != rhs._routingEnabled {return false}
-    if lhs._minClusterSize != rhs._minClusterSize {return false}
-    if lhs.failTrafficOnPanic != rhs.failTrafficOnPanic {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.CommonLbConfig.ZoneAwareLbConfig, rhs: Envoy_Config_Cluster_V3_Cluster.CommonLbConfig.ZoneAwareLbConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Cluster_V3_Cluster.CommonLbConfig.LocalityWeightedLbConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2879,10 +2570,7 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster.CommonLbConfig.LocalityWei
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.CommonLbConfig.LocalityWeightedLbConfig, rhs: Envoy_Config_Cluster_V3_Cluster.CommonLbConfig.LocalityWeightedLbConfig) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.CommonLbConfig.LocalityWeightedLbConfig, rhs: Envoy_Config_Cluster_V3_Cluster.CommonLbConfig.LocalityWeightedLbConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Cluster_V3_Cluster.CommonLbConfig.ConsistentHashingLbConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2916,12 +2604,7 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster.CommonLbConfig.ConsistentH
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.CommonLbConfig.ConsistentHashingLbConfig, rhs: Envoy_Config_Cluster_V3_Cluster.CommonLbConfig.ConsistentHashingLbConfig) -> Bool {
-    if lhs.useHostnameForHashing != rhs.useHostnameForHashing {return false}
-    if lhs._hashBalanceFactor != rhs._hashBalanceFactor {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.CommonLbConfig.ConsistentHashingLbConfig, rhs: Envoy_Config_Cluster_V3_Cluster.CommonLbConfig.ConsistentHashingLbConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Cluster_V3_Cluster.RefreshRate: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2955,12 +2638,7 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster.RefreshRate: SwiftProtobuf
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.RefreshRate, rhs: Envoy_Config_Cluster_V3_Cluster.RefreshRate) -> Bool {
-    if lhs._baseInterval != rhs._baseInterval {return false}
-    if lhs._maxInterval != rhs._maxInterval {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.RefreshRate, rhs: Envoy_Config_Cluster_V3_Cluster.RefreshRate) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Cluster_V3_Cluster.PreconnectPolicy: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2994,12 +2672,7 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster.PreconnectPolicy: SwiftPro
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.PreconnectPolicy, rhs: Envoy_Config_Cluster_V3_Cluster.PreconnectPolicy) -> Bool {
-    if lhs._perUpstreamPreconnectRatio != rhs._perUpstreamPreconnectRatio {return false}
-    if lhs._predictivePreconnectRatio != rhs._predictivePreconnectRatio {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.PreconnectPolicy, rhs: Envoy_Config_Cluster_V3_Cluster.PreconnectPolicy) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Cluster_V3_Cluster.OriginalDstLbConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3041,14 +2714,7 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster.OriginalDstLbConfig: Swift
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.OriginalDstLbConfig, rhs: Envoy_Config_Cluster_V3_Cluster.OriginalDstLbConfig) -> Bool {
-    if lhs.useHTTPHeader != rhs.useHTTPHeader {return false}
-    if lhs.httpHeaderName != rhs.httpHeaderName {return false}
-    if lhs._upstreamPortOverride != rhs._upstreamPortOverride {return false}
-    if lhs._metadataKey != rhs._metadataKey {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Cluster_V3_Cluster.OriginalDstLbConfig, rhs: Envoy_Config_Cluster_V3_Cluster.OriginalDstLbConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Cluster_V3_Filter: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3082,12 +2748,7 @@ nonisolated extension Envoy_Config_Cluster_V3_Filter: SwiftProtobuf.Message, Swi
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Cluster_V3_Filter, rhs: Envoy_Config_Cluster_V3_Filter) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs._typedConfig != rhs._typedConfig {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Cluster_V3_Filter, rhs: Envoy_Config_Cluster_V3_Filter) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Cluster_V3_LoadBalancingPolicy: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3113,11 +2774,7 @@ nonisolated extension Envoy_Config_Cluster_V3_LoadBalancingPolicy: SwiftProtobuf
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Cluster_V3_LoadBalancingPolicy, rhs: Envoy_Config_Cluster_V3_LoadBalancingPolicy) -> Bool {
-    if lhs.policies != rhs.policies {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Cluster_V3_LoadBalancingPolicy, rhs: Envoy_Config_Cluster_V3_LoadBalancingPolicy) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Cluster_V3_LoadBalancingPolicy.Policy: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3147,11 +2804,7 @@ nonisolated extension Envoy_Config_Cluster_V3_LoadBalancingPolicy.Policy: SwiftP
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Cluster_V3_LoadBalancingPolicy.Policy, rhs: Envoy_Config_Cluster_V3_LoadBalancingPolicy.Policy) -> Bool {
-    if lhs._typedExtensionConfig != rhs._typedExtensionConfig {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Cluster_V3_LoadBalancingPolicy.Policy, rhs: Envoy_Config_Cluster_V3_LoadBalancingPolicy.Policy) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Cluster_V3_UpstreamConnectionOptions: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3189,13 +2842,7 @@ nonisolated extension Envoy_Config_Cluster_V3_UpstreamConnectionOptions: SwiftPr
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Cluster_V3_UpstreamConnectionOptions, rhs: Envoy_Config_Cluster_V3_UpstreamConnectionOptions) -> Bool {
-    if lhs._tcpKeepalive != rhs._tcpKeepalive {return false}
-    if lhs.setLocalInterfaceNameOnUpstreamConnections != rhs.setLocalInterfaceNameOnUpstreamConnections {return false}
-    if lhs._happyEyeballsConfig != rhs._happyEyeballsConfig {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Cluster_V3_UpstreamConnectionOptions, rhs: Envoy_Config_Cluster_V3_UpstreamConnectionOptions) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Cluster_V3_UpstreamConnectionOptions.FirstAddressFamilyVersion: SwiftProtobuf._ProtoNameProviding {
@@ -3233,12 +2880,7 @@ nonisolated extension Envoy_Config_Cluster_V3_UpstreamConnectionOptions.HappyEye
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Cluster_V3_UpstreamConnectionOptions.HappyEyeballsConfig, rhs: Envoy_Config_Cluster_V3_UpstreamConnectionOptions.HappyEyeballsConfig) -> Bool {
-    if lhs.firstAddressFamilyVersion != rhs.firstAddressFamilyVersion {return false}
-    if lhs._firstAddressFamilyCount != rhs._firstAddressFamilyCount {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Cluster_V3_UpstreamConnectionOptions.HappyEyeballsConfig, rhs: Envoy_Config_Cluster_V3_UpstreamConnectionOptions.HappyEyeballsConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Cluster_V3_TrackClusterStats: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3272,13 +2914,7 @@ nonisolated extension Envoy_Config_Cluster_V3_TrackClusterStats: SwiftProtobuf.M
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Cluster_V3_TrackClusterStats, rhs: Envoy_Config_Cluster_V3_TrackClusterStats) -> Bool {
-    if lhs.timeoutBudgets != rhs.timeoutBudgets {return false}
-    if lhs.requestResponseSizes != rhs.requestResponseSizes {return false}
-    if lhs.perEndpointStats != rhs.perEndpointStats {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Cluster_V3_TrackClusterStats, rhs: Envoy_Config_Cluster_V3_TrackClusterStats) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Cluster_V3_CircuitBreakers: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3308,12 +2944,7 @@ nonisolated extension Envoy_Config_Cluster_V3_CircuitBreakers: SwiftProtobuf.Mes
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Cluster_V3_CircuitBreakers, rhs: Envoy_Config_Cluster_V3_CircuitBreakers) -> Bool {
-    if lhs.thresholds != rhs.thresholds {return false}
-    if lhs.perHostThresholds != rhs.perHostThresholds {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Cluster_V3_CircuitBreakers, rhs: Envoy_Config_Cluster_V3_CircuitBreakers) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Cluster_V3_CircuitBreakers.Thresholds: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3371,18 +3002,7 @@ nonisolated extension Envoy_Config_Cluster_V3_CircuitBreakers.Thresholds: SwiftP
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Cluster_V3_CircuitBreakers.Thresholds, rhs: Envoy_Config_Cluster_V3_CircuitBreakers.Thresholds) -> Bool {
-    if lhs.priority != rhs.priority {return false}
-    if lhs._maxConnections != rhs._maxConnections {return false}
-    if lhs._maxPendingRequests != rhs._maxPendingRequests {return false}
-    if lhs._maxRequests != rhs._maxRequests {return false}
-    if lhs._maxRetries != rhs._maxRetries {return false}
-    if lhs._retryBudget != rhs._retryBudget {return false}
-    if lhs.trackRemaining != rhs.trackRemaining {return false}
-    if lhs._maxConnectionPools != rhs._maxConnectionPools {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Cluster_V3_CircuitBreakers.Thresholds, rhs: Envoy_Config_Cluster_V3_CircuitBreakers.Thresholds) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Cluster_V3_CircuitBreakers.Thresholds.RetryBudget: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3420,13 +3040,7 @@ nonisolated extension Envoy_Config_Cluster_V3_CircuitBreakers.Thresholds.RetryBu
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Cluster_V3_CircuitBreakers.Thresholds.RetryBudget, rhs: Envoy_Config_Cluster_V3_CircuitBreakers.Thresholds.RetryBudget) -> Bool {
-    if lhs._budgetPercent != rhs._budgetPercent {return false}
-    if lhs._minRetryConcurrency != rhs._minRetryConcurrency {return false}
-    if lhs._budgetInterval != rhs._budgetInterval {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Cluster_V3_CircuitBreakers.Thresholds.RetryBudget, rhs: Envoy_Config_Cluster_V3_CircuitBreakers.Thresholds.RetryBudget) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Cluster_V3_OutlierDetection: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3628,41 +3242,5 @@ nonisolated extension Envoy_Config_Cluster_V3_OutlierDetection: SwiftProtobuf.Me
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Cluster_V3_OutlierDetection, rhs: Envoy_Config_Cluster_V3_OutlierDetection) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._consecutive5Xx != rhs_storage._consecutive5Xx {return false}
-        if _storage._interval != rhs_storage._interval {return false}
-        if _storage._baseEjectionTime != rhs_storage._baseEjectionTime {return false}
-        if _storage._maxEjectionPercent != rhs_storage._maxEjectionPercent {return false}
-        if _storage._enforcingConsecutive5Xx != rhs_storage._enforcingConsecutive5Xx {return false}
-        if _storage._enforcingSuccessRate != rhs_storage._enforcingSuccessRate {return false}
-        if _storage._successRateMinimumHosts != rhs_storage._successRateMinimumHosts {return false}
-        if _storage._successRateRequestVolume != rhs_storage._successRateRequestVolume {return false}
-        if _storage._successRateStdevFactor != rhs_storage._successRateStdevFactor {return false}
-        if _storage._consecutiveGatewayFailure != rhs_storage._consecutiveGatewayFailure {return false}
-        if _storage._enforcingConsecutiveGatewayFailure != rhs_storage._enforcingConsecutiveGatewayFailure {return false}
-        if _storage._splitExternalLocalOriginErrors != rhs_storage._splitExternalLocalOriginErrors {return false}
-        if _storage._consecutiveLocalOriginFailure != rhs_storage._consecutiveLocalOriginFailure {return false}
-        if _storage._enforcingConsecutiveLocalOriginFailure != rhs_storage._enforcingConsecutiveLocalOriginFailure {return false}
-        if _storage._enforcingLocalOriginSuccessRate != rhs_storage._enforcingLocalOriginSuccessRate {return false}
-        if _storage._failurePercentageThreshold != rhs_storage._failurePercentageThreshold {return false}
-        if _storage._enforcingFailurePercentage != rhs_storage._enforcingFailurePercentage {return false}
-        if _storage._enforcingFailurePercentageLocalOrigin != rhs_storage._enforcingFailurePercentageLocalOrigin {return false}
-        if _storage._failurePercentageMinimumHosts != rhs_storage._failurePercentageMinimumHosts {return false}
-        if _storage._failurePercentageRequestVolume != rhs_storage._failurePercentageRequestVolume {return false}
-        if _storage._maxEjectionTime != rhs_storage._maxEjectionTime {return false}
-        if _storage._maxEjectionTimeJitter != rhs_storage._maxEjectionTimeJitter {return false}
-        if _storage._successfulActiveHealthCheckUnejectHost != rhs_storage._successfulActiveHealthCheckUnejectHost {return false}
-        if _storage._monitors != rhs_storage._monitors {return false}
-        if _storage._alwaysEjectOneHost != rhs_storage._alwaysEjectOneHost {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Cluster_V3_OutlierDetection, rhs: Envoy_Config_Cluster_V3_OutlierDetection) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -190,8 +190,6 @@ public nonisolated struct Envoy_Config_Core_V3_BuildVersion: Sendable {
   }
   /// Returns true if `version` has been explicitly set.
   public var hasVersion: Bool {self._version != nil}
-  /// Clears the value of `version`. Subsequent reads from it will return its default value.
-  public mutating func clearVersion() {self._version = nil}
 
   public var metadata: SwiftProtobuf.Google_Protobuf_Struct {
     get {_metadata ?? SwiftProtobuf.Google_Protobuf_Struct()}
@@ -199,8 +197,6 @@ public nonisolated struct Envoy_Config_Core_V3_BuildVersion: Sendable {
   }
   /// Returns true if `metadata` has been explicitly set.
   public var hasMetadata: Bool {self._metadata != nil}
-  /// Clears the value of `metadata`. Subsequent reads from it will return its default value.
-  public mutating func clearMetadata() {self._metadata = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -220,7 +216,7 @@ public nonisolated struct Envoy_Config_Core_V3_Extension: Sendable {
   public var category: String = String()
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var typeDescriptor: String = String()
+  public internal(set) var typeDescriptor: String = String()
 
   public var version: Envoy_Config_Core_V3_BuildVersion {
     get {_version ?? Envoy_Config_Core_V3_BuildVersion()}
@@ -228,8 +224,6 @@ public nonisolated struct Envoy_Config_Core_V3_Extension: Sendable {
   }
   /// Returns true if `version` has been explicitly set.
   public var hasVersion: Bool {self._version != nil}
-  /// Clears the value of `version`. Subsequent reads from it will return its default value.
-  public mutating func clearVersion() {self._version = nil}
 
   public var disabled: Bool = false
 
@@ -257,10 +251,8 @@ public nonisolated struct Envoy_Config_Core_V3_Node: Sendable {
   }
   /// Returns true if `metadata` has been explicitly set.
   public var hasMetadata: Bool {self._metadata != nil}
-  /// Clears the value of `metadata`. Subsequent reads from it will return its default value.
-  public mutating func clearMetadata() {self._metadata = nil}
 
-  public var dynamicParameters: Dictionary<String,Xds_Core_V3_ContextParams> = [:]
+  public internal(set) var dynamicParameters: Dictionary<String,Xds_Core_V3_ContextParams> = [:]
 
   public var locality: Envoy_Config_Core_V3_Locality {
     get {_locality ?? Envoy_Config_Core_V3_Locality()}
@@ -268,12 +260,10 @@ public nonisolated struct Envoy_Config_Core_V3_Node: Sendable {
   }
   /// Returns true if `locality` has been explicitly set.
   public var hasLocality: Bool {self._locality != nil}
-  /// Clears the value of `locality`. Subsequent reads from it will return its default value.
-  public mutating func clearLocality() {self._locality = nil}
 
   public var userAgentName: String = String()
 
-  public var userAgentVersionType: Envoy_Config_Core_V3_Node.OneOf_UserAgentVersionType? = nil
+  public internal(set) var userAgentVersionType: Envoy_Config_Core_V3_Node.OneOf_UserAgentVersionType? = nil
 
   public var userAgentVersion: String {
     get {
@@ -293,10 +283,10 @@ public nonisolated struct Envoy_Config_Core_V3_Node: Sendable {
 
   public var extensions: [Envoy_Config_Core_V3_Extension] = []
 
-  public var clientFeatures: [String] = []
+  public internal(set) var clientFeatures: [String] = []
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var listeningAddresses: [Envoy_Config_Core_V3_Address] = []
+  public internal(set) var listeningAddresses: [Envoy_Config_Core_V3_Address] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -330,9 +320,9 @@ public nonisolated struct Envoy_Config_Core_V3_Metadata: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var filterMetadata: Dictionary<String,SwiftProtobuf.Google_Protobuf_Struct> = [:]
+  public internal(set) var filterMetadata: Dictionary<String,SwiftProtobuf.Google_Protobuf_Struct> = [:]
 
-  public var typedFilterMetadata: Dictionary<String,SwiftProtobuf.Google_Protobuf_Any> = [:]
+  public internal(set) var typedFilterMetadata: Dictionary<String,SwiftProtobuf.Google_Protobuf_Any> = [:]
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -387,11 +377,11 @@ public nonisolated struct Envoy_Config_Core_V3_SocketAddress: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var `protocol`: Envoy_Config_Core_V3_SocketAddress.ProtocolEnum = .tcp
+  public internal(set) var `protocol`: Envoy_Config_Core_V3_SocketAddress.ProtocolEnum = .tcp
 
   public var address: String = String()
 
-  public var portSpecifier: Envoy_Config_Core_V3_SocketAddress.OneOf_PortSpecifier? = nil
+  public internal(set) var portSpecifier: Envoy_Config_Core_V3_SocketAddress.OneOf_PortSpecifier? = nil
 
   public var portValue: UInt32 {
     get {
@@ -409,11 +399,11 @@ public nonisolated struct Envoy_Config_Core_V3_SocketAddress: Sendable {
     set {portSpecifier = .namedPort(newValue)}
   }
 
-  public var resolverName: String = String()
+  public internal(set) var resolverName: String = String()
 
-  public var ipv4Compat: Bool = false
+  public internal(set) var ipv4Compat: Bool = false
 
-  public var networkNamespaceFilepath: String = String()
+  public internal(set) var networkNamespaceFilepath: String = String()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -479,7 +469,7 @@ public nonisolated struct Envoy_Config_Core_V3_EnvoyInternalAddress: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var addressNameSpecifier: Envoy_Config_Core_V3_EnvoyInternalAddress.OneOf_AddressNameSpecifier? = nil
+  public internal(set) var addressNameSpecifier: Envoy_Config_Core_V3_EnvoyInternalAddress.OneOf_AddressNameSpecifier? = nil
 
   public var serverListenerName: String {
     get {
@@ -489,7 +479,7 @@ public nonisolated struct Envoy_Config_Core_V3_EnvoyInternalAddress: Sendable {
     set {addressNameSpecifier = .serverListenerName(newValue)}
   }
 
-  public var endpointID: String = String()
+  public internal(set) var endpointID: String = String()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -506,16 +496,14 @@ public nonisolated struct Envoy_Config_Core_V3_CidrRange: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var addressPrefix: String = String()
+  public internal(set) var addressPrefix: String = String()
 
-  public var prefixLen: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var prefixLen: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_prefixLen ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_prefixLen = newValue}
   }
   /// Returns true if `prefixLen` has been explicitly set.
   public var hasPrefixLen: Bool {self._prefixLen != nil}
-  /// Clears the value of `prefixLen`. Subsequent reads from it will return its default value.
-  public mutating func clearPrefixLen() {self._prefixLen = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -529,32 +517,26 @@ public nonisolated struct Envoy_Config_Core_V3_TcpKeepalive: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var keepaliveProbes: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var keepaliveProbes: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_keepaliveProbes ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_keepaliveProbes = newValue}
   }
   /// Returns true if `keepaliveProbes` has been explicitly set.
   public var hasKeepaliveProbes: Bool {self._keepaliveProbes != nil}
-  /// Clears the value of `keepaliveProbes`. Subsequent reads from it will return its default value.
-  public mutating func clearKeepaliveProbes() {self._keepaliveProbes = nil}
 
-  public var keepaliveTime: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var keepaliveTime: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_keepaliveTime ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_keepaliveTime = newValue}
   }
   /// Returns true if `keepaliveTime` has been explicitly set.
   public var hasKeepaliveTime: Bool {self._keepaliveTime != nil}
-  /// Clears the value of `keepaliveTime`. Subsequent reads from it will return its default value.
-  public mutating func clearKeepaliveTime() {self._keepaliveTime = nil}
 
-  public var keepaliveInterval: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var keepaliveInterval: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_keepaliveInterval ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_keepaliveInterval = newValue}
   }
   /// Returns true if `keepaliveInterval` has been explicitly set.
   public var hasKeepaliveInterval: Bool {self._keepaliveInterval != nil}
-  /// Clears the value of `keepaliveInterval`. Subsequent reads from it will return its default value.
-  public mutating func clearKeepaliveInterval() {self._keepaliveInterval = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -570,7 +552,7 @@ public nonisolated struct Envoy_Config_Core_V3_SocketOption: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var description_p: String = String()
+  public internal(set) var description_p: String = String()
 
   public var level: Int64 = 0
 
@@ -602,10 +584,8 @@ public nonisolated struct Envoy_Config_Core_V3_SocketOption: Sendable {
   }
   /// Returns true if `type` has been explicitly set.
   public var hasType: Bool {self._type != nil}
-  /// Clears the value of `type`. Subsequent reads from it will return its default value.
-  public mutating func clearType() {self._type = nil}
 
-  public var ipVersion: Envoy_Config_Core_V3_SocketOption.SocketIpVersion = .unspecified
+  public internal(set) var ipVersion: Envoy_Config_Core_V3_SocketOption.SocketIpVersion = .unspecified
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -702,17 +682,13 @@ public nonisolated struct Envoy_Config_Core_V3_SocketOption: Sendable {
     }
     /// Returns true if `stream` has been explicitly set.
     public var hasStream: Bool {self._stream != nil}
-    /// Clears the value of `stream`. Subsequent reads from it will return its default value.
-    public mutating func clearStream() {self._stream = nil}
 
-    public var datagram: Envoy_Config_Core_V3_SocketOption.SocketType.Datagram {
+    public internal(set) var datagram: Envoy_Config_Core_V3_SocketOption.SocketType.Datagram {
       get {_datagram ?? Envoy_Config_Core_V3_SocketOption.SocketType.Datagram()}
       set {_datagram = newValue}
     }
     /// Returns true if `datagram` has been explicitly set.
     public var hasDatagram: Bool {self._datagram != nil}
-    /// Clears the value of `datagram`. Subsequent reads from it will return its default value.
-    public mutating func clearDatagram() {self._datagram = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -752,7 +728,7 @@ public nonisolated struct Envoy_Config_Core_V3_SocketOptionsOverride: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var socketOptions: [Envoy_Config_Core_V3_SocketOption] = []
+  public internal(set) var socketOptions: [Envoy_Config_Core_V3_SocketOption] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -770,17 +746,13 @@ public nonisolated struct Envoy_Config_Core_V3_ExtraSourceAddress: Sendable {
   }
   /// Returns true if `address` has been explicitly set.
   public var hasAddress: Bool {self._address != nil}
-  /// Clears the value of `address`. Subsequent reads from it will return its default value.
-  public mutating func clearAddress() {self._address = nil}
 
-  public var socketOptions: Envoy_Config_Core_V3_SocketOptionsOverride {
+  public internal(set) var socketOptions: Envoy_Config_Core_V3_SocketOptionsOverride {
     get {_socketOptions ?? Envoy_Config_Core_V3_SocketOptionsOverride()}
     set {_socketOptions = newValue}
   }
   /// Returns true if `socketOptions` has been explicitly set.
   public var hasSocketOptions: Bool {self._socketOptions != nil}
-  /// Clears the value of `socketOptions`. Subsequent reads from it will return its default value.
-  public mutating func clearSocketOptions() {self._socketOptions = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -795,39 +767,33 @@ public nonisolated struct Envoy_Config_Core_V3_BindConfig: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var sourceAddress: Envoy_Config_Core_V3_SocketAddress {
+  public internal(set) var sourceAddress: Envoy_Config_Core_V3_SocketAddress {
     get {_sourceAddress ?? Envoy_Config_Core_V3_SocketAddress()}
     set {_sourceAddress = newValue}
   }
   /// Returns true if `sourceAddress` has been explicitly set.
   public var hasSourceAddress: Bool {self._sourceAddress != nil}
-  /// Clears the value of `sourceAddress`. Subsequent reads from it will return its default value.
-  public mutating func clearSourceAddress() {self._sourceAddress = nil}
 
-  public var freebind: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var freebind: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_freebind ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_freebind = newValue}
   }
   /// Returns true if `freebind` has been explicitly set.
   public var hasFreebind: Bool {self._freebind != nil}
-  /// Clears the value of `freebind`. Subsequent reads from it will return its default value.
-  public mutating func clearFreebind() {self._freebind = nil}
 
-  public var socketOptions: [Envoy_Config_Core_V3_SocketOption] = []
+  public internal(set) var socketOptions: [Envoy_Config_Core_V3_SocketOption] = []
 
-  public var extraSourceAddresses: [Envoy_Config_Core_V3_ExtraSourceAddress] = []
+  public internal(set) var extraSourceAddresses: [Envoy_Config_Core_V3_ExtraSourceAddress] = []
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var additionalSourceAddresses: [Envoy_Config_Core_V3_SocketAddress] = []
+  public internal(set) var additionalSourceAddresses: [Envoy_Config_Core_V3_SocketAddress] = []
 
-  public var localAddressSelector: Envoy_Config_Core_V3_TypedExtensionConfig {
+  public internal(set) var localAddressSelector: Envoy_Config_Core_V3_TypedExtensionConfig {
     get {_localAddressSelector ?? Envoy_Config_Core_V3_TypedExtensionConfig()}
     set {_localAddressSelector = newValue}
   }
   /// Returns true if `localAddressSelector` has been explicitly set.
   public var hasLocalAddressSelector: Bool {self._localAddressSelector != nil}
-  /// Clears the value of `localAddressSelector`. Subsequent reads from it will return its default value.
-  public mutating func clearLocalAddressSelector() {self._localAddressSelector = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -845,7 +811,7 @@ public nonisolated struct Envoy_Config_Core_V3_TransportSocket: Sendable {
 
   public var name: String = String()
 
-  public var configType: Envoy_Config_Core_V3_TransportSocket.OneOf_ConfigType? = nil
+  public internal(set) var configType: Envoy_Config_Core_V3_TransportSocket.OneOf_ConfigType? = nil
 
   public var typedConfig: SwiftProtobuf.Google_Protobuf_Any {
     get {
@@ -878,8 +844,6 @@ public nonisolated struct Envoy_Config_Core_V3_TypedExtensionConfig: Sendable {
   }
   /// Returns true if `typedConfig` has been explicitly set.
   public var hasTypedConfig: Bool {self._typedConfig != nil}
-  /// Clears the value of `typedConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearTypedConfig() {self._typedConfig = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -895,7 +859,7 @@ public nonisolated struct Envoy_Config_Core_V3_RuntimeUInt32: Sendable {
 
   public var defaultValue: UInt32 = 0
 
-  public var runtimeKey: String = String()
+  public internal(set) var runtimeKey: String = String()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -909,7 +873,7 @@ public nonisolated struct Envoy_Config_Core_V3_RuntimeDouble: Sendable {
 
   public var defaultValue: Double = 0
 
-  public var runtimeKey: String = String()
+  public internal(set) var runtimeKey: String = String()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -927,10 +891,8 @@ public nonisolated struct Envoy_Config_Core_V3_RuntimeFeatureFlag: Sendable {
   }
   /// Returns true if `defaultValue` has been explicitly set.
   public var hasDefaultValue: Bool {self._defaultValue != nil}
-  /// Clears the value of `defaultValue`. Subsequent reads from it will return its default value.
-  public mutating func clearDefaultValue() {self._defaultValue = nil}
 
-  public var runtimeKey: String = String()
+  public internal(set) var runtimeKey: String = String()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -950,10 +912,8 @@ public nonisolated struct Envoy_Config_Core_V3_RuntimeFractionalPercent: Sendabl
   }
   /// Returns true if `defaultValue` has been explicitly set.
   public var hasDefaultValue: Bool {self._defaultValue != nil}
-  /// Clears the value of `defaultValue`. Subsequent reads from it will return its default value.
-  public mutating func clearDefaultValue() {self._defaultValue = nil}
 
-  public var runtimeKey: String = String()
+  public internal(set) var runtimeKey: String = String()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -989,8 +949,6 @@ public nonisolated struct Envoy_Config_Core_V3_HeaderValueOption: Sendable {
   }
   /// Returns true if `header` has been explicitly set.
   public var hasHeader: Bool {self._header != nil}
-  /// Clears the value of `header`. Subsequent reads from it will return its default value.
-  public mutating func clearHeader() {self._header = nil}
 
   /// NOTE: This field was marked as deprecated in the .proto file.
   public var append: SwiftProtobuf.Google_Protobuf_BoolValue {
@@ -999,12 +957,10 @@ public nonisolated struct Envoy_Config_Core_V3_HeaderValueOption: Sendable {
   }
   /// Returns true if `append` has been explicitly set.
   public var hasAppend: Bool {self._append != nil}
-  /// Clears the value of `append`. Subsequent reads from it will return its default value.
-  public mutating func clearAppend() {self._append = nil}
 
-  public var appendAction: Envoy_Config_Core_V3_HeaderValueOption.HeaderAppendAction = .appendIfExistsOrAdd
+  public internal(set) var appendAction: Envoy_Config_Core_V3_HeaderValueOption.HeaderAppendAction = .appendIfExistsOrAdd
 
-  public var keepEmptyValue: Bool = false
+  public internal(set) var keepEmptyValue: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1085,8 +1041,6 @@ public nonisolated struct Envoy_Config_Core_V3_KeyValuePair: Sendable {
   }
   /// Returns true if `value` has been explicitly set.
   public var hasValue: Bool {self._value != nil}
-  /// Clears the value of `value`. Subsequent reads from it will return its default value.
-  public mutating func clearValue() {self._value = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1106,18 +1060,14 @@ public nonisolated struct Envoy_Config_Core_V3_KeyValueAppend: Sendable {
   }
   /// Returns true if `record` has been explicitly set.
   public var hasRecord: Bool {self._record != nil}
-  /// Clears the value of `record`. Subsequent reads from it will return its default value.
-  public mutating func clearRecord() {self._record = nil}
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var entry: Envoy_Config_Core_V3_KeyValue {
+  public internal(set) var entry: Envoy_Config_Core_V3_KeyValue {
     get {_entry ?? Envoy_Config_Core_V3_KeyValue()}
     set {_entry = newValue}
   }
   /// Returns true if `entry` has been explicitly set.
   public var hasEntry: Bool {self._entry != nil}
-  /// Clears the value of `entry`. Subsequent reads from it will return its default value.
-  public mutating func clearEntry() {self._entry = nil}
 
   public var action: Envoy_Config_Core_V3_KeyValueAppend.KeyValueAppendAction = .appendIfExistsOrAdd
 
@@ -1182,10 +1132,8 @@ public nonisolated struct Envoy_Config_Core_V3_KeyValueMutation: Sendable {
   }
   /// Returns true if `append` has been explicitly set.
   public var hasAppend: Bool {self._append != nil}
-  /// Clears the value of `append`. Subsequent reads from it will return its default value.
-  public mutating func clearAppend() {self._append = nil}
 
-  public var remove: String = String()
+  public internal(set) var remove: String = String()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1245,14 +1193,12 @@ public nonisolated struct Envoy_Config_Core_V3_DataSource: Sendable {
     set {specifier = .environmentVariable(newValue)}
   }
 
-  public var watchedDirectory: Envoy_Config_Core_V3_WatchedDirectory {
+  public internal(set) var watchedDirectory: Envoy_Config_Core_V3_WatchedDirectory {
     get {_watchedDirectory ?? Envoy_Config_Core_V3_WatchedDirectory()}
     set {_watchedDirectory = newValue}
   }
   /// Returns true if `watchedDirectory` has been explicitly set.
   public var hasWatchedDirectory: Bool {self._watchedDirectory != nil}
-  /// Clears the value of `watchedDirectory`. Subsequent reads from it will return its default value.
-  public mutating func clearWatchedDirectory() {self._watchedDirectory = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1275,7 +1221,7 @@ public nonisolated struct Envoy_Config_Core_V3_JsonFormatOptions: Sendable {
   // methods supported on all messages.
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var sortProperties: Bool = false
+  public internal(set) var sortProperties: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1314,20 +1260,18 @@ public nonisolated struct Envoy_Config_Core_V3_SubstitutionFormatString: Sendabl
     set {format = .textFormatSource(newValue)}
   }
 
-  public var omitEmptyValues: Bool = false
+  public internal(set) var omitEmptyValues: Bool = false
 
   public var contentType: String = String()
 
-  public var formatters: [Envoy_Config_Core_V3_TypedExtensionConfig] = []
+  public internal(set) var formatters: [Envoy_Config_Core_V3_TypedExtensionConfig] = []
 
-  public var jsonFormatOptions: Envoy_Config_Core_V3_JsonFormatOptions {
+  public internal(set) var jsonFormatOptions: Envoy_Config_Core_V3_JsonFormatOptions {
     get {_jsonFormatOptions ?? Envoy_Config_Core_V3_JsonFormatOptions()}
     set {_jsonFormatOptions = newValue}
   }
   /// Returns true if `jsonFormatOptions` has been explicitly set.
   public var hasJsonFormatOptions: Bool {self._jsonFormatOptions != nil}
-  /// Clears the value of `jsonFormatOptions`. Subsequent reads from it will return its default value.
-  public mutating func clearJsonFormatOptions() {self._jsonFormatOptions = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1355,8 +1299,6 @@ public nonisolated struct Envoy_Config_Core_V3_BackoffStrategy: Sendable {
   }
   /// Returns true if `baseInterval` has been explicitly set.
   public var hasBaseInterval: Bool {self._baseInterval != nil}
-  /// Clears the value of `baseInterval`. Subsequent reads from it will return its default value.
-  public mutating func clearBaseInterval() {self._baseInterval = nil}
 
   public var maxInterval: SwiftProtobuf.Google_Protobuf_Duration {
     get {_maxInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
@@ -1364,8 +1306,6 @@ public nonisolated struct Envoy_Config_Core_V3_BackoffStrategy: Sendable {
   }
   /// Returns true if `maxInterval` has been explicitly set.
   public var hasMaxInterval: Bool {self._maxInterval != nil}
-  /// Clears the value of `maxInterval`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxInterval() {self._maxInterval = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1386,8 +1326,6 @@ public nonisolated struct Envoy_Config_Core_V3_RetryPolicy: Sendable {
   }
   /// Returns true if `retryBackOff` has been explicitly set.
   public var hasRetryBackOff: Bool {self._retryBackOff != nil}
-  /// Clears the value of `retryBackOff`. Subsequent reads from it will return its default value.
-  public mutating func clearRetryBackOff() {self._retryBackOff = nil}
 
   public var numRetries: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_numRetries ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
@@ -1395,8 +1333,6 @@ public nonisolated struct Envoy_Config_Core_V3_RetryPolicy: Sendable {
   }
   /// Returns true if `numRetries` has been explicitly set.
   public var hasNumRetries: Bool {self._numRetries != nil}
-  /// Clears the value of `numRetries`. Subsequent reads from it will return its default value.
-  public mutating func clearNumRetries() {self._numRetries = nil}
 
   public var retryOn: String = String()
 
@@ -1406,8 +1342,6 @@ public nonisolated struct Envoy_Config_Core_V3_RetryPolicy: Sendable {
   }
   /// Returns true if `retryPriority` has been explicitly set.
   public var hasRetryPriority: Bool {self._retryPriority != nil}
-  /// Clears the value of `retryPriority`. Subsequent reads from it will return its default value.
-  public mutating func clearRetryPriority() {self._retryPriority = nil}
 
   public var retryHostPredicate: [Envoy_Config_Core_V3_RetryPolicy.RetryHostPredicate] = []
 
@@ -1422,7 +1356,7 @@ public nonisolated struct Envoy_Config_Core_V3_RetryPolicy: Sendable {
 
     public var name: String = String()
 
-    public var configType: Envoy_Config_Core_V3_RetryPolicy.RetryPriority.OneOf_ConfigType? = nil
+    public internal(set) var configType: Envoy_Config_Core_V3_RetryPolicy.RetryPriority.OneOf_ConfigType? = nil
 
     public var typedConfig: SwiftProtobuf.Google_Protobuf_Any {
       get {
@@ -1449,7 +1383,7 @@ public nonisolated struct Envoy_Config_Core_V3_RetryPolicy: Sendable {
 
     public var name: String = String()
 
-    public var configType: Envoy_Config_Core_V3_RetryPolicy.RetryHostPredicate.OneOf_ConfigType? = nil
+    public internal(set) var configType: Envoy_Config_Core_V3_RetryPolicy.RetryHostPredicate.OneOf_ConfigType? = nil
 
     public var typedConfig: SwiftProtobuf.Google_Protobuf_Any {
       get {
@@ -1481,9 +1415,9 @@ public nonisolated struct Envoy_Config_Core_V3_ProxyProtocolPassThroughTLVs: Sen
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var matchType: Envoy_Config_Core_V3_ProxyProtocolPassThroughTLVs.PassTLVsMatchType = .includeAll
+  public internal(set) var matchType: Envoy_Config_Core_V3_ProxyProtocolPassThroughTLVs.PassTLVsMatchType = .includeAll
 
-  public var tlvType: [UInt32] = []
+  public internal(set) var tlvType: [UInt32] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1533,14 +1467,12 @@ public nonisolated struct Envoy_Config_Core_V3_TlvEntry: Sendable {
 
   public var value: Data = Data()
 
-  public var formatString: Envoy_Config_Core_V3_SubstitutionFormatString {
+  public internal(set) var formatString: Envoy_Config_Core_V3_SubstitutionFormatString {
     get {_formatString ?? Envoy_Config_Core_V3_SubstitutionFormatString()}
     set {_formatString = newValue}
   }
   /// Returns true if `formatString` has been explicitly set.
   public var hasFormatString: Bool {self._formatString != nil}
-  /// Clears the value of `formatString`. Subsequent reads from it will return its default value.
-  public mutating func clearFormatString() {self._formatString = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1556,16 +1488,14 @@ public nonisolated struct Envoy_Config_Core_V3_ProxyProtocolConfig: Sendable {
 
   public var version: Envoy_Config_Core_V3_ProxyProtocolConfig.Version = .v1
 
-  public var passThroughTlvs: Envoy_Config_Core_V3_ProxyProtocolPassThroughTLVs {
+  public internal(set) var passThroughTlvs: Envoy_Config_Core_V3_ProxyProtocolPassThroughTLVs {
     get {_passThroughTlvs ?? Envoy_Config_Core_V3_ProxyProtocolPassThroughTLVs()}
     set {_passThroughTlvs = newValue}
   }
   /// Returns true if `passThroughTlvs` has been explicitly set.
   public var hasPassThroughTlvs: Bool {self._passThroughTlvs != nil}
-  /// Clears the value of `passThroughTlvs`. Subsequent reads from it will return its default value.
-  public mutating func clearPassThroughTlvs() {self._passThroughTlvs = nil}
 
-  public var addedTlvs: [Envoy_Config_Core_V3_TlvEntry] = []
+  public internal(set) var addedTlvs: [Envoy_Config_Core_V3_TlvEntry] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1613,7 +1543,7 @@ public nonisolated struct Envoy_Config_Core_V3_PerHostConfig: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var addedTlvs: [Envoy_Config_Core_V3_TlvEntry] = []
+  public internal(set) var addedTlvs: [Envoy_Config_Core_V3_TlvEntry] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1625,16 +1555,14 @@ public nonisolated struct Envoy_Config_Core_V3_DnsResolutionConfig: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var resolvers: [Envoy_Config_Core_V3_Address] = []
+  public internal(set) var resolvers: [Envoy_Config_Core_V3_Address] = []
 
-  public var dnsResolverOptions: Envoy_Config_Core_V3_DnsResolverOptions {
+  public internal(set) var dnsResolverOptions: Envoy_Config_Core_V3_DnsResolverOptions {
     get {_dnsResolverOptions ?? Envoy_Config_Core_V3_DnsResolverOptions()}
     set {_dnsResolverOptions = newValue}
   }
   /// Returns true if `dnsResolverOptions` has been explicitly set.
   public var hasDnsResolverOptions: Bool {self._dnsResolverOptions != nil}
-  /// Clears the value of `dnsResolverOptions`. Subsequent reads from it will return its default value.
-  public mutating func clearDnsResolverOptions() {self._dnsResolverOptions = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1648,9 +1576,9 @@ public nonisolated struct Envoy_Config_Core_V3_DnsResolverOptions: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var useTcpForDnsLookups: Bool = false
+  public internal(set) var useTcpForDnsLookups: Bool = false
 
-  public var noDefaultSearchDomain: Bool = false
+  public internal(set) var noDefaultSearchDomain: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1704,13 +1632,7 @@ nonisolated extension Envoy_Config_Core_V3_Locality: SwiftProtobuf.Message, Swif
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_Locality, rhs: Envoy_Config_Core_V3_Locality) -> Bool {
-    if lhs.region != rhs.region {return false}
-    if lhs.zone != rhs.zone {return false}
-    if lhs.subZone != rhs.subZone {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_Locality, rhs: Envoy_Config_Core_V3_Locality) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_BuildVersion: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1744,12 +1666,7 @@ nonisolated extension Envoy_Config_Core_V3_BuildVersion: SwiftProtobuf.Message, 
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_BuildVersion, rhs: Envoy_Config_Core_V3_BuildVersion) -> Bool {
-    if lhs._version != rhs._version {return false}
-    if lhs._metadata != rhs._metadata {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_BuildVersion, rhs: Envoy_Config_Core_V3_BuildVersion) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_Extension: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1799,16 +1716,7 @@ nonisolated extension Envoy_Config_Core_V3_Extension: SwiftProtobuf.Message, Swi
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_Extension, rhs: Envoy_Config_Core_V3_Extension) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.category != rhs.category {return false}
-    if lhs.typeDescriptor != rhs.typeDescriptor {return false}
-    if lhs._version != rhs._version {return false}
-    if lhs.disabled != rhs.disabled {return false}
-    if lhs.typeUrls != rhs.typeUrls {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_Extension, rhs: Envoy_Config_Core_V3_Extension) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_Node: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1902,20 +1810,7 @@ nonisolated extension Envoy_Config_Core_V3_Node: SwiftProtobuf.Message, SwiftPro
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_Node, rhs: Envoy_Config_Core_V3_Node) -> Bool {
-    if lhs.id != rhs.id {return false}
-    if lhs.cluster != rhs.cluster {return false}
-    if lhs._metadata != rhs._metadata {return false}
-    if lhs.dynamicParameters != rhs.dynamicParameters {return false}
-    if lhs._locality != rhs._locality {return false}
-    if lhs.userAgentName != rhs.userAgentName {return false}
-    if lhs.userAgentVersionType != rhs.userAgentVersionType {return false}
-    if lhs.extensions != rhs.extensions {return false}
-    if lhs.clientFeatures != rhs.clientFeatures {return false}
-    if lhs.listeningAddresses != rhs.listeningAddresses {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_Node, rhs: Envoy_Config_Core_V3_Node) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_ControlPlane: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1941,11 +1836,7 @@ nonisolated extension Envoy_Config_Core_V3_ControlPlane: SwiftProtobuf.Message, 
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_ControlPlane, rhs: Envoy_Config_Core_V3_ControlPlane) -> Bool {
-    if lhs.identifier != rhs.identifier {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_ControlPlane, rhs: Envoy_Config_Core_V3_ControlPlane) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_Metadata: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1975,12 +1866,7 @@ nonisolated extension Envoy_Config_Core_V3_Metadata: SwiftProtobuf.Message, Swif
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_Metadata, rhs: Envoy_Config_Core_V3_Metadata) -> Bool {
-    if lhs.filterMetadata != rhs.filterMetadata {return false}
-    if lhs.typedFilterMetadata != rhs.typedFilterMetadata {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_Metadata, rhs: Envoy_Config_Core_V3_Metadata) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_Address: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2060,11 +1946,7 @@ nonisolated extension Envoy_Config_Core_V3_Address: SwiftProtobuf.Message, Swift
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_Address, rhs: Envoy_Config_Core_V3_Address) -> Bool {
-    if lhs.address != rhs.address {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_Address, rhs: Envoy_Config_Core_V3_Address) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_SocketAddress: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2137,16 +2019,7 @@ nonisolated extension Envoy_Config_Core_V3_SocketAddress: SwiftProtobuf.Message,
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_SocketAddress, rhs: Envoy_Config_Core_V3_SocketAddress) -> Bool {
-    if lhs.`protocol` != rhs.`protocol` {return false}
-    if lhs.address != rhs.address {return false}
-    if lhs.portSpecifier != rhs.portSpecifier {return false}
-    if lhs.resolverName != rhs.resolverName {return false}
-    if lhs.ipv4Compat != rhs.ipv4Compat {return false}
-    if lhs.networkNamespaceFilepath != rhs.networkNamespaceFilepath {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_SocketAddress, rhs: Envoy_Config_Core_V3_SocketAddress) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_SocketAddress.ProtocolEnum: SwiftProtobuf._ProtoNameProviding {
@@ -2180,12 +2053,7 @@ nonisolated extension Envoy_Config_Core_V3_Pipe: SwiftProtobuf.Message, SwiftPro
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_Pipe, rhs: Envoy_Config_Core_V3_Pipe) -> Bool {
-    if lhs.path != rhs.path {return false}
-    if lhs.mode != rhs.mode {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_Pipe, rhs: Envoy_Config_Core_V3_Pipe) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_EnvoyInternalAddress: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2226,12 +2094,7 @@ nonisolated extension Envoy_Config_Core_V3_EnvoyInternalAddress: SwiftProtobuf.M
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_EnvoyInternalAddress, rhs: Envoy_Config_Core_V3_EnvoyInternalAddress) -> Bool {
-    if lhs.addressNameSpecifier != rhs.addressNameSpecifier {return false}
-    if lhs.endpointID != rhs.endpointID {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_EnvoyInternalAddress, rhs: Envoy_Config_Core_V3_EnvoyInternalAddress) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_CidrRange: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2265,12 +2128,7 @@ nonisolated extension Envoy_Config_Core_V3_CidrRange: SwiftProtobuf.Message, Swi
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_CidrRange, rhs: Envoy_Config_Core_V3_CidrRange) -> Bool {
-    if lhs.addressPrefix != rhs.addressPrefix {return false}
-    if lhs._prefixLen != rhs._prefixLen {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_CidrRange, rhs: Envoy_Config_Core_V3_CidrRange) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_TcpKeepalive: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2308,13 +2166,7 @@ nonisolated extension Envoy_Config_Core_V3_TcpKeepalive: SwiftProtobuf.Message, 
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_TcpKeepalive, rhs: Envoy_Config_Core_V3_TcpKeepalive) -> Bool {
-    if lhs._keepaliveProbes != rhs._keepaliveProbes {return false}
-    if lhs._keepaliveTime != rhs._keepaliveTime {return false}
-    if lhs._keepaliveInterval != rhs._keepaliveInterval {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_TcpKeepalive, rhs: Envoy_Config_Core_V3_TcpKeepalive) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_SocketOption: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2391,17 +2243,7 @@ nonisolated extension Envoy_Config_Core_V3_SocketOption: SwiftProtobuf.Message, 
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_SocketOption, rhs: Envoy_Config_Core_V3_SocketOption) -> Bool {
-    if lhs.description_p != rhs.description_p {return false}
-    if lhs.level != rhs.level {return false}
-    if lhs.name != rhs.name {return false}
-    if lhs.value != rhs.value {return false}
-    if lhs.state != rhs.state {return false}
-    if lhs._type != rhs._type {return false}
-    if lhs.ipVersion != rhs.ipVersion {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_SocketOption, rhs: Envoy_Config_Core_V3_SocketOption) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_SocketOption.SocketState: SwiftProtobuf._ProtoNameProviding {
@@ -2443,12 +2285,7 @@ nonisolated extension Envoy_Config_Core_V3_SocketOption.SocketType: SwiftProtobu
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_SocketOption.SocketType, rhs: Envoy_Config_Core_V3_SocketOption.SocketType) -> Bool {
-    if lhs._stream != rhs._stream {return false}
-    if lhs._datagram != rhs._datagram {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_SocketOption.SocketType, rhs: Envoy_Config_Core_V3_SocketOption.SocketType) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_SocketOption.SocketType.Stream: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2464,10 +2301,7 @@ nonisolated extension Envoy_Config_Core_V3_SocketOption.SocketType.Stream: Swift
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_SocketOption.SocketType.Stream, rhs: Envoy_Config_Core_V3_SocketOption.SocketType.Stream) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_SocketOption.SocketType.Stream, rhs: Envoy_Config_Core_V3_SocketOption.SocketType.Stream) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_SocketOption.SocketType.Datagram: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2483,10 +2317,7 @@ nonisolated extension Envoy_Config_Core_V3_SocketOption.SocketType.Datagram: Swi
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_SocketOption.SocketType.Datagram, rhs: Envoy_Config_Core_V3_SocketOption.SocketType.Datagram) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_SocketOption.SocketType.Datagram, rhs: Envoy_Config_Core_V3_SocketOption.SocketType.Datagram) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_SocketOptionsOverride: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2512,11 +2343,7 @@ nonisolated extension Envoy_Config_Core_V3_SocketOptionsOverride: SwiftProtobuf.
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_SocketOptionsOverride, rhs: Envoy_Config_Core_V3_SocketOptionsOverride) -> Bool {
-    if lhs.socketOptions != rhs.socketOptions {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_SocketOptionsOverride, rhs: Envoy_Config_Core_V3_SocketOptionsOverride) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_ExtraSourceAddress: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2550,12 +2377,7 @@ nonisolated extension Envoy_Config_Core_V3_ExtraSourceAddress: SwiftProtobuf.Mes
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_ExtraSourceAddress, rhs: Envoy_Config_Core_V3_ExtraSourceAddress) -> Bool {
-    if lhs._address != rhs._address {return false}
-    if lhs._socketOptions != rhs._socketOptions {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_ExtraSourceAddress, rhs: Envoy_Config_Core_V3_ExtraSourceAddress) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_BindConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2605,16 +2427,7 @@ nonisolated extension Envoy_Config_Core_V3_BindConfig: SwiftProtobuf.Message, Sw
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_BindConfig, rhs: Envoy_Config_Core_V3_BindConfig) -> Bool {
-    if lhs._sourceAddress != rhs._sourceAddress {return false}
-    if lhs._freebind != rhs._freebind {return false}
-    if lhs.socketOptions != rhs.socketOptions {return false}
-    if lhs.extraSourceAddresses != rhs.extraSourceAddresses {return false}
-    if lhs.additionalSourceAddresses != rhs.additionalSourceAddresses {return false}
-    if lhs._localAddressSelector != rhs._localAddressSelector {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_BindConfig, rhs: Envoy_Config_Core_V3_BindConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_TransportSocket: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2660,12 +2473,7 @@ nonisolated extension Envoy_Config_Core_V3_TransportSocket: SwiftProtobuf.Messag
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_TransportSocket, rhs: Envoy_Config_Core_V3_TransportSocket) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.configType != rhs.configType {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_TransportSocket, rhs: Envoy_Config_Core_V3_TransportSocket) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_TypedExtensionConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2699,12 +2507,7 @@ nonisolated extension Envoy_Config_Core_V3_TypedExtensionConfig: SwiftProtobuf.M
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_TypedExtensionConfig, rhs: Envoy_Config_Core_V3_TypedExtensionConfig) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs._typedConfig != rhs._typedConfig {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_TypedExtensionConfig, rhs: Envoy_Config_Core_V3_TypedExtensionConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_RuntimeUInt32: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2734,12 +2537,7 @@ nonisolated extension Envoy_Config_Core_V3_RuntimeUInt32: SwiftProtobuf.Message,
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_RuntimeUInt32, rhs: Envoy_Config_Core_V3_RuntimeUInt32) -> Bool {
-    if lhs.defaultValue != rhs.defaultValue {return false}
-    if lhs.runtimeKey != rhs.runtimeKey {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_RuntimeUInt32, rhs: Envoy_Config_Core_V3_RuntimeUInt32) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_RuntimeDouble: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2769,12 +2567,7 @@ nonisolated extension Envoy_Config_Core_V3_RuntimeDouble: SwiftProtobuf.Message,
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_RuntimeDouble, rhs: Envoy_Config_Core_V3_RuntimeDouble) -> Bool {
-    if lhs.defaultValue != rhs.defaultValue {return false}
-    if lhs.runtimeKey != rhs.runtimeKey {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_RuntimeDouble, rhs: Envoy_Config_Core_V3_RuntimeDouble) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_RuntimeFeatureFlag: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2808,12 +2601,7 @@ nonisolated extension Envoy_Config_Core_V3_RuntimeFeatureFlag: SwiftProtobuf.Mes
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_RuntimeFeatureFlag, rhs: Envoy_Config_Core_V3_RuntimeFeatureFlag) -> Bool {
-    if lhs._defaultValue != rhs._defaultValue {return false}
-    if lhs.runtimeKey != rhs.runtimeKey {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_RuntimeFeatureFlag, rhs: Envoy_Config_Core_V3_RuntimeFeatureFlag) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_RuntimeFractionalPercent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2847,12 +2635,7 @@ nonisolated extension Envoy_Config_Core_V3_RuntimeFractionalPercent: SwiftProtob
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_RuntimeFractionalPercent, rhs: Envoy_Config_Core_V3_RuntimeFractionalPercent) -> Bool {
-    if lhs._defaultValue != rhs._defaultValue {return false}
-    if lhs.runtimeKey != rhs.runtimeKey {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_RuntimeFractionalPercent, rhs: Envoy_Config_Core_V3_RuntimeFractionalPercent) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_HeaderValue: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2886,13 +2669,7 @@ nonisolated extension Envoy_Config_Core_V3_HeaderValue: SwiftProtobuf.Message, S
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_HeaderValue, rhs: Envoy_Config_Core_V3_HeaderValue) -> Bool {
-    if lhs.key != rhs.key {return false}
-    if lhs.value != rhs.value {return false}
-    if lhs.rawValue != rhs.rawValue {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_HeaderValue, rhs: Envoy_Config_Core_V3_HeaderValue) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_HeaderValueOption: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2934,14 +2711,7 @@ nonisolated extension Envoy_Config_Core_V3_HeaderValueOption: SwiftProtobuf.Mess
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_HeaderValueOption, rhs: Envoy_Config_Core_V3_HeaderValueOption) -> Bool {
-    if lhs._header != rhs._header {return false}
-    if lhs._append != rhs._append {return false}
-    if lhs.appendAction != rhs.appendAction {return false}
-    if lhs.keepEmptyValue != rhs.keepEmptyValue {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_HeaderValueOption, rhs: Envoy_Config_Core_V3_HeaderValueOption) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_HeaderValueOption.HeaderAppendAction: SwiftProtobuf._ProtoNameProviding {
@@ -2975,12 +2745,7 @@ nonisolated extension Envoy_Config_Core_V3_KeyValue: SwiftProtobuf.Message, Swif
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_KeyValue, rhs: Envoy_Config_Core_V3_KeyValue) -> Bool {
-    if lhs.key != rhs.key {return false}
-    if lhs.value != rhs.value {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_KeyValue, rhs: Envoy_Config_Core_V3_KeyValue) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_KeyValuePair: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3014,12 +2779,7 @@ nonisolated extension Envoy_Config_Core_V3_KeyValuePair: SwiftProtobuf.Message, 
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_KeyValuePair, rhs: Envoy_Config_Core_V3_KeyValuePair) -> Bool {
-    if lhs.key != rhs.key {return false}
-    if lhs._value != rhs._value {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_KeyValuePair, rhs: Envoy_Config_Core_V3_KeyValuePair) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_KeyValueAppend: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3057,13 +2817,7 @@ nonisolated extension Envoy_Config_Core_V3_KeyValueAppend: SwiftProtobuf.Message
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_KeyValueAppend, rhs: Envoy_Config_Core_V3_KeyValueAppend) -> Bool {
-    if lhs._record != rhs._record {return false}
-    if lhs._entry != rhs._entry {return false}
-    if lhs.action != rhs.action {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_KeyValueAppend, rhs: Envoy_Config_Core_V3_KeyValueAppend) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_KeyValueAppend.KeyValueAppendAction: SwiftProtobuf._ProtoNameProviding {
@@ -3101,12 +2855,7 @@ nonisolated extension Envoy_Config_Core_V3_KeyValueMutation: SwiftProtobuf.Messa
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_KeyValueMutation, rhs: Envoy_Config_Core_V3_KeyValueMutation) -> Bool {
-    if lhs._append != rhs._append {return false}
-    if lhs.remove != rhs.remove {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_KeyValueMutation, rhs: Envoy_Config_Core_V3_KeyValueMutation) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_WatchedDirectory: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3132,11 +2881,7 @@ nonisolated extension Envoy_Config_Core_V3_WatchedDirectory: SwiftProtobuf.Messa
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_WatchedDirectory, rhs: Envoy_Config_Core_V3_WatchedDirectory) -> Bool {
-    if lhs.path != rhs.path {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_WatchedDirectory, rhs: Envoy_Config_Core_V3_WatchedDirectory) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_DataSource: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3217,12 +2962,7 @@ nonisolated extension Envoy_Config_Core_V3_DataSource: SwiftProtobuf.Message, Sw
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_DataSource, rhs: Envoy_Config_Core_V3_DataSource) -> Bool {
-    if lhs.specifier != rhs.specifier {return false}
-    if lhs._watchedDirectory != rhs._watchedDirectory {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_DataSource, rhs: Envoy_Config_Core_V3_DataSource) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_JsonFormatOptions: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3248,11 +2988,7 @@ nonisolated extension Envoy_Config_Core_V3_JsonFormatOptions: SwiftProtobuf.Mess
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_JsonFormatOptions, rhs: Envoy_Config_Core_V3_JsonFormatOptions) -> Bool {
-    if lhs.sortProperties != rhs.sortProperties {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_JsonFormatOptions, rhs: Envoy_Config_Core_V3_JsonFormatOptions) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_SubstitutionFormatString: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3342,15 +3078,7 @@ nonisolated extension Envoy_Config_Core_V3_SubstitutionFormatString: SwiftProtob
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_SubstitutionFormatString, rhs: Envoy_Config_Core_V3_SubstitutionFormatString) -> Bool {
-    if lhs.format != rhs.format {return false}
-    if lhs.omitEmptyValues != rhs.omitEmptyValues {return false}
-    if lhs.contentType != rhs.contentType {return false}
-    if lhs.formatters != rhs.formatters {return false}
-    if lhs._jsonFormatOptions != rhs._jsonFormatOptions {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_SubstitutionFormatString, rhs: Envoy_Config_Core_V3_SubstitutionFormatString) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_BackoffStrategy: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3384,12 +3112,7 @@ nonisolated extension Envoy_Config_Core_V3_BackoffStrategy: SwiftProtobuf.Messag
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_BackoffStrategy, rhs: Envoy_Config_Core_V3_BackoffStrategy) -> Bool {
-    if lhs._baseInterval != rhs._baseInterval {return false}
-    if lhs._maxInterval != rhs._maxInterval {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_BackoffStrategy, rhs: Envoy_Config_Core_V3_BackoffStrategy) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_RetryPolicy: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3439,16 +3162,7 @@ nonisolated extension Envoy_Config_Core_V3_RetryPolicy: SwiftProtobuf.Message, S
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_RetryPolicy, rhs: Envoy_Config_Core_V3_RetryPolicy) -> Bool {
-    if lhs._retryBackOff != rhs._retryBackOff {return false}
-    if lhs._numRetries != rhs._numRetries {return false}
-    if lhs.retryOn != rhs.retryOn {return false}
-    if lhs._retryPriority != rhs._retryPriority {return false}
-    if lhs.retryHostPredicate != rhs.retryHostPredicate {return false}
-    if lhs.hostSelectionRetryMaxAttempts != rhs.hostSelectionRetryMaxAttempts {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_RetryPolicy, rhs: Envoy_Config_Core_V3_RetryPolicy) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_RetryPolicy.RetryPriority: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3494,12 +3208,7 @@ nonisolated extension Envoy_Config_Core_V3_RetryPolicy.RetryPriority: SwiftProto
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_RetryPolicy.RetryPriority, rhs: Envoy_Config_Core_V3_RetryPolicy.RetryPriority) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.configType != rhs.configType {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_RetryPolicy.RetryPriority, rhs: Envoy_Config_Core_V3_RetryPolicy.RetryPriority) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_RetryPolicy.RetryHostPredicate: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3545,12 +3254,7 @@ nonisolated extension Envoy_Config_Core_V3_RetryPolicy.RetryHostPredicate: Swift
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_RetryPolicy.RetryHostPredicate, rhs: Envoy_Config_Core_V3_RetryPolicy.RetryHostPredicate) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.configType != rhs.configType {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_RetryPolicy.RetryHostPredicate, rhs: Envoy_Config_Core_V3_RetryPolicy.RetryHostPredicate) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_ProxyProtocolPassThroughTLVs: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3580,12 +3284,7 @@ nonisolated extension Envoy_Config_Core_V3_ProxyProtocolPassThroughTLVs: SwiftPr
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_ProxyProtocolPassThroughTLVs, rhs: Envoy_Config_Core_V3_ProxyProtocolPassThroughTLVs) -> Bool {
-    if lhs.matchType != rhs.matchType {return false}
-    if lhs.tlvType != rhs.tlvType {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_ProxyProtocolPassThroughTLVs, rhs: Envoy_Config_Core_V3_ProxyProtocolPassThroughTLVs) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_ProxyProtocolPassThroughTLVs.PassTLVsMatchType: SwiftProtobuf._ProtoNameProviding {
@@ -3627,13 +3326,7 @@ nonisolated extension Envoy_Config_Core_V3_TlvEntry: SwiftProtobuf.Message, Swif
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_TlvEntry, rhs: Envoy_Config_Core_V3_TlvEntry) -> Bool {
-    if lhs.type != rhs.type {return false}
-    if lhs.value != rhs.value {return false}
-    if lhs._formatString != rhs._formatString {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_TlvEntry, rhs: Envoy_Config_Core_V3_TlvEntry) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_ProxyProtocolConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3671,13 +3364,7 @@ nonisolated extension Envoy_Config_Core_V3_ProxyProtocolConfig: SwiftProtobuf.Me
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_ProxyProtocolConfig, rhs: Envoy_Config_Core_V3_ProxyProtocolConfig) -> Bool {
-    if lhs.version != rhs.version {return false}
-    if lhs._passThroughTlvs != rhs._passThroughTlvs {return false}
-    if lhs.addedTlvs != rhs.addedTlvs {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_ProxyProtocolConfig, rhs: Envoy_Config_Core_V3_ProxyProtocolConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_ProxyProtocolConfig.Version: SwiftProtobuf._ProtoNameProviding {
@@ -3707,11 +3394,7 @@ nonisolated extension Envoy_Config_Core_V3_PerHostConfig: SwiftProtobuf.Message,
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_PerHostConfig, rhs: Envoy_Config_Core_V3_PerHostConfig) -> Bool {
-    if lhs.addedTlvs != rhs.addedTlvs {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_PerHostConfig, rhs: Envoy_Config_Core_V3_PerHostConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_DnsResolutionConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3745,12 +3428,7 @@ nonisolated extension Envoy_Config_Core_V3_DnsResolutionConfig: SwiftProtobuf.Me
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_DnsResolutionConfig, rhs: Envoy_Config_Core_V3_DnsResolutionConfig) -> Bool {
-    if lhs.resolvers != rhs.resolvers {return false}
-    if lhs._dnsResolverOptions != rhs._dnsResolverOptions {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_DnsResolutionConfig, rhs: Envoy_Config_Core_V3_DnsResolutionConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_DnsResolverOptions: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3780,10 +3458,5 @@ nonisolated extension Envoy_Config_Core_V3_DnsResolverOptions: SwiftProtobuf.Mes
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_DnsResolverOptions, rhs: Envoy_Config_Core_V3_DnsResolverOptions) -> Bool {
-    if lhs.useTcpForDnsLookups != rhs.useTcpForDnsLookups {return false}
-    if lhs.noDefaultSearchDomain != rhs.noDefaultSearchDomain {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_DnsResolverOptions, rhs: Envoy_Config_Core_V3_DnsResolverOptions) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -25,11 +25,11 @@ public nonisolated struct Envoy_Config_Core_V3_CelExpressionConfig: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var enableStringConversion: Bool = false
+  public internal(set) var enableStringConversion: Bool = false
 
-  public var enableStringConcat: Bool = false
+  public internal(set) var enableStringConcat: Bool = false
 
-  public var enableStringFunctions: Bool = false
+  public internal(set) var enableStringFunctions: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -71,11 +71,5 @@ nonisolated extension Envoy_Config_Core_V3_CelExpressionConfig: SwiftProtobuf.Me
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_CelExpressionConfig, rhs: Envoy_Config_Core_V3_CelExpressionConfig) -> Bool {
-    if lhs.enableStringConversion != rhs.enableStringConversion {return false}
-    if lhs.enableStringConcat != rhs.enableStringConcat {return false}
-    if lhs.enableStringFunctions != rhs.enableStringFunctions {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_CelExpressionConfig, rhs: Envoy_Config_Core_V3_CelExpressionConfig) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -65,14 +65,12 @@ public nonisolated struct Envoy_Config_Core_V3_PathConfigSource: Sendable {
 
   public var path: String = String()
 
-  public var watchedDirectory: Envoy_Config_Core_V3_WatchedDirectory {
+  public internal(set) var watchedDirectory: Envoy_Config_Core_V3_WatchedDirectory {
     get {_watchedDirectory ?? Envoy_Config_Core_V3_WatchedDirectory()}
     set {_watchedDirectory = newValue}
   }
   /// Returns true if `watchedDirectory` has been explicitly set.
   public var hasWatchedDirectory: Bool {self._watchedDirectory != nil}
-  /// Clears the value of `watchedDirectory`. Subsequent reads from it will return its default value.
-  public mutating func clearWatchedDirectory() {self._watchedDirectory = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -87,22 +85,20 @@ public nonisolated struct Envoy_Config_Core_V3_ApiConfigSource: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var apiType: Envoy_Config_Core_V3_ApiConfigSource.ApiType = .deprecatedAndUnavailableDoNotUse
+  public internal(set) var apiType: Envoy_Config_Core_V3_ApiConfigSource.ApiType = .deprecatedAndUnavailableDoNotUse
 
-  public var transportApiVersion: Envoy_Config_Core_V3_ApiVersion = .auto
+  public internal(set) var transportApiVersion: Envoy_Config_Core_V3_ApiVersion = .auto
 
   public var clusterNames: [String] = []
 
-  public var grpcServices: [Envoy_Config_Core_V3_GrpcService] = []
+  public internal(set) var grpcServices: [Envoy_Config_Core_V3_GrpcService] = []
 
-  public var refreshDelay: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var refreshDelay: SwiftProtobuf.Google_Protobuf_Duration {
     get {_refreshDelay ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_refreshDelay = newValue}
   }
   /// Returns true if `refreshDelay` has been explicitly set.
   public var hasRefreshDelay: Bool {self._refreshDelay != nil}
-  /// Clears the value of `refreshDelay`. Subsequent reads from it will return its default value.
-  public mutating func clearRefreshDelay() {self._refreshDelay = nil}
 
   public var requestTimeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_requestTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
@@ -110,10 +106,8 @@ public nonisolated struct Envoy_Config_Core_V3_ApiConfigSource: Sendable {
   }
   /// Returns true if `requestTimeout` has been explicitly set.
   public var hasRequestTimeout: Bool {self._requestTimeout != nil}
-  /// Clears the value of `requestTimeout`. Subsequent reads from it will return its default value.
-  public mutating func clearRequestTimeout() {self._requestTimeout = nil}
 
-  public var setNodeOnFirstMessageOnly: Bool = false
+  public internal(set) var setNodeOnFirstMessageOnly: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -191,7 +185,7 @@ public nonisolated struct Envoy_Config_Core_V3_ConfigSource: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var configSourceSpecifier: Envoy_Config_Core_V3_ConfigSource.OneOf_ConfigSourceSpecifier? = nil
+  public internal(set) var configSourceSpecifier: Envoy_Config_Core_V3_ConfigSource.OneOf_ConfigSourceSpecifier? = nil
 
   /// NOTE: This field was marked as deprecated in the .proto file.
   public var path: String {
@@ -232,8 +226,6 @@ public nonisolated struct Envoy_Config_Core_V3_ConfigSource: Sendable {
   }
   /// Returns true if `initialFetchTimeout` has been explicitly set.
   public var hasInitialFetchTimeout: Bool {self._initialFetchTimeout != nil}
-  /// Clears the value of `initialFetchTimeout`. Subsequent reads from it will return its default value.
-  public mutating func clearInitialFetchTimeout() {self._initialFetchTimeout = nil}
 
   public var resourceApiVersion: Envoy_Config_Core_V3_ApiVersion = .auto
 
@@ -292,12 +284,7 @@ nonisolated extension Envoy_Config_Core_V3_PathConfigSource: SwiftProtobuf.Messa
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_PathConfigSource, rhs: Envoy_Config_Core_V3_PathConfigSource) -> Bool {
-    if lhs.path != rhs.path {return false}
-    if lhs._watchedDirectory != rhs._watchedDirectory {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_PathConfigSource, rhs: Envoy_Config_Core_V3_PathConfigSource) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_ApiConfigSource: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -351,17 +338,7 @@ nonisolated extension Envoy_Config_Core_V3_ApiConfigSource: SwiftProtobuf.Messag
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_ApiConfigSource, rhs: Envoy_Config_Core_V3_ApiConfigSource) -> Bool {
-    if lhs.apiType != rhs.apiType {return false}
-    if lhs.transportApiVersion != rhs.transportApiVersion {return false}
-    if lhs.clusterNames != rhs.clusterNames {return false}
-    if lhs.grpcServices != rhs.grpcServices {return false}
-    if lhs._refreshDelay != rhs._refreshDelay {return false}
-    if lhs._requestTimeout != rhs._requestTimeout {return false}
-    if lhs.setNodeOnFirstMessageOnly != rhs.setNodeOnFirstMessageOnly {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_ApiConfigSource, rhs: Envoy_Config_Core_V3_ApiConfigSource) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_ApiConfigSource.ApiType: SwiftProtobuf._ProtoNameProviding {
@@ -381,10 +358,7 @@ nonisolated extension Envoy_Config_Core_V3_AggregatedConfigSource: SwiftProtobuf
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_AggregatedConfigSource, rhs: Envoy_Config_Core_V3_AggregatedConfigSource) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_AggregatedConfigSource, rhs: Envoy_Config_Core_V3_AggregatedConfigSource) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_ConfigSource: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -483,11 +457,5 @@ nonisolated extension Envoy_Config_Core_V3_ConfigSource: SwiftProtobuf.Message, 
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_ConfigSource, rhs: Envoy_Config_Core_V3_ConfigSource) -> Bool {
-    if lhs.configSourceSpecifier != rhs.configSourceSpecifier {return false}
-    if lhs._initialFetchTimeout != rhs._initialFetchTimeout {return false}
-    if lhs.resourceApiVersion != rhs.resourceApiVersion {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_ConfigSource, rhs: Envoy_Config_Core_V3_ConfigSource) -> Bool { isSameMessage(lhs, rhs) }
 }

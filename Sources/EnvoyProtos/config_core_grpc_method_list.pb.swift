@@ -36,7 +36,7 @@ public nonisolated struct Envoy_Config_Core_V3_GrpcMethodList: Sendable {
 
     public var name: String = String()
 
-    public var methodNames: [String] = []
+    public internal(set) var methodNames: [String] = []
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -73,11 +73,7 @@ nonisolated extension Envoy_Config_Core_V3_GrpcMethodList: SwiftProtobuf.Message
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_GrpcMethodList, rhs: Envoy_Config_Core_V3_GrpcMethodList) -> Bool {
-    if lhs.services != rhs.services {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_GrpcMethodList, rhs: Envoy_Config_Core_V3_GrpcMethodList) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_GrpcMethodList.Service: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -107,10 +103,5 @@ nonisolated extension Envoy_Config_Core_V3_GrpcMethodList.Service: SwiftProtobuf
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_GrpcMethodList.Service, rhs: Envoy_Config_Core_V3_GrpcMethodList.Service) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.methodNames != rhs.methodNames {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_GrpcMethodList.Service, rhs: Envoy_Config_Core_V3_GrpcMethodList.Service) -> Bool { isSameMessage(lhs, rhs) }
 }

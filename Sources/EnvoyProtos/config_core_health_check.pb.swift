@@ -92,14 +92,12 @@ public nonisolated struct Envoy_Config_Core_V3_HealthCheck: @unchecked Sendable 
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var timeout: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var timeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._timeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._timeout = newValue}
   }
   /// Returns true if `timeout` has been explicitly set.
   public var hasTimeout: Bool {_storage._timeout != nil}
-  /// Clears the value of `timeout`. Subsequent reads from it will return its default value.
-  public mutating func clearTimeout() {_uniqueStorage()._timeout = nil}
 
   public var interval: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._interval ?? SwiftProtobuf.Google_Protobuf_Duration()}
@@ -107,69 +105,55 @@ public nonisolated struct Envoy_Config_Core_V3_HealthCheck: @unchecked Sendable 
   }
   /// Returns true if `interval` has been explicitly set.
   public var hasInterval: Bool {_storage._interval != nil}
-  /// Clears the value of `interval`. Subsequent reads from it will return its default value.
-  public mutating func clearInterval() {_uniqueStorage()._interval = nil}
 
-  public var initialJitter: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var initialJitter: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._initialJitter ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._initialJitter = newValue}
   }
   /// Returns true if `initialJitter` has been explicitly set.
   public var hasInitialJitter: Bool {_storage._initialJitter != nil}
-  /// Clears the value of `initialJitter`. Subsequent reads from it will return its default value.
-  public mutating func clearInitialJitter() {_uniqueStorage()._initialJitter = nil}
 
-  public var intervalJitter: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var intervalJitter: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._intervalJitter ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._intervalJitter = newValue}
   }
   /// Returns true if `intervalJitter` has been explicitly set.
   public var hasIntervalJitter: Bool {_storage._intervalJitter != nil}
-  /// Clears the value of `intervalJitter`. Subsequent reads from it will return its default value.
-  public mutating func clearIntervalJitter() {_uniqueStorage()._intervalJitter = nil}
 
-  public var intervalJitterPercent: UInt32 {
+  public internal(set) var intervalJitterPercent: UInt32 {
     get {_storage._intervalJitterPercent}
     set {_uniqueStorage()._intervalJitterPercent = newValue}
   }
 
-  public var unhealthyThreshold: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var unhealthyThreshold: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._unhealthyThreshold ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._unhealthyThreshold = newValue}
   }
   /// Returns true if `unhealthyThreshold` has been explicitly set.
   public var hasUnhealthyThreshold: Bool {_storage._unhealthyThreshold != nil}
-  /// Clears the value of `unhealthyThreshold`. Subsequent reads from it will return its default value.
-  public mutating func clearUnhealthyThreshold() {_uniqueStorage()._unhealthyThreshold = nil}
 
-  public var healthyThreshold: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var healthyThreshold: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._healthyThreshold ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._healthyThreshold = newValue}
   }
   /// Returns true if `healthyThreshold` has been explicitly set.
   public var hasHealthyThreshold: Bool {_storage._healthyThreshold != nil}
-  /// Clears the value of `healthyThreshold`. Subsequent reads from it will return its default value.
-  public mutating func clearHealthyThreshold() {_uniqueStorage()._healthyThreshold = nil}
 
-  public var altPort: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var altPort: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._altPort ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._altPort = newValue}
   }
   /// Returns true if `altPort` has been explicitly set.
   public var hasAltPort: Bool {_storage._altPort != nil}
-  /// Clears the value of `altPort`. Subsequent reads from it will return its default value.
-  public mutating func clearAltPort() {_uniqueStorage()._altPort = nil}
 
-  public var reuseConnection: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var reuseConnection: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_storage._reuseConnection ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_uniqueStorage()._reuseConnection = newValue}
   }
   /// Returns true if `reuseConnection` has been explicitly set.
   public var hasReuseConnection: Bool {_storage._reuseConnection != nil}
-  /// Clears the value of `reuseConnection`. Subsequent reads from it will return its default value.
-  public mutating func clearReuseConnection() {_uniqueStorage()._reuseConnection = nil}
 
-  public var healthChecker: OneOf_HealthChecker? {
+  public internal(set) var healthChecker: OneOf_HealthChecker? {
     get {return _storage._healthChecker}
     set {_uniqueStorage()._healthChecker = newValue}
   }
@@ -206,89 +190,75 @@ public nonisolated struct Envoy_Config_Core_V3_HealthCheck: @unchecked Sendable 
     set {_uniqueStorage()._healthChecker = .customHealthCheck(newValue)}
   }
 
-  public var noTrafficInterval: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var noTrafficInterval: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._noTrafficInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._noTrafficInterval = newValue}
   }
   /// Returns true if `noTrafficInterval` has been explicitly set.
   public var hasNoTrafficInterval: Bool {_storage._noTrafficInterval != nil}
-  /// Clears the value of `noTrafficInterval`. Subsequent reads from it will return its default value.
-  public mutating func clearNoTrafficInterval() {_uniqueStorage()._noTrafficInterval = nil}
 
-  public var noTrafficHealthyInterval: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var noTrafficHealthyInterval: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._noTrafficHealthyInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._noTrafficHealthyInterval = newValue}
   }
   /// Returns true if `noTrafficHealthyInterval` has been explicitly set.
   public var hasNoTrafficHealthyInterval: Bool {_storage._noTrafficHealthyInterval != nil}
-  /// Clears the value of `noTrafficHealthyInterval`. Subsequent reads from it will return its default value.
-  public mutating func clearNoTrafficHealthyInterval() {_uniqueStorage()._noTrafficHealthyInterval = nil}
 
-  public var unhealthyInterval: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var unhealthyInterval: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._unhealthyInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._unhealthyInterval = newValue}
   }
   /// Returns true if `unhealthyInterval` has been explicitly set.
   public var hasUnhealthyInterval: Bool {_storage._unhealthyInterval != nil}
-  /// Clears the value of `unhealthyInterval`. Subsequent reads from it will return its default value.
-  public mutating func clearUnhealthyInterval() {_uniqueStorage()._unhealthyInterval = nil}
 
-  public var unhealthyEdgeInterval: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var unhealthyEdgeInterval: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._unhealthyEdgeInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._unhealthyEdgeInterval = newValue}
   }
   /// Returns true if `unhealthyEdgeInterval` has been explicitly set.
   public var hasUnhealthyEdgeInterval: Bool {_storage._unhealthyEdgeInterval != nil}
-  /// Clears the value of `unhealthyEdgeInterval`. Subsequent reads from it will return its default value.
-  public mutating func clearUnhealthyEdgeInterval() {_uniqueStorage()._unhealthyEdgeInterval = nil}
 
-  public var healthyEdgeInterval: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var healthyEdgeInterval: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._healthyEdgeInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._healthyEdgeInterval = newValue}
   }
   /// Returns true if `healthyEdgeInterval` has been explicitly set.
   public var hasHealthyEdgeInterval: Bool {_storage._healthyEdgeInterval != nil}
-  /// Clears the value of `healthyEdgeInterval`. Subsequent reads from it will return its default value.
-  public mutating func clearHealthyEdgeInterval() {_uniqueStorage()._healthyEdgeInterval = nil}
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var eventLogPath: String {
+  public internal(set) var eventLogPath: String {
     get {_storage._eventLogPath}
     set {_uniqueStorage()._eventLogPath = newValue}
   }
 
-  public var eventLogger: [Envoy_Config_Core_V3_TypedExtensionConfig] {
+  public internal(set) var eventLogger: [Envoy_Config_Core_V3_TypedExtensionConfig] {
     get {_storage._eventLogger}
     set {_uniqueStorage()._eventLogger = newValue}
   }
 
-  public var alwaysLogHealthCheckFailures: Bool {
+  public internal(set) var alwaysLogHealthCheckFailures: Bool {
     get {_storage._alwaysLogHealthCheckFailures}
     set {_uniqueStorage()._alwaysLogHealthCheckFailures = newValue}
   }
 
-  public var alwaysLogHealthCheckSuccess: Bool {
+  public internal(set) var alwaysLogHealthCheckSuccess: Bool {
     get {_storage._alwaysLogHealthCheckSuccess}
     set {_uniqueStorage()._alwaysLogHealthCheckSuccess = newValue}
   }
 
-  public var tlsOptions: Envoy_Config_Core_V3_HealthCheck.TlsOptions {
+  public internal(set) var tlsOptions: Envoy_Config_Core_V3_HealthCheck.TlsOptions {
     get {_storage._tlsOptions ?? Envoy_Config_Core_V3_HealthCheck.TlsOptions()}
     set {_uniqueStorage()._tlsOptions = newValue}
   }
   /// Returns true if `tlsOptions` has been explicitly set.
   public var hasTlsOptions: Bool {_storage._tlsOptions != nil}
-  /// Clears the value of `tlsOptions`. Subsequent reads from it will return its default value.
-  public mutating func clearTlsOptions() {_uniqueStorage()._tlsOptions = nil}
 
-  public var transportSocketMatchCriteria: SwiftProtobuf.Google_Protobuf_Struct {
+  public internal(set) var transportSocketMatchCriteria: SwiftProtobuf.Google_Protobuf_Struct {
     get {_storage._transportSocketMatchCriteria ?? SwiftProtobuf.Google_Protobuf_Struct()}
     set {_uniqueStorage()._transportSocketMatchCriteria = newValue}
   }
   /// Returns true if `transportSocketMatchCriteria` has been explicitly set.
   public var hasTransportSocketMatchCriteria: Bool {_storage._transportSocketMatchCriteria != nil}
-  /// Clears the value of `transportSocketMatchCriteria`. Subsequent reads from it will return its default value.
-  public mutating func clearTransportSocketMatchCriteria() {_uniqueStorage()._transportSocketMatchCriteria = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -343,44 +313,38 @@ public nonisolated struct Envoy_Config_Core_V3_HealthCheck: @unchecked Sendable 
 
     public var path: String = String()
 
-    public var send: Envoy_Config_Core_V3_HealthCheck.Payload {
+    public internal(set) var send: Envoy_Config_Core_V3_HealthCheck.Payload {
       get {_send ?? Envoy_Config_Core_V3_HealthCheck.Payload()}
       set {_send = newValue}
     }
     /// Returns true if `send` has been explicitly set.
     public var hasSend: Bool {self._send != nil}
-    /// Clears the value of `send`. Subsequent reads from it will return its default value.
-    public mutating func clearSend() {self._send = nil}
 
-    public var receive: [Envoy_Config_Core_V3_HealthCheck.Payload] = []
+    public internal(set) var receive: [Envoy_Config_Core_V3_HealthCheck.Payload] = []
 
-    public var responseBufferSize: SwiftProtobuf.Google_Protobuf_UInt64Value {
+    public internal(set) var responseBufferSize: SwiftProtobuf.Google_Protobuf_UInt64Value {
       get {_responseBufferSize ?? SwiftProtobuf.Google_Protobuf_UInt64Value()}
       set {_responseBufferSize = newValue}
     }
     /// Returns true if `responseBufferSize` has been explicitly set.
     public var hasResponseBufferSize: Bool {self._responseBufferSize != nil}
-    /// Clears the value of `responseBufferSize`. Subsequent reads from it will return its default value.
-    public mutating func clearResponseBufferSize() {self._responseBufferSize = nil}
 
-    public var requestHeadersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] = []
+    public internal(set) var requestHeadersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] = []
 
-    public var requestHeadersToRemove: [String] = []
+    public internal(set) var requestHeadersToRemove: [String] = []
 
-    public var expectedStatuses: [Envoy_Type_V3_Int64Range] = []
+    public internal(set) var expectedStatuses: [Envoy_Type_V3_Int64Range] = []
 
-    public var retriableStatuses: [Envoy_Type_V3_Int64Range] = []
+    public internal(set) var retriableStatuses: [Envoy_Type_V3_Int64Range] = []
 
-    public var codecClientType: Envoy_Type_V3_CodecClientType = .http1
+    public internal(set) var codecClientType: Envoy_Type_V3_CodecClientType = .http1
 
-    public var serviceNameMatcher: Envoy_Type_Matcher_V3_StringMatcher {
+    public internal(set) var serviceNameMatcher: Envoy_Type_Matcher_V3_StringMatcher {
       get {_serviceNameMatcher ?? Envoy_Type_Matcher_V3_StringMatcher()}
       set {_serviceNameMatcher = newValue}
     }
     /// Returns true if `serviceNameMatcher` has been explicitly set.
     public var hasServiceNameMatcher: Bool {self._serviceNameMatcher != nil}
-    /// Clears the value of `serviceNameMatcher`. Subsequent reads from it will return its default value.
-    public mutating func clearServiceNameMatcher() {self._serviceNameMatcher = nil}
 
     public var method: Envoy_Config_Core_V3_RequestMethod = .methodUnspecified
 
@@ -398,25 +362,21 @@ public nonisolated struct Envoy_Config_Core_V3_HealthCheck: @unchecked Sendable 
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var send: Envoy_Config_Core_V3_HealthCheck.Payload {
+    public internal(set) var send: Envoy_Config_Core_V3_HealthCheck.Payload {
       get {_send ?? Envoy_Config_Core_V3_HealthCheck.Payload()}
       set {_send = newValue}
     }
     /// Returns true if `send` has been explicitly set.
     public var hasSend: Bool {self._send != nil}
-    /// Clears the value of `send`. Subsequent reads from it will return its default value.
-    public mutating func clearSend() {self._send = nil}
 
-    public var receive: [Envoy_Config_Core_V3_HealthCheck.Payload] = []
+    public internal(set) var receive: [Envoy_Config_Core_V3_HealthCheck.Payload] = []
 
-    public var proxyProtocolConfig: Envoy_Config_Core_V3_ProxyProtocolConfig {
+    public internal(set) var proxyProtocolConfig: Envoy_Config_Core_V3_ProxyProtocolConfig {
       get {_proxyProtocolConfig ?? Envoy_Config_Core_V3_ProxyProtocolConfig()}
       set {_proxyProtocolConfig = newValue}
     }
     /// Returns true if `proxyProtocolConfig` has been explicitly set.
     public var hasProxyProtocolConfig: Bool {self._proxyProtocolConfig != nil}
-    /// Clears the value of `proxyProtocolConfig`. Subsequent reads from it will return its default value.
-    public mutating func clearProxyProtocolConfig() {self._proxyProtocolConfig = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -431,7 +391,7 @@ public nonisolated struct Envoy_Config_Core_V3_HealthCheck: @unchecked Sendable 
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var serviceName: String = String()
+    public internal(set) var serviceName: String = String()
 
     public var authority: String = String()
 
@@ -449,7 +409,7 @@ public nonisolated struct Envoy_Config_Core_V3_HealthCheck: @unchecked Sendable 
 
     public var name: String = String()
 
-    public var configType: Envoy_Config_Core_V3_HealthCheck.CustomHealthCheck.OneOf_ConfigType? = nil
+    public internal(set) var configType: Envoy_Config_Core_V3_HealthCheck.CustomHealthCheck.OneOf_ConfigType? = nil
 
     public var typedConfig: SwiftProtobuf.Google_Protobuf_Any {
       get {
@@ -474,7 +434,7 @@ public nonisolated struct Envoy_Config_Core_V3_HealthCheck: @unchecked Sendable 
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var alpnProtocols: [String] = []
+    public internal(set) var alpnProtocols: [String] = []
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -517,11 +477,7 @@ nonisolated extension Envoy_Config_Core_V3_HealthStatusSet: SwiftProtobuf.Messag
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_HealthStatusSet, rhs: Envoy_Config_Core_V3_HealthStatusSet) -> Bool {
-    if lhs.statuses != rhs.statuses {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_HealthStatusSet, rhs: Envoy_Config_Core_V3_HealthStatusSet) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_HealthCheck: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -765,39 +721,7 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck: SwiftProtobuf.Message, S
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_HealthCheck, rhs: Envoy_Config_Core_V3_HealthCheck) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._timeout != rhs_storage._timeout {return false}
-        if _storage._interval != rhs_storage._interval {return false}
-        if _storage._initialJitter != rhs_storage._initialJitter {return false}
-        if _storage._intervalJitter != rhs_storage._intervalJitter {return false}
-        if _storage._intervalJitterPercent != rhs_storage._intervalJitterPercent {return false}
-        if _storage._unhealthyThreshold != rhs_storage._unhealthyThreshold {return false}
-        if _storage._healthyThreshold != rhs_storage._healthyThreshold {return false}
-        if _storage._altPort != rhs_storage._altPort {return false}
-        if _storage._reuseConnection != rhs_storage._reuseConnection {return false}
-        if _storage._healthChecker != rhs_storage._healthChecker {return false}
-        if _storage._noTrafficInterval != rhs_storage._noTrafficInterval {return false}
-        if _storage._noTrafficHealthyInterval != rhs_storage._noTrafficHealthyInterval {return false}
-        if _storage._unhealthyInterval != rhs_storage._unhealthyInterval {return false}
-        if _storage._unhealthyEdgeInterval != rhs_storage._unhealthyEdgeInterval {return false}
-        if _storage._healthyEdgeInterval != rhs_storage._healthyEdgeInterval {return false}
-        if _storage._eventLogPath != rhs_storage._eventLogPath {return false}
-        if _storage._eventLogger != rhs_storage._eventLogger {return false}
-        if _storage._alwaysLogHealthCheckFailures != rhs_storage._alwaysLogHealthCheckFailures {return false}
-        if _storage._alwaysLogHealthCheckSuccess != rhs_storage._alwaysLogHealthCheckSuccess {return false}
-        if _storage._tlsOptions != rhs_storage._tlsOptions {return false}
-        if _storage._transportSocketMatchCriteria != rhs_storage._transportSocketMatchCriteria {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_HealthCheck, rhs: Envoy_Config_Core_V3_HealthCheck) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_HealthCheck.Payload: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -850,11 +774,7 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck.Payload: SwiftProtobuf.Me
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_HealthCheck.Payload, rhs: Envoy_Config_Core_V3_HealthCheck.Payload) -> Bool {
-    if lhs.payload != rhs.payload {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_HealthCheck.Payload, rhs: Envoy_Config_Core_V3_HealthCheck.Payload) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_HealthCheck.HttpHealthCheck: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -928,22 +848,7 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck.HttpHealthCheck: SwiftPro
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_HealthCheck.HttpHealthCheck, rhs: Envoy_Config_Core_V3_HealthCheck.HttpHealthCheck) -> Bool {
-    if lhs.host != rhs.host {return false}
-    if lhs.path != rhs.path {return false}
-    if lhs._send != rhs._send {return false}
-    if lhs.receive != rhs.receive {return false}
-    if lhs._responseBufferSize != rhs._responseBufferSize {return false}
-    if lhs.requestHeadersToAdd != rhs.requestHeadersToAdd {return false}
-    if lhs.requestHeadersToRemove != rhs.requestHeadersToRemove {return false}
-    if lhs.expectedStatuses != rhs.expectedStatuses {return false}
-    if lhs.retriableStatuses != rhs.retriableStatuses {return false}
-    if lhs.codecClientType != rhs.codecClientType {return false}
-    if lhs._serviceNameMatcher != rhs._serviceNameMatcher {return false}
-    if lhs.method != rhs.method {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_HealthCheck.HttpHealthCheck, rhs: Envoy_Config_Core_V3_HealthCheck.HttpHealthCheck) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_HealthCheck.TcpHealthCheck: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -981,13 +886,7 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck.TcpHealthCheck: SwiftProt
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_HealthCheck.TcpHealthCheck, rhs: Envoy_Config_Core_V3_HealthCheck.TcpHealthCheck) -> Bool {
-    if lhs._send != rhs._send {return false}
-    if lhs.receive != rhs.receive {return false}
-    if lhs._proxyProtocolConfig != rhs._proxyProtocolConfig {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_HealthCheck.TcpHealthCheck, rhs: Envoy_Config_Core_V3_HealthCheck.TcpHealthCheck) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_HealthCheck.GrpcHealthCheck: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1021,13 +920,7 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck.GrpcHealthCheck: SwiftPro
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_HealthCheck.GrpcHealthCheck, rhs: Envoy_Config_Core_V3_HealthCheck.GrpcHealthCheck) -> Bool {
-    if lhs.serviceName != rhs.serviceName {return false}
-    if lhs.authority != rhs.authority {return false}
-    if lhs.initialMetadata != rhs.initialMetadata {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_HealthCheck.GrpcHealthCheck, rhs: Envoy_Config_Core_V3_HealthCheck.GrpcHealthCheck) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_HealthCheck.CustomHealthCheck: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1073,12 +966,7 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck.CustomHealthCheck: SwiftP
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_HealthCheck.CustomHealthCheck, rhs: Envoy_Config_Core_V3_HealthCheck.CustomHealthCheck) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.configType != rhs.configType {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_HealthCheck.CustomHealthCheck, rhs: Envoy_Config_Core_V3_HealthCheck.CustomHealthCheck) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_HealthCheck.TlsOptions: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1104,9 +992,5 @@ nonisolated extension Envoy_Config_Core_V3_HealthCheck.TlsOptions: SwiftProtobuf
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_HealthCheck.TlsOptions, rhs: Envoy_Config_Core_V3_HealthCheck.TlsOptions) -> Bool {
-    if lhs.alpnProtocols != rhs.alpnProtocols {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_HealthCheck.TlsOptions, rhs: Envoy_Config_Core_V3_HealthCheck.TlsOptions) -> Bool { isSameMessage(lhs, rhs) }
 }

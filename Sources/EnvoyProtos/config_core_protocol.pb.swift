@@ -25,11 +25,11 @@ public nonisolated struct Envoy_Config_Core_V3_UpstreamHttpProtocolOptions: Send
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var autoSni: Bool = false
+  public internal(set) var autoSni: Bool = false
 
-  public var autoSanValidation: Bool = false
+  public internal(set) var autoSanValidation: Bool = false
 
-  public var overrideAutoSniHeader: String = String()
+  public internal(set) var overrideAutoSniHeader: String = String()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -41,70 +41,56 @@ public nonisolated struct Envoy_Config_Core_V3_HttpProtocolOptions: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var idleTimeout: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var idleTimeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_idleTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_idleTimeout = newValue}
   }
   /// Returns true if `idleTimeout` has been explicitly set.
   public var hasIdleTimeout: Bool {self._idleTimeout != nil}
-  /// Clears the value of `idleTimeout`. Subsequent reads from it will return its default value.
-  public mutating func clearIdleTimeout() {self._idleTimeout = nil}
 
-  public var maxConnectionDuration: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var maxConnectionDuration: SwiftProtobuf.Google_Protobuf_Duration {
     get {_maxConnectionDuration ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_maxConnectionDuration = newValue}
   }
   /// Returns true if `maxConnectionDuration` has been explicitly set.
   public var hasMaxConnectionDuration: Bool {self._maxConnectionDuration != nil}
-  /// Clears the value of `maxConnectionDuration`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxConnectionDuration() {self._maxConnectionDuration = nil}
 
-  public var maxConnectionDurationJitter: Envoy_Type_V3_Percent {
+  public internal(set) var maxConnectionDurationJitter: Envoy_Type_V3_Percent {
     get {_maxConnectionDurationJitter ?? Envoy_Type_V3_Percent()}
     set {_maxConnectionDurationJitter = newValue}
   }
   /// Returns true if `maxConnectionDurationJitter` has been explicitly set.
   public var hasMaxConnectionDurationJitter: Bool {self._maxConnectionDurationJitter != nil}
-  /// Clears the value of `maxConnectionDurationJitter`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxConnectionDurationJitter() {self._maxConnectionDurationJitter = nil}
 
-  public var maxHeadersCount: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var maxHeadersCount: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_maxHeadersCount ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_maxHeadersCount = newValue}
   }
   /// Returns true if `maxHeadersCount` has been explicitly set.
   public var hasMaxHeadersCount: Bool {self._maxHeadersCount != nil}
-  /// Clears the value of `maxHeadersCount`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxHeadersCount() {self._maxHeadersCount = nil}
 
-  public var maxResponseHeadersKb: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var maxResponseHeadersKb: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_maxResponseHeadersKb ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_maxResponseHeadersKb = newValue}
   }
   /// Returns true if `maxResponseHeadersKb` has been explicitly set.
   public var hasMaxResponseHeadersKb: Bool {self._maxResponseHeadersKb != nil}
-  /// Clears the value of `maxResponseHeadersKb`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxResponseHeadersKb() {self._maxResponseHeadersKb = nil}
 
-  public var maxStreamDuration: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var maxStreamDuration: SwiftProtobuf.Google_Protobuf_Duration {
     get {_maxStreamDuration ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_maxStreamDuration = newValue}
   }
   /// Returns true if `maxStreamDuration` has been explicitly set.
   public var hasMaxStreamDuration: Bool {self._maxStreamDuration != nil}
-  /// Clears the value of `maxStreamDuration`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxStreamDuration() {self._maxStreamDuration = nil}
 
-  public var headersWithUnderscoresAction: Envoy_Config_Core_V3_HttpProtocolOptions.HeadersWithUnderscoresAction = .allow
+  public internal(set) var headersWithUnderscoresAction: Envoy_Config_Core_V3_HttpProtocolOptions.HeadersWithUnderscoresAction = .allow
 
-  public var maxRequestsPerConnection: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var maxRequestsPerConnection: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_maxRequestsPerConnection ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_maxRequestsPerConnection = newValue}
   }
   /// Returns true if `maxRequestsPerConnection` has been explicitly set.
   public var hasMaxRequestsPerConnection: Bool {self._maxRequestsPerConnection != nil}
-  /// Clears the value of `maxRequestsPerConnection`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxRequestsPerConnection() {self._maxRequestsPerConnection = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -168,50 +154,42 @@ public nonisolated struct Envoy_Config_Core_V3_Http1ProtocolOptions: Sendable {
   }
   /// Returns true if `allowAbsoluteURL` has been explicitly set.
   public var hasAllowAbsoluteURL: Bool {self._allowAbsoluteURL != nil}
-  /// Clears the value of `allowAbsoluteURL`. Subsequent reads from it will return its default value.
-  public mutating func clearAllowAbsoluteURL() {self._allowAbsoluteURL = nil}
 
   public var acceptHTTP10: Bool = false
 
-  public var defaultHostForHTTP10: String = String()
+  public internal(set) var defaultHostForHTTP10: String = String()
 
-  public var headerKeyFormat: Envoy_Config_Core_V3_Http1ProtocolOptions.HeaderKeyFormat {
+  public internal(set) var headerKeyFormat: Envoy_Config_Core_V3_Http1ProtocolOptions.HeaderKeyFormat {
     get {_headerKeyFormat ?? Envoy_Config_Core_V3_Http1ProtocolOptions.HeaderKeyFormat()}
     set {_headerKeyFormat = newValue}
   }
   /// Returns true if `headerKeyFormat` has been explicitly set.
   public var hasHeaderKeyFormat: Bool {self._headerKeyFormat != nil}
-  /// Clears the value of `headerKeyFormat`. Subsequent reads from it will return its default value.
-  public mutating func clearHeaderKeyFormat() {self._headerKeyFormat = nil}
 
   public var enableTrailers: Bool = false
 
   public var allowChunkedLength: Bool = false
 
-  public var overrideStreamErrorOnInvalidHTTPMessage: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var overrideStreamErrorOnInvalidHTTPMessage: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_overrideStreamErrorOnInvalidHTTPMessage ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_overrideStreamErrorOnInvalidHTTPMessage = newValue}
   }
   /// Returns true if `overrideStreamErrorOnInvalidHTTPMessage` has been explicitly set.
   public var hasOverrideStreamErrorOnInvalidHTTPMessage: Bool {self._overrideStreamErrorOnInvalidHTTPMessage != nil}
-  /// Clears the value of `overrideStreamErrorOnInvalidHTTPMessage`. Subsequent reads from it will return its default value.
-  public mutating func clearOverrideStreamErrorOnInvalidHTTPMessage() {self._overrideStreamErrorOnInvalidHTTPMessage = nil}
 
   public var sendFullyQualifiedURL: Bool = false
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var useBalsaParser: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var useBalsaParser: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_useBalsaParser ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_useBalsaParser = newValue}
   }
   /// Returns true if `useBalsaParser` has been explicitly set.
   public var hasUseBalsaParser: Bool {self._useBalsaParser != nil}
-  /// Clears the value of `useBalsaParser`. Subsequent reads from it will return its default value.
-  public mutating func clearUseBalsaParser() {self._useBalsaParser = nil}
 
   public var allowCustomMethods: Bool = false
 
-  public var ignoreHTTP11Upgrade: [Envoy_Type_Matcher_V3_StringMatcher] = []
+  public internal(set) var ignoreHTTP11Upgrade: [Envoy_Type_Matcher_V3_StringMatcher] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -220,7 +198,7 @@ public nonisolated struct Envoy_Config_Core_V3_Http1ProtocolOptions: Sendable {
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var headerFormat: Envoy_Config_Core_V3_Http1ProtocolOptions.HeaderKeyFormat.OneOf_HeaderFormat? = nil
+    public internal(set) var headerFormat: Envoy_Config_Core_V3_Http1ProtocolOptions.HeaderKeyFormat.OneOf_HeaderFormat? = nil
 
     public var properCaseWords: Envoy_Config_Core_V3_Http1ProtocolOptions.HeaderKeyFormat.ProperCaseWords {
       get {
@@ -278,35 +256,27 @@ public nonisolated struct Envoy_Config_Core_V3_KeepaliveSettings: Sendable {
   }
   /// Returns true if `interval` has been explicitly set.
   public var hasInterval: Bool {self._interval != nil}
-  /// Clears the value of `interval`. Subsequent reads from it will return its default value.
-  public mutating func clearInterval() {self._interval = nil}
 
-  public var timeout: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var timeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_timeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_timeout = newValue}
   }
   /// Returns true if `timeout` has been explicitly set.
   public var hasTimeout: Bool {self._timeout != nil}
-  /// Clears the value of `timeout`. Subsequent reads from it will return its default value.
-  public mutating func clearTimeout() {self._timeout = nil}
 
-  public var intervalJitter: Envoy_Type_V3_Percent {
+  public internal(set) var intervalJitter: Envoy_Type_V3_Percent {
     get {_intervalJitter ?? Envoy_Type_V3_Percent()}
     set {_intervalJitter = newValue}
   }
   /// Returns true if `intervalJitter` has been explicitly set.
   public var hasIntervalJitter: Bool {self._intervalJitter != nil}
-  /// Clears the value of `intervalJitter`. Subsequent reads from it will return its default value.
-  public mutating func clearIntervalJitter() {self._intervalJitter = nil}
 
-  public var connectionIdleInterval: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var connectionIdleInterval: SwiftProtobuf.Google_Protobuf_Duration {
     get {_connectionIdleInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_connectionIdleInterval = newValue}
   }
   /// Returns true if `connectionIdleInterval` has been explicitly set.
   public var hasConnectionIdleInterval: Bool {self._connectionIdleInterval != nil}
-  /// Clears the value of `connectionIdleInterval`. Subsequent reads from it will return its default value.
-  public mutating func clearConnectionIdleInterval() {self._connectionIdleInterval = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -329,35 +299,27 @@ public nonisolated struct Envoy_Config_Core_V3_Http2ProtocolOptions: @unchecked 
   }
   /// Returns true if `hpackTableSize` has been explicitly set.
   public var hasHpackTableSize: Bool {_storage._hpackTableSize != nil}
-  /// Clears the value of `hpackTableSize`. Subsequent reads from it will return its default value.
-  public mutating func clearHpackTableSize() {_uniqueStorage()._hpackTableSize = nil}
 
-  public var maxConcurrentStreams: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var maxConcurrentStreams: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._maxConcurrentStreams ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._maxConcurrentStreams = newValue}
   }
   /// Returns true if `maxConcurrentStreams` has been explicitly set.
   public var hasMaxConcurrentStreams: Bool {_storage._maxConcurrentStreams != nil}
-  /// Clears the value of `maxConcurrentStreams`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxConcurrentStreams() {_uniqueStorage()._maxConcurrentStreams = nil}
 
-  public var initialStreamWindowSize: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var initialStreamWindowSize: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._initialStreamWindowSize ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._initialStreamWindowSize = newValue}
   }
   /// Returns true if `initialStreamWindowSize` has been explicitly set.
   public var hasInitialStreamWindowSize: Bool {_storage._initialStreamWindowSize != nil}
-  /// Clears the value of `initialStreamWindowSize`. Subsequent reads from it will return its default value.
-  public mutating func clearInitialStreamWindowSize() {_uniqueStorage()._initialStreamWindowSize = nil}
 
-  public var initialConnectionWindowSize: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var initialConnectionWindowSize: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._initialConnectionWindowSize ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._initialConnectionWindowSize = newValue}
   }
   /// Returns true if `initialConnectionWindowSize` has been explicitly set.
   public var hasInitialConnectionWindowSize: Bool {_storage._initialConnectionWindowSize != nil}
-  /// Clears the value of `initialConnectionWindowSize`. Subsequent reads from it will return its default value.
-  public mutating func clearInitialConnectionWindowSize() {_uniqueStorage()._initialConnectionWindowSize = nil}
 
   public var allowConnect: Bool {
     get {_storage._allowConnect}
@@ -369,142 +331,114 @@ public nonisolated struct Envoy_Config_Core_V3_Http2ProtocolOptions: @unchecked 
     set {_uniqueStorage()._allowMetadata = newValue}
   }
 
-  public var maxOutboundFrames: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var maxOutboundFrames: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._maxOutboundFrames ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._maxOutboundFrames = newValue}
   }
   /// Returns true if `maxOutboundFrames` has been explicitly set.
   public var hasMaxOutboundFrames: Bool {_storage._maxOutboundFrames != nil}
-  /// Clears the value of `maxOutboundFrames`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxOutboundFrames() {_uniqueStorage()._maxOutboundFrames = nil}
 
-  public var maxOutboundControlFrames: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var maxOutboundControlFrames: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._maxOutboundControlFrames ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._maxOutboundControlFrames = newValue}
   }
   /// Returns true if `maxOutboundControlFrames` has been explicitly set.
   public var hasMaxOutboundControlFrames: Bool {_storage._maxOutboundControlFrames != nil}
-  /// Clears the value of `maxOutboundControlFrames`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxOutboundControlFrames() {_uniqueStorage()._maxOutboundControlFrames = nil}
 
-  public var maxConsecutiveInboundFramesWithEmptyPayload: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var maxConsecutiveInboundFramesWithEmptyPayload: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._maxConsecutiveInboundFramesWithEmptyPayload ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._maxConsecutiveInboundFramesWithEmptyPayload = newValue}
   }
   /// Returns true if `maxConsecutiveInboundFramesWithEmptyPayload` has been explicitly set.
   public var hasMaxConsecutiveInboundFramesWithEmptyPayload: Bool {_storage._maxConsecutiveInboundFramesWithEmptyPayload != nil}
-  /// Clears the value of `maxConsecutiveInboundFramesWithEmptyPayload`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxConsecutiveInboundFramesWithEmptyPayload() {_uniqueStorage()._maxConsecutiveInboundFramesWithEmptyPayload = nil}
 
-  public var maxInboundPriorityFramesPerStream: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var maxInboundPriorityFramesPerStream: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._maxInboundPriorityFramesPerStream ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._maxInboundPriorityFramesPerStream = newValue}
   }
   /// Returns true if `maxInboundPriorityFramesPerStream` has been explicitly set.
   public var hasMaxInboundPriorityFramesPerStream: Bool {_storage._maxInboundPriorityFramesPerStream != nil}
-  /// Clears the value of `maxInboundPriorityFramesPerStream`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxInboundPriorityFramesPerStream() {_uniqueStorage()._maxInboundPriorityFramesPerStream = nil}
 
-  public var maxInboundWindowUpdateFramesPerDataFrameSent: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var maxInboundWindowUpdateFramesPerDataFrameSent: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._maxInboundWindowUpdateFramesPerDataFrameSent ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._maxInboundWindowUpdateFramesPerDataFrameSent = newValue}
   }
   /// Returns true if `maxInboundWindowUpdateFramesPerDataFrameSent` has been explicitly set.
   public var hasMaxInboundWindowUpdateFramesPerDataFrameSent: Bool {_storage._maxInboundWindowUpdateFramesPerDataFrameSent != nil}
-  /// Clears the value of `maxInboundWindowUpdateFramesPerDataFrameSent`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxInboundWindowUpdateFramesPerDataFrameSent() {_uniqueStorage()._maxInboundWindowUpdateFramesPerDataFrameSent = nil}
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var streamErrorOnInvalidHTTPMessaging: Bool {
+  public internal(set) var streamErrorOnInvalidHTTPMessaging: Bool {
     get {_storage._streamErrorOnInvalidHTTPMessaging}
     set {_uniqueStorage()._streamErrorOnInvalidHTTPMessaging = newValue}
   }
 
-  public var overrideStreamErrorOnInvalidHTTPMessage: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var overrideStreamErrorOnInvalidHTTPMessage: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_storage._overrideStreamErrorOnInvalidHTTPMessage ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_uniqueStorage()._overrideStreamErrorOnInvalidHTTPMessage = newValue}
   }
   /// Returns true if `overrideStreamErrorOnInvalidHTTPMessage` has been explicitly set.
   public var hasOverrideStreamErrorOnInvalidHTTPMessage: Bool {_storage._overrideStreamErrorOnInvalidHTTPMessage != nil}
-  /// Clears the value of `overrideStreamErrorOnInvalidHTTPMessage`. Subsequent reads from it will return its default value.
-  public mutating func clearOverrideStreamErrorOnInvalidHTTPMessage() {_uniqueStorage()._overrideStreamErrorOnInvalidHTTPMessage = nil}
 
-  public var customSettingsParameters: [Envoy_Config_Core_V3_Http2ProtocolOptions.SettingsParameter] {
+  public internal(set) var customSettingsParameters: [Envoy_Config_Core_V3_Http2ProtocolOptions.SettingsParameter] {
     get {_storage._customSettingsParameters}
     set {_uniqueStorage()._customSettingsParameters = newValue}
   }
 
-  public var connectionKeepalive: Envoy_Config_Core_V3_KeepaliveSettings {
+  public internal(set) var connectionKeepalive: Envoy_Config_Core_V3_KeepaliveSettings {
     get {_storage._connectionKeepalive ?? Envoy_Config_Core_V3_KeepaliveSettings()}
     set {_uniqueStorage()._connectionKeepalive = newValue}
   }
   /// Returns true if `connectionKeepalive` has been explicitly set.
   public var hasConnectionKeepalive: Bool {_storage._connectionKeepalive != nil}
-  /// Clears the value of `connectionKeepalive`. Subsequent reads from it will return its default value.
-  public mutating func clearConnectionKeepalive() {_uniqueStorage()._connectionKeepalive = nil}
 
-  public var useOghttp2Codec: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var useOghttp2Codec: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_storage._useOghttp2Codec ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_uniqueStorage()._useOghttp2Codec = newValue}
   }
   /// Returns true if `useOghttp2Codec` has been explicitly set.
   public var hasUseOghttp2Codec: Bool {_storage._useOghttp2Codec != nil}
-  /// Clears the value of `useOghttp2Codec`. Subsequent reads from it will return its default value.
-  public mutating func clearUseOghttp2Codec() {_uniqueStorage()._useOghttp2Codec = nil}
 
-  public var maxMetadataSize: SwiftProtobuf.Google_Protobuf_UInt64Value {
+  public internal(set) var maxMetadataSize: SwiftProtobuf.Google_Protobuf_UInt64Value {
     get {_storage._maxMetadataSize ?? SwiftProtobuf.Google_Protobuf_UInt64Value()}
     set {_uniqueStorage()._maxMetadataSize = newValue}
   }
   /// Returns true if `maxMetadataSize` has been explicitly set.
   public var hasMaxMetadataSize: Bool {_storage._maxMetadataSize != nil}
-  /// Clears the value of `maxMetadataSize`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxMetadataSize() {_uniqueStorage()._maxMetadataSize = nil}
 
-  public var enableHuffmanEncoding: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var enableHuffmanEncoding: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_storage._enableHuffmanEncoding ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_uniqueStorage()._enableHuffmanEncoding = newValue}
   }
   /// Returns true if `enableHuffmanEncoding` has been explicitly set.
   public var hasEnableHuffmanEncoding: Bool {_storage._enableHuffmanEncoding != nil}
-  /// Clears the value of `enableHuffmanEncoding`. Subsequent reads from it will return its default value.
-  public mutating func clearEnableHuffmanEncoding() {_uniqueStorage()._enableHuffmanEncoding = nil}
 
-  public var maxHeaderFieldSizeKb: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var maxHeaderFieldSizeKb: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._maxHeaderFieldSizeKb ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._maxHeaderFieldSizeKb = newValue}
   }
   /// Returns true if `maxHeaderFieldSizeKb` has been explicitly set.
   public var hasMaxHeaderFieldSizeKb: Bool {_storage._maxHeaderFieldSizeKb != nil}
-  /// Clears the value of `maxHeaderFieldSizeKb`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxHeaderFieldSizeKb() {_uniqueStorage()._maxHeaderFieldSizeKb = nil}
 
-  public var disallowObsText: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var disallowObsText: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_storage._disallowObsText ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_uniqueStorage()._disallowObsText = newValue}
   }
   /// Returns true if `disallowObsText` has been explicitly set.
   public var hasDisallowObsText: Bool {_storage._disallowObsText != nil}
-  /// Clears the value of `disallowObsText`. Subsequent reads from it will return its default value.
-  public mutating func clearDisallowObsText() {_uniqueStorage()._disallowObsText = nil}
 
-  public var streamResetBurst: SwiftProtobuf.Google_Protobuf_UInt64Value {
+  public internal(set) var streamResetBurst: SwiftProtobuf.Google_Protobuf_UInt64Value {
     get {_storage._streamResetBurst ?? SwiftProtobuf.Google_Protobuf_UInt64Value()}
     set {_uniqueStorage()._streamResetBurst = newValue}
   }
   /// Returns true if `streamResetBurst` has been explicitly set.
   public var hasStreamResetBurst: Bool {_storage._streamResetBurst != nil}
-  /// Clears the value of `streamResetBurst`. Subsequent reads from it will return its default value.
-  public mutating func clearStreamResetBurst() {_uniqueStorage()._streamResetBurst = nil}
 
-  public var streamResetRate: SwiftProtobuf.Google_Protobuf_UInt64Value {
+  public internal(set) var streamResetRate: SwiftProtobuf.Google_Protobuf_UInt64Value {
     get {_storage._streamResetRate ?? SwiftProtobuf.Google_Protobuf_UInt64Value()}
     set {_uniqueStorage()._streamResetRate = newValue}
   }
   /// Returns true if `streamResetRate` has been explicitly set.
   public var hasStreamResetRate: Bool {_storage._streamResetRate != nil}
-  /// Clears the value of `streamResetRate`. Subsequent reads from it will return its default value.
-  public mutating func clearStreamResetRate() {_uniqueStorage()._streamResetRate = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -519,8 +453,6 @@ public nonisolated struct Envoy_Config_Core_V3_Http2ProtocolOptions: @unchecked 
     }
     /// Returns true if `identifier` has been explicitly set.
     public var hasIdentifier: Bool {self._identifier != nil}
-    /// Clears the value of `identifier`. Subsequent reads from it will return its default value.
-    public mutating func clearIdentifier() {self._identifier = nil}
 
     public var value: SwiftProtobuf.Google_Protobuf_UInt32Value {
       get {_value ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
@@ -528,8 +460,6 @@ public nonisolated struct Envoy_Config_Core_V3_Http2ProtocolOptions: @unchecked 
     }
     /// Returns true if `value` has been explicitly set.
     public var hasValue: Bool {self._value != nil}
-    /// Clears the value of `value`. Subsequent reads from it will return its default value.
-    public mutating func clearValue() {self._value = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -549,7 +479,7 @@ public nonisolated struct Envoy_Config_Core_V3_SchemeHeaderTransformation: Senda
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var transformation: Envoy_Config_Core_V3_SchemeHeaderTransformation.OneOf_Transformation? = nil
+  public internal(set) var transformation: Envoy_Config_Core_V3_SchemeHeaderTransformation.OneOf_Transformation? = nil
 
   public var schemeToOverwrite: String {
     get {
@@ -559,7 +489,7 @@ public nonisolated struct Envoy_Config_Core_V3_SchemeHeaderTransformation: Senda
     set {transformation = .schemeToOverwrite(newValue)}
   }
 
-  public var matchUpstream: Bool = false
+  public internal(set) var matchUpstream: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -606,13 +536,7 @@ nonisolated extension Envoy_Config_Core_V3_UpstreamHttpProtocolOptions: SwiftPro
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_UpstreamHttpProtocolOptions, rhs: Envoy_Config_Core_V3_UpstreamHttpProtocolOptions) -> Bool {
-    if lhs.autoSni != rhs.autoSni {return false}
-    if lhs.autoSanValidation != rhs.autoSanValidation {return false}
-    if lhs.overrideAutoSniHeader != rhs.overrideAutoSniHeader {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_UpstreamHttpProtocolOptions, rhs: Envoy_Config_Core_V3_UpstreamHttpProtocolOptions) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_HttpProtocolOptions: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -670,18 +594,7 @@ nonisolated extension Envoy_Config_Core_V3_HttpProtocolOptions: SwiftProtobuf.Me
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_HttpProtocolOptions, rhs: Envoy_Config_Core_V3_HttpProtocolOptions) -> Bool {
-    if lhs._idleTimeout != rhs._idleTimeout {return false}
-    if lhs._maxConnectionDuration != rhs._maxConnectionDuration {return false}
-    if lhs._maxConnectionDurationJitter != rhs._maxConnectionDurationJitter {return false}
-    if lhs._maxHeadersCount != rhs._maxHeadersCount {return false}
-    if lhs._maxResponseHeadersKb != rhs._maxResponseHeadersKb {return false}
-    if lhs._maxStreamDuration != rhs._maxStreamDuration {return false}
-    if lhs.headersWithUnderscoresAction != rhs.headersWithUnderscoresAction {return false}
-    if lhs._maxRequestsPerConnection != rhs._maxRequestsPerConnection {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_HttpProtocolOptions, rhs: Envoy_Config_Core_V3_HttpProtocolOptions) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_HttpProtocolOptions.HeadersWithUnderscoresAction: SwiftProtobuf._ProtoNameProviding {
@@ -755,21 +668,7 @@ nonisolated extension Envoy_Config_Core_V3_Http1ProtocolOptions: SwiftProtobuf.M
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_Http1ProtocolOptions, rhs: Envoy_Config_Core_V3_Http1ProtocolOptions) -> Bool {
-    if lhs._allowAbsoluteURL != rhs._allowAbsoluteURL {return false}
-    if lhs.acceptHTTP10 != rhs.acceptHTTP10 {return false}
-    if lhs.defaultHostForHTTP10 != rhs.defaultHostForHTTP10 {return false}
-    if lhs._headerKeyFormat != rhs._headerKeyFormat {return false}
-    if lhs.enableTrailers != rhs.enableTrailers {return false}
-    if lhs.allowChunkedLength != rhs.allowChunkedLength {return false}
-    if lhs._overrideStreamErrorOnInvalidHTTPMessage != rhs._overrideStreamErrorOnInvalidHTTPMessage {return false}
-    if lhs.sendFullyQualifiedURL != rhs.sendFullyQualifiedURL {return false}
-    if lhs._useBalsaParser != rhs._useBalsaParser {return false}
-    if lhs.allowCustomMethods != rhs.allowCustomMethods {return false}
-    if lhs.ignoreHTTP11Upgrade != rhs.ignoreHTTP11Upgrade {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_Http1ProtocolOptions, rhs: Envoy_Config_Core_V3_Http1ProtocolOptions) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_Http1ProtocolOptions.HeaderKeyFormat: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -832,11 +731,7 @@ nonisolated extension Envoy_Config_Core_V3_Http1ProtocolOptions.HeaderKeyFormat:
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_Http1ProtocolOptions.HeaderKeyFormat, rhs: Envoy_Config_Core_V3_Http1ProtocolOptions.HeaderKeyFormat) -> Bool {
-    if lhs.headerFormat != rhs.headerFormat {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_Http1ProtocolOptions.HeaderKeyFormat, rhs: Envoy_Config_Core_V3_Http1ProtocolOptions.HeaderKeyFormat) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_Http1ProtocolOptions.HeaderKeyFormat.ProperCaseWords: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -852,10 +747,7 @@ nonisolated extension Envoy_Config_Core_V3_Http1ProtocolOptions.HeaderKeyFormat.
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_Http1ProtocolOptions.HeaderKeyFormat.ProperCaseWords, rhs: Envoy_Config_Core_V3_Http1ProtocolOptions.HeaderKeyFormat.ProperCaseWords) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_Http1ProtocolOptions.HeaderKeyFormat.ProperCaseWords, rhs: Envoy_Config_Core_V3_Http1ProtocolOptions.HeaderKeyFormat.ProperCaseWords) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_KeepaliveSettings: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -897,14 +789,7 @@ nonisolated extension Envoy_Config_Core_V3_KeepaliveSettings: SwiftProtobuf.Mess
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_KeepaliveSettings, rhs: Envoy_Config_Core_V3_KeepaliveSettings) -> Bool {
-    if lhs._interval != rhs._interval {return false}
-    if lhs._timeout != rhs._timeout {return false}
-    if lhs._intervalJitter != rhs._intervalJitter {return false}
-    if lhs._connectionIdleInterval != rhs._connectionIdleInterval {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_KeepaliveSettings, rhs: Envoy_Config_Core_V3_KeepaliveSettings) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_Http2ProtocolOptions: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1088,40 +973,7 @@ nonisolated extension Envoy_Config_Core_V3_Http2ProtocolOptions: SwiftProtobuf.M
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_Http2ProtocolOptions, rhs: Envoy_Config_Core_V3_Http2ProtocolOptions) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._hpackTableSize != rhs_storage._hpackTableSize {return false}
-        if _storage._maxConcurrentStreams != rhs_storage._maxConcurrentStreams {return false}
-        if _storage._initialStreamWindowSize != rhs_storage._initialStreamWindowSize {return false}
-        if _storage._initialConnectionWindowSize != rhs_storage._initialConnectionWindowSize {return false}
-        if _storage._allowConnect != rhs_storage._allowConnect {return false}
-        if _storage._allowMetadata != rhs_storage._allowMetadata {return false}
-        if _storage._maxOutboundFrames != rhs_storage._maxOutboundFrames {return false}
-        if _storage._maxOutboundControlFrames != rhs_storage._maxOutboundControlFrames {return false}
-        if _storage._maxConsecutiveInboundFramesWithEmptyPayload != rhs_storage._maxConsecutiveInboundFramesWithEmptyPayload {return false}
-        if _storage._maxInboundPriorityFramesPerStream != rhs_storage._maxInboundPriorityFramesPerStream {return false}
-        if _storage._maxInboundWindowUpdateFramesPerDataFrameSent != rhs_storage._maxInboundWindowUpdateFramesPerDataFrameSent {return false}
-        if _storage._streamErrorOnInvalidHTTPMessaging != rhs_storage._streamErrorOnInvalidHTTPMessaging {return false}
-        if _storage._overrideStreamErrorOnInvalidHTTPMessage != rhs_storage._overrideStreamErrorOnInvalidHTTPMessage {return false}
-        if _storage._customSettingsParameters != rhs_storage._customSettingsParameters {return false}
-        if _storage._connectionKeepalive != rhs_storage._connectionKeepalive {return false}
-        if _storage._useOghttp2Codec != rhs_storage._useOghttp2Codec {return false}
-        if _storage._maxMetadataSize != rhs_storage._maxMetadataSize {return false}
-        if _storage._enableHuffmanEncoding != rhs_storage._enableHuffmanEncoding {return false}
-        if _storage._maxHeaderFieldSizeKb != rhs_storage._maxHeaderFieldSizeKb {return false}
-        if _storage._disallowObsText != rhs_storage._disallowObsText {return false}
-        if _storage._streamResetBurst != rhs_storage._streamResetBurst {return false}
-        if _storage._streamResetRate != rhs_storage._streamResetRate {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_Http2ProtocolOptions, rhs: Envoy_Config_Core_V3_Http2ProtocolOptions) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_Http2ProtocolOptions.SettingsParameter: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1155,12 +1007,7 @@ nonisolated extension Envoy_Config_Core_V3_Http2ProtocolOptions.SettingsParamete
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_Http2ProtocolOptions.SettingsParameter, rhs: Envoy_Config_Core_V3_Http2ProtocolOptions.SettingsParameter) -> Bool {
-    if lhs._identifier != rhs._identifier {return false}
-    if lhs._value != rhs._value {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_Http2ProtocolOptions.SettingsParameter, rhs: Envoy_Config_Core_V3_Http2ProtocolOptions.SettingsParameter) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_SchemeHeaderTransformation: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1201,10 +1048,5 @@ nonisolated extension Envoy_Config_Core_V3_SchemeHeaderTransformation: SwiftProt
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_SchemeHeaderTransformation, rhs: Envoy_Config_Core_V3_SchemeHeaderTransformation) -> Bool {
-    if lhs.transformation != rhs.transformation {return false}
-    if lhs.matchUpstream != rhs.matchUpstream {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_SchemeHeaderTransformation, rhs: Envoy_Config_Core_V3_SchemeHeaderTransformation) -> Bool { isSameMessage(lhs, rhs) }
 }

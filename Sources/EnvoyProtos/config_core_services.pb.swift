@@ -25,7 +25,7 @@ public nonisolated struct Envoy_Config_Core_V3_GrpcService: @unchecked Sendable 
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var targetSpecifier: OneOf_TargetSpecifier? {
+  public internal(set) var targetSpecifier: OneOf_TargetSpecifier? {
     get {return _storage._targetSpecifier}
     set {_uniqueStorage()._targetSpecifier = newValue}
   }
@@ -38,28 +38,24 @@ public nonisolated struct Envoy_Config_Core_V3_GrpcService: @unchecked Sendable 
     set {_uniqueStorage()._targetSpecifier = .envoyGrpc(newValue)}
   }
 
-  public var timeout: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var timeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._timeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._timeout = newValue}
   }
   /// Returns true if `timeout` has been explicitly set.
   public var hasTimeout: Bool {_storage._timeout != nil}
-  /// Clears the value of `timeout`. Subsequent reads from it will return its default value.
-  public mutating func clearTimeout() {_uniqueStorage()._timeout = nil}
 
   public var initialMetadata: [Envoy_Config_Core_V3_HeaderValue] {
     get {_storage._initialMetadata}
     set {_uniqueStorage()._initialMetadata = newValue}
   }
 
-  public var retryPolicy: Envoy_Config_Core_V3_RetryPolicy {
+  public internal(set) var retryPolicy: Envoy_Config_Core_V3_RetryPolicy {
     get {_storage._retryPolicy ?? Envoy_Config_Core_V3_RetryPolicy()}
     set {_uniqueStorage()._retryPolicy = newValue}
   }
   /// Returns true if `retryPolicy` has been explicitly set.
   public var hasRetryPolicy: Bool {_storage._retryPolicy != nil}
-  /// Clears the value of `retryPolicy`. Subsequent reads from it will return its default value.
-  public mutating func clearRetryPolicy() {_uniqueStorage()._retryPolicy = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -77,25 +73,21 @@ public nonisolated struct Envoy_Config_Core_V3_GrpcService: @unchecked Sendable 
 
     public var authority: String = String()
 
-    public var retryPolicy: Envoy_Config_Core_V3_RetryPolicy {
+    public internal(set) var retryPolicy: Envoy_Config_Core_V3_RetryPolicy {
       get {_retryPolicy ?? Envoy_Config_Core_V3_RetryPolicy()}
       set {_retryPolicy = newValue}
     }
     /// Returns true if `retryPolicy` has been explicitly set.
     public var hasRetryPolicy: Bool {self._retryPolicy != nil}
-    /// Clears the value of `retryPolicy`. Subsequent reads from it will return its default value.
-    public mutating func clearRetryPolicy() {self._retryPolicy = nil}
 
-    public var maxReceiveMessageLength: SwiftProtobuf.Google_Protobuf_UInt32Value {
+    public internal(set) var maxReceiveMessageLength: SwiftProtobuf.Google_Protobuf_UInt32Value {
       get {_maxReceiveMessageLength ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
       set {_maxReceiveMessageLength = newValue}
     }
     /// Returns true if `maxReceiveMessageLength` has been explicitly set.
     public var hasMaxReceiveMessageLength: Bool {self._maxReceiveMessageLength != nil}
-    /// Clears the value of `maxReceiveMessageLength`. Subsequent reads from it will return its default value.
-    public mutating func clearMaxReceiveMessageLength() {self._maxReceiveMessageLength = nil}
 
-    public var skipEnvoyHeaders: Bool = false
+    public internal(set) var skipEnvoyHeaders: Bool = false
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -115,9 +107,9 @@ public nonisolated struct Envoy_Config_Core_V3_HttpUri: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var uri: String = String()
+  public internal(set) var uri: String = String()
 
-  public var httpUpstreamType: Envoy_Config_Core_V3_HttpUri.OneOf_HTTPUpstreamType? = nil
+  public internal(set) var httpUpstreamType: Envoy_Config_Core_V3_HttpUri.OneOf_HTTPUpstreamType? = nil
 
   public var cluster: String {
     get {
@@ -127,14 +119,12 @@ public nonisolated struct Envoy_Config_Core_V3_HttpUri: Sendable {
     set {httpUpstreamType = .cluster(newValue)}
   }
 
-  public var timeout: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var timeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_timeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_timeout = newValue}
   }
   /// Returns true if `timeout` has been explicitly set.
   public var hasTimeout: Bool {self._timeout != nil}
-  /// Clears the value of `timeout`. Subsequent reads from it will return its default value.
-  public mutating func clearTimeout() {self._timeout = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -153,16 +143,14 @@ public nonisolated struct Envoy_Config_Core_V3_HttpService: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var httpUri: Envoy_Config_Core_V3_HttpUri {
+  public internal(set) var httpUri: Envoy_Config_Core_V3_HttpUri {
     get {_httpUri ?? Envoy_Config_Core_V3_HttpUri()}
     set {_httpUri = newValue}
   }
   /// Returns true if `httpUri` has been explicitly set.
   public var hasHTTPUri: Bool {self._httpUri != nil}
-  /// Clears the value of `httpUri`. Subsequent reads from it will return its default value.
-  public mutating func clearHTTPUri() {self._httpUri = nil}
 
-  public var requestHeadersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] = []
+  public internal(set) var requestHeadersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -260,22 +248,7 @@ nonisolated extension Envoy_Config_Core_V3_GrpcService: SwiftProtobuf.Message, S
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_GrpcService, rhs: Envoy_Config_Core_V3_GrpcService) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._targetSpecifier != rhs_storage._targetSpecifier {return false}
-        if _storage._timeout != rhs_storage._timeout {return false}
-        if _storage._initialMetadata != rhs_storage._initialMetadata {return false}
-        if _storage._retryPolicy != rhs_storage._retryPolicy {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_GrpcService, rhs: Envoy_Config_Core_V3_GrpcService) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_GrpcService.EnvoyGrpc: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -321,15 +294,7 @@ nonisolated extension Envoy_Config_Core_V3_GrpcService.EnvoyGrpc: SwiftProtobuf.
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_GrpcService.EnvoyGrpc, rhs: Envoy_Config_Core_V3_GrpcService.EnvoyGrpc) -> Bool {
-    if lhs.clusterName != rhs.clusterName {return false}
-    if lhs.authority != rhs.authority {return false}
-    if lhs._retryPolicy != rhs._retryPolicy {return false}
-    if lhs._maxReceiveMessageLength != rhs._maxReceiveMessageLength {return false}
-    if lhs.skipEnvoyHeaders != rhs.skipEnvoyHeaders {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_GrpcService.EnvoyGrpc, rhs: Envoy_Config_Core_V3_GrpcService.EnvoyGrpc) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_HttpUri: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -374,13 +339,7 @@ nonisolated extension Envoy_Config_Core_V3_HttpUri: SwiftProtobuf.Message, Swift
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_HttpUri, rhs: Envoy_Config_Core_V3_HttpUri) -> Bool {
-    if lhs.uri != rhs.uri {return false}
-    if lhs.httpUpstreamType != rhs.httpUpstreamType {return false}
-    if lhs._timeout != rhs._timeout {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_HttpUri, rhs: Envoy_Config_Core_V3_HttpUri) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Core_V3_HttpService: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -414,10 +373,5 @@ nonisolated extension Envoy_Config_Core_V3_HttpService: SwiftProtobuf.Message, S
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Core_V3_HttpService, rhs: Envoy_Config_Core_V3_HttpService) -> Bool {
-    if lhs._httpUri != rhs._httpUri {return false}
-    if lhs.requestHeadersToAdd != rhs.requestHeadersToAdd {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Core_V3_HttpService, rhs: Envoy_Config_Core_V3_HttpService) -> Bool { isSameMessage(lhs, rhs) }
 }

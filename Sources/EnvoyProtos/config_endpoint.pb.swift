@@ -29,7 +29,7 @@ public nonisolated struct Envoy_Config_Endpoint_V3_ClusterLoadAssignment: Sendab
 
   public var endpoints: [Envoy_Config_Endpoint_V3_LocalityLbEndpoints] = []
 
-  public var namedEndpoints: Dictionary<String,Envoy_Config_Endpoint_V3_Endpoint> = [:]
+  public internal(set) var namedEndpoints: Dictionary<String,Envoy_Config_Endpoint_V3_Endpoint> = [:]
 
   public var policy: Envoy_Config_Endpoint_V3_ClusterLoadAssignment.Policy {
     get {_policy ?? Envoy_Config_Endpoint_V3_ClusterLoadAssignment.Policy()}
@@ -37,8 +37,6 @@ public nonisolated struct Envoy_Config_Endpoint_V3_ClusterLoadAssignment: Sendab
   }
   /// Returns true if `policy` has been explicitly set.
   public var hasPolicy: Bool {self._policy != nil}
-  /// Clears the value of `policy`. Subsequent reads from it will return its default value.
-  public mutating func clearPolicy() {self._policy = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -47,7 +45,7 @@ public nonisolated struct Envoy_Config_Endpoint_V3_ClusterLoadAssignment: Sendab
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var dropOverloads: [Envoy_Config_Endpoint_V3_ClusterLoadAssignment.Policy.DropOverload] = []
+    public internal(set) var dropOverloads: [Envoy_Config_Endpoint_V3_ClusterLoadAssignment.Policy.DropOverload] = []
 
     public var overprovisioningFactor: SwiftProtobuf.Google_Protobuf_UInt32Value {
       get {_overprovisioningFactor ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
@@ -55,19 +53,15 @@ public nonisolated struct Envoy_Config_Endpoint_V3_ClusterLoadAssignment: Sendab
     }
     /// Returns true if `overprovisioningFactor` has been explicitly set.
     public var hasOverprovisioningFactor: Bool {self._overprovisioningFactor != nil}
-    /// Clears the value of `overprovisioningFactor`. Subsequent reads from it will return its default value.
-    public mutating func clearOverprovisioningFactor() {self._overprovisioningFactor = nil}
 
-    public var endpointStaleAfter: SwiftProtobuf.Google_Protobuf_Duration {
+    public internal(set) var endpointStaleAfter: SwiftProtobuf.Google_Protobuf_Duration {
       get {_endpointStaleAfter ?? SwiftProtobuf.Google_Protobuf_Duration()}
       set {_endpointStaleAfter = newValue}
     }
     /// Returns true if `endpointStaleAfter` has been explicitly set.
     public var hasEndpointStaleAfter: Bool {self._endpointStaleAfter != nil}
-    /// Clears the value of `endpointStaleAfter`. Subsequent reads from it will return its default value.
-    public mutating func clearEndpointStaleAfter() {self._endpointStaleAfter = nil}
 
-    public var weightedPriorityHealth: Bool = false
+    public internal(set) var weightedPriorityHealth: Bool = false
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -78,14 +72,12 @@ public nonisolated struct Envoy_Config_Endpoint_V3_ClusterLoadAssignment: Sendab
 
       public var category: String = String()
 
-      public var dropPercentage: Envoy_Type_V3_FractionalPercent {
+      public internal(set) var dropPercentage: Envoy_Type_V3_FractionalPercent {
         get {_dropPercentage ?? Envoy_Type_V3_FractionalPercent()}
         set {_dropPercentage = newValue}
       }
       /// Returns true if `dropPercentage` has been explicitly set.
       public var hasDropPercentage: Bool {self._dropPercentage != nil}
-      /// Clears the value of `dropPercentage`. Subsequent reads from it will return its default value.
-      public mutating func clearDropPercentage() {self._dropPercentage = nil}
 
       public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -116,8 +108,6 @@ public nonisolated struct Envoy_Config_Endpoint_V3_LocalityLbEndpoints: Sendable
   }
   /// Returns true if `locality` has been explicitly set.
   public var hasLocality: Bool {self._locality != nil}
-  /// Clears the value of `locality`. Subsequent reads from it will return its default value.
-  public mutating func clearLocality() {self._locality = nil}
 
   public var metadata: Envoy_Config_Core_V3_Metadata {
     get {_metadata ?? Envoy_Config_Core_V3_Metadata()}
@@ -125,12 +115,10 @@ public nonisolated struct Envoy_Config_Endpoint_V3_LocalityLbEndpoints: Sendable
   }
   /// Returns true if `metadata` has been explicitly set.
   public var hasMetadata: Bool {self._metadata != nil}
-  /// Clears the value of `metadata`. Subsequent reads from it will return its default value.
-  public mutating func clearMetadata() {self._metadata = nil}
 
   public var lbEndpoints: [Envoy_Config_Endpoint_V3_LbEndpoint] = []
 
-  public var lbConfig: Envoy_Config_Endpoint_V3_LocalityLbEndpoints.OneOf_LbConfig? = nil
+  public internal(set) var lbConfig: Envoy_Config_Endpoint_V3_LocalityLbEndpoints.OneOf_LbConfig? = nil
 
   /// NOTE: This field was marked as deprecated in the .proto file.
   public var loadBalancerEndpoints: Envoy_Config_Endpoint_V3_LocalityLbEndpoints.LbEndpointList {
@@ -147,19 +135,15 @@ public nonisolated struct Envoy_Config_Endpoint_V3_LocalityLbEndpoints: Sendable
   }
   /// Returns true if `loadBalancingWeight` has been explicitly set.
   public var hasLoadBalancingWeight: Bool {self._loadBalancingWeight != nil}
-  /// Clears the value of `loadBalancingWeight`. Subsequent reads from it will return its default value.
-  public mutating func clearLoadBalancingWeight() {self._loadBalancingWeight = nil}
 
   public var priority: UInt32 = 0
 
-  public var proximity: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var proximity: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_proximity ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_proximity = newValue}
   }
   /// Returns true if `proximity` has been explicitly set.
   public var hasProximity: Bool {self._proximity != nil}
-  /// Clears the value of `proximity`. Subsequent reads from it will return its default value.
-  public mutating func clearProximity() {self._proximity = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -194,7 +178,7 @@ public nonisolated struct Envoy_Config_Endpoint_V3_LbEndpoint: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var hostIdentifier: Envoy_Config_Endpoint_V3_LbEndpoint.OneOf_HostIdentifier? = nil
+  public internal(set) var hostIdentifier: Envoy_Config_Endpoint_V3_LbEndpoint.OneOf_HostIdentifier? = nil
 
   public var endpoint: Envoy_Config_Endpoint_V3_Endpoint {
     get {
@@ -220,8 +204,6 @@ public nonisolated struct Envoy_Config_Endpoint_V3_LbEndpoint: Sendable {
   }
   /// Returns true if `metadata` has been explicitly set.
   public var hasMetadata: Bool {self._metadata != nil}
-  /// Clears the value of `metadata`. Subsequent reads from it will return its default value.
-  public mutating func clearMetadata() {self._metadata = nil}
 
   public var loadBalancingWeight: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_loadBalancingWeight ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
@@ -229,8 +211,6 @@ public nonisolated struct Envoy_Config_Endpoint_V3_LbEndpoint: Sendable {
   }
   /// Returns true if `loadBalancingWeight` has been explicitly set.
   public var hasLoadBalancingWeight: Bool {self._loadBalancingWeight != nil}
-  /// Clears the value of `loadBalancingWeight`. Subsequent reads from it will return its default value.
-  public mutating func clearLoadBalancingWeight() {self._loadBalancingWeight = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -257,8 +237,6 @@ public nonisolated struct Envoy_Config_Endpoint_V3_Endpoint: @unchecked Sendable
   }
   /// Returns true if `address` has been explicitly set.
   public var hasAddress: Bool {_storage._address != nil}
-  /// Clears the value of `address`. Subsequent reads from it will return its default value.
-  public mutating func clearAddress() {_uniqueStorage()._address = nil}
 
   public var healthCheckConfig: Envoy_Config_Endpoint_V3_Endpoint.HealthCheckConfig {
     get {_storage._healthCheckConfig ?? Envoy_Config_Endpoint_V3_Endpoint.HealthCheckConfig()}
@@ -266,15 +244,13 @@ public nonisolated struct Envoy_Config_Endpoint_V3_Endpoint: @unchecked Sendable
   }
   /// Returns true if `healthCheckConfig` has been explicitly set.
   public var hasHealthCheckConfig: Bool {_storage._healthCheckConfig != nil}
-  /// Clears the value of `healthCheckConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearHealthCheckConfig() {_uniqueStorage()._healthCheckConfig = nil}
 
   public var hostname: String {
     get {_storage._hostname}
     set {_uniqueStorage()._hostname = newValue}
   }
 
-  public var additionalAddresses: [Envoy_Config_Endpoint_V3_Endpoint.AdditionalAddress] {
+  public internal(set) var additionalAddresses: [Envoy_Config_Endpoint_V3_Endpoint.AdditionalAddress] {
     get {_storage._additionalAddresses}
     set {_uniqueStorage()._additionalAddresses = newValue}
   }
@@ -296,10 +272,8 @@ public nonisolated struct Envoy_Config_Endpoint_V3_Endpoint: @unchecked Sendable
     }
     /// Returns true if `address` has been explicitly set.
     public var hasAddress: Bool {self._address != nil}
-    /// Clears the value of `address`. Subsequent reads from it will return its default value.
-    public mutating func clearAddress() {self._address = nil}
 
-    public var disableActiveHealthCheck: Bool = false
+    public internal(set) var disableActiveHealthCheck: Bool = false
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -319,8 +293,6 @@ public nonisolated struct Envoy_Config_Endpoint_V3_Endpoint: @unchecked Sendable
     }
     /// Returns true if `address` has been explicitly set.
     public var hasAddress: Bool {self._address != nil}
-    /// Clears the value of `address`. Subsequent reads from it will return its default value.
-    public mutating func clearAddress() {self._address = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -377,14 +349,7 @@ nonisolated extension Envoy_Config_Endpoint_V3_ClusterLoadAssignment: SwiftProto
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Endpoint_V3_ClusterLoadAssignment, rhs: Envoy_Config_Endpoint_V3_ClusterLoadAssignment) -> Bool {
-    if lhs.clusterName != rhs.clusterName {return false}
-    if lhs.endpoints != rhs.endpoints {return false}
-    if lhs.namedEndpoints != rhs.namedEndpoints {return false}
-    if lhs._policy != rhs._policy {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Endpoint_V3_ClusterLoadAssignment, rhs: Envoy_Config_Endpoint_V3_ClusterLoadAssignment) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Endpoint_V3_ClusterLoadAssignment.Policy: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -426,14 +391,7 @@ nonisolated extension Envoy_Config_Endpoint_V3_ClusterLoadAssignment.Policy: Swi
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Endpoint_V3_ClusterLoadAssignment.Policy, rhs: Envoy_Config_Endpoint_V3_ClusterLoadAssignment.Policy) -> Bool {
-    if lhs.dropOverloads != rhs.dropOverloads {return false}
-    if lhs._overprovisioningFactor != rhs._overprovisioningFactor {return false}
-    if lhs._endpointStaleAfter != rhs._endpointStaleAfter {return false}
-    if lhs.weightedPriorityHealth != rhs.weightedPriorityHealth {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Endpoint_V3_ClusterLoadAssignment.Policy, rhs: Envoy_Config_Endpoint_V3_ClusterLoadAssignment.Policy) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Endpoint_V3_ClusterLoadAssignment.Policy.DropOverload: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -467,12 +425,7 @@ nonisolated extension Envoy_Config_Endpoint_V3_ClusterLoadAssignment.Policy.Drop
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Endpoint_V3_ClusterLoadAssignment.Policy.DropOverload, rhs: Envoy_Config_Endpoint_V3_ClusterLoadAssignment.Policy.DropOverload) -> Bool {
-    if lhs.category != rhs.category {return false}
-    if lhs._dropPercentage != rhs._dropPercentage {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Endpoint_V3_ClusterLoadAssignment.Policy.DropOverload, rhs: Envoy_Config_Endpoint_V3_ClusterLoadAssignment.Policy.DropOverload) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Endpoint_V3_LocalityLbEndpoints: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -538,17 +491,7 @@ nonisolated extension Envoy_Config_Endpoint_V3_LocalityLbEndpoints: SwiftProtobu
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Endpoint_V3_LocalityLbEndpoints, rhs: Envoy_Config_Endpoint_V3_LocalityLbEndpoints) -> Bool {
-    if lhs._locality != rhs._locality {return false}
-    if lhs._metadata != rhs._metadata {return false}
-    if lhs.lbEndpoints != rhs.lbEndpoints {return false}
-    if lhs.lbConfig != rhs.lbConfig {return false}
-    if lhs._loadBalancingWeight != rhs._loadBalancingWeight {return false}
-    if lhs.priority != rhs.priority {return false}
-    if lhs._proximity != rhs._proximity {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Endpoint_V3_LocalityLbEndpoints, rhs: Envoy_Config_Endpoint_V3_LocalityLbEndpoints) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Endpoint_V3_LocalityLbEndpoints.LbEndpointList: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -574,11 +517,7 @@ nonisolated extension Envoy_Config_Endpoint_V3_LocalityLbEndpoints.LbEndpointLis
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Endpoint_V3_LocalityLbEndpoints.LbEndpointList, rhs: Envoy_Config_Endpoint_V3_LocalityLbEndpoints.LbEndpointList) -> Bool {
-    if lhs.lbEndpoints != rhs.lbEndpoints {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Endpoint_V3_LocalityLbEndpoints.LbEndpointList, rhs: Envoy_Config_Endpoint_V3_LocalityLbEndpoints.LbEndpointList) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Endpoint_V3_LbEndpoint: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -643,14 +582,7 @@ nonisolated extension Envoy_Config_Endpoint_V3_LbEndpoint: SwiftProtobuf.Message
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Endpoint_V3_LbEndpoint, rhs: Envoy_Config_Endpoint_V3_LbEndpoint) -> Bool {
-    if lhs.hostIdentifier != rhs.hostIdentifier {return false}
-    if lhs.healthStatus != rhs.healthStatus {return false}
-    if lhs._metadata != rhs._metadata {return false}
-    if lhs._loadBalancingWeight != rhs._loadBalancingWeight {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Endpoint_V3_LbEndpoint, rhs: Envoy_Config_Endpoint_V3_LbEndpoint) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Endpoint_V3_Endpoint: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -726,22 +658,7 @@ nonisolated extension Envoy_Config_Endpoint_V3_Endpoint: SwiftProtobuf.Message, 
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Endpoint_V3_Endpoint, rhs: Envoy_Config_Endpoint_V3_Endpoint) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._address != rhs_storage._address {return false}
-        if _storage._healthCheckConfig != rhs_storage._healthCheckConfig {return false}
-        if _storage._hostname != rhs_storage._hostname {return false}
-        if _storage._additionalAddresses != rhs_storage._additionalAddresses {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Endpoint_V3_Endpoint, rhs: Envoy_Config_Endpoint_V3_Endpoint) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Endpoint_V3_Endpoint.HealthCheckConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -783,14 +700,7 @@ nonisolated extension Envoy_Config_Endpoint_V3_Endpoint.HealthCheckConfig: Swift
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Endpoint_V3_Endpoint.HealthCheckConfig, rhs: Envoy_Config_Endpoint_V3_Endpoint.HealthCheckConfig) -> Bool {
-    if lhs.portValue != rhs.portValue {return false}
-    if lhs.hostname != rhs.hostname {return false}
-    if lhs._address != rhs._address {return false}
-    if lhs.disableActiveHealthCheck != rhs.disableActiveHealthCheck {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Endpoint_V3_Endpoint.HealthCheckConfig, rhs: Envoy_Config_Endpoint_V3_Endpoint.HealthCheckConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Endpoint_V3_Endpoint.AdditionalAddress: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -820,9 +730,5 @@ nonisolated extension Envoy_Config_Endpoint_V3_Endpoint.AdditionalAddress: Swift
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Endpoint_V3_Endpoint.AdditionalAddress, rhs: Envoy_Config_Endpoint_V3_Endpoint.AdditionalAddress) -> Bool {
-    if lhs._address != rhs._address {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Endpoint_V3_Endpoint.AdditionalAddress, rhs: Envoy_Config_Endpoint_V3_Endpoint.AdditionalAddress) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -36,10 +36,8 @@ public nonisolated struct Envoy_Config_Listener_V3_Listener: @unchecked Sendable
   }
   /// Returns true if `address` has been explicitly set.
   public var hasAddress: Bool {_storage._address != nil}
-  /// Clears the value of `address`. Subsequent reads from it will return its default value.
-  public mutating func clearAddress() {_uniqueStorage()._address = nil}
 
-  public var additionalAddresses: [Envoy_Config_Listener_V3_AdditionalAddress] {
+  public internal(set) var additionalAddresses: [Envoy_Config_Listener_V3_AdditionalAddress] {
     get {_storage._additionalAddresses}
     set {_uniqueStorage()._additionalAddresses = newValue}
   }
@@ -49,37 +47,31 @@ public nonisolated struct Envoy_Config_Listener_V3_Listener: @unchecked Sendable
     set {_uniqueStorage()._statPrefix = newValue}
   }
 
-  public var filterChains: [Envoy_Config_Listener_V3_FilterChain] {
+  public internal(set) var filterChains: [Envoy_Config_Listener_V3_FilterChain] {
     get {_storage._filterChains}
     set {_uniqueStorage()._filterChains = newValue}
   }
 
-  public var useOriginalDst: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var useOriginalDst: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_storage._useOriginalDst ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_uniqueStorage()._useOriginalDst = newValue}
   }
   /// Returns true if `useOriginalDst` has been explicitly set.
   public var hasUseOriginalDst: Bool {_storage._useOriginalDst != nil}
-  /// Clears the value of `useOriginalDst`. Subsequent reads from it will return its default value.
-  public mutating func clearUseOriginalDst() {_uniqueStorage()._useOriginalDst = nil}
 
-  public var defaultFilterChain: Envoy_Config_Listener_V3_FilterChain {
+  public internal(set) var defaultFilterChain: Envoy_Config_Listener_V3_FilterChain {
     get {_storage._defaultFilterChain ?? Envoy_Config_Listener_V3_FilterChain()}
     set {_uniqueStorage()._defaultFilterChain = newValue}
   }
   /// Returns true if `defaultFilterChain` has been explicitly set.
   public var hasDefaultFilterChain: Bool {_storage._defaultFilterChain != nil}
-  /// Clears the value of `defaultFilterChain`. Subsequent reads from it will return its default value.
-  public mutating func clearDefaultFilterChain() {_uniqueStorage()._defaultFilterChain = nil}
 
-  public var perConnectionBufferLimitBytes: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var perConnectionBufferLimitBytes: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._perConnectionBufferLimitBytes ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._perConnectionBufferLimitBytes = newValue}
   }
   /// Returns true if `perConnectionBufferLimitBytes` has been explicitly set.
   public var hasPerConnectionBufferLimitBytes: Bool {_storage._perConnectionBufferLimitBytes != nil}
-  /// Clears the value of `perConnectionBufferLimitBytes`. Subsequent reads from it will return its default value.
-  public mutating func clearPerConnectionBufferLimitBytes() {_uniqueStorage()._perConnectionBufferLimitBytes = nil}
 
   public var metadata: Envoy_Config_Core_V3_Metadata {
     get {_storage._metadata ?? Envoy_Config_Core_V3_Metadata()}
@@ -87,20 +79,16 @@ public nonisolated struct Envoy_Config_Listener_V3_Listener: @unchecked Sendable
   }
   /// Returns true if `metadata` has been explicitly set.
   public var hasMetadata: Bool {_storage._metadata != nil}
-  /// Clears the value of `metadata`. Subsequent reads from it will return its default value.
-  public mutating func clearMetadata() {_uniqueStorage()._metadata = nil}
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var deprecatedV1: Envoy_Config_Listener_V3_Listener.DeprecatedV1 {
+  public internal(set) var deprecatedV1: Envoy_Config_Listener_V3_Listener.DeprecatedV1 {
     get {_storage._deprecatedV1 ?? Envoy_Config_Listener_V3_Listener.DeprecatedV1()}
     set {_uniqueStorage()._deprecatedV1 = newValue}
   }
   /// Returns true if `deprecatedV1` has been explicitly set.
   public var hasDeprecatedV1: Bool {_storage._deprecatedV1 != nil}
-  /// Clears the value of `deprecatedV1`. Subsequent reads from it will return its default value.
-  public mutating func clearDeprecatedV1() {_uniqueStorage()._deprecatedV1 = nil}
 
-  public var drainType: Envoy_Config_Listener_V3_Listener.DrainType {
+  public internal(set) var drainType: Envoy_Config_Listener_V3_Listener.DrainType {
     get {_storage._drainType}
     set {_uniqueStorage()._drainType = newValue}
   }
@@ -110,114 +98,96 @@ public nonisolated struct Envoy_Config_Listener_V3_Listener: @unchecked Sendable
     set {_uniqueStorage()._listenerFilters = newValue}
   }
 
-  public var listenerFiltersTimeout: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var listenerFiltersTimeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._listenerFiltersTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._listenerFiltersTimeout = newValue}
   }
   /// Returns true if `listenerFiltersTimeout` has been explicitly set.
   public var hasListenerFiltersTimeout: Bool {_storage._listenerFiltersTimeout != nil}
-  /// Clears the value of `listenerFiltersTimeout`. Subsequent reads from it will return its default value.
-  public mutating func clearListenerFiltersTimeout() {_uniqueStorage()._listenerFiltersTimeout = nil}
 
-  public var continueOnListenerFiltersTimeout: Bool {
+  public internal(set) var continueOnListenerFiltersTimeout: Bool {
     get {_storage._continueOnListenerFiltersTimeout}
     set {_uniqueStorage()._continueOnListenerFiltersTimeout = newValue}
   }
 
-  public var transparent: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var transparent: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_storage._transparent ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_uniqueStorage()._transparent = newValue}
   }
   /// Returns true if `transparent` has been explicitly set.
   public var hasTransparent: Bool {_storage._transparent != nil}
-  /// Clears the value of `transparent`. Subsequent reads from it will return its default value.
-  public mutating func clearTransparent() {_uniqueStorage()._transparent = nil}
 
-  public var freebind: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var freebind: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_storage._freebind ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_uniqueStorage()._freebind = newValue}
   }
   /// Returns true if `freebind` has been explicitly set.
   public var hasFreebind: Bool {_storage._freebind != nil}
-  /// Clears the value of `freebind`. Subsequent reads from it will return its default value.
-  public mutating func clearFreebind() {_uniqueStorage()._freebind = nil}
 
-  public var socketOptions: [Envoy_Config_Core_V3_SocketOption] {
+  public internal(set) var socketOptions: [Envoy_Config_Core_V3_SocketOption] {
     get {_storage._socketOptions}
     set {_uniqueStorage()._socketOptions = newValue}
   }
 
-  public var tcpFastOpenQueueLength: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var tcpFastOpenQueueLength: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._tcpFastOpenQueueLength ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._tcpFastOpenQueueLength = newValue}
   }
   /// Returns true if `tcpFastOpenQueueLength` has been explicitly set.
   public var hasTcpFastOpenQueueLength: Bool {_storage._tcpFastOpenQueueLength != nil}
-  /// Clears the value of `tcpFastOpenQueueLength`. Subsequent reads from it will return its default value.
-  public mutating func clearTcpFastOpenQueueLength() {_uniqueStorage()._tcpFastOpenQueueLength = nil}
 
-  public var trafficDirection: Envoy_Config_Core_V3_TrafficDirection {
+  public internal(set) var trafficDirection: Envoy_Config_Core_V3_TrafficDirection {
     get {_storage._trafficDirection}
     set {_uniqueStorage()._trafficDirection = newValue}
   }
 
-  public var connectionBalanceConfig: Envoy_Config_Listener_V3_Listener.ConnectionBalanceConfig {
+  public internal(set) var connectionBalanceConfig: Envoy_Config_Listener_V3_Listener.ConnectionBalanceConfig {
     get {_storage._connectionBalanceConfig ?? Envoy_Config_Listener_V3_Listener.ConnectionBalanceConfig()}
     set {_uniqueStorage()._connectionBalanceConfig = newValue}
   }
   /// Returns true if `connectionBalanceConfig` has been explicitly set.
   public var hasConnectionBalanceConfig: Bool {_storage._connectionBalanceConfig != nil}
-  /// Clears the value of `connectionBalanceConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearConnectionBalanceConfig() {_uniqueStorage()._connectionBalanceConfig = nil}
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var reusePort: Bool {
+  public internal(set) var reusePort: Bool {
     get {_storage._reusePort}
     set {_uniqueStorage()._reusePort = newValue}
   }
 
-  public var enableReusePort: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var enableReusePort: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_storage._enableReusePort ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_uniqueStorage()._enableReusePort = newValue}
   }
   /// Returns true if `enableReusePort` has been explicitly set.
   public var hasEnableReusePort: Bool {_storage._enableReusePort != nil}
-  /// Clears the value of `enableReusePort`. Subsequent reads from it will return its default value.
-  public mutating func clearEnableReusePort() {_uniqueStorage()._enableReusePort = nil}
 
-  public var accessLog: [Envoy_Config_Accesslog_V3_AccessLog] {
+  public internal(set) var accessLog: [Envoy_Config_Accesslog_V3_AccessLog] {
     get {_storage._accessLog}
     set {_uniqueStorage()._accessLog = newValue}
   }
 
-  public var tcpBacklogSize: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var tcpBacklogSize: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._tcpBacklogSize ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._tcpBacklogSize = newValue}
   }
   /// Returns true if `tcpBacklogSize` has been explicitly set.
   public var hasTcpBacklogSize: Bool {_storage._tcpBacklogSize != nil}
-  /// Clears the value of `tcpBacklogSize`. Subsequent reads from it will return its default value.
-  public mutating func clearTcpBacklogSize() {_uniqueStorage()._tcpBacklogSize = nil}
 
-  public var maxConnectionsToAcceptPerSocketEvent: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var maxConnectionsToAcceptPerSocketEvent: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._maxConnectionsToAcceptPerSocketEvent ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._maxConnectionsToAcceptPerSocketEvent = newValue}
   }
   /// Returns true if `maxConnectionsToAcceptPerSocketEvent` has been explicitly set.
   public var hasMaxConnectionsToAcceptPerSocketEvent: Bool {_storage._maxConnectionsToAcceptPerSocketEvent != nil}
-  /// Clears the value of `maxConnectionsToAcceptPerSocketEvent`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxConnectionsToAcceptPerSocketEvent() {_uniqueStorage()._maxConnectionsToAcceptPerSocketEvent = nil}
 
-  public var bindToPort: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var bindToPort: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_storage._bindToPort ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_uniqueStorage()._bindToPort = newValue}
   }
   /// Returns true if `bindToPort` has been explicitly set.
   public var hasBindToPort: Bool {_storage._bindToPort != nil}
-  /// Clears the value of `bindToPort`. Subsequent reads from it will return its default value.
-  public mutating func clearBindToPort() {_uniqueStorage()._bindToPort = nil}
 
-  public var listenerSpecifier: OneOf_ListenerSpecifier? {
+  public internal(set) var listenerSpecifier: OneOf_ListenerSpecifier? {
     get {return _storage._listenerSpecifier}
     set {_uniqueStorage()._listenerSpecifier = newValue}
   }
@@ -230,29 +200,27 @@ public nonisolated struct Envoy_Config_Listener_V3_Listener: @unchecked Sendable
     set {_uniqueStorage()._listenerSpecifier = .internalListener(newValue)}
   }
 
-  public var enableMptcp: Bool {
+  public internal(set) var enableMptcp: Bool {
     get {_storage._enableMptcp}
     set {_uniqueStorage()._enableMptcp = newValue}
   }
 
-  public var ignoreGlobalConnLimit: Bool {
+  public internal(set) var ignoreGlobalConnLimit: Bool {
     get {_storage._ignoreGlobalConnLimit}
     set {_uniqueStorage()._ignoreGlobalConnLimit = newValue}
   }
 
-  public var bypassOverloadManager: Bool {
+  public internal(set) var bypassOverloadManager: Bool {
     get {_storage._bypassOverloadManager}
     set {_uniqueStorage()._bypassOverloadManager = newValue}
   }
 
-  public var tcpKeepalive: Envoy_Config_Core_V3_TcpKeepalive {
+  public internal(set) var tcpKeepalive: Envoy_Config_Core_V3_TcpKeepalive {
     get {_storage._tcpKeepalive ?? Envoy_Config_Core_V3_TcpKeepalive()}
     set {_uniqueStorage()._tcpKeepalive = newValue}
   }
   /// Returns true if `tcpKeepalive` has been explicitly set.
   public var hasTcpKeepalive: Bool {_storage._tcpKeepalive != nil}
-  /// Clears the value of `tcpKeepalive`. Subsequent reads from it will return its default value.
-  public mutating func clearTcpKeepalive() {_uniqueStorage()._tcpKeepalive = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -300,14 +268,12 @@ public nonisolated struct Envoy_Config_Listener_V3_Listener: @unchecked Sendable
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var bindToPort: SwiftProtobuf.Google_Protobuf_BoolValue {
+    public internal(set) var bindToPort: SwiftProtobuf.Google_Protobuf_BoolValue {
       get {_bindToPort ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
       set {_bindToPort = newValue}
     }
     /// Returns true if `bindToPort` has been explicitly set.
     public var hasBindToPort: Bool {self._bindToPort != nil}
-    /// Clears the value of `bindToPort`. Subsequent reads from it will return its default value.
-    public mutating func clearBindToPort() {self._bindToPort = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -321,7 +287,7 @@ public nonisolated struct Envoy_Config_Listener_V3_Listener: @unchecked Sendable
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var balanceType: Envoy_Config_Listener_V3_Listener.ConnectionBalanceConfig.OneOf_BalanceType? = nil
+    public internal(set) var balanceType: Envoy_Config_Listener_V3_Listener.ConnectionBalanceConfig.OneOf_BalanceType? = nil
 
     public var exactBalance: Envoy_Config_Listener_V3_Listener.ConnectionBalanceConfig.ExactBalance {
       get {
@@ -386,26 +352,20 @@ public nonisolated struct Envoy_Config_Listener_V3_AdditionalAddress: Sendable {
   }
   /// Returns true if `address` has been explicitly set.
   public var hasAddress: Bool {self._address != nil}
-  /// Clears the value of `address`. Subsequent reads from it will return its default value.
-  public mutating func clearAddress() {self._address = nil}
 
-  public var socketOptions: Envoy_Config_Core_V3_SocketOptionsOverride {
+  public internal(set) var socketOptions: Envoy_Config_Core_V3_SocketOptionsOverride {
     get {_socketOptions ?? Envoy_Config_Core_V3_SocketOptionsOverride()}
     set {_socketOptions = newValue}
   }
   /// Returns true if `socketOptions` has been explicitly set.
   public var hasSocketOptions: Bool {self._socketOptions != nil}
-  /// Clears the value of `socketOptions`. Subsequent reads from it will return its default value.
-  public mutating func clearSocketOptions() {self._socketOptions = nil}
 
-  public var tcpKeepalive: Envoy_Config_Core_V3_TcpKeepalive {
+  public internal(set) var tcpKeepalive: Envoy_Config_Core_V3_TcpKeepalive {
     get {_tcpKeepalive ?? Envoy_Config_Core_V3_TcpKeepalive()}
     set {_tcpKeepalive = newValue}
   }
   /// Returns true if `tcpKeepalive` has been explicitly set.
   public var hasTcpKeepalive: Bool {self._tcpKeepalive != nil}
-  /// Clears the value of `tcpKeepalive`. Subsequent reads from it will return its default value.
-  public mutating func clearTcpKeepalive() {self._tcpKeepalive = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -423,7 +383,7 @@ public nonisolated struct Envoy_Config_Listener_V3_ListenerFilter: Sendable {
 
   public var name: String = String()
 
-  public var configType: Envoy_Config_Listener_V3_ListenerFilter.OneOf_ConfigType? = nil
+  public internal(set) var configType: Envoy_Config_Listener_V3_ListenerFilter.OneOf_ConfigType? = nil
 
   public var typedConfig: SwiftProtobuf.Google_Protobuf_Any {
     get {
@@ -433,14 +393,12 @@ public nonisolated struct Envoy_Config_Listener_V3_ListenerFilter: Sendable {
     set {configType = .typedConfig(newValue)}
   }
 
-  public var filterDisabled: Envoy_Config_Listener_V3_ListenerFilterChainMatchPredicate {
+  public internal(set) var filterDisabled: Envoy_Config_Listener_V3_ListenerFilterChainMatchPredicate {
     get {_filterDisabled ?? Envoy_Config_Listener_V3_ListenerFilterChainMatchPredicate()}
     set {_filterDisabled = newValue}
   }
   /// Returns true if `filterDisabled` has been explicitly set.
   public var hasFilterDisabled: Bool {self._filterDisabled != nil}
-  /// Clears the value of `filterDisabled`. Subsequent reads from it will return its default value.
-  public mutating func clearFilterDisabled() {self._filterDisabled = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -459,7 +417,7 @@ public nonisolated struct Envoy_Config_Listener_V3_ListenerFilterChainMatchPredi
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var rule: OneOf_Rule? {
+  public internal(set) var rule: OneOf_Rule? {
     get {return _storage._rule}
     set {_uniqueStorage()._rule = newValue}
   }
@@ -537,14 +495,12 @@ public nonisolated struct Envoy_Config_Listener_V3_FilterChain: @unchecked Senda
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var filterChainMatch: Envoy_Config_Listener_V3_FilterChainMatch {
+  public internal(set) var filterChainMatch: Envoy_Config_Listener_V3_FilterChainMatch {
     get {_storage._filterChainMatch ?? Envoy_Config_Listener_V3_FilterChainMatch()}
     set {_uniqueStorage()._filterChainMatch = newValue}
   }
   /// Returns true if `filterChainMatch` has been explicitly set.
   public var hasFilterChainMatch: Bool {_storage._filterChainMatch != nil}
-  /// Clears the value of `filterChainMatch`. Subsequent reads from it will return its default value.
-  public mutating func clearFilterChainMatch() {_uniqueStorage()._filterChainMatch = nil}
 
   public var filters: [Envoy_Config_Listener_V3_Filter] {
     get {_storage._filters}
@@ -552,14 +508,12 @@ public nonisolated struct Envoy_Config_Listener_V3_FilterChain: @unchecked Senda
   }
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var useProxyProto: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var useProxyProto: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_storage._useProxyProto ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_uniqueStorage()._useProxyProto = newValue}
   }
   /// Returns true if `useProxyProto` has been explicitly set.
   public var hasUseProxyProto: Bool {_storage._useProxyProto != nil}
-  /// Clears the value of `useProxyProto`. Subsequent reads from it will return its default value.
-  public mutating func clearUseProxyProto() {_uniqueStorage()._useProxyProto = nil}
 
   public var metadata: Envoy_Config_Core_V3_Metadata {
     get {_storage._metadata ?? Envoy_Config_Core_V3_Metadata()}
@@ -567,26 +521,20 @@ public nonisolated struct Envoy_Config_Listener_V3_FilterChain: @unchecked Senda
   }
   /// Returns true if `metadata` has been explicitly set.
   public var hasMetadata: Bool {_storage._metadata != nil}
-  /// Clears the value of `metadata`. Subsequent reads from it will return its default value.
-  public mutating func clearMetadata() {_uniqueStorage()._metadata = nil}
 
-  public var transportSocket: Envoy_Config_Core_V3_TransportSocket {
+  public internal(set) var transportSocket: Envoy_Config_Core_V3_TransportSocket {
     get {_storage._transportSocket ?? Envoy_Config_Core_V3_TransportSocket()}
     set {_uniqueStorage()._transportSocket = newValue}
   }
   /// Returns true if `transportSocket` has been explicitly set.
   public var hasTransportSocket: Bool {_storage._transportSocket != nil}
-  /// Clears the value of `transportSocket`. Subsequent reads from it will return its default value.
-  public mutating func clearTransportSocket() {_uniqueStorage()._transportSocket = nil}
 
-  public var transportSocketConnectTimeout: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var transportSocketConnectTimeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._transportSocketConnectTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._transportSocketConnectTimeout = newValue}
   }
   /// Returns true if `transportSocketConnectTimeout` has been explicitly set.
   public var hasTransportSocketConnectTimeout: Bool {_storage._transportSocketConnectTimeout != nil}
-  /// Clears the value of `transportSocketConnectTimeout`. Subsequent reads from it will return its default value.
-  public mutating func clearTransportSocketConnectTimeout() {_uniqueStorage()._transportSocketConnectTimeout = nil}
 
   public var name: String {
     get {_storage._name}
@@ -611,27 +559,23 @@ public nonisolated struct Envoy_Config_Listener_V3_FilterChainMatch: Sendable {
   }
   /// Returns true if `destinationPort` has been explicitly set.
   public var hasDestinationPort: Bool {self._destinationPort != nil}
-  /// Clears the value of `destinationPort`. Subsequent reads from it will return its default value.
-  public mutating func clearDestinationPort() {self._destinationPort = nil}
 
-  public var prefixRanges: [Envoy_Config_Core_V3_CidrRange] = []
+  public internal(set) var prefixRanges: [Envoy_Config_Core_V3_CidrRange] = []
 
-  public var addressSuffix: String = String()
+  public internal(set) var addressSuffix: String = String()
 
-  public var suffixLen: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var suffixLen: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_suffixLen ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_suffixLen = newValue}
   }
   /// Returns true if `suffixLen` has been explicitly set.
   public var hasSuffixLen: Bool {self._suffixLen != nil}
-  /// Clears the value of `suffixLen`. Subsequent reads from it will return its default value.
-  public mutating func clearSuffixLen() {self._suffixLen = nil}
 
-  public var directSourcePrefixRanges: [Envoy_Config_Core_V3_CidrRange] = []
+  public internal(set) var directSourcePrefixRanges: [Envoy_Config_Core_V3_CidrRange] = []
 
-  public var sourceType: Envoy_Config_Listener_V3_FilterChainMatch.ConnectionSourceType = .any
+  public internal(set) var sourceType: Envoy_Config_Listener_V3_FilterChainMatch.ConnectionSourceType = .any
 
-  public var sourcePrefixRanges: [Envoy_Config_Core_V3_CidrRange] = []
+  public internal(set) var sourcePrefixRanges: [Envoy_Config_Core_V3_CidrRange] = []
 
   public var sourcePorts: [UInt32] = []
 
@@ -694,7 +638,7 @@ public nonisolated struct Envoy_Config_Listener_V3_Filter: Sendable {
 
   public var name: String = String()
 
-  public var configType: Envoy_Config_Listener_V3_Filter.OneOf_ConfigType? = nil
+  public internal(set) var configType: Envoy_Config_Listener_V3_Filter.OneOf_ConfigType? = nil
 
   public var typedConfig: SwiftProtobuf.Google_Protobuf_Any {
     get {
@@ -965,49 +909,7 @@ nonisolated extension Envoy_Config_Listener_V3_Listener: SwiftProtobuf.Message, 
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Listener_V3_Listener, rhs: Envoy_Config_Listener_V3_Listener) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._name != rhs_storage._name {return false}
-        if _storage._address != rhs_storage._address {return false}
-        if _storage._additionalAddresses != rhs_storage._additionalAddresses {return false}
-        if _storage._statPrefix != rhs_storage._statPrefix {return false}
-        if _storage._filterChains != rhs_storage._filterChains {return false}
-        if _storage._useOriginalDst != rhs_storage._useOriginalDst {return false}
-        if _storage._defaultFilterChain != rhs_storage._defaultFilterChain {return false}
-        if _storage._perConnectionBufferLimitBytes != rhs_storage._perConnectionBufferLimitBytes {return false}
-        if _storage._metadata != rhs_storage._metadata {return false}
-        if _storage._deprecatedV1 != rhs_storage._deprecatedV1 {return false}
-        if _storage._drainType != rhs_storage._drainType {return false}
-        if _storage._listenerFilters != rhs_storage._listenerFilters {return false}
-        if _storage._listenerFiltersTimeout != rhs_storage._listenerFiltersTimeout {return false}
-        if _storage._continueOnListenerFiltersTimeout != rhs_storage._continueOnListenerFiltersTimeout {return false}
-        if _storage._transparent != rhs_storage._transparent {return false}
-        if _storage._freebind != rhs_storage._freebind {return false}
-        if _storage._socketOptions != rhs_storage._socketOptions {return false}
-        if _storage._tcpFastOpenQueueLength != rhs_storage._tcpFastOpenQueueLength {return false}
-        if _storage._trafficDirection != rhs_storage._trafficDirection {return false}
-        if _storage._connectionBalanceConfig != rhs_storage._connectionBalanceConfig {return false}
-        if _storage._reusePort != rhs_storage._reusePort {return false}
-        if _storage._enableReusePort != rhs_storage._enableReusePort {return false}
-        if _storage._accessLog != rhs_storage._accessLog {return false}
-        if _storage._tcpBacklogSize != rhs_storage._tcpBacklogSize {return false}
-        if _storage._maxConnectionsToAcceptPerSocketEvent != rhs_storage._maxConnectionsToAcceptPerSocketEvent {return false}
-        if _storage._bindToPort != rhs_storage._bindToPort {return false}
-        if _storage._listenerSpecifier != rhs_storage._listenerSpecifier {return false}
-        if _storage._enableMptcp != rhs_storage._enableMptcp {return false}
-        if _storage._ignoreGlobalConnLimit != rhs_storage._ignoreGlobalConnLimit {return false}
-        if _storage._bypassOverloadManager != rhs_storage._bypassOverloadManager {return false}
-        if _storage._tcpKeepalive != rhs_storage._tcpKeepalive {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Listener_V3_Listener, rhs: Envoy_Config_Listener_V3_Listener) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Listener_V3_Listener.DrainType: SwiftProtobuf._ProtoNameProviding {
@@ -1041,11 +943,7 @@ nonisolated extension Envoy_Config_Listener_V3_Listener.DeprecatedV1: SwiftProto
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Listener_V3_Listener.DeprecatedV1, rhs: Envoy_Config_Listener_V3_Listener.DeprecatedV1) -> Bool {
-    if lhs._bindToPort != rhs._bindToPort {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Listener_V3_Listener.DeprecatedV1, rhs: Envoy_Config_Listener_V3_Listener.DeprecatedV1) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Listener_V3_Listener.ConnectionBalanceConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1108,11 +1006,7 @@ nonisolated extension Envoy_Config_Listener_V3_Listener.ConnectionBalanceConfig:
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Listener_V3_Listener.ConnectionBalanceConfig, rhs: Envoy_Config_Listener_V3_Listener.ConnectionBalanceConfig) -> Bool {
-    if lhs.balanceType != rhs.balanceType {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Listener_V3_Listener.ConnectionBalanceConfig, rhs: Envoy_Config_Listener_V3_Listener.ConnectionBalanceConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Listener_V3_Listener.ConnectionBalanceConfig.ExactBalance: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1128,10 +1022,7 @@ nonisolated extension Envoy_Config_Listener_V3_Listener.ConnectionBalanceConfig.
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Listener_V3_Listener.ConnectionBalanceConfig.ExactBalance, rhs: Envoy_Config_Listener_V3_Listener.ConnectionBalanceConfig.ExactBalance) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Listener_V3_Listener.ConnectionBalanceConfig.ExactBalance, rhs: Envoy_Config_Listener_V3_Listener.ConnectionBalanceConfig.ExactBalance) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Listener_V3_Listener.InternalListenerConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1147,10 +1038,7 @@ nonisolated extension Envoy_Config_Listener_V3_Listener.InternalListenerConfig: 
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Listener_V3_Listener.InternalListenerConfig, rhs: Envoy_Config_Listener_V3_Listener.InternalListenerConfig) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Listener_V3_Listener.InternalListenerConfig, rhs: Envoy_Config_Listener_V3_Listener.InternalListenerConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Listener_V3_AdditionalAddress: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1188,13 +1076,7 @@ nonisolated extension Envoy_Config_Listener_V3_AdditionalAddress: SwiftProtobuf.
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Listener_V3_AdditionalAddress, rhs: Envoy_Config_Listener_V3_AdditionalAddress) -> Bool {
-    if lhs._address != rhs._address {return false}
-    if lhs._socketOptions != rhs._socketOptions {return false}
-    if lhs._tcpKeepalive != rhs._tcpKeepalive {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Listener_V3_AdditionalAddress, rhs: Envoy_Config_Listener_V3_AdditionalAddress) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Listener_V3_ListenerFilter: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1244,13 +1126,7 @@ nonisolated extension Envoy_Config_Listener_V3_ListenerFilter: SwiftProtobuf.Mes
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Listener_V3_ListenerFilter, rhs: Envoy_Config_Listener_V3_ListenerFilter) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.configType != rhs.configType {return false}
-    if lhs._filterDisabled != rhs._filterDisabled {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Listener_V3_ListenerFilter, rhs: Envoy_Config_Listener_V3_ListenerFilter) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Listener_V3_ListenerFilterChainMatchPredicate: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1387,19 +1263,7 @@ nonisolated extension Envoy_Config_Listener_V3_ListenerFilterChainMatchPredicate
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Listener_V3_ListenerFilterChainMatchPredicate, rhs: Envoy_Config_Listener_V3_ListenerFilterChainMatchPredicate) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._rule != rhs_storage._rule {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Listener_V3_ListenerFilterChainMatchPredicate, rhs: Envoy_Config_Listener_V3_ListenerFilterChainMatchPredicate) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Listener_V3_ListenerFilterChainMatchPredicate.MatchSet: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1425,11 +1289,7 @@ nonisolated extension Envoy_Config_Listener_V3_ListenerFilterChainMatchPredicate
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Listener_V3_ListenerFilterChainMatchPredicate.MatchSet, rhs: Envoy_Config_Listener_V3_ListenerFilterChainMatchPredicate.MatchSet) -> Bool {
-    if lhs.rules != rhs.rules {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Listener_V3_ListenerFilterChainMatchPredicate.MatchSet, rhs: Envoy_Config_Listener_V3_ListenerFilterChainMatchPredicate.MatchSet) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Listener_V3_FilterChain: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1523,25 +1383,7 @@ nonisolated extension Envoy_Config_Listener_V3_FilterChain: SwiftProtobuf.Messag
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Listener_V3_FilterChain, rhs: Envoy_Config_Listener_V3_FilterChain) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._filterChainMatch != rhs_storage._filterChainMatch {return false}
-        if _storage._filters != rhs_storage._filters {return false}
-        if _storage._useProxyProto != rhs_storage._useProxyProto {return false}
-        if _storage._metadata != rhs_storage._metadata {return false}
-        if _storage._transportSocket != rhs_storage._transportSocket {return false}
-        if _storage._transportSocketConnectTimeout != rhs_storage._transportSocketConnectTimeout {return false}
-        if _storage._name != rhs_storage._name {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Listener_V3_FilterChain, rhs: Envoy_Config_Listener_V3_FilterChain) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Listener_V3_FilterChainMatch: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1611,21 +1453,7 @@ nonisolated extension Envoy_Config_Listener_V3_FilterChainMatch: SwiftProtobuf.M
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Listener_V3_FilterChainMatch, rhs: Envoy_Config_Listener_V3_FilterChainMatch) -> Bool {
-    if lhs._destinationPort != rhs._destinationPort {return false}
-    if lhs.prefixRanges != rhs.prefixRanges {return false}
-    if lhs.addressSuffix != rhs.addressSuffix {return false}
-    if lhs._suffixLen != rhs._suffixLen {return false}
-    if lhs.directSourcePrefixRanges != rhs.directSourcePrefixRanges {return false}
-    if lhs.sourceType != rhs.sourceType {return false}
-    if lhs.sourcePrefixRanges != rhs.sourcePrefixRanges {return false}
-    if lhs.sourcePorts != rhs.sourcePorts {return false}
-    if lhs.serverNames != rhs.serverNames {return false}
-    if lhs.transportProtocol != rhs.transportProtocol {return false}
-    if lhs.applicationProtocols != rhs.applicationProtocols {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Listener_V3_FilterChainMatch, rhs: Envoy_Config_Listener_V3_FilterChainMatch) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Listener_V3_FilterChainMatch.ConnectionSourceType: SwiftProtobuf._ProtoNameProviding {
@@ -1675,10 +1503,5 @@ nonisolated extension Envoy_Config_Listener_V3_Filter: SwiftProtobuf.Message, Sw
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Listener_V3_Filter, rhs: Envoy_Config_Listener_V3_Filter) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.configType != rhs.configType {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Listener_V3_Filter, rhs: Envoy_Config_Listener_V3_Filter) -> Bool { isSameMessage(lhs, rhs) }
 }

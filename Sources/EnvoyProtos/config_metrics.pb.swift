@@ -27,7 +27,7 @@ public nonisolated struct Envoy_Config_Metrics_V3_StatsSink: Sendable {
 
   public var name: String = String()
 
-  public var configType: Envoy_Config_Metrics_V3_StatsSink.OneOf_ConfigType? = nil
+  public internal(set) var configType: Envoy_Config_Metrics_V3_StatsSink.OneOf_ConfigType? = nil
 
   public var typedConfig: SwiftProtobuf.Google_Protobuf_Any {
     get {
@@ -52,7 +52,7 @@ public nonisolated struct Envoy_Config_Metrics_V3_StatsdSink: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var statsdSpecifier: Envoy_Config_Metrics_V3_StatsdSink.OneOf_StatsdSpecifier? = nil
+  public internal(set) var statsdSpecifier: Envoy_Config_Metrics_V3_StatsdSink.OneOf_StatsdSpecifier? = nil
 
   public var address: Envoy_Config_Core_V3_Address {
     get {
@@ -88,7 +88,7 @@ public nonisolated struct Envoy_Config_Metrics_V3_DogStatsdSink: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var dogStatsdSpecifier: Envoy_Config_Metrics_V3_DogStatsdSink.OneOf_DogStatsdSpecifier? = nil
+  public internal(set) var dogStatsdSpecifier: Envoy_Config_Metrics_V3_DogStatsdSink.OneOf_DogStatsdSpecifier? = nil
 
   public var address: Envoy_Config_Core_V3_Address {
     get {
@@ -100,14 +100,12 @@ public nonisolated struct Envoy_Config_Metrics_V3_DogStatsdSink: Sendable {
 
   public var prefix: String = String()
 
-  public var maxBytesPerDatagram: SwiftProtobuf.Google_Protobuf_UInt64Value {
+  public internal(set) var maxBytesPerDatagram: SwiftProtobuf.Google_Protobuf_UInt64Value {
     get {_maxBytesPerDatagram ?? SwiftProtobuf.Google_Protobuf_UInt64Value()}
     set {_maxBytesPerDatagram = newValue}
   }
   /// Returns true if `maxBytesPerDatagram` has been explicitly set.
   public var hasMaxBytesPerDatagram: Bool {self._maxBytesPerDatagram != nil}
-  /// Clears the value of `maxBytesPerDatagram`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxBytesPerDatagram() {self._maxBytesPerDatagram = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -126,7 +124,7 @@ public nonisolated struct Envoy_Config_Metrics_V3_HystrixSink: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var numBuckets: Int64 = 0
+  public internal(set) var numBuckets: Int64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -138,36 +136,30 @@ public nonisolated struct Envoy_Config_Metrics_V3_StatsConfig: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var statsTags: [Envoy_Config_Metrics_V3_TagSpecifier] = []
+  public internal(set) var statsTags: [Envoy_Config_Metrics_V3_TagSpecifier] = []
 
-  public var useAllDefaultTags: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var useAllDefaultTags: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_useAllDefaultTags ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_useAllDefaultTags = newValue}
   }
   /// Returns true if `useAllDefaultTags` has been explicitly set.
   public var hasUseAllDefaultTags: Bool {self._useAllDefaultTags != nil}
-  /// Clears the value of `useAllDefaultTags`. Subsequent reads from it will return its default value.
-  public mutating func clearUseAllDefaultTags() {self._useAllDefaultTags = nil}
 
-  public var statsMatcher: Envoy_Config_Metrics_V3_StatsMatcher {
+  public internal(set) var statsMatcher: Envoy_Config_Metrics_V3_StatsMatcher {
     get {_statsMatcher ?? Envoy_Config_Metrics_V3_StatsMatcher()}
     set {_statsMatcher = newValue}
   }
   /// Returns true if `statsMatcher` has been explicitly set.
   public var hasStatsMatcher: Bool {self._statsMatcher != nil}
-  /// Clears the value of `statsMatcher`. Subsequent reads from it will return its default value.
-  public mutating func clearStatsMatcher() {self._statsMatcher = nil}
 
-  public var histogramBucketSettings: [Envoy_Config_Metrics_V3_HistogramBucketSettings] = []
+  public internal(set) var histogramBucketSettings: [Envoy_Config_Metrics_V3_HistogramBucketSettings] = []
 
-  public var allowDefaultTagOverrides: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var allowDefaultTagOverrides: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_allowDefaultTagOverrides ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_allowDefaultTagOverrides = newValue}
   }
   /// Returns true if `allowDefaultTagOverrides` has been explicitly set.
   public var hasAllowDefaultTagOverrides: Bool {self._allowDefaultTagOverrides != nil}
-  /// Clears the value of `allowDefaultTagOverrides`. Subsequent reads from it will return its default value.
-  public mutating func clearAllowDefaultTagOverrides() {self._allowDefaultTagOverrides = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -183,7 +175,7 @@ public nonisolated struct Envoy_Config_Metrics_V3_StatsMatcher: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var statsMatcher: Envoy_Config_Metrics_V3_StatsMatcher.OneOf_StatsMatcher? = nil
+  public internal(set) var statsMatcher: Envoy_Config_Metrics_V3_StatsMatcher.OneOf_StatsMatcher? = nil
 
   public var rejectAll: Bool {
     get {
@@ -226,9 +218,9 @@ public nonisolated struct Envoy_Config_Metrics_V3_TagSpecifier: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var tagName: String = String()
+  public internal(set) var tagName: String = String()
 
-  public var tagValue: Envoy_Config_Metrics_V3_TagSpecifier.OneOf_TagValue? = nil
+  public internal(set) var tagValue: Envoy_Config_Metrics_V3_TagSpecifier.OneOf_TagValue? = nil
 
   public var regex: String {
     get {
@@ -268,8 +260,6 @@ public nonisolated struct Envoy_Config_Metrics_V3_HistogramBucketSettings: Senda
   }
   /// Returns true if `match` has been explicitly set.
   public var hasMatch: Bool {self._match != nil}
-  /// Clears the value of `match`. Subsequent reads from it will return its default value.
-  public mutating func clearMatch() {self._match = nil}
 
   public var buckets: [Double] = []
 
@@ -279,8 +269,6 @@ public nonisolated struct Envoy_Config_Metrics_V3_HistogramBucketSettings: Senda
   }
   /// Returns true if `bins` has been explicitly set.
   public var hasBins: Bool {self._bins != nil}
-  /// Clears the value of `bins`. Subsequent reads from it will return its default value.
-  public mutating func clearBins() {self._bins = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -337,12 +325,7 @@ nonisolated extension Envoy_Config_Metrics_V3_StatsSink: SwiftProtobuf.Message, 
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Metrics_V3_StatsSink, rhs: Envoy_Config_Metrics_V3_StatsSink) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.configType != rhs.configType {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Metrics_V3_StatsSink, rhs: Envoy_Config_Metrics_V3_StatsSink) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Metrics_V3_StatsdSink: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -404,12 +387,7 @@ nonisolated extension Envoy_Config_Metrics_V3_StatsdSink: SwiftProtobuf.Message,
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Metrics_V3_StatsdSink, rhs: Envoy_Config_Metrics_V3_StatsdSink) -> Bool {
-    if lhs.statsdSpecifier != rhs.statsdSpecifier {return false}
-    if lhs.prefix != rhs.prefix {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Metrics_V3_StatsdSink, rhs: Envoy_Config_Metrics_V3_StatsdSink) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Metrics_V3_DogStatsdSink: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -459,13 +437,7 @@ nonisolated extension Envoy_Config_Metrics_V3_DogStatsdSink: SwiftProtobuf.Messa
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Metrics_V3_DogStatsdSink, rhs: Envoy_Config_Metrics_V3_DogStatsdSink) -> Bool {
-    if lhs.dogStatsdSpecifier != rhs.dogStatsdSpecifier {return false}
-    if lhs.prefix != rhs.prefix {return false}
-    if lhs._maxBytesPerDatagram != rhs._maxBytesPerDatagram {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Metrics_V3_DogStatsdSink, rhs: Envoy_Config_Metrics_V3_DogStatsdSink) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Metrics_V3_HystrixSink: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -491,11 +463,7 @@ nonisolated extension Envoy_Config_Metrics_V3_HystrixSink: SwiftProtobuf.Message
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Metrics_V3_HystrixSink, rhs: Envoy_Config_Metrics_V3_HystrixSink) -> Bool {
-    if lhs.numBuckets != rhs.numBuckets {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Metrics_V3_HystrixSink, rhs: Envoy_Config_Metrics_V3_HystrixSink) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Metrics_V3_StatsConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -541,15 +509,7 @@ nonisolated extension Envoy_Config_Metrics_V3_StatsConfig: SwiftProtobuf.Message
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Metrics_V3_StatsConfig, rhs: Envoy_Config_Metrics_V3_StatsConfig) -> Bool {
-    if lhs.statsTags != rhs.statsTags {return false}
-    if lhs._useAllDefaultTags != rhs._useAllDefaultTags {return false}
-    if lhs._statsMatcher != rhs._statsMatcher {return false}
-    if lhs.histogramBucketSettings != rhs.histogramBucketSettings {return false}
-    if lhs._allowDefaultTagOverrides != rhs._allowDefaultTagOverrides {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Metrics_V3_StatsConfig, rhs: Envoy_Config_Metrics_V3_StatsConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Metrics_V3_StatsMatcher: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -624,11 +584,7 @@ nonisolated extension Envoy_Config_Metrics_V3_StatsMatcher: SwiftProtobuf.Messag
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Metrics_V3_StatsMatcher, rhs: Envoy_Config_Metrics_V3_StatsMatcher) -> Bool {
-    if lhs.statsMatcher != rhs.statsMatcher {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Metrics_V3_StatsMatcher, rhs: Envoy_Config_Metrics_V3_StatsMatcher) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Metrics_V3_TagSpecifier: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -685,12 +641,7 @@ nonisolated extension Envoy_Config_Metrics_V3_TagSpecifier: SwiftProtobuf.Messag
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Metrics_V3_TagSpecifier, rhs: Envoy_Config_Metrics_V3_TagSpecifier) -> Bool {
-    if lhs.tagName != rhs.tagName {return false}
-    if lhs.tagValue != rhs.tagValue {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Metrics_V3_TagSpecifier, rhs: Envoy_Config_Metrics_V3_TagSpecifier) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Metrics_V3_HistogramBucketSettings: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -728,11 +679,5 @@ nonisolated extension Envoy_Config_Metrics_V3_HistogramBucketSettings: SwiftProt
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Metrics_V3_HistogramBucketSettings, rhs: Envoy_Config_Metrics_V3_HistogramBucketSettings) -> Bool {
-    if lhs._match != rhs._match {return false}
-    if lhs.buckets != rhs.buckets {return false}
-    if lhs._bins != rhs._bins {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Metrics_V3_HistogramBucketSettings, rhs: Envoy_Config_Metrics_V3_HistogramBucketSettings) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -63,31 +63,27 @@ public nonisolated struct Envoy_Config_Metrics_V3_MetricsServiceConfig: Sendable
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var grpcService: Envoy_Config_Core_V3_GrpcService {
+  public internal(set) var grpcService: Envoy_Config_Core_V3_GrpcService {
     get {_grpcService ?? Envoy_Config_Core_V3_GrpcService()}
     set {_grpcService = newValue}
   }
   /// Returns true if `grpcService` has been explicitly set.
   public var hasGrpcService: Bool {self._grpcService != nil}
-  /// Clears the value of `grpcService`. Subsequent reads from it will return its default value.
-  public mutating func clearGrpcService() {self._grpcService = nil}
 
-  public var reportCountersAsDeltas: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var reportCountersAsDeltas: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_reportCountersAsDeltas ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_reportCountersAsDeltas = newValue}
   }
   /// Returns true if `reportCountersAsDeltas` has been explicitly set.
   public var hasReportCountersAsDeltas: Bool {self._reportCountersAsDeltas != nil}
-  /// Clears the value of `reportCountersAsDeltas`. Subsequent reads from it will return its default value.
-  public mutating func clearReportCountersAsDeltas() {self._reportCountersAsDeltas = nil}
 
-  public var transportApiVersion: Envoy_Config_Core_V3_ApiVersion = .auto
+  public internal(set) var transportApiVersion: Envoy_Config_Core_V3_ApiVersion = .auto
 
-  public var emitTagsAsLabels: Bool = false
+  public internal(set) var emitTagsAsLabels: Bool = false
 
-  public var histogramEmitMode: Envoy_Config_Metrics_V3_HistogramEmitMode = .summaryAndHistogram
+  public internal(set) var histogramEmitMode: Envoy_Config_Metrics_V3_HistogramEmitMode = .summaryAndHistogram
 
-  public var batchSize: UInt32 = 0
+  public internal(set) var batchSize: UInt32 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -152,14 +148,5 @@ nonisolated extension Envoy_Config_Metrics_V3_MetricsServiceConfig: SwiftProtobu
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Metrics_V3_MetricsServiceConfig, rhs: Envoy_Config_Metrics_V3_MetricsServiceConfig) -> Bool {
-    if lhs._grpcService != rhs._grpcService {return false}
-    if lhs._reportCountersAsDeltas != rhs._reportCountersAsDeltas {return false}
-    if lhs.transportApiVersion != rhs.transportApiVersion {return false}
-    if lhs.emitTagsAsLabels != rhs.emitTagsAsLabels {return false}
-    if lhs.histogramEmitMode != rhs.histogramEmitMode {return false}
-    if lhs.batchSize != rhs.batchSize {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Metrics_V3_MetricsServiceConfig, rhs: Envoy_Config_Metrics_V3_MetricsServiceConfig) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -25,68 +25,54 @@ public nonisolated struct Envoy_Config_Common_MutationRules_V3_HeaderMutationRul
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var allowAllRouting: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var allowAllRouting: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_allowAllRouting ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_allowAllRouting = newValue}
   }
   /// Returns true if `allowAllRouting` has been explicitly set.
   public var hasAllowAllRouting: Bool {self._allowAllRouting != nil}
-  /// Clears the value of `allowAllRouting`. Subsequent reads from it will return its default value.
-  public mutating func clearAllowAllRouting() {self._allowAllRouting = nil}
 
-  public var allowEnvoy: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var allowEnvoy: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_allowEnvoy ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_allowEnvoy = newValue}
   }
   /// Returns true if `allowEnvoy` has been explicitly set.
   public var hasAllowEnvoy: Bool {self._allowEnvoy != nil}
-  /// Clears the value of `allowEnvoy`. Subsequent reads from it will return its default value.
-  public mutating func clearAllowEnvoy() {self._allowEnvoy = nil}
 
-  public var disallowSystem: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var disallowSystem: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_disallowSystem ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_disallowSystem = newValue}
   }
   /// Returns true if `disallowSystem` has been explicitly set.
   public var hasDisallowSystem: Bool {self._disallowSystem != nil}
-  /// Clears the value of `disallowSystem`. Subsequent reads from it will return its default value.
-  public mutating func clearDisallowSystem() {self._disallowSystem = nil}
 
-  public var disallowAll: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var disallowAll: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_disallowAll ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_disallowAll = newValue}
   }
   /// Returns true if `disallowAll` has been explicitly set.
   public var hasDisallowAll: Bool {self._disallowAll != nil}
-  /// Clears the value of `disallowAll`. Subsequent reads from it will return its default value.
-  public mutating func clearDisallowAll() {self._disallowAll = nil}
 
-  public var allowExpression: Envoy_Type_Matcher_V3_RegexMatcher {
+  public internal(set) var allowExpression: Envoy_Type_Matcher_V3_RegexMatcher {
     get {_allowExpression ?? Envoy_Type_Matcher_V3_RegexMatcher()}
     set {_allowExpression = newValue}
   }
   /// Returns true if `allowExpression` has been explicitly set.
   public var hasAllowExpression: Bool {self._allowExpression != nil}
-  /// Clears the value of `allowExpression`. Subsequent reads from it will return its default value.
-  public mutating func clearAllowExpression() {self._allowExpression = nil}
 
-  public var disallowExpression: Envoy_Type_Matcher_V3_RegexMatcher {
+  public internal(set) var disallowExpression: Envoy_Type_Matcher_V3_RegexMatcher {
     get {_disallowExpression ?? Envoy_Type_Matcher_V3_RegexMatcher()}
     set {_disallowExpression = newValue}
   }
   /// Returns true if `disallowExpression` has been explicitly set.
   public var hasDisallowExpression: Bool {self._disallowExpression != nil}
-  /// Clears the value of `disallowExpression`. Subsequent reads from it will return its default value.
-  public mutating func clearDisallowExpression() {self._disallowExpression = nil}
 
-  public var disallowIsError: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var disallowIsError: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_disallowIsError ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_disallowIsError = newValue}
   }
   /// Returns true if `disallowIsError` has been explicitly set.
   public var hasDisallowIsError: Bool {self._disallowIsError != nil}
-  /// Clears the value of `disallowIsError`. Subsequent reads from it will return its default value.
-  public mutating func clearDisallowIsError() {self._disallowIsError = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -146,14 +132,12 @@ public nonisolated struct Envoy_Config_Common_MutationRules_V3_HeaderMutation: S
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var keyMatcher: Envoy_Type_Matcher_V3_StringMatcher {
+    public internal(set) var keyMatcher: Envoy_Type_Matcher_V3_StringMatcher {
       get {_keyMatcher ?? Envoy_Type_Matcher_V3_StringMatcher()}
       set {_keyMatcher = newValue}
     }
     /// Returns true if `keyMatcher` has been explicitly set.
     public var hasKeyMatcher: Bool {self._keyMatcher != nil}
-    /// Clears the value of `keyMatcher`. Subsequent reads from it will return its default value.
-    public mutating func clearKeyMatcher() {self._keyMatcher = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -220,17 +204,7 @@ nonisolated extension Envoy_Config_Common_MutationRules_V3_HeaderMutationRules: 
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Common_MutationRules_V3_HeaderMutationRules, rhs: Envoy_Config_Common_MutationRules_V3_HeaderMutationRules) -> Bool {
-    if lhs._allowAllRouting != rhs._allowAllRouting {return false}
-    if lhs._allowEnvoy != rhs._allowEnvoy {return false}
-    if lhs._disallowSystem != rhs._disallowSystem {return false}
-    if lhs._disallowAll != rhs._disallowAll {return false}
-    if lhs._allowExpression != rhs._allowExpression {return false}
-    if lhs._disallowExpression != rhs._disallowExpression {return false}
-    if lhs._disallowIsError != rhs._disallowIsError {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Common_MutationRules_V3_HeaderMutationRules, rhs: Envoy_Config_Common_MutationRules_V3_HeaderMutationRules) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Common_MutationRules_V3_HeaderMutation: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -305,11 +279,7 @@ nonisolated extension Envoy_Config_Common_MutationRules_V3_HeaderMutation: Swift
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Common_MutationRules_V3_HeaderMutation, rhs: Envoy_Config_Common_MutationRules_V3_HeaderMutation) -> Bool {
-    if lhs.action != rhs.action {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Common_MutationRules_V3_HeaderMutation, rhs: Envoy_Config_Common_MutationRules_V3_HeaderMutation) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Common_MutationRules_V3_HeaderMutation.RemoveOnMatch: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -339,9 +309,5 @@ nonisolated extension Envoy_Config_Common_MutationRules_V3_HeaderMutation.Remove
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Common_MutationRules_V3_HeaderMutation.RemoveOnMatch, rhs: Envoy_Config_Common_MutationRules_V3_HeaderMutation.RemoveOnMatch) -> Bool {
-    if lhs._keyMatcher != rhs._keyMatcher {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Common_MutationRules_V3_HeaderMutation.RemoveOnMatch, rhs: Envoy_Config_Common_MutationRules_V3_HeaderMutation.RemoveOnMatch) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -40,75 +40,71 @@ public nonisolated struct Envoy_Config_Route_V3_RouteConfiguration: @unchecked S
     set {_uniqueStorage()._internalOnlyHeaders = newValue}
   }
 
-  public var responseHeadersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] {
+  public internal(set) var responseHeadersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] {
     get {_storage._responseHeadersToAdd}
     set {_uniqueStorage()._responseHeadersToAdd = newValue}
   }
 
-  public var responseHeadersToRemove: [String] {
+  public internal(set) var responseHeadersToRemove: [String] {
     get {_storage._responseHeadersToRemove}
     set {_uniqueStorage()._responseHeadersToRemove = newValue}
   }
 
-  public var requestHeadersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] {
+  public internal(set) var requestHeadersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] {
     get {_storage._requestHeadersToAdd}
     set {_uniqueStorage()._requestHeadersToAdd = newValue}
   }
 
-  public var requestHeadersToRemove: [String] {
+  public internal(set) var requestHeadersToRemove: [String] {
     get {_storage._requestHeadersToRemove}
     set {_uniqueStorage()._requestHeadersToRemove = newValue}
   }
 
-  public var mostSpecificHeaderMutationsWins: Bool {
+  public internal(set) var mostSpecificHeaderMutationsWins: Bool {
     get {_storage._mostSpecificHeaderMutationsWins}
     set {_uniqueStorage()._mostSpecificHeaderMutationsWins = newValue}
   }
 
-  public var validateClusters: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var validateClusters: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_storage._validateClusters ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_uniqueStorage()._validateClusters = newValue}
   }
   /// Returns true if `validateClusters` has been explicitly set.
   public var hasValidateClusters: Bool {_storage._validateClusters != nil}
-  /// Clears the value of `validateClusters`. Subsequent reads from it will return its default value.
-  public mutating func clearValidateClusters() {_uniqueStorage()._validateClusters = nil}
 
-  public var maxDirectResponseBodySizeBytes: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var maxDirectResponseBodySizeBytes: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._maxDirectResponseBodySizeBytes ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._maxDirectResponseBodySizeBytes = newValue}
   }
   /// Returns true if `maxDirectResponseBodySizeBytes` has been explicitly set.
   public var hasMaxDirectResponseBodySizeBytes: Bool {_storage._maxDirectResponseBodySizeBytes != nil}
-  /// Clears the value of `maxDirectResponseBodySizeBytes`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxDirectResponseBodySizeBytes() {_uniqueStorage()._maxDirectResponseBodySizeBytes = nil}
 
-  public var clusterSpecifierPlugins: [Envoy_Config_Route_V3_ClusterSpecifierPlugin] {
+  public internal(set) var clusterSpecifierPlugins: [Envoy_Config_Route_V3_ClusterSpecifierPlugin] {
     get {_storage._clusterSpecifierPlugins}
     set {_uniqueStorage()._clusterSpecifierPlugins = newValue}
   }
 
-  public var requestMirrorPolicies: [Envoy_Config_Route_V3_RouteAction.RequestMirrorPolicy] {
+  public internal(set) var requestMirrorPolicies: [Envoy_Config_Route_V3_RouteAction.RequestMirrorPolicy] {
     get {_storage._requestMirrorPolicies}
     set {_uniqueStorage()._requestMirrorPolicies = newValue}
   }
 
-  public var ignorePortInHostMatching: Bool {
+  public internal(set) var ignorePortInHostMatching: Bool {
     get {_storage._ignorePortInHostMatching}
     set {_uniqueStorage()._ignorePortInHostMatching = newValue}
   }
 
-  public var vhostHeader: String {
+  public internal(set) var vhostHeader: String {
     get {_storage._vhostHeader}
     set {_uniqueStorage()._vhostHeader = newValue}
   }
 
-  public var ignorePathParametersInPathMatching: Bool {
+  public internal(set) var ignorePathParametersInPathMatching: Bool {
     get {_storage._ignorePathParametersInPathMatching}
     set {_uniqueStorage()._ignorePathParametersInPathMatching = newValue}
   }
 
-  public var typedPerFilterConfig: Dictionary<String,SwiftProtobuf.Google_Protobuf_Any> {
+  public internal(set) var typedPerFilterConfig: Dictionary<String,SwiftProtobuf.Google_Protobuf_Any> {
     get {_storage._typedPerFilterConfig}
     set {_uniqueStorage()._typedPerFilterConfig = newValue}
   }
@@ -119,8 +115,6 @@ public nonisolated struct Envoy_Config_Route_V3_RouteConfiguration: @unchecked S
   }
   /// Returns true if `metadata` has been explicitly set.
   public var hasMetadata: Bool {_storage._metadata != nil}
-  /// Clears the value of `metadata`. Subsequent reads from it will return its default value.
-  public mutating func clearMetadata() {_uniqueStorage()._metadata = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -149,7 +143,7 @@ public nonisolated struct Envoy_Config_Route_V3_VirtualHost: @unchecked Sendable
     set {_uniqueStorage()._routes = newValue}
   }
 
-  public var requireTls: Envoy_Config_Route_V3_VirtualHost.TlsRequirementType {
+  public internal(set) var requireTls: Envoy_Config_Route_V3_VirtualHost.TlsRequirementType {
     get {_storage._requireTls}
     set {_uniqueStorage()._requireTls = newValue}
   }
@@ -164,42 +158,40 @@ public nonisolated struct Envoy_Config_Route_V3_VirtualHost: @unchecked Sendable
     set {_uniqueStorage()._rateLimits = newValue}
   }
 
-  public var requestHeadersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] {
+  public internal(set) var requestHeadersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] {
     get {_storage._requestHeadersToAdd}
     set {_uniqueStorage()._requestHeadersToAdd = newValue}
   }
 
-  public var requestHeadersToRemove: [String] {
+  public internal(set) var requestHeadersToRemove: [String] {
     get {_storage._requestHeadersToRemove}
     set {_uniqueStorage()._requestHeadersToRemove = newValue}
   }
 
-  public var responseHeadersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] {
+  public internal(set) var responseHeadersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] {
     get {_storage._responseHeadersToAdd}
     set {_uniqueStorage()._responseHeadersToAdd = newValue}
   }
 
-  public var responseHeadersToRemove: [String] {
+  public internal(set) var responseHeadersToRemove: [String] {
     get {_storage._responseHeadersToRemove}
     set {_uniqueStorage()._responseHeadersToRemove = newValue}
   }
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var cors: Envoy_Config_Route_V3_CorsPolicy {
+  public internal(set) var cors: Envoy_Config_Route_V3_CorsPolicy {
     get {_storage._cors ?? Envoy_Config_Route_V3_CorsPolicy()}
     set {_uniqueStorage()._cors = newValue}
   }
   /// Returns true if `cors` has been explicitly set.
   public var hasCors: Bool {_storage._cors != nil}
-  /// Clears the value of `cors`. Subsequent reads from it will return its default value.
-  public mutating func clearCors() {_uniqueStorage()._cors = nil}
 
-  public var typedPerFilterConfig: Dictionary<String,SwiftProtobuf.Google_Protobuf_Any> {
+  public internal(set) var typedPerFilterConfig: Dictionary<String,SwiftProtobuf.Google_Protobuf_Any> {
     get {_storage._typedPerFilterConfig}
     set {_uniqueStorage()._typedPerFilterConfig = newValue}
   }
 
-  public var includeRequestAttemptCount: Bool {
+  public internal(set) var includeRequestAttemptCount: Bool {
     get {_storage._includeRequestAttemptCount}
     set {_uniqueStorage()._includeRequestAttemptCount = newValue}
   }
@@ -209,58 +201,48 @@ public nonisolated struct Envoy_Config_Route_V3_VirtualHost: @unchecked Sendable
     set {_uniqueStorage()._includeAttemptCountInResponse = newValue}
   }
 
-  public var retryPolicy: Envoy_Config_Route_V3_RetryPolicy {
+  public internal(set) var retryPolicy: Envoy_Config_Route_V3_RetryPolicy {
     get {_storage._retryPolicy ?? Envoy_Config_Route_V3_RetryPolicy()}
     set {_uniqueStorage()._retryPolicy = newValue}
   }
   /// Returns true if `retryPolicy` has been explicitly set.
   public var hasRetryPolicy: Bool {_storage._retryPolicy != nil}
-  /// Clears the value of `retryPolicy`. Subsequent reads from it will return its default value.
-  public mutating func clearRetryPolicy() {_uniqueStorage()._retryPolicy = nil}
 
-  public var retryPolicyTypedConfig: SwiftProtobuf.Google_Protobuf_Any {
+  public internal(set) var retryPolicyTypedConfig: SwiftProtobuf.Google_Protobuf_Any {
     get {_storage._retryPolicyTypedConfig ?? SwiftProtobuf.Google_Protobuf_Any()}
     set {_uniqueStorage()._retryPolicyTypedConfig = newValue}
   }
   /// Returns true if `retryPolicyTypedConfig` has been explicitly set.
   public var hasRetryPolicyTypedConfig: Bool {_storage._retryPolicyTypedConfig != nil}
-  /// Clears the value of `retryPolicyTypedConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearRetryPolicyTypedConfig() {_uniqueStorage()._retryPolicyTypedConfig = nil}
 
-  public var hedgePolicy: Envoy_Config_Route_V3_HedgePolicy {
+  public internal(set) var hedgePolicy: Envoy_Config_Route_V3_HedgePolicy {
     get {_storage._hedgePolicy ?? Envoy_Config_Route_V3_HedgePolicy()}
     set {_uniqueStorage()._hedgePolicy = newValue}
   }
   /// Returns true if `hedgePolicy` has been explicitly set.
   public var hasHedgePolicy: Bool {_storage._hedgePolicy != nil}
-  /// Clears the value of `hedgePolicy`. Subsequent reads from it will return its default value.
-  public mutating func clearHedgePolicy() {_uniqueStorage()._hedgePolicy = nil}
 
-  public var includeIsTimeoutRetryHeader: Bool {
+  public internal(set) var includeIsTimeoutRetryHeader: Bool {
     get {_storage._includeIsTimeoutRetryHeader}
     set {_uniqueStorage()._includeIsTimeoutRetryHeader = newValue}
   }
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var perRequestBufferLimitBytes: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var perRequestBufferLimitBytes: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._perRequestBufferLimitBytes ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._perRequestBufferLimitBytes = newValue}
   }
   /// Returns true if `perRequestBufferLimitBytes` has been explicitly set.
   public var hasPerRequestBufferLimitBytes: Bool {_storage._perRequestBufferLimitBytes != nil}
-  /// Clears the value of `perRequestBufferLimitBytes`. Subsequent reads from it will return its default value.
-  public mutating func clearPerRequestBufferLimitBytes() {_uniqueStorage()._perRequestBufferLimitBytes = nil}
 
-  public var requestBodyBufferLimit: SwiftProtobuf.Google_Protobuf_UInt64Value {
+  public internal(set) var requestBodyBufferLimit: SwiftProtobuf.Google_Protobuf_UInt64Value {
     get {_storage._requestBodyBufferLimit ?? SwiftProtobuf.Google_Protobuf_UInt64Value()}
     set {_uniqueStorage()._requestBodyBufferLimit = newValue}
   }
   /// Returns true if `requestBodyBufferLimit` has been explicitly set.
   public var hasRequestBodyBufferLimit: Bool {_storage._requestBodyBufferLimit != nil}
-  /// Clears the value of `requestBodyBufferLimit`. Subsequent reads from it will return its default value.
-  public mutating func clearRequestBodyBufferLimit() {_uniqueStorage()._requestBodyBufferLimit = nil}
 
-  public var requestMirrorPolicies: [Envoy_Config_Route_V3_RouteAction.RequestMirrorPolicy] {
+  public internal(set) var requestMirrorPolicies: [Envoy_Config_Route_V3_RouteAction.RequestMirrorPolicy] {
     get {_storage._requestMirrorPolicies}
     set {_uniqueStorage()._requestMirrorPolicies = newValue}
   }
@@ -271,8 +253,6 @@ public nonisolated struct Envoy_Config_Route_V3_VirtualHost: @unchecked Sendable
   }
   /// Returns true if `metadata` has been explicitly set.
   public var hasMetadata: Bool {_storage._metadata != nil}
-  /// Clears the value of `metadata`. Subsequent reads from it will return its default value.
-  public mutating func clearMetadata() {_uniqueStorage()._metadata = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -340,10 +320,8 @@ public nonisolated struct Envoy_Config_Route_V3_CorsPolicy: Sendable {
   }
   /// Returns true if `allowCredentials` has been explicitly set.
   public var hasAllowCredentials: Bool {self._allowCredentials != nil}
-  /// Clears the value of `allowCredentials`. Subsequent reads from it will return its default value.
-  public mutating func clearAllowCredentials() {self._allowCredentials = nil}
 
-  public var enabledSpecifier: Envoy_Config_Route_V3_CorsPolicy.OneOf_EnabledSpecifier? = nil
+  public internal(set) var enabledSpecifier: Envoy_Config_Route_V3_CorsPolicy.OneOf_EnabledSpecifier? = nil
 
   public var filterEnabled: Envoy_Config_Core_V3_RuntimeFractionalPercent {
     get {
@@ -359,8 +337,6 @@ public nonisolated struct Envoy_Config_Route_V3_CorsPolicy: Sendable {
   }
   /// Returns true if `shadowEnabled` has been explicitly set.
   public var hasShadowEnabled: Bool {self._shadowEnabled != nil}
-  /// Clears the value of `shadowEnabled`. Subsequent reads from it will return its default value.
-  public mutating func clearShadowEnabled() {self._shadowEnabled = nil}
 
   public var allowPrivateNetworkAccess: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_allowPrivateNetworkAccess ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
@@ -368,8 +344,6 @@ public nonisolated struct Envoy_Config_Route_V3_CorsPolicy: Sendable {
   }
   /// Returns true if `allowPrivateNetworkAccess` has been explicitly set.
   public var hasAllowPrivateNetworkAccess: Bool {self._allowPrivateNetworkAccess != nil}
-  /// Clears the value of `allowPrivateNetworkAccess`. Subsequent reads from it will return its default value.
-  public mutating func clearAllowPrivateNetworkAccess() {self._allowPrivateNetworkAccess = nil}
 
   public var forwardNotMatchingPreflights: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_forwardNotMatchingPreflights ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
@@ -377,8 +351,6 @@ public nonisolated struct Envoy_Config_Route_V3_CorsPolicy: Sendable {
   }
   /// Returns true if `forwardNotMatchingPreflights` has been explicitly set.
   public var hasForwardNotMatchingPreflights: Bool {self._forwardNotMatchingPreflights != nil}
-  /// Clears the value of `forwardNotMatchingPreflights`. Subsequent reads from it will return its default value.
-  public mutating func clearForwardNotMatchingPreflights() {self._forwardNotMatchingPreflights = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -406,8 +378,6 @@ public nonisolated struct Envoy_Config_Route_V3_FilterAction: Sendable {
   }
   /// Returns true if `action` has been explicitly set.
   public var hasAction: Bool {self._action != nil}
-  /// Clears the value of `action`. Subsequent reads from it will return its default value.
-  public mutating func clearAction() {self._action = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -432,8 +402,6 @@ public nonisolated struct Envoy_Config_Route_V3_Route: @unchecked Sendable {
   }
   /// Returns true if `match` has been explicitly set.
   public var hasMatch: Bool {_storage._match != nil}
-  /// Clears the value of `match`. Subsequent reads from it will return its default value.
-  public mutating func clearMatch() {_uniqueStorage()._match = nil}
 
   public var action: OneOf_Action? {
     get {return _storage._action}
@@ -486,8 +454,6 @@ public nonisolated struct Envoy_Config_Route_V3_Route: @unchecked Sendable {
   }
   /// Returns true if `metadata` has been explicitly set.
   public var hasMetadata: Bool {_storage._metadata != nil}
-  /// Clears the value of `metadata`. Subsequent reads from it will return its default value.
-  public mutating func clearMetadata() {_uniqueStorage()._metadata = nil}
 
   public var decorator: Envoy_Config_Route_V3_Decorator {
     get {_storage._decorator ?? Envoy_Config_Route_V3_Decorator()}
@@ -495,30 +461,28 @@ public nonisolated struct Envoy_Config_Route_V3_Route: @unchecked Sendable {
   }
   /// Returns true if `decorator` has been explicitly set.
   public var hasDecorator: Bool {_storage._decorator != nil}
-  /// Clears the value of `decorator`. Subsequent reads from it will return its default value.
-  public mutating func clearDecorator() {_uniqueStorage()._decorator = nil}
 
-  public var typedPerFilterConfig: Dictionary<String,SwiftProtobuf.Google_Protobuf_Any> {
+  public internal(set) var typedPerFilterConfig: Dictionary<String,SwiftProtobuf.Google_Protobuf_Any> {
     get {_storage._typedPerFilterConfig}
     set {_uniqueStorage()._typedPerFilterConfig = newValue}
   }
 
-  public var requestHeadersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] {
+  public internal(set) var requestHeadersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] {
     get {_storage._requestHeadersToAdd}
     set {_uniqueStorage()._requestHeadersToAdd = newValue}
   }
 
-  public var requestHeadersToRemove: [String] {
+  public internal(set) var requestHeadersToRemove: [String] {
     get {_storage._requestHeadersToRemove}
     set {_uniqueStorage()._requestHeadersToRemove = newValue}
   }
 
-  public var responseHeadersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] {
+  public internal(set) var responseHeadersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] {
     get {_storage._responseHeadersToAdd}
     set {_uniqueStorage()._responseHeadersToAdd = newValue}
   }
 
-  public var responseHeadersToRemove: [String] {
+  public internal(set) var responseHeadersToRemove: [String] {
     get {_storage._responseHeadersToRemove}
     set {_uniqueStorage()._responseHeadersToRemove = newValue}
   }
@@ -529,32 +493,26 @@ public nonisolated struct Envoy_Config_Route_V3_Route: @unchecked Sendable {
   }
   /// Returns true if `tracing` has been explicitly set.
   public var hasTracing: Bool {_storage._tracing != nil}
-  /// Clears the value of `tracing`. Subsequent reads from it will return its default value.
-  public mutating func clearTracing() {_uniqueStorage()._tracing = nil}
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var perRequestBufferLimitBytes: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var perRequestBufferLimitBytes: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._perRequestBufferLimitBytes ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._perRequestBufferLimitBytes = newValue}
   }
   /// Returns true if `perRequestBufferLimitBytes` has been explicitly set.
   public var hasPerRequestBufferLimitBytes: Bool {_storage._perRequestBufferLimitBytes != nil}
-  /// Clears the value of `perRequestBufferLimitBytes`. Subsequent reads from it will return its default value.
-  public mutating func clearPerRequestBufferLimitBytes() {_uniqueStorage()._perRequestBufferLimitBytes = nil}
 
   public var statPrefix: String {
     get {_storage._statPrefix}
     set {_uniqueStorage()._statPrefix = newValue}
   }
 
-  public var requestBodyBufferLimit: SwiftProtobuf.Google_Protobuf_UInt64Value {
+  public internal(set) var requestBodyBufferLimit: SwiftProtobuf.Google_Protobuf_UInt64Value {
     get {_storage._requestBodyBufferLimit ?? SwiftProtobuf.Google_Protobuf_UInt64Value()}
     set {_uniqueStorage()._requestBodyBufferLimit = newValue}
   }
   /// Returns true if `requestBodyBufferLimit` has been explicitly set.
   public var hasRequestBodyBufferLimit: Bool {_storage._requestBodyBufferLimit != nil}
-  /// Clears the value of `requestBodyBufferLimit`. Subsequent reads from it will return its default value.
-  public mutating func clearRequestBodyBufferLimit() {_uniqueStorage()._requestBodyBufferLimit = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -577,7 +535,7 @@ public nonisolated struct Envoy_Config_Route_V3_RouteMatch: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var pathSpecifier: Envoy_Config_Route_V3_RouteMatch.OneOf_PathSpecifier? = nil
+  public internal(set) var pathSpecifier: Envoy_Config_Route_V3_RouteMatch.OneOf_PathSpecifier? = nil
 
   public var prefix: String {
     get {
@@ -633,8 +591,6 @@ public nonisolated struct Envoy_Config_Route_V3_RouteMatch: Sendable {
   }
   /// Returns true if `caseSensitive` has been explicitly set.
   public var hasCaseSensitive: Bool {self._caseSensitive != nil}
-  /// Clears the value of `caseSensitive`. Subsequent reads from it will return its default value.
-  public mutating func clearCaseSensitive() {self._caseSensitive = nil}
 
   public var runtimeFraction: Envoy_Config_Core_V3_RuntimeFractionalPercent {
     get {_runtimeFraction ?? Envoy_Config_Core_V3_RuntimeFractionalPercent()}
@@ -642,8 +598,6 @@ public nonisolated struct Envoy_Config_Route_V3_RouteMatch: Sendable {
   }
   /// Returns true if `runtimeFraction` has been explicitly set.
   public var hasRuntimeFraction: Bool {self._runtimeFraction != nil}
-  /// Clears the value of `runtimeFraction`. Subsequent reads from it will return its default value.
-  public mutating func clearRuntimeFraction() {self._runtimeFraction = nil}
 
   public var headers: [Envoy_Config_Route_V3_HeaderMatcher] = []
 
@@ -657,19 +611,15 @@ public nonisolated struct Envoy_Config_Route_V3_RouteMatch: Sendable {
   }
   /// Returns true if `grpc` has been explicitly set.
   public var hasGrpc: Bool {self._grpc != nil}
-  /// Clears the value of `grpc`. Subsequent reads from it will return its default value.
-  public mutating func clearGrpc() {self._grpc = nil}
 
-  public var tlsContext: Envoy_Config_Route_V3_RouteMatch.TlsContextMatchOptions {
+  public internal(set) var tlsContext: Envoy_Config_Route_V3_RouteMatch.TlsContextMatchOptions {
     get {_tlsContext ?? Envoy_Config_Route_V3_RouteMatch.TlsContextMatchOptions()}
     set {_tlsContext = newValue}
   }
   /// Returns true if `tlsContext` has been explicitly set.
   public var hasTlsContext: Bool {self._tlsContext != nil}
-  /// Clears the value of `tlsContext`. Subsequent reads from it will return its default value.
-  public mutating func clearTlsContext() {self._tlsContext = nil}
 
-  public var dynamicMetadata: [Envoy_Type_Matcher_V3_MetadataMatcher] = []
+  public internal(set) var dynamicMetadata: [Envoy_Type_Matcher_V3_MetadataMatcher] = []
 
   public var filterState: [Envoy_Type_Matcher_V3_FilterStateMatcher] = []
 
@@ -700,23 +650,19 @@ public nonisolated struct Envoy_Config_Route_V3_RouteMatch: Sendable {
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var presented: SwiftProtobuf.Google_Protobuf_BoolValue {
+    public internal(set) var presented: SwiftProtobuf.Google_Protobuf_BoolValue {
       get {_presented ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
       set {_presented = newValue}
     }
     /// Returns true if `presented` has been explicitly set.
     public var hasPresented: Bool {self._presented != nil}
-    /// Clears the value of `presented`. Subsequent reads from it will return its default value.
-    public mutating func clearPresented() {self._presented = nil}
 
-    public var validated: SwiftProtobuf.Google_Protobuf_BoolValue {
+    public internal(set) var validated: SwiftProtobuf.Google_Protobuf_BoolValue {
       get {_validated ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
       set {_validated = newValue}
     }
     /// Returns true if `validated` has been explicitly set.
     public var hasValidated: Bool {self._validated != nil}
-    /// Clears the value of `validated`. Subsequent reads from it will return its default value.
-    public mutating func clearValidated() {self._validated = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -751,7 +697,7 @@ public nonisolated struct Envoy_Config_Route_V3_HeaderMatcher: Sendable {
 
   public var name: String = String()
 
-  public var headerMatchSpecifier: Envoy_Config_Route_V3_HeaderMatcher.OneOf_HeaderMatchSpecifier? = nil
+  public internal(set) var headerMatchSpecifier: Envoy_Config_Route_V3_HeaderMatcher.OneOf_HeaderMatchSpecifier? = nil
 
   /// NOTE: This field was marked as deprecated in the .proto file.
   public var exactMatch: String {
@@ -822,9 +768,9 @@ public nonisolated struct Envoy_Config_Route_V3_HeaderMatcher: Sendable {
     set {headerMatchSpecifier = .stringMatch(newValue)}
   }
 
-  public var invertMatch: Bool = false
+  public internal(set) var invertMatch: Bool = false
 
-  public var treatMissingHeaderAsEmpty: Bool = false
+  public internal(set) var treatMissingHeaderAsEmpty: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -855,7 +801,7 @@ public nonisolated struct Envoy_Config_Route_V3_QueryParameterMatcher: Sendable 
 
   public var name: String = String()
 
-  public var queryParameterMatchSpecifier: Envoy_Config_Route_V3_QueryParameterMatcher.OneOf_QueryParameterMatchSpecifier? = nil
+  public internal(set) var queryParameterMatchSpecifier: Envoy_Config_Route_V3_QueryParameterMatcher.OneOf_QueryParameterMatchSpecifier? = nil
 
   public var stringMatch: Envoy_Type_Matcher_V3_StringMatcher {
     get {
@@ -897,10 +843,8 @@ public nonisolated struct Envoy_Config_Route_V3_CookieMatcher: Sendable {
   }
   /// Returns true if `stringMatch` has been explicitly set.
   public var hasStringMatch: Bool {self._stringMatch != nil}
-  /// Clears the value of `stringMatch`. Subsequent reads from it will return its default value.
-  public mutating func clearStringMatch() {self._stringMatch = nil}
 
-  public var invertMatch: Bool = false
+  public internal(set) var invertMatch: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -914,7 +858,7 @@ public nonisolated struct Envoy_Config_Route_V3_RouteAction: @unchecked Sendable
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var clusterSpecifier: OneOf_ClusterSpecifier? {
+  public internal(set) var clusterSpecifier: OneOf_ClusterSpecifier? {
     get {return _storage._clusterSpecifier}
     set {_uniqueStorage()._clusterSpecifier = newValue}
   }
@@ -959,7 +903,7 @@ public nonisolated struct Envoy_Config_Route_V3_RouteAction: @unchecked Sendable
     set {_uniqueStorage()._clusterSpecifier = .inlineClusterSpecifierPlugin(newValue)}
   }
 
-  public var clusterNotFoundResponseCode: Envoy_Config_Route_V3_RouteAction.ClusterNotFoundResponseCode {
+  public internal(set) var clusterNotFoundResponseCode: Envoy_Config_Route_V3_RouteAction.ClusterNotFoundResponseCode {
     get {_storage._clusterNotFoundResponseCode}
     set {_uniqueStorage()._clusterNotFoundResponseCode = newValue}
   }
@@ -970,8 +914,6 @@ public nonisolated struct Envoy_Config_Route_V3_RouteAction: @unchecked Sendable
   }
   /// Returns true if `metadataMatch` has been explicitly set.
   public var hasMetadataMatch: Bool {_storage._metadataMatch != nil}
-  /// Clears the value of `metadataMatch`. Subsequent reads from it will return its default value.
-  public mutating func clearMetadataMatch() {_uniqueStorage()._metadataMatch = nil}
 
   public var prefixRewrite: String {
     get {_storage._prefixRewrite}
@@ -984,24 +926,20 @@ public nonisolated struct Envoy_Config_Route_V3_RouteAction: @unchecked Sendable
   }
   /// Returns true if `regexRewrite` has been explicitly set.
   public var hasRegexRewrite: Bool {_storage._regexRewrite != nil}
-  /// Clears the value of `regexRewrite`. Subsequent reads from it will return its default value.
-  public mutating func clearRegexRewrite() {_uniqueStorage()._regexRewrite = nil}
 
-  public var pathRewritePolicy: Envoy_Config_Core_V3_TypedExtensionConfig {
+  public internal(set) var pathRewritePolicy: Envoy_Config_Core_V3_TypedExtensionConfig {
     get {_storage._pathRewritePolicy ?? Envoy_Config_Core_V3_TypedExtensionConfig()}
     set {_uniqueStorage()._pathRewritePolicy = newValue}
   }
   /// Returns true if `pathRewritePolicy` has been explicitly set.
   public var hasPathRewritePolicy: Bool {_storage._pathRewritePolicy != nil}
-  /// Clears the value of `pathRewritePolicy`. Subsequent reads from it will return its default value.
-  public mutating func clearPathRewritePolicy() {_uniqueStorage()._pathRewritePolicy = nil}
 
-  public var pathRewrite: String {
+  public internal(set) var pathRewrite: String {
     get {_storage._pathRewrite}
     set {_uniqueStorage()._pathRewrite = newValue}
   }
 
-  public var hostRewriteSpecifier: OneOf_HostRewriteSpecifier? {
+  public internal(set) var hostRewriteSpecifier: OneOf_HostRewriteSpecifier? {
     get {return _storage._hostRewriteSpecifier}
     set {_uniqueStorage()._hostRewriteSpecifier = newValue}
   }
@@ -1046,66 +984,54 @@ public nonisolated struct Envoy_Config_Route_V3_RouteAction: @unchecked Sendable
     set {_uniqueStorage()._hostRewriteSpecifier = .hostRewrite(newValue)}
   }
 
-  public var appendXForwardedHost: Bool {
+  public internal(set) var appendXForwardedHost: Bool {
     get {_storage._appendXForwardedHost}
     set {_uniqueStorage()._appendXForwardedHost = newValue}
   }
 
-  public var timeout: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var timeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._timeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._timeout = newValue}
   }
   /// Returns true if `timeout` has been explicitly set.
   public var hasTimeout: Bool {_storage._timeout != nil}
-  /// Clears the value of `timeout`. Subsequent reads from it will return its default value.
-  public mutating func clearTimeout() {_uniqueStorage()._timeout = nil}
 
-  public var idleTimeout: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var idleTimeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._idleTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._idleTimeout = newValue}
   }
   /// Returns true if `idleTimeout` has been explicitly set.
   public var hasIdleTimeout: Bool {_storage._idleTimeout != nil}
-  /// Clears the value of `idleTimeout`. Subsequent reads from it will return its default value.
-  public mutating func clearIdleTimeout() {_uniqueStorage()._idleTimeout = nil}
 
-  public var flushTimeout: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var flushTimeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._flushTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._flushTimeout = newValue}
   }
   /// Returns true if `flushTimeout` has been explicitly set.
   public var hasFlushTimeout: Bool {_storage._flushTimeout != nil}
-  /// Clears the value of `flushTimeout`. Subsequent reads from it will return its default value.
-  public mutating func clearFlushTimeout() {_uniqueStorage()._flushTimeout = nil}
 
-  public var earlyDataPolicy: Envoy_Config_Core_V3_TypedExtensionConfig {
+  public internal(set) var earlyDataPolicy: Envoy_Config_Core_V3_TypedExtensionConfig {
     get {_storage._earlyDataPolicy ?? Envoy_Config_Core_V3_TypedExtensionConfig()}
     set {_uniqueStorage()._earlyDataPolicy = newValue}
   }
   /// Returns true if `earlyDataPolicy` has been explicitly set.
   public var hasEarlyDataPolicy: Bool {_storage._earlyDataPolicy != nil}
-  /// Clears the value of `earlyDataPolicy`. Subsequent reads from it will return its default value.
-  public mutating func clearEarlyDataPolicy() {_uniqueStorage()._earlyDataPolicy = nil}
 
-  public var retryPolicy: Envoy_Config_Route_V3_RetryPolicy {
+  public internal(set) var retryPolicy: Envoy_Config_Route_V3_RetryPolicy {
     get {_storage._retryPolicy ?? Envoy_Config_Route_V3_RetryPolicy()}
     set {_uniqueStorage()._retryPolicy = newValue}
   }
   /// Returns true if `retryPolicy` has been explicitly set.
   public var hasRetryPolicy: Bool {_storage._retryPolicy != nil}
-  /// Clears the value of `retryPolicy`. Subsequent reads from it will return its default value.
-  public mutating func clearRetryPolicy() {_uniqueStorage()._retryPolicy = nil}
 
-  public var retryPolicyTypedConfig: SwiftProtobuf.Google_Protobuf_Any {
+  public internal(set) var retryPolicyTypedConfig: SwiftProtobuf.Google_Protobuf_Any {
     get {_storage._retryPolicyTypedConfig ?? SwiftProtobuf.Google_Protobuf_Any()}
     set {_uniqueStorage()._retryPolicyTypedConfig = newValue}
   }
   /// Returns true if `retryPolicyTypedConfig` has been explicitly set.
   public var hasRetryPolicyTypedConfig: Bool {_storage._retryPolicyTypedConfig != nil}
-  /// Clears the value of `retryPolicyTypedConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearRetryPolicyTypedConfig() {_uniqueStorage()._retryPolicyTypedConfig = nil}
 
-  public var requestMirrorPolicies: [Envoy_Config_Route_V3_RouteAction.RequestMirrorPolicy] {
+  public internal(set) var requestMirrorPolicies: [Envoy_Config_Route_V3_RouteAction.RequestMirrorPolicy] {
     get {_storage._requestMirrorPolicies}
     set {_uniqueStorage()._requestMirrorPolicies = newValue}
   }
@@ -1121,66 +1047,56 @@ public nonisolated struct Envoy_Config_Route_V3_RouteAction: @unchecked Sendable
   }
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var includeVhRateLimits: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var includeVhRateLimits: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_storage._includeVhRateLimits ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_uniqueStorage()._includeVhRateLimits = newValue}
   }
   /// Returns true if `includeVhRateLimits` has been explicitly set.
   public var hasIncludeVhRateLimits: Bool {_storage._includeVhRateLimits != nil}
-  /// Clears the value of `includeVhRateLimits`. Subsequent reads from it will return its default value.
-  public mutating func clearIncludeVhRateLimits() {_uniqueStorage()._includeVhRateLimits = nil}
 
-  public var hashPolicy: [Envoy_Config_Route_V3_RouteAction.HashPolicy] {
+  public internal(set) var hashPolicy: [Envoy_Config_Route_V3_RouteAction.HashPolicy] {
     get {_storage._hashPolicy}
     set {_uniqueStorage()._hashPolicy = newValue}
   }
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var cors: Envoy_Config_Route_V3_CorsPolicy {
+  public internal(set) var cors: Envoy_Config_Route_V3_CorsPolicy {
     get {_storage._cors ?? Envoy_Config_Route_V3_CorsPolicy()}
     set {_uniqueStorage()._cors = newValue}
   }
   /// Returns true if `cors` has been explicitly set.
   public var hasCors: Bool {_storage._cors != nil}
-  /// Clears the value of `cors`. Subsequent reads from it will return its default value.
-  public mutating func clearCors() {_uniqueStorage()._cors = nil}
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var maxGrpcTimeout: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var maxGrpcTimeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._maxGrpcTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._maxGrpcTimeout = newValue}
   }
   /// Returns true if `maxGrpcTimeout` has been explicitly set.
   public var hasMaxGrpcTimeout: Bool {_storage._maxGrpcTimeout != nil}
-  /// Clears the value of `maxGrpcTimeout`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxGrpcTimeout() {_uniqueStorage()._maxGrpcTimeout = nil}
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var grpcTimeoutOffset: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var grpcTimeoutOffset: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._grpcTimeoutOffset ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._grpcTimeoutOffset = newValue}
   }
   /// Returns true if `grpcTimeoutOffset` has been explicitly set.
   public var hasGrpcTimeoutOffset: Bool {_storage._grpcTimeoutOffset != nil}
-  /// Clears the value of `grpcTimeoutOffset`. Subsequent reads from it will return its default value.
-  public mutating func clearGrpcTimeoutOffset() {_uniqueStorage()._grpcTimeoutOffset = nil}
 
-  public var upgradeConfigs: [Envoy_Config_Route_V3_RouteAction.UpgradeConfig] {
+  public internal(set) var upgradeConfigs: [Envoy_Config_Route_V3_RouteAction.UpgradeConfig] {
     get {_storage._upgradeConfigs}
     set {_uniqueStorage()._upgradeConfigs = newValue}
   }
 
-  public var internalRedirectPolicy: Envoy_Config_Route_V3_InternalRedirectPolicy {
+  public internal(set) var internalRedirectPolicy: Envoy_Config_Route_V3_InternalRedirectPolicy {
     get {_storage._internalRedirectPolicy ?? Envoy_Config_Route_V3_InternalRedirectPolicy()}
     set {_uniqueStorage()._internalRedirectPolicy = newValue}
   }
   /// Returns true if `internalRedirectPolicy` has been explicitly set.
   public var hasInternalRedirectPolicy: Bool {_storage._internalRedirectPolicy != nil}
-  /// Clears the value of `internalRedirectPolicy`. Subsequent reads from it will return its default value.
-  public mutating func clearInternalRedirectPolicy() {_uniqueStorage()._internalRedirectPolicy = nil}
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var internalRedirectAction: Envoy_Config_Route_V3_RouteAction.InternalRedirectAction {
+  public internal(set) var internalRedirectAction: Envoy_Config_Route_V3_RouteAction.InternalRedirectAction {
     get {_storage._internalRedirectAction}
     set {_uniqueStorage()._internalRedirectAction = newValue}
   }
@@ -1192,26 +1108,20 @@ public nonisolated struct Envoy_Config_Route_V3_RouteAction: @unchecked Sendable
   }
   /// Returns true if `maxInternalRedirects` has been explicitly set.
   public var hasMaxInternalRedirects: Bool {_storage._maxInternalRedirects != nil}
-  /// Clears the value of `maxInternalRedirects`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxInternalRedirects() {_uniqueStorage()._maxInternalRedirects = nil}
 
-  public var hedgePolicy: Envoy_Config_Route_V3_HedgePolicy {
+  public internal(set) var hedgePolicy: Envoy_Config_Route_V3_HedgePolicy {
     get {_storage._hedgePolicy ?? Envoy_Config_Route_V3_HedgePolicy()}
     set {_uniqueStorage()._hedgePolicy = newValue}
   }
   /// Returns true if `hedgePolicy` has been explicitly set.
   public var hasHedgePolicy: Bool {_storage._hedgePolicy != nil}
-  /// Clears the value of `hedgePolicy`. Subsequent reads from it will return its default value.
-  public mutating func clearHedgePolicy() {_uniqueStorage()._hedgePolicy = nil}
 
-  public var maxStreamDuration: Envoy_Config_Route_V3_RouteAction.MaxStreamDuration {
+  public internal(set) var maxStreamDuration: Envoy_Config_Route_V3_RouteAction.MaxStreamDuration {
     get {_storage._maxStreamDuration ?? Envoy_Config_Route_V3_RouteAction.MaxStreamDuration()}
     set {_uniqueStorage()._maxStreamDuration = newValue}
   }
   /// Returns true if `maxStreamDuration` has been explicitly set.
   public var hasMaxStreamDuration: Bool {_storage._maxStreamDuration != nil}
-  /// Clears the value of `maxStreamDuration`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxStreamDuration() {_uniqueStorage()._maxStreamDuration = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1320,23 +1230,19 @@ public nonisolated struct Envoy_Config_Route_V3_RouteAction: @unchecked Sendable
     }
     /// Returns true if `runtimeFraction` has been explicitly set.
     public var hasRuntimeFraction: Bool {self._runtimeFraction != nil}
-    /// Clears the value of `runtimeFraction`. Subsequent reads from it will return its default value.
-    public mutating func clearRuntimeFraction() {self._runtimeFraction = nil}
 
-    public var traceSampled: SwiftProtobuf.Google_Protobuf_BoolValue {
+    public internal(set) var traceSampled: SwiftProtobuf.Google_Protobuf_BoolValue {
       get {_traceSampled ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
       set {_traceSampled = newValue}
     }
     /// Returns true if `traceSampled` has been explicitly set.
     public var hasTraceSampled: Bool {self._traceSampled != nil}
-    /// Clears the value of `traceSampled`. Subsequent reads from it will return its default value.
-    public mutating func clearTraceSampled() {self._traceSampled = nil}
 
-    public var disableShadowHostSuffixAppend: Bool = false
+    public internal(set) var disableShadowHostSuffixAppend: Bool = false
 
-    public var requestHeadersMutations: [Envoy_Config_Common_MutationRules_V3_HeaderMutation] = []
+    public internal(set) var requestHeadersMutations: [Envoy_Config_Common_MutationRules_V3_HeaderMutation] = []
 
-    public var hostRewriteLiteral: String = String()
+    public internal(set) var hostRewriteLiteral: String = String()
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1351,7 +1257,7 @@ public nonisolated struct Envoy_Config_Route_V3_RouteAction: @unchecked Sendable
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var policySpecifier: Envoy_Config_Route_V3_RouteAction.HashPolicy.OneOf_PolicySpecifier? = nil
+    public internal(set) var policySpecifier: Envoy_Config_Route_V3_RouteAction.HashPolicy.OneOf_PolicySpecifier? = nil
 
     public var header: Envoy_Config_Route_V3_RouteAction.HashPolicy.Header {
       get {
@@ -1393,7 +1299,7 @@ public nonisolated struct Envoy_Config_Route_V3_RouteAction: @unchecked Sendable
       set {policySpecifier = .filterState(newValue)}
     }
 
-    public var terminal: Bool = false
+    public internal(set) var terminal: Bool = false
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1419,8 +1325,6 @@ public nonisolated struct Envoy_Config_Route_V3_RouteAction: @unchecked Sendable
       }
       /// Returns true if `regexRewrite` has been explicitly set.
       public var hasRegexRewrite: Bool {self._regexRewrite != nil}
-      /// Clears the value of `regexRewrite`. Subsequent reads from it will return its default value.
-      public mutating func clearRegexRewrite() {self._regexRewrite = nil}
 
       public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1450,14 +1354,12 @@ public nonisolated struct Envoy_Config_Route_V3_RouteAction: @unchecked Sendable
 
       public var name: String = String()
 
-      public var ttl: SwiftProtobuf.Google_Protobuf_Duration {
+      public internal(set) var ttl: SwiftProtobuf.Google_Protobuf_Duration {
         get {_ttl ?? SwiftProtobuf.Google_Protobuf_Duration()}
         set {_ttl = newValue}
       }
       /// Returns true if `ttl` has been explicitly set.
       public var hasTtl: Bool {self._ttl != nil}
-      /// Clears the value of `ttl`. Subsequent reads from it will return its default value.
-      public mutating func clearTtl() {self._ttl = nil}
 
       public var path: String = String()
 
@@ -1475,7 +1377,7 @@ public nonisolated struct Envoy_Config_Route_V3_RouteAction: @unchecked Sendable
       // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
       // methods supported on all messages.
 
-      public var sourceIp: Bool = false
+      public internal(set) var sourceIp: Bool = false
 
       public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1514,7 +1416,7 @@ public nonisolated struct Envoy_Config_Route_V3_RouteAction: @unchecked Sendable
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var upgradeType: String = String()
+    public internal(set) var upgradeType: String = String()
 
     public var enabled: SwiftProtobuf.Google_Protobuf_BoolValue {
       get {_enabled ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
@@ -1522,17 +1424,13 @@ public nonisolated struct Envoy_Config_Route_V3_RouteAction: @unchecked Sendable
     }
     /// Returns true if `enabled` has been explicitly set.
     public var hasEnabled: Bool {self._enabled != nil}
-    /// Clears the value of `enabled`. Subsequent reads from it will return its default value.
-    public mutating func clearEnabled() {self._enabled = nil}
 
-    public var connectConfig: Envoy_Config_Route_V3_RouteAction.UpgradeConfig.ConnectConfig {
+    public internal(set) var connectConfig: Envoy_Config_Route_V3_RouteAction.UpgradeConfig.ConnectConfig {
       get {_connectConfig ?? Envoy_Config_Route_V3_RouteAction.UpgradeConfig.ConnectConfig()}
       set {_connectConfig = newValue}
     }
     /// Returns true if `connectConfig` has been explicitly set.
     public var hasConnectConfig: Bool {self._connectConfig != nil}
-    /// Clears the value of `connectConfig`. Subsequent reads from it will return its default value.
-    public mutating func clearConnectConfig() {self._connectConfig = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1541,16 +1439,14 @@ public nonisolated struct Envoy_Config_Route_V3_RouteAction: @unchecked Sendable
       // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
       // methods supported on all messages.
 
-      public var proxyProtocolConfig: Envoy_Config_Core_V3_ProxyProtocolConfig {
+      public internal(set) var proxyProtocolConfig: Envoy_Config_Core_V3_ProxyProtocolConfig {
         get {_proxyProtocolConfig ?? Envoy_Config_Core_V3_ProxyProtocolConfig()}
         set {_proxyProtocolConfig = newValue}
       }
       /// Returns true if `proxyProtocolConfig` has been explicitly set.
       public var hasProxyProtocolConfig: Bool {self._proxyProtocolConfig != nil}
-      /// Clears the value of `proxyProtocolConfig`. Subsequent reads from it will return its default value.
-      public mutating func clearProxyProtocolConfig() {self._proxyProtocolConfig = nil}
 
-      public var allowPost: Bool = false
+      public internal(set) var allowPost: Bool = false
 
       public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1570,32 +1466,26 @@ public nonisolated struct Envoy_Config_Route_V3_RouteAction: @unchecked Sendable
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var maxStreamDuration: SwiftProtobuf.Google_Protobuf_Duration {
+    public internal(set) var maxStreamDuration: SwiftProtobuf.Google_Protobuf_Duration {
       get {_maxStreamDuration ?? SwiftProtobuf.Google_Protobuf_Duration()}
       set {_maxStreamDuration = newValue}
     }
     /// Returns true if `maxStreamDuration` has been explicitly set.
     public var hasMaxStreamDuration: Bool {self._maxStreamDuration != nil}
-    /// Clears the value of `maxStreamDuration`. Subsequent reads from it will return its default value.
-    public mutating func clearMaxStreamDuration() {self._maxStreamDuration = nil}
 
-    public var grpcTimeoutHeaderMax: SwiftProtobuf.Google_Protobuf_Duration {
+    public internal(set) var grpcTimeoutHeaderMax: SwiftProtobuf.Google_Protobuf_Duration {
       get {_grpcTimeoutHeaderMax ?? SwiftProtobuf.Google_Protobuf_Duration()}
       set {_grpcTimeoutHeaderMax = newValue}
     }
     /// Returns true if `grpcTimeoutHeaderMax` has been explicitly set.
     public var hasGrpcTimeoutHeaderMax: Bool {self._grpcTimeoutHeaderMax != nil}
-    /// Clears the value of `grpcTimeoutHeaderMax`. Subsequent reads from it will return its default value.
-    public mutating func clearGrpcTimeoutHeaderMax() {self._grpcTimeoutHeaderMax = nil}
 
-    public var grpcTimeoutHeaderOffset: SwiftProtobuf.Google_Protobuf_Duration {
+    public internal(set) var grpcTimeoutHeaderOffset: SwiftProtobuf.Google_Protobuf_Duration {
       get {_grpcTimeoutHeaderOffset ?? SwiftProtobuf.Google_Protobuf_Duration()}
       set {_grpcTimeoutHeaderOffset = newValue}
     }
     /// Returns true if `grpcTimeoutHeaderOffset` has been explicitly set.
     public var hasGrpcTimeoutHeaderOffset: Bool {self._grpcTimeoutHeaderOffset != nil}
-    /// Clears the value of `grpcTimeoutHeaderOffset`. Subsequent reads from it will return its default value.
-    public mutating func clearGrpcTimeoutHeaderOffset() {self._grpcTimeoutHeaderOffset = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1622,10 +1512,8 @@ public nonisolated struct Envoy_Config_Route_V3_ClusterSpecifierPlugin: Sendable
   }
   /// Returns true if ``extension`` has been explicitly set.
   public var hasExtension: Bool {self._extension != nil}
-  /// Clears the value of ``extension``. Subsequent reads from it will return its default value.
-  public mutating func clearExtension() {self._extension = nil}
 
-  public var isOptional: Bool = false
+  public internal(set) var isOptional: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1642,18 +1530,16 @@ public nonisolated struct Envoy_Config_Route_V3_WeightedCluster: Sendable {
   public var clusters: [Envoy_Config_Route_V3_WeightedCluster.ClusterWeight] = []
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var totalWeight: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var totalWeight: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_totalWeight ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_totalWeight = newValue}
   }
   /// Returns true if `totalWeight` has been explicitly set.
   public var hasTotalWeight: Bool {self._totalWeight != nil}
-  /// Clears the value of `totalWeight`. Subsequent reads from it will return its default value.
-  public mutating func clearTotalWeight() {self._totalWeight = nil}
 
-  public var runtimeKeyPrefix: String = String()
+  public internal(set) var runtimeKeyPrefix: String = String()
 
-  public var randomValueSpecifier: Envoy_Config_Route_V3_WeightedCluster.OneOf_RandomValueSpecifier? = nil
+  public internal(set) var randomValueSpecifier: Envoy_Config_Route_V3_WeightedCluster.OneOf_RandomValueSpecifier? = nil
 
   public var headerName: String {
     get {
@@ -1694,8 +1580,6 @@ public nonisolated struct Envoy_Config_Route_V3_WeightedCluster: Sendable {
     }
     /// Returns true if `weight` has been explicitly set.
     public var hasWeight: Bool {self._weight != nil}
-    /// Clears the value of `weight`. Subsequent reads from it will return its default value.
-    public mutating func clearWeight() {self._weight = nil}
 
     public var metadataMatch: Envoy_Config_Core_V3_Metadata {
       get {_metadataMatch ?? Envoy_Config_Core_V3_Metadata()}
@@ -1703,20 +1587,18 @@ public nonisolated struct Envoy_Config_Route_V3_WeightedCluster: Sendable {
     }
     /// Returns true if `metadataMatch` has been explicitly set.
     public var hasMetadataMatch: Bool {self._metadataMatch != nil}
-    /// Clears the value of `metadataMatch`. Subsequent reads from it will return its default value.
-    public mutating func clearMetadataMatch() {self._metadataMatch = nil}
 
-    public var requestHeadersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] = []
+    public internal(set) var requestHeadersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] = []
 
-    public var requestHeadersToRemove: [String] = []
+    public internal(set) var requestHeadersToRemove: [String] = []
 
-    public var responseHeadersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] = []
+    public internal(set) var responseHeadersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] = []
 
-    public var responseHeadersToRemove: [String] = []
+    public internal(set) var responseHeadersToRemove: [String] = []
 
-    public var typedPerFilterConfig: Dictionary<String,SwiftProtobuf.Google_Protobuf_Any> = [:]
+    public internal(set) var typedPerFilterConfig: Dictionary<String,SwiftProtobuf.Google_Protobuf_Any> = [:]
 
-    public var hostRewriteSpecifier: Envoy_Config_Route_V3_WeightedCluster.ClusterWeight.OneOf_HostRewriteSpecifier? = nil
+    public internal(set) var hostRewriteSpecifier: Envoy_Config_Route_V3_WeightedCluster.ClusterWeight.OneOf_HostRewriteSpecifier? = nil
 
     public var hostRewriteLiteral: String {
       get {
@@ -1760,8 +1642,6 @@ public nonisolated struct Envoy_Config_Route_V3_RetryPolicy: @unchecked Sendable
   }
   /// Returns true if `numRetries` has been explicitly set.
   public var hasNumRetries: Bool {_storage._numRetries != nil}
-  /// Clears the value of `numRetries`. Subsequent reads from it will return its default value.
-  public mutating func clearNumRetries() {_uniqueStorage()._numRetries = nil}
 
   public var perTryTimeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._perTryTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
@@ -1769,17 +1649,13 @@ public nonisolated struct Envoy_Config_Route_V3_RetryPolicy: @unchecked Sendable
   }
   /// Returns true if `perTryTimeout` has been explicitly set.
   public var hasPerTryTimeout: Bool {_storage._perTryTimeout != nil}
-  /// Clears the value of `perTryTimeout`. Subsequent reads from it will return its default value.
-  public mutating func clearPerTryTimeout() {_uniqueStorage()._perTryTimeout = nil}
 
-  public var perTryIdleTimeout: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var perTryIdleTimeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._perTryIdleTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._perTryIdleTimeout = newValue}
   }
   /// Returns true if `perTryIdleTimeout` has been explicitly set.
   public var hasPerTryIdleTimeout: Bool {_storage._perTryIdleTimeout != nil}
-  /// Clears the value of `perTryIdleTimeout`. Subsequent reads from it will return its default value.
-  public mutating func clearPerTryIdleTimeout() {_uniqueStorage()._perTryIdleTimeout = nil}
 
   public var retryPriority: Envoy_Config_Route_V3_RetryPolicy.RetryPriority {
     get {_storage._retryPriority ?? Envoy_Config_Route_V3_RetryPolicy.RetryPriority()}
@@ -1787,15 +1663,13 @@ public nonisolated struct Envoy_Config_Route_V3_RetryPolicy: @unchecked Sendable
   }
   /// Returns true if `retryPriority` has been explicitly set.
   public var hasRetryPriority: Bool {_storage._retryPriority != nil}
-  /// Clears the value of `retryPriority`. Subsequent reads from it will return its default value.
-  public mutating func clearRetryPriority() {_uniqueStorage()._retryPriority = nil}
 
   public var retryHostPredicate: [Envoy_Config_Route_V3_RetryPolicy.RetryHostPredicate] {
     get {_storage._retryHostPredicate}
     set {_uniqueStorage()._retryHostPredicate = newValue}
   }
 
-  public var retryOptionsPredicates: [Envoy_Config_Core_V3_TypedExtensionConfig] {
+  public internal(set) var retryOptionsPredicates: [Envoy_Config_Core_V3_TypedExtensionConfig] {
     get {_storage._retryOptionsPredicates}
     set {_uniqueStorage()._retryOptionsPredicates = newValue}
   }
@@ -1805,7 +1679,7 @@ public nonisolated struct Envoy_Config_Route_V3_RetryPolicy: @unchecked Sendable
     set {_uniqueStorage()._hostSelectionRetryMaxAttempts = newValue}
   }
 
-  public var retriableStatusCodes: [UInt32] {
+  public internal(set) var retriableStatusCodes: [UInt32] {
     get {_storage._retriableStatusCodes}
     set {_uniqueStorage()._retriableStatusCodes = newValue}
   }
@@ -1816,29 +1690,25 @@ public nonisolated struct Envoy_Config_Route_V3_RetryPolicy: @unchecked Sendable
   }
   /// Returns true if `retryBackOff` has been explicitly set.
   public var hasRetryBackOff: Bool {_storage._retryBackOff != nil}
-  /// Clears the value of `retryBackOff`. Subsequent reads from it will return its default value.
-  public mutating func clearRetryBackOff() {_uniqueStorage()._retryBackOff = nil}
 
-  public var rateLimitedRetryBackOff: Envoy_Config_Route_V3_RetryPolicy.RateLimitedRetryBackOff {
+  public internal(set) var rateLimitedRetryBackOff: Envoy_Config_Route_V3_RetryPolicy.RateLimitedRetryBackOff {
     get {_storage._rateLimitedRetryBackOff ?? Envoy_Config_Route_V3_RetryPolicy.RateLimitedRetryBackOff()}
     set {_uniqueStorage()._rateLimitedRetryBackOff = newValue}
   }
   /// Returns true if `rateLimitedRetryBackOff` has been explicitly set.
   public var hasRateLimitedRetryBackOff: Bool {_storage._rateLimitedRetryBackOff != nil}
-  /// Clears the value of `rateLimitedRetryBackOff`. Subsequent reads from it will return its default value.
-  public mutating func clearRateLimitedRetryBackOff() {_uniqueStorage()._rateLimitedRetryBackOff = nil}
 
-  public var retriableHeaders: [Envoy_Config_Route_V3_HeaderMatcher] {
+  public internal(set) var retriableHeaders: [Envoy_Config_Route_V3_HeaderMatcher] {
     get {_storage._retriableHeaders}
     set {_uniqueStorage()._retriableHeaders = newValue}
   }
 
-  public var retriableRequestHeaders: [Envoy_Config_Route_V3_HeaderMatcher] {
+  public internal(set) var retriableRequestHeaders: [Envoy_Config_Route_V3_HeaderMatcher] {
     get {_storage._retriableRequestHeaders}
     set {_uniqueStorage()._retriableRequestHeaders = newValue}
   }
 
-  public var refreshClusterOnRetry: Bool {
+  public internal(set) var refreshClusterOnRetry: Bool {
     get {_storage._refreshClusterOnRetry}
     set {_uniqueStorage()._refreshClusterOnRetry = newValue}
   }
@@ -1886,7 +1756,7 @@ public nonisolated struct Envoy_Config_Route_V3_RetryPolicy: @unchecked Sendable
 
     public var name: String = String()
 
-    public var configType: Envoy_Config_Route_V3_RetryPolicy.RetryPriority.OneOf_ConfigType? = nil
+    public internal(set) var configType: Envoy_Config_Route_V3_RetryPolicy.RetryPriority.OneOf_ConfigType? = nil
 
     public var typedConfig: SwiftProtobuf.Google_Protobuf_Any {
       get {
@@ -1913,7 +1783,7 @@ public nonisolated struct Envoy_Config_Route_V3_RetryPolicy: @unchecked Sendable
 
     public var name: String = String()
 
-    public var configType: Envoy_Config_Route_V3_RetryPolicy.RetryHostPredicate.OneOf_ConfigType? = nil
+    public internal(set) var configType: Envoy_Config_Route_V3_RetryPolicy.RetryHostPredicate.OneOf_ConfigType? = nil
 
     public var typedConfig: SwiftProtobuf.Google_Protobuf_Any {
       get {
@@ -1944,8 +1814,6 @@ public nonisolated struct Envoy_Config_Route_V3_RetryPolicy: @unchecked Sendable
     }
     /// Returns true if `baseInterval` has been explicitly set.
     public var hasBaseInterval: Bool {self._baseInterval != nil}
-    /// Clears the value of `baseInterval`. Subsequent reads from it will return its default value.
-    public mutating func clearBaseInterval() {self._baseInterval = nil}
 
     public var maxInterval: SwiftProtobuf.Google_Protobuf_Duration {
       get {_maxInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
@@ -1953,8 +1821,6 @@ public nonisolated struct Envoy_Config_Route_V3_RetryPolicy: @unchecked Sendable
     }
     /// Returns true if `maxInterval` has been explicitly set.
     public var hasMaxInterval: Bool {self._maxInterval != nil}
-    /// Clears the value of `maxInterval`. Subsequent reads from it will return its default value.
-    public mutating func clearMaxInterval() {self._maxInterval = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1991,8 +1857,6 @@ public nonisolated struct Envoy_Config_Route_V3_RetryPolicy: @unchecked Sendable
     }
     /// Returns true if `maxInterval` has been explicitly set.
     public var hasMaxInterval: Bool {self._maxInterval != nil}
-    /// Clears the value of `maxInterval`. Subsequent reads from it will return its default value.
-    public mutating func clearMaxInterval() {self._maxInterval = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -2011,25 +1875,21 @@ public nonisolated struct Envoy_Config_Route_V3_HedgePolicy: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var initialRequests: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var initialRequests: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_initialRequests ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_initialRequests = newValue}
   }
   /// Returns true if `initialRequests` has been explicitly set.
   public var hasInitialRequests: Bool {self._initialRequests != nil}
-  /// Clears the value of `initialRequests`. Subsequent reads from it will return its default value.
-  public mutating func clearInitialRequests() {self._initialRequests = nil}
 
-  public var additionalRequestChance: Envoy_Type_V3_FractionalPercent {
+  public internal(set) var additionalRequestChance: Envoy_Type_V3_FractionalPercent {
     get {_additionalRequestChance ?? Envoy_Type_V3_FractionalPercent()}
     set {_additionalRequestChance = newValue}
   }
   /// Returns true if `additionalRequestChance` has been explicitly set.
   public var hasAdditionalRequestChance: Bool {self._additionalRequestChance != nil}
-  /// Clears the value of `additionalRequestChance`. Subsequent reads from it will return its default value.
-  public mutating func clearAdditionalRequestChance() {self._additionalRequestChance = nil}
 
-  public var hedgeOnPerTryTimeout: Bool = false
+  public internal(set) var hedgeOnPerTryTimeout: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -2044,7 +1904,7 @@ public nonisolated struct Envoy_Config_Route_V3_RedirectAction: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var schemeRewriteSpecifier: Envoy_Config_Route_V3_RedirectAction.OneOf_SchemeRewriteSpecifier? = nil
+  public internal(set) var schemeRewriteSpecifier: Envoy_Config_Route_V3_RedirectAction.OneOf_SchemeRewriteSpecifier? = nil
 
   public var httpsRedirect: Bool {
     get {
@@ -2064,9 +1924,9 @@ public nonisolated struct Envoy_Config_Route_V3_RedirectAction: Sendable {
 
   public var hostRedirect: String = String()
 
-  public var portRedirect: UInt32 = 0
+  public internal(set) var portRedirect: UInt32 = 0
 
-  public var pathRewriteSpecifier: Envoy_Config_Route_V3_RedirectAction.OneOf_PathRewriteSpecifier? = nil
+  public internal(set) var pathRewriteSpecifier: Envoy_Config_Route_V3_RedirectAction.OneOf_PathRewriteSpecifier? = nil
 
   public var pathRedirect: String {
     get {
@@ -2100,7 +1960,7 @@ public nonisolated struct Envoy_Config_Route_V3_RedirectAction: Sendable {
     set {pathRewriteSpecifier = .pathRewrite(newValue)}
   }
 
-  public var responseCode: Envoy_Config_Route_V3_RedirectAction.RedirectResponseCode = .movedPermanently
+  public internal(set) var responseCode: Envoy_Config_Route_V3_RedirectAction.RedirectResponseCode = .movedPermanently
 
   public var stripQuery: Bool = false
 
@@ -2182,17 +2042,13 @@ public nonisolated struct Envoy_Config_Route_V3_DirectResponseAction: Sendable {
   }
   /// Returns true if `body` has been explicitly set.
   public var hasBody: Bool {self._body != nil}
-  /// Clears the value of `body`. Subsequent reads from it will return its default value.
-  public mutating func clearBody() {self._body = nil}
 
-  public var bodyFormat: Envoy_Config_Core_V3_SubstitutionFormatString {
+  public internal(set) var bodyFormat: Envoy_Config_Core_V3_SubstitutionFormatString {
     get {_bodyFormat ?? Envoy_Config_Core_V3_SubstitutionFormatString()}
     set {_bodyFormat = newValue}
   }
   /// Returns true if `bodyFormat` has been explicitly set.
   public var hasBodyFormat: Bool {self._bodyFormat != nil}
-  /// Clears the value of `bodyFormat`. Subsequent reads from it will return its default value.
-  public mutating func clearBodyFormat() {self._bodyFormat = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -2219,14 +2075,12 @@ public nonisolated struct Envoy_Config_Route_V3_Decorator: Sendable {
 
   public var operation: String = String()
 
-  public var propagate: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var propagate: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_propagate ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_propagate = newValue}
   }
   /// Returns true if `propagate` has been explicitly set.
   public var hasPropagate: Bool {self._propagate != nil}
-  /// Clears the value of `propagate`. Subsequent reads from it will return its default value.
-  public mutating func clearPropagate() {self._propagate = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -2240,34 +2094,28 @@ public nonisolated struct Envoy_Config_Route_V3_Tracing: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var clientSampling: Envoy_Type_V3_FractionalPercent {
+  public internal(set) var clientSampling: Envoy_Type_V3_FractionalPercent {
     get {_clientSampling ?? Envoy_Type_V3_FractionalPercent()}
     set {_clientSampling = newValue}
   }
   /// Returns true if `clientSampling` has been explicitly set.
   public var hasClientSampling: Bool {self._clientSampling != nil}
-  /// Clears the value of `clientSampling`. Subsequent reads from it will return its default value.
-  public mutating func clearClientSampling() {self._clientSampling = nil}
 
-  public var randomSampling: Envoy_Type_V3_FractionalPercent {
+  public internal(set) var randomSampling: Envoy_Type_V3_FractionalPercent {
     get {_randomSampling ?? Envoy_Type_V3_FractionalPercent()}
     set {_randomSampling = newValue}
   }
   /// Returns true if `randomSampling` has been explicitly set.
   public var hasRandomSampling: Bool {self._randomSampling != nil}
-  /// Clears the value of `randomSampling`. Subsequent reads from it will return its default value.
-  public mutating func clearRandomSampling() {self._randomSampling = nil}
 
-  public var overallSampling: Envoy_Type_V3_FractionalPercent {
+  public internal(set) var overallSampling: Envoy_Type_V3_FractionalPercent {
     get {_overallSampling ?? Envoy_Type_V3_FractionalPercent()}
     set {_overallSampling = newValue}
   }
   /// Returns true if `overallSampling` has been explicitly set.
   public var hasOverallSampling: Bool {self._overallSampling != nil}
-  /// Clears the value of `overallSampling`. Subsequent reads from it will return its default value.
-  public mutating func clearOverallSampling() {self._overallSampling = nil}
 
-  public var customTags: [Envoy_Type_Tracing_V3_CustomTag] = []
+  public internal(set) var customTags: [Envoy_Type_Tracing_V3_CustomTag] = []
 
   public var operation: String = String()
 
@@ -2307,16 +2155,14 @@ public nonisolated struct Envoy_Config_Route_V3_InternalRedirectPolicy: Sendable
   }
   /// Returns true if `maxInternalRedirects` has been explicitly set.
   public var hasMaxInternalRedirects: Bool {self._maxInternalRedirects != nil}
-  /// Clears the value of `maxInternalRedirects`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxInternalRedirects() {self._maxInternalRedirects = nil}
 
-  public var redirectResponseCodes: [UInt32] = []
+  public internal(set) var redirectResponseCodes: [UInt32] = []
 
   public var predicates: [Envoy_Config_Core_V3_TypedExtensionConfig] = []
 
-  public var allowCrossSchemeRedirect: Bool = false
+  public internal(set) var allowCrossSchemeRedirect: Bool = false
 
-  public var responseHeadersToCopy: [String] = []
+  public internal(set) var responseHeadersToCopy: [String] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -2336,10 +2182,8 @@ public nonisolated struct Envoy_Config_Route_V3_FilterConfig: Sendable {
   }
   /// Returns true if `config` has been explicitly set.
   public var hasConfig: Bool {self._config != nil}
-  /// Clears the value of `config`. Subsequent reads from it will return its default value.
-  public mutating func clearConfig() {self._config = nil}
 
-  public var isOptional: Bool = false
+  public internal(set) var isOptional: Bool = false
 
   public var disabled: Bool = false
 
@@ -2361,34 +2205,28 @@ public nonisolated struct Envoy_Config_Route_V3_RateLimit: Sendable {
   }
   /// Returns true if `stage` has been explicitly set.
   public var hasStage: Bool {self._stage != nil}
-  /// Clears the value of `stage`. Subsequent reads from it will return its default value.
-  public mutating func clearStage() {self._stage = nil}
 
-  public var disableKey: String = String()
+  public internal(set) var disableKey: String = String()
 
   public var actions: [Envoy_Config_Route_V3_RateLimit.Action] = []
 
-  public var limit: Envoy_Config_Route_V3_RateLimit.Override {
+  public internal(set) var limit: Envoy_Config_Route_V3_RateLimit.Override {
     get {_limit ?? Envoy_Config_Route_V3_RateLimit.Override()}
     set {_limit = newValue}
   }
   /// Returns true if `limit` has been explicitly set.
   public var hasLimit: Bool {self._limit != nil}
-  /// Clears the value of `limit`. Subsequent reads from it will return its default value.
-  public mutating func clearLimit() {self._limit = nil}
 
-  public var hitsAddend: Envoy_Config_Route_V3_RateLimit.HitsAddend {
+  public internal(set) var hitsAddend: Envoy_Config_Route_V3_RateLimit.HitsAddend {
     get {_hitsAddend ?? Envoy_Config_Route_V3_RateLimit.HitsAddend()}
     set {_hitsAddend = newValue}
   }
   /// Returns true if `hitsAddend` has been explicitly set.
   public var hasHitsAddend: Bool {self._hitsAddend != nil}
-  /// Clears the value of `hitsAddend`. Subsequent reads from it will return its default value.
-  public mutating func clearHitsAddend() {self._hitsAddend = nil}
 
-  public var applyOnStreamDone: Bool = false
+  public internal(set) var applyOnStreamDone: Bool = false
 
-  public var xRatelimitOption: Envoy_Config_Route_V3_RateLimit.XRateLimitOption = .unspecified
+  public internal(set) var xRatelimitOption: Envoy_Config_Route_V3_RateLimit.XRateLimitOption = .unspecified
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -2435,7 +2273,7 @@ public nonisolated struct Envoy_Config_Route_V3_RateLimit: Sendable {
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var actionSpecifier: Envoy_Config_Route_V3_RateLimit.Action.OneOf_ActionSpecifier? = nil
+    public internal(set) var actionSpecifier: Envoy_Config_Route_V3_RateLimit.Action.OneOf_ActionSpecifier? = nil
 
     public var sourceCluster: Envoy_Config_Route_V3_RateLimit.Action.SourceCluster {
       get {
@@ -2580,7 +2418,7 @@ public nonisolated struct Envoy_Config_Route_V3_RateLimit: Sendable {
 
       public var descriptorKey: String = String()
 
-      public var skipIfAbsent: Bool = false
+      public internal(set) var skipIfAbsent: Bool = false
 
       public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -2592,11 +2430,11 @@ public nonisolated struct Envoy_Config_Route_V3_RateLimit: Sendable {
       // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
       // methods supported on all messages.
 
-      public var queryParameterName: String = String()
+      public internal(set) var queryParameterName: String = String()
 
       public var descriptorKey: String = String()
 
-      public var skipIfAbsent: Bool = false
+      public internal(set) var skipIfAbsent: Bool = false
 
       public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -2618,23 +2456,19 @@ public nonisolated struct Envoy_Config_Route_V3_RateLimit: Sendable {
       // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
       // methods supported on all messages.
 
-      public var v4PrefixMaskLen: SwiftProtobuf.Google_Protobuf_UInt32Value {
+      public internal(set) var v4PrefixMaskLen: SwiftProtobuf.Google_Protobuf_UInt32Value {
         get {_v4PrefixMaskLen ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
         set {_v4PrefixMaskLen = newValue}
       }
       /// Returns true if `v4PrefixMaskLen` has been explicitly set.
       public var hasV4PrefixMaskLen: Bool {self._v4PrefixMaskLen != nil}
-      /// Clears the value of `v4PrefixMaskLen`. Subsequent reads from it will return its default value.
-      public mutating func clearV4PrefixMaskLen() {self._v4PrefixMaskLen = nil}
 
-      public var v6PrefixMaskLen: SwiftProtobuf.Google_Protobuf_UInt32Value {
+      public internal(set) var v6PrefixMaskLen: SwiftProtobuf.Google_Protobuf_UInt32Value {
         get {_v6PrefixMaskLen ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
         set {_v6PrefixMaskLen = newValue}
       }
       /// Returns true if `v6PrefixMaskLen` has been explicitly set.
       public var hasV6PrefixMaskLen: Bool {self._v6PrefixMaskLen != nil}
-      /// Clears the value of `v6PrefixMaskLen`. Subsequent reads from it will return its default value.
-      public mutating func clearV6PrefixMaskLen() {self._v6PrefixMaskLen = nil}
 
       public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -2649,20 +2483,18 @@ public nonisolated struct Envoy_Config_Route_V3_RateLimit: Sendable {
       // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
       // methods supported on all messages.
 
-      public var descriptorValue: String = String()
+      public internal(set) var descriptorValue: String = String()
 
       public var descriptorKey: String = String()
 
       public var defaultValue: String = String()
 
-      public var addressMatcher: Envoy_Type_Matcher_V3_AddressMatcher {
+      public internal(set) var addressMatcher: Envoy_Type_Matcher_V3_AddressMatcher {
         get {_addressMatcher ?? Envoy_Type_Matcher_V3_AddressMatcher()}
         set {_addressMatcher = newValue}
       }
       /// Returns true if `addressMatcher` has been explicitly set.
       public var hasAddressMatcher: Bool {self._addressMatcher != nil}
-      /// Clears the value of `addressMatcher`. Subsequent reads from it will return its default value.
-      public mutating func clearAddressMatcher() {self._addressMatcher = nil}
 
       public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -2684,14 +2516,12 @@ public nonisolated struct Envoy_Config_Route_V3_RateLimit: Sendable {
       }
       /// Returns true if `metadataKey` has been explicitly set.
       public var hasMetadataKey: Bool {self._metadataKey != nil}
-      /// Clears the value of `metadataKey`. Subsequent reads from it will return its default value.
-      public mutating func clearMetadataKey() {self._metadataKey = nil}
 
       public var defaultValue: String = String()
 
       public var source: Envoy_Config_Route_V3_RateLimit.Action.MetaData.Source = .dynamic
 
-      public var skipIfAbsent: Bool = false
+      public internal(set) var skipIfAbsent: Bool = false
 
       public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -2747,7 +2577,7 @@ public nonisolated struct Envoy_Config_Route_V3_RateLimit: Sendable {
       // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
       // methods supported on all messages.
 
-      public var descriptorValue: String = String()
+      public internal(set) var descriptorValue: String = String()
 
       public var defaultValue: String = String()
 
@@ -2767,16 +2597,14 @@ public nonisolated struct Envoy_Config_Route_V3_RateLimit: Sendable {
 
       public var descriptorKey: String = String()
 
-      public var descriptorValue: String = String()
+      public internal(set) var descriptorValue: String = String()
 
-      public var expectMatch: SwiftProtobuf.Google_Protobuf_BoolValue {
+      public internal(set) var expectMatch: SwiftProtobuf.Google_Protobuf_BoolValue {
         get {_expectMatch ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
         set {_expectMatch = newValue}
       }
       /// Returns true if `expectMatch` has been explicitly set.
       public var hasExpectMatch: Bool {self._expectMatch != nil}
-      /// Clears the value of `expectMatch`. Subsequent reads from it will return its default value.
-      public mutating func clearExpectMatch() {self._expectMatch = nil}
 
       public var headers: [Envoy_Config_Route_V3_HeaderMatcher] = []
 
@@ -2796,16 +2624,14 @@ public nonisolated struct Envoy_Config_Route_V3_RateLimit: Sendable {
 
       public var descriptorKey: String = String()
 
-      public var descriptorValue: String = String()
+      public internal(set) var descriptorValue: String = String()
 
-      public var expectMatch: SwiftProtobuf.Google_Protobuf_BoolValue {
+      public internal(set) var expectMatch: SwiftProtobuf.Google_Protobuf_BoolValue {
         get {_expectMatch ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
         set {_expectMatch = newValue}
       }
       /// Returns true if `expectMatch` has been explicitly set.
       public var hasExpectMatch: Bool {self._expectMatch != nil}
-      /// Clears the value of `expectMatch`. Subsequent reads from it will return its default value.
-      public mutating func clearExpectMatch() {self._expectMatch = nil}
 
       public var queryParameters: [Envoy_Config_Route_V3_QueryParameterMatcher] = []
 
@@ -2824,7 +2650,7 @@ public nonisolated struct Envoy_Config_Route_V3_RateLimit: Sendable {
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var overrideSpecifier: Envoy_Config_Route_V3_RateLimit.Override.OneOf_OverrideSpecifier? = nil
+    public internal(set) var overrideSpecifier: Envoy_Config_Route_V3_RateLimit.Override.OneOf_OverrideSpecifier? = nil
 
     public var dynamicMetadata: Envoy_Config_Route_V3_RateLimit.Override.DynamicMetadata {
       get {
@@ -2861,8 +2687,6 @@ public nonisolated struct Envoy_Config_Route_V3_RateLimit: Sendable {
       }
       /// Returns true if `metadataKey` has been explicitly set.
       public var hasMetadataKey: Bool {self._metadataKey != nil}
-      /// Clears the value of `metadataKey`. Subsequent reads from it will return its default value.
-      public mutating func clearMetadataKey() {self._metadataKey = nil}
 
       public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -2876,9 +2700,9 @@ public nonisolated struct Envoy_Config_Route_V3_RateLimit: Sendable {
       // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
       // methods supported on all messages.
 
-      public var requestsPerUnit: UInt32 = 0
+      public internal(set) var requestsPerUnit: UInt32 = 0
 
-      public var unit: Envoy_Type_V3_RateLimitUnit = .unknown
+      public internal(set) var unit: Envoy_Type_V3_RateLimitUnit = .unknown
 
       public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -2899,12 +2723,10 @@ public nonisolated struct Envoy_Config_Route_V3_RateLimit: Sendable {
     }
     /// Returns true if `number` has been explicitly set.
     public var hasNumber: Bool {self._number != nil}
-    /// Clears the value of `number`. Subsequent reads from it will return its default value.
-    public mutating func clearNumber() {self._number = nil}
 
     public var format: String = String()
 
-    public var isNegativeHits: Bool = false
+    public internal(set) var isNegativeHits: Bool = false
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -3075,35 +2897,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteConfiguration: SwiftProtobuf.Me
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RouteConfiguration, rhs: Envoy_Config_Route_V3_RouteConfiguration) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._name != rhs_storage._name {return false}
-        if _storage._virtualHosts != rhs_storage._virtualHosts {return false}
-        if _storage._internalOnlyHeaders != rhs_storage._internalOnlyHeaders {return false}
-        if _storage._responseHeadersToAdd != rhs_storage._responseHeadersToAdd {return false}
-        if _storage._responseHeadersToRemove != rhs_storage._responseHeadersToRemove {return false}
-        if _storage._requestHeadersToAdd != rhs_storage._requestHeadersToAdd {return false}
-        if _storage._requestHeadersToRemove != rhs_storage._requestHeadersToRemove {return false}
-        if _storage._mostSpecificHeaderMutationsWins != rhs_storage._mostSpecificHeaderMutationsWins {return false}
-        if _storage._validateClusters != rhs_storage._validateClusters {return false}
-        if _storage._maxDirectResponseBodySizeBytes != rhs_storage._maxDirectResponseBodySizeBytes {return false}
-        if _storage._clusterSpecifierPlugins != rhs_storage._clusterSpecifierPlugins {return false}
-        if _storage._requestMirrorPolicies != rhs_storage._requestMirrorPolicies {return false}
-        if _storage._ignorePortInHostMatching != rhs_storage._ignorePortInHostMatching {return false}
-        if _storage._vhostHeader != rhs_storage._vhostHeader {return false}
-        if _storage._ignorePathParametersInPathMatching != rhs_storage._ignorePathParametersInPathMatching {return false}
-        if _storage._typedPerFilterConfig != rhs_storage._typedPerFilterConfig {return false}
-        if _storage._metadata != rhs_storage._metadata {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RouteConfiguration, rhs: Envoy_Config_Route_V3_RouteConfiguration) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_VirtualHost: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3287,40 +3081,7 @@ nonisolated extension Envoy_Config_Route_V3_VirtualHost: SwiftProtobuf.Message, 
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_VirtualHost, rhs: Envoy_Config_Route_V3_VirtualHost) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._name != rhs_storage._name {return false}
-        if _storage._domains != rhs_storage._domains {return false}
-        if _storage._routes != rhs_storage._routes {return false}
-        if _storage._requireTls != rhs_storage._requireTls {return false}
-        if _storage._virtualClusters != rhs_storage._virtualClusters {return false}
-        if _storage._rateLimits != rhs_storage._rateLimits {return false}
-        if _storage._requestHeadersToAdd != rhs_storage._requestHeadersToAdd {return false}
-        if _storage._requestHeadersToRemove != rhs_storage._requestHeadersToRemove {return false}
-        if _storage._responseHeadersToAdd != rhs_storage._responseHeadersToAdd {return false}
-        if _storage._responseHeadersToRemove != rhs_storage._responseHeadersToRemove {return false}
-        if _storage._cors != rhs_storage._cors {return false}
-        if _storage._typedPerFilterConfig != rhs_storage._typedPerFilterConfig {return false}
-        if _storage._includeRequestAttemptCount != rhs_storage._includeRequestAttemptCount {return false}
-        if _storage._includeAttemptCountInResponse != rhs_storage._includeAttemptCountInResponse {return false}
-        if _storage._retryPolicy != rhs_storage._retryPolicy {return false}
-        if _storage._retryPolicyTypedConfig != rhs_storage._retryPolicyTypedConfig {return false}
-        if _storage._hedgePolicy != rhs_storage._hedgePolicy {return false}
-        if _storage._includeIsTimeoutRetryHeader != rhs_storage._includeIsTimeoutRetryHeader {return false}
-        if _storage._perRequestBufferLimitBytes != rhs_storage._perRequestBufferLimitBytes {return false}
-        if _storage._requestBodyBufferLimit != rhs_storage._requestBodyBufferLimit {return false}
-        if _storage._requestMirrorPolicies != rhs_storage._requestMirrorPolicies {return false}
-        if _storage._metadata != rhs_storage._metadata {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_VirtualHost, rhs: Envoy_Config_Route_V3_VirtualHost) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_VirtualHost.TlsRequirementType: SwiftProtobuf._ProtoNameProviding {
@@ -3402,20 +3163,7 @@ nonisolated extension Envoy_Config_Route_V3_CorsPolicy: SwiftProtobuf.Message, S
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_CorsPolicy, rhs: Envoy_Config_Route_V3_CorsPolicy) -> Bool {
-    if lhs.allowOriginStringMatch != rhs.allowOriginStringMatch {return false}
-    if lhs.allowMethods != rhs.allowMethods {return false}
-    if lhs.allowHeaders != rhs.allowHeaders {return false}
-    if lhs.exposeHeaders != rhs.exposeHeaders {return false}
-    if lhs.maxAge != rhs.maxAge {return false}
-    if lhs._allowCredentials != rhs._allowCredentials {return false}
-    if lhs.enabledSpecifier != rhs.enabledSpecifier {return false}
-    if lhs._shadowEnabled != rhs._shadowEnabled {return false}
-    if lhs._allowPrivateNetworkAccess != rhs._allowPrivateNetworkAccess {return false}
-    if lhs._forwardNotMatchingPreflights != rhs._forwardNotMatchingPreflights {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_CorsPolicy, rhs: Envoy_Config_Route_V3_CorsPolicy) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_FilterAction: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3445,11 +3193,7 @@ nonisolated extension Envoy_Config_Route_V3_FilterAction: SwiftProtobuf.Message,
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_FilterAction, rhs: Envoy_Config_Route_V3_FilterAction) -> Bool {
-    if lhs._action != rhs._action {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_FilterAction, rhs: Envoy_Config_Route_V3_FilterAction) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_Route: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3671,32 +3415,7 @@ nonisolated extension Envoy_Config_Route_V3_Route: SwiftProtobuf.Message, SwiftP
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_Route, rhs: Envoy_Config_Route_V3_Route) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._name != rhs_storage._name {return false}
-        if _storage._match != rhs_storage._match {return false}
-        if _storage._action != rhs_storage._action {return false}
-        if _storage._metadata != rhs_storage._metadata {return false}
-        if _storage._decorator != rhs_storage._decorator {return false}
-        if _storage._typedPerFilterConfig != rhs_storage._typedPerFilterConfig {return false}
-        if _storage._requestHeadersToAdd != rhs_storage._requestHeadersToAdd {return false}
-        if _storage._requestHeadersToRemove != rhs_storage._requestHeadersToRemove {return false}
-        if _storage._responseHeadersToAdd != rhs_storage._responseHeadersToAdd {return false}
-        if _storage._responseHeadersToRemove != rhs_storage._responseHeadersToRemove {return false}
-        if _storage._tracing != rhs_storage._tracing {return false}
-        if _storage._perRequestBufferLimitBytes != rhs_storage._perRequestBufferLimitBytes {return false}
-        if _storage._statPrefix != rhs_storage._statPrefix {return false}
-        if _storage._requestBodyBufferLimit != rhs_storage._requestBodyBufferLimit {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_Route, rhs: Envoy_Config_Route_V3_Route) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RouteMatch: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3849,20 +3568,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteMatch: SwiftProtobuf.Message, S
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RouteMatch, rhs: Envoy_Config_Route_V3_RouteMatch) -> Bool {
-    if lhs.pathSpecifier != rhs.pathSpecifier {return false}
-    if lhs._caseSensitive != rhs._caseSensitive {return false}
-    if lhs._runtimeFraction != rhs._runtimeFraction {return false}
-    if lhs.headers != rhs.headers {return false}
-    if lhs.queryParameters != rhs.queryParameters {return false}
-    if lhs.cookies != rhs.cookies {return false}
-    if lhs._grpc != rhs._grpc {return false}
-    if lhs._tlsContext != rhs._tlsContext {return false}
-    if lhs.dynamicMetadata != rhs.dynamicMetadata {return false}
-    if lhs.filterState != rhs.filterState {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RouteMatch, rhs: Envoy_Config_Route_V3_RouteMatch) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RouteMatch.GrpcRouteMatchOptions: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3878,10 +3584,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteMatch.GrpcRouteMatchOptions: Sw
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RouteMatch.GrpcRouteMatchOptions, rhs: Envoy_Config_Route_V3_RouteMatch.GrpcRouteMatchOptions) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RouteMatch.GrpcRouteMatchOptions, rhs: Envoy_Config_Route_V3_RouteMatch.GrpcRouteMatchOptions) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RouteMatch.TlsContextMatchOptions: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3915,12 +3618,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteMatch.TlsContextMatchOptions: S
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RouteMatch.TlsContextMatchOptions, rhs: Envoy_Config_Route_V3_RouteMatch.TlsContextMatchOptions) -> Bool {
-    if lhs._presented != rhs._presented {return false}
-    if lhs._validated != rhs._validated {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RouteMatch.TlsContextMatchOptions, rhs: Envoy_Config_Route_V3_RouteMatch.TlsContextMatchOptions) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RouteMatch.ConnectMatcher: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3936,10 +3634,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteMatch.ConnectMatcher: SwiftProt
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RouteMatch.ConnectMatcher, rhs: Envoy_Config_Route_V3_RouteMatch.ConnectMatcher) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RouteMatch.ConnectMatcher, rhs: Envoy_Config_Route_V3_RouteMatch.ConnectMatcher) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_HeaderMatcher: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -4094,14 +3789,7 @@ nonisolated extension Envoy_Config_Route_V3_HeaderMatcher: SwiftProtobuf.Message
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_HeaderMatcher, rhs: Envoy_Config_Route_V3_HeaderMatcher) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.headerMatchSpecifier != rhs.headerMatchSpecifier {return false}
-    if lhs.invertMatch != rhs.invertMatch {return false}
-    if lhs.treatMissingHeaderAsEmpty != rhs.treatMissingHeaderAsEmpty {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_HeaderMatcher, rhs: Envoy_Config_Route_V3_HeaderMatcher) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_QueryParameterMatcher: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -4163,12 +3851,7 @@ nonisolated extension Envoy_Config_Route_V3_QueryParameterMatcher: SwiftProtobuf
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_QueryParameterMatcher, rhs: Envoy_Config_Route_V3_QueryParameterMatcher) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.queryParameterMatchSpecifier != rhs.queryParameterMatchSpecifier {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_QueryParameterMatcher, rhs: Envoy_Config_Route_V3_QueryParameterMatcher) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_CookieMatcher: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -4206,13 +3889,7 @@ nonisolated extension Envoy_Config_Route_V3_CookieMatcher: SwiftProtobuf.Message
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_CookieMatcher, rhs: Envoy_Config_Route_V3_CookieMatcher) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs._stringMatch != rhs._stringMatch {return false}
-    if lhs.invertMatch != rhs.invertMatch {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_CookieMatcher, rhs: Envoy_Config_Route_V3_CookieMatcher) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -4571,47 +4248,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, 
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RouteAction, rhs: Envoy_Config_Route_V3_RouteAction) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._clusterSpecifier != rhs_storage._clusterSpecifier {return false}
-        if _storage._clusterNotFoundResponseCode != rhs_storage._clusterNotFoundResponseCode {return false}
-        if _storage._metadataMatch != rhs_storage._metadataMatch {return false}
-        if _storage._prefixRewrite != rhs_storage._prefixRewrite {return false}
-        if _storage._regexRewrite != rhs_storage._regexRewrite {return false}
-        if _storage._pathRewritePolicy != rhs_storage._pathRewritePolicy {return false}
-        if _storage._pathRewrite != rhs_storage._pathRewrite {return false}
-        if _storage._hostRewriteSpecifier != rhs_storage._hostRewriteSpecifier {return false}
-        if _storage._appendXForwardedHost != rhs_storage._appendXForwardedHost {return false}
-        if _storage._timeout != rhs_storage._timeout {return false}
-        if _storage._idleTimeout != rhs_storage._idleTimeout {return false}
-        if _storage._flushTimeout != rhs_storage._flushTimeout {return false}
-        if _storage._earlyDataPolicy != rhs_storage._earlyDataPolicy {return false}
-        if _storage._retryPolicy != rhs_storage._retryPolicy {return false}
-        if _storage._retryPolicyTypedConfig != rhs_storage._retryPolicyTypedConfig {return false}
-        if _storage._requestMirrorPolicies != rhs_storage._requestMirrorPolicies {return false}
-        if _storage._priority != rhs_storage._priority {return false}
-        if _storage._rateLimits != rhs_storage._rateLimits {return false}
-        if _storage._includeVhRateLimits != rhs_storage._includeVhRateLimits {return false}
-        if _storage._hashPolicy != rhs_storage._hashPolicy {return false}
-        if _storage._cors != rhs_storage._cors {return false}
-        if _storage._maxGrpcTimeout != rhs_storage._maxGrpcTimeout {return false}
-        if _storage._grpcTimeoutOffset != rhs_storage._grpcTimeoutOffset {return false}
-        if _storage._upgradeConfigs != rhs_storage._upgradeConfigs {return false}
-        if _storage._internalRedirectPolicy != rhs_storage._internalRedirectPolicy {return false}
-        if _storage._internalRedirectAction != rhs_storage._internalRedirectAction {return false}
-        if _storage._maxInternalRedirects != rhs_storage._maxInternalRedirects {return false}
-        if _storage._hedgePolicy != rhs_storage._hedgePolicy {return false}
-        if _storage._maxStreamDuration != rhs_storage._maxStreamDuration {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RouteAction, rhs: Envoy_Config_Route_V3_RouteAction) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RouteAction.InternalRedirectAction: SwiftProtobuf._ProtoNameProviding {
@@ -4673,17 +4310,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction.RequestMirrorPolicy: Swi
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RouteAction.RequestMirrorPolicy, rhs: Envoy_Config_Route_V3_RouteAction.RequestMirrorPolicy) -> Bool {
-    if lhs.cluster != rhs.cluster {return false}
-    if lhs.clusterHeader != rhs.clusterHeader {return false}
-    if lhs._runtimeFraction != rhs._runtimeFraction {return false}
-    if lhs._traceSampled != rhs._traceSampled {return false}
-    if lhs.disableShadowHostSuffixAppend != rhs.disableShadowHostSuffixAppend {return false}
-    if lhs.requestHeadersMutations != rhs.requestHeadersMutations {return false}
-    if lhs.hostRewriteLiteral != rhs.hostRewriteLiteral {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RouteAction.RequestMirrorPolicy, rhs: Envoy_Config_Route_V3_RouteAction.RequestMirrorPolicy) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RouteAction.HashPolicy: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -4804,12 +4431,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction.HashPolicy: SwiftProtobu
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RouteAction.HashPolicy, rhs: Envoy_Config_Route_V3_RouteAction.HashPolicy) -> Bool {
-    if lhs.policySpecifier != rhs.policySpecifier {return false}
-    if lhs.terminal != rhs.terminal {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RouteAction.HashPolicy, rhs: Envoy_Config_Route_V3_RouteAction.HashPolicy) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RouteAction.HashPolicy.Header: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -4843,12 +4465,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction.HashPolicy.Header: Swift
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RouteAction.HashPolicy.Header, rhs: Envoy_Config_Route_V3_RouteAction.HashPolicy.Header) -> Bool {
-    if lhs.headerName != rhs.headerName {return false}
-    if lhs._regexRewrite != rhs._regexRewrite {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RouteAction.HashPolicy.Header, rhs: Envoy_Config_Route_V3_RouteAction.HashPolicy.Header) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RouteAction.HashPolicy.CookieAttribute: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -4878,12 +4495,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction.HashPolicy.CookieAttribu
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RouteAction.HashPolicy.CookieAttribute, rhs: Envoy_Config_Route_V3_RouteAction.HashPolicy.CookieAttribute) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.value != rhs.value {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RouteAction.HashPolicy.CookieAttribute, rhs: Envoy_Config_Route_V3_RouteAction.HashPolicy.CookieAttribute) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RouteAction.HashPolicy.Cookie: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -4925,14 +4537,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction.HashPolicy.Cookie: Swift
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RouteAction.HashPolicy.Cookie, rhs: Envoy_Config_Route_V3_RouteAction.HashPolicy.Cookie) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs._ttl != rhs._ttl {return false}
-    if lhs.path != rhs.path {return false}
-    if lhs.attributes != rhs.attributes {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RouteAction.HashPolicy.Cookie, rhs: Envoy_Config_Route_V3_RouteAction.HashPolicy.Cookie) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RouteAction.HashPolicy.ConnectionProperties: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -4958,11 +4563,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction.HashPolicy.ConnectionPro
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RouteAction.HashPolicy.ConnectionProperties, rhs: Envoy_Config_Route_V3_RouteAction.HashPolicy.ConnectionProperties) -> Bool {
-    if lhs.sourceIp != rhs.sourceIp {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RouteAction.HashPolicy.ConnectionProperties, rhs: Envoy_Config_Route_V3_RouteAction.HashPolicy.ConnectionProperties) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RouteAction.HashPolicy.QueryParameter: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -4988,11 +4589,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction.HashPolicy.QueryParamete
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RouteAction.HashPolicy.QueryParameter, rhs: Envoy_Config_Route_V3_RouteAction.HashPolicy.QueryParameter) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RouteAction.HashPolicy.QueryParameter, rhs: Envoy_Config_Route_V3_RouteAction.HashPolicy.QueryParameter) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RouteAction.HashPolicy.FilterState: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -5018,11 +4615,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction.HashPolicy.FilterState: 
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RouteAction.HashPolicy.FilterState, rhs: Envoy_Config_Route_V3_RouteAction.HashPolicy.FilterState) -> Bool {
-    if lhs.key != rhs.key {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RouteAction.HashPolicy.FilterState, rhs: Envoy_Config_Route_V3_RouteAction.HashPolicy.FilterState) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RouteAction.UpgradeConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -5060,13 +4653,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction.UpgradeConfig: SwiftProt
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RouteAction.UpgradeConfig, rhs: Envoy_Config_Route_V3_RouteAction.UpgradeConfig) -> Bool {
-    if lhs.upgradeType != rhs.upgradeType {return false}
-    if lhs._enabled != rhs._enabled {return false}
-    if lhs._connectConfig != rhs._connectConfig {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RouteAction.UpgradeConfig, rhs: Envoy_Config_Route_V3_RouteAction.UpgradeConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RouteAction.UpgradeConfig.ConnectConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -5100,12 +4687,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction.UpgradeConfig.ConnectCon
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RouteAction.UpgradeConfig.ConnectConfig, rhs: Envoy_Config_Route_V3_RouteAction.UpgradeConfig.ConnectConfig) -> Bool {
-    if lhs._proxyProtocolConfig != rhs._proxyProtocolConfig {return false}
-    if lhs.allowPost != rhs.allowPost {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RouteAction.UpgradeConfig.ConnectConfig, rhs: Envoy_Config_Route_V3_RouteAction.UpgradeConfig.ConnectConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RouteAction.MaxStreamDuration: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -5143,13 +4725,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction.MaxStreamDuration: Swift
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RouteAction.MaxStreamDuration, rhs: Envoy_Config_Route_V3_RouteAction.MaxStreamDuration) -> Bool {
-    if lhs._maxStreamDuration != rhs._maxStreamDuration {return false}
-    if lhs._grpcTimeoutHeaderMax != rhs._grpcTimeoutHeaderMax {return false}
-    if lhs._grpcTimeoutHeaderOffset != rhs._grpcTimeoutHeaderOffset {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RouteAction.MaxStreamDuration, rhs: Envoy_Config_Route_V3_RouteAction.MaxStreamDuration) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_ClusterSpecifierPlugin: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -5183,12 +4759,7 @@ nonisolated extension Envoy_Config_Route_V3_ClusterSpecifierPlugin: SwiftProtobu
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_ClusterSpecifierPlugin, rhs: Envoy_Config_Route_V3_ClusterSpecifierPlugin) -> Bool {
-    if lhs._extension != rhs._extension {return false}
-    if lhs.isOptional != rhs.isOptional {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_ClusterSpecifierPlugin, rhs: Envoy_Config_Route_V3_ClusterSpecifierPlugin) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_WeightedCluster: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -5258,14 +4829,7 @@ nonisolated extension Envoy_Config_Route_V3_WeightedCluster: SwiftProtobuf.Messa
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_WeightedCluster, rhs: Envoy_Config_Route_V3_WeightedCluster) -> Bool {
-    if lhs.clusters != rhs.clusters {return false}
-    if lhs._totalWeight != rhs._totalWeight {return false}
-    if lhs.runtimeKeyPrefix != rhs.runtimeKeyPrefix {return false}
-    if lhs.randomValueSpecifier != rhs.randomValueSpecifier {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_WeightedCluster, rhs: Envoy_Config_Route_V3_WeightedCluster) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_WeightedCluster.ClusterWeight: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -5338,20 +4902,7 @@ nonisolated extension Envoy_Config_Route_V3_WeightedCluster.ClusterWeight: Swift
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_WeightedCluster.ClusterWeight, rhs: Envoy_Config_Route_V3_WeightedCluster.ClusterWeight) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.clusterHeader != rhs.clusterHeader {return false}
-    if lhs._weight != rhs._weight {return false}
-    if lhs._metadataMatch != rhs._metadataMatch {return false}
-    if lhs.requestHeadersToAdd != rhs.requestHeadersToAdd {return false}
-    if lhs.requestHeadersToRemove != rhs.requestHeadersToRemove {return false}
-    if lhs.responseHeadersToAdd != rhs.responseHeadersToAdd {return false}
-    if lhs.responseHeadersToRemove != rhs.responseHeadersToRemove {return false}
-    if lhs.typedPerFilterConfig != rhs.typedPerFilterConfig {return false}
-    if lhs.hostRewriteSpecifier != rhs.hostRewriteSpecifier {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_WeightedCluster.ClusterWeight, rhs: Envoy_Config_Route_V3_WeightedCluster.ClusterWeight) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RetryPolicy: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -5487,32 +5038,7 @@ nonisolated extension Envoy_Config_Route_V3_RetryPolicy: SwiftProtobuf.Message, 
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RetryPolicy, rhs: Envoy_Config_Route_V3_RetryPolicy) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._retryOn != rhs_storage._retryOn {return false}
-        if _storage._numRetries != rhs_storage._numRetries {return false}
-        if _storage._perTryTimeout != rhs_storage._perTryTimeout {return false}
-        if _storage._perTryIdleTimeout != rhs_storage._perTryIdleTimeout {return false}
-        if _storage._retryPriority != rhs_storage._retryPriority {return false}
-        if _storage._retryHostPredicate != rhs_storage._retryHostPredicate {return false}
-        if _storage._retryOptionsPredicates != rhs_storage._retryOptionsPredicates {return false}
-        if _storage._hostSelectionRetryMaxAttempts != rhs_storage._hostSelectionRetryMaxAttempts {return false}
-        if _storage._retriableStatusCodes != rhs_storage._retriableStatusCodes {return false}
-        if _storage._retryBackOff != rhs_storage._retryBackOff {return false}
-        if _storage._rateLimitedRetryBackOff != rhs_storage._rateLimitedRetryBackOff {return false}
-        if _storage._retriableHeaders != rhs_storage._retriableHeaders {return false}
-        if _storage._retriableRequestHeaders != rhs_storage._retriableRequestHeaders {return false}
-        if _storage._refreshClusterOnRetry != rhs_storage._refreshClusterOnRetry {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RetryPolicy, rhs: Envoy_Config_Route_V3_RetryPolicy) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RetryPolicy.ResetHeaderFormat: SwiftProtobuf._ProtoNameProviding {
@@ -5562,12 +5088,7 @@ nonisolated extension Envoy_Config_Route_V3_RetryPolicy.RetryPriority: SwiftProt
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RetryPolicy.RetryPriority, rhs: Envoy_Config_Route_V3_RetryPolicy.RetryPriority) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.configType != rhs.configType {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RetryPolicy.RetryPriority, rhs: Envoy_Config_Route_V3_RetryPolicy.RetryPriority) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RetryPolicy.RetryHostPredicate: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -5613,12 +5134,7 @@ nonisolated extension Envoy_Config_Route_V3_RetryPolicy.RetryHostPredicate: Swif
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RetryPolicy.RetryHostPredicate, rhs: Envoy_Config_Route_V3_RetryPolicy.RetryHostPredicate) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.configType != rhs.configType {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RetryPolicy.RetryHostPredicate, rhs: Envoy_Config_Route_V3_RetryPolicy.RetryHostPredicate) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RetryPolicy.RetryBackOff: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -5652,12 +5168,7 @@ nonisolated extension Envoy_Config_Route_V3_RetryPolicy.RetryBackOff: SwiftProto
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RetryPolicy.RetryBackOff, rhs: Envoy_Config_Route_V3_RetryPolicy.RetryBackOff) -> Bool {
-    if lhs._baseInterval != rhs._baseInterval {return false}
-    if lhs._maxInterval != rhs._maxInterval {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RetryPolicy.RetryBackOff, rhs: Envoy_Config_Route_V3_RetryPolicy.RetryBackOff) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RetryPolicy.ResetHeader: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -5687,12 +5198,7 @@ nonisolated extension Envoy_Config_Route_V3_RetryPolicy.ResetHeader: SwiftProtob
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RetryPolicy.ResetHeader, rhs: Envoy_Config_Route_V3_RetryPolicy.ResetHeader) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.format != rhs.format {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RetryPolicy.ResetHeader, rhs: Envoy_Config_Route_V3_RetryPolicy.ResetHeader) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RetryPolicy.RateLimitedRetryBackOff: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -5726,12 +5232,7 @@ nonisolated extension Envoy_Config_Route_V3_RetryPolicy.RateLimitedRetryBackOff:
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RetryPolicy.RateLimitedRetryBackOff, rhs: Envoy_Config_Route_V3_RetryPolicy.RateLimitedRetryBackOff) -> Bool {
-    if lhs.resetHeaders != rhs.resetHeaders {return false}
-    if lhs._maxInterval != rhs._maxInterval {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RetryPolicy.RateLimitedRetryBackOff, rhs: Envoy_Config_Route_V3_RetryPolicy.RateLimitedRetryBackOff) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_HedgePolicy: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -5769,13 +5270,7 @@ nonisolated extension Envoy_Config_Route_V3_HedgePolicy: SwiftProtobuf.Message, 
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_HedgePolicy, rhs: Envoy_Config_Route_V3_HedgePolicy) -> Bool {
-    if lhs._initialRequests != rhs._initialRequests {return false}
-    if lhs._additionalRequestChance != rhs._additionalRequestChance {return false}
-    if lhs.hedgeOnPerTryTimeout != rhs.hedgeOnPerTryTimeout {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_HedgePolicy, rhs: Envoy_Config_Route_V3_HedgePolicy) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RedirectAction: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -5893,16 +5388,7 @@ nonisolated extension Envoy_Config_Route_V3_RedirectAction: SwiftProtobuf.Messag
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RedirectAction, rhs: Envoy_Config_Route_V3_RedirectAction) -> Bool {
-    if lhs.schemeRewriteSpecifier != rhs.schemeRewriteSpecifier {return false}
-    if lhs.hostRedirect != rhs.hostRedirect {return false}
-    if lhs.portRedirect != rhs.portRedirect {return false}
-    if lhs.pathRewriteSpecifier != rhs.pathRewriteSpecifier {return false}
-    if lhs.responseCode != rhs.responseCode {return false}
-    if lhs.stripQuery != rhs.stripQuery {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RedirectAction, rhs: Envoy_Config_Route_V3_RedirectAction) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RedirectAction.RedirectResponseCode: SwiftProtobuf._ProtoNameProviding {
@@ -5944,13 +5430,7 @@ nonisolated extension Envoy_Config_Route_V3_DirectResponseAction: SwiftProtobuf.
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_DirectResponseAction, rhs: Envoy_Config_Route_V3_DirectResponseAction) -> Bool {
-    if lhs.status != rhs.status {return false}
-    if lhs._body != rhs._body {return false}
-    if lhs._bodyFormat != rhs._bodyFormat {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_DirectResponseAction, rhs: Envoy_Config_Route_V3_DirectResponseAction) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_NonForwardingAction: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -5966,10 +5446,7 @@ nonisolated extension Envoy_Config_Route_V3_NonForwardingAction: SwiftProtobuf.M
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_NonForwardingAction, rhs: Envoy_Config_Route_V3_NonForwardingAction) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_NonForwardingAction, rhs: Envoy_Config_Route_V3_NonForwardingAction) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_Decorator: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -6003,12 +5480,7 @@ nonisolated extension Envoy_Config_Route_V3_Decorator: SwiftProtobuf.Message, Sw
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_Decorator, rhs: Envoy_Config_Route_V3_Decorator) -> Bool {
-    if lhs.operation != rhs.operation {return false}
-    if lhs._propagate != rhs._propagate {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_Decorator, rhs: Envoy_Config_Route_V3_Decorator) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_Tracing: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -6058,16 +5530,7 @@ nonisolated extension Envoy_Config_Route_V3_Tracing: SwiftProtobuf.Message, Swif
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_Tracing, rhs: Envoy_Config_Route_V3_Tracing) -> Bool {
-    if lhs._clientSampling != rhs._clientSampling {return false}
-    if lhs._randomSampling != rhs._randomSampling {return false}
-    if lhs._overallSampling != rhs._overallSampling {return false}
-    if lhs.customTags != rhs.customTags {return false}
-    if lhs.operation != rhs.operation {return false}
-    if lhs.upstreamOperation != rhs.upstreamOperation {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_Tracing, rhs: Envoy_Config_Route_V3_Tracing) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_VirtualCluster: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -6097,12 +5560,7 @@ nonisolated extension Envoy_Config_Route_V3_VirtualCluster: SwiftProtobuf.Messag
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_VirtualCluster, rhs: Envoy_Config_Route_V3_VirtualCluster) -> Bool {
-    if lhs.headers != rhs.headers {return false}
-    if lhs.name != rhs.name {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_VirtualCluster, rhs: Envoy_Config_Route_V3_VirtualCluster) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_InternalRedirectPolicy: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -6148,15 +5606,7 @@ nonisolated extension Envoy_Config_Route_V3_InternalRedirectPolicy: SwiftProtobu
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_InternalRedirectPolicy, rhs: Envoy_Config_Route_V3_InternalRedirectPolicy) -> Bool {
-    if lhs._maxInternalRedirects != rhs._maxInternalRedirects {return false}
-    if lhs.redirectResponseCodes != rhs.redirectResponseCodes {return false}
-    if lhs.predicates != rhs.predicates {return false}
-    if lhs.allowCrossSchemeRedirect != rhs.allowCrossSchemeRedirect {return false}
-    if lhs.responseHeadersToCopy != rhs.responseHeadersToCopy {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_InternalRedirectPolicy, rhs: Envoy_Config_Route_V3_InternalRedirectPolicy) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_FilterConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -6194,13 +5644,7 @@ nonisolated extension Envoy_Config_Route_V3_FilterConfig: SwiftProtobuf.Message,
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_FilterConfig, rhs: Envoy_Config_Route_V3_FilterConfig) -> Bool {
-    if lhs._config != rhs._config {return false}
-    if lhs.isOptional != rhs.isOptional {return false}
-    if lhs.disabled != rhs.disabled {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_FilterConfig, rhs: Envoy_Config_Route_V3_FilterConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RateLimit: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -6254,17 +5698,7 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit: SwiftProtobuf.Message, Sw
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit, rhs: Envoy_Config_Route_V3_RateLimit) -> Bool {
-    if lhs._stage != rhs._stage {return false}
-    if lhs.disableKey != rhs.disableKey {return false}
-    if lhs.actions != rhs.actions {return false}
-    if lhs._limit != rhs._limit {return false}
-    if lhs._hitsAddend != rhs._hitsAddend {return false}
-    if lhs.applyOnStreamDone != rhs.applyOnStreamDone {return false}
-    if lhs.xRatelimitOption != rhs.xRatelimitOption {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit, rhs: Envoy_Config_Route_V3_RateLimit) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RateLimit.XRateLimitOption: SwiftProtobuf._ProtoNameProviding {
@@ -6501,11 +5935,7 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.Action: SwiftProtobuf.Mess
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Action, rhs: Envoy_Config_Route_V3_RateLimit.Action) -> Bool {
-    if lhs.actionSpecifier != rhs.actionSpecifier {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Action, rhs: Envoy_Config_Route_V3_RateLimit.Action) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.SourceCluster: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -6521,10 +5951,7 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.SourceCluster: Swif
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Action.SourceCluster, rhs: Envoy_Config_Route_V3_RateLimit.Action.SourceCluster) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Action.SourceCluster, rhs: Envoy_Config_Route_V3_RateLimit.Action.SourceCluster) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.DestinationCluster: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -6540,10 +5967,7 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.DestinationCluster:
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Action.DestinationCluster, rhs: Envoy_Config_Route_V3_RateLimit.Action.DestinationCluster) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Action.DestinationCluster, rhs: Envoy_Config_Route_V3_RateLimit.Action.DestinationCluster) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.RequestHeaders: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -6577,13 +6001,7 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.RequestHeaders: Swi
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Action.RequestHeaders, rhs: Envoy_Config_Route_V3_RateLimit.Action.RequestHeaders) -> Bool {
-    if lhs.headerName != rhs.headerName {return false}
-    if lhs.descriptorKey != rhs.descriptorKey {return false}
-    if lhs.skipIfAbsent != rhs.skipIfAbsent {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Action.RequestHeaders, rhs: Envoy_Config_Route_V3_RateLimit.Action.RequestHeaders) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.QueryParameters: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -6617,13 +6035,7 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.QueryParameters: Sw
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Action.QueryParameters, rhs: Envoy_Config_Route_V3_RateLimit.Action.QueryParameters) -> Bool {
-    if lhs.queryParameterName != rhs.queryParameterName {return false}
-    if lhs.descriptorKey != rhs.descriptorKey {return false}
-    if lhs.skipIfAbsent != rhs.skipIfAbsent {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Action.QueryParameters, rhs: Envoy_Config_Route_V3_RateLimit.Action.QueryParameters) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.RemoteAddress: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -6639,10 +6051,7 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.RemoteAddress: Swif
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Action.RemoteAddress, rhs: Envoy_Config_Route_V3_RateLimit.Action.RemoteAddress) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Action.RemoteAddress, rhs: Envoy_Config_Route_V3_RateLimit.Action.RemoteAddress) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.MaskedRemoteAddress: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -6676,12 +6085,7 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.MaskedRemoteAddress
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Action.MaskedRemoteAddress, rhs: Envoy_Config_Route_V3_RateLimit.Action.MaskedRemoteAddress) -> Bool {
-    if lhs._v4PrefixMaskLen != rhs._v4PrefixMaskLen {return false}
-    if lhs._v6PrefixMaskLen != rhs._v6PrefixMaskLen {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Action.MaskedRemoteAddress, rhs: Envoy_Config_Route_V3_RateLimit.Action.MaskedRemoteAddress) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.RemoteAddressMatch: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -6723,14 +6127,7 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.RemoteAddressMatch:
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Action.RemoteAddressMatch, rhs: Envoy_Config_Route_V3_RateLimit.Action.RemoteAddressMatch) -> Bool {
-    if lhs.descriptorValue != rhs.descriptorValue {return false}
-    if lhs.descriptorKey != rhs.descriptorKey {return false}
-    if lhs.defaultValue != rhs.defaultValue {return false}
-    if lhs._addressMatcher != rhs._addressMatcher {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Action.RemoteAddressMatch, rhs: Envoy_Config_Route_V3_RateLimit.Action.RemoteAddressMatch) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.MetaData: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -6776,15 +6173,7 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.MetaData: SwiftProt
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Action.MetaData, rhs: Envoy_Config_Route_V3_RateLimit.Action.MetaData) -> Bool {
-    if lhs.descriptorKey != rhs.descriptorKey {return false}
-    if lhs._metadataKey != rhs._metadataKey {return false}
-    if lhs.defaultValue != rhs.defaultValue {return false}
-    if lhs.source != rhs.source {return false}
-    if lhs.skipIfAbsent != rhs.skipIfAbsent {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Action.MetaData, rhs: Envoy_Config_Route_V3_RateLimit.Action.MetaData) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.MetaData.Source: SwiftProtobuf._ProtoNameProviding {
@@ -6822,13 +6211,7 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.GenericKey: SwiftPr
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Action.GenericKey, rhs: Envoy_Config_Route_V3_RateLimit.Action.GenericKey) -> Bool {
-    if lhs.descriptorValue != rhs.descriptorValue {return false}
-    if lhs.defaultValue != rhs.defaultValue {return false}
-    if lhs.descriptorKey != rhs.descriptorKey {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Action.GenericKey, rhs: Envoy_Config_Route_V3_RateLimit.Action.GenericKey) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.HeaderValueMatch: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -6874,15 +6257,7 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.HeaderValueMatch: S
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Action.HeaderValueMatch, rhs: Envoy_Config_Route_V3_RateLimit.Action.HeaderValueMatch) -> Bool {
-    if lhs.defaultValue != rhs.defaultValue {return false}
-    if lhs.descriptorKey != rhs.descriptorKey {return false}
-    if lhs.descriptorValue != rhs.descriptorValue {return false}
-    if lhs._expectMatch != rhs._expectMatch {return false}
-    if lhs.headers != rhs.headers {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Action.HeaderValueMatch, rhs: Envoy_Config_Route_V3_RateLimit.Action.HeaderValueMatch) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.QueryParameterValueMatch: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -6928,15 +6303,7 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.Action.QueryParameterValue
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Action.QueryParameterValueMatch, rhs: Envoy_Config_Route_V3_RateLimit.Action.QueryParameterValueMatch) -> Bool {
-    if lhs.defaultValue != rhs.defaultValue {return false}
-    if lhs.descriptorKey != rhs.descriptorKey {return false}
-    if lhs.descriptorValue != rhs.descriptorValue {return false}
-    if lhs._expectMatch != rhs._expectMatch {return false}
-    if lhs.queryParameters != rhs.queryParameters {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Action.QueryParameterValueMatch, rhs: Envoy_Config_Route_V3_RateLimit.Action.QueryParameterValueMatch) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RateLimit.Override: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -6999,11 +6366,7 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.Override: SwiftProtobuf.Me
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Override, rhs: Envoy_Config_Route_V3_RateLimit.Override) -> Bool {
-    if lhs.overrideSpecifier != rhs.overrideSpecifier {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Override, rhs: Envoy_Config_Route_V3_RateLimit.Override) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RateLimit.Override.DynamicMetadata: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -7033,11 +6396,7 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.Override.DynamicMetadata: 
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Override.DynamicMetadata, rhs: Envoy_Config_Route_V3_RateLimit.Override.DynamicMetadata) -> Bool {
-    if lhs._metadataKey != rhs._metadataKey {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Override.DynamicMetadata, rhs: Envoy_Config_Route_V3_RateLimit.Override.DynamicMetadata) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RateLimit.Override.RateLimitOverride: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -7067,12 +6426,7 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.Override.RateLimitOverride
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Override.RateLimitOverride, rhs: Envoy_Config_Route_V3_RateLimit.Override.RateLimitOverride) -> Bool {
-    if lhs.requestsPerUnit != rhs.requestsPerUnit {return false}
-    if lhs.unit != rhs.unit {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.Override.RateLimitOverride, rhs: Envoy_Config_Route_V3_RateLimit.Override.RateLimitOverride) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Route_V3_RateLimit.HitsAddend: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -7110,11 +6464,5 @@ nonisolated extension Envoy_Config_Route_V3_RateLimit.HitsAddend: SwiftProtobuf.
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.HitsAddend, rhs: Envoy_Config_Route_V3_RateLimit.HitsAddend) -> Bool {
-    if lhs._number != rhs._number {return false}
-    if lhs.format != rhs.format {return false}
-    if lhs.isNegativeHits != rhs.isNegativeHits {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Route_V3_RateLimit.HitsAddend, rhs: Envoy_Config_Route_V3_RateLimit.HitsAddend) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -31,8 +31,6 @@ public nonisolated struct Envoy_Config_Trace_V3_Tracing: Sendable {
   }
   /// Returns true if `http` has been explicitly set.
   public var hasHTTP: Bool {self._http != nil}
-  /// Clears the value of `http`. Subsequent reads from it will return its default value.
-  public mutating func clearHTTP() {self._http = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -43,7 +41,7 @@ public nonisolated struct Envoy_Config_Trace_V3_Tracing: Sendable {
 
     public var name: String = String()
 
-    public var configType: Envoy_Config_Trace_V3_Tracing.Http.OneOf_ConfigType? = nil
+    public internal(set) var configType: Envoy_Config_Trace_V3_Tracing.Http.OneOf_ConfigType? = nil
 
     public var typedConfig: SwiftProtobuf.Google_Protobuf_Any {
       get {
@@ -99,11 +97,7 @@ nonisolated extension Envoy_Config_Trace_V3_Tracing: SwiftProtobuf.Message, Swif
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Trace_V3_Tracing, rhs: Envoy_Config_Trace_V3_Tracing) -> Bool {
-    if lhs._http != rhs._http {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Trace_V3_Tracing, rhs: Envoy_Config_Trace_V3_Tracing) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Trace_V3_Tracing.Http: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -149,10 +143,5 @@ nonisolated extension Envoy_Config_Trace_V3_Tracing.Http: SwiftProtobuf.Message,
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Trace_V3_Tracing.Http, rhs: Envoy_Config_Trace_V3_Tracing.Http) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.configType != rhs.configType {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Trace_V3_Tracing.Http, rhs: Envoy_Config_Trace_V3_Tracing.Http) -> Bool { isSameMessage(lhs, rhs) }
 }

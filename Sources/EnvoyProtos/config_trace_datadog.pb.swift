@@ -25,14 +25,12 @@ public nonisolated struct Envoy_Config_Trace_V3_DatadogRemoteConfig: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var pollingInterval: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var pollingInterval: SwiftProtobuf.Google_Protobuf_Duration {
     get {_pollingInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_pollingInterval = newValue}
   }
   /// Returns true if `pollingInterval` has been explicitly set.
   public var hasPollingInterval: Bool {self._pollingInterval != nil}
-  /// Clears the value of `pollingInterval`. Subsequent reads from it will return its default value.
-  public mutating func clearPollingInterval() {self._pollingInterval = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -46,20 +44,18 @@ public nonisolated struct Envoy_Config_Trace_V3_DatadogConfig: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var collectorCluster: String = String()
+  public internal(set) var collectorCluster: String = String()
 
-  public var serviceName: String = String()
+  public internal(set) var serviceName: String = String()
 
-  public var collectorHostname: String = String()
+  public internal(set) var collectorHostname: String = String()
 
-  public var remoteConfig: Envoy_Config_Trace_V3_DatadogRemoteConfig {
+  public internal(set) var remoteConfig: Envoy_Config_Trace_V3_DatadogRemoteConfig {
     get {_remoteConfig ?? Envoy_Config_Trace_V3_DatadogRemoteConfig()}
     set {_remoteConfig = newValue}
   }
   /// Returns true if `remoteConfig` has been explicitly set.
   public var hasRemoteConfig: Bool {self._remoteConfig != nil}
-  /// Clears the value of `remoteConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearRemoteConfig() {self._remoteConfig = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -99,11 +95,7 @@ nonisolated extension Envoy_Config_Trace_V3_DatadogRemoteConfig: SwiftProtobuf.M
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Trace_V3_DatadogRemoteConfig, rhs: Envoy_Config_Trace_V3_DatadogRemoteConfig) -> Bool {
-    if lhs._pollingInterval != rhs._pollingInterval {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Trace_V3_DatadogRemoteConfig, rhs: Envoy_Config_Trace_V3_DatadogRemoteConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Trace_V3_DatadogConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -145,12 +137,5 @@ nonisolated extension Envoy_Config_Trace_V3_DatadogConfig: SwiftProtobuf.Message
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Trace_V3_DatadogConfig, rhs: Envoy_Config_Trace_V3_DatadogConfig) -> Bool {
-    if lhs.collectorCluster != rhs.collectorCluster {return false}
-    if lhs.serviceName != rhs.serviceName {return false}
-    if lhs.collectorHostname != rhs.collectorHostname {return false}
-    if lhs._remoteConfig != rhs._remoteConfig {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Trace_V3_DatadogConfig, rhs: Envoy_Config_Trace_V3_DatadogConfig) -> Bool { isSameMessage(lhs, rhs) }
 }

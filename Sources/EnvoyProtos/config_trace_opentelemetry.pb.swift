@@ -25,27 +25,23 @@ public nonisolated struct Envoy_Config_Trace_V3_OpenTelemetryConfig: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var grpcService: Envoy_Config_Core_V3_GrpcService {
+  public internal(set) var grpcService: Envoy_Config_Core_V3_GrpcService {
     get {_grpcService ?? Envoy_Config_Core_V3_GrpcService()}
     set {_grpcService = newValue}
   }
   /// Returns true if `grpcService` has been explicitly set.
   public var hasGrpcService: Bool {self._grpcService != nil}
-  /// Clears the value of `grpcService`. Subsequent reads from it will return its default value.
-  public mutating func clearGrpcService() {self._grpcService = nil}
 
-  public var httpService: Envoy_Config_Core_V3_HttpService {
+  public internal(set) var httpService: Envoy_Config_Core_V3_HttpService {
     get {_httpService ?? Envoy_Config_Core_V3_HttpService()}
     set {_httpService = newValue}
   }
   /// Returns true if `httpService` has been explicitly set.
   public var hasHTTPService: Bool {self._httpService != nil}
-  /// Clears the value of `httpService`. Subsequent reads from it will return its default value.
-  public mutating func clearHTTPService() {self._httpService = nil}
 
-  public var serviceName: String = String()
+  public internal(set) var serviceName: String = String()
 
-  public var resourceDetectors: [Envoy_Config_Core_V3_TypedExtensionConfig] = []
+  public internal(set) var resourceDetectors: [Envoy_Config_Core_V3_TypedExtensionConfig] = []
 
   public var sampler: Envoy_Config_Core_V3_TypedExtensionConfig {
     get {_sampler ?? Envoy_Config_Core_V3_TypedExtensionConfig()}
@@ -53,17 +49,13 @@ public nonisolated struct Envoy_Config_Trace_V3_OpenTelemetryConfig: Sendable {
   }
   /// Returns true if `sampler` has been explicitly set.
   public var hasSampler: Bool {self._sampler != nil}
-  /// Clears the value of `sampler`. Subsequent reads from it will return its default value.
-  public mutating func clearSampler() {self._sampler = nil}
 
-  public var maxCacheSize: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var maxCacheSize: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_maxCacheSize ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_maxCacheSize = newValue}
   }
   /// Returns true if `maxCacheSize` has been explicitly set.
   public var hasMaxCacheSize: Bool {self._maxCacheSize != nil}
-  /// Clears the value of `maxCacheSize`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxCacheSize() {self._maxCacheSize = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -126,14 +118,5 @@ nonisolated extension Envoy_Config_Trace_V3_OpenTelemetryConfig: SwiftProtobuf.M
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Trace_V3_OpenTelemetryConfig, rhs: Envoy_Config_Trace_V3_OpenTelemetryConfig) -> Bool {
-    if lhs._grpcService != rhs._grpcService {return false}
-    if lhs._httpService != rhs._httpService {return false}
-    if lhs.serviceName != rhs.serviceName {return false}
-    if lhs.resourceDetectors != rhs.resourceDetectors {return false}
-    if lhs._sampler != rhs._sampler {return false}
-    if lhs._maxCacheSize != rhs._maxCacheSize {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Trace_V3_OpenTelemetryConfig, rhs: Envoy_Config_Trace_V3_OpenTelemetryConfig) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -25,23 +25,19 @@ public nonisolated struct Envoy_Config_Trace_V3_SkyWalkingConfig: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var grpcService: Envoy_Config_Core_V3_GrpcService {
+  public internal(set) var grpcService: Envoy_Config_Core_V3_GrpcService {
     get {_grpcService ?? Envoy_Config_Core_V3_GrpcService()}
     set {_grpcService = newValue}
   }
   /// Returns true if `grpcService` has been explicitly set.
   public var hasGrpcService: Bool {self._grpcService != nil}
-  /// Clears the value of `grpcService`. Subsequent reads from it will return its default value.
-  public mutating func clearGrpcService() {self._grpcService = nil}
 
-  public var clientConfig: Envoy_Config_Trace_V3_ClientConfig {
+  public internal(set) var clientConfig: Envoy_Config_Trace_V3_ClientConfig {
     get {_clientConfig ?? Envoy_Config_Trace_V3_ClientConfig()}
     set {_clientConfig = newValue}
   }
   /// Returns true if `clientConfig` has been explicitly set.
   public var hasClientConfig: Bool {self._clientConfig != nil}
-  /// Clears the value of `clientConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearClientConfig() {self._clientConfig = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -56,11 +52,11 @@ public nonisolated struct Envoy_Config_Trace_V3_ClientConfig: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var serviceName: String = String()
+  public internal(set) var serviceName: String = String()
 
-  public var instanceName: String = String()
+  public internal(set) var instanceName: String = String()
 
-  public var backendTokenSpecifier: Envoy_Config_Trace_V3_ClientConfig.OneOf_BackendTokenSpecifier? = nil
+  public internal(set) var backendTokenSpecifier: Envoy_Config_Trace_V3_ClientConfig.OneOf_BackendTokenSpecifier? = nil
 
   public var backendToken: String {
     get {
@@ -70,14 +66,12 @@ public nonisolated struct Envoy_Config_Trace_V3_ClientConfig: Sendable {
     set {backendTokenSpecifier = .backendToken(newValue)}
   }
 
-  public var maxCacheSize: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var maxCacheSize: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_maxCacheSize ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_maxCacheSize = newValue}
   }
   /// Returns true if `maxCacheSize` has been explicitly set.
   public var hasMaxCacheSize: Bool {self._maxCacheSize != nil}
-  /// Clears the value of `maxCacheSize`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxCacheSize() {self._maxCacheSize = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -126,12 +120,7 @@ nonisolated extension Envoy_Config_Trace_V3_SkyWalkingConfig: SwiftProtobuf.Mess
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Trace_V3_SkyWalkingConfig, rhs: Envoy_Config_Trace_V3_SkyWalkingConfig) -> Bool {
-    if lhs._grpcService != rhs._grpcService {return false}
-    if lhs._clientConfig != rhs._clientConfig {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Trace_V3_SkyWalkingConfig, rhs: Envoy_Config_Trace_V3_SkyWalkingConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Trace_V3_ClientConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -180,12 +169,5 @@ nonisolated extension Envoy_Config_Trace_V3_ClientConfig: SwiftProtobuf.Message,
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Trace_V3_ClientConfig, rhs: Envoy_Config_Trace_V3_ClientConfig) -> Bool {
-    if lhs.serviceName != rhs.serviceName {return false}
-    if lhs.instanceName != rhs.instanceName {return false}
-    if lhs.backendTokenSpecifier != rhs.backendTokenSpecifier {return false}
-    if lhs._maxCacheSize != rhs._maxCacheSize {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Trace_V3_ClientConfig, rhs: Envoy_Config_Trace_V3_ClientConfig) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -25,38 +25,34 @@ public nonisolated struct Envoy_Config_Trace_V3_ZipkinConfig: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var collectorCluster: String = String()
+  public internal(set) var collectorCluster: String = String()
 
-  public var collectorEndpoint: String = String()
+  public internal(set) var collectorEndpoint: String = String()
 
-  public var traceID128Bit: Bool = false
+  public internal(set) var traceID128Bit: Bool = false
 
-  public var sharedSpanContext: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var sharedSpanContext: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_sharedSpanContext ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_sharedSpanContext = newValue}
   }
   /// Returns true if `sharedSpanContext` has been explicitly set.
   public var hasSharedSpanContext: Bool {self._sharedSpanContext != nil}
-  /// Clears the value of `sharedSpanContext`. Subsequent reads from it will return its default value.
-  public mutating func clearSharedSpanContext() {self._sharedSpanContext = nil}
 
-  public var collectorEndpointVersion: Envoy_Config_Trace_V3_ZipkinConfig.CollectorEndpointVersion = .deprecatedAndUnavailableDoNotUse
+  public internal(set) var collectorEndpointVersion: Envoy_Config_Trace_V3_ZipkinConfig.CollectorEndpointVersion = .deprecatedAndUnavailableDoNotUse
 
-  public var collectorHostname: String = String()
+  public internal(set) var collectorHostname: String = String()
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var splitSpansForRequest: Bool = false
+  public internal(set) var splitSpansForRequest: Bool = false
 
-  public var traceContextOption: Envoy_Config_Trace_V3_ZipkinConfig.TraceContextOption = .useB3
+  public internal(set) var traceContextOption: Envoy_Config_Trace_V3_ZipkinConfig.TraceContextOption = .useB3
 
-  public var collectorService: Envoy_Config_Core_V3_HttpService {
+  public internal(set) var collectorService: Envoy_Config_Core_V3_HttpService {
     get {_collectorService ?? Envoy_Config_Core_V3_HttpService()}
     set {_collectorService = newValue}
   }
   /// Returns true if `collectorService` has been explicitly set.
   public var hasCollectorService: Bool {self._collectorService != nil}
-  /// Clears the value of `collectorService`. Subsequent reads from it will return its default value.
-  public mutating func clearCollectorService() {self._collectorService = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -207,19 +203,7 @@ nonisolated extension Envoy_Config_Trace_V3_ZipkinConfig: SwiftProtobuf.Message,
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Config_Trace_V3_ZipkinConfig, rhs: Envoy_Config_Trace_V3_ZipkinConfig) -> Bool {
-    if lhs.collectorCluster != rhs.collectorCluster {return false}
-    if lhs.collectorEndpoint != rhs.collectorEndpoint {return false}
-    if lhs.traceID128Bit != rhs.traceID128Bit {return false}
-    if lhs._sharedSpanContext != rhs._sharedSpanContext {return false}
-    if lhs.collectorEndpointVersion != rhs.collectorEndpointVersion {return false}
-    if lhs.collectorHostname != rhs.collectorHostname {return false}
-    if lhs.splitSpansForRequest != rhs.splitSpansForRequest {return false}
-    if lhs.traceContextOption != rhs.traceContextOption {return false}
-    if lhs._collectorService != rhs._collectorService {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Config_Trace_V3_ZipkinConfig, rhs: Envoy_Config_Trace_V3_ZipkinConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Config_Trace_V3_ZipkinConfig.TraceContextOption: SwiftProtobuf._ProtoNameProviding {

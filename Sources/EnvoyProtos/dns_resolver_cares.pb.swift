@@ -25,69 +25,57 @@ public nonisolated struct Envoy_Extensions_Network_DnsResolver_Cares_V3_CaresDns
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var resolvers: [Envoy_Config_Core_V3_Address] = []
+  public internal(set) var resolvers: [Envoy_Config_Core_V3_Address] = []
 
-  public var useResolversAsFallback: Bool = false
+  public internal(set) var useResolversAsFallback: Bool = false
 
-  public var filterUnroutableFamilies: Bool = false
+  public internal(set) var filterUnroutableFamilies: Bool = false
 
-  public var dnsResolverOptions: Envoy_Config_Core_V3_DnsResolverOptions {
+  public internal(set) var dnsResolverOptions: Envoy_Config_Core_V3_DnsResolverOptions {
     get {_dnsResolverOptions ?? Envoy_Config_Core_V3_DnsResolverOptions()}
     set {_dnsResolverOptions = newValue}
   }
   /// Returns true if `dnsResolverOptions` has been explicitly set.
   public var hasDnsResolverOptions: Bool {self._dnsResolverOptions != nil}
-  /// Clears the value of `dnsResolverOptions`. Subsequent reads from it will return its default value.
-  public mutating func clearDnsResolverOptions() {self._dnsResolverOptions = nil}
 
-  public var udpMaxQueries: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var udpMaxQueries: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_udpMaxQueries ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_udpMaxQueries = newValue}
   }
   /// Returns true if `udpMaxQueries` has been explicitly set.
   public var hasUdpMaxQueries: Bool {self._udpMaxQueries != nil}
-  /// Clears the value of `udpMaxQueries`. Subsequent reads from it will return its default value.
-  public mutating func clearUdpMaxQueries() {self._udpMaxQueries = nil}
 
-  public var queryTimeoutSeconds: SwiftProtobuf.Google_Protobuf_UInt64Value {
+  public internal(set) var queryTimeoutSeconds: SwiftProtobuf.Google_Protobuf_UInt64Value {
     get {_queryTimeoutSeconds ?? SwiftProtobuf.Google_Protobuf_UInt64Value()}
     set {_queryTimeoutSeconds = newValue}
   }
   /// Returns true if `queryTimeoutSeconds` has been explicitly set.
   public var hasQueryTimeoutSeconds: Bool {self._queryTimeoutSeconds != nil}
-  /// Clears the value of `queryTimeoutSeconds`. Subsequent reads from it will return its default value.
-  public mutating func clearQueryTimeoutSeconds() {self._queryTimeoutSeconds = nil}
 
-  public var queryTries: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var queryTries: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_queryTries ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_queryTries = newValue}
   }
   /// Returns true if `queryTries` has been explicitly set.
   public var hasQueryTries: Bool {self._queryTries != nil}
-  /// Clears the value of `queryTries`. Subsequent reads from it will return its default value.
-  public mutating func clearQueryTries() {self._queryTries = nil}
 
-  public var rotateNameservers: Bool = false
+  public internal(set) var rotateNameservers: Bool = false
 
-  public var edns0MaxPayloadSize: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var edns0MaxPayloadSize: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_edns0MaxPayloadSize ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_edns0MaxPayloadSize = newValue}
   }
   /// Returns true if `edns0MaxPayloadSize` has been explicitly set.
   public var hasEdns0MaxPayloadSize: Bool {self._edns0MaxPayloadSize != nil}
-  /// Clears the value of `edns0MaxPayloadSize`. Subsequent reads from it will return its default value.
-  public mutating func clearEdns0MaxPayloadSize() {self._edns0MaxPayloadSize = nil}
 
-  public var maxUdpChannelDuration: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var maxUdpChannelDuration: SwiftProtobuf.Google_Protobuf_Duration {
     get {_maxUdpChannelDuration ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_maxUdpChannelDuration = newValue}
   }
   /// Returns true if `maxUdpChannelDuration` has been explicitly set.
   public var hasMaxUdpChannelDuration: Bool {self._maxUdpChannelDuration != nil}
-  /// Clears the value of `maxUdpChannelDuration`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxUdpChannelDuration() {self._maxUdpChannelDuration = nil}
 
-  public var reinitChannelOnTimeout: Bool = false
+  public internal(set) var reinitChannelOnTimeout: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -172,19 +160,5 @@ nonisolated extension Envoy_Extensions_Network_DnsResolver_Cares_V3_CaresDnsReso
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Network_DnsResolver_Cares_V3_CaresDnsResolverConfig, rhs: Envoy_Extensions_Network_DnsResolver_Cares_V3_CaresDnsResolverConfig) -> Bool {
-    if lhs.resolvers != rhs.resolvers {return false}
-    if lhs.useResolversAsFallback != rhs.useResolversAsFallback {return false}
-    if lhs.filterUnroutableFamilies != rhs.filterUnroutableFamilies {return false}
-    if lhs._dnsResolverOptions != rhs._dnsResolverOptions {return false}
-    if lhs._udpMaxQueries != rhs._udpMaxQueries {return false}
-    if lhs._queryTimeoutSeconds != rhs._queryTimeoutSeconds {return false}
-    if lhs._queryTries != rhs._queryTries {return false}
-    if lhs.rotateNameservers != rhs.rotateNameservers {return false}
-    if lhs._edns0MaxPayloadSize != rhs._edns0MaxPayloadSize {return false}
-    if lhs._maxUdpChannelDuration != rhs._maxUdpChannelDuration {return false}
-    if lhs.reinitChannelOnTimeout != rhs.reinitChannelOnTimeout {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Network_DnsResolver_Cares_V3_CaresDnsResolverConfig, rhs: Envoy_Extensions_Network_DnsResolver_Cares_V3_CaresDnsResolverConfig) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -31,17 +31,13 @@ public nonisolated struct Envoy_Extensions_Network_DnsResolver_Getaddrinfo_V3_Ge
   }
   /// Returns true if `numRetries` has been explicitly set.
   public var hasNumRetries: Bool {self._numRetries != nil}
-  /// Clears the value of `numRetries`. Subsequent reads from it will return its default value.
-  public mutating func clearNumRetries() {self._numRetries = nil}
 
-  public var numResolverThreads: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var numResolverThreads: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_numResolverThreads ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_numResolverThreads = newValue}
   }
   /// Returns true if `numResolverThreads` has been explicitly set.
   public var hasNumResolverThreads: Bool {self._numResolverThreads != nil}
-  /// Clears the value of `numResolverThreads`. Subsequent reads from it will return its default value.
-  public mutating func clearNumResolverThreads() {self._numResolverThreads = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -86,10 +82,5 @@ nonisolated extension Envoy_Extensions_Network_DnsResolver_Getaddrinfo_V3_GetAdd
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Network_DnsResolver_Getaddrinfo_V3_GetAddrInfoDnsResolverConfig, rhs: Envoy_Extensions_Network_DnsResolver_Getaddrinfo_V3_GetAddrInfoDnsResolverConfig) -> Bool {
-    if lhs._numRetries != rhs._numRetries {return false}
-    if lhs._numResolverThreads != rhs._numResolverThreads {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Network_DnsResolver_Getaddrinfo_V3_GetAddrInfoDnsResolverConfig, rhs: Envoy_Extensions_Network_DnsResolver_Getaddrinfo_V3_GetAddrInfoDnsResolverConfig) -> Bool { isSameMessage(lhs, rhs) }
 }

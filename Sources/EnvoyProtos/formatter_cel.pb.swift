@@ -25,14 +25,12 @@ public nonisolated struct Envoy_Extensions_Formatter_Cel_V3_Cel: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var celConfig: Envoy_Config_Core_V3_CelExpressionConfig {
+  public internal(set) var celConfig: Envoy_Config_Core_V3_CelExpressionConfig {
     get {_celConfig ?? Envoy_Config_Core_V3_CelExpressionConfig()}
     set {_celConfig = newValue}
   }
   /// Returns true if `celConfig` has been explicitly set.
   public var hasCelConfig: Bool {self._celConfig != nil}
-  /// Clears the value of `celConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearCelConfig() {self._celConfig = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -72,9 +70,5 @@ nonisolated extension Envoy_Extensions_Formatter_Cel_V3_Cel: SwiftProtobuf.Messa
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Formatter_Cel_V3_Cel, rhs: Envoy_Extensions_Formatter_Cel_V3_Cel) -> Bool {
-    if lhs._celConfig != rhs._celConfig {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Formatter_Cel_V3_Cel, rhs: Envoy_Extensions_Formatter_Cel_V3_Cel) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -31,8 +31,6 @@ public nonisolated struct Envoy_Extensions_Filters_Http_Buffer_V3_Buffer: Sendab
   }
   /// Returns true if `maxRequestBytes` has been explicitly set.
   public var hasMaxRequestBytes: Bool {self._maxRequestBytes != nil}
-  /// Clears the value of `maxRequestBytes`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxRequestBytes() {self._maxRequestBytes = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -46,7 +44,7 @@ public nonisolated struct Envoy_Extensions_Filters_Http_Buffer_V3_BufferPerRoute
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var override: Envoy_Extensions_Filters_Http_Buffer_V3_BufferPerRoute.OneOf_Override? = nil
+  public internal(set) var override: Envoy_Extensions_Filters_Http_Buffer_V3_BufferPerRoute.OneOf_Override? = nil
 
   public var disabled: Bool {
     get {
@@ -106,11 +104,7 @@ nonisolated extension Envoy_Extensions_Filters_Http_Buffer_V3_Buffer: SwiftProto
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Http_Buffer_V3_Buffer, rhs: Envoy_Extensions_Filters_Http_Buffer_V3_Buffer) -> Bool {
-    if lhs._maxRequestBytes != rhs._maxRequestBytes {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Http_Buffer_V3_Buffer, rhs: Envoy_Extensions_Filters_Http_Buffer_V3_Buffer) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Filters_Http_Buffer_V3_BufferPerRoute: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -168,9 +162,5 @@ nonisolated extension Envoy_Extensions_Filters_Http_Buffer_V3_BufferPerRoute: Sw
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Http_Buffer_V3_BufferPerRoute, rhs: Envoy_Extensions_Filters_Http_Buffer_V3_BufferPerRoute) -> Bool {
-    if lhs.override != rhs.override {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Http_Buffer_V3_BufferPerRoute, rhs: Envoy_Extensions_Filters_Http_Buffer_V3_BufferPerRoute) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -51,8 +51,6 @@ public nonisolated struct Envoy_Extensions_Filters_Http_Cors_V3_CorsPolicy: Send
   }
   /// Returns true if `allowCredentials` has been explicitly set.
   public var hasAllowCredentials: Bool {self._allowCredentials != nil}
-  /// Clears the value of `allowCredentials`. Subsequent reads from it will return its default value.
-  public mutating func clearAllowCredentials() {self._allowCredentials = nil}
 
   public var filterEnabled: Envoy_Config_Core_V3_RuntimeFractionalPercent {
     get {_filterEnabled ?? Envoy_Config_Core_V3_RuntimeFractionalPercent()}
@@ -60,8 +58,6 @@ public nonisolated struct Envoy_Extensions_Filters_Http_Cors_V3_CorsPolicy: Send
   }
   /// Returns true if `filterEnabled` has been explicitly set.
   public var hasFilterEnabled: Bool {self._filterEnabled != nil}
-  /// Clears the value of `filterEnabled`. Subsequent reads from it will return its default value.
-  public mutating func clearFilterEnabled() {self._filterEnabled = nil}
 
   public var shadowEnabled: Envoy_Config_Core_V3_RuntimeFractionalPercent {
     get {_shadowEnabled ?? Envoy_Config_Core_V3_RuntimeFractionalPercent()}
@@ -69,8 +65,6 @@ public nonisolated struct Envoy_Extensions_Filters_Http_Cors_V3_CorsPolicy: Send
   }
   /// Returns true if `shadowEnabled` has been explicitly set.
   public var hasShadowEnabled: Bool {self._shadowEnabled != nil}
-  /// Clears the value of `shadowEnabled`. Subsequent reads from it will return its default value.
-  public mutating func clearShadowEnabled() {self._shadowEnabled = nil}
 
   public var allowPrivateNetworkAccess: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_allowPrivateNetworkAccess ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
@@ -78,8 +72,6 @@ public nonisolated struct Envoy_Extensions_Filters_Http_Cors_V3_CorsPolicy: Send
   }
   /// Returns true if `allowPrivateNetworkAccess` has been explicitly set.
   public var hasAllowPrivateNetworkAccess: Bool {self._allowPrivateNetworkAccess != nil}
-  /// Clears the value of `allowPrivateNetworkAccess`. Subsequent reads from it will return its default value.
-  public mutating func clearAllowPrivateNetworkAccess() {self._allowPrivateNetworkAccess = nil}
 
   public var forwardNotMatchingPreflights: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_forwardNotMatchingPreflights ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
@@ -87,8 +79,6 @@ public nonisolated struct Envoy_Extensions_Filters_Http_Cors_V3_CorsPolicy: Send
   }
   /// Returns true if `forwardNotMatchingPreflights` has been explicitly set.
   public var hasForwardNotMatchingPreflights: Bool {self._forwardNotMatchingPreflights != nil}
-  /// Clears the value of `forwardNotMatchingPreflights`. Subsequent reads from it will return its default value.
-  public mutating func clearForwardNotMatchingPreflights() {self._forwardNotMatchingPreflights = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -118,10 +108,7 @@ nonisolated extension Envoy_Extensions_Filters_Http_Cors_V3_Cors: SwiftProtobuf.
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Http_Cors_V3_Cors, rhs: Envoy_Extensions_Filters_Http_Cors_V3_Cors) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Http_Cors_V3_Cors, rhs: Envoy_Extensions_Filters_Http_Cors_V3_Cors) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Filters_Http_Cors_V3_CorsPolicy: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -187,18 +174,5 @@ nonisolated extension Envoy_Extensions_Filters_Http_Cors_V3_CorsPolicy: SwiftPro
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Http_Cors_V3_CorsPolicy, rhs: Envoy_Extensions_Filters_Http_Cors_V3_CorsPolicy) -> Bool {
-    if lhs.allowOriginStringMatch != rhs.allowOriginStringMatch {return false}
-    if lhs.allowMethods != rhs.allowMethods {return false}
-    if lhs.allowHeaders != rhs.allowHeaders {return false}
-    if lhs.exposeHeaders != rhs.exposeHeaders {return false}
-    if lhs.maxAge != rhs.maxAge {return false}
-    if lhs._allowCredentials != rhs._allowCredentials {return false}
-    if lhs._filterEnabled != rhs._filterEnabled {return false}
-    if lhs._shadowEnabled != rhs._shadowEnabled {return false}
-    if lhs._allowPrivateNetworkAccess != rhs._allowPrivateNetworkAccess {return false}
-    if lhs._forwardNotMatchingPreflights != rhs._forwardNotMatchingPreflights {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Http_Cors_V3_CorsPolicy, rhs: Envoy_Extensions_Filters_Http_Cors_V3_CorsPolicy) -> Bool { isSameMessage(lhs, rhs) }
 }

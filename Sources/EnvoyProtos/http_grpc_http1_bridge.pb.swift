@@ -27,7 +27,7 @@ public nonisolated struct Envoy_Extensions_Filters_Http_GrpcHttp1Bridge_V3_Confi
 
   public var upgradeProtobufToGrpc: Bool = false
 
-  public var ignoreQueryParameters: Bool = false
+  public internal(set) var ignoreQueryParameters: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -65,10 +65,5 @@ nonisolated extension Envoy_Extensions_Filters_Http_GrpcHttp1Bridge_V3_Config: S
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Http_GrpcHttp1Bridge_V3_Config, rhs: Envoy_Extensions_Filters_Http_GrpcHttp1Bridge_V3_Config) -> Bool {
-    if lhs.upgradeProtobufToGrpc != rhs.upgradeProtobufToGrpc {return false}
-    if lhs.ignoreQueryParameters != rhs.ignoreQueryParameters {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Http_GrpcHttp1Bridge_V3_Config, rhs: Envoy_Extensions_Filters_Http_GrpcHttp1Bridge_V3_Config) -> Bool { isSameMessage(lhs, rhs) }
 }

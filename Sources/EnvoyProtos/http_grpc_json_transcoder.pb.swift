@@ -30,7 +30,7 @@ public nonisolated struct Envoy_Extensions_Filters_Http_GrpcJsonTranscoder_V3_Gr
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var descriptorSet: OneOf_DescriptorSet? {
+  public internal(set) var descriptorSet: OneOf_DescriptorSet? {
     get {return _storage._descriptorSet}
     set {_uniqueStorage()._descriptorSet = newValue}
   }
@@ -56,88 +56,80 @@ public nonisolated struct Envoy_Extensions_Filters_Http_GrpcJsonTranscoder_V3_Gr
     set {_uniqueStorage()._services = newValue}
   }
 
-  public var printOptions: Envoy_Extensions_Filters_Http_GrpcJsonTranscoder_V3_GrpcJsonTranscoder.PrintOptions {
+  public internal(set) var printOptions: Envoy_Extensions_Filters_Http_GrpcJsonTranscoder_V3_GrpcJsonTranscoder.PrintOptions {
     get {_storage._printOptions ?? Envoy_Extensions_Filters_Http_GrpcJsonTranscoder_V3_GrpcJsonTranscoder.PrintOptions()}
     set {_uniqueStorage()._printOptions = newValue}
   }
   /// Returns true if `printOptions` has been explicitly set.
   public var hasPrintOptions: Bool {_storage._printOptions != nil}
-  /// Clears the value of `printOptions`. Subsequent reads from it will return its default value.
-  public mutating func clearPrintOptions() {_uniqueStorage()._printOptions = nil}
 
-  public var matchIncomingRequestRoute: Bool {
+  public internal(set) var matchIncomingRequestRoute: Bool {
     get {_storage._matchIncomingRequestRoute}
     set {_uniqueStorage()._matchIncomingRequestRoute = newValue}
   }
 
-  public var ignoredQueryParameters: [String] {
+  public internal(set) var ignoredQueryParameters: [String] {
     get {_storage._ignoredQueryParameters}
     set {_uniqueStorage()._ignoredQueryParameters = newValue}
   }
 
-  public var autoMapping: Bool {
+  public internal(set) var autoMapping: Bool {
     get {_storage._autoMapping}
     set {_uniqueStorage()._autoMapping = newValue}
   }
 
-  public var ignoreUnknownQueryParameters: Bool {
+  public internal(set) var ignoreUnknownQueryParameters: Bool {
     get {_storage._ignoreUnknownQueryParameters}
     set {_uniqueStorage()._ignoreUnknownQueryParameters = newValue}
   }
 
-  public var convertGrpcStatus: Bool {
+  public internal(set) var convertGrpcStatus: Bool {
     get {_storage._convertGrpcStatus}
     set {_uniqueStorage()._convertGrpcStatus = newValue}
   }
 
-  public var urlUnescapeSpec: Envoy_Extensions_Filters_Http_GrpcJsonTranscoder_V3_GrpcJsonTranscoder.UrlUnescapeSpec {
+  public internal(set) var urlUnescapeSpec: Envoy_Extensions_Filters_Http_GrpcJsonTranscoder_V3_GrpcJsonTranscoder.UrlUnescapeSpec {
     get {_storage._urlUnescapeSpec}
     set {_uniqueStorage()._urlUnescapeSpec = newValue}
   }
 
-  public var requestValidationOptions: Envoy_Extensions_Filters_Http_GrpcJsonTranscoder_V3_GrpcJsonTranscoder.RequestValidationOptions {
+  public internal(set) var requestValidationOptions: Envoy_Extensions_Filters_Http_GrpcJsonTranscoder_V3_GrpcJsonTranscoder.RequestValidationOptions {
     get {_storage._requestValidationOptions ?? Envoy_Extensions_Filters_Http_GrpcJsonTranscoder_V3_GrpcJsonTranscoder.RequestValidationOptions()}
     set {_uniqueStorage()._requestValidationOptions = newValue}
   }
   /// Returns true if `requestValidationOptions` has been explicitly set.
   public var hasRequestValidationOptions: Bool {_storage._requestValidationOptions != nil}
-  /// Clears the value of `requestValidationOptions`. Subsequent reads from it will return its default value.
-  public mutating func clearRequestValidationOptions() {_uniqueStorage()._requestValidationOptions = nil}
 
-  public var queryParamUnescapePlus: Bool {
+  public internal(set) var queryParamUnescapePlus: Bool {
     get {_storage._queryParamUnescapePlus}
     set {_uniqueStorage()._queryParamUnescapePlus = newValue}
   }
 
-  public var matchUnregisteredCustomVerb: Bool {
+  public internal(set) var matchUnregisteredCustomVerb: Bool {
     get {_storage._matchUnregisteredCustomVerb}
     set {_uniqueStorage()._matchUnregisteredCustomVerb = newValue}
   }
 
-  public var caseInsensitiveEnumParsing: Bool {
+  public internal(set) var caseInsensitiveEnumParsing: Bool {
     get {_storage._caseInsensitiveEnumParsing}
     set {_uniqueStorage()._caseInsensitiveEnumParsing = newValue}
   }
 
-  public var maxRequestBodySize: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var maxRequestBodySize: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._maxRequestBodySize ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._maxRequestBodySize = newValue}
   }
   /// Returns true if `maxRequestBodySize` has been explicitly set.
   public var hasMaxRequestBodySize: Bool {_storage._maxRequestBodySize != nil}
-  /// Clears the value of `maxRequestBodySize`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxRequestBodySize() {_uniqueStorage()._maxRequestBodySize = nil}
 
-  public var maxResponseBodySize: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var maxResponseBodySize: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._maxResponseBodySize ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._maxResponseBodySize = newValue}
   }
   /// Returns true if `maxResponseBodySize` has been explicitly set.
   public var hasMaxResponseBodySize: Bool {_storage._maxResponseBodySize != nil}
-  /// Clears the value of `maxResponseBodySize`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxResponseBodySize() {_uniqueStorage()._maxResponseBodySize = nil}
 
-  public var captureUnknownQueryParameters: Bool {
+  public internal(set) var captureUnknownQueryParameters: Bool {
     get {_storage._captureUnknownQueryParameters}
     set {_uniqueStorage()._captureUnknownQueryParameters = newValue}
   }
@@ -193,17 +185,17 @@ public nonisolated struct Envoy_Extensions_Filters_Http_GrpcJsonTranscoder_V3_Gr
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var addWhitespace: Bool = false
+    public internal(set) var addWhitespace: Bool = false
 
-    public var alwaysPrintPrimitiveFields: Bool = false
+    public internal(set) var alwaysPrintPrimitiveFields: Bool = false
 
-    public var alwaysPrintEnumsAsInts: Bool = false
+    public internal(set) var alwaysPrintEnumsAsInts: Bool = false
 
-    public var preserveProtoFieldNames: Bool = false
+    public internal(set) var preserveProtoFieldNames: Bool = false
 
-    public var streamNewlineDelimited: Bool = false
+    public internal(set) var streamNewlineDelimited: Bool = false
 
-    public var streamSseStyleDelimited: Bool = false
+    public internal(set) var streamSseStyleDelimited: Bool = false
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -215,11 +207,11 @@ public nonisolated struct Envoy_Extensions_Filters_Http_GrpcJsonTranscoder_V3_Gr
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var rejectUnknownMethod: Bool = false
+    public internal(set) var rejectUnknownMethod: Bool = false
 
-    public var rejectUnknownQueryParameters: Bool = false
+    public internal(set) var rejectUnknownQueryParameters: Bool = false
 
-    public var rejectBindingBodyFieldCollisions: Bool = false
+    public internal(set) var rejectBindingBodyFieldCollisions: Bool = false
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -398,34 +390,7 @@ nonisolated extension Envoy_Extensions_Filters_Http_GrpcJsonTranscoder_V3_GrpcJs
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Http_GrpcJsonTranscoder_V3_GrpcJsonTranscoder, rhs: Envoy_Extensions_Filters_Http_GrpcJsonTranscoder_V3_GrpcJsonTranscoder) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._descriptorSet != rhs_storage._descriptorSet {return false}
-        if _storage._services != rhs_storage._services {return false}
-        if _storage._printOptions != rhs_storage._printOptions {return false}
-        if _storage._matchIncomingRequestRoute != rhs_storage._matchIncomingRequestRoute {return false}
-        if _storage._ignoredQueryParameters != rhs_storage._ignoredQueryParameters {return false}
-        if _storage._autoMapping != rhs_storage._autoMapping {return false}
-        if _storage._ignoreUnknownQueryParameters != rhs_storage._ignoreUnknownQueryParameters {return false}
-        if _storage._convertGrpcStatus != rhs_storage._convertGrpcStatus {return false}
-        if _storage._urlUnescapeSpec != rhs_storage._urlUnescapeSpec {return false}
-        if _storage._requestValidationOptions != rhs_storage._requestValidationOptions {return false}
-        if _storage._queryParamUnescapePlus != rhs_storage._queryParamUnescapePlus {return false}
-        if _storage._matchUnregisteredCustomVerb != rhs_storage._matchUnregisteredCustomVerb {return false}
-        if _storage._caseInsensitiveEnumParsing != rhs_storage._caseInsensitiveEnumParsing {return false}
-        if _storage._maxRequestBodySize != rhs_storage._maxRequestBodySize {return false}
-        if _storage._maxResponseBodySize != rhs_storage._maxResponseBodySize {return false}
-        if _storage._captureUnknownQueryParameters != rhs_storage._captureUnknownQueryParameters {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Http_GrpcJsonTranscoder_V3_GrpcJsonTranscoder, rhs: Envoy_Extensions_Filters_Http_GrpcJsonTranscoder_V3_GrpcJsonTranscoder) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Filters_Http_GrpcJsonTranscoder_V3_GrpcJsonTranscoder.UrlUnescapeSpec: SwiftProtobuf._ProtoNameProviding {
@@ -475,16 +440,7 @@ nonisolated extension Envoy_Extensions_Filters_Http_GrpcJsonTranscoder_V3_GrpcJs
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Http_GrpcJsonTranscoder_V3_GrpcJsonTranscoder.PrintOptions, rhs: Envoy_Extensions_Filters_Http_GrpcJsonTranscoder_V3_GrpcJsonTranscoder.PrintOptions) -> Bool {
-    if lhs.addWhitespace != rhs.addWhitespace {return false}
-    if lhs.alwaysPrintPrimitiveFields != rhs.alwaysPrintPrimitiveFields {return false}
-    if lhs.alwaysPrintEnumsAsInts != rhs.alwaysPrintEnumsAsInts {return false}
-    if lhs.preserveProtoFieldNames != rhs.preserveProtoFieldNames {return false}
-    if lhs.streamNewlineDelimited != rhs.streamNewlineDelimited {return false}
-    if lhs.streamSseStyleDelimited != rhs.streamSseStyleDelimited {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Http_GrpcJsonTranscoder_V3_GrpcJsonTranscoder.PrintOptions, rhs: Envoy_Extensions_Filters_Http_GrpcJsonTranscoder_V3_GrpcJsonTranscoder.PrintOptions) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Filters_Http_GrpcJsonTranscoder_V3_GrpcJsonTranscoder.RequestValidationOptions: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -518,11 +474,5 @@ nonisolated extension Envoy_Extensions_Filters_Http_GrpcJsonTranscoder_V3_GrpcJs
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Http_GrpcJsonTranscoder_V3_GrpcJsonTranscoder.RequestValidationOptions, rhs: Envoy_Extensions_Filters_Http_GrpcJsonTranscoder_V3_GrpcJsonTranscoder.RequestValidationOptions) -> Bool {
-    if lhs.rejectUnknownMethod != rhs.rejectUnknownMethod {return false}
-    if lhs.rejectUnknownQueryParameters != rhs.rejectUnknownQueryParameters {return false}
-    if lhs.rejectBindingBodyFieldCollisions != rhs.rejectBindingBodyFieldCollisions {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Http_GrpcJsonTranscoder_V3_GrpcJsonTranscoder.RequestValidationOptions, rhs: Envoy_Extensions_Filters_Http_GrpcJsonTranscoder_V3_GrpcJsonTranscoder.RequestValidationOptions) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -25,9 +25,9 @@ public nonisolated struct Envoy_Extensions_Filters_Http_GrpcStats_V3_FilterConfi
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var emitFilterState: Bool = false
+  public internal(set) var emitFilterState: Bool = false
 
-  public var perMethodStatSpecifier: Envoy_Extensions_Filters_Http_GrpcStats_V3_FilterConfig.OneOf_PerMethodStatSpecifier? = nil
+  public internal(set) var perMethodStatSpecifier: Envoy_Extensions_Filters_Http_GrpcStats_V3_FilterConfig.OneOf_PerMethodStatSpecifier? = nil
 
   public var individualMethodStatsAllowlist: Envoy_Config_Core_V3_GrpcMethodList {
     get {
@@ -47,7 +47,7 @@ public nonisolated struct Envoy_Extensions_Filters_Http_GrpcStats_V3_FilterConfi
 
   public var enableUpstreamStats: Bool = false
 
-  public var replaceDotsInGrpcServiceName: Bool = false
+  public internal(set) var replaceDotsInGrpcServiceName: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -136,12 +136,5 @@ nonisolated extension Envoy_Extensions_Filters_Http_GrpcStats_V3_FilterConfig: S
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Http_GrpcStats_V3_FilterConfig, rhs: Envoy_Extensions_Filters_Http_GrpcStats_V3_FilterConfig) -> Bool {
-    if lhs.emitFilterState != rhs.emitFilterState {return false}
-    if lhs.perMethodStatSpecifier != rhs.perMethodStatSpecifier {return false}
-    if lhs.enableUpstreamStats != rhs.enableUpstreamStats {return false}
-    if lhs.replaceDotsInGrpcServiceName != rhs.replaceDotsInGrpcServiceName {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Http_GrpcStats_V3_FilterConfig, rhs: Envoy_Extensions_Filters_Http_GrpcStats_V3_FilterConfig) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -47,8 +47,5 @@ nonisolated extension Envoy_Extensions_Filters_Http_GrpcWeb_V3_GrpcWeb: SwiftPro
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Http_GrpcWeb_V3_GrpcWeb, rhs: Envoy_Extensions_Filters_Http_GrpcWeb_V3_GrpcWeb) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Http_GrpcWeb_V3_GrpcWeb, rhs: Envoy_Extensions_Filters_Http_GrpcWeb_V3_GrpcWeb) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -27,7 +27,7 @@ public nonisolated struct Envoy_Extensions_Filters_Http_HeaderMutation_V3_Mutati
 
   public var requestMutations: [Envoy_Config_Common_MutationRules_V3_HeaderMutation] = []
 
-  public var queryParameterMutations: [Envoy_Config_Core_V3_KeyValueMutation] = []
+  public internal(set) var queryParameterMutations: [Envoy_Config_Core_V3_KeyValueMutation] = []
 
   public var responseMutations: [Envoy_Config_Common_MutationRules_V3_HeaderMutation] = []
 
@@ -51,8 +51,6 @@ public nonisolated struct Envoy_Extensions_Filters_Http_HeaderMutation_V3_Header
   }
   /// Returns true if `mutations` has been explicitly set.
   public var hasMutations: Bool {self._mutations != nil}
-  /// Clears the value of `mutations`. Subsequent reads from it will return its default value.
-  public mutating func clearMutations() {self._mutations = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -72,10 +70,8 @@ public nonisolated struct Envoy_Extensions_Filters_Http_HeaderMutation_V3_Header
   }
   /// Returns true if `mutations` has been explicitly set.
   public var hasMutations: Bool {self._mutations != nil}
-  /// Clears the value of `mutations`. Subsequent reads from it will return its default value.
-  public mutating func clearMutations() {self._mutations = nil}
 
-  public var mostSpecificHeaderMutationsWins: Bool = false
+  public internal(set) var mostSpecificHeaderMutationsWins: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -127,15 +123,7 @@ nonisolated extension Envoy_Extensions_Filters_Http_HeaderMutation_V3_Mutations:
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Http_HeaderMutation_V3_Mutations, rhs: Envoy_Extensions_Filters_Http_HeaderMutation_V3_Mutations) -> Bool {
-    if lhs.requestMutations != rhs.requestMutations {return false}
-    if lhs.queryParameterMutations != rhs.queryParameterMutations {return false}
-    if lhs.responseMutations != rhs.responseMutations {return false}
-    if lhs.responseTrailersMutations != rhs.responseTrailersMutations {return false}
-    if lhs.requestTrailersMutations != rhs.requestTrailersMutations {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Http_HeaderMutation_V3_Mutations, rhs: Envoy_Extensions_Filters_Http_HeaderMutation_V3_Mutations) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Filters_Http_HeaderMutation_V3_HeaderMutationPerRoute: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -165,11 +153,7 @@ nonisolated extension Envoy_Extensions_Filters_Http_HeaderMutation_V3_HeaderMuta
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Http_HeaderMutation_V3_HeaderMutationPerRoute, rhs: Envoy_Extensions_Filters_Http_HeaderMutation_V3_HeaderMutationPerRoute) -> Bool {
-    if lhs._mutations != rhs._mutations {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Http_HeaderMutation_V3_HeaderMutationPerRoute, rhs: Envoy_Extensions_Filters_Http_HeaderMutation_V3_HeaderMutationPerRoute) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Filters_Http_HeaderMutation_V3_HeaderMutation: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -203,10 +187,5 @@ nonisolated extension Envoy_Extensions_Filters_Http_HeaderMutation_V3_HeaderMuta
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Http_HeaderMutation_V3_HeaderMutation, rhs: Envoy_Extensions_Filters_Http_HeaderMutation_V3_HeaderMutation) -> Bool {
-    if lhs._mutations != rhs._mutations {return false}
-    if lhs.mostSpecificHeaderMutationsWins != rhs.mostSpecificHeaderMutationsWins {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Http_HeaderMutation_V3_HeaderMutation, rhs: Envoy_Extensions_Filters_Http_HeaderMutation_V3_HeaderMutation) -> Bool { isSameMessage(lhs, rhs) }
 }

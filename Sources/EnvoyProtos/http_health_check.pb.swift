@@ -31,19 +31,15 @@ public nonisolated struct Envoy_Extensions_Filters_Http_HealthCheck_V3_HealthChe
   }
   /// Returns true if `passThroughMode` has been explicitly set.
   public var hasPassThroughMode: Bool {self._passThroughMode != nil}
-  /// Clears the value of `passThroughMode`. Subsequent reads from it will return its default value.
-  public mutating func clearPassThroughMode() {self._passThroughMode = nil}
 
-  public var cacheTime: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var cacheTime: SwiftProtobuf.Google_Protobuf_Duration {
     get {_cacheTime ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_cacheTime = newValue}
   }
   /// Returns true if `cacheTime` has been explicitly set.
   public var hasCacheTime: Bool {self._cacheTime != nil}
-  /// Clears the value of `cacheTime`. Subsequent reads from it will return its default value.
-  public mutating func clearCacheTime() {self._cacheTime = nil}
 
-  public var clusterMinHealthyPercentages: Dictionary<String,Envoy_Type_V3_Percent> = [:]
+  public internal(set) var clusterMinHealthyPercentages: Dictionary<String,Envoy_Type_V3_Percent> = [:]
 
   public var headers: [Envoy_Config_Route_V3_HeaderMatcher] = []
 
@@ -98,12 +94,5 @@ nonisolated extension Envoy_Extensions_Filters_Http_HealthCheck_V3_HealthCheck: 
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Http_HealthCheck_V3_HealthCheck, rhs: Envoy_Extensions_Filters_Http_HealthCheck_V3_HealthCheck) -> Bool {
-    if lhs._passThroughMode != rhs._passThroughMode {return false}
-    if lhs._cacheTime != rhs._cacheTime {return false}
-    if lhs.clusterMinHealthyPercentages != rhs.clusterMinHealthyPercentages {return false}
-    if lhs.headers != rhs.headers {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Http_HealthCheck_V3_HealthCheck, rhs: Envoy_Extensions_Filters_Http_HealthCheck_V3_HealthCheck) -> Bool { isSameMessage(lhs, rhs) }
 }

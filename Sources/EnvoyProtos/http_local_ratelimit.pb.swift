@@ -36,8 +36,6 @@ public nonisolated struct Envoy_Extensions_Filters_Http_LocalRatelimit_V3_LocalR
   }
   /// Returns true if `status` has been explicitly set.
   public var hasStatus: Bool {_storage._status != nil}
-  /// Clears the value of `status`. Subsequent reads from it will return its default value.
-  public mutating func clearStatus() {_uniqueStorage()._status = nil}
 
   public var tokenBucket: Envoy_Type_V3_TokenBucket {
     get {_storage._tokenBucket ?? Envoy_Type_V3_TokenBucket()}
@@ -45,8 +43,6 @@ public nonisolated struct Envoy_Extensions_Filters_Http_LocalRatelimit_V3_LocalR
   }
   /// Returns true if `tokenBucket` has been explicitly set.
   public var hasTokenBucket: Bool {_storage._tokenBucket != nil}
-  /// Clears the value of `tokenBucket`. Subsequent reads from it will return its default value.
-  public mutating func clearTokenBucket() {_uniqueStorage()._tokenBucket = nil}
 
   public var filterEnabled: Envoy_Config_Core_V3_RuntimeFractionalPercent {
     get {_storage._filterEnabled ?? Envoy_Config_Core_V3_RuntimeFractionalPercent()}
@@ -54,8 +50,6 @@ public nonisolated struct Envoy_Extensions_Filters_Http_LocalRatelimit_V3_LocalR
   }
   /// Returns true if `filterEnabled` has been explicitly set.
   public var hasFilterEnabled: Bool {_storage._filterEnabled != nil}
-  /// Clears the value of `filterEnabled`. Subsequent reads from it will return its default value.
-  public mutating func clearFilterEnabled() {_uniqueStorage()._filterEnabled = nil}
 
   public var filterEnforced: Envoy_Config_Core_V3_RuntimeFractionalPercent {
     get {_storage._filterEnforced ?? Envoy_Config_Core_V3_RuntimeFractionalPercent()}
@@ -63,15 +57,13 @@ public nonisolated struct Envoy_Extensions_Filters_Http_LocalRatelimit_V3_LocalR
   }
   /// Returns true if `filterEnforced` has been explicitly set.
   public var hasFilterEnforced: Bool {_storage._filterEnforced != nil}
-  /// Clears the value of `filterEnforced`. Subsequent reads from it will return its default value.
-  public mutating func clearFilterEnforced() {_uniqueStorage()._filterEnforced = nil}
 
-  public var requestHeadersToAddWhenNotEnforced: [Envoy_Config_Core_V3_HeaderValueOption] {
+  public internal(set) var requestHeadersToAddWhenNotEnforced: [Envoy_Config_Core_V3_HeaderValueOption] {
     get {_storage._requestHeadersToAddWhenNotEnforced}
     set {_uniqueStorage()._requestHeadersToAddWhenNotEnforced = newValue}
   }
 
-  public var responseHeadersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] {
+  public internal(set) var responseHeadersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] {
     get {_storage._responseHeadersToAdd}
     set {_uniqueStorage()._responseHeadersToAdd = newValue}
   }
@@ -86,40 +78,36 @@ public nonisolated struct Envoy_Extensions_Filters_Http_LocalRatelimit_V3_LocalR
     set {_uniqueStorage()._stage = newValue}
   }
 
-  public var localRateLimitPerDownstreamConnection: Bool {
+  public internal(set) var localRateLimitPerDownstreamConnection: Bool {
     get {_storage._localRateLimitPerDownstreamConnection}
     set {_uniqueStorage()._localRateLimitPerDownstreamConnection = newValue}
   }
 
-  public var localClusterRateLimit: Envoy_Extensions_Common_Ratelimit_V3_LocalClusterRateLimit {
+  public internal(set) var localClusterRateLimit: Envoy_Extensions_Common_Ratelimit_V3_LocalClusterRateLimit {
     get {_storage._localClusterRateLimit ?? Envoy_Extensions_Common_Ratelimit_V3_LocalClusterRateLimit()}
     set {_uniqueStorage()._localClusterRateLimit = newValue}
   }
   /// Returns true if `localClusterRateLimit` has been explicitly set.
   public var hasLocalClusterRateLimit: Bool {_storage._localClusterRateLimit != nil}
-  /// Clears the value of `localClusterRateLimit`. Subsequent reads from it will return its default value.
-  public mutating func clearLocalClusterRateLimit() {_uniqueStorage()._localClusterRateLimit = nil}
 
   public var enableXRatelimitHeaders: Envoy_Extensions_Common_Ratelimit_V3_XRateLimitHeadersRFCVersion {
     get {_storage._enableXRatelimitHeaders}
     set {_uniqueStorage()._enableXRatelimitHeaders = newValue}
   }
 
-  public var vhRateLimits: Envoy_Extensions_Common_Ratelimit_V3_VhRateLimitsOptions {
+  public internal(set) var vhRateLimits: Envoy_Extensions_Common_Ratelimit_V3_VhRateLimitsOptions {
     get {_storage._vhRateLimits}
     set {_uniqueStorage()._vhRateLimits = newValue}
   }
 
-  public var alwaysConsumeDefaultTokenBucket: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var alwaysConsumeDefaultTokenBucket: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_storage._alwaysConsumeDefaultTokenBucket ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_uniqueStorage()._alwaysConsumeDefaultTokenBucket = newValue}
   }
   /// Returns true if `alwaysConsumeDefaultTokenBucket` has been explicitly set.
   public var hasAlwaysConsumeDefaultTokenBucket: Bool {_storage._alwaysConsumeDefaultTokenBucket != nil}
-  /// Clears the value of `alwaysConsumeDefaultTokenBucket`. Subsequent reads from it will return its default value.
-  public mutating func clearAlwaysConsumeDefaultTokenBucket() {_uniqueStorage()._alwaysConsumeDefaultTokenBucket = nil}
 
-  public var rateLimitedAsResourceExhausted: Bool {
+  public internal(set) var rateLimitedAsResourceExhausted: Bool {
     get {_storage._rateLimitedAsResourceExhausted}
     set {_uniqueStorage()._rateLimitedAsResourceExhausted = newValue}
   }
@@ -129,16 +117,14 @@ public nonisolated struct Envoy_Extensions_Filters_Http_LocalRatelimit_V3_LocalR
     set {_uniqueStorage()._rateLimits = newValue}
   }
 
-  public var maxDynamicDescriptors: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var maxDynamicDescriptors: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._maxDynamicDescriptors ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._maxDynamicDescriptors = newValue}
   }
   /// Returns true if `maxDynamicDescriptors` has been explicitly set.
   public var hasMaxDynamicDescriptors: Bool {_storage._maxDynamicDescriptors != nil}
-  /// Clears the value of `maxDynamicDescriptors`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxDynamicDescriptors() {_uniqueStorage()._maxDynamicDescriptors = nil}
 
-  public var enableRetryAfterHeader: Bool {
+  public internal(set) var enableRetryAfterHeader: Bool {
     get {_storage._enableRetryAfterHeader}
     set {_uniqueStorage()._enableRetryAfterHeader = newValue}
   }
@@ -311,34 +297,5 @@ nonisolated extension Envoy_Extensions_Filters_Http_LocalRatelimit_V3_LocalRateL
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Http_LocalRatelimit_V3_LocalRateLimit, rhs: Envoy_Extensions_Filters_Http_LocalRatelimit_V3_LocalRateLimit) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._statPrefix != rhs_storage._statPrefix {return false}
-        if _storage._status != rhs_storage._status {return false}
-        if _storage._tokenBucket != rhs_storage._tokenBucket {return false}
-        if _storage._filterEnabled != rhs_storage._filterEnabled {return false}
-        if _storage._filterEnforced != rhs_storage._filterEnforced {return false}
-        if _storage._requestHeadersToAddWhenNotEnforced != rhs_storage._requestHeadersToAddWhenNotEnforced {return false}
-        if _storage._responseHeadersToAdd != rhs_storage._responseHeadersToAdd {return false}
-        if _storage._descriptors != rhs_storage._descriptors {return false}
-        if _storage._stage != rhs_storage._stage {return false}
-        if _storage._localRateLimitPerDownstreamConnection != rhs_storage._localRateLimitPerDownstreamConnection {return false}
-        if _storage._localClusterRateLimit != rhs_storage._localClusterRateLimit {return false}
-        if _storage._enableXRatelimitHeaders != rhs_storage._enableXRatelimitHeaders {return false}
-        if _storage._vhRateLimits != rhs_storage._vhRateLimits {return false}
-        if _storage._alwaysConsumeDefaultTokenBucket != rhs_storage._alwaysConsumeDefaultTokenBucket {return false}
-        if _storage._rateLimitedAsResourceExhausted != rhs_storage._rateLimitedAsResourceExhausted {return false}
-        if _storage._rateLimits != rhs_storage._rateLimits {return false}
-        if _storage._maxDynamicDescriptors != rhs_storage._maxDynamicDescriptors {return false}
-        if _storage._enableRetryAfterHeader != rhs_storage._enableRetryAfterHeader {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Http_LocalRatelimit_V3_LocalRateLimit, rhs: Envoy_Extensions_Filters_Http_LocalRatelimit_V3_LocalRateLimit) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -25,38 +25,34 @@ public nonisolated struct Envoy_Extensions_Filters_Http_Router_V3_Router: Sendab
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var dynamicStats: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var dynamicStats: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_dynamicStats ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_dynamicStats = newValue}
   }
   /// Returns true if `dynamicStats` has been explicitly set.
   public var hasDynamicStats: Bool {self._dynamicStats != nil}
-  /// Clears the value of `dynamicStats`. Subsequent reads from it will return its default value.
-  public mutating func clearDynamicStats() {self._dynamicStats = nil}
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var startChildSpan: Bool = false
+  public internal(set) var startChildSpan: Bool = false
 
-  public var upstreamLog: [Envoy_Config_Accesslog_V3_AccessLog] = []
+  public internal(set) var upstreamLog: [Envoy_Config_Accesslog_V3_AccessLog] = []
 
-  public var upstreamLogOptions: Envoy_Extensions_Filters_Http_Router_V3_Router.UpstreamAccessLogOptions {
+  public internal(set) var upstreamLogOptions: Envoy_Extensions_Filters_Http_Router_V3_Router.UpstreamAccessLogOptions {
     get {_upstreamLogOptions ?? Envoy_Extensions_Filters_Http_Router_V3_Router.UpstreamAccessLogOptions()}
     set {_upstreamLogOptions = newValue}
   }
   /// Returns true if `upstreamLogOptions` has been explicitly set.
   public var hasUpstreamLogOptions: Bool {self._upstreamLogOptions != nil}
-  /// Clears the value of `upstreamLogOptions`. Subsequent reads from it will return its default value.
-  public mutating func clearUpstreamLogOptions() {self._upstreamLogOptions = nil}
 
   public var suppressEnvoyHeaders: Bool = false
 
-  public var strictCheckHeaders: [String] = []
+  public internal(set) var strictCheckHeaders: [String] = []
 
-  public var respectExpectedRqTimeout: Bool = false
+  public internal(set) var respectExpectedRqTimeout: Bool = false
 
-  public var suppressGrpcRequestFailureCodeStats: Bool = false
+  public internal(set) var suppressGrpcRequestFailureCodeStats: Bool = false
 
-  public var upstreamHTTPFilters: [Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter] = []
+  public internal(set) var upstreamHTTPFilters: [Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -65,16 +61,14 @@ public nonisolated struct Envoy_Extensions_Filters_Http_Router_V3_Router: Sendab
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var flushUpstreamLogOnUpstreamStream: Bool = false
+    public internal(set) var flushUpstreamLogOnUpstreamStream: Bool = false
 
-    public var upstreamLogFlushInterval: SwiftProtobuf.Google_Protobuf_Duration {
+    public internal(set) var upstreamLogFlushInterval: SwiftProtobuf.Google_Protobuf_Duration {
       get {_upstreamLogFlushInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
       set {_upstreamLogFlushInterval = newValue}
     }
     /// Returns true if `upstreamLogFlushInterval` has been explicitly set.
     public var hasUpstreamLogFlushInterval: Bool {self._upstreamLogFlushInterval != nil}
-    /// Clears the value of `upstreamLogFlushInterval`. Subsequent reads from it will return its default value.
-    public mutating func clearUpstreamLogFlushInterval() {self._upstreamLogFlushInterval = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -152,19 +146,7 @@ nonisolated extension Envoy_Extensions_Filters_Http_Router_V3_Router: SwiftProto
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Http_Router_V3_Router, rhs: Envoy_Extensions_Filters_Http_Router_V3_Router) -> Bool {
-    if lhs._dynamicStats != rhs._dynamicStats {return false}
-    if lhs.startChildSpan != rhs.startChildSpan {return false}
-    if lhs.upstreamLog != rhs.upstreamLog {return false}
-    if lhs._upstreamLogOptions != rhs._upstreamLogOptions {return false}
-    if lhs.suppressEnvoyHeaders != rhs.suppressEnvoyHeaders {return false}
-    if lhs.strictCheckHeaders != rhs.strictCheckHeaders {return false}
-    if lhs.respectExpectedRqTimeout != rhs.respectExpectedRqTimeout {return false}
-    if lhs.suppressGrpcRequestFailureCodeStats != rhs.suppressGrpcRequestFailureCodeStats {return false}
-    if lhs.upstreamHTTPFilters != rhs.upstreamHTTPFilters {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Http_Router_V3_Router, rhs: Envoy_Extensions_Filters_Http_Router_V3_Router) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Filters_Http_Router_V3_Router.UpstreamAccessLogOptions: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -198,10 +180,5 @@ nonisolated extension Envoy_Extensions_Filters_Http_Router_V3_Router.UpstreamAcc
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Http_Router_V3_Router.UpstreamAccessLogOptions, rhs: Envoy_Extensions_Filters_Http_Router_V3_Router.UpstreamAccessLogOptions) -> Bool {
-    if lhs.flushUpstreamLogOnUpstreamStream != rhs.flushUpstreamLogOnUpstreamStream {return false}
-    if lhs._upstreamLogFlushInterval != rhs._upstreamLogFlushInterval {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Http_Router_V3_Router.UpstreamAccessLogOptions, rhs: Envoy_Extensions_Filters_Http_Router_V3_Router.UpstreamAccessLogOptions) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -25,7 +25,7 @@ public nonisolated struct Envoy_Extensions_InternalRedirect_AllowListedRoutes_V3
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var allowedRouteNames: [String] = []
+  public internal(set) var allowedRouteNames: [String] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -59,9 +59,5 @@ nonisolated extension Envoy_Extensions_InternalRedirect_AllowListedRoutes_V3_All
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_InternalRedirect_AllowListedRoutes_V3_AllowListedRoutesConfig, rhs: Envoy_Extensions_InternalRedirect_AllowListedRoutes_V3_AllowListedRoutesConfig) -> Bool {
-    if lhs.allowedRouteNames != rhs.allowedRouteNames {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_InternalRedirect_AllowListedRoutes_V3_AllowListedRoutesConfig, rhs: Envoy_Extensions_InternalRedirect_AllowListedRoutes_V3_AllowListedRoutesConfig) -> Bool { isSameMessage(lhs, rhs) }
 }

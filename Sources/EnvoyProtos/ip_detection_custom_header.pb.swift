@@ -27,16 +27,14 @@ public nonisolated struct Envoy_Extensions_Http_OriginalIpDetection_CustomHeader
 
   public var headerName: String = String()
 
-  public var allowExtensionToSetAddressAsTrusted: Bool = false
+  public internal(set) var allowExtensionToSetAddressAsTrusted: Bool = false
 
-  public var rejectWithStatus: Envoy_Type_V3_HttpStatus {
+  public internal(set) var rejectWithStatus: Envoy_Type_V3_HttpStatus {
     get {_rejectWithStatus ?? Envoy_Type_V3_HttpStatus()}
     set {_rejectWithStatus = newValue}
   }
   /// Returns true if `rejectWithStatus` has been explicitly set.
   public var hasRejectWithStatus: Bool {self._rejectWithStatus != nil}
-  /// Clears the value of `rejectWithStatus`. Subsequent reads from it will return its default value.
-  public mutating func clearRejectWithStatus() {self._rejectWithStatus = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -84,11 +82,5 @@ nonisolated extension Envoy_Extensions_Http_OriginalIpDetection_CustomHeader_V3_
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Http_OriginalIpDetection_CustomHeader_V3_CustomHeaderConfig, rhs: Envoy_Extensions_Http_OriginalIpDetection_CustomHeader_V3_CustomHeaderConfig) -> Bool {
-    if lhs.headerName != rhs.headerName {return false}
-    if lhs.allowExtensionToSetAddressAsTrusted != rhs.allowExtensionToSetAddressAsTrusted {return false}
-    if lhs._rejectWithStatus != rhs._rejectWithStatus {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Http_OriginalIpDetection_CustomHeader_V3_CustomHeaderConfig, rhs: Envoy_Extensions_Http_OriginalIpDetection_CustomHeader_V3_CustomHeaderConfig) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -25,16 +25,14 @@ public nonisolated struct Envoy_Extensions_Http_OriginalIpDetection_Xff_V3_XffCo
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var xffNumTrustedHops: UInt32 = 0
+  public internal(set) var xffNumTrustedHops: UInt32 = 0
 
-  public var xffTrustedCidrs: Envoy_Extensions_Http_OriginalIpDetection_Xff_V3_XffTrustedCidrs {
+  public internal(set) var xffTrustedCidrs: Envoy_Extensions_Http_OriginalIpDetection_Xff_V3_XffTrustedCidrs {
     get {_xffTrustedCidrs ?? Envoy_Extensions_Http_OriginalIpDetection_Xff_V3_XffTrustedCidrs()}
     set {_xffTrustedCidrs = newValue}
   }
   /// Returns true if `xffTrustedCidrs` has been explicitly set.
   public var hasXffTrustedCidrs: Bool {self._xffTrustedCidrs != nil}
-  /// Clears the value of `xffTrustedCidrs`. Subsequent reads from it will return its default value.
-  public mutating func clearXffTrustedCidrs() {self._xffTrustedCidrs = nil}
 
   public var skipXffAppend: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_skipXffAppend ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
@@ -42,8 +40,6 @@ public nonisolated struct Envoy_Extensions_Http_OriginalIpDetection_Xff_V3_XffCo
   }
   /// Returns true if `skipXffAppend` has been explicitly set.
   public var hasSkipXffAppend: Bool {self._skipXffAppend != nil}
-  /// Clears the value of `skipXffAppend`. Subsequent reads from it will return its default value.
-  public mutating func clearSkipXffAppend() {self._skipXffAppend = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -58,7 +54,7 @@ public nonisolated struct Envoy_Extensions_Http_OriginalIpDetection_Xff_V3_XffTr
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var cidrs: [Envoy_Config_Core_V3_CidrRange] = []
+  public internal(set) var cidrs: [Envoy_Config_Core_V3_CidrRange] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -104,13 +100,7 @@ nonisolated extension Envoy_Extensions_Http_OriginalIpDetection_Xff_V3_XffConfig
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Http_OriginalIpDetection_Xff_V3_XffConfig, rhs: Envoy_Extensions_Http_OriginalIpDetection_Xff_V3_XffConfig) -> Bool {
-    if lhs.xffNumTrustedHops != rhs.xffNumTrustedHops {return false}
-    if lhs._xffTrustedCidrs != rhs._xffTrustedCidrs {return false}
-    if lhs._skipXffAppend != rhs._skipXffAppend {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Http_OriginalIpDetection_Xff_V3_XffConfig, rhs: Envoy_Extensions_Http_OriginalIpDetection_Xff_V3_XffConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Http_OriginalIpDetection_Xff_V3_XffTrustedCidrs: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -136,9 +126,5 @@ nonisolated extension Envoy_Extensions_Http_OriginalIpDetection_Xff_V3_XffTruste
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Http_OriginalIpDetection_Xff_V3_XffTrustedCidrs, rhs: Envoy_Extensions_Http_OriginalIpDetection_Xff_V3_XffTrustedCidrs) -> Bool {
-    if lhs.cidrs != rhs.cidrs {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Http_OriginalIpDetection_Xff_V3_XffTrustedCidrs, rhs: Envoy_Extensions_Http_OriginalIpDetection_Xff_V3_XffTrustedCidrs) -> Bool { isSameMessage(lhs, rhs) }
 }

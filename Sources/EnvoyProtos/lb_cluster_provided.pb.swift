@@ -47,8 +47,5 @@ nonisolated extension Envoy_Extensions_LoadBalancingPolicies_ClusterProvided_V3_
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_LoadBalancingPolicies_ClusterProvided_V3_ClusterProvided, rhs: Envoy_Extensions_LoadBalancingPolicies_ClusterProvided_V3_ClusterProvided) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_LoadBalancingPolicies_ClusterProvided_V3_ClusterProvided, rhs: Envoy_Extensions_LoadBalancingPolicies_ClusterProvided_V3_ClusterProvided) -> Bool { isSameMessage(lhs, rhs) }
 }

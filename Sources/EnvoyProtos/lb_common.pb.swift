@@ -25,7 +25,7 @@ public nonisolated struct Envoy_Extensions_LoadBalancingPolicies_Common_V3_Local
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var localityConfigSpecifier: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.OneOf_LocalityConfigSpecifier? = nil
+  public internal(set) var localityConfigSpecifier: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.OneOf_LocalityConfigSpecifier? = nil
 
   public var zoneAwareLbConfig: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.ZoneAwareLbConfig {
     get {
@@ -56,39 +56,33 @@ public nonisolated struct Envoy_Extensions_LoadBalancingPolicies_Common_V3_Local
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var routingEnabled: Envoy_Type_V3_Percent {
+    public internal(set) var routingEnabled: Envoy_Type_V3_Percent {
       get {_routingEnabled ?? Envoy_Type_V3_Percent()}
       set {_routingEnabled = newValue}
     }
     /// Returns true if `routingEnabled` has been explicitly set.
     public var hasRoutingEnabled: Bool {self._routingEnabled != nil}
-    /// Clears the value of `routingEnabled`. Subsequent reads from it will return its default value.
-    public mutating func clearRoutingEnabled() {self._routingEnabled = nil}
 
-    public var minClusterSize: SwiftProtobuf.Google_Protobuf_UInt64Value {
+    public internal(set) var minClusterSize: SwiftProtobuf.Google_Protobuf_UInt64Value {
       get {_minClusterSize ?? SwiftProtobuf.Google_Protobuf_UInt64Value()}
       set {_minClusterSize = newValue}
     }
     /// Returns true if `minClusterSize` has been explicitly set.
     public var hasMinClusterSize: Bool {self._minClusterSize != nil}
-    /// Clears the value of `minClusterSize`. Subsequent reads from it will return its default value.
-    public mutating func clearMinClusterSize() {self._minClusterSize = nil}
 
-    public var failTrafficOnPanic: Bool = false
+    public internal(set) var failTrafficOnPanic: Bool = false
 
     /// NOTE: This field was marked as deprecated in the .proto file.
-    public var forceLocalityDirectRouting: Bool = false
+    public internal(set) var forceLocalityDirectRouting: Bool = false
 
-    public var forceLocalZone: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.ZoneAwareLbConfig.ForceLocalZone {
+    public internal(set) var forceLocalZone: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.ZoneAwareLbConfig.ForceLocalZone {
       get {_forceLocalZone ?? Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.ZoneAwareLbConfig.ForceLocalZone()}
       set {_forceLocalZone = newValue}
     }
     /// Returns true if `forceLocalZone` has been explicitly set.
     public var hasForceLocalZone: Bool {self._forceLocalZone != nil}
-    /// Clears the value of `forceLocalZone`. Subsequent reads from it will return its default value.
-    public mutating func clearForceLocalZone() {self._forceLocalZone = nil}
 
-    public var localityBasis: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.ZoneAwareLbConfig.LocalityBasis = .healthyHostsNum
+    public internal(set) var localityBasis: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.ZoneAwareLbConfig.LocalityBasis = .healthyHostsNum
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -131,14 +125,12 @@ public nonisolated struct Envoy_Extensions_LoadBalancingPolicies_Common_V3_Local
       // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
       // methods supported on all messages.
 
-      public var minSize: SwiftProtobuf.Google_Protobuf_UInt32Value {
+      public internal(set) var minSize: SwiftProtobuf.Google_Protobuf_UInt32Value {
         get {_minSize ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
         set {_minSize = newValue}
       }
       /// Returns true if `minSize` has been explicitly set.
       public var hasMinSize: Bool {self._minSize != nil}
-      /// Clears the value of `minSize`. Subsequent reads from it will return its default value.
-      public mutating func clearMinSize() {self._minSize = nil}
 
       public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -172,14 +164,12 @@ public nonisolated struct Envoy_Extensions_LoadBalancingPolicies_Common_V3_SlowS
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var slowStartWindow: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var slowStartWindow: SwiftProtobuf.Google_Protobuf_Duration {
     get {_slowStartWindow ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_slowStartWindow = newValue}
   }
   /// Returns true if `slowStartWindow` has been explicitly set.
   public var hasSlowStartWindow: Bool {self._slowStartWindow != nil}
-  /// Clears the value of `slowStartWindow`. Subsequent reads from it will return its default value.
-  public mutating func clearSlowStartWindow() {self._slowStartWindow = nil}
 
   public var aggression: Envoy_Config_Core_V3_RuntimeDouble {
     get {_aggression ?? Envoy_Config_Core_V3_RuntimeDouble()}
@@ -187,17 +177,13 @@ public nonisolated struct Envoy_Extensions_LoadBalancingPolicies_Common_V3_SlowS
   }
   /// Returns true if `aggression` has been explicitly set.
   public var hasAggression: Bool {self._aggression != nil}
-  /// Clears the value of `aggression`. Subsequent reads from it will return its default value.
-  public mutating func clearAggression() {self._aggression = nil}
 
-  public var minWeightPercent: Envoy_Type_V3_Percent {
+  public internal(set) var minWeightPercent: Envoy_Type_V3_Percent {
     get {_minWeightPercent ?? Envoy_Type_V3_Percent()}
     set {_minWeightPercent = newValue}
   }
   /// Returns true if `minWeightPercent` has been explicitly set.
   public var hasMinWeightPercent: Bool {self._minWeightPercent != nil}
-  /// Clears the value of `minWeightPercent`. Subsequent reads from it will return its default value.
-  public mutating func clearMinWeightPercent() {self._minWeightPercent = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -213,18 +199,16 @@ public nonisolated struct Envoy_Extensions_LoadBalancingPolicies_Common_V3_Consi
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var useHostnameForHashing: Bool = false
+  public internal(set) var useHostnameForHashing: Bool = false
 
-  public var hashBalanceFactor: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var hashBalanceFactor: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_hashBalanceFactor ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_hashBalanceFactor = newValue}
   }
   /// Returns true if `hashBalanceFactor` has been explicitly set.
   public var hasHashBalanceFactor: Bool {self._hashBalanceFactor != nil}
-  /// Clears the value of `hashBalanceFactor`. Subsequent reads from it will return its default value.
-  public mutating func clearHashBalanceFactor() {self._hashBalanceFactor = nil}
 
-  public var hashPolicy: [Envoy_Config_Route_V3_RouteAction.HashPolicy] = []
+  public internal(set) var hashPolicy: [Envoy_Config_Route_V3_RouteAction.HashPolicy] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -297,11 +281,7 @@ nonisolated extension Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityL
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig, rhs: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig) -> Bool {
-    if lhs.localityConfigSpecifier != rhs.localityConfigSpecifier {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig, rhs: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.ZoneAwareLbConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -351,16 +331,7 @@ nonisolated extension Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityL
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.ZoneAwareLbConfig, rhs: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.ZoneAwareLbConfig) -> Bool {
-    if lhs._routingEnabled != rhs._routingEnabled {return false}
-    if lhs._minClusterSize != rhs._minClusterSize {return false}
-    if lhs.failTrafficOnPanic != rhs.failTrafficOnPanic {return false}
-    if lhs.forceLocalityDirectRouting != rhs.forceLocalityDirectRouting {return false}
-    if lhs._forceLocalZone != rhs._forceLocalZone {return false}
-    if lhs.localityBasis != rhs.localityBasis {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.ZoneAwareLbConfig, rhs: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.ZoneAwareLbConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.ZoneAwareLbConfig.LocalityBasis: SwiftProtobuf._ProtoNameProviding {
@@ -394,11 +365,7 @@ nonisolated extension Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityL
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.ZoneAwareLbConfig.ForceLocalZone, rhs: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.ZoneAwareLbConfig.ForceLocalZone) -> Bool {
-    if lhs._minSize != rhs._minSize {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.ZoneAwareLbConfig.ForceLocalZone, rhs: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.ZoneAwareLbConfig.ForceLocalZone) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.LocalityWeightedLbConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -414,10 +381,7 @@ nonisolated extension Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityL
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.LocalityWeightedLbConfig, rhs: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.LocalityWeightedLbConfig) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.LocalityWeightedLbConfig, rhs: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.LocalityWeightedLbConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_LoadBalancingPolicies_Common_V3_SlowStartConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -455,13 +419,7 @@ nonisolated extension Envoy_Extensions_LoadBalancingPolicies_Common_V3_SlowStart
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_LoadBalancingPolicies_Common_V3_SlowStartConfig, rhs: Envoy_Extensions_LoadBalancingPolicies_Common_V3_SlowStartConfig) -> Bool {
-    if lhs._slowStartWindow != rhs._slowStartWindow {return false}
-    if lhs._aggression != rhs._aggression {return false}
-    if lhs._minWeightPercent != rhs._minWeightPercent {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_LoadBalancingPolicies_Common_V3_SlowStartConfig, rhs: Envoy_Extensions_LoadBalancingPolicies_Common_V3_SlowStartConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_LoadBalancingPolicies_Common_V3_ConsistentHashingLbConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -499,11 +457,5 @@ nonisolated extension Envoy_Extensions_LoadBalancingPolicies_Common_V3_Consisten
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_LoadBalancingPolicies_Common_V3_ConsistentHashingLbConfig, rhs: Envoy_Extensions_LoadBalancingPolicies_Common_V3_ConsistentHashingLbConfig) -> Bool {
-    if lhs.useHostnameForHashing != rhs.useHostnameForHashing {return false}
-    if lhs._hashBalanceFactor != rhs._hashBalanceFactor {return false}
-    if lhs.hashPolicy != rhs.hashPolicy {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_LoadBalancingPolicies_Common_V3_ConsistentHashingLbConfig, rhs: Envoy_Extensions_LoadBalancingPolicies_Common_V3_ConsistentHashingLbConfig) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -31,8 +31,6 @@ public nonisolated struct Envoy_Extensions_LoadBalancingPolicies_LeastRequest_V3
   }
   /// Returns true if `choiceCount` has been explicitly set.
   public var hasChoiceCount: Bool {self._choiceCount != nil}
-  /// Clears the value of `choiceCount`. Subsequent reads from it will return its default value.
-  public mutating func clearChoiceCount() {self._choiceCount = nil}
 
   public var activeRequestBias: Envoy_Config_Core_V3_RuntimeDouble {
     get {_activeRequestBias ?? Envoy_Config_Core_V3_RuntimeDouble()}
@@ -40,38 +38,30 @@ public nonisolated struct Envoy_Extensions_LoadBalancingPolicies_LeastRequest_V3
   }
   /// Returns true if `activeRequestBias` has been explicitly set.
   public var hasActiveRequestBias: Bool {self._activeRequestBias != nil}
-  /// Clears the value of `activeRequestBias`. Subsequent reads from it will return its default value.
-  public mutating func clearActiveRequestBias() {self._activeRequestBias = nil}
 
-  public var slowStartConfig: Envoy_Extensions_LoadBalancingPolicies_Common_V3_SlowStartConfig {
+  public internal(set) var slowStartConfig: Envoy_Extensions_LoadBalancingPolicies_Common_V3_SlowStartConfig {
     get {_slowStartConfig ?? Envoy_Extensions_LoadBalancingPolicies_Common_V3_SlowStartConfig()}
     set {_slowStartConfig = newValue}
   }
   /// Returns true if `slowStartConfig` has been explicitly set.
   public var hasSlowStartConfig: Bool {self._slowStartConfig != nil}
-  /// Clears the value of `slowStartConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearSlowStartConfig() {self._slowStartConfig = nil}
 
-  public var localityLbConfig: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig {
+  public internal(set) var localityLbConfig: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig {
     get {_localityLbConfig ?? Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig()}
     set {_localityLbConfig = newValue}
   }
   /// Returns true if `localityLbConfig` has been explicitly set.
   public var hasLocalityLbConfig: Bool {self._localityLbConfig != nil}
-  /// Clears the value of `localityLbConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearLocalityLbConfig() {self._localityLbConfig = nil}
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var enableFullScan: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var enableFullScan: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_enableFullScan ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_enableFullScan = newValue}
   }
   /// Returns true if `enableFullScan` has been explicitly set.
   public var hasEnableFullScan: Bool {self._enableFullScan != nil}
-  /// Clears the value of `enableFullScan`. Subsequent reads from it will return its default value.
-  public mutating func clearEnableFullScan() {self._enableFullScan = nil}
 
-  public var selectionMethod: Envoy_Extensions_LoadBalancingPolicies_LeastRequest_V3_LeastRequest.SelectionMethod = .nChoices
+  public internal(set) var selectionMethod: Envoy_Extensions_LoadBalancingPolicies_LeastRequest_V3_LeastRequest.SelectionMethod = .nChoices
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -169,16 +159,7 @@ nonisolated extension Envoy_Extensions_LoadBalancingPolicies_LeastRequest_V3_Lea
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_LoadBalancingPolicies_LeastRequest_V3_LeastRequest, rhs: Envoy_Extensions_LoadBalancingPolicies_LeastRequest_V3_LeastRequest) -> Bool {
-    if lhs._choiceCount != rhs._choiceCount {return false}
-    if lhs._activeRequestBias != rhs._activeRequestBias {return false}
-    if lhs._slowStartConfig != rhs._slowStartConfig {return false}
-    if lhs._localityLbConfig != rhs._localityLbConfig {return false}
-    if lhs._enableFullScan != rhs._enableFullScan {return false}
-    if lhs.selectionMethod != rhs.selectionMethod {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_LoadBalancingPolicies_LeastRequest_V3_LeastRequest, rhs: Envoy_Extensions_LoadBalancingPolicies_LeastRequest_V3_LeastRequest) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_LoadBalancingPolicies_LeastRequest_V3_LeastRequest.SelectionMethod: SwiftProtobuf._ProtoNameProviding {

@@ -31,26 +31,20 @@ public nonisolated struct Envoy_Extensions_LoadBalancingPolicies_Maglev_V3_Magle
   }
   /// Returns true if `tableSize` has been explicitly set.
   public var hasTableSize: Bool {self._tableSize != nil}
-  /// Clears the value of `tableSize`. Subsequent reads from it will return its default value.
-  public mutating func clearTableSize() {self._tableSize = nil}
 
-  public var consistentHashingLbConfig: Envoy_Extensions_LoadBalancingPolicies_Common_V3_ConsistentHashingLbConfig {
+  public internal(set) var consistentHashingLbConfig: Envoy_Extensions_LoadBalancingPolicies_Common_V3_ConsistentHashingLbConfig {
     get {_consistentHashingLbConfig ?? Envoy_Extensions_LoadBalancingPolicies_Common_V3_ConsistentHashingLbConfig()}
     set {_consistentHashingLbConfig = newValue}
   }
   /// Returns true if `consistentHashingLbConfig` has been explicitly set.
   public var hasConsistentHashingLbConfig: Bool {self._consistentHashingLbConfig != nil}
-  /// Clears the value of `consistentHashingLbConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearConsistentHashingLbConfig() {self._consistentHashingLbConfig = nil}
 
-  public var localityWeightedLbConfig: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.LocalityWeightedLbConfig {
+  public internal(set) var localityWeightedLbConfig: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.LocalityWeightedLbConfig {
     get {_localityWeightedLbConfig ?? Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.LocalityWeightedLbConfig()}
     set {_localityWeightedLbConfig = newValue}
   }
   /// Returns true if `localityWeightedLbConfig` has been explicitly set.
   public var hasLocalityWeightedLbConfig: Bool {self._localityWeightedLbConfig != nil}
-  /// Clears the value of `localityWeightedLbConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearLocalityWeightedLbConfig() {self._localityWeightedLbConfig = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -100,11 +94,5 @@ nonisolated extension Envoy_Extensions_LoadBalancingPolicies_Maglev_V3_Maglev: S
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_LoadBalancingPolicies_Maglev_V3_Maglev, rhs: Envoy_Extensions_LoadBalancingPolicies_Maglev_V3_Maglev) -> Bool {
-    if lhs._tableSize != rhs._tableSize {return false}
-    if lhs._consistentHashingLbConfig != rhs._consistentHashingLbConfig {return false}
-    if lhs._localityWeightedLbConfig != rhs._localityWeightedLbConfig {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_LoadBalancingPolicies_Maglev_V3_Maglev, rhs: Envoy_Extensions_LoadBalancingPolicies_Maglev_V3_Maglev) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -25,14 +25,12 @@ public nonisolated struct Envoy_Extensions_LoadBalancingPolicies_Random_V3_Rando
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var localityLbConfig: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig {
+  public internal(set) var localityLbConfig: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig {
     get {_localityLbConfig ?? Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig()}
     set {_localityLbConfig = newValue}
   }
   /// Returns true if `localityLbConfig` has been explicitly set.
   public var hasLocalityLbConfig: Bool {self._localityLbConfig != nil}
-  /// Clears the value of `localityLbConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearLocalityLbConfig() {self._localityLbConfig = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -72,9 +70,5 @@ nonisolated extension Envoy_Extensions_LoadBalancingPolicies_Random_V3_Random: S
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_LoadBalancingPolicies_Random_V3_Random, rhs: Envoy_Extensions_LoadBalancingPolicies_Random_V3_Random) -> Bool {
-    if lhs._localityLbConfig != rhs._localityLbConfig {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_LoadBalancingPolicies_Random_V3_Random, rhs: Envoy_Extensions_LoadBalancingPolicies_Random_V3_Random) -> Bool { isSameMessage(lhs, rhs) }
 }

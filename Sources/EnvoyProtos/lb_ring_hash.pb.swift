@@ -25,56 +25,46 @@ public nonisolated struct Envoy_Extensions_LoadBalancingPolicies_RingHash_V3_Rin
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var hashFunction: Envoy_Extensions_LoadBalancingPolicies_RingHash_V3_RingHash.HashFunction = .defaultHash
+  public internal(set) var hashFunction: Envoy_Extensions_LoadBalancingPolicies_RingHash_V3_RingHash.HashFunction = .defaultHash
 
-  public var minimumRingSize: SwiftProtobuf.Google_Protobuf_UInt64Value {
+  public internal(set) var minimumRingSize: SwiftProtobuf.Google_Protobuf_UInt64Value {
     get {_minimumRingSize ?? SwiftProtobuf.Google_Protobuf_UInt64Value()}
     set {_minimumRingSize = newValue}
   }
   /// Returns true if `minimumRingSize` has been explicitly set.
   public var hasMinimumRingSize: Bool {self._minimumRingSize != nil}
-  /// Clears the value of `minimumRingSize`. Subsequent reads from it will return its default value.
-  public mutating func clearMinimumRingSize() {self._minimumRingSize = nil}
 
-  public var maximumRingSize: SwiftProtobuf.Google_Protobuf_UInt64Value {
+  public internal(set) var maximumRingSize: SwiftProtobuf.Google_Protobuf_UInt64Value {
     get {_maximumRingSize ?? SwiftProtobuf.Google_Protobuf_UInt64Value()}
     set {_maximumRingSize = newValue}
   }
   /// Returns true if `maximumRingSize` has been explicitly set.
   public var hasMaximumRingSize: Bool {self._maximumRingSize != nil}
-  /// Clears the value of `maximumRingSize`. Subsequent reads from it will return its default value.
-  public mutating func clearMaximumRingSize() {self._maximumRingSize = nil}
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var useHostnameForHashing: Bool = false
+  public internal(set) var useHostnameForHashing: Bool = false
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var hashBalanceFactor: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var hashBalanceFactor: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_hashBalanceFactor ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_hashBalanceFactor = newValue}
   }
   /// Returns true if `hashBalanceFactor` has been explicitly set.
   public var hasHashBalanceFactor: Bool {self._hashBalanceFactor != nil}
-  /// Clears the value of `hashBalanceFactor`. Subsequent reads from it will return its default value.
-  public mutating func clearHashBalanceFactor() {self._hashBalanceFactor = nil}
 
-  public var consistentHashingLbConfig: Envoy_Extensions_LoadBalancingPolicies_Common_V3_ConsistentHashingLbConfig {
+  public internal(set) var consistentHashingLbConfig: Envoy_Extensions_LoadBalancingPolicies_Common_V3_ConsistentHashingLbConfig {
     get {_consistentHashingLbConfig ?? Envoy_Extensions_LoadBalancingPolicies_Common_V3_ConsistentHashingLbConfig()}
     set {_consistentHashingLbConfig = newValue}
   }
   /// Returns true if `consistentHashingLbConfig` has been explicitly set.
   public var hasConsistentHashingLbConfig: Bool {self._consistentHashingLbConfig != nil}
-  /// Clears the value of `consistentHashingLbConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearConsistentHashingLbConfig() {self._consistentHashingLbConfig = nil}
 
-  public var localityWeightedLbConfig: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.LocalityWeightedLbConfig {
+  public internal(set) var localityWeightedLbConfig: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.LocalityWeightedLbConfig {
     get {_localityWeightedLbConfig ?? Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig.LocalityWeightedLbConfig()}
     set {_localityWeightedLbConfig = newValue}
   }
   /// Returns true if `localityWeightedLbConfig` has been explicitly set.
   public var hasLocalityWeightedLbConfig: Bool {self._localityWeightedLbConfig != nil}
-  /// Clears the value of `localityWeightedLbConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearLocalityWeightedLbConfig() {self._localityWeightedLbConfig = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -180,17 +170,7 @@ nonisolated extension Envoy_Extensions_LoadBalancingPolicies_RingHash_V3_RingHas
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_LoadBalancingPolicies_RingHash_V3_RingHash, rhs: Envoy_Extensions_LoadBalancingPolicies_RingHash_V3_RingHash) -> Bool {
-    if lhs.hashFunction != rhs.hashFunction {return false}
-    if lhs._minimumRingSize != rhs._minimumRingSize {return false}
-    if lhs._maximumRingSize != rhs._maximumRingSize {return false}
-    if lhs.useHostnameForHashing != rhs.useHostnameForHashing {return false}
-    if lhs._hashBalanceFactor != rhs._hashBalanceFactor {return false}
-    if lhs._consistentHashingLbConfig != rhs._consistentHashingLbConfig {return false}
-    if lhs._localityWeightedLbConfig != rhs._localityWeightedLbConfig {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_LoadBalancingPolicies_RingHash_V3_RingHash, rhs: Envoy_Extensions_LoadBalancingPolicies_RingHash_V3_RingHash) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_LoadBalancingPolicies_RingHash_V3_RingHash.HashFunction: SwiftProtobuf._ProtoNameProviding {

@@ -25,23 +25,19 @@ public nonisolated struct Envoy_Extensions_LoadBalancingPolicies_RoundRobin_V3_R
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var slowStartConfig: Envoy_Extensions_LoadBalancingPolicies_Common_V3_SlowStartConfig {
+  public internal(set) var slowStartConfig: Envoy_Extensions_LoadBalancingPolicies_Common_V3_SlowStartConfig {
     get {_slowStartConfig ?? Envoy_Extensions_LoadBalancingPolicies_Common_V3_SlowStartConfig()}
     set {_slowStartConfig = newValue}
   }
   /// Returns true if `slowStartConfig` has been explicitly set.
   public var hasSlowStartConfig: Bool {self._slowStartConfig != nil}
-  /// Clears the value of `slowStartConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearSlowStartConfig() {self._slowStartConfig = nil}
 
-  public var localityLbConfig: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig {
+  public internal(set) var localityLbConfig: Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig {
     get {_localityLbConfig ?? Envoy_Extensions_LoadBalancingPolicies_Common_V3_LocalityLbConfig()}
     set {_localityLbConfig = newValue}
   }
   /// Returns true if `localityLbConfig` has been explicitly set.
   public var hasLocalityLbConfig: Bool {self._localityLbConfig != nil}
-  /// Clears the value of `localityLbConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearLocalityLbConfig() {self._localityLbConfig = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -86,10 +82,5 @@ nonisolated extension Envoy_Extensions_LoadBalancingPolicies_RoundRobin_V3_Round
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_LoadBalancingPolicies_RoundRobin_V3_RoundRobin, rhs: Envoy_Extensions_LoadBalancingPolicies_RoundRobin_V3_RoundRobin) -> Bool {
-    if lhs._slowStartConfig != rhs._slowStartConfig {return false}
-    if lhs._localityLbConfig != rhs._localityLbConfig {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_LoadBalancingPolicies_RoundRobin_V3_RoundRobin, rhs: Envoy_Extensions_LoadBalancingPolicies_RoundRobin_V3_RoundRobin) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -25,7 +25,7 @@ public nonisolated struct Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subse
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var fallbackPolicy: Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.LbSubsetFallbackPolicy = .noFallback
+  public internal(set) var fallbackPolicy: Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.LbSubsetFallbackPolicy = .noFallback
 
   public var defaultSubset: SwiftProtobuf.Google_Protobuf_Struct {
     get {_defaultSubset ?? SwiftProtobuf.Google_Protobuf_Struct()}
@@ -33,31 +33,27 @@ public nonisolated struct Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subse
   }
   /// Returns true if `defaultSubset` has been explicitly set.
   public var hasDefaultSubset: Bool {self._defaultSubset != nil}
-  /// Clears the value of `defaultSubset`. Subsequent reads from it will return its default value.
-  public mutating func clearDefaultSubset() {self._defaultSubset = nil}
 
-  public var subsetSelectors: [Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.LbSubsetSelector] = []
+  public internal(set) var subsetSelectors: [Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.LbSubsetSelector] = []
 
-  public var allowRedundantKeys: Bool = false
+  public internal(set) var allowRedundantKeys: Bool = false
 
-  public var localityWeightAware: Bool = false
+  public internal(set) var localityWeightAware: Bool = false
 
-  public var scaleLocalityWeight: Bool = false
+  public internal(set) var scaleLocalityWeight: Bool = false
 
   public var panicModeAny: Bool = false
 
   public var listAsAny: Bool = false
 
-  public var metadataFallbackPolicy: Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.LbSubsetMetadataFallbackPolicy = .metadataNoFallback
+  public internal(set) var metadataFallbackPolicy: Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.LbSubsetMetadataFallbackPolicy = .metadataNoFallback
 
-  public var subsetLbPolicy: Envoy_Config_Cluster_V3_LoadBalancingPolicy {
+  public internal(set) var subsetLbPolicy: Envoy_Config_Cluster_V3_LoadBalancingPolicy {
     get {_subsetLbPolicy ?? Envoy_Config_Cluster_V3_LoadBalancingPolicy()}
     set {_subsetLbPolicy = newValue}
   }
   /// Returns true if `subsetLbPolicy` has been explicitly set.
   public var hasSubsetLbPolicy: Bool {self._subsetLbPolicy != nil}
-  /// Clears the value of `subsetLbPolicy`. Subsequent reads from it will return its default value.
-  public mutating func clearSubsetLbPolicy() {self._subsetLbPolicy = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -140,11 +136,11 @@ public nonisolated struct Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subse
 
     public var keys: [String] = []
 
-    public var singleHostPerSubset: Bool = false
+    public internal(set) var singleHostPerSubset: Bool = false
 
-    public var fallbackPolicy: Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.LbSubsetSelector.LbSubsetSelectorFallbackPolicy = .notDefined
+    public internal(set) var fallbackPolicy: Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.LbSubsetSelector.LbSubsetSelectorFallbackPolicy = .notDefined
 
-    public var fallbackKeysSubset: [String] = []
+    public internal(set) var fallbackKeysSubset: [String] = []
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -270,20 +266,7 @@ nonisolated extension Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset: S
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset, rhs: Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset) -> Bool {
-    if lhs.fallbackPolicy != rhs.fallbackPolicy {return false}
-    if lhs._defaultSubset != rhs._defaultSubset {return false}
-    if lhs.subsetSelectors != rhs.subsetSelectors {return false}
-    if lhs.allowRedundantKeys != rhs.allowRedundantKeys {return false}
-    if lhs.localityWeightAware != rhs.localityWeightAware {return false}
-    if lhs.scaleLocalityWeight != rhs.scaleLocalityWeight {return false}
-    if lhs.panicModeAny != rhs.panicModeAny {return false}
-    if lhs.listAsAny != rhs.listAsAny {return false}
-    if lhs.metadataFallbackPolicy != rhs.metadataFallbackPolicy {return false}
-    if lhs._subsetLbPolicy != rhs._subsetLbPolicy {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset, rhs: Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.LbSubsetFallbackPolicy: SwiftProtobuf._ProtoNameProviding {
@@ -329,14 +312,7 @@ nonisolated extension Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.Lb
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.LbSubsetSelector, rhs: Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.LbSubsetSelector) -> Bool {
-    if lhs.keys != rhs.keys {return false}
-    if lhs.singleHostPerSubset != rhs.singleHostPerSubset {return false}
-    if lhs.fallbackPolicy != rhs.fallbackPolicy {return false}
-    if lhs.fallbackKeysSubset != rhs.fallbackKeysSubset {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.LbSubsetSelector, rhs: Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.LbSubsetSelector) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_LoadBalancingPolicies_Subset_V3_Subset.LbSubsetSelector.LbSubsetSelectorFallbackPolicy: SwiftProtobuf._ProtoNameProviding {

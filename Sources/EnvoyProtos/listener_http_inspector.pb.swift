@@ -47,8 +47,5 @@ nonisolated extension Envoy_Extensions_Filters_Listener_HttpInspector_V3_HttpIns
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Listener_HttpInspector_V3_HttpInspector, rhs: Envoy_Extensions_Filters_Listener_HttpInspector_V3_HttpInspector) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Listener_HttpInspector_V3_HttpInspector, rhs: Envoy_Extensions_Filters_Listener_HttpInspector_V3_HttpInspector) -> Bool { isSameMessage(lhs, rhs) }
 }

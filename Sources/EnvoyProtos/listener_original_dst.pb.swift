@@ -47,8 +47,5 @@ nonisolated extension Envoy_Extensions_Filters_Listener_OriginalDst_V3_OriginalD
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Listener_OriginalDst_V3_OriginalDst, rhs: Envoy_Extensions_Filters_Listener_OriginalDst_V3_OriginalDst) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Listener_OriginalDst_V3_OriginalDst, rhs: Envoy_Extensions_Filters_Listener_OriginalDst_V3_OriginalDst) -> Bool { isSameMessage(lhs, rhs) }
 }

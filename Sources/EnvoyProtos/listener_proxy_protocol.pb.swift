@@ -27,22 +27,20 @@ public nonisolated struct Envoy_Extensions_Filters_Listener_ProxyProtocol_V3_Pro
 
   public var rules: [Envoy_Extensions_Filters_Listener_ProxyProtocol_V3_ProxyProtocol.Rule] = []
 
-  public var allowRequestsWithoutProxyProtocol: Bool = false
+  public internal(set) var allowRequestsWithoutProxyProtocol: Bool = false
 
-  public var passThroughTlvs: Envoy_Config_Core_V3_ProxyProtocolPassThroughTLVs {
+  public internal(set) var passThroughTlvs: Envoy_Config_Core_V3_ProxyProtocolPassThroughTLVs {
     get {_passThroughTlvs ?? Envoy_Config_Core_V3_ProxyProtocolPassThroughTLVs()}
     set {_passThroughTlvs = newValue}
   }
   /// Returns true if `passThroughTlvs` has been explicitly set.
   public var hasPassThroughTlvs: Bool {self._passThroughTlvs != nil}
-  /// Clears the value of `passThroughTlvs`. Subsequent reads from it will return its default value.
-  public mutating func clearPassThroughTlvs() {self._passThroughTlvs = nil}
 
-  public var disallowedVersions: [Envoy_Config_Core_V3_ProxyProtocolConfig.Version] = []
+  public internal(set) var disallowedVersions: [Envoy_Config_Core_V3_ProxyProtocolConfig.Version] = []
 
   public var statPrefix: String = String()
 
-  public var tlvLocation: Envoy_Extensions_Filters_Listener_ProxyProtocol_V3_ProxyProtocol.TlvLocation = .dynamicMetadata
+  public internal(set) var tlvLocation: Envoy_Extensions_Filters_Listener_ProxyProtocol_V3_ProxyProtocol.TlvLocation = .dynamicMetadata
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -99,16 +97,14 @@ public nonisolated struct Envoy_Extensions_Filters_Listener_ProxyProtocol_V3_Pro
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var tlvType: UInt32 = 0
+    public internal(set) var tlvType: UInt32 = 0
 
-    public var onTlvPresent: Envoy_Extensions_Filters_Listener_ProxyProtocol_V3_ProxyProtocol.KeyValuePair {
+    public internal(set) var onTlvPresent: Envoy_Extensions_Filters_Listener_ProxyProtocol_V3_ProxyProtocol.KeyValuePair {
       get {_onTlvPresent ?? Envoy_Extensions_Filters_Listener_ProxyProtocol_V3_ProxyProtocol.KeyValuePair()}
       set {_onTlvPresent = newValue}
     }
     /// Returns true if `onTlvPresent` has been explicitly set.
     public var hasOnTlvPresent: Bool {self._onTlvPresent != nil}
-    /// Clears the value of `onTlvPresent`. Subsequent reads from it will return its default value.
-    public mutating func clearOnTlvPresent() {self._onTlvPresent = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -173,16 +169,7 @@ nonisolated extension Envoy_Extensions_Filters_Listener_ProxyProtocol_V3_ProxyPr
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Listener_ProxyProtocol_V3_ProxyProtocol, rhs: Envoy_Extensions_Filters_Listener_ProxyProtocol_V3_ProxyProtocol) -> Bool {
-    if lhs.rules != rhs.rules {return false}
-    if lhs.allowRequestsWithoutProxyProtocol != rhs.allowRequestsWithoutProxyProtocol {return false}
-    if lhs._passThroughTlvs != rhs._passThroughTlvs {return false}
-    if lhs.disallowedVersions != rhs.disallowedVersions {return false}
-    if lhs.statPrefix != rhs.statPrefix {return false}
-    if lhs.tlvLocation != rhs.tlvLocation {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Listener_ProxyProtocol_V3_ProxyProtocol, rhs: Envoy_Extensions_Filters_Listener_ProxyProtocol_V3_ProxyProtocol) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Filters_Listener_ProxyProtocol_V3_ProxyProtocol.TlvLocation: SwiftProtobuf._ProtoNameProviding {
@@ -216,12 +203,7 @@ nonisolated extension Envoy_Extensions_Filters_Listener_ProxyProtocol_V3_ProxyPr
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Listener_ProxyProtocol_V3_ProxyProtocol.KeyValuePair, rhs: Envoy_Extensions_Filters_Listener_ProxyProtocol_V3_ProxyProtocol.KeyValuePair) -> Bool {
-    if lhs.metadataNamespace != rhs.metadataNamespace {return false}
-    if lhs.key != rhs.key {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Listener_ProxyProtocol_V3_ProxyProtocol.KeyValuePair, rhs: Envoy_Extensions_Filters_Listener_ProxyProtocol_V3_ProxyProtocol.KeyValuePair) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Filters_Listener_ProxyProtocol_V3_ProxyProtocol.Rule: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -255,10 +237,5 @@ nonisolated extension Envoy_Extensions_Filters_Listener_ProxyProtocol_V3_ProxyPr
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Listener_ProxyProtocol_V3_ProxyProtocol.Rule, rhs: Envoy_Extensions_Filters_Listener_ProxyProtocol_V3_ProxyProtocol.Rule) -> Bool {
-    if lhs.tlvType != rhs.tlvType {return false}
-    if lhs._onTlvPresent != rhs._onTlvPresent {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Listener_ProxyProtocol_V3_ProxyProtocol.Rule, rhs: Envoy_Extensions_Filters_Listener_ProxyProtocol_V3_ProxyProtocol.Rule) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -25,43 +25,35 @@ public nonisolated struct Envoy_Extensions_Filters_Listener_TlsInspector_V3_TlsI
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var enableJa3Fingerprinting: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var enableJa3Fingerprinting: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_enableJa3Fingerprinting ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_enableJa3Fingerprinting = newValue}
   }
   /// Returns true if `enableJa3Fingerprinting` has been explicitly set.
   public var hasEnableJa3Fingerprinting: Bool {self._enableJa3Fingerprinting != nil}
-  /// Clears the value of `enableJa3Fingerprinting`. Subsequent reads from it will return its default value.
-  public mutating func clearEnableJa3Fingerprinting() {self._enableJa3Fingerprinting = nil}
 
-  public var enableJa4Fingerprinting: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var enableJa4Fingerprinting: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_enableJa4Fingerprinting ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_enableJa4Fingerprinting = newValue}
   }
   /// Returns true if `enableJa4Fingerprinting` has been explicitly set.
   public var hasEnableJa4Fingerprinting: Bool {self._enableJa4Fingerprinting != nil}
-  /// Clears the value of `enableJa4Fingerprinting`. Subsequent reads from it will return its default value.
-  public mutating func clearEnableJa4Fingerprinting() {self._enableJa4Fingerprinting = nil}
 
-  public var initialReadBufferSize: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var initialReadBufferSize: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_initialReadBufferSize ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_initialReadBufferSize = newValue}
   }
   /// Returns true if `initialReadBufferSize` has been explicitly set.
   public var hasInitialReadBufferSize: Bool {self._initialReadBufferSize != nil}
-  /// Clears the value of `initialReadBufferSize`. Subsequent reads from it will return its default value.
-  public mutating func clearInitialReadBufferSize() {self._initialReadBufferSize = nil}
 
-  public var closeConnectionOnClientHelloParsingErrors: Bool = false
+  public internal(set) var closeConnectionOnClientHelloParsingErrors: Bool = false
 
-  public var maxClientHelloSize: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var maxClientHelloSize: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_maxClientHelloSize ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_maxClientHelloSize = newValue}
   }
   /// Returns true if `maxClientHelloSize` has been explicitly set.
   public var hasMaxClientHelloSize: Bool {self._maxClientHelloSize != nil}
-  /// Clears the value of `maxClientHelloSize`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxClientHelloSize() {self._maxClientHelloSize = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -120,13 +112,5 @@ nonisolated extension Envoy_Extensions_Filters_Listener_TlsInspector_V3_TlsInspe
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Listener_TlsInspector_V3_TlsInspector, rhs: Envoy_Extensions_Filters_Listener_TlsInspector_V3_TlsInspector) -> Bool {
-    if lhs._enableJa3Fingerprinting != rhs._enableJa3Fingerprinting {return false}
-    if lhs._enableJa4Fingerprinting != rhs._enableJa4Fingerprinting {return false}
-    if lhs._initialReadBufferSize != rhs._initialReadBufferSize {return false}
-    if lhs.closeConnectionOnClientHelloParsingErrors != rhs.closeConnectionOnClientHelloParsingErrors {return false}
-    if lhs._maxClientHelloSize != rhs._maxClientHelloSize {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Listener_TlsInspector_V3_TlsInspector, rhs: Envoy_Extensions_Filters_Listener_TlsInspector_V3_TlsInspector) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -37,7 +37,7 @@ public nonisolated struct Envoy_Type_Matcher_V3_HttpRequestQueryParamMatchInput:
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var queryParam: String = String()
+  public internal(set) var queryParam: String = String()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -71,11 +71,7 @@ nonisolated extension Envoy_Type_Matcher_V3_HttpRequestHeaderMatchInput: SwiftPr
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Matcher_V3_HttpRequestHeaderMatchInput, rhs: Envoy_Type_Matcher_V3_HttpRequestHeaderMatchInput) -> Bool {
-    if lhs.headerName != rhs.headerName {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Matcher_V3_HttpRequestHeaderMatchInput, rhs: Envoy_Type_Matcher_V3_HttpRequestHeaderMatchInput) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_Matcher_V3_HttpRequestQueryParamMatchInput: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -101,9 +97,5 @@ nonisolated extension Envoy_Type_Matcher_V3_HttpRequestQueryParamMatchInput: Swi
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Matcher_V3_HttpRequestQueryParamMatchInput, rhs: Envoy_Type_Matcher_V3_HttpRequestQueryParamMatchInput) -> Bool {
-    if lhs.queryParam != rhs.queryParam {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Matcher_V3_HttpRequestQueryParamMatchInput, rhs: Envoy_Type_Matcher_V3_HttpRequestQueryParamMatchInput) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -47,8 +47,5 @@ nonisolated extension Envoy_Extensions_Matching_CommonInputs_Stats_V3_StatFullNa
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Matching_CommonInputs_Stats_V3_StatFullNameMatchInput, rhs: Envoy_Extensions_Matching_CommonInputs_Stats_V3_StatFullNameMatchInput) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Matching_CommonInputs_Stats_V3_StatFullNameMatchInput, rhs: Envoy_Extensions_Matching_CommonInputs_Stats_V3_StatFullNameMatchInput) -> Bool { isSameMessage(lhs, rhs) }
 }

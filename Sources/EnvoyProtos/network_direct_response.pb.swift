@@ -31,8 +31,6 @@ public nonisolated struct Envoy_Extensions_Filters_Network_DirectResponse_V3_Con
   }
   /// Returns true if `response` has been explicitly set.
   public var hasResponse: Bool {self._response != nil}
-  /// Clears the value of `response`. Subsequent reads from it will return its default value.
-  public mutating func clearResponse() {self._response = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -72,9 +70,5 @@ nonisolated extension Envoy_Extensions_Filters_Network_DirectResponse_V3_Config:
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Network_DirectResponse_V3_Config, rhs: Envoy_Extensions_Filters_Network_DirectResponse_V3_Config) -> Bool {
-    if lhs._response != rhs._response {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Network_DirectResponse_V3_Config, rhs: Envoy_Extensions_Filters_Network_DirectResponse_V3_Config) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -47,8 +47,5 @@ nonisolated extension Envoy_Extensions_Filters_Network_Echo_V3_Echo: SwiftProtob
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Network_Echo_V3_Echo, rhs: Envoy_Extensions_Filters_Network_Echo_V3_Echo) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Network_Echo_V3_Echo, rhs: Envoy_Extensions_Filters_Network_Echo_V3_Echo) -> Bool { isSameMessage(lhs, rhs) }
 }

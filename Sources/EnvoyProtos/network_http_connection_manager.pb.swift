@@ -25,7 +25,7 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var codecType: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.CodecType {
+  public internal(set) var codecType: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.CodecType {
     get {_storage._codecType}
     set {_uniqueStorage()._codecType = newValue}
   }
@@ -35,7 +35,7 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
     set {_uniqueStorage()._statPrefix = newValue}
   }
 
-  public var routeSpecifier: OneOf_RouteSpecifier? {
+  public internal(set) var routeSpecifier: OneOf_RouteSpecifier? {
     get {return _storage._routeSpecifier}
     set {_uniqueStorage()._routeSpecifier = newValue}
   }
@@ -48,7 +48,7 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
     set {_uniqueStorage()._routeSpecifier = .routeConfig(newValue)}
   }
 
-  public var httpFilters: [Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter] {
+  public internal(set) var httpFilters: [Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter] {
     get {_storage._httpFilters}
     set {_uniqueStorage()._httpFilters = newValue}
   }
@@ -59,8 +59,6 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
   }
   /// Returns true if `addUserAgent` has been explicitly set.
   public var hasAddUserAgent: Bool {_storage._addUserAgent != nil}
-  /// Clears the value of `addUserAgent`. Subsequent reads from it will return its default value.
-  public mutating func clearAddUserAgent() {_uniqueStorage()._addUserAgent = nil}
 
   public var tracing: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.Tracing {
     get {_storage._tracing ?? Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.Tracing()}
@@ -68,86 +66,70 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
   }
   /// Returns true if `tracing` has been explicitly set.
   public var hasTracing: Bool {_storage._tracing != nil}
-  /// Clears the value of `tracing`. Subsequent reads from it will return its default value.
-  public mutating func clearTracing() {_uniqueStorage()._tracing = nil}
 
-  public var commonHTTPProtocolOptions: Envoy_Config_Core_V3_HttpProtocolOptions {
+  public internal(set) var commonHTTPProtocolOptions: Envoy_Config_Core_V3_HttpProtocolOptions {
     get {_storage._commonHTTPProtocolOptions ?? Envoy_Config_Core_V3_HttpProtocolOptions()}
     set {_uniqueStorage()._commonHTTPProtocolOptions = newValue}
   }
   /// Returns true if `commonHTTPProtocolOptions` has been explicitly set.
   public var hasCommonHTTPProtocolOptions: Bool {_storage._commonHTTPProtocolOptions != nil}
-  /// Clears the value of `commonHTTPProtocolOptions`. Subsequent reads from it will return its default value.
-  public mutating func clearCommonHTTPProtocolOptions() {_uniqueStorage()._commonHTTPProtocolOptions = nil}
 
-  public var http1SafeMaxConnectionDuration: Bool {
+  public internal(set) var http1SafeMaxConnectionDuration: Bool {
     get {_storage._http1SafeMaxConnectionDuration}
     set {_uniqueStorage()._http1SafeMaxConnectionDuration = newValue}
   }
 
-  public var httpProtocolOptions: Envoy_Config_Core_V3_Http1ProtocolOptions {
+  public internal(set) var httpProtocolOptions: Envoy_Config_Core_V3_Http1ProtocolOptions {
     get {_storage._httpProtocolOptions ?? Envoy_Config_Core_V3_Http1ProtocolOptions()}
     set {_uniqueStorage()._httpProtocolOptions = newValue}
   }
   /// Returns true if `httpProtocolOptions` has been explicitly set.
   public var hasHTTPProtocolOptions: Bool {_storage._httpProtocolOptions != nil}
-  /// Clears the value of `httpProtocolOptions`. Subsequent reads from it will return its default value.
-  public mutating func clearHTTPProtocolOptions() {_uniqueStorage()._httpProtocolOptions = nil}
 
-  public var http2ProtocolOptions: Envoy_Config_Core_V3_Http2ProtocolOptions {
+  public internal(set) var http2ProtocolOptions: Envoy_Config_Core_V3_Http2ProtocolOptions {
     get {_storage._http2ProtocolOptions ?? Envoy_Config_Core_V3_Http2ProtocolOptions()}
     set {_uniqueStorage()._http2ProtocolOptions = newValue}
   }
   /// Returns true if `http2ProtocolOptions` has been explicitly set.
   public var hasHTTP2ProtocolOptions: Bool {_storage._http2ProtocolOptions != nil}
-  /// Clears the value of `http2ProtocolOptions`. Subsequent reads from it will return its default value.
-  public mutating func clearHTTP2ProtocolOptions() {_uniqueStorage()._http2ProtocolOptions = nil}
 
   public var serverName: String {
     get {_storage._serverName}
     set {_uniqueStorage()._serverName = newValue}
   }
 
-  public var serverHeaderTransformation: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.ServerHeaderTransformation {
+  public internal(set) var serverHeaderTransformation: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.ServerHeaderTransformation {
     get {_storage._serverHeaderTransformation}
     set {_uniqueStorage()._serverHeaderTransformation = newValue}
   }
 
-  public var schemeHeaderTransformation: Envoy_Config_Core_V3_SchemeHeaderTransformation {
+  public internal(set) var schemeHeaderTransformation: Envoy_Config_Core_V3_SchemeHeaderTransformation {
     get {_storage._schemeHeaderTransformation ?? Envoy_Config_Core_V3_SchemeHeaderTransformation()}
     set {_uniqueStorage()._schemeHeaderTransformation = newValue}
   }
   /// Returns true if `schemeHeaderTransformation` has been explicitly set.
   public var hasSchemeHeaderTransformation: Bool {_storage._schemeHeaderTransformation != nil}
-  /// Clears the value of `schemeHeaderTransformation`. Subsequent reads from it will return its default value.
-  public mutating func clearSchemeHeaderTransformation() {_uniqueStorage()._schemeHeaderTransformation = nil}
 
-  public var maxRequestHeadersKb: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var maxRequestHeadersKb: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._maxRequestHeadersKb ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._maxRequestHeadersKb = newValue}
   }
   /// Returns true if `maxRequestHeadersKb` has been explicitly set.
   public var hasMaxRequestHeadersKb: Bool {_storage._maxRequestHeadersKb != nil}
-  /// Clears the value of `maxRequestHeadersKb`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxRequestHeadersKb() {_uniqueStorage()._maxRequestHeadersKb = nil}
 
-  public var streamIdleTimeout: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var streamIdleTimeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._streamIdleTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._streamIdleTimeout = newValue}
   }
   /// Returns true if `streamIdleTimeout` has been explicitly set.
   public var hasStreamIdleTimeout: Bool {_storage._streamIdleTimeout != nil}
-  /// Clears the value of `streamIdleTimeout`. Subsequent reads from it will return its default value.
-  public mutating func clearStreamIdleTimeout() {_uniqueStorage()._streamIdleTimeout = nil}
 
-  public var streamFlushTimeout: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var streamFlushTimeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._streamFlushTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._streamFlushTimeout = newValue}
   }
   /// Returns true if `streamFlushTimeout` has been explicitly set.
   public var hasStreamFlushTimeout: Bool {_storage._streamFlushTimeout != nil}
-  /// Clears the value of `streamFlushTimeout`. Subsequent reads from it will return its default value.
-  public mutating func clearStreamFlushTimeout() {_uniqueStorage()._streamFlushTimeout = nil}
 
   public var requestTimeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._requestTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
@@ -155,74 +137,60 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
   }
   /// Returns true if `requestTimeout` has been explicitly set.
   public var hasRequestTimeout: Bool {_storage._requestTimeout != nil}
-  /// Clears the value of `requestTimeout`. Subsequent reads from it will return its default value.
-  public mutating func clearRequestTimeout() {_uniqueStorage()._requestTimeout = nil}
 
-  public var requestHeadersTimeout: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var requestHeadersTimeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._requestHeadersTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._requestHeadersTimeout = newValue}
   }
   /// Returns true if `requestHeadersTimeout` has been explicitly set.
   public var hasRequestHeadersTimeout: Bool {_storage._requestHeadersTimeout != nil}
-  /// Clears the value of `requestHeadersTimeout`. Subsequent reads from it will return its default value.
-  public mutating func clearRequestHeadersTimeout() {_uniqueStorage()._requestHeadersTimeout = nil}
 
-  public var drainTimeout: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var drainTimeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._drainTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._drainTimeout = newValue}
   }
   /// Returns true if `drainTimeout` has been explicitly set.
   public var hasDrainTimeout: Bool {_storage._drainTimeout != nil}
-  /// Clears the value of `drainTimeout`. Subsequent reads from it will return its default value.
-  public mutating func clearDrainTimeout() {_uniqueStorage()._drainTimeout = nil}
 
-  public var drainTimeoutJitter: Envoy_Type_V3_Percent {
+  public internal(set) var drainTimeoutJitter: Envoy_Type_V3_Percent {
     get {_storage._drainTimeoutJitter ?? Envoy_Type_V3_Percent()}
     set {_uniqueStorage()._drainTimeoutJitter = newValue}
   }
   /// Returns true if `drainTimeoutJitter` has been explicitly set.
   public var hasDrainTimeoutJitter: Bool {_storage._drainTimeoutJitter != nil}
-  /// Clears the value of `drainTimeoutJitter`. Subsequent reads from it will return its default value.
-  public mutating func clearDrainTimeoutJitter() {_uniqueStorage()._drainTimeoutJitter = nil}
 
-  public var delayedCloseTimeout: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var delayedCloseTimeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._delayedCloseTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._delayedCloseTimeout = newValue}
   }
   /// Returns true if `delayedCloseTimeout` has been explicitly set.
   public var hasDelayedCloseTimeout: Bool {_storage._delayedCloseTimeout != nil}
-  /// Clears the value of `delayedCloseTimeout`. Subsequent reads from it will return its default value.
-  public mutating func clearDelayedCloseTimeout() {_uniqueStorage()._delayedCloseTimeout = nil}
 
-  public var accessLog: [Envoy_Config_Accesslog_V3_AccessLog] {
+  public internal(set) var accessLog: [Envoy_Config_Accesslog_V3_AccessLog] {
     get {_storage._accessLog}
     set {_uniqueStorage()._accessLog = newValue}
   }
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var accessLogFlushInterval: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var accessLogFlushInterval: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._accessLogFlushInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._accessLogFlushInterval = newValue}
   }
   /// Returns true if `accessLogFlushInterval` has been explicitly set.
   public var hasAccessLogFlushInterval: Bool {_storage._accessLogFlushInterval != nil}
-  /// Clears the value of `accessLogFlushInterval`. Subsequent reads from it will return its default value.
-  public mutating func clearAccessLogFlushInterval() {_uniqueStorage()._accessLogFlushInterval = nil}
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var flushAccessLogOnNewRequest: Bool {
+  public internal(set) var flushAccessLogOnNewRequest: Bool {
     get {_storage._flushAccessLogOnNewRequest}
     set {_uniqueStorage()._flushAccessLogOnNewRequest = newValue}
   }
 
-  public var accessLogOptions: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.HcmAccessLogOptions {
+  public internal(set) var accessLogOptions: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.HcmAccessLogOptions {
     get {_storage._accessLogOptions ?? Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.HcmAccessLogOptions()}
     set {_uniqueStorage()._accessLogOptions = newValue}
   }
   /// Returns true if `accessLogOptions` has been explicitly set.
   public var hasAccessLogOptions: Bool {_storage._accessLogOptions != nil}
-  /// Clears the value of `accessLogOptions`. Subsequent reads from it will return its default value.
-  public mutating func clearAccessLogOptions() {_uniqueStorage()._accessLogOptions = nil}
 
   public var useRemoteAddress: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_storage._useRemoteAddress ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
@@ -230,32 +198,28 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
   }
   /// Returns true if `useRemoteAddress` has been explicitly set.
   public var hasUseRemoteAddress: Bool {_storage._useRemoteAddress != nil}
-  /// Clears the value of `useRemoteAddress`. Subsequent reads from it will return its default value.
-  public mutating func clearUseRemoteAddress() {_uniqueStorage()._useRemoteAddress = nil}
 
-  public var xffNumTrustedHops: UInt32 {
+  public internal(set) var xffNumTrustedHops: UInt32 {
     get {_storage._xffNumTrustedHops}
     set {_uniqueStorage()._xffNumTrustedHops = newValue}
   }
 
-  public var originalIpDetectionExtensions: [Envoy_Config_Core_V3_TypedExtensionConfig] {
+  public internal(set) var originalIpDetectionExtensions: [Envoy_Config_Core_V3_TypedExtensionConfig] {
     get {_storage._originalIpDetectionExtensions}
     set {_uniqueStorage()._originalIpDetectionExtensions = newValue}
   }
 
-  public var earlyHeaderMutationExtensions: [Envoy_Config_Core_V3_TypedExtensionConfig] {
+  public internal(set) var earlyHeaderMutationExtensions: [Envoy_Config_Core_V3_TypedExtensionConfig] {
     get {_storage._earlyHeaderMutationExtensions}
     set {_uniqueStorage()._earlyHeaderMutationExtensions = newValue}
   }
 
-  public var internalAddressConfig: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.InternalAddressConfig {
+  public internal(set) var internalAddressConfig: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.InternalAddressConfig {
     get {_storage._internalAddressConfig ?? Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.InternalAddressConfig()}
     set {_uniqueStorage()._internalAddressConfig = newValue}
   }
   /// Returns true if `internalAddressConfig` has been explicitly set.
   public var hasInternalAddressConfig: Bool {_storage._internalAddressConfig != nil}
-  /// Clears the value of `internalAddressConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearInternalAddressConfig() {_uniqueStorage()._internalAddressConfig = nil}
 
   public var skipXffAppend: Bool {
     get {_storage._skipXffAppend}
@@ -273,53 +237,47 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
   }
   /// Returns true if `generateRequestID` has been explicitly set.
   public var hasGenerateRequestID: Bool {_storage._generateRequestID != nil}
-  /// Clears the value of `generateRequestID`. Subsequent reads from it will return its default value.
-  public mutating func clearGenerateRequestID() {_uniqueStorage()._generateRequestID = nil}
 
   public var preserveExternalRequestID: Bool {
     get {_storage._preserveExternalRequestID}
     set {_uniqueStorage()._preserveExternalRequestID = newValue}
   }
 
-  public var alwaysSetRequestIDInResponse: Bool {
+  public internal(set) var alwaysSetRequestIDInResponse: Bool {
     get {_storage._alwaysSetRequestIDInResponse}
     set {_uniqueStorage()._alwaysSetRequestIDInResponse = newValue}
   }
 
-  public var forwardClientCertDetails: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.ForwardClientCertDetails {
+  public internal(set) var forwardClientCertDetails: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.ForwardClientCertDetails {
     get {_storage._forwardClientCertDetails}
     set {_uniqueStorage()._forwardClientCertDetails = newValue}
   }
 
-  public var setCurrentClientCertDetails: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.SetCurrentClientCertDetails {
+  public internal(set) var setCurrentClientCertDetails: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.SetCurrentClientCertDetails {
     get {_storage._setCurrentClientCertDetails ?? Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.SetCurrentClientCertDetails()}
     set {_uniqueStorage()._setCurrentClientCertDetails = newValue}
   }
   /// Returns true if `setCurrentClientCertDetails` has been explicitly set.
   public var hasSetCurrentClientCertDetails: Bool {_storage._setCurrentClientCertDetails != nil}
-  /// Clears the value of `setCurrentClientCertDetails`. Subsequent reads from it will return its default value.
-  public mutating func clearSetCurrentClientCertDetails() {_uniqueStorage()._setCurrentClientCertDetails = nil}
 
-  public var forwardClientCertMatcher: Xds_Type_Matcher_V3_Matcher {
+  public internal(set) var forwardClientCertMatcher: Xds_Type_Matcher_V3_Matcher {
     get {_storage._forwardClientCertMatcher ?? Xds_Type_Matcher_V3_Matcher()}
     set {_uniqueStorage()._forwardClientCertMatcher = newValue}
   }
   /// Returns true if `forwardClientCertMatcher` has been explicitly set.
   public var hasForwardClientCertMatcher: Bool {_storage._forwardClientCertMatcher != nil}
-  /// Clears the value of `forwardClientCertMatcher`. Subsequent reads from it will return its default value.
-  public mutating func clearForwardClientCertMatcher() {_uniqueStorage()._forwardClientCertMatcher = nil}
 
   public var proxy100Continue: Bool {
     get {_storage._proxy100Continue}
     set {_uniqueStorage()._proxy100Continue = newValue}
   }
 
-  public var representIpv4RemoteAddressAsIpv4MappedIpv6: Bool {
+  public internal(set) var representIpv4RemoteAddressAsIpv4MappedIpv6: Bool {
     get {_storage._representIpv4RemoteAddressAsIpv4MappedIpv6}
     set {_uniqueStorage()._representIpv4RemoteAddressAsIpv4MappedIpv6 = newValue}
   }
 
-  public var upgradeConfigs: [Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.UpgradeConfig] {
+  public internal(set) var upgradeConfigs: [Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.UpgradeConfig] {
     get {_storage._upgradeConfigs}
     set {_uniqueStorage()._upgradeConfigs = newValue}
   }
@@ -330,43 +288,37 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
   }
   /// Returns true if `normalizePath` has been explicitly set.
   public var hasNormalizePath: Bool {_storage._normalizePath != nil}
-  /// Clears the value of `normalizePath`. Subsequent reads from it will return its default value.
-  public mutating func clearNormalizePath() {_uniqueStorage()._normalizePath = nil}
 
   public var mergeSlashes: Bool {
     get {_storage._mergeSlashes}
     set {_uniqueStorage()._mergeSlashes = newValue}
   }
 
-  public var pathWithEscapedSlashesAction: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.PathWithEscapedSlashesAction {
+  public internal(set) var pathWithEscapedSlashesAction: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.PathWithEscapedSlashesAction {
     get {_storage._pathWithEscapedSlashesAction}
     set {_uniqueStorage()._pathWithEscapedSlashesAction = newValue}
   }
 
-  public var requestIDExtension: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_RequestIDExtension {
+  public internal(set) var requestIDExtension: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_RequestIDExtension {
     get {_storage._requestIDExtension ?? Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_RequestIDExtension()}
     set {_uniqueStorage()._requestIDExtension = newValue}
   }
   /// Returns true if `requestIDExtension` has been explicitly set.
   public var hasRequestIDExtension: Bool {_storage._requestIDExtension != nil}
-  /// Clears the value of `requestIDExtension`. Subsequent reads from it will return its default value.
-  public mutating func clearRequestIDExtension() {_uniqueStorage()._requestIDExtension = nil}
 
-  public var localReplyConfig: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_LocalReplyConfig {
+  public internal(set) var localReplyConfig: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_LocalReplyConfig {
     get {_storage._localReplyConfig ?? Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_LocalReplyConfig()}
     set {_uniqueStorage()._localReplyConfig = newValue}
   }
   /// Returns true if `localReplyConfig` has been explicitly set.
   public var hasLocalReplyConfig: Bool {_storage._localReplyConfig != nil}
-  /// Clears the value of `localReplyConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearLocalReplyConfig() {_uniqueStorage()._localReplyConfig = nil}
 
-  public var stripMatchingHostPort: Bool {
+  public internal(set) var stripMatchingHostPort: Bool {
     get {_storage._stripMatchingHostPort}
     set {_uniqueStorage()._stripMatchingHostPort = newValue}
   }
 
-  public var stripPortMode: OneOf_StripPortMode? {
+  public internal(set) var stripPortMode: OneOf_StripPortMode? {
     get {return _storage._stripPortMode}
     set {_uniqueStorage()._stripPortMode = newValue}
   }
@@ -379,65 +331,55 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
     set {_uniqueStorage()._stripPortMode = .stripAnyHostPort(newValue)}
   }
 
-  public var streamErrorOnInvalidHTTPMessage: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var streamErrorOnInvalidHTTPMessage: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_storage._streamErrorOnInvalidHTTPMessage ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_uniqueStorage()._streamErrorOnInvalidHTTPMessage = newValue}
   }
   /// Returns true if `streamErrorOnInvalidHTTPMessage` has been explicitly set.
   public var hasStreamErrorOnInvalidHTTPMessage: Bool {_storage._streamErrorOnInvalidHTTPMessage != nil}
-  /// Clears the value of `streamErrorOnInvalidHTTPMessage`. Subsequent reads from it will return its default value.
-  public mutating func clearStreamErrorOnInvalidHTTPMessage() {_uniqueStorage()._streamErrorOnInvalidHTTPMessage = nil}
 
-  public var pathNormalizationOptions: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.PathNormalizationOptions {
+  public internal(set) var pathNormalizationOptions: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.PathNormalizationOptions {
     get {_storage._pathNormalizationOptions ?? Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.PathNormalizationOptions()}
     set {_uniqueStorage()._pathNormalizationOptions = newValue}
   }
   /// Returns true if `pathNormalizationOptions` has been explicitly set.
   public var hasPathNormalizationOptions: Bool {_storage._pathNormalizationOptions != nil}
-  /// Clears the value of `pathNormalizationOptions`. Subsequent reads from it will return its default value.
-  public mutating func clearPathNormalizationOptions() {_uniqueStorage()._pathNormalizationOptions = nil}
 
   public var stripTrailingHostDot: Bool {
     get {_storage._stripTrailingHostDot}
     set {_uniqueStorage()._stripTrailingHostDot = newValue}
   }
 
-  public var proxyStatusConfig: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.ProxyStatusConfig {
+  public internal(set) var proxyStatusConfig: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.ProxyStatusConfig {
     get {_storage._proxyStatusConfig ?? Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.ProxyStatusConfig()}
     set {_uniqueStorage()._proxyStatusConfig = newValue}
   }
   /// Returns true if `proxyStatusConfig` has been explicitly set.
   public var hasProxyStatusConfig: Bool {_storage._proxyStatusConfig != nil}
-  /// Clears the value of `proxyStatusConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearProxyStatusConfig() {_uniqueStorage()._proxyStatusConfig = nil}
 
-  public var typedHeaderValidationConfig: Envoy_Config_Core_V3_TypedExtensionConfig {
+  public internal(set) var typedHeaderValidationConfig: Envoy_Config_Core_V3_TypedExtensionConfig {
     get {_storage._typedHeaderValidationConfig ?? Envoy_Config_Core_V3_TypedExtensionConfig()}
     set {_uniqueStorage()._typedHeaderValidationConfig = newValue}
   }
   /// Returns true if `typedHeaderValidationConfig` has been explicitly set.
   public var hasTypedHeaderValidationConfig: Bool {_storage._typedHeaderValidationConfig != nil}
-  /// Clears the value of `typedHeaderValidationConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearTypedHeaderValidationConfig() {_uniqueStorage()._typedHeaderValidationConfig = nil}
 
-  public var appendXForwardedPort: Bool {
+  public internal(set) var appendXForwardedPort: Bool {
     get {_storage._appendXForwardedPort}
     set {_uniqueStorage()._appendXForwardedPort = newValue}
   }
 
-  public var appendLocalOverload: Bool {
+  public internal(set) var appendLocalOverload: Bool {
     get {_storage._appendLocalOverload}
     set {_uniqueStorage()._appendLocalOverload = newValue}
   }
 
-  public var addProxyProtocolConnectionState: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var addProxyProtocolConnectionState: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_storage._addProxyProtocolConnectionState ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_uniqueStorage()._addProxyProtocolConnectionState = newValue}
   }
   /// Returns true if `addProxyProtocolConnectionState` has been explicitly set.
   public var hasAddProxyProtocolConnectionState: Bool {_storage._addProxyProtocolConnectionState != nil}
-  /// Clears the value of `addProxyProtocolConnectionState`. Subsequent reads from it will return its default value.
-  public mutating func clearAddProxyProtocolConnectionState() {_uniqueStorage()._addProxyProtocolConnectionState = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -662,45 +604,37 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var clientSampling: Envoy_Type_V3_Percent {
+    public internal(set) var clientSampling: Envoy_Type_V3_Percent {
       get {_clientSampling ?? Envoy_Type_V3_Percent()}
       set {_clientSampling = newValue}
     }
     /// Returns true if `clientSampling` has been explicitly set.
     public var hasClientSampling: Bool {self._clientSampling != nil}
-    /// Clears the value of `clientSampling`. Subsequent reads from it will return its default value.
-    public mutating func clearClientSampling() {self._clientSampling = nil}
 
-    public var randomSampling: Envoy_Type_V3_Percent {
+    public internal(set) var randomSampling: Envoy_Type_V3_Percent {
       get {_randomSampling ?? Envoy_Type_V3_Percent()}
       set {_randomSampling = newValue}
     }
     /// Returns true if `randomSampling` has been explicitly set.
     public var hasRandomSampling: Bool {self._randomSampling != nil}
-    /// Clears the value of `randomSampling`. Subsequent reads from it will return its default value.
-    public mutating func clearRandomSampling() {self._randomSampling = nil}
 
-    public var overallSampling: Envoy_Type_V3_Percent {
+    public internal(set) var overallSampling: Envoy_Type_V3_Percent {
       get {_overallSampling ?? Envoy_Type_V3_Percent()}
       set {_overallSampling = newValue}
     }
     /// Returns true if `overallSampling` has been explicitly set.
     public var hasOverallSampling: Bool {self._overallSampling != nil}
-    /// Clears the value of `overallSampling`. Subsequent reads from it will return its default value.
-    public mutating func clearOverallSampling() {self._overallSampling = nil}
 
-    public var verbose: Bool = false
+    public internal(set) var verbose: Bool = false
 
-    public var maxPathTagLength: SwiftProtobuf.Google_Protobuf_UInt32Value {
+    public internal(set) var maxPathTagLength: SwiftProtobuf.Google_Protobuf_UInt32Value {
       get {_maxPathTagLength ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
       set {_maxPathTagLength = newValue}
     }
     /// Returns true if `maxPathTagLength` has been explicitly set.
     public var hasMaxPathTagLength: Bool {self._maxPathTagLength != nil}
-    /// Clears the value of `maxPathTagLength`. Subsequent reads from it will return its default value.
-    public mutating func clearMaxPathTagLength() {self._maxPathTagLength = nil}
 
-    public var customTags: [Envoy_Type_Tracing_V3_CustomTag] = []
+    public internal(set) var customTags: [Envoy_Type_Tracing_V3_CustomTag] = []
 
     public var provider: Envoy_Config_Trace_V3_Tracing.Http {
       get {_provider ?? Envoy_Config_Trace_V3_Tracing.Http()}
@@ -708,17 +642,13 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
     }
     /// Returns true if `provider` has been explicitly set.
     public var hasProvider: Bool {self._provider != nil}
-    /// Clears the value of `provider`. Subsequent reads from it will return its default value.
-    public mutating func clearProvider() {self._provider = nil}
 
-    public var spawnUpstreamSpan: SwiftProtobuf.Google_Protobuf_BoolValue {
+    public internal(set) var spawnUpstreamSpan: SwiftProtobuf.Google_Protobuf_BoolValue {
       get {_spawnUpstreamSpan ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
       set {_spawnUpstreamSpan = newValue}
     }
     /// Returns true if `spawnUpstreamSpan` has been explicitly set.
     public var hasSpawnUpstreamSpan: Bool {self._spawnUpstreamSpan != nil}
-    /// Clears the value of `spawnUpstreamSpan`. Subsequent reads from it will return its default value.
-    public mutating func clearSpawnUpstreamSpan() {self._spawnUpstreamSpan = nil}
 
     public var operation: String = String()
 
@@ -741,9 +671,9 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var unixSockets: Bool = false
+    public internal(set) var unixSockets: Bool = false
 
-    public var cidrRanges: [Envoy_Config_Core_V3_CidrRange] = []
+    public internal(set) var cidrRanges: [Envoy_Config_Core_V3_CidrRange] = []
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -755,26 +685,24 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var subject: SwiftProtobuf.Google_Protobuf_BoolValue {
+    public internal(set) var subject: SwiftProtobuf.Google_Protobuf_BoolValue {
       get {_subject ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
       set {_subject = newValue}
     }
     /// Returns true if `subject` has been explicitly set.
     public var hasSubject: Bool {self._subject != nil}
-    /// Clears the value of `subject`. Subsequent reads from it will return its default value.
-    public mutating func clearSubject() {self._subject = nil}
 
-    public var cert: Bool = false
+    public internal(set) var cert: Bool = false
 
     public var chain: Bool = false
 
     public var dns: Bool = false
 
-    public var uri: Bool = false
+    public internal(set) var uri: Bool = false
 
     public var format: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.ForwardClientCertFormat = .text
 
-    public var issuer: Bool = false
+    public internal(set) var issuer: Bool = false
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -788,16 +716,14 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var forwardClientCertDetails: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.ForwardClientCertDetails = .sanitize
+    public internal(set) var forwardClientCertDetails: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.ForwardClientCertDetails = .sanitize
 
-    public var setCurrentClientCertDetails: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.SetCurrentClientCertDetails {
+    public internal(set) var setCurrentClientCertDetails: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.SetCurrentClientCertDetails {
       get {_setCurrentClientCertDetails ?? Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.SetCurrentClientCertDetails()}
       set {_setCurrentClientCertDetails = newValue}
     }
     /// Returns true if `setCurrentClientCertDetails` has been explicitly set.
     public var hasSetCurrentClientCertDetails: Bool {self._setCurrentClientCertDetails != nil}
-    /// Clears the value of `setCurrentClientCertDetails`. Subsequent reads from it will return its default value.
-    public mutating func clearSetCurrentClientCertDetails() {self._setCurrentClientCertDetails = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -811,7 +737,7 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var upgradeType: String = String()
+    public internal(set) var upgradeType: String = String()
 
     public var filters: [Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter] = []
 
@@ -821,8 +747,6 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
     }
     /// Returns true if `enabled` has been explicitly set.
     public var hasEnabled: Bool {self._enabled != nil}
-    /// Clears the value of `enabled`. Subsequent reads from it will return its default value.
-    public mutating func clearEnabled() {self._enabled = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -836,23 +760,19 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var forwardingTransformation: Envoy_Type_Http_V3_PathTransformation {
+    public internal(set) var forwardingTransformation: Envoy_Type_Http_V3_PathTransformation {
       get {_forwardingTransformation ?? Envoy_Type_Http_V3_PathTransformation()}
       set {_forwardingTransformation = newValue}
     }
     /// Returns true if `forwardingTransformation` has been explicitly set.
     public var hasForwardingTransformation: Bool {self._forwardingTransformation != nil}
-    /// Clears the value of `forwardingTransformation`. Subsequent reads from it will return its default value.
-    public mutating func clearForwardingTransformation() {self._forwardingTransformation = nil}
 
-    public var httpFilterTransformation: Envoy_Type_Http_V3_PathTransformation {
+    public internal(set) var httpFilterTransformation: Envoy_Type_Http_V3_PathTransformation {
       get {_httpFilterTransformation ?? Envoy_Type_Http_V3_PathTransformation()}
       set {_httpFilterTransformation = newValue}
     }
     /// Returns true if `httpFilterTransformation` has been explicitly set.
     public var hasHTTPFilterTransformation: Bool {self._httpFilterTransformation != nil}
-    /// Clears the value of `httpFilterTransformation`. Subsequent reads from it will return its default value.
-    public mutating func clearHTTPFilterTransformation() {self._httpFilterTransformation = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -867,15 +787,15 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var removeDetails: Bool = false
+    public internal(set) var removeDetails: Bool = false
 
-    public var removeConnectionTerminationDetails: Bool = false
+    public internal(set) var removeConnectionTerminationDetails: Bool = false
 
-    public var removeResponseFlags: Bool = false
+    public internal(set) var removeResponseFlags: Bool = false
 
-    public var setRecommendedResponseCode: Bool = false
+    public internal(set) var setRecommendedResponseCode: Bool = false
 
-    public var proxyName: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.ProxyStatusConfig.OneOf_ProxyName? = nil
+    public internal(set) var proxyName: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.ProxyStatusConfig.OneOf_ProxyName? = nil
 
     public var useNodeID: Bool {
       get {
@@ -909,18 +829,16 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var accessLogFlushInterval: SwiftProtobuf.Google_Protobuf_Duration {
+    public internal(set) var accessLogFlushInterval: SwiftProtobuf.Google_Protobuf_Duration {
       get {_accessLogFlushInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
       set {_accessLogFlushInterval = newValue}
     }
     /// Returns true if `accessLogFlushInterval` has been explicitly set.
     public var hasAccessLogFlushInterval: Bool {self._accessLogFlushInterval != nil}
-    /// Clears the value of `accessLogFlushInterval`. Subsequent reads from it will return its default value.
-    public mutating func clearAccessLogFlushInterval() {self._accessLogFlushInterval = nil}
 
-    public var flushAccessLogOnNewRequest: Bool = false
+    public internal(set) var flushAccessLogOnNewRequest: Bool = false
 
-    public var flushLogOnTunnelSuccessfullyEstablished: Bool = false
+    public internal(set) var flushLogOnTunnelSuccessfullyEstablished: Bool = false
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -941,14 +859,12 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
 
   public var mappers: [Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_ResponseMapper] = []
 
-  public var bodyFormat: Envoy_Config_Core_V3_SubstitutionFormatString {
+  public internal(set) var bodyFormat: Envoy_Config_Core_V3_SubstitutionFormatString {
     get {_bodyFormat ?? Envoy_Config_Core_V3_SubstitutionFormatString()}
     set {_bodyFormat = newValue}
   }
   /// Returns true if `bodyFormat` has been explicitly set.
   public var hasBodyFormat: Bool {self._bodyFormat != nil}
-  /// Clears the value of `bodyFormat`. Subsequent reads from it will return its default value.
-  public mutating func clearBodyFormat() {self._bodyFormat = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -968,17 +884,13 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
   }
   /// Returns true if `filter` has been explicitly set.
   public var hasFilter: Bool {self._filter != nil}
-  /// Clears the value of `filter`. Subsequent reads from it will return its default value.
-  public mutating func clearFilter() {self._filter = nil}
 
-  public var statusCode: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var statusCode: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_statusCode ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_statusCode = newValue}
   }
   /// Returns true if `statusCode` has been explicitly set.
   public var hasStatusCode: Bool {self._statusCode != nil}
-  /// Clears the value of `statusCode`. Subsequent reads from it will return its default value.
-  public mutating func clearStatusCode() {self._statusCode = nil}
 
   public var body: Envoy_Config_Core_V3_DataSource {
     get {_body ?? Envoy_Config_Core_V3_DataSource()}
@@ -986,19 +898,15 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
   }
   /// Returns true if `body` has been explicitly set.
   public var hasBody: Bool {self._body != nil}
-  /// Clears the value of `body`. Subsequent reads from it will return its default value.
-  public mutating func clearBody() {self._body = nil}
 
-  public var bodyFormatOverride: Envoy_Config_Core_V3_SubstitutionFormatString {
+  public internal(set) var bodyFormatOverride: Envoy_Config_Core_V3_SubstitutionFormatString {
     get {_bodyFormatOverride ?? Envoy_Config_Core_V3_SubstitutionFormatString()}
     set {_bodyFormatOverride = newValue}
   }
   /// Returns true if `bodyFormatOverride` has been explicitly set.
   public var hasBodyFormatOverride: Bool {self._bodyFormatOverride != nil}
-  /// Clears the value of `bodyFormatOverride`. Subsequent reads from it will return its default value.
-  public mutating func clearBodyFormatOverride() {self._bodyFormatOverride = nil}
 
-  public var headersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] = []
+  public internal(set) var headersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1017,7 +925,7 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
 
   public var name: String = String()
 
-  public var configType: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter.OneOf_ConfigType? = nil
+  public internal(set) var configType: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter.OneOf_ConfigType? = nil
 
   public var typedConfig: SwiftProtobuf.Google_Protobuf_Any {
     get {
@@ -1027,7 +935,7 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
     set {configType = .typedConfig(newValue)}
   }
 
-  public var isOptional: Bool = false
+  public internal(set) var isOptional: Bool = false
 
   public var disabled: Bool = false
 
@@ -1052,8 +960,6 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
   }
   /// Returns true if `typedConfig` has been explicitly set.
   public var hasTypedConfig: Bool {self._typedConfig != nil}
-  /// Clears the value of `typedConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearTypedConfig() {self._typedConfig = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1470,74 +1376,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager, rhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._codecType != rhs_storage._codecType {return false}
-        if _storage._statPrefix != rhs_storage._statPrefix {return false}
-        if _storage._routeSpecifier != rhs_storage._routeSpecifier {return false}
-        if _storage._httpFilters != rhs_storage._httpFilters {return false}
-        if _storage._addUserAgent != rhs_storage._addUserAgent {return false}
-        if _storage._tracing != rhs_storage._tracing {return false}
-        if _storage._commonHTTPProtocolOptions != rhs_storage._commonHTTPProtocolOptions {return false}
-        if _storage._http1SafeMaxConnectionDuration != rhs_storage._http1SafeMaxConnectionDuration {return false}
-        if _storage._httpProtocolOptions != rhs_storage._httpProtocolOptions {return false}
-        if _storage._http2ProtocolOptions != rhs_storage._http2ProtocolOptions {return false}
-        if _storage._serverName != rhs_storage._serverName {return false}
-        if _storage._serverHeaderTransformation != rhs_storage._serverHeaderTransformation {return false}
-        if _storage._schemeHeaderTransformation != rhs_storage._schemeHeaderTransformation {return false}
-        if _storage._maxRequestHeadersKb != rhs_storage._maxRequestHeadersKb {return false}
-        if _storage._streamIdleTimeout != rhs_storage._streamIdleTimeout {return false}
-        if _storage._streamFlushTimeout != rhs_storage._streamFlushTimeout {return false}
-        if _storage._requestTimeout != rhs_storage._requestTimeout {return false}
-        if _storage._requestHeadersTimeout != rhs_storage._requestHeadersTimeout {return false}
-        if _storage._drainTimeout != rhs_storage._drainTimeout {return false}
-        if _storage._drainTimeoutJitter != rhs_storage._drainTimeoutJitter {return false}
-        if _storage._delayedCloseTimeout != rhs_storage._delayedCloseTimeout {return false}
-        if _storage._accessLog != rhs_storage._accessLog {return false}
-        if _storage._accessLogFlushInterval != rhs_storage._accessLogFlushInterval {return false}
-        if _storage._flushAccessLogOnNewRequest != rhs_storage._flushAccessLogOnNewRequest {return false}
-        if _storage._accessLogOptions != rhs_storage._accessLogOptions {return false}
-        if _storage._useRemoteAddress != rhs_storage._useRemoteAddress {return false}
-        if _storage._xffNumTrustedHops != rhs_storage._xffNumTrustedHops {return false}
-        if _storage._originalIpDetectionExtensions != rhs_storage._originalIpDetectionExtensions {return false}
-        if _storage._earlyHeaderMutationExtensions != rhs_storage._earlyHeaderMutationExtensions {return false}
-        if _storage._internalAddressConfig != rhs_storage._internalAddressConfig {return false}
-        if _storage._skipXffAppend != rhs_storage._skipXffAppend {return false}
-        if _storage._via != rhs_storage._via {return false}
-        if _storage._generateRequestID != rhs_storage._generateRequestID {return false}
-        if _storage._preserveExternalRequestID != rhs_storage._preserveExternalRequestID {return false}
-        if _storage._alwaysSetRequestIDInResponse != rhs_storage._alwaysSetRequestIDInResponse {return false}
-        if _storage._forwardClientCertDetails != rhs_storage._forwardClientCertDetails {return false}
-        if _storage._setCurrentClientCertDetails != rhs_storage._setCurrentClientCertDetails {return false}
-        if _storage._forwardClientCertMatcher != rhs_storage._forwardClientCertMatcher {return false}
-        if _storage._proxy100Continue != rhs_storage._proxy100Continue {return false}
-        if _storage._representIpv4RemoteAddressAsIpv4MappedIpv6 != rhs_storage._representIpv4RemoteAddressAsIpv4MappedIpv6 {return false}
-        if _storage._upgradeConfigs != rhs_storage._upgradeConfigs {return false}
-        if _storage._normalizePath != rhs_storage._normalizePath {return false}
-        if _storage._mergeSlashes != rhs_storage._mergeSlashes {return false}
-        if _storage._pathWithEscapedSlashesAction != rhs_storage._pathWithEscapedSlashesAction {return false}
-        if _storage._requestIDExtension != rhs_storage._requestIDExtension {return false}
-        if _storage._localReplyConfig != rhs_storage._localReplyConfig {return false}
-        if _storage._stripMatchingHostPort != rhs_storage._stripMatchingHostPort {return false}
-        if _storage._stripPortMode != rhs_storage._stripPortMode {return false}
-        if _storage._streamErrorOnInvalidHTTPMessage != rhs_storage._streamErrorOnInvalidHTTPMessage {return false}
-        if _storage._pathNormalizationOptions != rhs_storage._pathNormalizationOptions {return false}
-        if _storage._stripTrailingHostDot != rhs_storage._stripTrailingHostDot {return false}
-        if _storage._proxyStatusConfig != rhs_storage._proxyStatusConfig {return false}
-        if _storage._typedHeaderValidationConfig != rhs_storage._typedHeaderValidationConfig {return false}
-        if _storage._appendXForwardedPort != rhs_storage._appendXForwardedPort {return false}
-        if _storage._appendLocalOverload != rhs_storage._appendLocalOverload {return false}
-        if _storage._addProxyProtocolConnectionState != rhs_storage._addProxyProtocolConnectionState {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager, rhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.CodecType: SwiftProtobuf._ProtoNameProviding {
@@ -1623,20 +1462,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.Tracing, rhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.Tracing) -> Bool {
-    if lhs._clientSampling != rhs._clientSampling {return false}
-    if lhs._randomSampling != rhs._randomSampling {return false}
-    if lhs._overallSampling != rhs._overallSampling {return false}
-    if lhs.verbose != rhs.verbose {return false}
-    if lhs._maxPathTagLength != rhs._maxPathTagLength {return false}
-    if lhs.customTags != rhs.customTags {return false}
-    if lhs._provider != rhs._provider {return false}
-    if lhs._spawnUpstreamSpan != rhs._spawnUpstreamSpan {return false}
-    if lhs.operation != rhs.operation {return false}
-    if lhs.upstreamOperation != rhs.upstreamOperation {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.Tracing, rhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.Tracing) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.InternalAddressConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1666,12 +1492,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.InternalAddressConfig, rhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.InternalAddressConfig) -> Bool {
-    if lhs.unixSockets != rhs.unixSockets {return false}
-    if lhs.cidrRanges != rhs.cidrRanges {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.InternalAddressConfig, rhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.InternalAddressConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.SetCurrentClientCertDetails: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1725,17 +1546,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.SetCurrentClientCertDetails, rhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.SetCurrentClientCertDetails) -> Bool {
-    if lhs._subject != rhs._subject {return false}
-    if lhs.cert != rhs.cert {return false}
-    if lhs.chain != rhs.chain {return false}
-    if lhs.dns != rhs.dns {return false}
-    if lhs.uri != rhs.uri {return false}
-    if lhs.format != rhs.format {return false}
-    if lhs.issuer != rhs.issuer {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.SetCurrentClientCertDetails, rhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.SetCurrentClientCertDetails) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.ForwardClientCertConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1769,12 +1580,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.ForwardClientCertConfig, rhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.ForwardClientCertConfig) -> Bool {
-    if lhs.forwardClientCertDetails != rhs.forwardClientCertDetails {return false}
-    if lhs._setCurrentClientCertDetails != rhs._setCurrentClientCertDetails {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.ForwardClientCertConfig, rhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.ForwardClientCertConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.UpgradeConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1812,13 +1618,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.UpgradeConfig, rhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.UpgradeConfig) -> Bool {
-    if lhs.upgradeType != rhs.upgradeType {return false}
-    if lhs.filters != rhs.filters {return false}
-    if lhs._enabled != rhs._enabled {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.UpgradeConfig, rhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.UpgradeConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.PathNormalizationOptions: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1852,12 +1652,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.PathNormalizationOptions, rhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.PathNormalizationOptions) -> Bool {
-    if lhs._forwardingTransformation != rhs._forwardingTransformation {return false}
-    if lhs._httpFilterTransformation != rhs._httpFilterTransformation {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.PathNormalizationOptions, rhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.PathNormalizationOptions) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.ProxyStatusConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1926,15 +1721,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.ProxyStatusConfig, rhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.ProxyStatusConfig) -> Bool {
-    if lhs.removeDetails != rhs.removeDetails {return false}
-    if lhs.removeConnectionTerminationDetails != rhs.removeConnectionTerminationDetails {return false}
-    if lhs.removeResponseFlags != rhs.removeResponseFlags {return false}
-    if lhs.setRecommendedResponseCode != rhs.setRecommendedResponseCode {return false}
-    if lhs.proxyName != rhs.proxyName {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.ProxyStatusConfig, rhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.ProxyStatusConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.HcmAccessLogOptions: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1972,13 +1759,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.HcmAccessLogOptions, rhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.HcmAccessLogOptions) -> Bool {
-    if lhs._accessLogFlushInterval != rhs._accessLogFlushInterval {return false}
-    if lhs.flushAccessLogOnNewRequest != rhs.flushAccessLogOnNewRequest {return false}
-    if lhs.flushLogOnTunnelSuccessfullyEstablished != rhs.flushLogOnTunnelSuccessfullyEstablished {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.HcmAccessLogOptions, rhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.HcmAccessLogOptions) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_LocalReplyConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2012,12 +1793,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_LocalReplyConfig, rhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_LocalReplyConfig) -> Bool {
-    if lhs.mappers != rhs.mappers {return false}
-    if lhs._bodyFormat != rhs._bodyFormat {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_LocalReplyConfig, rhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_LocalReplyConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_ResponseMapper: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2063,15 +1839,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_ResponseMapper, rhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_ResponseMapper) -> Bool {
-    if lhs._filter != rhs._filter {return false}
-    if lhs._statusCode != rhs._statusCode {return false}
-    if lhs._body != rhs._body {return false}
-    if lhs._bodyFormatOverride != rhs._bodyFormatOverride {return false}
-    if lhs.headersToAdd != rhs.headersToAdd {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_ResponseMapper, rhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_ResponseMapper) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2125,14 +1893,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter, rhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.configType != rhs.configType {return false}
-    if lhs.isOptional != rhs.isOptional {return false}
-    if lhs.disabled != rhs.disabled {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter, rhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_RequestIDExtension: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2162,9 +1923,5 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_RequestIDExtension, rhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_RequestIDExtension) -> Bool {
-    if lhs._typedConfig != rhs._typedConfig {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_RequestIDExtension, rhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_RequestIDExtension) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -106,7 +106,7 @@ public nonisolated struct Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy:
     set {_uniqueStorage()._statPrefix = newValue}
   }
 
-  public var clusterSpecifier: OneOf_ClusterSpecifier? {
+  public internal(set) var clusterSpecifier: OneOf_ClusterSpecifier? {
     get {return _storage._clusterSpecifier}
     set {_uniqueStorage()._clusterSpecifier = newValue}
   }
@@ -133,136 +133,112 @@ public nonisolated struct Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy:
   }
   /// Returns true if `metadataMatch` has been explicitly set.
   public var hasMetadataMatch: Bool {_storage._metadataMatch != nil}
-  /// Clears the value of `metadataMatch`. Subsequent reads from it will return its default value.
-  public mutating func clearMetadataMatch() {_uniqueStorage()._metadataMatch = nil}
 
-  public var idleTimeout: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var idleTimeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._idleTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._idleTimeout = newValue}
   }
   /// Returns true if `idleTimeout` has been explicitly set.
   public var hasIdleTimeout: Bool {_storage._idleTimeout != nil}
-  /// Clears the value of `idleTimeout`. Subsequent reads from it will return its default value.
-  public mutating func clearIdleTimeout() {_uniqueStorage()._idleTimeout = nil}
 
-  public var downstreamIdleTimeout: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var downstreamIdleTimeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._downstreamIdleTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._downstreamIdleTimeout = newValue}
   }
   /// Returns true if `downstreamIdleTimeout` has been explicitly set.
   public var hasDownstreamIdleTimeout: Bool {_storage._downstreamIdleTimeout != nil}
-  /// Clears the value of `downstreamIdleTimeout`. Subsequent reads from it will return its default value.
-  public mutating func clearDownstreamIdleTimeout() {_uniqueStorage()._downstreamIdleTimeout = nil}
 
-  public var upstreamIdleTimeout: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var upstreamIdleTimeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._upstreamIdleTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._upstreamIdleTimeout = newValue}
   }
   /// Returns true if `upstreamIdleTimeout` has been explicitly set.
   public var hasUpstreamIdleTimeout: Bool {_storage._upstreamIdleTimeout != nil}
-  /// Clears the value of `upstreamIdleTimeout`. Subsequent reads from it will return its default value.
-  public mutating func clearUpstreamIdleTimeout() {_uniqueStorage()._upstreamIdleTimeout = nil}
 
-  public var accessLog: [Envoy_Config_Accesslog_V3_AccessLog] {
+  public internal(set) var accessLog: [Envoy_Config_Accesslog_V3_AccessLog] {
     get {_storage._accessLog}
     set {_uniqueStorage()._accessLog = newValue}
   }
 
-  public var maxConnectAttempts: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var maxConnectAttempts: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._maxConnectAttempts ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._maxConnectAttempts = newValue}
   }
   /// Returns true if `maxConnectAttempts` has been explicitly set.
   public var hasMaxConnectAttempts: Bool {_storage._maxConnectAttempts != nil}
-  /// Clears the value of `maxConnectAttempts`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxConnectAttempts() {_uniqueStorage()._maxConnectAttempts = nil}
 
-  public var backoffOptions: Envoy_Config_Core_V3_BackoffStrategy {
+  public internal(set) var backoffOptions: Envoy_Config_Core_V3_BackoffStrategy {
     get {_storage._backoffOptions ?? Envoy_Config_Core_V3_BackoffStrategy()}
     set {_uniqueStorage()._backoffOptions = newValue}
   }
   /// Returns true if `backoffOptions` has been explicitly set.
   public var hasBackoffOptions: Bool {_storage._backoffOptions != nil}
-  /// Clears the value of `backoffOptions`. Subsequent reads from it will return its default value.
-  public mutating func clearBackoffOptions() {_uniqueStorage()._backoffOptions = nil}
 
-  public var hashPolicy: [Envoy_Type_V3_HashPolicy] {
+  public internal(set) var hashPolicy: [Envoy_Type_V3_HashPolicy] {
     get {_storage._hashPolicy}
     set {_uniqueStorage()._hashPolicy = newValue}
   }
 
-  public var tunnelingConfig: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.TunnelingConfig {
+  public internal(set) var tunnelingConfig: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.TunnelingConfig {
     get {_storage._tunnelingConfig ?? Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.TunnelingConfig()}
     set {_uniqueStorage()._tunnelingConfig = newValue}
   }
   /// Returns true if `tunnelingConfig` has been explicitly set.
   public var hasTunnelingConfig: Bool {_storage._tunnelingConfig != nil}
-  /// Clears the value of `tunnelingConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearTunnelingConfig() {_uniqueStorage()._tunnelingConfig = nil}
 
-  public var maxDownstreamConnectionDuration: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var maxDownstreamConnectionDuration: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._maxDownstreamConnectionDuration ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._maxDownstreamConnectionDuration = newValue}
   }
   /// Returns true if `maxDownstreamConnectionDuration` has been explicitly set.
   public var hasMaxDownstreamConnectionDuration: Bool {_storage._maxDownstreamConnectionDuration != nil}
-  /// Clears the value of `maxDownstreamConnectionDuration`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxDownstreamConnectionDuration() {_uniqueStorage()._maxDownstreamConnectionDuration = nil}
 
-  public var maxDownstreamConnectionDurationJitterPercentage: Envoy_Type_V3_Percent {
+  public internal(set) var maxDownstreamConnectionDurationJitterPercentage: Envoy_Type_V3_Percent {
     get {_storage._maxDownstreamConnectionDurationJitterPercentage ?? Envoy_Type_V3_Percent()}
     set {_uniqueStorage()._maxDownstreamConnectionDurationJitterPercentage = newValue}
   }
   /// Returns true if `maxDownstreamConnectionDurationJitterPercentage` has been explicitly set.
   public var hasMaxDownstreamConnectionDurationJitterPercentage: Bool {_storage._maxDownstreamConnectionDurationJitterPercentage != nil}
-  /// Clears the value of `maxDownstreamConnectionDurationJitterPercentage`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxDownstreamConnectionDurationJitterPercentage() {_uniqueStorage()._maxDownstreamConnectionDurationJitterPercentage = nil}
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var accessLogFlushInterval: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var accessLogFlushInterval: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._accessLogFlushInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._accessLogFlushInterval = newValue}
   }
   /// Returns true if `accessLogFlushInterval` has been explicitly set.
   public var hasAccessLogFlushInterval: Bool {_storage._accessLogFlushInterval != nil}
-  /// Clears the value of `accessLogFlushInterval`. Subsequent reads from it will return its default value.
-  public mutating func clearAccessLogFlushInterval() {_uniqueStorage()._accessLogFlushInterval = nil}
 
   /// NOTE: This field was marked as deprecated in the .proto file.
-  public var flushAccessLogOnConnected: Bool {
+  public internal(set) var flushAccessLogOnConnected: Bool {
     get {_storage._flushAccessLogOnConnected}
     set {_uniqueStorage()._flushAccessLogOnConnected = newValue}
   }
 
-  public var accessLogOptions: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.TcpAccessLogOptions {
+  public internal(set) var accessLogOptions: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.TcpAccessLogOptions {
     get {_storage._accessLogOptions ?? Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.TcpAccessLogOptions()}
     set {_uniqueStorage()._accessLogOptions = newValue}
   }
   /// Returns true if `accessLogOptions` has been explicitly set.
   public var hasAccessLogOptions: Bool {_storage._accessLogOptions != nil}
-  /// Clears the value of `accessLogOptions`. Subsequent reads from it will return its default value.
-  public mutating func clearAccessLogOptions() {_uniqueStorage()._accessLogOptions = nil}
 
-  public var proxyProtocolTlvs: [Envoy_Config_Core_V3_TlvEntry] {
+  public internal(set) var proxyProtocolTlvs: [Envoy_Config_Core_V3_TlvEntry] {
     get {_storage._proxyProtocolTlvs}
     set {_uniqueStorage()._proxyProtocolTlvs = newValue}
   }
 
-  public var upstreamConnectMode: Envoy_Extensions_Filters_Network_TcpProxy_V3_UpstreamConnectMode {
+  public internal(set) var upstreamConnectMode: Envoy_Extensions_Filters_Network_TcpProxy_V3_UpstreamConnectMode {
     get {_storage._upstreamConnectMode}
     set {_uniqueStorage()._upstreamConnectMode = newValue}
   }
 
-  public var maxEarlyDataBytes: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var maxEarlyDataBytes: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._maxEarlyDataBytes ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._maxEarlyDataBytes = newValue}
   }
   /// Returns true if `maxEarlyDataBytes` has been explicitly set.
   public var hasMaxEarlyDataBytes: Bool {_storage._maxEarlyDataBytes != nil}
-  /// Clears the value of `maxEarlyDataBytes`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxEarlyDataBytes() {_uniqueStorage()._maxEarlyDataBytes = nil}
 
-  public var proxyProtocolTlvMergePolicy: Envoy_Extensions_Filters_Network_TcpProxy_V3_ProxyProtocolTlvMergePolicy {
+  public internal(set) var proxyProtocolTlvMergePolicy: Envoy_Extensions_Filters_Network_TcpProxy_V3_ProxyProtocolTlvMergePolicy {
     get {_storage._proxyProtocolTlvMergePolicy}
     set {_uniqueStorage()._proxyProtocolTlvMergePolicy = newValue}
   }
@@ -299,8 +275,6 @@ public nonisolated struct Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy:
       }
       /// Returns true if `metadataMatch` has been explicitly set.
       public var hasMetadataMatch: Bool {self._metadataMatch != nil}
-      /// Clears the value of `metadataMatch`. Subsequent reads from it will return its default value.
-      public mutating func clearMetadataMatch() {self._metadataMatch = nil}
 
       public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -319,28 +293,26 @@ public nonisolated struct Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy:
 
     public var hostname: String = String()
 
-    public var usePost: Bool = false
+    public internal(set) var usePost: Bool = false
 
-    public var headersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] = []
+    public internal(set) var headersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] = []
 
-    public var propagateResponseHeaders: Bool = false
+    public internal(set) var propagateResponseHeaders: Bool = false
 
     public var postPath: String = String()
 
-    public var propagateResponseTrailers: Bool = false
+    public internal(set) var propagateResponseTrailers: Bool = false
 
-    public var requestIDExtension: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_RequestIDExtension {
+    public internal(set) var requestIDExtension: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_RequestIDExtension {
       get {_requestIDExtension ?? Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_RequestIDExtension()}
       set {_requestIDExtension = newValue}
     }
     /// Returns true if `requestIDExtension` has been explicitly set.
     public var hasRequestIDExtension: Bool {self._requestIDExtension != nil}
-    /// Clears the value of `requestIDExtension`. Subsequent reads from it will return its default value.
-    public mutating func clearRequestIDExtension() {self._requestIDExtension = nil}
 
     public var requestIDHeader: String = String()
 
-    public var requestIDMetadataKey: String = String()
+    public internal(set) var requestIDMetadataKey: String = String()
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -354,18 +326,16 @@ public nonisolated struct Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy:
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var accessLogFlushInterval: SwiftProtobuf.Google_Protobuf_Duration {
+    public internal(set) var accessLogFlushInterval: SwiftProtobuf.Google_Protobuf_Duration {
       get {_accessLogFlushInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
       set {_accessLogFlushInterval = newValue}
     }
     /// Returns true if `accessLogFlushInterval` has been explicitly set.
     public var hasAccessLogFlushInterval: Bool {self._accessLogFlushInterval != nil}
-    /// Clears the value of `accessLogFlushInterval`. Subsequent reads from it will return its default value.
-    public mutating func clearAccessLogFlushInterval() {self._accessLogFlushInterval = nil}
 
-    public var flushAccessLogOnConnected: Bool = false
+    public internal(set) var flushAccessLogOnConnected: Bool = false
 
-    public var flushAccessLogOnStart: Bool = false
+    public internal(set) var flushAccessLogOnStart: Bool = false
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -583,38 +553,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy: Swi
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy, rhs: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._statPrefix != rhs_storage._statPrefix {return false}
-        if _storage._clusterSpecifier != rhs_storage._clusterSpecifier {return false}
-        if _storage._metadataMatch != rhs_storage._metadataMatch {return false}
-        if _storage._idleTimeout != rhs_storage._idleTimeout {return false}
-        if _storage._downstreamIdleTimeout != rhs_storage._downstreamIdleTimeout {return false}
-        if _storage._upstreamIdleTimeout != rhs_storage._upstreamIdleTimeout {return false}
-        if _storage._accessLog != rhs_storage._accessLog {return false}
-        if _storage._maxConnectAttempts != rhs_storage._maxConnectAttempts {return false}
-        if _storage._backoffOptions != rhs_storage._backoffOptions {return false}
-        if _storage._hashPolicy != rhs_storage._hashPolicy {return false}
-        if _storage._tunnelingConfig != rhs_storage._tunnelingConfig {return false}
-        if _storage._maxDownstreamConnectionDuration != rhs_storage._maxDownstreamConnectionDuration {return false}
-        if _storage._maxDownstreamConnectionDurationJitterPercentage != rhs_storage._maxDownstreamConnectionDurationJitterPercentage {return false}
-        if _storage._accessLogFlushInterval != rhs_storage._accessLogFlushInterval {return false}
-        if _storage._flushAccessLogOnConnected != rhs_storage._flushAccessLogOnConnected {return false}
-        if _storage._accessLogOptions != rhs_storage._accessLogOptions {return false}
-        if _storage._proxyProtocolTlvs != rhs_storage._proxyProtocolTlvs {return false}
-        if _storage._upstreamConnectMode != rhs_storage._upstreamConnectMode {return false}
-        if _storage._maxEarlyDataBytes != rhs_storage._maxEarlyDataBytes {return false}
-        if _storage._proxyProtocolTlvMergePolicy != rhs_storage._proxyProtocolTlvMergePolicy {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy, rhs: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.WeightedCluster: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -640,11 +579,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.Weig
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.WeightedCluster, rhs: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.WeightedCluster) -> Bool {
-    if lhs.clusters != rhs.clusters {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.WeightedCluster, rhs: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.WeightedCluster) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.WeightedCluster.ClusterWeight: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -682,13 +617,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.Weig
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.WeightedCluster.ClusterWeight, rhs: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.WeightedCluster.ClusterWeight) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.weight != rhs.weight {return false}
-    if lhs._metadataMatch != rhs._metadataMatch {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.WeightedCluster.ClusterWeight, rhs: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.WeightedCluster.ClusterWeight) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.TunnelingConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -750,19 +679,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.Tunn
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.TunnelingConfig, rhs: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.TunnelingConfig) -> Bool {
-    if lhs.hostname != rhs.hostname {return false}
-    if lhs.usePost != rhs.usePost {return false}
-    if lhs.headersToAdd != rhs.headersToAdd {return false}
-    if lhs.propagateResponseHeaders != rhs.propagateResponseHeaders {return false}
-    if lhs.postPath != rhs.postPath {return false}
-    if lhs.propagateResponseTrailers != rhs.propagateResponseTrailers {return false}
-    if lhs._requestIDExtension != rhs._requestIDExtension {return false}
-    if lhs.requestIDHeader != rhs.requestIDHeader {return false}
-    if lhs.requestIDMetadataKey != rhs.requestIDMetadataKey {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.TunnelingConfig, rhs: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.TunnelingConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.TcpAccessLogOptions: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -800,11 +717,5 @@ nonisolated extension Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.TcpA
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.TcpAccessLogOptions, rhs: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.TcpAccessLogOptions) -> Bool {
-    if lhs._accessLogFlushInterval != rhs._accessLogFlushInterval {return false}
-    if lhs.flushAccessLogOnConnected != rhs.flushAccessLogOnConnected {return false}
-    if lhs.flushAccessLogOnStart != rhs.flushAccessLogOnStart {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.TcpAccessLogOptions, rhs: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.TcpAccessLogOptions) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -25,7 +25,7 @@ public nonisolated struct Envoy_Extensions_Path_Match_UriTemplate_V3_UriTemplate
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var pathTemplate: String = String()
+  public internal(set) var pathTemplate: String = String()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -59,9 +59,5 @@ nonisolated extension Envoy_Extensions_Path_Match_UriTemplate_V3_UriTemplateMatc
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Path_Match_UriTemplate_V3_UriTemplateMatchConfig, rhs: Envoy_Extensions_Path_Match_UriTemplate_V3_UriTemplateMatchConfig) -> Bool {
-    if lhs.pathTemplate != rhs.pathTemplate {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Path_Match_UriTemplate_V3_UriTemplateMatchConfig, rhs: Envoy_Extensions_Path_Match_UriTemplate_V3_UriTemplateMatchConfig) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -25,7 +25,7 @@ public nonisolated struct Envoy_Extensions_Path_Rewrite_UriTemplate_V3_UriTempla
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var pathTemplateRewrite: String = String()
+  public internal(set) var pathTemplateRewrite: String = String()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -59,9 +59,5 @@ nonisolated extension Envoy_Extensions_Path_Rewrite_UriTemplate_V3_UriTemplateRe
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Path_Rewrite_UriTemplate_V3_UriTemplateRewriteConfig, rhs: Envoy_Extensions_Path_Rewrite_UriTemplate_V3_UriTemplateRewriteConfig) -> Bool {
-    if lhs.pathTemplateRewrite != rhs.pathTemplateRewrite {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Path_Rewrite_UriTemplate_V3_UriTemplateRewriteConfig, rhs: Envoy_Extensions_Path_Rewrite_UriTemplate_V3_UriTemplateRewriteConfig) -> Bool { isSameMessage(lhs, rhs) }
 }

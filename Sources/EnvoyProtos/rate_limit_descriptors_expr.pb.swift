@@ -29,7 +29,7 @@ public nonisolated struct Envoy_Extensions_RateLimitDescriptors_Expr_V3_Descript
 
   public var skipIfError: Bool = false
 
-  public var exprSpecifier: Envoy_Extensions_RateLimitDescriptors_Expr_V3_Descriptor.OneOf_ExprSpecifier? = nil
+  public internal(set) var exprSpecifier: Envoy_Extensions_RateLimitDescriptors_Expr_V3_Descriptor.OneOf_ExprSpecifier? = nil
 
   public var text: String {
     get {
@@ -125,11 +125,5 @@ nonisolated extension Envoy_Extensions_RateLimitDescriptors_Expr_V3_Descriptor: 
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_RateLimitDescriptors_Expr_V3_Descriptor, rhs: Envoy_Extensions_RateLimitDescriptors_Expr_V3_Descriptor) -> Bool {
-    if lhs.descriptorKey != rhs.descriptorKey {return false}
-    if lhs.skipIfError != rhs.skipIfError {return false}
-    if lhs.exprSpecifier != rhs.exprSpecifier {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_RateLimitDescriptors_Expr_V3_Descriptor, rhs: Envoy_Extensions_RateLimitDescriptors_Expr_V3_Descriptor) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -31,17 +31,13 @@ public nonisolated struct Envoy_Extensions_RequestId_Uuid_V3_UuidRequestIdConfig
   }
   /// Returns true if `packTraceReason` has been explicitly set.
   public var hasPackTraceReason: Bool {self._packTraceReason != nil}
-  /// Clears the value of `packTraceReason`. Subsequent reads from it will return its default value.
-  public mutating func clearPackTraceReason() {self._packTraceReason = nil}
 
-  public var useRequestIDForTraceSampling: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var useRequestIDForTraceSampling: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_useRequestIDForTraceSampling ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_useRequestIDForTraceSampling = newValue}
   }
   /// Returns true if `useRequestIDForTraceSampling` has been explicitly set.
   public var hasUseRequestIDForTraceSampling: Bool {self._useRequestIDForTraceSampling != nil}
-  /// Clears the value of `useRequestIDForTraceSampling`. Subsequent reads from it will return its default value.
-  public mutating func clearUseRequestIDForTraceSampling() {self._useRequestIDForTraceSampling = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -86,10 +82,5 @@ nonisolated extension Envoy_Extensions_RequestId_Uuid_V3_UuidRequestIdConfig: Sw
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_RequestId_Uuid_V3_UuidRequestIdConfig, rhs: Envoy_Extensions_RequestId_Uuid_V3_UuidRequestIdConfig) -> Bool {
-    if lhs._packTraceReason != rhs._packTraceReason {return false}
-    if lhs._useRequestIDForTraceSampling != rhs._useRequestIDForTraceSampling {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_RequestId_Uuid_V3_UuidRequestIdConfig, rhs: Envoy_Extensions_RequestId_Uuid_V3_UuidRequestIdConfig) -> Bool { isSameMessage(lhs, rhs) }
 }

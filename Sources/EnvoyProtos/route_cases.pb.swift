@@ -45,11 +45,9 @@ public nonisolated struct Martlet_Route_V1_RouteCase: Sendable {
   }
   /// Returns true if `request` has been explicitly set.
   public var hasRequest: Bool {self._request != nil}
-  /// Clears the value of `request`. Subsequent reads from it will return its default value.
-  public mutating func clearRequest() {self._request = nil}
 
   /// Paths of the explanation ("route.name", "cluster.name", "outcome") and what stands there.
-  public var expect: Dictionary<String,String> = [:]
+  public internal(set) var expect: Dictionary<String,String> = [:]
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -144,11 +142,7 @@ nonisolated extension Martlet_Route_V1_RouteCases: SwiftProtobuf.Message, SwiftP
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Martlet_Route_V1_RouteCases, rhs: Martlet_Route_V1_RouteCases) -> Bool {
-    if lhs.cases != rhs.cases {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Martlet_Route_V1_RouteCases, rhs: Martlet_Route_V1_RouteCases) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Martlet_Route_V1_RouteCase: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -186,13 +180,7 @@ nonisolated extension Martlet_Route_V1_RouteCase: SwiftProtobuf.Message, SwiftPr
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Martlet_Route_V1_RouteCase, rhs: Martlet_Route_V1_RouteCase) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs._request != rhs._request {return false}
-    if lhs.expect != rhs.expect {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Martlet_Route_V1_RouteCase, rhs: Martlet_Route_V1_RouteCase) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Martlet_Route_V1_DescribedRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -266,23 +254,7 @@ nonisolated extension Martlet_Route_V1_DescribedRequest: SwiftProtobuf.Message, 
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Martlet_Route_V1_DescribedRequest, rhs: Martlet_Route_V1_DescribedRequest) -> Bool {
-    if lhs.listener != rhs.listener {return false}
-    if lhs.port != rhs.port {return false}
-    if lhs.method != rhs.method {return false}
-    if lhs.authority != rhs.authority {return false}
-    if lhs.path != rhs.path {return false}
-    if lhs.headers != rhs.headers {return false}
-    if lhs.source != rhs.source {return false}
-    if lhs.sourcePort != rhs.sourcePort {return false}
-    if lhs.tls != rhs.tls {return false}
-    if lhs.serverName != rhs.serverName {return false}
-    if lhs.applicationProtocols != rhs.applicationProtocols {return false}
-    if lhs.clientCertificate != rhs.clientCertificate {return false}
-    if lhs.random != rhs.random {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Martlet_Route_V1_DescribedRequest, rhs: Martlet_Route_V1_DescribedRequest) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Martlet_Route_V1_DescribedHeader: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -312,10 +284,5 @@ nonisolated extension Martlet_Route_V1_DescribedHeader: SwiftProtobuf.Message, S
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Martlet_Route_V1_DescribedHeader, rhs: Martlet_Route_V1_DescribedHeader) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.value != rhs.value {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Martlet_Route_V1_DescribedHeader, rhs: Martlet_Route_V1_DescribedHeader) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -60,8 +60,6 @@ public nonisolated struct Envoy_Service_Discovery_V3_DiscoveryRequest: @unchecke
   }
   /// Returns true if `errorDetail` has been explicitly set.
   public var hasErrorDetail: Bool {_storage._errorDetail != nil}
-  /// Clears the value of `errorDetail`. Subsequent reads from it will return its default value.
-  public mutating func clearErrorDetail() {_uniqueStorage()._errorDetail = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -79,7 +77,7 @@ public nonisolated struct Envoy_Service_Discovery_V3_DiscoveryResponse: Sendable
 
   public var resources: [SwiftProtobuf.Google_Protobuf_Any] = []
 
-  public var canary: Bool = false
+  public internal(set) var canary: Bool = false
 
   public var typeURL: String = String()
 
@@ -91,8 +89,6 @@ public nonisolated struct Envoy_Service_Discovery_V3_DiscoveryResponse: Sendable
   }
   /// Returns true if `controlPlane` has been explicitly set.
   public var hasControlPlane: Bool {self._controlPlane != nil}
-  /// Clears the value of `controlPlane`. Subsequent reads from it will return its default value.
-  public mutating func clearControlPlane() {self._controlPlane = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -146,8 +142,6 @@ public nonisolated struct Envoy_Service_Discovery_V3_DeltaDiscoveryRequest: @unc
   }
   /// Returns true if `errorDetail` has been explicitly set.
   public var hasErrorDetail: Bool {_storage._errorDetail != nil}
-  /// Clears the value of `errorDetail`. Subsequent reads from it will return its default value.
-  public mutating func clearErrorDetail() {_uniqueStorage()._errorDetail = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -177,8 +171,6 @@ public nonisolated struct Envoy_Service_Discovery_V3_DeltaDiscoveryResponse: Sen
   }
   /// Returns true if `controlPlane` has been explicitly set.
   public var hasControlPlane: Bool {self._controlPlane != nil}
-  /// Clears the value of `controlPlane`. Subsequent reads from it will return its default value.
-  public mutating func clearControlPlane() {self._controlPlane = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -194,7 +186,7 @@ public nonisolated struct Envoy_Service_Discovery_V3_Resource: Sendable {
 
   public var name: String = String()
 
-  public var aliases: [String] = []
+  public internal(set) var aliases: [String] = []
 
   public var version: String = String()
 
@@ -204,8 +196,6 @@ public nonisolated struct Envoy_Service_Discovery_V3_Resource: Sendable {
   }
   /// Returns true if `resource` has been explicitly set.
   public var hasResource: Bool {self._resource != nil}
-  /// Clears the value of `resource`. Subsequent reads from it will return its default value.
-  public mutating func clearResource() {self._resource = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -303,24 +293,7 @@ nonisolated extension Envoy_Service_Discovery_V3_DiscoveryRequest: SwiftProtobuf
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Service_Discovery_V3_DiscoveryRequest, rhs: Envoy_Service_Discovery_V3_DiscoveryRequest) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._versionInfo != rhs_storage._versionInfo {return false}
-        if _storage._node != rhs_storage._node {return false}
-        if _storage._resourceNames != rhs_storage._resourceNames {return false}
-        if _storage._typeURL != rhs_storage._typeURL {return false}
-        if _storage._responseNonce != rhs_storage._responseNonce {return false}
-        if _storage._errorDetail != rhs_storage._errorDetail {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Service_Discovery_V3_DiscoveryRequest, rhs: Envoy_Service_Discovery_V3_DiscoveryRequest) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Service_Discovery_V3_DiscoveryResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -370,16 +343,7 @@ nonisolated extension Envoy_Service_Discovery_V3_DiscoveryResponse: SwiftProtobu
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Service_Discovery_V3_DiscoveryResponse, rhs: Envoy_Service_Discovery_V3_DiscoveryResponse) -> Bool {
-    if lhs.versionInfo != rhs.versionInfo {return false}
-    if lhs.resources != rhs.resources {return false}
-    if lhs.canary != rhs.canary {return false}
-    if lhs.typeURL != rhs.typeURL {return false}
-    if lhs.nonce != rhs.nonce {return false}
-    if lhs._controlPlane != rhs._controlPlane {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Service_Discovery_V3_DiscoveryResponse, rhs: Envoy_Service_Discovery_V3_DiscoveryResponse) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Service_Discovery_V3_DeltaDiscoveryRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -473,25 +437,7 @@ nonisolated extension Envoy_Service_Discovery_V3_DeltaDiscoveryRequest: SwiftPro
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Service_Discovery_V3_DeltaDiscoveryRequest, rhs: Envoy_Service_Discovery_V3_DeltaDiscoveryRequest) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._node != rhs_storage._node {return false}
-        if _storage._typeURL != rhs_storage._typeURL {return false}
-        if _storage._resourceNamesSubscribe != rhs_storage._resourceNamesSubscribe {return false}
-        if _storage._resourceNamesUnsubscribe != rhs_storage._resourceNamesUnsubscribe {return false}
-        if _storage._initialResourceVersions != rhs_storage._initialResourceVersions {return false}
-        if _storage._responseNonce != rhs_storage._responseNonce {return false}
-        if _storage._errorDetail != rhs_storage._errorDetail {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Service_Discovery_V3_DeltaDiscoveryRequest, rhs: Envoy_Service_Discovery_V3_DeltaDiscoveryRequest) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Service_Discovery_V3_DeltaDiscoveryResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -541,16 +487,7 @@ nonisolated extension Envoy_Service_Discovery_V3_DeltaDiscoveryResponse: SwiftPr
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Service_Discovery_V3_DeltaDiscoveryResponse, rhs: Envoy_Service_Discovery_V3_DeltaDiscoveryResponse) -> Bool {
-    if lhs.systemVersionInfo != rhs.systemVersionInfo {return false}
-    if lhs.resources != rhs.resources {return false}
-    if lhs.typeURL != rhs.typeURL {return false}
-    if lhs.removedResources != rhs.removedResources {return false}
-    if lhs.nonce != rhs.nonce {return false}
-    if lhs._controlPlane != rhs._controlPlane {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Service_Discovery_V3_DeltaDiscoveryResponse, rhs: Envoy_Service_Discovery_V3_DeltaDiscoveryResponse) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Service_Discovery_V3_Resource: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -592,12 +529,5 @@ nonisolated extension Envoy_Service_Discovery_V3_Resource: SwiftProtobuf.Message
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Service_Discovery_V3_Resource, rhs: Envoy_Service_Discovery_V3_Resource) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.aliases != rhs.aliases {return false}
-    if lhs.version != rhs.version {return false}
-    if lhs._resource != rhs._resource {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Service_Discovery_V3_Resource, rhs: Envoy_Service_Discovery_V3_Resource) -> Bool { isSameMessage(lhs, rhs) }
 }

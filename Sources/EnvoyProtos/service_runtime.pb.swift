@@ -27,14 +27,12 @@ public nonisolated struct Envoy_Service_Runtime_V3_Runtime: Sendable {
 
   public var name: String = String()
 
-  public var layer: SwiftProtobuf.Google_Protobuf_Struct {
+  public internal(set) var layer: SwiftProtobuf.Google_Protobuf_Struct {
     get {_layer ?? SwiftProtobuf.Google_Protobuf_Struct()}
     set {_layer = newValue}
   }
   /// Returns true if `layer` has been explicitly set.
   public var hasLayer: Bool {self._layer != nil}
-  /// Clears the value of `layer`. Subsequent reads from it will return its default value.
-  public mutating func clearLayer() {self._layer = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -78,10 +76,5 @@ nonisolated extension Envoy_Service_Runtime_V3_Runtime: SwiftProtobuf.Message, S
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Service_Runtime_V3_Runtime, rhs: Envoy_Service_Runtime_V3_Runtime) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs._layer != rhs._layer {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Service_Runtime_V3_Runtime, rhs: Envoy_Service_Runtime_V3_Runtime) -> Bool { isSameMessage(lhs, rhs) }
 }

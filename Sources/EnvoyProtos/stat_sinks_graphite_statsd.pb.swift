@@ -25,7 +25,7 @@ public nonisolated struct Envoy_Extensions_StatSinks_GraphiteStatsd_V3_GraphiteS
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var statsdSpecifier: Envoy_Extensions_StatSinks_GraphiteStatsd_V3_GraphiteStatsdSink.OneOf_StatsdSpecifier? = nil
+  public internal(set) var statsdSpecifier: Envoy_Extensions_StatSinks_GraphiteStatsd_V3_GraphiteStatsdSink.OneOf_StatsdSpecifier? = nil
 
   public var address: Envoy_Config_Core_V3_Address {
     get {
@@ -37,14 +37,12 @@ public nonisolated struct Envoy_Extensions_StatSinks_GraphiteStatsd_V3_GraphiteS
 
   public var prefix: String = String()
 
-  public var maxBytesPerDatagram: SwiftProtobuf.Google_Protobuf_UInt64Value {
+  public internal(set) var maxBytesPerDatagram: SwiftProtobuf.Google_Protobuf_UInt64Value {
     get {_maxBytesPerDatagram ?? SwiftProtobuf.Google_Protobuf_UInt64Value()}
     set {_maxBytesPerDatagram = newValue}
   }
   /// Returns true if `maxBytesPerDatagram` has been explicitly set.
   public var hasMaxBytesPerDatagram: Bool {self._maxBytesPerDatagram != nil}
-  /// Clears the value of `maxBytesPerDatagram`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxBytesPerDatagram() {self._maxBytesPerDatagram = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -109,11 +107,5 @@ nonisolated extension Envoy_Extensions_StatSinks_GraphiteStatsd_V3_GraphiteStats
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_StatSinks_GraphiteStatsd_V3_GraphiteStatsdSink, rhs: Envoy_Extensions_StatSinks_GraphiteStatsd_V3_GraphiteStatsdSink) -> Bool {
-    if lhs.statsdSpecifier != rhs.statsdSpecifier {return false}
-    if lhs.prefix != rhs.prefix {return false}
-    if lhs._maxBytesPerDatagram != rhs._maxBytesPerDatagram {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_StatSinks_GraphiteStatsd_V3_GraphiteStatsdSink, rhs: Envoy_Extensions_StatSinks_GraphiteStatsd_V3_GraphiteStatsdSink) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -25,7 +25,7 @@ public nonisolated struct Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var protocolSpecifier: Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig.OneOf_ProtocolSpecifier? = nil
+  public internal(set) var protocolSpecifier: Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig.OneOf_ProtocolSpecifier? = nil
 
   public var grpcService: Envoy_Config_Core_V3_GrpcService {
     get {
@@ -43,42 +43,36 @@ public nonisolated struct Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig
     set {protocolSpecifier = .httpService(newValue)}
   }
 
-  public var reportCountersAsDeltas: Bool = false
+  public internal(set) var reportCountersAsDeltas: Bool = false
 
-  public var reportHistogramsAsDeltas: Bool = false
+  public internal(set) var reportHistogramsAsDeltas: Bool = false
 
-  public var emitTagsAsAttributes: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var emitTagsAsAttributes: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_emitTagsAsAttributes ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_emitTagsAsAttributes = newValue}
   }
   /// Returns true if `emitTagsAsAttributes` has been explicitly set.
   public var hasEmitTagsAsAttributes: Bool {self._emitTagsAsAttributes != nil}
-  /// Clears the value of `emitTagsAsAttributes`. Subsequent reads from it will return its default value.
-  public mutating func clearEmitTagsAsAttributes() {self._emitTagsAsAttributes = nil}
 
-  public var useTagExtractedName: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var useTagExtractedName: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_useTagExtractedName ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_useTagExtractedName = newValue}
   }
   /// Returns true if `useTagExtractedName` has been explicitly set.
   public var hasUseTagExtractedName: Bool {self._useTagExtractedName != nil}
-  /// Clears the value of `useTagExtractedName`. Subsequent reads from it will return its default value.
-  public mutating func clearUseTagExtractedName() {self._useTagExtractedName = nil}
 
   public var prefix: String = String()
 
-  public var resourceDetectors: [Envoy_Config_Core_V3_TypedExtensionConfig] = []
+  public internal(set) var resourceDetectors: [Envoy_Config_Core_V3_TypedExtensionConfig] = []
 
-  public var customMetricConversions: Xds_Type_Matcher_V3_Matcher {
+  public internal(set) var customMetricConversions: Xds_Type_Matcher_V3_Matcher {
     get {_customMetricConversions ?? Xds_Type_Matcher_V3_Matcher()}
     set {_customMetricConversions = newValue}
   }
   /// Returns true if `customMetricConversions` has been explicitly set.
   public var hasCustomMetricConversions: Bool {self._customMetricConversions != nil}
-  /// Clears the value of `customMetricConversions`. Subsequent reads from it will return its default value.
-  public mutating func clearCustomMetricConversions() {self._customMetricConversions = nil}
 
-  public var maxDataPointsPerRequest: UInt32 = 0
+  public internal(set) var maxDataPointsPerRequest: UInt32 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -93,9 +87,9 @@ public nonisolated struct Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var metricName: String = String()
+    public internal(set) var metricName: String = String()
 
-    public var staticMetricLabels: [Opentelemetry_Proto_Common_V1_KeyValue] = []
+    public internal(set) var staticMetricLabels: [Opentelemetry_Proto_Common_V1_KeyValue] = []
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -210,19 +204,7 @@ nonisolated extension Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig: Sw
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig, rhs: Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig) -> Bool {
-    if lhs.protocolSpecifier != rhs.protocolSpecifier {return false}
-    if lhs.reportCountersAsDeltas != rhs.reportCountersAsDeltas {return false}
-    if lhs.reportHistogramsAsDeltas != rhs.reportHistogramsAsDeltas {return false}
-    if lhs._emitTagsAsAttributes != rhs._emitTagsAsAttributes {return false}
-    if lhs._useTagExtractedName != rhs._useTagExtractedName {return false}
-    if lhs.prefix != rhs.prefix {return false}
-    if lhs.resourceDetectors != rhs.resourceDetectors {return false}
-    if lhs._customMetricConversions != rhs._customMetricConversions {return false}
-    if lhs.maxDataPointsPerRequest != rhs.maxDataPointsPerRequest {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig, rhs: Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig.ConversionAction: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -252,12 +234,7 @@ nonisolated extension Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig.Con
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig.ConversionAction, rhs: Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig.ConversionAction) -> Bool {
-    if lhs.metricName != rhs.metricName {return false}
-    if lhs.staticMetricLabels != rhs.staticMetricLabels {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig.ConversionAction, rhs: Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig.ConversionAction) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig.DropAction: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -273,8 +250,5 @@ nonisolated extension Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig.Dro
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig.DropAction, rhs: Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig.DropAction) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig.DropAction, rhs: Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig.DropAction) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -35,14 +35,12 @@ public nonisolated struct Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_Par
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var wrappedSampler: Envoy_Config_Core_V3_TypedExtensionConfig {
+  public internal(set) var wrappedSampler: Envoy_Config_Core_V3_TypedExtensionConfig {
     get {_wrappedSampler ?? Envoy_Config_Core_V3_TypedExtensionConfig()}
     set {_wrappedSampler = newValue}
   }
   /// Returns true if `wrappedSampler` has been explicitly set.
   public var hasWrappedSampler: Bool {self._wrappedSampler != nil}
-  /// Clears the value of `wrappedSampler`. Subsequent reads from it will return its default value.
-  public mutating func clearWrappedSampler() {self._wrappedSampler = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -56,14 +54,12 @@ public nonisolated struct Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_Tra
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var samplingPercentage: Envoy_Type_V3_FractionalPercent {
+  public internal(set) var samplingPercentage: Envoy_Type_V3_FractionalPercent {
     get {_samplingPercentage ?? Envoy_Type_V3_FractionalPercent()}
     set {_samplingPercentage = newValue}
   }
   /// Returns true if `samplingPercentage` has been explicitly set.
   public var hasSamplingPercentage: Bool {self._samplingPercentage != nil}
-  /// Clears the value of `samplingPercentage`. Subsequent reads from it will return its default value.
-  public mutating func clearSamplingPercentage() {self._samplingPercentage = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -77,14 +73,12 @@ public nonisolated struct Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_CEL
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var expression: Xds_Type_V3_CelExpression {
+  public internal(set) var expression: Xds_Type_V3_CelExpression {
     get {_expression ?? Xds_Type_V3_CelExpression()}
     set {_expression = newValue}
   }
   /// Returns true if `expression` has been explicitly set.
   public var hasExpression: Bool {self._expression != nil}
-  /// Clears the value of `expression`. Subsequent reads from it will return its default value.
-  public mutating func clearExpression() {self._expression = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -110,10 +104,7 @@ nonisolated extension Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_AlwaysO
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_AlwaysOnSamplerConfig, rhs: Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_AlwaysOnSamplerConfig) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_AlwaysOnSamplerConfig, rhs: Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_AlwaysOnSamplerConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_ParentBasedSamplerConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -143,11 +134,7 @@ nonisolated extension Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_ParentB
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_ParentBasedSamplerConfig, rhs: Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_ParentBasedSamplerConfig) -> Bool {
-    if lhs._wrappedSampler != rhs._wrappedSampler {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_ParentBasedSamplerConfig, rhs: Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_ParentBasedSamplerConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_TraceIdRatioBasedSamplerConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -177,11 +164,7 @@ nonisolated extension Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_TraceId
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_TraceIdRatioBasedSamplerConfig, rhs: Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_TraceIdRatioBasedSamplerConfig) -> Bool {
-    if lhs._samplingPercentage != rhs._samplingPercentage {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_TraceIdRatioBasedSamplerConfig, rhs: Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_TraceIdRatioBasedSamplerConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_CELSamplerConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -211,9 +194,5 @@ nonisolated extension Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_CELSamp
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_CELSamplerConfig, rhs: Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_CELSamplerConfig) -> Bool {
-    if lhs._expression != rhs._expression {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_CELSamplerConfig, rhs: Envoy_Extensions_Tracers_Opentelemetry_Samplers_V3_CELSamplerConfig) -> Bool { isSameMessage(lhs, rhs) }
 }

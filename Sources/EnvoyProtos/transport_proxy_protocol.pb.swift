@@ -31,21 +31,17 @@ public nonisolated struct Envoy_Extensions_TransportSockets_ProxyProtocol_V3_Pro
   }
   /// Returns true if `config` has been explicitly set.
   public var hasConfig: Bool {self._config != nil}
-  /// Clears the value of `config`. Subsequent reads from it will return its default value.
-  public mutating func clearConfig() {self._config = nil}
 
-  public var transportSocket: Envoy_Config_Core_V3_TransportSocket {
+  public internal(set) var transportSocket: Envoy_Config_Core_V3_TransportSocket {
     get {_transportSocket ?? Envoy_Config_Core_V3_TransportSocket()}
     set {_transportSocket = newValue}
   }
   /// Returns true if `transportSocket` has been explicitly set.
   public var hasTransportSocket: Bool {self._transportSocket != nil}
-  /// Clears the value of `transportSocket`. Subsequent reads from it will return its default value.
-  public mutating func clearTransportSocket() {self._transportSocket = nil}
 
-  public var allowUnspecifiedAddress: Bool = false
+  public internal(set) var allowUnspecifiedAddress: Bool = false
 
-  public var tlvAsPoolKey: Bool = false
+  public internal(set) var tlvAsPoolKey: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -98,12 +94,5 @@ nonisolated extension Envoy_Extensions_TransportSockets_ProxyProtocol_V3_ProxyPr
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_TransportSockets_ProxyProtocol_V3_ProxyProtocolUpstreamTransport, rhs: Envoy_Extensions_TransportSockets_ProxyProtocol_V3_ProxyProtocolUpstreamTransport) -> Bool {
-    if lhs._config != rhs._config {return false}
-    if lhs._transportSocket != rhs._transportSocket {return false}
-    if lhs.allowUnspecifiedAddress != rhs.allowUnspecifiedAddress {return false}
-    if lhs.tlvAsPoolKey != rhs.tlvAsPoolKey {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_TransportSockets_ProxyProtocol_V3_ProxyProtocolUpstreamTransport, rhs: Envoy_Extensions_TransportSockets_ProxyProtocol_V3_ProxyProtocolUpstreamTransport) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -47,8 +47,5 @@ nonisolated extension Envoy_Extensions_TransportSockets_RawBuffer_V3_RawBuffer: 
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_TransportSockets_RawBuffer_V3_RawBuffer, rhs: Envoy_Extensions_TransportSockets_RawBuffer_V3_RawBuffer) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_TransportSockets_RawBuffer_V3_RawBuffer, rhs: Envoy_Extensions_TransportSockets_RawBuffer_V3_RawBuffer) -> Bool { isSameMessage(lhs, rhs) }
 }

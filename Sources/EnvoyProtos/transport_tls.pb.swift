@@ -25,17 +25,17 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_TlsParameters
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var tlsMinimumProtocolVersion: Envoy_Extensions_TransportSockets_Tls_V3_TlsParameters.TlsProtocol = .tlsAuto
+  public internal(set) var tlsMinimumProtocolVersion: Envoy_Extensions_TransportSockets_Tls_V3_TlsParameters.TlsProtocol = .tlsAuto
 
-  public var tlsMaximumProtocolVersion: Envoy_Extensions_TransportSockets_Tls_V3_TlsParameters.TlsProtocol = .tlsAuto
+  public internal(set) var tlsMaximumProtocolVersion: Envoy_Extensions_TransportSockets_Tls_V3_TlsParameters.TlsProtocol = .tlsAuto
 
-  public var cipherSuites: [String] = []
+  public internal(set) var cipherSuites: [String] = []
 
-  public var ecdhCurves: [String] = []
+  public internal(set) var ecdhCurves: [String] = []
 
-  public var signatureAlgorithms: [String] = []
+  public internal(set) var signatureAlgorithms: [String] = []
 
-  public var compliancePolicies: [Envoy_Extensions_TransportSockets_Tls_V3_TlsParameters.CompliancePolicy] = []
+  public internal(set) var compliancePolicies: [Envoy_Extensions_TransportSockets_Tls_V3_TlsParameters.CompliancePolicy] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -123,9 +123,9 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_PrivateKeyPro
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var providerName: String = String()
+  public internal(set) var providerName: String = String()
 
-  public var configType: Envoy_Extensions_TransportSockets_Tls_V3_PrivateKeyProvider.OneOf_ConfigType? = nil
+  public internal(set) var configType: Envoy_Extensions_TransportSockets_Tls_V3_PrivateKeyProvider.OneOf_ConfigType? = nil
 
   public var typedConfig: SwiftProtobuf.Google_Protobuf_Any {
     get {
@@ -158,8 +158,6 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_TlsCertificat
   }
   /// Returns true if `certificateChain` has been explicitly set.
   public var hasCertificateChain: Bool {self._certificateChain != nil}
-  /// Clears the value of `certificateChain`. Subsequent reads from it will return its default value.
-  public mutating func clearCertificateChain() {self._certificateChain = nil}
 
   public var privateKey: Envoy_Config_Core_V3_DataSource {
     get {_privateKey ?? Envoy_Config_Core_V3_DataSource()}
@@ -167,55 +165,43 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_TlsCertificat
   }
   /// Returns true if `privateKey` has been explicitly set.
   public var hasPrivateKey: Bool {self._privateKey != nil}
-  /// Clears the value of `privateKey`. Subsequent reads from it will return its default value.
-  public mutating func clearPrivateKey() {self._privateKey = nil}
 
-  public var pkcs12: Envoy_Config_Core_V3_DataSource {
+  public internal(set) var pkcs12: Envoy_Config_Core_V3_DataSource {
     get {_pkcs12 ?? Envoy_Config_Core_V3_DataSource()}
     set {_pkcs12 = newValue}
   }
   /// Returns true if `pkcs12` has been explicitly set.
   public var hasPkcs12: Bool {self._pkcs12 != nil}
-  /// Clears the value of `pkcs12`. Subsequent reads from it will return its default value.
-  public mutating func clearPkcs12() {self._pkcs12 = nil}
 
-  public var watchedDirectory: Envoy_Config_Core_V3_WatchedDirectory {
+  public internal(set) var watchedDirectory: Envoy_Config_Core_V3_WatchedDirectory {
     get {_watchedDirectory ?? Envoy_Config_Core_V3_WatchedDirectory()}
     set {_watchedDirectory = newValue}
   }
   /// Returns true if `watchedDirectory` has been explicitly set.
   public var hasWatchedDirectory: Bool {self._watchedDirectory != nil}
-  /// Clears the value of `watchedDirectory`. Subsequent reads from it will return its default value.
-  public mutating func clearWatchedDirectory() {self._watchedDirectory = nil}
 
-  public var privateKeyProvider: Envoy_Extensions_TransportSockets_Tls_V3_PrivateKeyProvider {
+  public internal(set) var privateKeyProvider: Envoy_Extensions_TransportSockets_Tls_V3_PrivateKeyProvider {
     get {_privateKeyProvider ?? Envoy_Extensions_TransportSockets_Tls_V3_PrivateKeyProvider()}
     set {_privateKeyProvider = newValue}
   }
   /// Returns true if `privateKeyProvider` has been explicitly set.
   public var hasPrivateKeyProvider: Bool {self._privateKeyProvider != nil}
-  /// Clears the value of `privateKeyProvider`. Subsequent reads from it will return its default value.
-  public mutating func clearPrivateKeyProvider() {self._privateKeyProvider = nil}
 
-  public var password: Envoy_Config_Core_V3_DataSource {
+  public internal(set) var password: Envoy_Config_Core_V3_DataSource {
     get {_password ?? Envoy_Config_Core_V3_DataSource()}
     set {_password = newValue}
   }
   /// Returns true if `password` has been explicitly set.
   public var hasPassword: Bool {self._password != nil}
-  /// Clears the value of `password`. Subsequent reads from it will return its default value.
-  public mutating func clearPassword() {self._password = nil}
 
-  public var ocspStaple: Envoy_Config_Core_V3_DataSource {
+  public internal(set) var ocspStaple: Envoy_Config_Core_V3_DataSource {
     get {_ocspStaple ?? Envoy_Config_Core_V3_DataSource()}
     set {_ocspStaple = newValue}
   }
   /// Returns true if `ocspStaple` has been explicitly set.
   public var hasOcspStaple: Bool {self._ocspStaple != nil}
-  /// Clears the value of `ocspStaple`. Subsequent reads from it will return its default value.
-  public mutating func clearOcspStaple() {self._ocspStaple = nil}
 
-  public var signedCertificateTimestamp: [Envoy_Config_Core_V3_DataSource] = []
+  public internal(set) var signedCertificateTimestamp: [Envoy_Config_Core_V3_DataSource] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -247,9 +233,9 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_CertificatePr
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var instanceName: String = String()
+  public internal(set) var instanceName: String = String()
 
-  public var certificateName: String = String()
+  public internal(set) var certificateName: String = String()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -261,7 +247,7 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_SubjectAltNam
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var sanType: Envoy_Extensions_TransportSockets_Tls_V3_SubjectAltNameMatcher.SanType = .unspecified
+  public internal(set) var sanType: Envoy_Extensions_TransportSockets_Tls_V3_SubjectAltNameMatcher.SanType = .unspecified
 
   public var matcher: Envoy_Type_Matcher_V3_StringMatcher {
     get {_matcher ?? Envoy_Type_Matcher_V3_StringMatcher()}
@@ -269,8 +255,6 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_SubjectAltNam
   }
   /// Returns true if `matcher` has been explicitly set.
   public var hasMatcher: Bool {self._matcher != nil}
-  /// Clears the value of `matcher`. Subsequent reads from it will return its default value.
-  public mutating func clearMatcher() {self._matcher = nil}
 
   public var oid: String = String()
 
@@ -342,42 +326,34 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_CertificateVa
   }
   /// Returns true if `trustedCa` has been explicitly set.
   public var hasTrustedCa: Bool {_storage._trustedCa != nil}
-  /// Clears the value of `trustedCa`. Subsequent reads from it will return its default value.
-  public mutating func clearTrustedCa() {_uniqueStorage()._trustedCa = nil}
 
-  public var caCertificateProviderInstance: Envoy_Extensions_TransportSockets_Tls_V3_CertificateProviderPluginInstance {
+  public internal(set) var caCertificateProviderInstance: Envoy_Extensions_TransportSockets_Tls_V3_CertificateProviderPluginInstance {
     get {_storage._caCertificateProviderInstance ?? Envoy_Extensions_TransportSockets_Tls_V3_CertificateProviderPluginInstance()}
     set {_uniqueStorage()._caCertificateProviderInstance = newValue}
   }
   /// Returns true if `caCertificateProviderInstance` has been explicitly set.
   public var hasCaCertificateProviderInstance: Bool {_storage._caCertificateProviderInstance != nil}
-  /// Clears the value of `caCertificateProviderInstance`. Subsequent reads from it will return its default value.
-  public mutating func clearCaCertificateProviderInstance() {_uniqueStorage()._caCertificateProviderInstance = nil}
 
-  public var systemRootCerts: Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext.SystemRootCerts {
+  public internal(set) var systemRootCerts: Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext.SystemRootCerts {
     get {_storage._systemRootCerts ?? Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext.SystemRootCerts()}
     set {_uniqueStorage()._systemRootCerts = newValue}
   }
   /// Returns true if `systemRootCerts` has been explicitly set.
   public var hasSystemRootCerts: Bool {_storage._systemRootCerts != nil}
-  /// Clears the value of `systemRootCerts`. Subsequent reads from it will return its default value.
-  public mutating func clearSystemRootCerts() {_uniqueStorage()._systemRootCerts = nil}
 
-  public var watchedDirectory: Envoy_Config_Core_V3_WatchedDirectory {
+  public internal(set) var watchedDirectory: Envoy_Config_Core_V3_WatchedDirectory {
     get {_storage._watchedDirectory ?? Envoy_Config_Core_V3_WatchedDirectory()}
     set {_uniqueStorage()._watchedDirectory = newValue}
   }
   /// Returns true if `watchedDirectory` has been explicitly set.
   public var hasWatchedDirectory: Bool {_storage._watchedDirectory != nil}
-  /// Clears the value of `watchedDirectory`. Subsequent reads from it will return its default value.
-  public mutating func clearWatchedDirectory() {_uniqueStorage()._watchedDirectory = nil}
 
-  public var verifyCertificateSpki: [String] {
+  public internal(set) var verifyCertificateSpki: [String] {
     get {_storage._verifyCertificateSpki}
     set {_uniqueStorage()._verifyCertificateSpki = newValue}
   }
 
-  public var verifyCertificateHash: [String] {
+  public internal(set) var verifyCertificateHash: [String] {
     get {_storage._verifyCertificateHash}
     set {_uniqueStorage()._verifyCertificateHash = newValue}
   }
@@ -393,14 +369,12 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_CertificateVa
     set {_uniqueStorage()._matchSubjectAltNames = newValue}
   }
 
-  public var requireSignedCertificateTimestamp: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var requireSignedCertificateTimestamp: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_storage._requireSignedCertificateTimestamp ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_uniqueStorage()._requireSignedCertificateTimestamp = newValue}
   }
   /// Returns true if `requireSignedCertificateTimestamp` has been explicitly set.
   public var hasRequireSignedCertificateTimestamp: Bool {_storage._requireSignedCertificateTimestamp != nil}
-  /// Clears the value of `requireSignedCertificateTimestamp`. Subsequent reads from it will return its default value.
-  public mutating func clearRequireSignedCertificateTimestamp() {_uniqueStorage()._requireSignedCertificateTimestamp = nil}
 
   public var crl: Envoy_Config_Core_V3_DataSource {
     get {_storage._crl ?? Envoy_Config_Core_V3_DataSource()}
@@ -408,43 +382,37 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_CertificateVa
   }
   /// Returns true if `crl` has been explicitly set.
   public var hasCrl: Bool {_storage._crl != nil}
-  /// Clears the value of `crl`. Subsequent reads from it will return its default value.
-  public mutating func clearCrl() {_uniqueStorage()._crl = nil}
 
-  public var allowExpiredCertificate: Bool {
+  public internal(set) var allowExpiredCertificate: Bool {
     get {_storage._allowExpiredCertificate}
     set {_uniqueStorage()._allowExpiredCertificate = newValue}
   }
 
-  public var trustChainVerification: Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext.TrustChainVerification {
+  public internal(set) var trustChainVerification: Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext.TrustChainVerification {
     get {_storage._trustChainVerification}
     set {_uniqueStorage()._trustChainVerification = newValue}
   }
 
-  public var customValidatorConfig: Envoy_Config_Core_V3_TypedExtensionConfig {
+  public internal(set) var customValidatorConfig: Envoy_Config_Core_V3_TypedExtensionConfig {
     get {_storage._customValidatorConfig ?? Envoy_Config_Core_V3_TypedExtensionConfig()}
     set {_uniqueStorage()._customValidatorConfig = newValue}
   }
   /// Returns true if `customValidatorConfig` has been explicitly set.
   public var hasCustomValidatorConfig: Bool {_storage._customValidatorConfig != nil}
-  /// Clears the value of `customValidatorConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearCustomValidatorConfig() {_uniqueStorage()._customValidatorConfig = nil}
 
-  public var onlyVerifyLeafCertCrl: Bool {
+  public internal(set) var onlyVerifyLeafCertCrl: Bool {
     get {_storage._onlyVerifyLeafCertCrl}
     set {_uniqueStorage()._onlyVerifyLeafCertCrl = newValue}
   }
 
-  public var maxVerifyDepth: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var maxVerifyDepth: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_storage._maxVerifyDepth ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_uniqueStorage()._maxVerifyDepth = newValue}
   }
   /// Returns true if `maxVerifyDepth` has been explicitly set.
   public var hasMaxVerifyDepth: Bool {_storage._maxVerifyDepth != nil}
-  /// Clears the value of `maxVerifyDepth`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxVerifyDepth() {_uniqueStorage()._maxVerifyDepth = nil}
 
-  public var suppressClientCaList: Bool {
+  public internal(set) var suppressClientCaList: Bool {
     get {_storage._suppressClientCaList}
     set {_uniqueStorage()._suppressClientCaList = newValue}
   }
@@ -508,14 +476,12 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertVal
 
   public var trustDomains: [Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertValidatorConfig.TrustDomain] = []
 
-  public var trustBundles: Envoy_Config_Core_V3_DataSource {
+  public internal(set) var trustBundles: Envoy_Config_Core_V3_DataSource {
     get {_trustBundles ?? Envoy_Config_Core_V3_DataSource()}
     set {_trustBundles = newValue}
   }
   /// Returns true if `trustBundles` has been explicitly set.
   public var hasTrustBundles: Bool {self._trustBundles != nil}
-  /// Clears the value of `trustBundles`. Subsequent reads from it will return its default value.
-  public mutating func clearTrustBundles() {self._trustBundles = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -527,16 +493,14 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertVal
     /// Envoy does not hold a validator to its constraints.
     public var name: String = String()
 
-    public var trustBundle: Envoy_Config_Core_V3_DataSource {
+    public internal(set) var trustBundle: Envoy_Config_Core_V3_DataSource {
       get {_trustBundle ?? Envoy_Config_Core_V3_DataSource()}
       set {_trustBundle = newValue}
     }
     /// Returns true if `trustBundle` has been explicitly set.
     public var hasTrustBundle: Bool {self._trustBundle != nil}
-    /// Clears the value of `trustBundle`. Subsequent reads from it will return its default value.
-    public mutating func clearTrustBundle() {self._trustBundle = nil}
 
-    public var workloadTrustDomain: String = String()
+    public internal(set) var workloadTrustDomain: String = String()
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -561,34 +525,28 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_UpstreamTlsCo
   }
   /// Returns true if `commonTlsContext` has been explicitly set.
   public var hasCommonTlsContext: Bool {self._commonTlsContext != nil}
-  /// Clears the value of `commonTlsContext`. Subsequent reads from it will return its default value.
-  public mutating func clearCommonTlsContext() {self._commonTlsContext = nil}
 
-  public var sni: String = String()
+  public internal(set) var sni: String = String()
 
-  public var autoHostSni: Bool = false
+  public internal(set) var autoHostSni: Bool = false
 
-  public var autoSniSanValidation: Bool = false
+  public internal(set) var autoSniSanValidation: Bool = false
 
-  public var allowRenegotiation: Bool = false
+  public internal(set) var allowRenegotiation: Bool = false
 
-  public var maxSessionKeys: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var maxSessionKeys: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_maxSessionKeys ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_maxSessionKeys = newValue}
   }
   /// Returns true if `maxSessionKeys` has been explicitly set.
   public var hasMaxSessionKeys: Bool {self._maxSessionKeys != nil}
-  /// Clears the value of `maxSessionKeys`. Subsequent reads from it will return its default value.
-  public mutating func clearMaxSessionKeys() {self._maxSessionKeys = nil}
 
-  public var enforceRsaKeyUsage: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var enforceRsaKeyUsage: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_enforceRsaKeyUsage ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_enforceRsaKeyUsage = newValue}
   }
   /// Returns true if `enforceRsaKeyUsage` has been explicitly set.
   public var hasEnforceRsaKeyUsage: Bool {self._enforceRsaKeyUsage != nil}
-  /// Clears the value of `enforceRsaKeyUsage`. Subsequent reads from it will return its default value.
-  public mutating func clearEnforceRsaKeyUsage() {self._enforceRsaKeyUsage = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -610,28 +568,22 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTls
   }
   /// Returns true if `commonTlsContext` has been explicitly set.
   public var hasCommonTlsContext: Bool {_storage._commonTlsContext != nil}
-  /// Clears the value of `commonTlsContext`. Subsequent reads from it will return its default value.
-  public mutating func clearCommonTlsContext() {_uniqueStorage()._commonTlsContext = nil}
 
-  public var requireClientCertificate: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var requireClientCertificate: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_storage._requireClientCertificate ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_uniqueStorage()._requireClientCertificate = newValue}
   }
   /// Returns true if `requireClientCertificate` has been explicitly set.
   public var hasRequireClientCertificate: Bool {_storage._requireClientCertificate != nil}
-  /// Clears the value of `requireClientCertificate`. Subsequent reads from it will return its default value.
-  public mutating func clearRequireClientCertificate() {_uniqueStorage()._requireClientCertificate = nil}
 
-  public var requireSni: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var requireSni: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_storage._requireSni ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_uniqueStorage()._requireSni = newValue}
   }
   /// Returns true if `requireSni` has been explicitly set.
   public var hasRequireSni: Bool {_storage._requireSni != nil}
-  /// Clears the value of `requireSni`. Subsequent reads from it will return its default value.
-  public mutating func clearRequireSni() {_uniqueStorage()._requireSni = nil}
 
-  public var sessionTicketKeysType: OneOf_SessionTicketKeysType? {
+  public internal(set) var sessionTicketKeysType: OneOf_SessionTicketKeysType? {
     get {return _storage._sessionTicketKeysType}
     set {_uniqueStorage()._sessionTicketKeysType = newValue}
   }
@@ -660,35 +612,31 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTls
     set {_uniqueStorage()._sessionTicketKeysType = .disableStatelessSessionResumption(newValue)}
   }
 
-  public var disableStatefulSessionResumption: Bool {
+  public internal(set) var disableStatefulSessionResumption: Bool {
     get {_storage._disableStatefulSessionResumption}
     set {_uniqueStorage()._disableStatefulSessionResumption = newValue}
   }
 
-  public var sessionTimeout: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var sessionTimeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_storage._sessionTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_uniqueStorage()._sessionTimeout = newValue}
   }
   /// Returns true if `sessionTimeout` has been explicitly set.
   public var hasSessionTimeout: Bool {_storage._sessionTimeout != nil}
-  /// Clears the value of `sessionTimeout`. Subsequent reads from it will return its default value.
-  public mutating func clearSessionTimeout() {_uniqueStorage()._sessionTimeout = nil}
 
-  public var ocspStaplePolicy: Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsContext.OcspStaplePolicy {
+  public internal(set) var ocspStaplePolicy: Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsContext.OcspStaplePolicy {
     get {_storage._ocspStaplePolicy}
     set {_uniqueStorage()._ocspStaplePolicy = newValue}
   }
 
-  public var fullScanCertsOnSniMismatch: SwiftProtobuf.Google_Protobuf_BoolValue {
+  public internal(set) var fullScanCertsOnSniMismatch: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_storage._fullScanCertsOnSniMismatch ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_uniqueStorage()._fullScanCertsOnSniMismatch = newValue}
   }
   /// Returns true if `fullScanCertsOnSniMismatch` has been explicitly set.
   public var hasFullScanCertsOnSniMismatch: Bool {_storage._fullScanCertsOnSniMismatch != nil}
-  /// Clears the value of `fullScanCertsOnSniMismatch`. Subsequent reads from it will return its default value.
-  public mutating func clearFullScanCertsOnSniMismatch() {_uniqueStorage()._fullScanCertsOnSniMismatch = nil}
 
-  public var preferClientCiphers: Bool {
+  public internal(set) var preferClientCiphers: Bool {
     get {_storage._preferClientCiphers}
     set {_uniqueStorage()._preferClientCiphers = newValue}
   }
@@ -752,9 +700,9 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_TlsKeyLog: Se
 
   public var path: String = String()
 
-  public var localAddressRange: [Envoy_Config_Core_V3_CidrRange] = []
+  public internal(set) var localAddressRange: [Envoy_Config_Core_V3_CidrRange] = []
 
-  public var remoteAddressRange: [Envoy_Config_Core_V3_CidrRange] = []
+  public internal(set) var remoteAddressRange: [Envoy_Config_Core_V3_CidrRange] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -766,14 +714,12 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsCont
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var tlsParams: Envoy_Extensions_TransportSockets_Tls_V3_TlsParameters {
+  public internal(set) var tlsParams: Envoy_Extensions_TransportSockets_Tls_V3_TlsParameters {
     get {_storage._tlsParams ?? Envoy_Extensions_TransportSockets_Tls_V3_TlsParameters()}
     set {_uniqueStorage()._tlsParams = newValue}
   }
   /// Returns true if `tlsParams` has been explicitly set.
   public var hasTlsParams: Bool {_storage._tlsParams != nil}
-  /// Clears the value of `tlsParams`. Subsequent reads from it will return its default value.
-  public mutating func clearTlsParams() {_uniqueStorage()._tlsParams = nil}
 
   public var tlsCertificates: [Envoy_Extensions_TransportSockets_Tls_V3_TlsCertificate] {
     get {_storage._tlsCertificates}
@@ -785,25 +731,21 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsCont
     set {_uniqueStorage()._tlsCertificateSdsSecretConfigs = newValue}
   }
 
-  public var tlsCertificateProviderInstance: Envoy_Extensions_TransportSockets_Tls_V3_CertificateProviderPluginInstance {
+  public internal(set) var tlsCertificateProviderInstance: Envoy_Extensions_TransportSockets_Tls_V3_CertificateProviderPluginInstance {
     get {_storage._tlsCertificateProviderInstance ?? Envoy_Extensions_TransportSockets_Tls_V3_CertificateProviderPluginInstance()}
     set {_uniqueStorage()._tlsCertificateProviderInstance = newValue}
   }
   /// Returns true if `tlsCertificateProviderInstance` has been explicitly set.
   public var hasTlsCertificateProviderInstance: Bool {_storage._tlsCertificateProviderInstance != nil}
-  /// Clears the value of `tlsCertificateProviderInstance`. Subsequent reads from it will return its default value.
-  public mutating func clearTlsCertificateProviderInstance() {_uniqueStorage()._tlsCertificateProviderInstance = nil}
 
-  public var customTlsCertificateSelector: Envoy_Config_Core_V3_TypedExtensionConfig {
+  public internal(set) var customTlsCertificateSelector: Envoy_Config_Core_V3_TypedExtensionConfig {
     get {_storage._customTlsCertificateSelector ?? Envoy_Config_Core_V3_TypedExtensionConfig()}
     set {_uniqueStorage()._customTlsCertificateSelector = newValue}
   }
   /// Returns true if `customTlsCertificateSelector` has been explicitly set.
   public var hasCustomTlsCertificateSelector: Bool {_storage._customTlsCertificateSelector != nil}
-  /// Clears the value of `customTlsCertificateSelector`. Subsequent reads from it will return its default value.
-  public mutating func clearCustomTlsCertificateSelector() {_uniqueStorage()._customTlsCertificateSelector = nil}
 
-  public var validationContextType: OneOf_ValidationContextType? {
+  public internal(set) var validationContextType: OneOf_ValidationContextType? {
     get {return _storage._validationContextType}
     set {_uniqueStorage()._validationContextType = newValue}
   }
@@ -832,19 +774,17 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsCont
     set {_uniqueStorage()._validationContextType = .combinedValidationContext(newValue)}
   }
 
-  public var alpnProtocols: [String] {
+  public internal(set) var alpnProtocols: [String] {
     get {_storage._alpnProtocols}
     set {_uniqueStorage()._alpnProtocols = newValue}
   }
 
-  public var customHandshaker: Envoy_Config_Core_V3_TypedExtensionConfig {
+  public internal(set) var customHandshaker: Envoy_Config_Core_V3_TypedExtensionConfig {
     get {_storage._customHandshaker ?? Envoy_Config_Core_V3_TypedExtensionConfig()}
     set {_uniqueStorage()._customHandshaker = newValue}
   }
   /// Returns true if `customHandshaker` has been explicitly set.
   public var hasCustomHandshaker: Bool {_storage._customHandshaker != nil}
-  /// Clears the value of `customHandshaker`. Subsequent reads from it will return its default value.
-  public mutating func clearCustomHandshaker() {_uniqueStorage()._customHandshaker = nil}
 
   public var keyLog: Envoy_Extensions_TransportSockets_Tls_V3_TlsKeyLog {
     get {_storage._keyLog ?? Envoy_Extensions_TransportSockets_Tls_V3_TlsKeyLog()}
@@ -852,8 +792,6 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsCont
   }
   /// Returns true if `keyLog` has been explicitly set.
   public var hasKeyLog: Bool {_storage._keyLog != nil}
-  /// Clears the value of `keyLog`. Subsequent reads from it will return its default value.
-  public mutating func clearKeyLog() {_uniqueStorage()._keyLog = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -869,23 +807,19 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsCont
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var defaultValidationContext: Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext {
+    public internal(set) var defaultValidationContext: Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext {
       get {_defaultValidationContext ?? Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext()}
       set {_defaultValidationContext = newValue}
     }
     /// Returns true if `defaultValidationContext` has been explicitly set.
     public var hasDefaultValidationContext: Bool {self._defaultValidationContext != nil}
-    /// Clears the value of `defaultValidationContext`. Subsequent reads from it will return its default value.
-    public mutating func clearDefaultValidationContext() {self._defaultValidationContext = nil}
 
-    public var validationContextSdsSecretConfig: Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig {
+    public internal(set) var validationContextSdsSecretConfig: Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig {
       get {_validationContextSdsSecretConfig ?? Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig()}
       set {_validationContextSdsSecretConfig = newValue}
     }
     /// Returns true if `validationContextSdsSecretConfig` has been explicitly set.
     public var hasValidationContextSdsSecretConfig: Bool {self._validationContextSdsSecretConfig != nil}
-    /// Clears the value of `validationContextSdsSecretConfig`. Subsequent reads from it will return its default value.
-    public mutating func clearValidationContextSdsSecretConfig() {self._validationContextSdsSecretConfig = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -905,14 +839,12 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_GenericSecret
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var secret: Envoy_Config_Core_V3_DataSource {
+  public internal(set) var secret: Envoy_Config_Core_V3_DataSource {
     get {_secret ?? Envoy_Config_Core_V3_DataSource()}
     set {_secret = newValue}
   }
   /// Returns true if `secret` has been explicitly set.
   public var hasSecret: Bool {self._secret != nil}
-  /// Clears the value of `secret`. Subsequent reads from it will return its default value.
-  public mutating func clearSecret() {self._secret = nil}
 
   public var secrets: Dictionary<String,Envoy_Config_Core_V3_DataSource> = [:]
 
@@ -936,8 +868,6 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConf
   }
   /// Returns true if `sdsConfig` has been explicitly set.
   public var hasSdsConfig: Bool {self._sdsConfig != nil}
-  /// Clears the value of `sdsConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearSdsConfig() {self._sdsConfig = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1047,16 +977,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_TlsParameters: Sw
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_TlsParameters, rhs: Envoy_Extensions_TransportSockets_Tls_V3_TlsParameters) -> Bool {
-    if lhs.tlsMinimumProtocolVersion != rhs.tlsMinimumProtocolVersion {return false}
-    if lhs.tlsMaximumProtocolVersion != rhs.tlsMaximumProtocolVersion {return false}
-    if lhs.cipherSuites != rhs.cipherSuites {return false}
-    if lhs.ecdhCurves != rhs.ecdhCurves {return false}
-    if lhs.signatureAlgorithms != rhs.signatureAlgorithms {return false}
-    if lhs.compliancePolicies != rhs.compliancePolicies {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_TlsParameters, rhs: Envoy_Extensions_TransportSockets_Tls_V3_TlsParameters) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_TlsParameters.TlsProtocol: SwiftProtobuf._ProtoNameProviding {
@@ -1114,13 +1035,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_PrivateKeyProvide
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_PrivateKeyProvider, rhs: Envoy_Extensions_TransportSockets_Tls_V3_PrivateKeyProvider) -> Bool {
-    if lhs.providerName != rhs.providerName {return false}
-    if lhs.configType != rhs.configType {return false}
-    if lhs.fallback != rhs.fallback {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_PrivateKeyProvider, rhs: Envoy_Extensions_TransportSockets_Tls_V3_PrivateKeyProvider) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_TlsCertificate: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1178,18 +1093,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_TlsCertificate: S
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_TlsCertificate, rhs: Envoy_Extensions_TransportSockets_Tls_V3_TlsCertificate) -> Bool {
-    if lhs._certificateChain != rhs._certificateChain {return false}
-    if lhs._privateKey != rhs._privateKey {return false}
-    if lhs._pkcs12 != rhs._pkcs12 {return false}
-    if lhs._watchedDirectory != rhs._watchedDirectory {return false}
-    if lhs._privateKeyProvider != rhs._privateKeyProvider {return false}
-    if lhs._password != rhs._password {return false}
-    if lhs._ocspStaple != rhs._ocspStaple {return false}
-    if lhs.signedCertificateTimestamp != rhs.signedCertificateTimestamp {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_TlsCertificate, rhs: Envoy_Extensions_TransportSockets_Tls_V3_TlsCertificate) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_TlsSessionTicketKeys: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1215,11 +1119,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_TlsSessionTicketK
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_TlsSessionTicketKeys, rhs: Envoy_Extensions_TransportSockets_Tls_V3_TlsSessionTicketKeys) -> Bool {
-    if lhs.keys != rhs.keys {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_TlsSessionTicketKeys, rhs: Envoy_Extensions_TransportSockets_Tls_V3_TlsSessionTicketKeys) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CertificateProviderPluginInstance: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1249,12 +1149,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CertificateProvid
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_CertificateProviderPluginInstance, rhs: Envoy_Extensions_TransportSockets_Tls_V3_CertificateProviderPluginInstance) -> Bool {
-    if lhs.instanceName != rhs.instanceName {return false}
-    if lhs.certificateName != rhs.certificateName {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_CertificateProviderPluginInstance, rhs: Envoy_Extensions_TransportSockets_Tls_V3_CertificateProviderPluginInstance) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_SubjectAltNameMatcher: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1292,13 +1187,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_SubjectAltNameMat
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_SubjectAltNameMatcher, rhs: Envoy_Extensions_TransportSockets_Tls_V3_SubjectAltNameMatcher) -> Bool {
-    if lhs.sanType != rhs.sanType {return false}
-    if lhs._matcher != rhs._matcher {return false}
-    if lhs.oid != rhs.oid {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_SubjectAltNameMatcher, rhs: Envoy_Extensions_TransportSockets_Tls_V3_SubjectAltNameMatcher) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_SubjectAltNameMatcher.SanType: SwiftProtobuf._ProtoNameProviding {
@@ -1450,34 +1339,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CertificateValida
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext, rhs: Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._trustedCa != rhs_storage._trustedCa {return false}
-        if _storage._caCertificateProviderInstance != rhs_storage._caCertificateProviderInstance {return false}
-        if _storage._systemRootCerts != rhs_storage._systemRootCerts {return false}
-        if _storage._watchedDirectory != rhs_storage._watchedDirectory {return false}
-        if _storage._verifyCertificateSpki != rhs_storage._verifyCertificateSpki {return false}
-        if _storage._verifyCertificateHash != rhs_storage._verifyCertificateHash {return false}
-        if _storage._matchTypedSubjectAltNames != rhs_storage._matchTypedSubjectAltNames {return false}
-        if _storage._matchSubjectAltNames != rhs_storage._matchSubjectAltNames {return false}
-        if _storage._requireSignedCertificateTimestamp != rhs_storage._requireSignedCertificateTimestamp {return false}
-        if _storage._crl != rhs_storage._crl {return false}
-        if _storage._allowExpiredCertificate != rhs_storage._allowExpiredCertificate {return false}
-        if _storage._trustChainVerification != rhs_storage._trustChainVerification {return false}
-        if _storage._customValidatorConfig != rhs_storage._customValidatorConfig {return false}
-        if _storage._onlyVerifyLeafCertCrl != rhs_storage._onlyVerifyLeafCertCrl {return false}
-        if _storage._maxVerifyDepth != rhs_storage._maxVerifyDepth {return false}
-        if _storage._suppressClientCaList != rhs_storage._suppressClientCaList {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext, rhs: Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext.TrustChainVerification: SwiftProtobuf._ProtoNameProviding {
@@ -1497,10 +1359,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CertificateValida
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext.SystemRootCerts, rhs: Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext.SystemRootCerts) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext.SystemRootCerts, rhs: Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext.SystemRootCerts) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertValidatorConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1534,12 +1393,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertValidat
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertValidatorConfig, rhs: Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertValidatorConfig) -> Bool {
-    if lhs.trustDomains != rhs.trustDomains {return false}
-    if lhs._trustBundles != rhs._trustBundles {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertValidatorConfig, rhs: Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertValidatorConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertValidatorConfig.TrustDomain: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1577,13 +1431,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertValidat
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertValidatorConfig.TrustDomain, rhs: Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertValidatorConfig.TrustDomain) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs._trustBundle != rhs._trustBundle {return false}
-    if lhs.workloadTrustDomain != rhs.workloadTrustDomain {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertValidatorConfig.TrustDomain, rhs: Envoy_Extensions_TransportSockets_Tls_V3_SPIFFECertValidatorConfig.TrustDomain) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_UpstreamTlsContext: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1637,17 +1485,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_UpstreamTlsContex
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_UpstreamTlsContext, rhs: Envoy_Extensions_TransportSockets_Tls_V3_UpstreamTlsContext) -> Bool {
-    if lhs._commonTlsContext != rhs._commonTlsContext {return false}
-    if lhs.sni != rhs.sni {return false}
-    if lhs.autoHostSni != rhs.autoHostSni {return false}
-    if lhs.autoSniSanValidation != rhs.autoSniSanValidation {return false}
-    if lhs.allowRenegotiation != rhs.allowRenegotiation {return false}
-    if lhs._maxSessionKeys != rhs._maxSessionKeys {return false}
-    if lhs._enforceRsaKeyUsage != rhs._enforceRsaKeyUsage {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_UpstreamTlsContext, rhs: Envoy_Extensions_TransportSockets_Tls_V3_UpstreamTlsContext) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsContext: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1797,27 +1635,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsCont
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsContext, rhs: Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsContext) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._commonTlsContext != rhs_storage._commonTlsContext {return false}
-        if _storage._requireClientCertificate != rhs_storage._requireClientCertificate {return false}
-        if _storage._requireSni != rhs_storage._requireSni {return false}
-        if _storage._sessionTicketKeysType != rhs_storage._sessionTicketKeysType {return false}
-        if _storage._disableStatefulSessionResumption != rhs_storage._disableStatefulSessionResumption {return false}
-        if _storage._sessionTimeout != rhs_storage._sessionTimeout {return false}
-        if _storage._ocspStaplePolicy != rhs_storage._ocspStaplePolicy {return false}
-        if _storage._fullScanCertsOnSniMismatch != rhs_storage._fullScanCertsOnSniMismatch {return false}
-        if _storage._preferClientCiphers != rhs_storage._preferClientCiphers {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsContext, rhs: Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsContext) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsContext.OcspStaplePolicy: SwiftProtobuf._ProtoNameProviding {
@@ -1855,13 +1673,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_TlsKeyLog: SwiftP
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_TlsKeyLog, rhs: Envoy_Extensions_TransportSockets_Tls_V3_TlsKeyLog) -> Bool {
-    if lhs.path != rhs.path {return false}
-    if lhs.localAddressRange != rhs.localAddressRange {return false}
-    if lhs.remoteAddressRange != rhs.remoteAddressRange {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_TlsKeyLog, rhs: Envoy_Extensions_TransportSockets_Tls_V3_TlsKeyLog) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2016,27 +1828,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext:
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext, rhs: Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._tlsParams != rhs_storage._tlsParams {return false}
-        if _storage._tlsCertificates != rhs_storage._tlsCertificates {return false}
-        if _storage._tlsCertificateSdsSecretConfigs != rhs_storage._tlsCertificateSdsSecretConfigs {return false}
-        if _storage._tlsCertificateProviderInstance != rhs_storage._tlsCertificateProviderInstance {return false}
-        if _storage._customTlsCertificateSelector != rhs_storage._customTlsCertificateSelector {return false}
-        if _storage._validationContextType != rhs_storage._validationContextType {return false}
-        if _storage._alpnProtocols != rhs_storage._alpnProtocols {return false}
-        if _storage._customHandshaker != rhs_storage._customHandshaker {return false}
-        if _storage._keyLog != rhs_storage._keyLog {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext, rhs: Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext.CombinedCertificateValidationContext: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2070,12 +1862,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext.
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext.CombinedCertificateValidationContext, rhs: Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext.CombinedCertificateValidationContext) -> Bool {
-    if lhs._defaultValidationContext != rhs._defaultValidationContext {return false}
-    if lhs._validationContextSdsSecretConfig != rhs._validationContextSdsSecretConfig {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext.CombinedCertificateValidationContext, rhs: Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext.CombinedCertificateValidationContext) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_GenericSecret: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2109,12 +1896,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_GenericSecret: Sw
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_GenericSecret, rhs: Envoy_Extensions_TransportSockets_Tls_V3_GenericSecret) -> Bool {
-    if lhs._secret != rhs._secret {return false}
-    if lhs.secrets != rhs.secrets {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_GenericSecret, rhs: Envoy_Extensions_TransportSockets_Tls_V3_GenericSecret) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2148,12 +1930,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig: 
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig, rhs: Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs._sdsConfig != rhs._sdsConfig {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig, rhs: Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_Secret: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2254,10 +2031,5 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_Secret: SwiftProt
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_Secret, rhs: Envoy_Extensions_TransportSockets_Tls_V3_Secret) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.type != rhs.type {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_TransportSockets_Tls_V3_Secret, rhs: Envoy_Extensions_TransportSockets_Tls_V3_Secret) -> Bool { isSameMessage(lhs, rhs) }
 }

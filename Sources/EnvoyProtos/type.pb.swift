@@ -481,7 +481,7 @@ public nonisolated struct Envoy_Type_V3_SemanticVersion: Sendable {
 
   public var minorNumber: UInt32 = 0
 
-  public var patch: UInt32 = 0
+  public internal(set) var patch: UInt32 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -501,8 +501,6 @@ public nonisolated struct Envoy_Type_V3_TokenBucket: Sendable {
   }
   /// Returns true if `tokensPerFill` has been explicitly set.
   public var hasTokensPerFill: Bool {self._tokensPerFill != nil}
-  /// Clears the value of `tokensPerFill`. Subsequent reads from it will return its default value.
-  public mutating func clearTokensPerFill() {self._tokensPerFill = nil}
 
   public var fillInterval: SwiftProtobuf.Google_Protobuf_Duration {
     get {_fillInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
@@ -510,8 +508,6 @@ public nonisolated struct Envoy_Type_V3_TokenBucket: Sendable {
   }
   /// Returns true if `fillInterval` has been explicitly set.
   public var hasFillInterval: Bool {self._fillInterval != nil}
-  /// Clears the value of `fillInterval`. Subsequent reads from it will return its default value.
-  public mutating func clearFillInterval() {self._fillInterval = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -526,7 +522,7 @@ public nonisolated struct Envoy_Type_V3_HashPolicy: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var policySpecifier: Envoy_Type_V3_HashPolicy.OneOf_PolicySpecifier? = nil
+  public internal(set) var policySpecifier: Envoy_Type_V3_HashPolicy.OneOf_PolicySpecifier? = nil
 
   public var sourceIp: Envoy_Type_V3_HashPolicy.SourceIp {
     get {
@@ -628,11 +624,7 @@ nonisolated extension Envoy_Type_V3_Percent: SwiftProtobuf.Message, SwiftProtobu
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_V3_Percent, rhs: Envoy_Type_V3_Percent) -> Bool {
-    if lhs.value != rhs.value {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_V3_Percent, rhs: Envoy_Type_V3_Percent) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_V3_FractionalPercent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -662,12 +654,7 @@ nonisolated extension Envoy_Type_V3_FractionalPercent: SwiftProtobuf.Message, Sw
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_V3_FractionalPercent, rhs: Envoy_Type_V3_FractionalPercent) -> Bool {
-    if lhs.numerator != rhs.numerator {return false}
-    if lhs.denominator != rhs.denominator {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_V3_FractionalPercent, rhs: Envoy_Type_V3_FractionalPercent) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_V3_FractionalPercent.DenominatorType: SwiftProtobuf._ProtoNameProviding {
@@ -701,12 +688,7 @@ nonisolated extension Envoy_Type_V3_Int64Range: SwiftProtobuf.Message, SwiftProt
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_V3_Int64Range, rhs: Envoy_Type_V3_Int64Range) -> Bool {
-    if lhs.start != rhs.start {return false}
-    if lhs.end != rhs.end {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_V3_Int64Range, rhs: Envoy_Type_V3_Int64Range) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_V3_Int32Range: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -736,12 +718,7 @@ nonisolated extension Envoy_Type_V3_Int32Range: SwiftProtobuf.Message, SwiftProt
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_V3_Int32Range, rhs: Envoy_Type_V3_Int32Range) -> Bool {
-    if lhs.start != rhs.start {return false}
-    if lhs.end != rhs.end {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_V3_Int32Range, rhs: Envoy_Type_V3_Int32Range) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_V3_DoubleRange: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -771,12 +748,7 @@ nonisolated extension Envoy_Type_V3_DoubleRange: SwiftProtobuf.Message, SwiftPro
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_V3_DoubleRange, rhs: Envoy_Type_V3_DoubleRange) -> Bool {
-    if lhs.start != rhs.start {return false}
-    if lhs.end != rhs.end {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_V3_DoubleRange, rhs: Envoy_Type_V3_DoubleRange) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_V3_SemanticVersion: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -810,13 +782,7 @@ nonisolated extension Envoy_Type_V3_SemanticVersion: SwiftProtobuf.Message, Swif
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_V3_SemanticVersion, rhs: Envoy_Type_V3_SemanticVersion) -> Bool {
-    if lhs.majorNumber != rhs.majorNumber {return false}
-    if lhs.minorNumber != rhs.minorNumber {return false}
-    if lhs.patch != rhs.patch {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_V3_SemanticVersion, rhs: Envoy_Type_V3_SemanticVersion) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_V3_TokenBucket: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -854,13 +820,7 @@ nonisolated extension Envoy_Type_V3_TokenBucket: SwiftProtobuf.Message, SwiftPro
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_V3_TokenBucket, rhs: Envoy_Type_V3_TokenBucket) -> Bool {
-    if lhs.maxTokens != rhs.maxTokens {return false}
-    if lhs._tokensPerFill != rhs._tokensPerFill {return false}
-    if lhs._fillInterval != rhs._fillInterval {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_V3_TokenBucket, rhs: Envoy_Type_V3_TokenBucket) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_V3_HashPolicy: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -923,11 +883,7 @@ nonisolated extension Envoy_Type_V3_HashPolicy: SwiftProtobuf.Message, SwiftProt
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_V3_HashPolicy, rhs: Envoy_Type_V3_HashPolicy) -> Bool {
-    if lhs.policySpecifier != rhs.policySpecifier {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_V3_HashPolicy, rhs: Envoy_Type_V3_HashPolicy) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_V3_HashPolicy.SourceIp: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -943,10 +899,7 @@ nonisolated extension Envoy_Type_V3_HashPolicy.SourceIp: SwiftProtobuf.Message, 
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_V3_HashPolicy.SourceIp, rhs: Envoy_Type_V3_HashPolicy.SourceIp) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_V3_HashPolicy.SourceIp, rhs: Envoy_Type_V3_HashPolicy.SourceIp) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_V3_HashPolicy.FilterState: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -972,11 +925,7 @@ nonisolated extension Envoy_Type_V3_HashPolicy.FilterState: SwiftProtobuf.Messag
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_V3_HashPolicy.FilterState, rhs: Envoy_Type_V3_HashPolicy.FilterState) -> Bool {
-    if lhs.key != rhs.key {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_V3_HashPolicy.FilterState, rhs: Envoy_Type_V3_HashPolicy.FilterState) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_V3_HttpStatus: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1002,9 +951,5 @@ nonisolated extension Envoy_Type_V3_HttpStatus: SwiftProtobuf.Message, SwiftProt
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_V3_HttpStatus, rhs: Envoy_Type_V3_HttpStatus) -> Bool {
-    if lhs.code != rhs.code {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_V3_HttpStatus, rhs: Envoy_Type_V3_HttpStatus) -> Bool { isSameMessage(lhs, rhs) }
 }

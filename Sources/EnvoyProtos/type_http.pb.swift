@@ -25,7 +25,7 @@ public nonisolated struct Envoy_Type_Http_V3_PathTransformation: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var operations: [Envoy_Type_Http_V3_PathTransformation.Operation] = []
+  public internal(set) var operations: [Envoy_Type_Http_V3_PathTransformation.Operation] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -34,7 +34,7 @@ public nonisolated struct Envoy_Type_Http_V3_PathTransformation: Sendable {
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var operationSpecifier: Envoy_Type_Http_V3_PathTransformation.Operation.OneOf_OperationSpecifier? = nil
+    public internal(set) var operationSpecifier: Envoy_Type_Http_V3_PathTransformation.Operation.OneOf_OperationSpecifier? = nil
 
     public var normalizePathRfc3986: Envoy_Type_Http_V3_PathTransformation.Operation.NormalizePathRFC3986 {
       get {
@@ -113,11 +113,7 @@ nonisolated extension Envoy_Type_Http_V3_PathTransformation: SwiftProtobuf.Messa
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Http_V3_PathTransformation, rhs: Envoy_Type_Http_V3_PathTransformation) -> Bool {
-    if lhs.operations != rhs.operations {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Http_V3_PathTransformation, rhs: Envoy_Type_Http_V3_PathTransformation) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_Http_V3_PathTransformation.Operation: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -180,11 +176,7 @@ nonisolated extension Envoy_Type_Http_V3_PathTransformation.Operation: SwiftProt
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Http_V3_PathTransformation.Operation, rhs: Envoy_Type_Http_V3_PathTransformation.Operation) -> Bool {
-    if lhs.operationSpecifier != rhs.operationSpecifier {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Http_V3_PathTransformation.Operation, rhs: Envoy_Type_Http_V3_PathTransformation.Operation) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_Http_V3_PathTransformation.Operation.NormalizePathRFC3986: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -200,10 +192,7 @@ nonisolated extension Envoy_Type_Http_V3_PathTransformation.Operation.NormalizeP
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Http_V3_PathTransformation.Operation.NormalizePathRFC3986, rhs: Envoy_Type_Http_V3_PathTransformation.Operation.NormalizePathRFC3986) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Http_V3_PathTransformation.Operation.NormalizePathRFC3986, rhs: Envoy_Type_Http_V3_PathTransformation.Operation.NormalizePathRFC3986) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_Http_V3_PathTransformation.Operation.MergeSlashes: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -219,8 +208,5 @@ nonisolated extension Envoy_Type_Http_V3_PathTransformation.Operation.MergeSlash
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Http_V3_PathTransformation.Operation.MergeSlashes, rhs: Envoy_Type_Http_V3_PathTransformation.Operation.MergeSlashes) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Http_V3_PathTransformation.Operation.MergeSlashes, rhs: Envoy_Type_Http_V3_PathTransformation.Operation.MergeSlashes) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -25,7 +25,7 @@ public nonisolated struct Envoy_Type_Matcher_V3_StringMatcher: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var matchPattern: Envoy_Type_Matcher_V3_StringMatcher.OneOf_MatchPattern? = nil
+  public internal(set) var matchPattern: Envoy_Type_Matcher_V3_StringMatcher.OneOf_MatchPattern? = nil
 
   public var exact: String {
     get {
@@ -97,7 +97,7 @@ public nonisolated struct Envoy_Type_Matcher_V3_ListStringMatcher: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var patterns: [Envoy_Type_Matcher_V3_StringMatcher] = []
+  public internal(set) var patterns: [Envoy_Type_Matcher_V3_StringMatcher] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -109,7 +109,7 @@ public nonisolated struct Envoy_Type_Matcher_V3_RegexMatcher: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var engineType: Envoy_Type_Matcher_V3_RegexMatcher.OneOf_EngineType? = nil
+  public internal(set) var engineType: Envoy_Type_Matcher_V3_RegexMatcher.OneOf_EngineType? = nil
 
   /// NOTE: This field was marked as deprecated in the .proto file.
   public var googleRe2: Envoy_Type_Matcher_V3_RegexMatcher.GoogleRE2 {
@@ -136,14 +136,12 @@ public nonisolated struct Envoy_Type_Matcher_V3_RegexMatcher: Sendable {
     // methods supported on all messages.
 
     /// NOTE: This field was marked as deprecated in the .proto file.
-    public var maxProgramSize: SwiftProtobuf.Google_Protobuf_UInt32Value {
+    public internal(set) var maxProgramSize: SwiftProtobuf.Google_Protobuf_UInt32Value {
       get {_maxProgramSize ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
       set {_maxProgramSize = newValue}
     }
     /// Returns true if `maxProgramSize` has been explicitly set.
     public var hasMaxProgramSize: Bool {self._maxProgramSize != nil}
-    /// Clears the value of `maxProgramSize`. Subsequent reads from it will return its default value.
-    public mutating func clearMaxProgramSize() {self._maxProgramSize = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -166,8 +164,6 @@ public nonisolated struct Envoy_Type_Matcher_V3_RegexMatchAndSubstitute: Sendabl
   }
   /// Returns true if `pattern` has been explicitly set.
   public var hasPattern: Bool {self._pattern != nil}
-  /// Clears the value of `pattern`. Subsequent reads from it will return its default value.
-  public mutating func clearPattern() {self._pattern = nil}
 
   public var substitution: String = String()
 
@@ -183,7 +179,7 @@ public nonisolated struct Envoy_Type_Matcher_V3_PathMatcher: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var rule: Envoy_Type_Matcher_V3_PathMatcher.OneOf_Rule? = nil
+  public internal(set) var rule: Envoy_Type_Matcher_V3_PathMatcher.OneOf_Rule? = nil
 
   public var path: Envoy_Type_Matcher_V3_StringMatcher {
     get {
@@ -208,7 +204,7 @@ public nonisolated struct Envoy_Type_Matcher_V3_DoubleMatcher: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var matchPattern: Envoy_Type_Matcher_V3_DoubleMatcher.OneOf_MatchPattern? = nil
+  public internal(set) var matchPattern: Envoy_Type_Matcher_V3_DoubleMatcher.OneOf_MatchPattern? = nil
 
   public var range: Envoy_Type_V3_DoubleRange {
     get {
@@ -242,7 +238,7 @@ public nonisolated struct Envoy_Type_Matcher_V3_ValueMatcher: @unchecked Sendabl
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var matchPattern: OneOf_MatchPattern? {
+  public internal(set) var matchPattern: OneOf_MatchPattern? {
     get {return _storage._matchPattern}
     set {_uniqueStorage()._matchPattern = newValue}
   }
@@ -336,7 +332,7 @@ public nonisolated struct Envoy_Type_Matcher_V3_ListMatcher: @unchecked Sendable
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var matchPattern: OneOf_MatchPattern? {
+  public internal(set) var matchPattern: OneOf_MatchPattern? {
     get {return _storage._matchPattern}
     set {_uniqueStorage()._matchPattern = newValue}
   }
@@ -366,7 +362,7 @@ public nonisolated struct Envoy_Type_Matcher_V3_OrMatcher: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var valueMatchers: [Envoy_Type_Matcher_V3_ValueMatcher] = []
+  public internal(set) var valueMatchers: [Envoy_Type_Matcher_V3_ValueMatcher] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -388,8 +384,6 @@ public nonisolated struct Envoy_Type_Matcher_V3_MetadataMatcher: Sendable {
   }
   /// Returns true if `value` has been explicitly set.
   public var hasValue: Bool {self._value != nil}
-  /// Clears the value of `value`. Subsequent reads from it will return its default value.
-  public mutating func clearValue() {self._value = nil}
 
   public var invert: Bool = false
 
@@ -430,9 +424,9 @@ public nonisolated struct Envoy_Type_Matcher_V3_AddressMatcher: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var ranges: [Xds_Core_V3_CidrRange] = []
+  public internal(set) var ranges: [Xds_Core_V3_CidrRange] = []
 
-  public var invertMatch: Bool = false
+  public internal(set) var invertMatch: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -594,12 +588,7 @@ nonisolated extension Envoy_Type_Matcher_V3_StringMatcher: SwiftProtobuf.Message
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Matcher_V3_StringMatcher, rhs: Envoy_Type_Matcher_V3_StringMatcher) -> Bool {
-    if lhs.matchPattern != rhs.matchPattern {return false}
-    if lhs.ignoreCase != rhs.ignoreCase {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Matcher_V3_StringMatcher, rhs: Envoy_Type_Matcher_V3_StringMatcher) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_Matcher_V3_ListStringMatcher: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -625,11 +614,7 @@ nonisolated extension Envoy_Type_Matcher_V3_ListStringMatcher: SwiftProtobuf.Mes
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Matcher_V3_ListStringMatcher, rhs: Envoy_Type_Matcher_V3_ListStringMatcher) -> Bool {
-    if lhs.patterns != rhs.patterns {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Matcher_V3_ListStringMatcher, rhs: Envoy_Type_Matcher_V3_ListStringMatcher) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_Matcher_V3_RegexMatcher: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -675,12 +660,7 @@ nonisolated extension Envoy_Type_Matcher_V3_RegexMatcher: SwiftProtobuf.Message,
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Matcher_V3_RegexMatcher, rhs: Envoy_Type_Matcher_V3_RegexMatcher) -> Bool {
-    if lhs.engineType != rhs.engineType {return false}
-    if lhs.regex != rhs.regex {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Matcher_V3_RegexMatcher, rhs: Envoy_Type_Matcher_V3_RegexMatcher) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_Matcher_V3_RegexMatcher.GoogleRE2: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -710,11 +690,7 @@ nonisolated extension Envoy_Type_Matcher_V3_RegexMatcher.GoogleRE2: SwiftProtobu
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Matcher_V3_RegexMatcher.GoogleRE2, rhs: Envoy_Type_Matcher_V3_RegexMatcher.GoogleRE2) -> Bool {
-    if lhs._maxProgramSize != rhs._maxProgramSize {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Matcher_V3_RegexMatcher.GoogleRE2, rhs: Envoy_Type_Matcher_V3_RegexMatcher.GoogleRE2) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_Matcher_V3_RegexMatchAndSubstitute: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -748,12 +724,7 @@ nonisolated extension Envoy_Type_Matcher_V3_RegexMatchAndSubstitute: SwiftProtob
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Matcher_V3_RegexMatchAndSubstitute, rhs: Envoy_Type_Matcher_V3_RegexMatchAndSubstitute) -> Bool {
-    if lhs._pattern != rhs._pattern {return false}
-    if lhs.substitution != rhs.substitution {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Matcher_V3_RegexMatchAndSubstitute, rhs: Envoy_Type_Matcher_V3_RegexMatchAndSubstitute) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_Matcher_V3_PathMatcher: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -795,11 +766,7 @@ nonisolated extension Envoy_Type_Matcher_V3_PathMatcher: SwiftProtobuf.Message, 
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Matcher_V3_PathMatcher, rhs: Envoy_Type_Matcher_V3_PathMatcher) -> Bool {
-    if lhs.rule != rhs.rule {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Matcher_V3_PathMatcher, rhs: Envoy_Type_Matcher_V3_PathMatcher) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_Matcher_V3_DoubleMatcher: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -857,11 +824,7 @@ nonisolated extension Envoy_Type_Matcher_V3_DoubleMatcher: SwiftProtobuf.Message
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Matcher_V3_DoubleMatcher, rhs: Envoy_Type_Matcher_V3_DoubleMatcher) -> Bool {
-    if lhs.matchPattern != rhs.matchPattern {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Matcher_V3_DoubleMatcher, rhs: Envoy_Type_Matcher_V3_DoubleMatcher) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_Matcher_V3_ValueMatcher: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1027,19 +990,7 @@ nonisolated extension Envoy_Type_Matcher_V3_ValueMatcher: SwiftProtobuf.Message,
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Matcher_V3_ValueMatcher, rhs: Envoy_Type_Matcher_V3_ValueMatcher) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._matchPattern != rhs_storage._matchPattern {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Matcher_V3_ValueMatcher, rhs: Envoy_Type_Matcher_V3_ValueMatcher) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_Matcher_V3_ValueMatcher.NullMatch: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1055,10 +1006,7 @@ nonisolated extension Envoy_Type_Matcher_V3_ValueMatcher.NullMatch: SwiftProtobu
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Matcher_V3_ValueMatcher.NullMatch, rhs: Envoy_Type_Matcher_V3_ValueMatcher.NullMatch) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Matcher_V3_ValueMatcher.NullMatch, rhs: Envoy_Type_Matcher_V3_ValueMatcher.NullMatch) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_Matcher_V3_ListMatcher: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1128,19 +1076,7 @@ nonisolated extension Envoy_Type_Matcher_V3_ListMatcher: SwiftProtobuf.Message, 
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Matcher_V3_ListMatcher, rhs: Envoy_Type_Matcher_V3_ListMatcher) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._matchPattern != rhs_storage._matchPattern {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Matcher_V3_ListMatcher, rhs: Envoy_Type_Matcher_V3_ListMatcher) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_Matcher_V3_OrMatcher: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1166,11 +1102,7 @@ nonisolated extension Envoy_Type_Matcher_V3_OrMatcher: SwiftProtobuf.Message, Sw
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Matcher_V3_OrMatcher, rhs: Envoy_Type_Matcher_V3_OrMatcher) -> Bool {
-    if lhs.valueMatchers != rhs.valueMatchers {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Matcher_V3_OrMatcher, rhs: Envoy_Type_Matcher_V3_OrMatcher) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_Matcher_V3_MetadataMatcher: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1212,14 +1144,7 @@ nonisolated extension Envoy_Type_Matcher_V3_MetadataMatcher: SwiftProtobuf.Messa
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Matcher_V3_MetadataMatcher, rhs: Envoy_Type_Matcher_V3_MetadataMatcher) -> Bool {
-    if lhs.filter != rhs.filter {return false}
-    if lhs.path != rhs.path {return false}
-    if lhs._value != rhs._value {return false}
-    if lhs.invert != rhs.invert {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Matcher_V3_MetadataMatcher, rhs: Envoy_Type_Matcher_V3_MetadataMatcher) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_Matcher_V3_MetadataMatcher.PathSegment: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1256,11 +1181,7 @@ nonisolated extension Envoy_Type_Matcher_V3_MetadataMatcher.PathSegment: SwiftPr
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Matcher_V3_MetadataMatcher.PathSegment, rhs: Envoy_Type_Matcher_V3_MetadataMatcher.PathSegment) -> Bool {
-    if lhs.segment != rhs.segment {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Matcher_V3_MetadataMatcher.PathSegment, rhs: Envoy_Type_Matcher_V3_MetadataMatcher.PathSegment) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_Matcher_V3_AddressMatcher: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1290,12 +1211,7 @@ nonisolated extension Envoy_Type_Matcher_V3_AddressMatcher: SwiftProtobuf.Messag
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Matcher_V3_AddressMatcher, rhs: Envoy_Type_Matcher_V3_AddressMatcher) -> Bool {
-    if lhs.ranges != rhs.ranges {return false}
-    if lhs.invertMatch != rhs.invertMatch {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Matcher_V3_AddressMatcher, rhs: Envoy_Type_Matcher_V3_AddressMatcher) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_Matcher_V3_FilterStateMatcher: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1362,10 +1278,5 @@ nonisolated extension Envoy_Type_Matcher_V3_FilterStateMatcher: SwiftProtobuf.Me
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Matcher_V3_FilterStateMatcher, rhs: Envoy_Type_Matcher_V3_FilterStateMatcher) -> Bool {
-    if lhs.key != rhs.key {return false}
-    if lhs.matcher != rhs.matcher {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Matcher_V3_FilterStateMatcher, rhs: Envoy_Type_Matcher_V3_FilterStateMatcher) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -182,12 +182,7 @@ nonisolated extension Envoy_Type_Metadata_V3_MetadataKey: SwiftProtobuf.Message,
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Metadata_V3_MetadataKey, rhs: Envoy_Type_Metadata_V3_MetadataKey) -> Bool {
-    if lhs.key != rhs.key {return false}
-    if lhs.path != rhs.path {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Metadata_V3_MetadataKey, rhs: Envoy_Type_Metadata_V3_MetadataKey) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_Metadata_V3_MetadataKey.PathSegment: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -224,11 +219,7 @@ nonisolated extension Envoy_Type_Metadata_V3_MetadataKey.PathSegment: SwiftProto
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Metadata_V3_MetadataKey.PathSegment, rhs: Envoy_Type_Metadata_V3_MetadataKey.PathSegment) -> Bool {
-    if lhs.segment != rhs.segment {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Metadata_V3_MetadataKey.PathSegment, rhs: Envoy_Type_Metadata_V3_MetadataKey.PathSegment) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_Metadata_V3_MetadataKind: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -325,11 +316,7 @@ nonisolated extension Envoy_Type_Metadata_V3_MetadataKind: SwiftProtobuf.Message
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Metadata_V3_MetadataKind, rhs: Envoy_Type_Metadata_V3_MetadataKind) -> Bool {
-    if lhs.kind != rhs.kind {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Metadata_V3_MetadataKind, rhs: Envoy_Type_Metadata_V3_MetadataKind) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_Metadata_V3_MetadataKind.Request: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -345,10 +332,7 @@ nonisolated extension Envoy_Type_Metadata_V3_MetadataKind.Request: SwiftProtobuf
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Metadata_V3_MetadataKind.Request, rhs: Envoy_Type_Metadata_V3_MetadataKind.Request) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Metadata_V3_MetadataKind.Request, rhs: Envoy_Type_Metadata_V3_MetadataKind.Request) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_Metadata_V3_MetadataKind.Route: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -364,10 +348,7 @@ nonisolated extension Envoy_Type_Metadata_V3_MetadataKind.Route: SwiftProtobuf.M
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Metadata_V3_MetadataKind.Route, rhs: Envoy_Type_Metadata_V3_MetadataKind.Route) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Metadata_V3_MetadataKind.Route, rhs: Envoy_Type_Metadata_V3_MetadataKind.Route) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_Metadata_V3_MetadataKind.Cluster: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -383,10 +364,7 @@ nonisolated extension Envoy_Type_Metadata_V3_MetadataKind.Cluster: SwiftProtobuf
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Metadata_V3_MetadataKind.Cluster, rhs: Envoy_Type_Metadata_V3_MetadataKind.Cluster) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Metadata_V3_MetadataKind.Cluster, rhs: Envoy_Type_Metadata_V3_MetadataKind.Cluster) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_Metadata_V3_MetadataKind.Host: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -402,8 +380,5 @@ nonisolated extension Envoy_Type_Metadata_V3_MetadataKind.Host: SwiftProtobuf.Me
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Metadata_V3_MetadataKind.Host, rhs: Envoy_Type_Metadata_V3_MetadataKind.Host) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Metadata_V3_MetadataKind.Host, rhs: Envoy_Type_Metadata_V3_MetadataKind.Host) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -131,8 +131,6 @@ public nonisolated struct Envoy_Type_Tracing_V3_CustomTag: Sendable {
     }
     /// Returns true if `kind` has been explicitly set.
     public var hasKind: Bool {self._kind != nil}
-    /// Clears the value of `kind`. Subsequent reads from it will return its default value.
-    public mutating func clearKind() {self._kind = nil}
 
     public var metadataKey: Envoy_Type_Metadata_V3_MetadataKey {
       get {_metadataKey ?? Envoy_Type_Metadata_V3_MetadataKey()}
@@ -140,8 +138,6 @@ public nonisolated struct Envoy_Type_Tracing_V3_CustomTag: Sendable {
     }
     /// Returns true if `metadataKey` has been explicitly set.
     public var hasMetadataKey: Bool {self._metadataKey != nil}
-    /// Clears the value of `metadataKey`. Subsequent reads from it will return its default value.
-    public mutating func clearMetadataKey() {self._metadataKey = nil}
 
     public var defaultValue: String = String()
 
@@ -270,12 +266,7 @@ nonisolated extension Envoy_Type_Tracing_V3_CustomTag: SwiftProtobuf.Message, Sw
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Tracing_V3_CustomTag, rhs: Envoy_Type_Tracing_V3_CustomTag) -> Bool {
-    if lhs.tag != rhs.tag {return false}
-    if lhs.type != rhs.type {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Tracing_V3_CustomTag, rhs: Envoy_Type_Tracing_V3_CustomTag) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_Tracing_V3_CustomTag.Literal: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -301,11 +292,7 @@ nonisolated extension Envoy_Type_Tracing_V3_CustomTag.Literal: SwiftProtobuf.Mes
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Tracing_V3_CustomTag.Literal, rhs: Envoy_Type_Tracing_V3_CustomTag.Literal) -> Bool {
-    if lhs.value != rhs.value {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Tracing_V3_CustomTag.Literal, rhs: Envoy_Type_Tracing_V3_CustomTag.Literal) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_Tracing_V3_CustomTag.Environment: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -335,12 +322,7 @@ nonisolated extension Envoy_Type_Tracing_V3_CustomTag.Environment: SwiftProtobuf
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Tracing_V3_CustomTag.Environment, rhs: Envoy_Type_Tracing_V3_CustomTag.Environment) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.defaultValue != rhs.defaultValue {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Tracing_V3_CustomTag.Environment, rhs: Envoy_Type_Tracing_V3_CustomTag.Environment) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_Tracing_V3_CustomTag.Header: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -370,12 +352,7 @@ nonisolated extension Envoy_Type_Tracing_V3_CustomTag.Header: SwiftProtobuf.Mess
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Tracing_V3_CustomTag.Header, rhs: Envoy_Type_Tracing_V3_CustomTag.Header) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.defaultValue != rhs.defaultValue {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Tracing_V3_CustomTag.Header, rhs: Envoy_Type_Tracing_V3_CustomTag.Header) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Type_Tracing_V3_CustomTag.Metadata: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -413,11 +390,5 @@ nonisolated extension Envoy_Type_Tracing_V3_CustomTag.Metadata: SwiftProtobuf.Me
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Type_Tracing_V3_CustomTag.Metadata, rhs: Envoy_Type_Tracing_V3_CustomTag.Metadata) -> Bool {
-    if lhs._kind != rhs._kind {return false}
-    if lhs._metadataKey != rhs._metadataKey {return false}
-    if lhs.defaultValue != rhs.defaultValue {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Type_Tracing_V3_CustomTag.Metadata, rhs: Envoy_Type_Tracing_V3_CustomTag.Metadata) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -33,8 +33,6 @@ public nonisolated struct Udpa_Type_V1_TypedStruct: Sendable {
   }
   /// Returns true if `value` has been explicitly set.
   public var hasValue: Bool {self._value != nil}
-  /// Clears the value of `value`. Subsequent reads from it will return its default value.
-  public mutating func clearValue() {self._value = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -78,10 +76,5 @@ nonisolated extension Udpa_Type_V1_TypedStruct: SwiftProtobuf.Message, SwiftProt
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Udpa_Type_V1_TypedStruct, rhs: Udpa_Type_V1_TypedStruct) -> Bool {
-    if lhs.typeURL != rhs.typeURL {return false}
-    if lhs._value != rhs._value {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Udpa_Type_V1_TypedStruct, rhs: Udpa_Type_V1_TypedStruct) -> Bool { isSameMessage(lhs, rhs) }
 }

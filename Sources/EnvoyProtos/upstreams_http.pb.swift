@@ -25,25 +25,21 @@ public nonisolated struct Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var commonHTTPProtocolOptions: Envoy_Config_Core_V3_HttpProtocolOptions {
+  public internal(set) var commonHTTPProtocolOptions: Envoy_Config_Core_V3_HttpProtocolOptions {
     get {_storage._commonHTTPProtocolOptions ?? Envoy_Config_Core_V3_HttpProtocolOptions()}
     set {_uniqueStorage()._commonHTTPProtocolOptions = newValue}
   }
   /// Returns true if `commonHTTPProtocolOptions` has been explicitly set.
   public var hasCommonHTTPProtocolOptions: Bool {_storage._commonHTTPProtocolOptions != nil}
-  /// Clears the value of `commonHTTPProtocolOptions`. Subsequent reads from it will return its default value.
-  public mutating func clearCommonHTTPProtocolOptions() {_uniqueStorage()._commonHTTPProtocolOptions = nil}
 
-  public var upstreamHTTPProtocolOptions: Envoy_Config_Core_V3_UpstreamHttpProtocolOptions {
+  public internal(set) var upstreamHTTPProtocolOptions: Envoy_Config_Core_V3_UpstreamHttpProtocolOptions {
     get {_storage._upstreamHTTPProtocolOptions ?? Envoy_Config_Core_V3_UpstreamHttpProtocolOptions()}
     set {_uniqueStorage()._upstreamHTTPProtocolOptions = newValue}
   }
   /// Returns true if `upstreamHTTPProtocolOptions` has been explicitly set.
   public var hasUpstreamHTTPProtocolOptions: Bool {_storage._upstreamHTTPProtocolOptions != nil}
-  /// Clears the value of `upstreamHTTPProtocolOptions`. Subsequent reads from it will return its default value.
-  public mutating func clearUpstreamHTTPProtocolOptions() {_uniqueStorage()._upstreamHTTPProtocolOptions = nil}
 
-  public var upstreamProtocolOptions: OneOf_UpstreamProtocolOptions? {
+  public internal(set) var upstreamProtocolOptions: OneOf_UpstreamProtocolOptions? {
     get {return _storage._upstreamProtocolOptions}
     set {_uniqueStorage()._upstreamProtocolOptions = newValue}
   }
@@ -72,38 +68,34 @@ public nonisolated struct Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions
     set {_uniqueStorage()._upstreamProtocolOptions = .autoConfig(newValue)}
   }
 
-  public var httpFilters: [Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter] {
+  public internal(set) var httpFilters: [Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter] {
     get {_storage._httpFilters}
     set {_uniqueStorage()._httpFilters = newValue}
   }
 
-  public var headerValidationConfig: Envoy_Config_Core_V3_TypedExtensionConfig {
+  public internal(set) var headerValidationConfig: Envoy_Config_Core_V3_TypedExtensionConfig {
     get {_storage._headerValidationConfig ?? Envoy_Config_Core_V3_TypedExtensionConfig()}
     set {_uniqueStorage()._headerValidationConfig = newValue}
   }
   /// Returns true if `headerValidationConfig` has been explicitly set.
   public var hasHeaderValidationConfig: Bool {_storage._headerValidationConfig != nil}
-  /// Clears the value of `headerValidationConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearHeaderValidationConfig() {_uniqueStorage()._headerValidationConfig = nil}
 
-  public var requestMirrorPolicies: [Envoy_Config_Route_V3_RouteAction.RequestMirrorPolicy] {
+  public internal(set) var requestMirrorPolicies: [Envoy_Config_Route_V3_RouteAction.RequestMirrorPolicy] {
     get {_storage._requestMirrorPolicies}
     set {_uniqueStorage()._requestMirrorPolicies = newValue}
   }
 
-  public var hashPolicy: [Envoy_Config_Route_V3_RouteAction.HashPolicy] {
+  public internal(set) var hashPolicy: [Envoy_Config_Route_V3_RouteAction.HashPolicy] {
     get {_storage._hashPolicy}
     set {_uniqueStorage()._hashPolicy = newValue}
   }
 
-  public var retryPolicy: Envoy_Config_Route_V3_RetryPolicy {
+  public internal(set) var retryPolicy: Envoy_Config_Route_V3_RetryPolicy {
     get {_storage._retryPolicy ?? Envoy_Config_Route_V3_RetryPolicy()}
     set {_uniqueStorage()._retryPolicy = newValue}
   }
   /// Returns true if `retryPolicy` has been explicitly set.
   public var hasRetryPolicy: Bool {_storage._retryPolicy != nil}
-  /// Clears the value of `retryPolicy`. Subsequent reads from it will return its default value.
-  public mutating func clearRetryPolicy() {_uniqueStorage()._retryPolicy = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -119,7 +111,7 @@ public nonisolated struct Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var protocolConfig: Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.ExplicitHttpConfig.OneOf_ProtocolConfig? = nil
+    public internal(set) var protocolConfig: Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.ExplicitHttpConfig.OneOf_ProtocolConfig? = nil
 
     public var httpProtocolOptions: Envoy_Config_Core_V3_Http1ProtocolOptions {
       get {
@@ -153,23 +145,19 @@ public nonisolated struct Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var httpProtocolOptions: Envoy_Config_Core_V3_Http1ProtocolOptions {
+    public internal(set) var httpProtocolOptions: Envoy_Config_Core_V3_Http1ProtocolOptions {
       get {_httpProtocolOptions ?? Envoy_Config_Core_V3_Http1ProtocolOptions()}
       set {_httpProtocolOptions = newValue}
     }
     /// Returns true if `httpProtocolOptions` has been explicitly set.
     public var hasHTTPProtocolOptions: Bool {self._httpProtocolOptions != nil}
-    /// Clears the value of `httpProtocolOptions`. Subsequent reads from it will return its default value.
-    public mutating func clearHTTPProtocolOptions() {self._httpProtocolOptions = nil}
 
-    public var http2ProtocolOptions: Envoy_Config_Core_V3_Http2ProtocolOptions {
+    public internal(set) var http2ProtocolOptions: Envoy_Config_Core_V3_Http2ProtocolOptions {
       get {_http2ProtocolOptions ?? Envoy_Config_Core_V3_Http2ProtocolOptions()}
       set {_http2ProtocolOptions = newValue}
     }
     /// Returns true if `http2ProtocolOptions` has been explicitly set.
     public var hasHTTP2ProtocolOptions: Bool {self._http2ProtocolOptions != nil}
-    /// Clears the value of `http2ProtocolOptions`. Subsequent reads from it will return its default value.
-    public mutating func clearHTTP2ProtocolOptions() {self._http2ProtocolOptions = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -184,23 +172,19 @@ public nonisolated struct Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var httpProtocolOptions: Envoy_Config_Core_V3_Http1ProtocolOptions {
+    public internal(set) var httpProtocolOptions: Envoy_Config_Core_V3_Http1ProtocolOptions {
       get {_httpProtocolOptions ?? Envoy_Config_Core_V3_Http1ProtocolOptions()}
       set {_httpProtocolOptions = newValue}
     }
     /// Returns true if `httpProtocolOptions` has been explicitly set.
     public var hasHTTPProtocolOptions: Bool {self._httpProtocolOptions != nil}
-    /// Clears the value of `httpProtocolOptions`. Subsequent reads from it will return its default value.
-    public mutating func clearHTTPProtocolOptions() {self._httpProtocolOptions = nil}
 
-    public var http2ProtocolOptions: Envoy_Config_Core_V3_Http2ProtocolOptions {
+    public internal(set) var http2ProtocolOptions: Envoy_Config_Core_V3_Http2ProtocolOptions {
       get {_http2ProtocolOptions ?? Envoy_Config_Core_V3_Http2ProtocolOptions()}
       set {_http2ProtocolOptions = newValue}
     }
     /// Returns true if `http2ProtocolOptions` has been explicitly set.
     public var hasHTTP2ProtocolOptions: Bool {self._http2ProtocolOptions != nil}
-    /// Clears the value of `http2ProtocolOptions`. Subsequent reads from it will return its default value.
-    public mutating func clearHTTP2ProtocolOptions() {self._http2ProtocolOptions = nil}
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -366,26 +350,7 @@ nonisolated extension Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions: Sw
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions, rhs: Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._commonHTTPProtocolOptions != rhs_storage._commonHTTPProtocolOptions {return false}
-        if _storage._upstreamHTTPProtocolOptions != rhs_storage._upstreamHTTPProtocolOptions {return false}
-        if _storage._upstreamProtocolOptions != rhs_storage._upstreamProtocolOptions {return false}
-        if _storage._httpFilters != rhs_storage._httpFilters {return false}
-        if _storage._headerValidationConfig != rhs_storage._headerValidationConfig {return false}
-        if _storage._requestMirrorPolicies != rhs_storage._requestMirrorPolicies {return false}
-        if _storage._hashPolicy != rhs_storage._hashPolicy {return false}
-        if _storage._retryPolicy != rhs_storage._retryPolicy {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions, rhs: Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.ExplicitHttpConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -448,11 +413,7 @@ nonisolated extension Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.Exp
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.ExplicitHttpConfig, rhs: Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.ExplicitHttpConfig) -> Bool {
-    if lhs.protocolConfig != rhs.protocolConfig {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.ExplicitHttpConfig, rhs: Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.ExplicitHttpConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.UseDownstreamHttpConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -486,12 +447,7 @@ nonisolated extension Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.Use
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.UseDownstreamHttpConfig, rhs: Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.UseDownstreamHttpConfig) -> Bool {
-    if lhs._httpProtocolOptions != rhs._httpProtocolOptions {return false}
-    if lhs._http2ProtocolOptions != rhs._http2ProtocolOptions {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.UseDownstreamHttpConfig, rhs: Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.UseDownstreamHttpConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.AutoHttpConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -525,10 +481,5 @@ nonisolated extension Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.Aut
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.AutoHttpConfig, rhs: Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.AutoHttpConfig) -> Bool {
-    if lhs._httpProtocolOptions != rhs._httpProtocolOptions {return false}
-    if lhs._http2ProtocolOptions != rhs._http2ProtocolOptions {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.AutoHttpConfig, rhs: Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.AutoHttpConfig) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -25,14 +25,12 @@ public nonisolated struct Envoy_Extensions_Upstreams_Tcp_V3_TcpProtocolOptions: 
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var idleTimeout: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var idleTimeout: SwiftProtobuf.Google_Protobuf_Duration {
     get {_idleTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_idleTimeout = newValue}
   }
   /// Returns true if `idleTimeout` has been explicitly set.
   public var hasIdleTimeout: Bool {self._idleTimeout != nil}
-  /// Clears the value of `idleTimeout`. Subsequent reads from it will return its default value.
-  public mutating func clearIdleTimeout() {self._idleTimeout = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -72,9 +70,5 @@ nonisolated extension Envoy_Extensions_Upstreams_Tcp_V3_TcpProtocolOptions: Swif
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Upstreams_Tcp_V3_TcpProtocolOptions, rhs: Envoy_Extensions_Upstreams_Tcp_V3_TcpProtocolOptions) -> Bool {
-    if lhs._idleTimeout != rhs._idleTimeout {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Upstreams_Tcp_V3_TcpProtocolOptions, rhs: Envoy_Extensions_Upstreams_Tcp_V3_TcpProtocolOptions) -> Bool { isSameMessage(lhs, rhs) }
 }

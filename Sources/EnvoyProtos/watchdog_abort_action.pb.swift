@@ -25,14 +25,12 @@ public nonisolated struct Envoy_Watchdog_V3_AbortActionConfig: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var waitDuration: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var waitDuration: SwiftProtobuf.Google_Protobuf_Duration {
     get {_waitDuration ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_waitDuration = newValue}
   }
   /// Returns true if `waitDuration` has been explicitly set.
   public var hasWaitDuration: Bool {self._waitDuration != nil}
-  /// Clears the value of `waitDuration`. Subsequent reads from it will return its default value.
-  public mutating func clearWaitDuration() {self._waitDuration = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -72,9 +70,5 @@ nonisolated extension Envoy_Watchdog_V3_AbortActionConfig: SwiftProtobuf.Message
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Watchdog_V3_AbortActionConfig, rhs: Envoy_Watchdog_V3_AbortActionConfig) -> Bool {
-    if lhs._waitDuration != rhs._waitDuration {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Watchdog_V3_AbortActionConfig, rhs: Envoy_Watchdog_V3_AbortActionConfig) -> Bool { isSameMessage(lhs, rhs) }
 }

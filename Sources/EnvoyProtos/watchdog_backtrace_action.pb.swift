@@ -25,14 +25,12 @@ public nonisolated struct Envoy_Extensions_Watchdog_BacktraceAction_V3_Backtrace
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var cooldownDuration: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var cooldownDuration: SwiftProtobuf.Google_Protobuf_Duration {
     get {_cooldownDuration ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_cooldownDuration = newValue}
   }
   /// Returns true if `cooldownDuration` has been explicitly set.
   public var hasCooldownDuration: Bool {self._cooldownDuration != nil}
-  /// Clears the value of `cooldownDuration`. Subsequent reads from it will return its default value.
-  public mutating func clearCooldownDuration() {self._cooldownDuration = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -72,9 +70,5 @@ nonisolated extension Envoy_Extensions_Watchdog_BacktraceAction_V3_BacktraceActi
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Watchdog_BacktraceAction_V3_BacktraceActionConfig, rhs: Envoy_Extensions_Watchdog_BacktraceAction_V3_BacktraceActionConfig) -> Bool {
-    if lhs._cooldownDuration != rhs._cooldownDuration {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Watchdog_BacktraceAction_V3_BacktraceActionConfig, rhs: Envoy_Extensions_Watchdog_BacktraceAction_V3_BacktraceActionConfig) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -25,18 +25,16 @@ public nonisolated struct Envoy_Extensions_Watchdog_ProfileAction_V3_ProfileActi
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var profileDuration: SwiftProtobuf.Google_Protobuf_Duration {
+  public internal(set) var profileDuration: SwiftProtobuf.Google_Protobuf_Duration {
     get {_profileDuration ?? SwiftProtobuf.Google_Protobuf_Duration()}
     set {_profileDuration = newValue}
   }
   /// Returns true if `profileDuration` has been explicitly set.
   public var hasProfileDuration: Bool {self._profileDuration != nil}
-  /// Clears the value of `profileDuration`. Subsequent reads from it will return its default value.
-  public mutating func clearProfileDuration() {self._profileDuration = nil}
 
   public var profilePath: String = String()
 
-  public var maxProfiles: UInt64 = 0
+  public internal(set) var maxProfiles: UInt64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -84,11 +82,5 @@ nonisolated extension Envoy_Extensions_Watchdog_ProfileAction_V3_ProfileActionCo
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Envoy_Extensions_Watchdog_ProfileAction_V3_ProfileActionConfig, rhs: Envoy_Extensions_Watchdog_ProfileAction_V3_ProfileActionConfig) -> Bool {
-    if lhs._profileDuration != rhs._profileDuration {return false}
-    if lhs.profilePath != rhs.profilePath {return false}
-    if lhs.maxProfiles != rhs.maxProfiles {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Envoy_Extensions_Watchdog_ProfileAction_V3_ProfileActionConfig, rhs: Envoy_Extensions_Watchdog_ProfileAction_V3_ProfileActionConfig) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -25,7 +25,7 @@ public nonisolated struct Xds_Type_V3_CelExpression: @unchecked Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var exprSpecifier: OneOf_ExprSpecifier? {
+  public internal(set) var exprSpecifier: OneOf_ExprSpecifier? {
     get {return _storage._exprSpecifier}
     set {_uniqueStorage()._exprSpecifier = newValue}
   }
@@ -48,25 +48,21 @@ public nonisolated struct Xds_Type_V3_CelExpression: @unchecked Sendable {
     set {_uniqueStorage()._exprSpecifier = .checkedExpr(newValue)}
   }
 
-  public var celExprParsed: Cel_Expr_ParsedExpr {
+  public internal(set) var celExprParsed: Cel_Expr_ParsedExpr {
     get {_storage._celExprParsed ?? Cel_Expr_ParsedExpr()}
     set {_uniqueStorage()._celExprParsed = newValue}
   }
   /// Returns true if `celExprParsed` has been explicitly set.
   public var hasCelExprParsed: Bool {_storage._celExprParsed != nil}
-  /// Clears the value of `celExprParsed`. Subsequent reads from it will return its default value.
-  public mutating func clearCelExprParsed() {_uniqueStorage()._celExprParsed = nil}
 
-  public var celExprChecked: Cel_Expr_CheckedExpr {
+  public internal(set) var celExprChecked: Cel_Expr_CheckedExpr {
     get {_storage._celExprChecked ?? Cel_Expr_CheckedExpr()}
     set {_uniqueStorage()._celExprChecked = newValue}
   }
   /// Returns true if `celExprChecked` has been explicitly set.
   public var hasCelExprChecked: Bool {_storage._celExprChecked != nil}
-  /// Clears the value of `celExprChecked`. Subsequent reads from it will return its default value.
-  public mutating func clearCelExprChecked() {_uniqueStorage()._celExprChecked = nil}
 
-  public var celExprString: String {
+  public internal(set) var celExprString: String {
     get {_storage._celExprString}
     set {_uniqueStorage()._celExprString = newValue}
   }
@@ -196,20 +192,5 @@ nonisolated extension Xds_Type_V3_CelExpression: SwiftProtobuf.Message, SwiftPro
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Xds_Type_V3_CelExpression, rhs: Xds_Type_V3_CelExpression) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._exprSpecifier != rhs_storage._exprSpecifier {return false}
-        if _storage._celExprParsed != rhs_storage._celExprParsed {return false}
-        if _storage._celExprChecked != rhs_storage._celExprChecked {return false}
-        if _storage._celExprString != rhs_storage._celExprString {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Xds_Type_V3_CelExpression, rhs: Xds_Type_V3_CelExpression) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -25,7 +25,7 @@ public nonisolated struct Xds_Core_V3_ContextParams: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var params: Dictionary<String,String> = [:]
+  public internal(set) var params: Dictionary<String,String> = [:]
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -45,8 +45,6 @@ public nonisolated struct Xds_Core_V3_TypedExtensionConfig: Sendable {
   }
   /// Returns true if `typedConfig` has been explicitly set.
   public var hasTypedConfig: Bool {self._typedConfig != nil}
-  /// Clears the value of `typedConfig`. Subsequent reads from it will return its default value.
-  public mutating func clearTypedConfig() {self._typedConfig = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -60,16 +58,14 @@ public nonisolated struct Xds_Core_V3_CidrRange: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var addressPrefix: String = String()
+  public internal(set) var addressPrefix: String = String()
 
-  public var prefixLen: SwiftProtobuf.Google_Protobuf_UInt32Value {
+  public internal(set) var prefixLen: SwiftProtobuf.Google_Protobuf_UInt32Value {
     get {_prefixLen ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
     set {_prefixLen = newValue}
   }
   /// Returns true if `prefixLen` has been explicitly set.
   public var hasPrefixLen: Bool {self._prefixLen != nil}
-  /// Clears the value of `prefixLen`. Subsequent reads from it will return its default value.
-  public mutating func clearPrefixLen() {self._prefixLen = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -105,11 +101,7 @@ nonisolated extension Xds_Core_V3_ContextParams: SwiftProtobuf.Message, SwiftPro
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Xds_Core_V3_ContextParams, rhs: Xds_Core_V3_ContextParams) -> Bool {
-    if lhs.params != rhs.params {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Xds_Core_V3_ContextParams, rhs: Xds_Core_V3_ContextParams) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Xds_Core_V3_TypedExtensionConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -143,12 +135,7 @@ nonisolated extension Xds_Core_V3_TypedExtensionConfig: SwiftProtobuf.Message, S
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Xds_Core_V3_TypedExtensionConfig, rhs: Xds_Core_V3_TypedExtensionConfig) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs._typedConfig != rhs._typedConfig {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Xds_Core_V3_TypedExtensionConfig, rhs: Xds_Core_V3_TypedExtensionConfig) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Xds_Core_V3_CidrRange: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -182,10 +169,5 @@ nonisolated extension Xds_Core_V3_CidrRange: SwiftProtobuf.Message, SwiftProtobu
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Xds_Core_V3_CidrRange, rhs: Xds_Core_V3_CidrRange) -> Bool {
-    if lhs.addressPrefix != rhs.addressPrefix {return false}
-    if lhs._prefixLen != rhs._prefixLen {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Xds_Core_V3_CidrRange, rhs: Xds_Core_V3_CidrRange) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -25,7 +25,7 @@ public nonisolated struct Xds_Type_Matcher_V3_Matcher: @unchecked Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var matcherType: OneOf_MatcherType? {
+  public internal(set) var matcherType: OneOf_MatcherType? {
     get {return _storage._matcherType}
     set {_uniqueStorage()._matcherType = newValue}
   }
@@ -46,14 +46,12 @@ public nonisolated struct Xds_Type_Matcher_V3_Matcher: @unchecked Sendable {
     set {_uniqueStorage()._matcherType = .matcherTree(newValue)}
   }
 
-  public var onNoMatch: Xds_Type_Matcher_V3_Matcher.OnMatch {
+  public internal(set) var onNoMatch: Xds_Type_Matcher_V3_Matcher.OnMatch {
     get {_storage._onNoMatch ?? Xds_Type_Matcher_V3_Matcher.OnMatch()}
     set {_uniqueStorage()._onNoMatch = newValue}
   }
   /// Returns true if `onNoMatch` has been explicitly set.
   public var hasOnNoMatch: Bool {_storage._onNoMatch != nil}
-  /// Clears the value of `onNoMatch`. Subsequent reads from it will return its default value.
-  public mutating func clearOnNoMatch() {_uniqueStorage()._onNoMatch = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -68,7 +66,7 @@ public nonisolated struct Xds_Type_Matcher_V3_Matcher: @unchecked Sendable {
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var onMatch: OneOf_OnMatch? {
+    public internal(set) var onMatch: OneOf_OnMatch? {
       get {return _storage._onMatch}
       set {_uniqueStorage()._onMatch = newValue}
     }
@@ -89,7 +87,7 @@ public nonisolated struct Xds_Type_Matcher_V3_Matcher: @unchecked Sendable {
       set {_uniqueStorage()._onMatch = .action(newValue)}
     }
 
-    public var keepMatching: Bool {
+    public internal(set) var keepMatching: Bool {
       get {_storage._keepMatching}
       set {_uniqueStorage()._keepMatching = newValue}
     }
@@ -112,7 +110,7 @@ public nonisolated struct Xds_Type_Matcher_V3_Matcher: @unchecked Sendable {
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var matchers: [Xds_Type_Matcher_V3_Matcher.MatcherList.FieldMatcher] = []
+    public internal(set) var matchers: [Xds_Type_Matcher_V3_Matcher.MatcherList.FieldMatcher] = []
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -121,7 +119,7 @@ public nonisolated struct Xds_Type_Matcher_V3_Matcher: @unchecked Sendable {
       // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
       // methods supported on all messages.
 
-      public var matchType: OneOf_MatchType? {
+      public internal(set) var matchType: OneOf_MatchType? {
         get {return _storage._matchType}
         set {_uniqueStorage()._matchType = newValue}
       }
@@ -179,8 +177,6 @@ public nonisolated struct Xds_Type_Matcher_V3_Matcher: @unchecked Sendable {
         }
         /// Returns true if `input` has been explicitly set.
         public var hasInput: Bool {self._input != nil}
-        /// Clears the value of `input`. Subsequent reads from it will return its default value.
-        public mutating func clearInput() {self._input = nil}
 
         public var matcher: Xds_Type_Matcher_V3_Matcher.MatcherList.Predicate.SinglePredicate.OneOf_Matcher? = nil
 
@@ -241,17 +237,13 @@ public nonisolated struct Xds_Type_Matcher_V3_Matcher: @unchecked Sendable {
       }
       /// Returns true if `predicate` has been explicitly set.
       public var hasPredicate: Bool {self._predicate != nil}
-      /// Clears the value of `predicate`. Subsequent reads from it will return its default value.
-      public mutating func clearPredicate() {self._predicate = nil}
 
-      public var onMatch: Xds_Type_Matcher_V3_Matcher.OnMatch {
+      public internal(set) var onMatch: Xds_Type_Matcher_V3_Matcher.OnMatch {
         get {_onMatch ?? Xds_Type_Matcher_V3_Matcher.OnMatch()}
         set {_onMatch = newValue}
       }
       /// Returns true if `onMatch` has been explicitly set.
       public var hasOnMatch: Bool {self._onMatch != nil}
-      /// Clears the value of `onMatch`. Subsequent reads from it will return its default value.
-      public mutating func clearOnMatch() {self._onMatch = nil}
 
       public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -275,10 +267,8 @@ public nonisolated struct Xds_Type_Matcher_V3_Matcher: @unchecked Sendable {
     }
     /// Returns true if `input` has been explicitly set.
     public var hasInput: Bool {self._input != nil}
-    /// Clears the value of `input`. Subsequent reads from it will return its default value.
-    public mutating func clearInput() {self._input = nil}
 
-    public var treeType: Xds_Type_Matcher_V3_Matcher.MatcherTree.OneOf_TreeType? = nil
+    public internal(set) var treeType: Xds_Type_Matcher_V3_Matcher.MatcherTree.OneOf_TreeType? = nil
 
     public var exactMatchMap: Xds_Type_Matcher_V3_Matcher.MatcherTree.MatchMap {
       get {
@@ -318,7 +308,7 @@ public nonisolated struct Xds_Type_Matcher_V3_Matcher: @unchecked Sendable {
       // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
       // methods supported on all messages.
 
-      public var map: Dictionary<String,Xds_Type_Matcher_V3_Matcher.OnMatch> = [:]
+      public internal(set) var map: Dictionary<String,Xds_Type_Matcher_V3_Matcher.OnMatch> = [:]
 
       public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -340,7 +330,7 @@ public nonisolated struct Xds_Type_Matcher_V3_StringMatcher: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var matchPattern: Xds_Type_Matcher_V3_StringMatcher.OneOf_MatchPattern? = nil
+  public internal(set) var matchPattern: Xds_Type_Matcher_V3_StringMatcher.OneOf_MatchPattern? = nil
 
   public var exact: String {
     get {
@@ -412,7 +402,7 @@ public nonisolated struct Xds_Type_Matcher_V3_RegexMatcher: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var engineType: Xds_Type_Matcher_V3_RegexMatcher.OneOf_EngineType? = nil
+  public internal(set) var engineType: Xds_Type_Matcher_V3_RegexMatcher.OneOf_EngineType? = nil
 
   public var googleRe2: Xds_Type_Matcher_V3_RegexMatcher.GoogleRE2 {
     get {
@@ -542,20 +532,7 @@ nonisolated extension Xds_Type_Matcher_V3_Matcher: SwiftProtobuf.Message, SwiftP
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Xds_Type_Matcher_V3_Matcher, rhs: Xds_Type_Matcher_V3_Matcher) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._matcherType != rhs_storage._matcherType {return false}
-        if _storage._onNoMatch != rhs_storage._onNoMatch {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Xds_Type_Matcher_V3_Matcher, rhs: Xds_Type_Matcher_V3_Matcher) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Xds_Type_Matcher_V3_Matcher.OnMatch: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -652,20 +629,7 @@ nonisolated extension Xds_Type_Matcher_V3_Matcher.OnMatch: SwiftProtobuf.Message
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Xds_Type_Matcher_V3_Matcher.OnMatch, rhs: Xds_Type_Matcher_V3_Matcher.OnMatch) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._onMatch != rhs_storage._onMatch {return false}
-        if _storage._keepMatching != rhs_storage._keepMatching {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Xds_Type_Matcher_V3_Matcher.OnMatch, rhs: Xds_Type_Matcher_V3_Matcher.OnMatch) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Xds_Type_Matcher_V3_Matcher.MatcherList: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -691,11 +655,7 @@ nonisolated extension Xds_Type_Matcher_V3_Matcher.MatcherList: SwiftProtobuf.Mes
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Xds_Type_Matcher_V3_Matcher.MatcherList, rhs: Xds_Type_Matcher_V3_Matcher.MatcherList) -> Bool {
-    if lhs.matchers != rhs.matchers {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Xds_Type_Matcher_V3_Matcher.MatcherList, rhs: Xds_Type_Matcher_V3_Matcher.MatcherList) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Xds_Type_Matcher_V3_Matcher.MatcherList.Predicate: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -820,19 +780,7 @@ nonisolated extension Xds_Type_Matcher_V3_Matcher.MatcherList.Predicate: SwiftPr
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Xds_Type_Matcher_V3_Matcher.MatcherList.Predicate, rhs: Xds_Type_Matcher_V3_Matcher.MatcherList.Predicate) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._matchType != rhs_storage._matchType {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Xds_Type_Matcher_V3_Matcher.MatcherList.Predicate, rhs: Xds_Type_Matcher_V3_Matcher.MatcherList.Predicate) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Xds_Type_Matcher_V3_Matcher.MatcherList.Predicate.SinglePredicate: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -899,12 +847,7 @@ nonisolated extension Xds_Type_Matcher_V3_Matcher.MatcherList.Predicate.SinglePr
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Xds_Type_Matcher_V3_Matcher.MatcherList.Predicate.SinglePredicate, rhs: Xds_Type_Matcher_V3_Matcher.MatcherList.Predicate.SinglePredicate) -> Bool {
-    if lhs._input != rhs._input {return false}
-    if lhs.matcher != rhs.matcher {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Xds_Type_Matcher_V3_Matcher.MatcherList.Predicate.SinglePredicate, rhs: Xds_Type_Matcher_V3_Matcher.MatcherList.Predicate.SinglePredicate) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Xds_Type_Matcher_V3_Matcher.MatcherList.Predicate.PredicateList: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -930,11 +873,7 @@ nonisolated extension Xds_Type_Matcher_V3_Matcher.MatcherList.Predicate.Predicat
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Xds_Type_Matcher_V3_Matcher.MatcherList.Predicate.PredicateList, rhs: Xds_Type_Matcher_V3_Matcher.MatcherList.Predicate.PredicateList) -> Bool {
-    if lhs.predicate != rhs.predicate {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Xds_Type_Matcher_V3_Matcher.MatcherList.Predicate.PredicateList, rhs: Xds_Type_Matcher_V3_Matcher.MatcherList.Predicate.PredicateList) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Xds_Type_Matcher_V3_Matcher.MatcherList.FieldMatcher: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -968,12 +907,7 @@ nonisolated extension Xds_Type_Matcher_V3_Matcher.MatcherList.FieldMatcher: Swif
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Xds_Type_Matcher_V3_Matcher.MatcherList.FieldMatcher, rhs: Xds_Type_Matcher_V3_Matcher.MatcherList.FieldMatcher) -> Bool {
-    if lhs._predicate != rhs._predicate {return false}
-    if lhs._onMatch != rhs._onMatch {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Xds_Type_Matcher_V3_Matcher.MatcherList.FieldMatcher, rhs: Xds_Type_Matcher_V3_Matcher.MatcherList.FieldMatcher) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Xds_Type_Matcher_V3_Matcher.MatcherTree: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1057,12 +991,7 @@ nonisolated extension Xds_Type_Matcher_V3_Matcher.MatcherTree: SwiftProtobuf.Mes
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Xds_Type_Matcher_V3_Matcher.MatcherTree, rhs: Xds_Type_Matcher_V3_Matcher.MatcherTree) -> Bool {
-    if lhs._input != rhs._input {return false}
-    if lhs.treeType != rhs.treeType {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Xds_Type_Matcher_V3_Matcher.MatcherTree, rhs: Xds_Type_Matcher_V3_Matcher.MatcherTree) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Xds_Type_Matcher_V3_Matcher.MatcherTree.MatchMap: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1088,11 +1017,7 @@ nonisolated extension Xds_Type_Matcher_V3_Matcher.MatcherTree.MatchMap: SwiftPro
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Xds_Type_Matcher_V3_Matcher.MatcherTree.MatchMap, rhs: Xds_Type_Matcher_V3_Matcher.MatcherTree.MatchMap) -> Bool {
-    if lhs.map != rhs.map {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Xds_Type_Matcher_V3_Matcher.MatcherTree.MatchMap, rhs: Xds_Type_Matcher_V3_Matcher.MatcherTree.MatchMap) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Xds_Type_Matcher_V3_StringMatcher: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1210,12 +1135,7 @@ nonisolated extension Xds_Type_Matcher_V3_StringMatcher: SwiftProtobuf.Message, 
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Xds_Type_Matcher_V3_StringMatcher, rhs: Xds_Type_Matcher_V3_StringMatcher) -> Bool {
-    if lhs.matchPattern != rhs.matchPattern {return false}
-    if lhs.ignoreCase != rhs.ignoreCase {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Xds_Type_Matcher_V3_StringMatcher, rhs: Xds_Type_Matcher_V3_StringMatcher) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Xds_Type_Matcher_V3_RegexMatcher: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1261,12 +1181,7 @@ nonisolated extension Xds_Type_Matcher_V3_RegexMatcher: SwiftProtobuf.Message, S
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Xds_Type_Matcher_V3_RegexMatcher, rhs: Xds_Type_Matcher_V3_RegexMatcher) -> Bool {
-    if lhs.engineType != rhs.engineType {return false}
-    if lhs.regex != rhs.regex {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Xds_Type_Matcher_V3_RegexMatcher, rhs: Xds_Type_Matcher_V3_RegexMatcher) -> Bool { isSameMessage(lhs, rhs) }
 }
 
 nonisolated extension Xds_Type_Matcher_V3_RegexMatcher.GoogleRE2: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1282,8 +1197,5 @@ nonisolated extension Xds_Type_Matcher_V3_RegexMatcher.GoogleRE2: SwiftProtobuf.
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Xds_Type_Matcher_V3_RegexMatcher.GoogleRE2, rhs: Xds_Type_Matcher_V3_RegexMatcher.GoogleRE2) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Xds_Type_Matcher_V3_RegexMatcher.GoogleRE2, rhs: Xds_Type_Matcher_V3_RegexMatcher.GoogleRE2) -> Bool { isSameMessage(lhs, rhs) }
 }

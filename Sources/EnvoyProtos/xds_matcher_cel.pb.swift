@@ -25,16 +25,14 @@ public nonisolated struct Xds_Type_Matcher_V3_CelMatcher: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var exprMatch: Xds_Type_V3_CelExpression {
+  public internal(set) var exprMatch: Xds_Type_V3_CelExpression {
     get {_exprMatch ?? Xds_Type_V3_CelExpression()}
     set {_exprMatch = newValue}
   }
   /// Returns true if `exprMatch` has been explicitly set.
   public var hasExprMatch: Bool {self._exprMatch != nil}
-  /// Clears the value of `exprMatch`. Subsequent reads from it will return its default value.
-  public mutating func clearExprMatch() {self._exprMatch = nil}
 
-  public var description_p: String = String()
+  public internal(set) var description_p: String = String()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -78,10 +76,5 @@ nonisolated extension Xds_Type_Matcher_V3_CelMatcher: SwiftProtobuf.Message, Swi
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Xds_Type_Matcher_V3_CelMatcher, rhs: Xds_Type_Matcher_V3_CelMatcher) -> Bool {
-    if lhs._exprMatch != rhs._exprMatch {return false}
-    if lhs.description_p != rhs.description_p {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Xds_Type_Matcher_V3_CelMatcher, rhs: Xds_Type_Matcher_V3_CelMatcher) -> Bool { isSameMessage(lhs, rhs) }
 }

@@ -33,8 +33,6 @@ public nonisolated struct Xds_Type_V3_TypedStruct: Sendable {
   }
   /// Returns true if `value` has been explicitly set.
   public var hasValue: Bool {self._value != nil}
-  /// Clears the value of `value`. Subsequent reads from it will return its default value.
-  public mutating func clearValue() {self._value = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -78,10 +76,5 @@ nonisolated extension Xds_Type_V3_TypedStruct: SwiftProtobuf.Message, SwiftProto
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: Xds_Type_V3_TypedStruct, rhs: Xds_Type_V3_TypedStruct) -> Bool {
-    if lhs.typeURL != rhs.typeURL {return false}
-    if lhs._value != rhs._value {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+  public static func ==(lhs: Xds_Type_V3_TypedStruct, rhs: Xds_Type_V3_TypedStruct) -> Bool { isSameMessage(lhs, rhs) }
 }
