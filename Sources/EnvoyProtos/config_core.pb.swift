@@ -320,7 +320,7 @@ public nonisolated struct Envoy_Config_Core_V3_Metadata: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public internal(set) var filterMetadata: Dictionary<String,SwiftProtobuf.Google_Protobuf_Struct> = [:]
+  public var filterMetadata: Dictionary<String,SwiftProtobuf.Google_Protobuf_Struct> = [:]
 
   public internal(set) var typedFilterMetadata: Dictionary<String,SwiftProtobuf.Google_Protobuf_Any> = [:]
 
