@@ -92,8 +92,10 @@ let package = Package(
 
         // Configuration and control.
         .target(
-            name: "EnvoyAPI", dependencies: ["CYAML", "CEnvoyAPI", "EnvoyProtos"],
-            exclude: ["Protos", "generate.sh", "trim.py"], swiftSettings: small),
+            name: "EnvoyAPI", dependencies: ["ConfigTree", "EnvoyProtos"], exclude: ["Protos", "generate.sh", "trim.py"],
+            swiftSettings: small),
+        // Knows messages by their descriptors alone, so that it is compiled beside EnvoyProtos.
+        .target(name: "ConfigTree", dependencies: ["CYAML", "CEnvoyAPI", protobuf], swiftSettings: small),
         .target(name: "CEnvoyAPI", exclude: ["descriptors.inc", "envoy_types.inc"]),
         // Generated, but for SameMessage.swift: not held to our settings. Read at start and on reload only, and half of the program: small before fast.
         .target(

@@ -1,3 +1,3 @@
-// Whoever imports EnvoyAPI works with the messages: they come along.
+// Whoever imports EnvoyAPI works with the messages: they come along, and so does what reads and prints them.
+@_exported import ConfigTree
 @_exported import EnvoyProtos
-@_exported import SwiftProtobuf

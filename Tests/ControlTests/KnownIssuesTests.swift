@@ -1,4 +1,5 @@
-@testable import EnvoyAPI
+@testable import ConfigTree
+import EnvoyAPI
 import TestSupport
 import Testing
 

@@ -1,0 +1,2 @@
+// Whoever reads messages works with them.
+@_exported import SwiftProtobuf
