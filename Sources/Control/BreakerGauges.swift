@@ -4,6 +4,7 @@
 import Pipeline
 import Primitives
 import Stats
+import StatsStore
 import Upstream
 
 extension Configurator {

@@ -11,6 +11,7 @@ import Pipeline
 import Primitives
 import Ring
 import Stats
+import StatsStore
 import Transport
 
 @safe

@@ -5,6 +5,7 @@ import CMartlet
 import EnvoyAPI
 import Pipeline
 import Stats
+import StatsStore
 
 extension Server {
     /// Reads the bootstrap again. A wrong one is refused with its errors, and the old plan serves on.

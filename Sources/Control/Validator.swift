@@ -2,6 +2,7 @@
 
 import Pipeline
 import Stats
+import StatsStore
 
 extension Server {
     package static func validator(filters: FilterRegistry) -> Configurator {

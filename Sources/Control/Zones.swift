@@ -5,6 +5,7 @@ import EnvoyAPI
 import Pipeline
 import Primitives
 import Stats
+import StatsStore
 import Upstream
 
 extension Configurator {

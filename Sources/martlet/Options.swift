@@ -7,6 +7,7 @@ import EnvoyAPI
 import Glibc
 import Primitives
 import Stats
+import StatsStore
 
 enum Mode: String, ExpressibleByArgument {
     case serve, validate, init_only

@@ -6,6 +6,7 @@ import Control
 import EnvoyAPI
 import Glibc
 import Stats
+import StatsStore
 
 struct Serving {
     private let command: MartletCommand

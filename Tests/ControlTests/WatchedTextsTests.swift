@@ -1,6 +1,7 @@
 @testable import Control
 import Primitives
 import Stats
+import StatsStore
 import TestSupport
 import Testing
 

@@ -4,6 +4,7 @@ import Pipeline
 import Primitives
 import Ring
 import Stats
+import StatsStore
 import TestSupport
 import Testing
 import Transport

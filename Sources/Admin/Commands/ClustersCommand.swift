@@ -5,6 +5,7 @@ import EnvoyAPI
 import Primitives
 import Routing
 import Stats
+import StatsStore
 import Upstream
 
 enum ClustersCommand {

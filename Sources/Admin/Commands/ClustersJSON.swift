@@ -2,6 +2,7 @@
 
 import Control
 import Stats
+import StatsStore
 import Upstream
 
 final class ClustersJSON: JSONListBody {

@@ -3,6 +3,7 @@
 import CMartlet
 import Control
 import Stats
+import StatsStore
 
 enum SmallCommands {
     static let contention = AdminCommand("/contention", "dump current Envoy mutex contention stats (if enabled)") { context, _ in

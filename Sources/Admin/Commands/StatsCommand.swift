@@ -4,6 +4,7 @@ import Control
 import Primitives
 import Routing
 import Stats
+import StatsStore
 
 enum StatsCommand {
     static let command = AdminCommand(

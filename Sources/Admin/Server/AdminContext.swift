@@ -2,6 +2,7 @@
 
 import Control
 import Stats
+import StatsStore
 
 package final class AdminContext {
     package let server: Server

@@ -10,6 +10,7 @@ import Pipeline
 import Primitives
 import Routing
 import Stats
+import StatsStore
 import Upstream
 import Wire
 

@@ -3,6 +3,7 @@
 import EnvoyAPI
 import Primitives
 import Stats
+import StatsStore
 
 /// Things of the process that parts are made with; the same for every configuration.
 package final class CompileEnvironment {

@@ -4,6 +4,7 @@ import EnvoyAPI
 import Pipeline
 import Primitives
 import Stats
+import StatsStore
 
 /// What the routes need to know of the chain that they are served by.
 struct CompiledFilters {

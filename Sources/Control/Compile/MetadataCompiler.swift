@@ -3,6 +3,7 @@
 import EnvoyAPI
 import Primitives
 import Stats
+import StatsStore
 import Upstream
 
 typealias MetadataValue = Google_Protobuf_Value

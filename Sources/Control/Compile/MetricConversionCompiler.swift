@@ -5,6 +5,7 @@ import EnvoyAPI
 import Primitives
 import Routing
 import Stats
+import StatsStore
 
 private typealias Tree = Xds_Type_Matcher_V3_Matcher
 private typealias Rename = OpenTelemetrySinkMessage.ConversionAction

@@ -4,6 +4,7 @@ import EnvoyAPI
 import Pipeline
 import Primitives
 import Stats
+import StatsStore
 
 typealias OpenTelemetrySinkMessage = Envoy_Extensions_StatSinks_OpenTelemetry_V3_SinkConfig
 typealias MetricsServiceMessage = Envoy_Config_Metrics_V3_MetricsServiceConfig

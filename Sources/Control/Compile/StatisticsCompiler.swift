@@ -4,6 +4,7 @@ import EnvoyAPI
 import Primitives
 import Routing
 import Stats
+import StatsStore
 
 struct StatisticsCompiler {
     let compilation: Compilation

@@ -3,6 +3,7 @@
 import EnvoyAPI
 import Primitives
 import Stats
+import StatsStore
 
 typealias StatsdSinkMessage = Envoy_Config_Metrics_V3_StatsdSink
 typealias DogStatsdSinkMessage = Envoy_Config_Metrics_V3_DogStatsdSink

@@ -10,6 +10,7 @@ import Pipeline
 import Primitives
 import Ring
 import Stats
+import StatsStore
 import Transport
 
 /// A deadline of main with what to do then.

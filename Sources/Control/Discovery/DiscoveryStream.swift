@@ -6,6 +6,7 @@
 import Pipeline
 import Primitives
 import Stats
+import StatsStore
 
 /// How a subscription asks: over a stream, or again and again.
 protocol DiscoveryTransport: AnyObject {

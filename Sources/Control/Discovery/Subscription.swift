@@ -7,6 +7,7 @@
 import Pipeline
 import Primitives
 import Stats
+import StatsStore
 
 package final class Subscription {
     /// Envoy's `initial_fetch_timeout`.

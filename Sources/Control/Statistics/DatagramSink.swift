@@ -3,6 +3,7 @@
 import Glibc
 import Primitives
 import Stats
+import StatsStore
 
 @safe
 final class DatagramSink: StatsSink {

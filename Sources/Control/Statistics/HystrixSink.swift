@@ -4,6 +4,7 @@
 import EnvoyAPI
 import Primitives
 import Stats
+import StatsStore
 import Upstream
 
 /// What such a sink has to know of a cluster.

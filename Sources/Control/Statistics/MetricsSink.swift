@@ -3,6 +3,7 @@
 import Pipeline
 import Primitives
 import Stats
+import StatsStore
 
 /// What one such sink is configured by; lives as long as the process.
 struct MetricsSinkSpec {

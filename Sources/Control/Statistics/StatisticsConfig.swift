@@ -2,6 +2,7 @@
 
 import Primitives
 import Stats
+import StatsStore
 
 /// One of `stats_sinks`.
 enum SinkSpec {

@@ -4,6 +4,7 @@
 
 import Primitives
 import Stats
+import StatsStore
 
 package final class StatisticsFlush {
     private static let sliceNs: UInt64 = 500_000

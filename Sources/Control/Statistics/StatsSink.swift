@@ -3,6 +3,7 @@
 import Pipeline
 import Primitives
 import Stats
+import StatsStore
 import Upstream
 
 package class StatsSink {

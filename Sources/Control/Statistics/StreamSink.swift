@@ -4,6 +4,7 @@
 import Glibc
 import Primitives
 import Stats
+import StatsStore
 
 @safe
 final class StreamSink: StatsSink {

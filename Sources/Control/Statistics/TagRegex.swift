@@ -3,6 +3,7 @@
 import CECMA
 import Primitives
 import Stats
+import StatsStore
 
 @safe
 final class TagRegex {

@@ -5,6 +5,7 @@
 import EnvoyAPI
 import Primitives
 import Stats
+import StatsStore
 
 typealias DiscoveryResponseMessage = Envoy_Service_Discovery_V3_DiscoveryResponse
 

@@ -7,6 +7,7 @@ import EnvoyAPI
 import Pipeline
 import Primitives
 import Stats
+import StatsStore
 import Transport
 
 final class ServedContexts {

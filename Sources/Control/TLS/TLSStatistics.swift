@@ -3,6 +3,7 @@
 import COpenSSL
 import Primitives
 import Stats
+import StatsStore
 import Transport
 
 struct TLSStatistics {

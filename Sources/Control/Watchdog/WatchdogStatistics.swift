@@ -1,6 +1,7 @@
 // The watchdog's counts as statistics. Main writes them: the watchdog's own words are read at each tick.
 
 import Stats
+import StatsStore
 
 final class WatchdogStatistics {
     private struct Entry {

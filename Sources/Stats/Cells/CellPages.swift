@@ -6,7 +6,7 @@ import Glibc
 /// Invariant: a page, once in the table, stays where it is until the whole table goes, which the owner may allow only
 /// after the thread has ended.
 @safe package final class CellPages {
-    private let table: UnsafeMutablePointer<UInt64>
+    @usableFromInline let table: UnsafeMutablePointer<UInt64>
 
     package init() {
         // 128 KiB of zero pages from the kernel: only what is written becomes resident.
@@ -31,23 +31,23 @@ import Glibc
         _ = unsafe Self.ensurePage(table, Self.pageIndex(id))
     }
 
-    package func hasPage(_ id: StatID) -> Bool {
+    @inlinable package func hasPage(_ id: StatID) -> Bool {
         unsafe cmartlet_load_acquire(table + Self.pageIndex(id)) != 0
     }
 
     /// The cell's value as its writer last stored it; 0 where no page is.
-    package func raw(_ id: StatID) -> UInt64 {
+    @inlinable package func raw(_ id: StatID) -> UInt64 {
         let page = unsafe cmartlet_load_acquire(table + Self.pageIndex(id))
         guard let base = unsafe UnsafeMutablePointer<UInt64>(bitPattern: UInt(page)) else { return 0 }
         // Acquire, because a cell may hold a pointer to a block that its writer has just published.
         return unsafe cmartlet_load_acquire(base + Int(id) % StatLimits.cellsPerPage)
     }
 
-    package func histogram(_ id: StatID) -> HistogramBlock? {
+    @inlinable package func histogram(_ id: StatID) -> HistogramBlock? {
         unsafe HistogramBlock(bitPattern: raw(id))
     }
 
-    package func responseCodes(_ id: StatID) -> ResponseCodeBlock? {
+    @inlinable package func responseCodes(_ id: StatID) -> ResponseCodeBlock? {
         unsafe ResponseCodeBlock(bitPattern: raw(id))
     }
 
@@ -59,7 +59,7 @@ import Glibc
     }
 
     /// Masked, as on the writing side: a wrong id reads a wrong cell, never foreign memory.
-    private static func pageIndex(_ id: StatID) -> Int {
+    @inlinable static func pageIndex(_ id: StatID) -> Int {
         Int(id >> StatLimits.pageShift) & (StatLimits.pagesMax - 1)
     }
 

@@ -82,7 +82,7 @@ import Glibc
     }
 
     /// Main, once the thread no longer uses the statistic.
-    func deallocate() {
+    package func deallocate() {
         var block: ResponseCodeBlock? = self
         while let current = block {
             block = unsafe ResponseCodeBlock(bitPattern: cmartlet_load_relaxed(current.words + 15))

@@ -86,7 +86,7 @@ import Glibc
     }
 
     /// Main, once the thread no longer uses the statistic.
-    func deallocate() {
+    package func deallocate() {
         for decade in 0..<HistogramBin.decades {
             unsafe free(UnsafeMutableRawPointer(bitPattern: UInt(words[Self.firstDecadeWord + decade])))
         }

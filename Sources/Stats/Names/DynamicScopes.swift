@@ -30,7 +30,7 @@ import Primitives
     }
 
     /// `bases`: one per name. `seed`: peers choose the names.
-    init(bases ids: [StatID], seed: UInt64) {
+    package init(bases ids: [StatID], seed: UInt64) {
         unsafe table = .allocate(capacity: DynamicScopes.places)
         unsafe table.initialize(repeating: 0, count: DynamicScopes.places)
         unsafe bases = .allocate(capacity: DynamicScopes.namesMax)
@@ -85,7 +85,7 @@ import Primitives
     // MARK: Main
 
     /// Every name that is there.
-    func forEach(_ body: (_ place: Int, _ prefix: String, _ base: StatID) -> Void) {
+    package func forEach(_ body: (_ place: Int, _ prefix: String, _ base: StatID) -> Void) {
         for place in 0..<DynamicScopes.places {
             guard let name = unsafe UnsafePointer<Name>(bitPattern: UInt(cmartlet_load_acquire(table + place))) else { continue }
             unsafe body(place, String(text(name)), name.pointee.base)
@@ -93,5 +93,5 @@ import Primitives
     }
 
     /// So that nothing is walked where nothing is new. A little more than there are names where workers raced.
-    var takenCount: Int { unsafe Int(min(cmartlet_load_relaxed(taken), UInt64(DynamicScopes.namesMax))) }
+    package var takenCount: Int { unsafe Int(min(cmartlet_load_relaxed(taken), UInt64(DynamicScopes.namesMax))) }
 }

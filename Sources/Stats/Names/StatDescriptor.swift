@@ -16,7 +16,7 @@ public enum StatKind: UInt8, Sendable {
     /// The same, with `<name>completed` derived too.
     case responseCodesWithCompleted
 
-    var isGauge: Bool { self == .gauge || self == .gaugeMax }
+    @inlinable package var isGauge: Bool { self == .gauge || self == .gaugeMax }
 }
 
 /// What a histogram's samples count: for sinks that send units (statsd's `ms`); the admin output does not show it.

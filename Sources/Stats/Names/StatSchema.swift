@@ -77,7 +77,7 @@ public final class StatSchema: Sendable {
     }
 
     /// The line of a statistic that is one line. Nil: it is a family of response codes.
-    func item(_ leaf: UInt32) -> Item? {
+    package func item(_ leaf: UInt32) -> Item? {
         for items in [scalars, texts, histograms] {
             if let item = items.first(where: { $0.leaf == leaf && $0.part == .whole }) { return item }
         }

@@ -18,6 +18,11 @@ public struct StatScope<Leaf: StatLeaf>: Sendable {
 
 /// Names one scope in the registry; stale once the scope is recycled.
 public struct StatScopeRef: Hashable, Sendable {
-    let slot: UInt32
-    let generation: UInt32
+    @usableFromInline package let slot: UInt32
+    @usableFromInline package let generation: UInt32
+
+    @inlinable package init(slot: UInt32, generation: UInt32) {
+        self.slot = slot
+        self.generation = generation
+    }
 }

@@ -21,7 +21,7 @@
     }
 
     /// Where it is counted. Nil: the endpoint says it itself.
-    var source: HostStat? {
+    package var source: HostStat? {
         switch self {
         case .cxConnectFail: .cxConnectFail
         case .cxTotal: .cxTotal

@@ -2,6 +2,7 @@ import Control
 import EnvoyAPI
 import Primitives
 import Stats
+import StatsStore
 import Testing
 
 /// Many who ask for resources of one type on one stream: what is read, who is told, what the server hears of them.

@@ -1,10 +1,10 @@
+@testable import Control
 import EnvoyAPI
 import Pipeline
 import Primitives
 import Stats
+import StatsStore
 import Testing
-
-@testable import Control
 
 /// What main makes of a flush, without a worker that takes it.
 @Suite struct MetricsSinkTests {

@@ -1,7 +1,7 @@
-import Stats
-import Testing
-
 @testable import Control
+import Stats
+import StatsStore
+import Testing
 
 /// Patterns of ECMAScript: those that Istio's sidecars come with, and what Envoy makes of odd ones.
 @Suite struct TagRegexTests {

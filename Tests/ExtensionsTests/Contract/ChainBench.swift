@@ -6,6 +6,7 @@ import Pipeline
 import Primitives
 import Routing
 import Stats
+import StatsStore
 import Transport
 import Wire
 

@@ -4,6 +4,7 @@ import Pipeline
 import Primitives
 import Routing
 import Stats
+import StatsStore
 import Synchronization
 import TestSupport
 import Testing

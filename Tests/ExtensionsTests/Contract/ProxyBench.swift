@@ -5,6 +5,7 @@ import Pipeline
 import Primitives
 import Routing
 import Stats
+import StatsStore
 import TestSupport
 import Transport
 import Upstream

@@ -5,6 +5,7 @@ import Extensions
 import Pipeline
 import Primitives
 import Stats
+import StatsStore
 
 final class TestInput {
     let stats: StatRegistry

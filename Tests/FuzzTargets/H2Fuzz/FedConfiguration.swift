@@ -5,6 +5,7 @@ import Pipeline
 import Primitives
 import Routing
 import Stats
+import StatsStore
 import Transport
 import Upstream
 import Wire

@@ -8,6 +8,7 @@ import Pipeline
 import Primitives
 import Ring
 import Stats
+import StatsStore
 import Transport
 
 /// The other side of one of the worker's connections.

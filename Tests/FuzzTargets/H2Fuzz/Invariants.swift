@@ -9,6 +9,7 @@ import Pipeline
 import Primitives
 import Ring
 import Stats
+import StatsStore
 import Transport
 
 enum H2Invariants {

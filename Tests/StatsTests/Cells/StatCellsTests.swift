@@ -1,5 +1,6 @@
 import Glibc
 import Stats
+import StatsStore
 import Testing
 
 @Suite struct StatCellsTests {

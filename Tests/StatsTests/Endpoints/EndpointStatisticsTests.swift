@@ -1,6 +1,7 @@
+import Stats
+@testable import StatsStore
+import StatsStore
 import Testing
-
-@testable import Stats
 
 /// `cluster.<name>.endpoint.<address>.…`: views over hosts' cells. How Envoy 1.40 writes them is held by OracleTests.
 @Suite struct EndpointStatisticsTests {

@@ -1,4 +1,5 @@
 import Stats
+import StatsStore
 import Testing
 
 @Suite struct HistogramTests {

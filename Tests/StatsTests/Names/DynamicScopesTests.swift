@@ -1,5 +1,6 @@
 import Primitives
 import Stats
+import StatsStore
 import Testing
 
 /// Names that come with the traffic.

@@ -1,6 +1,7 @@
+import Stats
+@testable import StatsStore
+import StatsStore
 import Testing
-
-@testable import Stats
 
 /// The index over the life of scopes: what comes, goes and comes again between scrapes, and during one.
 @Suite struct PrometheusIndexTests {

@@ -1,6 +1,7 @@
+import Stats
+@testable import StatsStore
+import StatsStore
 import Testing
-
-@testable import Stats
 
 @Suite struct PrometheusProtobufTests {
     /// Resolution, spans and differences are those that Envoy chose.

@@ -1,4 +1,5 @@
 import Stats
+import StatsStore
 import Testing
 
 /// The whole way: values through cells, merged, rendered, compared byte for byte with what Envoy printed.

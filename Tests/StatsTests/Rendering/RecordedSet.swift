@@ -1,4 +1,5 @@
 import Stats
+import StatsStore
 
 /// Rebuilds, through the public way in, the statistics that a real Envoy printed: scopes as Control would make them,
 /// values through cells.

@@ -1,6 +1,7 @@
+import Stats
+@testable import StatsStore
+import StatsStore
 import Testing
-
-@testable import Stats
 
 @Suite struct SinkWalkTests {
     private let registry = StatRegistry(workers: 1)

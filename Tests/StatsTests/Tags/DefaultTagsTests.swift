@@ -1,4 +1,5 @@
 import Stats
+import StatsStore
 import Testing
 
 /// Every pair was printed by Envoy 1.40.0.

@@ -1,6 +1,7 @@
+import Stats
+@testable import StatsStore
+import StatsStore
 import Testing
-
-@testable import Stats
 
 /// Order, names that come twice, choices of the defaults: each as Envoy 1.40.0 did it with the same `stats_tags`.
 @Suite struct TagExtractionTests {

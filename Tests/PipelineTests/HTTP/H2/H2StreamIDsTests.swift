@@ -2,6 +2,7 @@ import CNghttp2
 @testable import Pipeline
 import Primitives
 import Stats
+import StatsStore
 import TestSupport
 import Testing
 import Transport
