@@ -64,7 +64,7 @@ let package = Package(
     name: "martlet",
     products: [.executable(name: "martlet", targets: ["martlet"])],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     ],
     targets: [
@@ -98,10 +98,11 @@ let package = Package(
         // Knows messages by their descriptors alone, so that it is compiled beside EnvoyProtos.
         .target(name: "ConfigTree", dependencies: ["CYAML", "CEnvoyAPI", protobuf], swiftSettings: small),
         .target(name: "CEnvoyAPI", exclude: ["descriptors.inc", "envoy_types.inc"]),
-        // Generated, but for SameMessage.swift: not held to our settings. Read at start and on reload only, and half of the program: small before fast.
+        // Generated, but for SameMessage.swift: not held to our settings. Read at start and on reload only, and half of the program: small
+        // before fast, and without debugging information, nobody steps through it.
         .target(
             name: "EnvoyProtos", dependencies: [protobuf],
-            swiftSettings: [.unsafeFlags(["-Osize"], .when(configuration: .release))]),
+            swiftSettings: [.unsafeFlags(["-Osize", "-Xfrontend", "-gnone"], .when(configuration: .release))]),
         .target(name: "Matching", dependencies: ["EnvoyAPI", "Pipeline", "Routing"], swiftSettings: common),
         .target(
             name: "Extensions", dependencies: ["Pipeline", "Matching", "EnvoyAPI", "CMartlet"], swiftSettings: dataPlane),
