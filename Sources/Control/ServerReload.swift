@@ -64,8 +64,10 @@ extension Server {
 
     func reloadTexts() {
         configurator.reloadTexts { path in
+            stats.mainCells.increment(planScope[.textsRenewed])
             log.write(.info, "config", "\(path): read again")
         } failed: { path, reason in
+            stats.mainCells.increment(planScope[.textsRefused])
             log.write(.error, "config", "\(path): what it held before is written on: \(reason)")
         }
     }

@@ -31,25 +31,24 @@ final class WatchedTexts {
         var identity: [Int]
         /// What it was at the last look, if that was another: half a file is not read.
         var settling: [Int]?
+        /// What it was when it could not be read, which has been told. It is tried again with each look.
+        var refused: [Int]?
     }
-    /// Each file is looked at about every `rounds` ticks of main.
-    private static let rounds = 10
+    /// A file is looked at every so many ticks of main: twice a second.
+    private static let ticksPerLook = 10
+    /// Longer ones are refused: nobody could write them.
+    static let bytesMax = TextBuffer.bytesMax
     private var bySlot: [UInt32: File] = [:]
     private let table = SlotTable()
-    private var next = 0
+    private var ticks = 0
 
-    /// The slot of a file, for as long as `part` lives. Throws why it cannot be read, whoever else has read it before.
+    /// The slot of a file, for as long as `part` lives. Throws why it cannot be read, whoever else has read it before. What
+    /// is served already stays as it is until a look finds it changed: a configuration that is refused changes nothing.
     func lease(_ path: String, _ part: PlanPart) throws(FileContents.Failure) -> UInt32 {
         let identity = FileWatch.identity(path)
-        let content = try FileContents.read(path)
+        let content = try FileContents.read(path, bytesMax: WatchedTexts.bytesMax)
         let slot = table.acquire(path)
-        var file = bySlot[slot] ?? File(path: path, text: TextMemory(content), identity: identity)
-        if file.identity != identity {
-            file.text = TextMemory(content)
-            file.identity = identity
-        }
-        file.uses += 1
-        bySlot[slot] = file
+        bySlot[slot, default: File(path: path, text: TextMemory(content), identity: identity)].uses += 1
         part.onDestroy { [self] in release(slot) }
         return slot
     }
@@ -72,29 +71,32 @@ final class WatchedTexts {
 
     /// Every tick of main. One that cannot be read leaves what was there before. True: a plan is needed.
     func reload(applied: (_ path: String) -> Void, failed: (_ path: String, _ reason: String) -> Void) -> Bool {
-        let all = bySlot.keys.sorted()
-        guard !all.isEmpty else { return false }
+        ticks += 1
+        guard ticks >= WatchedTexts.ticksPerLook else { return false }
+        ticks = 0
         var isChanged = false
-        for _ in 0..<((all.count + WatchedTexts.rounds - 1) / WatchedTexts.rounds) {
-            next = (next + 1) % all.count
-            guard var file = bySlot[all[next]] else { continue }
+        for slot in bySlot.keys.sorted() {
+            guard var file = bySlot[slot] else { continue }
             let now = FileWatch.identity(file.path)
             if now == file.identity {
                 file.settling = nil
+                file.refused = nil
             } else if file.settling != now {
                 file.settling = now
             } else {
-                file.settling = nil
-                file.identity = now
                 do throws(FileContents.Failure) {
-                    file.text = TextMemory(try FileContents.read(file.path))
+                    file.text = TextMemory(try FileContents.read(file.path, bytesMax: WatchedTexts.bytesMax))
+                    file.identity = now
+                    file.settling = nil
+                    file.refused = nil
                     isChanged = true
                     applied(file.path)
                 } catch {
-                    failed(file.path, error.reason)
+                    if file.refused != now { failed(file.path, error.reason) }
+                    file.refused = now
                 }
             }
-            bySlot[all[next]] = file
+            bySlot[slot] = file
         }
         return isChanged
     }

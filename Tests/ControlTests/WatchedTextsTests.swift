@@ -61,6 +61,41 @@ import Testing
         destroy(part)
     }
 
+    /// The configuration that names it next is refused, and what it would have been is read all the same.
+    @Test func aLeaseReadsNothingAnew() throws {
+        let texts = WatchedTexts()
+        let path = directory.write("old", to: "l")
+        let (one, other) = (part(), part())
+        let slot = try Int(texts.lease(path, one))
+        directory.write("newer", to: "l")
+        #expect(try Int(texts.lease(path, other)) == slot)
+        destroy(other)
+        let (before, after) = (FrozenArena(), FrozenArena())
+        let old = texts.slots(before)
+        #expect(looked(texts) == [path])
+        let new = texts.slots(after)
+        withExtendedLifetime((before, after)) { #expect(String(old[slot]) == "old" && String(new[slot]) == "newer") }
+        destroy(one)
+    }
+
+    @Test func whatCouldNotBeReadIsTriedAgain() throws {
+        let texts = WatchedTexts()
+        let path = directory.write("old", to: "t")
+        let part = self.part()
+        _ = try texts.lease(path, part)
+        Files.write([UInt8](repeating: 0x61, count: WatchedTexts.bytesMax + 1), to: path)
+        #expect(looked(texts) == ["!" + path] && looked(texts) == [])
+        directory.write("short", to: "t")
+        #expect(looked(texts) == [path])
+        destroy(part)
+    }
+
+    @Test func whatNobodyCouldWriteIsRefused() throws {
+        let path = directory.write("", to: "long")
+        Files.write([UInt8](repeating: 0x61, count: WatchedTexts.bytesMax + 1), to: path)
+        #expect(throws: FileContents.Failure.self) { try WatchedTexts().lease(path, part()) }
+    }
+
     @Test func aFileGoesWithItsLastPart() throws {
         let texts = WatchedTexts()
         let path = directory.write("x", to: "x")

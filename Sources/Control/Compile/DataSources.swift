@@ -39,7 +39,7 @@ enum FileContents {
     /// A larger file is refused. `docs/limits.md` §configuration.
     static let bytesMax = 64 << 20
 
-    static func read(_ path: String) throws(Failure) -> [UInt8] {
+    static func read(_ path: String, bytesMax: Int = FileContents.bytesMax) throws(Failure) -> [UInt8] {
         // A device is not even opened: that alone may do something. What it was a moment ago is not what was opened.
         var status = stat()
         guard unsafe stat(path, &status) == 0 else { throw failure() }
@@ -62,7 +62,10 @@ enum FileContents {
 
     private static func isRegular(_ status: stat) -> Bool { status.st_mode & S_IFMT == S_IFREG }
 
-    private static func failure() -> Failure {
-        unsafe Failure(reason: strerror(errno).map { unsafe String(cString: $0) } ?? "cannot be read")
+    private static func failure() -> Failure { Failure(reason: reason()) }
+
+    /// Of the call that has just failed.
+    static func reason() -> String {
+        unsafe strerror(errno).map { unsafe String(cString: $0) } ?? "cannot be read"
     }
 }

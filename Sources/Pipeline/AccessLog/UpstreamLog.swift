@@ -9,7 +9,7 @@ extension Worker {
     /// A try ends (`UpstreamEnd`), has got a connection (`UpstreamPoolReady`), or goes on (`UpstreamPeriodic`).
     @inline(__always)
     func logTry(_ stream: StreamPointer, _ type: AccessLogType) {
-        guard unsafe !router(of: stream).pointee.upstreamLogs.isEmpty else { return }
+        guard unsafe !stream.pointee.router.pointee.upstreamLogs.isEmpty else { return }
         unsafe writeTry(stream, type)
     }
 
@@ -29,15 +29,15 @@ extension Worker {
         source.logType = type
         source.isTry = true
         source.status = unsafe stream.pointee.tryStatus
-        unsafe log(router(of: stream).pointee.upstreamLogs, source, part: part(of: stream))
+        unsafe log(stream.pointee.router.pointee.upstreamLogs, source, part: part(of: stream))
     }
 
     // HOT: per message.
     /// A connection has taken the try on.
     @inline(__always)
     func tryBegins(_ stream: StreamPointer) {
-        guard unsafe !router(of: stream).pointee.upstreamLogs.isEmpty else { return }
-        let times = unsafe router(of: stream).pointee.upstreamLogTimes
+        guard unsafe !stream.pointee.router.pointee.upstreamLogs.isEmpty else { return }
+        let times = unsafe stream.pointee.router.pointee.upstreamLogTimes
         if times.atStart { unsafe writeTry(stream, .upstreamPoolReady) }
         guard times.intervalMs != 0 else { return }
         unsafe stream.pointee.tryLogAtMs = nowMs &+ times.intervalMs

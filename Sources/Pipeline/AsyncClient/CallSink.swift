@@ -19,8 +19,6 @@ struct CallState {
     var isOver = false
     /// What a mirror pins: the part that configures it. `.max`: nothing.
     var part = PartID.max
-    /// What configures a mirror's router, which is its request's (Envoy). It belongs to `part`.
-    var router: UnsafePointer<HTTPConfig>?
     /// Number of the exporter whose items it carries, counted from 1, and how many; 0: none.
     var exporter: UInt32 = 0
     var items: UInt32 = 0
@@ -104,12 +102,5 @@ extension Worker {
             let sink = unsafe filters(stream)?.filters.first
         else { return nil }
         return unsafe sink.state(stream).assumingMemoryBound(to: CallState.self)
-    }
-
-    // HOT: per message.
-    @inline(__always)
-    func router(of stream: StreamPointer) -> UnsafePointer<HTTPConfig> {
-        if unsafe stream.pointee.isCall, let router = unsafe callState(stream)?.pointee.router { return unsafe router }
-        return unsafe stream.pointee.http
     }
 }

@@ -50,7 +50,7 @@ struct FormatOperatorCompiler {
         throw FormatError(
             "Not supported field in StreamInfo: \(token.name)", found: "the operator %\(token.name)%",
             expected: "an operator of Envoy's access logs",
-            suggestion: FormatOperator.extended[token.name].map { "it takes \($0) among 'formatters'" }
+            suggestion: FormatOperator.extended[token.name].map { "it takes the formatter extension \($0), where formatters may be listed" }
                 ?? FormatOperatorNames.nearest(token.name).map { "did you mean %\($0)%?" })
     }
 

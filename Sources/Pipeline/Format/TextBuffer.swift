@@ -112,7 +112,9 @@ package struct TextBuffer {
 
     @inline(never)
     private mutating func putWhatFits(_ bytes: Bytes) {
-        let n = min(bytes.count, block.capacity &- count)
+        // As long as text may get, or as there is memory for.
+        var n = min(bytes.count, TextBuffer.bytesMax &- count)
+        if unsafe room(n) == nil { n = block.capacity &- count }
         guard let room = unsafe room(n) else { return }
         unsafe memcpy(room, bytes.base, n)
         count &+= n

@@ -51,7 +51,7 @@ extension Worker {
             unsafe stream.pointee.request.value(of: .contentType).map { GRPCContent.isGRPC($0) } ?? false
         let hasHeaders = unsafe stream.pointee.request.hasAny(
             from: .xEnvoyMaxRetries, through: .xEnvoyHedgeOnPerTryTimeout)
-        if hasHeaders, unsafe !stream.pointee.http.pointee.strictHeaders.isEmpty {
+        if hasHeaders, unsafe !stream.pointee.router.pointee.strictHeaders.isEmpty {
             guard unsafe checkStrictly(stream) else { return }
         }
         unsafe beginRetries(stream, route, hasHeaders: hasHeaders)

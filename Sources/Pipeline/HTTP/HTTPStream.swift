@@ -15,6 +15,8 @@ public struct HTTPStream {
     /// The downstream connection; none once it is gone.
     package var downstream = Handle.none
     package private(set) var http: UnsafePointer<HTTPConfig>
+    /// What its router is configured by: `http`, but a mirror's is its request's (Envoy), in the part that the mirror pins.
+    var router: UnsafePointer<HTTPConfig>
     package var request: MessageHead
     package var response: MessageHead
     package var hasResponseHead = false
@@ -279,6 +281,7 @@ public struct HTTPStream {
         unsafe place.pointee.handle = handle
         unsafe place.pointee.downstream = downstream
         unsafe place.pointee.http = unsafe http
+        unsafe place.pointee.router = unsafe http
         unsafe place.pointee.request = request
         unsafe place.pointee.response = response
         unsafe place.pointee.timer = TimerNode(token: Operation.streamTimer.token(handle))
@@ -287,6 +290,7 @@ public struct HTTPStream {
     /// The blank one, of which others are made: what it has of these is never asked for.
     package init(blank http: UnsafePointer<HTTPConfig>, request: MessageHead, response: MessageHead) {
         unsafe self.http = unsafe http
+        unsafe router = unsafe http
         self.request = request
         self.response = response
     }

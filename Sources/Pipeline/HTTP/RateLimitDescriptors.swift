@@ -28,7 +28,16 @@ package struct RateLimitDescriptor {
         unsafe text.deallocate()
     }
 
-    fileprivate mutating func begin() { count = 0 }
+    /// A longer text, as an expression may write it, goes with the next request.
+    private static let keptBytesMax = 1 << 16
+
+    fileprivate mutating func begin() {
+        count = 0
+        guard textMax > RateLimitDescriptor.keptBytesMax else { return }
+        unsafe text.deallocate()
+        textMax = 256
+        unsafe text = .allocate(byteCount: textMax, alignment: 1)
+    }
 
     private var textCount: Int { unsafe count == 0 ? 0 : entries[count &- 1].end }
 

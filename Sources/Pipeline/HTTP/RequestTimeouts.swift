@@ -19,7 +19,12 @@ extension Worker {
     // HOT: per message.
     func setTimeouts(_ stream: StreamPointer, _ route: UnsafePointer<RouteConfig>, hasHeaders: Bool) {
         var timeout = unsafe routeTimeout(stream, route)
-        if hasHeaders, let asked = unsafe stream.pointee.request.value(of: .xEnvoyUpstreamRqTimeoutMs) {
+        if unsafe stream.pointee.router.pointee.respectExpectedTimeout,
+            let asked = unsafe stream.pointee.request.value(of: .xEnvoyExpectedRqTimeoutMs)
+        {
+            // The caller's own proxy has made it of the field that is read otherwise.
+            if let ms = asked.decimal { timeout = min(ms, Worker.askedTimeoutMaxMs) }
+        } else if hasHeaders, let asked = unsafe stream.pointee.request.value(of: .xEnvoyUpstreamRqTimeoutMs) {
             if let ms = asked.decimal { timeout = min(ms, Worker.askedTimeoutMaxMs) }
             unsafe stream.pointee.request.remove(.xEnvoyUpstreamRqTimeoutMs)
         }
@@ -77,7 +82,7 @@ extension Worker {
             expected = expected == 0 ? left : min(expected, left)
         }
         guard expected != 0 else { return }
-        if unsafe !router(of: stream).pointee.suppressEnvoyHeaders {
+        if unsafe !stream.pointee.router.pointee.suppressEnvoyHeaders {
             var digits = DecimalText(expected)
             unsafe stream.pointee.request.set(.xEnvoyExpectedRqTimeoutMs, digits.bytes())
         }

@@ -229,7 +229,7 @@ extension Worker {
         let host = unsafe hosts[host]
         if isAnswer { unsafe stream.pointee.saysCanary = unsafe says(stream, .xEnvoyUpstreamCanary) }
         let places = unsafe CountedPlaces(stream, host, saysCanary: isAnswer && stream.pointee.saysCanary)
-        if unsafe !stream.pointee.isGRPCUpstream || !router(of: stream).pointee.suppressesGRPCCodes {
+        if unsafe !stream.pointee.isGRPCUpstream || !stream.pointee.router.pointee.suppressesGRPCCodes {
             cells.count(stats &+ ClusterStat.responseCodes.rawValue, responseCode: status)
         }
         cells.count(

@@ -258,7 +258,7 @@ extension Worker {
         }
         if unsafe due(stream.pointee.tryLogAtMs) {
             unsafe logTry(stream, .upstreamPeriodic)
-            unsafe stream.pointee.tryLogAtMs = unsafe nowMs &+ router(of: stream).pointee.upstreamLogTimes.intervalMs
+            unsafe stream.pointee.tryLogAtMs = unsafe nowMs &+ stream.pointee.router.pointee.upstreamLogTimes.intervalMs
         }
         if unsafe due(stream.pointee.durationMaxAtMs) {
             unsafe stream.pointee.durationMaxAtMs = 0

@@ -32,7 +32,7 @@ package struct StrictHeaders: OptionSet, BitwiseCopyable {
 extension Worker {
     /// False when the request has been answered.
     func checkStrictly(_ stream: StreamPointer) -> Bool {
-        let strict = unsafe stream.pointee.http.pointee.strictHeaders
+        let strict = unsafe stream.pointee.router.pointee.strictHeaders
         for i in 0..<StrictHeaders.count where strict.rawValue & (1 << UInt8(i)) != 0 {
             let id = StrictHeaders.id(i)
             guard let value = unsafe stream.pointee.request.value(of: id), !isReadable(id, value) else { continue }

@@ -10,6 +10,8 @@
     case reloadsApplied, reloadsRefused
     /// TLS contexts that were made again because their files had changed, and those that could not be.
     case certificatesRenewed, certificatesRefused
+    /// Files of `%FILE_CONTENT(…)%` that were read again, and those that could not be.
+    case textsRenewed, textsRefused
 
     public static let schema = StatSchema(PlanStat.self, writers: .main)
 
@@ -23,6 +25,8 @@
         case .reloadsRefused: .counter("reloads_refused")
         case .certificatesRenewed: .counter("certificates_renewed")
         case .certificatesRefused: .counter("certificates_refused")
+        case .textsRenewed: .counter("texts_renewed")
+        case .textsRefused: .counter("texts_refused")
         }
     }
 }

@@ -13,6 +13,11 @@ extension Groups {
                     use_remote_address: true
                     internal_address_config: {cidr_ranges: [{address_prefix: 127.0.0.0, prefix_len: 8}]}
                     """, virtualHosts: timeoutHosts),
+            .init(
+                name: "respecting", manager: """
+                    use_remote_address: true
+                    internal_address_config: {cidr_ranges: [{address_prefix: 127.0.0.0, prefix_len: 8}]}
+                    """, virtualHosts: timeoutHosts, router: "respect_expected_rq_timeout: true"),
             .init(name: "stream_idle", manager: "stream_idle_timeout: 0.2s", virtualHosts: timeoutHosts),
             .init(name: "stream_idle_off", manager: "stream_idle_timeout: 0s", virtualHosts: timeoutHosts),
             .init(name: "request", manager: "request_timeout: 0.2s"),
@@ -91,6 +96,13 @@ extension Groups {
         slow("header_per_try", request("GET /off", "x-envoy-upstream-rq-per-try-timeout-ms: 200\r\n"), on: "inside").upstream(answering(after: 700)),
         slow("header_from_outside_is_ignored", request("GET /off", "x-envoy-upstream-rq-timeout-ms: 200\r\n")).upstream(answering(after: 500)),
         slow("header_through_internal_proxy", request("GET /off", "x-forwarded-for: 10.0.0.1\r\nx-envoy-upstream-rq-timeout-ms: 200\r\n")).upstream(answering(after: 500)),
+        slow("expected_shortens", request("GET /off", "x-envoy-expected-rq-timeout-ms: 200\r\n"), on: "respecting").upstream(answering(after: 700)),
+        slow("expected_lengthens", request("GET /short", "x-envoy-expected-rq-timeout-ms: 1200\r\n"), on: "respecting").upstream(answering(after: 500)),
+        slow("expected_goes_before", request("GET /off", "x-envoy-upstream-rq-timeout-ms: 1200\r\nx-envoy-expected-rq-timeout-ms: 200\r\n"), on: "respecting").upstream(answering(after: 700)),
+        slow("expected_is_no_number", request("GET /short", "x-envoy-upstream-rq-timeout-ms: 1200\r\nx-envoy-expected-rq-timeout-ms: soon\r\n"), on: "respecting").upstream(answering(after: 700)),
+        slow("expected_is_not_there", request("GET /off", "x-envoy-upstream-rq-timeout-ms: 200\r\n"), on: "respecting").upstream(answering(after: 700)),
+        slow("expected_from_outside", request("GET /off", "x-envoy-expected-rq-timeout-ms: 200\r\nx-forwarded-for: 8.8.8.8\r\n"), on: "respecting").upstream(answering(after: 500)),
+        slow("expected_is_not_asked_for", request("GET /off", "x-envoy-expected-rq-timeout-ms: 200\r\n"), on: "inside").upstream(answering(after: 500)),
         slow("grpc_header", request("POST /grpc", "content-type: application/grpc\r\ngrpc-timeout: 200m\r\ncontent-length: 0\r\n")).upstream(answering(after: 700)),
         slow("connect", request("GET /connect")),
         slow("connect_post", request("POST /connect", "content-length: 2\r\n") + "hi"),

@@ -25,12 +25,13 @@ extension Worker {
 
     private func startMirror(_ stream: StreamPointer, _ mirror: UnsafePointer<MirrorConfig>) {
         // Only what a listener's part configures can be pinned, and only its requests are mirrored.
-        guard let connection = unsafe connections.slab[stream.pointee.downstream] else { return }
+        guard unsafe connections.slab[stream.pointee.downstream] != nil else { return }
         // Without a cluster there is no mirror, and nothing is counted (Envoy).
         let target = unsafe mirror.pointee.target
         guard unsafe cluster(mirrorSlot(stream, target)) != nil else { return }
         guard let head = unsafe stream.pointee.request.copied() else { return }
-        guard let copy = unsafe openMirror(head, target, part: connection.pointee.owner, router: stream.pointee.http) else { return }
+        guard let copy = unsafe openMirror(head, target, part: part(of: stream)) else { return }
+        unsafe copy.pointee.router = unsafe stream.pointee.router
         unsafe applyMutations(mirror.pointee.mutations, to: copy.requestHead, stream, isRequest: true)
         if unsafe !mirror.pointee.hostRewrite.isEmpty {
             unsafe setAuthority(copy, mirror.pointee.hostRewrite)
@@ -71,14 +72,11 @@ extension Worker {
     }
 
     /// Takes over `head`. Nil: too many, or no memory.
-    private func openMirror(
-        _ head: MessageHead, _ target: UnsafePointer<RouteConfig>, part: PartID, router: UnsafePointer<HTTPConfig>
-    ) -> StreamPointer? {
+    private func openMirror(_ head: MessageHead, _ target: UnsafePointer<RouteConfig>, part: PartID) -> StreamPointer? {
         guard let copy = unsafe makeCall(head, target) else { return nil }
         guard let state = unsafe callState(copy) else { return nil }
         unsafe state.initialize(to: CallState(owner: .none, place: 0))
         unsafe state.pointee.part = part
-        unsafe state.pointee.router = unsafe router
         pins.pin(part)
         return unsafe copy
     }
