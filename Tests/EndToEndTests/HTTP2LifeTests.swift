@@ -72,6 +72,43 @@ struct HTTP2LifeTests {
         #expect(served.stat("martlet.plan.parts_retiring", becomes: 0) == 0)
     }
 
+    /// A request that began under one configuration is mirrored while its connection follows the next one: what the mirror is
+    /// configured by stays as long as the mirror.
+    @Test func aMirrorKeepsTheConfigurationOfItsRequest() throws {
+        let upstream = try ScriptedUpstream(name: "c")
+        upstream.begin(.always("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"))
+        let mirror = try ScriptedUpstream(name: "m")
+        mirror.begin(.steps(.readRequest, .delay(ms: 2_500), .answer("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")))
+        for host in [upstream, mirror] { host.start() }
+        defer { for host in [upstream, mirror] { host.stop() } }
+        let log = "{name: envoy.access_loggers.stdout, filter: {header_filter: {header: {name: x-envoy-internal}}}, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog, log_format: {text_format_source: {inline_string: \"mirror of %UPSTREAM_CLUSTER% %RESPONSE_CODE%\\n\"}}}}"
+        let filters = "http_filters: [{name: envoy.filters.http.buffer, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer, max_request_bytes: 1000}}, {name: envoy.filters.http.router, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router, upstream_log: [\(log)]}}]"
+        let served = try Served(try Binary.martlet()) { port in
+            let chain = HTTP2LifeTests.chain("one", "one").replacing(text: "http_filters: [{name: envoy.filters.http.router}]", by: filters)
+                .replacing(text: "{cluster: c, timeout: 0s}", by: "{cluster: c, timeout: 0s, request_mirror_policies: [{cluster: m}]}")
+            return HTTP2LifeTests.yaml([HTTP2LifeTests.listener(port, "filter_chains:\n    - \(chain)")], cluster: Served.cluster([upstream.port]) + "\n" + Served.cluster([mirror.port], name: "m"))
+        }
+        let client = try RawH2Client(port: served.listener)
+        client.send([.head(1, H2Frame.request("POST", "/up"), flags: H2Frame.endHeaders)])
+        #expect(served.stat("http.one.downstream_rq_active", becomes: 1) == 1)
+        try change(served) { $0.replacing(text: "stat_prefix: one", by: "stat_prefix: two") }
+        #expect(ask(client, 3) == "one")
+        #expect(served.stat("http.two.downstream_rq_total", becomes: 1) == 1)
+        client.send([H2Frame(.data, flags: H2Frame.endStream, stream: 1, Array("x".utf8))])
+        #expect(client.read(forMs: 3_000) { $0.hasEnded(1) }, "\(client.words) \(served.process.output)")
+        // The request is over, and its connection gone: the mirror alone is left.
+        client.close()
+        #expect(served.stat("http.two.downstream_cx_active", becomes: 0) == 0)
+        for _ in 0..<10 {
+            #expect(served.stat("cluster.m.upstream_rq_active", becomes: 1) == 1)
+            #expect((served.stat("martlet.plan.parts_retiring", becomes: 1) ?? 0) >= 1)
+            sleep(ms: 60)
+        }
+        #expect(served.stat("cluster.m.upstream_rq_active", becomes: 0) == 0)
+        #expect(served.stat("martlet.plan.parts_retiring", becomes: 0) == 0)
+        #expect(wait(upToMs: 3_000) { served.process.output.contains("mirror of m 200") }, "\(served.process.output)")
+    }
+
     /// A host that leaves takes its idle connections with it; a busy one stays for its request.
     @Test(arguments: [false, true]) func aHostThatLeavesIsLeft(isBusy: Bool) throws {
         let other = Ports.free()

@@ -106,7 +106,7 @@ extension Groups {
         hedged("second_answers", silent, answers("200 OK", body: "second")),
         hedged("first_answers_later", answers("200 OK", afterMs: 600, body: "first"), silent),
         hedged("third_answers", at: "/often", silent, silent, answers("200 OK", body: "third")),
-        hedged("middle_answers", at: "/often", silent, answers("200 OK", afterMs: 600, body: "second"), silent, silent),
+        hedged("middle_answers", at: "/often", silent, answers("200 OK", afterMs: 500, body: "second"), silent, silent),
         hedged("all_are_used", at: "/short", silent, silent),
         hedged("more_than_there_are", at: "/often", answers("200 OK", afterMs: 1_300, body: "first"), silent),
         hedged("first_bad_second_good", answers("503 No", afterMs: 250), answers("200 OK", afterMs: 600, body: "second")),
