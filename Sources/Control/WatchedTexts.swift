@@ -3,6 +3,7 @@
 //
 // Main thread only. A file stays as long as a part leases it; what a plan shows stays as long as that plan.
 
+import EnvoyAPI
 import Pipeline
 import Primitives
 

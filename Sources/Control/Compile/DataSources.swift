@@ -32,9 +32,7 @@ enum DataSources {
 }
 
 enum FileContents {
-    struct Failure: Error {
-        let reason: String
-    }
+    typealias Failure = FileBytes.Failure
 
     /// A larger file is refused. `docs/limits.md` §configuration.
     static let bytesMax = 64 << 20
@@ -42,30 +40,14 @@ enum FileContents {
     static func read(_ path: String, bytesMax: Int = FileContents.bytesMax) throws(Failure) -> [UInt8] {
         // A device is not even opened: that alone may do something. What it was a moment ago is not what was opened.
         var status = stat()
-        guard unsafe stat(path, &status) == 0 else { throw failure() }
+        guard unsafe stat(path, &status) == 0 else { throw Failure(reason: FileBytes.reason()) }
         guard isRegular(status) else { throw Failure(reason: "not a regular file") }
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
-        guard descriptor >= 0 else { throw failure() }
+        guard descriptor >= 0 else { throw Failure(reason: FileBytes.reason()) }
         defer { _ = close(descriptor) }
         guard unsafe fstat(descriptor, &status) == 0, isRegular(status) else { throw Failure(reason: "not a regular file") }
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 1 << 16)
-        while true {
-            let count = unsafe chunk.withUnsafeMutableBytes { unsafe Glibc.read(descriptor, $0.baseAddress, $0.count) }
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw failure() }
-            if count == 0 { return bytes }
-            guard bytes.count + count <= bytesMax else { throw Failure(reason: "larger than \(bytesMax >> 20) MiB") }
-            bytes += chunk.prefix(count)
-        }
+        return try FileBytes.read(descriptor, limit: bytesMax)
     }
 
     private static func isRegular(_ status: stat) -> Bool { status.st_mode & S_IFMT == S_IFREG }
-
-    private static func failure() -> Failure { Failure(reason: reason()) }
-
-    /// Of the call that has just failed.
-    static func reason() -> String {
-        unsafe strerror(errno).map { unsafe String(cString: $0) } ?? "cannot be read"
-    }
 }

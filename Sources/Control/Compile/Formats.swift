@@ -61,7 +61,7 @@ enum Formats {
     /// A directory is not watched, for the file itself is; but it has to be there.
     private static func file(_ path: String, _ directory: String?, _ part: PlanPart) throws(FormatError) -> UInt32 {
         if let directory, FileWatch.identity(directory).isEmpty {
-            throw FormatError("unable to add filesystem watch for file \(directory): \(FileContents.reason())")
+            throw FormatError("unable to add filesystem watch for file \(directory): \(FileBytes.reason())")
         }
         do throws(FileContents.Failure) {
             guard let texts = part.texts else { throw FileContents.Failure(reason: "no file may be named here") }

@@ -15,11 +15,8 @@ extension Worker {
 
     // HOT: per message.
     func startTrace(_ stream: StreamPointer, _ config: UnsafePointer<TracingConfig>) {
-        guard let tracer = unsafe config.pointee.tracer,
-            let connection = unsafe connections.slab[stream.pointee.downstream]
-        else { return }
-        let part = unsafe stream.pointee.pinnedPart != .max ? stream.pointee.pinnedPart : connection.pointee.owner
-        var state = unsafe TraceState(config: config, tracer: tracer, part: part, context: SpanContext())
+        guard let tracer = unsafe config.pointee.tracer, unsafe connections.slab[stream.pointee.downstream] != nil else { return }
+        var state = unsafe TraceState(config: config, tracer: tracer, part: part(of: stream), context: SpanContext())
         // What the caller says of its trace cannot be read: the request has no span, and its fields of a trace stay as
         // they are; what the neighbours tell each other of the operation goes on (Envoy).
         if unsafe !start(stream, &state) { state.silence() }
