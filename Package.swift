@@ -20,6 +20,14 @@ let common: [SwiftSetting] =
     : plain
 /// For what runs at start, on reload and when an operator asks: small before fast.
 let small: [SwiftSetting] = common + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
+/// Of the largest such modules: passes of the SIL optimizer whose work LLVM does once more, or that repay nothing outside of
+/// loops. They are a third of its time, and the program reads a configuration as fast without them (perf/journal.md).
+let unneeded = [
+    "loop-invariant-code-motion", "arc-sequence-opts", "release-hoisting", "late-release-hoisting", "retain-sinking", "compute-side-effects",
+    "compute-escape-effects", "copy-propagation", "redundant-load-elimination", "early-redundant-load-elimination", "bcopts", "cse",
+    "high-level-cse", "dead-store-elimination", "performance-constant-propagation", "early-codemotion",
+].flatMap { ["-Xllvm", "-sil-disable-pass=" + $0] }
+let quick: [SwiftSetting] = small + [.unsafeFlags(unneeded, .when(configuration: .release))]
 // The static runtime asks for every symbol to be exported: 4 MB of names that nobody looks up. What else the linker is told, and
 // why it is not the compiler's default one: docs/decisions/0003-linking.md.
 #if arch(x86_64)
@@ -99,26 +107,28 @@ let package = Package(
         .target(name: "ConfigTree", dependencies: ["CYAML", "CEnvoyAPI", protobuf], swiftSettings: small),
         .target(name: "CEnvoyAPI", exclude: ["descriptors.inc", "envoy_types.inc"]),
         // Generated, but for SameMessage.swift: not held to our settings. Read at start and on reload only, and half of the program: small
-        // before fast, and without debugging information, nobody steps through it.
+        // before fast, and without debugging information, nobody steps through it. Messages are values: no two accesses can overlap.
         .target(
             name: "EnvoyProtos", dependencies: [protobuf],
-            swiftSettings: [.unsafeFlags(["-Osize", "-Xfrontend", "-gnone"], .when(configuration: .release))]),
+            swiftSettings: [
+                .unsafeFlags(["-Osize", "-Xfrontend", "-gnone", "-enforce-exclusivity=unchecked"] + unneeded, .when(configuration: .release))
+            ]),
         .target(name: "Matching", dependencies: ["EnvoyAPI", "Pipeline", "Routing"], swiftSettings: common),
         .target(
             name: "Extensions", dependencies: ["Pipeline", "Matching", "EnvoyAPI", "CMartlet"], swiftSettings: dataPlane),
         .target(
             name: "Control",
-            dependencies: ["EnvoyAPI", "Matching", "Pipeline", "StatsStore", "CAres", "CECMA", "COpenSSL"], swiftSettings: small),
+            dependencies: ["EnvoyAPI", "Matching", "Pipeline", "StatsStore", "CAres", "CECMA", "COpenSSL"], swiftSettings: quick),
         // The admin's console: files that browsers read, embedded.
         .target(name: "CConsole", exclude: ["web"]),
-        .target(name: "Admin", dependencies: ["CConsole", "CMartlet", "Control", "Pipeline", "StatsStore"], swiftSettings: small),
+        .target(name: "Admin", dependencies: ["CConsole", "CMartlet", "Control", "Pipeline", "StatsStore"], swiftSettings: quick),
         .executableTarget(
             name: "martlet",
             dependencies: [
                 "Admin", "Control", "Extensions", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["program.ld"],
-            swiftSettings: small, linkerSettings: linking + release),
+            swiftSettings: quick, linkerSettings: linking + release),
 
         // Tests.
         .target(name: "TestSupport", dependencies: ["CNghttp2"], path: "Tests/TestSupport", exclude: ["Collector", "Protos"], swiftSettings: fast),
