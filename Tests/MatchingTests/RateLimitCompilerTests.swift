@@ -34,7 +34,7 @@ import Testing
         return extended
     }
 
-    @Test func anExpressionIsCompiledOnce() throws {
+    @Test func anExpressionIsAnActionOfItsOwn() throws {
         let arena = FrozenArena()
         let told = Told()
         var message = Envoy_Extensions_RateLimitDescriptors_Expr_V3_Descriptor()
