@@ -150,6 +150,8 @@ private struct Trace: Equatable {
                 case .failed(let error):
                     if error.details.utf8CodeUnitCount == 0 || error.status < 400 { fatalError("no answer") }
                     if error.body.utf8CodeUnitCount == 0 { fatalError("no text") }
+                    // A line of an access log is cut at spaces.
+                    if "\(error.closeReason)".contains(" ") { fatalError("a reason of close in two words") }
                     trace.note("failed")
                     trace.bytes.append(error.rawValue)
                     failed = true
