@@ -92,12 +92,5 @@ final class HTTP2Serving {
 
     var log: [String] { (Files.text(directory.path + "/log") ?? "").textLines }
 
-    func stat(_ name: String, becomes wanted: Int) -> Int? {
-        var seen: Int?
-        _ = wait(upToMs: 10_000, everyMs: 20) {
-            seen = admin.stats(matching: "^" + name + "$")[name]
-            return seen == wanted
-        }
-        return seen
-    }
+    func stat(_ name: String, becomes wanted: Int) -> Int? { admin.stat(name, becomes: wanted) }
 }

@@ -126,14 +126,7 @@ struct RemovedListenerTests {
 
         func plan() -> [String: Int] { admin.stats(matching: "^martlet.plan.parts_") }
 
-        func stat(_ name: String, becomes wanted: Int) -> Int? {
-            var seen: Int?
-            _ = wait(upToMs: 3_000, everyMs: 20) {
-                seen = admin.stats(matching: "^" + name + "$")[name]
-                return seen == wanted
-            }
-            return seen
-        }
+        func stat(_ name: String, becomes wanted: Int) -> Int? { admin.stat(name, becomes: wanted) }
     }
 
     private func ask(_ text: String, on socket: Descriptor) {

@@ -36,14 +36,7 @@ final class Served: Sendable {
     }
 
     /// A statistic, once it is what was expected, or what it is after ten seconds.
-    func stat(_ name: String, becomes wanted: Int) -> Int? {
-        var seen: Int?
-        _ = wait(upToMs: 10_000, everyMs: 20) {
-            seen = admin.stats(matching: "^" + name + "$")[name]
-            return seen == wanted
-        }
-        return seen
-    }
+    func stat(_ name: String, becomes wanted: Int) -> Int? { admin.stat(name, becomes: wanted) }
 
     // MARK: Configurations
 

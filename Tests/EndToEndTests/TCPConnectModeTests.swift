@@ -74,14 +74,7 @@ struct TCPConnectModeTests {
             upstream.stop()
         }
 
-        func stat(_ name: String, becomes wanted: Int) -> Int? {
-            var seen: Int?
-            _ = wait(upToMs: 10_000, everyMs: 20) {
-                seen = admin.stats(matching: "^" + name + "$")[name]
-                return seen == wanted
-            }
-            return seen
-        }
+        func stat(_ name: String, becomes wanted: Int) -> Int? { admin.stat(name, becomes: wanted) }
     }
 
     private func start(_ proxy: Proxy, isTLS: Bool) throws -> Running? {

@@ -21,6 +21,20 @@ package struct Admin: Sendable {
 
     package func isReady() -> Bool { request("GET", "/ready")?.status == 200 }
 
+    /// A statistic, once it is what was expected, or what it is when there is no more patience.
+    package func stat(_ name: String, becomes wanted: Int) -> Int? {
+        var seen: Int?
+        _ = wait(upToMs: 10_000, everyMs: 20) {
+            seen = stats(matching: "^" + name + "$")[name]
+            return seen == wanted
+        }
+        return seen
+    }
+
+    package func stat(_ name: String, reaches least: Int) -> Bool {
+        wait(upToMs: 10_000, everyMs: 20) { stats(matching: "^" + name + "$")[name] ?? 0 >= least }
+    }
+
     /// Counters and gauges whose names match the regular expression. `usedOnly`: without those that have no value yet. Read by
     /// bytes: the oracle does it twice per case.
     package func stats(matching filter: String, usedOnly: Bool = false) -> [String: Int] {
