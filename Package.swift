@@ -53,7 +53,8 @@ let recorded: [SwiftSetting] =
 /// Data-plane targets: class fields that only their own thread touches are not tracked dynamically. What has to be
 /// inlined across targets says so with `@inlinable` (docs/decisions/0001-inlining.md).
 let dataPlane: [SwiftSetting] = common + recorded + [
-    .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
+    // Lines for profiles and crashes, also where the build asks for none (the Makefile does).
+    .unsafeFlags(["-enforce-exclusivity=unchecked", "-Xfrontend", "-g"], .when(configuration: .release))
 ]
 
 /// Clients, readers and comparisons: half of what a run of the tests computes. Tested is what they look at, not they.
@@ -111,7 +112,9 @@ let package = Package(
         .target(
             name: "EnvoyProtos", dependencies: [protobuf],
             swiftSettings: [
-                .unsafeFlags(["-Osize", "-Xfrontend", "-gnone", "-enforce-exclusivity=unchecked"] + unneeded, .when(configuration: .release))
+                .unsafeFlags(
+                    ["-Osize", "-Xfrontend", "-gnone", "-Xfrontend", "-disable-llvm-optzns", "-enforce-exclusivity=unchecked"] + unneeded,
+                    .when(configuration: .release))
             ]),
         .target(name: "Matching", dependencies: ["EnvoyAPI", "Pipeline", "Routing"], swiftSettings: common),
         .target(
