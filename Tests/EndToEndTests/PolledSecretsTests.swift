@@ -57,7 +57,7 @@ struct PolledSecretsTests {
     }
 
     private func reaches(_ served: Served, _ name: String, _ count: Int) -> Bool {
-        wait(upToMs: 10_000, everyMs: 20) { (served.admin.stats(matching: "^" + name + "$")[name] ?? 0) >= count }
+        served.admin.stat(name, reaches: count)
     }
 
     private func fetched(version: String) -> Bool {

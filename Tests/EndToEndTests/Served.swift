@@ -35,7 +35,6 @@ final class Served: Sendable {
         try send("GET \(path) HTTP/1.1\r\nhost: h.test\r\n\(headers.map { $0 + "\r\n" }.joined())\r\n")
     }
 
-    /// A statistic, once it is what was expected, or what it is after ten seconds.
     func stat(_ name: String, becomes wanted: Int) -> Int? { admin.stat(name, becomes: wanted) }
 
     // MARK: Configurations
