@@ -171,7 +171,7 @@ struct TracingOracleTests {
             let id = TracingOracleTests.isGiven(span.id) ? span.id : span.trace.hasSuffix(span.id) ? "the trace's" : "new"
             let tags = (span.json["tags"]?.members ?? []).map { tag in
                 let value = tag.value.string ?? ""
-                let isID = tag.name == "guid:x-request-id" && !value.hasPrefix("1111") && value != "nonsense"
+                let isID = tag.name == "guid:x-request-id" && !value.hasPrefix("11111111-1111-") && value != "nonsense"
                 return "\(tag.name)=\(isID ? "ID" : value.replacing(":\(collector.upstream)", by: ":UP"))"
             }
             let more = ["isError", "shared", "repeated"].compactMap { name in span.json[name].map { "\(name) \($0.text())" } }
