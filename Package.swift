@@ -20,8 +20,8 @@ let common: [SwiftSetting] =
     : plain
 /// For what runs at start, on reload and when an operator asks: small before fast.
 let small: [SwiftSetting] = common + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
-/// Of the largest such modules: passes of the SIL optimizer whose work LLVM does once more, or that repay nothing outside of
-/// loops. They are a third of its time, and the program reads a configuration as fast without them (perf/journal.md).
+/// Passes of the SIL optimizer whose work LLVM does once more, or that repay nothing outside of loops. They are a third of its
+/// time, and requests are served and a configuration is read as fast without them (perf/journal.md).
 let unneeded = [
     "loop-invariant-code-motion", "arc-sequence-opts", "release-hoisting", "late-release-hoisting", "retain-sinking", "compute-side-effects",
     "compute-escape-effects", "copy-propagation", "redundant-load-elimination", "early-redundant-load-elimination", "bcopts", "cse",
@@ -50,12 +50,13 @@ let recorded: [SwiftSetting] =
             ["-Xfrontend", "-ir-profile-use=" + record, "-Xllvm", "-no-pgo-warn-mismatch"], .when(configuration: .release))
     ]
 
-/// Data-plane targets: class fields that only their own thread touches are not tracked dynamically. What has to be
-/// inlined across targets says so with `@inlinable` (docs/decisions/0001-inlining.md).
-let dataPlane: [SwiftSetting] = common + recorded + [
+/// Class fields that only their own thread touches are not tracked dynamically. What has to be inlined across targets says so
+/// with `@inlinable` (docs/decisions/0001-inlining.md). What is made of all statistics is loops: it keeps the passes.
+let scraped: [SwiftSetting] = common + recorded + [
     // Lines for profiles and crashes, also where the build asks for none (the Makefile does).
     .unsafeFlags(["-enforce-exclusivity=unchecked", "-Xfrontend", "-g"], .when(configuration: .release))
 ]
+let dataPlane: [SwiftSetting] = scraped + [.unsafeFlags(unneeded, .when(configuration: .release))]
 
 /// Clients, readers and comparisons: half of what a run of the tests computes. Tested is what they look at, not they.
 let fast: [SwiftSetting] = plain + [.unsafeFlags(["-O"], .when(configuration: .debug))]
@@ -100,7 +101,7 @@ let package = Package(
             swiftSettings: dataPlane),
 
         // Configuration and control.
-        .target(name: "StatsStore", dependencies: ["Stats"], swiftSettings: dataPlane),
+        .target(name: "StatsStore", dependencies: ["Stats"], swiftSettings: scraped),
         .target(
             name: "EnvoyAPI", dependencies: ["ConfigTree", "EnvoyProtos"], exclude: ["Protos", "generate.sh", "trim.py"],
             swiftSettings: small),
@@ -109,13 +110,15 @@ let package = Package(
         .target(name: "CEnvoyAPI", exclude: ["descriptors.inc", "envoy_types.inc"]),
         // Generated, but for SameMessage.swift: not held to our settings. Read at start and on reload only, and half of the program: small
         // before fast, and without debugging information, nobody steps through it. Messages are values: no two accesses can overlap.
-        // LLVM's optimizations would be 2 % of reading a configuration, for 20 s of building.
+        // LLVM's and the SIL optimizer's work would be a tenth of reading a configuration, for 50 s of building.
         .target(
             name: "EnvoyProtos", dependencies: [protobuf],
             swiftSettings: [
                 .unsafeFlags(
-                    ["-Osize", "-Xfrontend", "-gnone", "-Xfrontend", "-disable-llvm-optzns", "-enforce-exclusivity=unchecked"] + unneeded,
-                    .when(configuration: .release))
+                    [
+                        "-Osize", "-Xfrontend", "-gnone", "-Xfrontend", "-disable-llvm-optzns", "-Xfrontend", "-disable-sil-perf-optzns",
+                        "-enforce-exclusivity=unchecked",
+                    ], .when(configuration: .release))
             ]),
         .target(name: "Matching", dependencies: ["EnvoyAPI", "Pipeline", "Routing"], swiftSettings: common),
         .target(

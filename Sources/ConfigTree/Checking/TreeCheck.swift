@@ -15,12 +15,10 @@ struct TreeCheck {
         for field in message.fields { present(field, known.fields[field.field]) }
         // What is missing from a message that could not be read in full was perhaps what could not be read.
         if message.isIncomplete { return }
-        var isSet = Set<Int>()
-        for field in message.fields { isSet.insert(field.field) }
-        for (index, field) in known.fields.enumerated() where !isSet.contains(index) && field.oneof == nil {
-            absent(field, message.mark)
+        for index in known.checkedWhenAbsent where !message.fields.contains(where: { $0.field == index }) {
+            absent(known.fields[index], message.mark)
         }
-        for oneof in known.oneofs where oneof.isRequired && isSet.isDisjoint(with: oneof.fields) {
+        for oneof in known.oneofs where oneof.isRequired && !message.fields.contains(where: { oneof.fields.contains($0.field) }) {
             let names = oneof.fields.map { known.fields[$0].name }
             refuse(
                 message.mark, "field: \"\(oneof.name)\", reason: is required", found: "none of them",

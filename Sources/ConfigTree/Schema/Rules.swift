@@ -5,6 +5,8 @@ struct Rules: Sendable {
         let isInclusive: Bool
     }
 
+    /// The descriptors give at least one: without any, nothing can break them.
+    private(set) var areGiven = false
     var isRequired = false
     var isSkipped = false
     var lower: Bound?
@@ -41,6 +43,7 @@ struct Rules: Sendable {
 extension Rules {
     /// `FieldRules` of `validate.proto`.
     mutating func read(_ bytes: [UInt8], _ range: Range<Int>) throws(WireError) {
+        areGiven = true
         var reader = WireReader(bytes, range)
         while let (number, value) = try reader.next() {
             guard case .bytes(let range) = value else { continue }

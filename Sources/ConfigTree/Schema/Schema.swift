@@ -34,6 +34,22 @@ struct MessageSchema: Sendable {
     /// By Envoy's name and by JSON's camelCase name.
     let byName: [String: Int]
     let byNumber: [Int: Int]
+    /// Fields whose absence may break a rule: outside of a oneof, and with rules at all.
+    let checkedWhenAbsent: [Int]
+
+    init(
+        name: String, form: MessageForm, fields: [FieldSchema], oneofs: [OneofSchema], notYet: [String: NotYet],
+        byName: [String: Int], byNumber: [Int: Int]
+    ) {
+        self.name = name
+        self.form = form
+        self.fields = fields
+        self.oneofs = oneofs
+        self.notYet = notYet
+        self.byName = byName
+        self.byNumber = byNumber
+        checkedWhenAbsent = fields.indices.filter { fields[$0].rules.areGiven && fields[$0].oneof == nil }
+    }
 
     /// The last component: `Cluster`.
     var shortName: Substring { name.split(separator: ".").last ?? "" }
