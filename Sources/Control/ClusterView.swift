@@ -23,8 +23,37 @@ package struct HostView {
     package enum Health { case healthy, degraded, draining, unhealthy }
 }
 
+/// The hosts of a cluster as they were when an answer came to it.
+package struct HostList {
+    package let count: Int
+    /// The host at a place below `count`; nil: it has gone meanwhile.
+    package let host: (Int) -> HostView?
+}
+
 extension LiveCluster {
-    package var hostViews: [HostView] { unsafe config?.pointee.originalDst == nil ? listedHosts : originalHosts }
+    package var hostViews: [HostView] {
+        if unsafe config?.pointee.originalDst != nil { return originalHosts }
+        let view = listedHosts
+        return hostConfigs.indices.map(view)
+    }
+
+    /// For an answer that is made in pieces: the hosts that there are now. One that has gone by the time it is asked for, and
+    /// whose cells may be another's, is passed over.
+    package var hostList: HostList {
+        if unsafe config?.pointee.originalDst != nil {
+            let (views, part) = (originalHosts, self.part)
+            return HostList(count: views.count) { i in part.isGone ? nil : views[i] }
+        }
+        guard let part = hosts else { return HostList(count: 0) { _ in nil } }
+        let view = listedHosts
+        let addresses = hostConfigs.map(\.address)
+        return HostList(count: addresses.count) { [self] i in
+            if !part.isGone { return view(i) }
+            // There is another set meanwhile; nearly always with the same hosts in it.
+            guard let hosts, !hosts.isGone, let place = hostConfigs.firstIndex(where: { $0.address == addresses[i] }) else { return nil }
+            return listedHosts(place)
+        }
+    }
 
     /// Hosts of an ORIGINAL_DST cluster, of all workers: those that have a place on its board.
     private var originalHosts: [HostView] {
@@ -71,14 +100,17 @@ extension LiveCluster {
         unsafe config?.pointee.originalDst == nil ? nil : Set(originalHosts.map { "\($0.address)" })
     }
 
-    private var listedHosts: [HostView] {
+    /// Makes the view of one: a cluster may have thousands.
+    private var listedHosts: (Int) -> HostView {
+        let (configs, groups) = (hostConfigs, draft.endpoints.map(\.group))
         let localities = message.loadAssignment.endpoints
         let messages = localities.flatMap(\.lbEndpoints)
         let places = addresses.indices.flatMap { i in addresses[i].map { _ in i } }
-        return hostConfigs.enumerated().map { i, config in
+        return { i in
+            let config = configs[i]
             // Hosts that a changed cluster has kept from its predecessor for now belong to no endpoint of it.
-            let place = places.count == hostConfigs.count ? places[i] : nil
-            let locality = place.map { localities[draft.endpoints[$0].group].locality } ?? .init()
+            let place = places.count == configs.count ? places[i] : nil
+            let locality = place.map { localities[groups[$0]].locality } ?? .init()
             let message = place.flatMap { $0 < messages.count ? messages[$0] : nil }
             return HostView(
                 address: config.address, hostname: String(config.hostname), weight: config.weight,

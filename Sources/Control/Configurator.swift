@@ -352,6 +352,8 @@ package final class Configurator {
     // As in Envoy all of the first configuration are active, served or not; later ones are when they serve.
     package var activeListeners: [LiveListener] { active(listeners) }
     package var warmingListeners: [LiveListener] { isWarm ? listeners.filter(isWarming) : [] }
+    /// The names of the secrets that a warming listener waits for.
+    package func awaitedSecrets(_ listener: LiveListener) -> [String] { tlsContexts.awaited(listener.tls) }
     package var activeClusters: [LiveCluster] { active(clusters) }
     /// Clusters whose endpoints are shown one by one in statistics, as in Envoy by their names.
     package var endpointGroups: [EndpointGroup] {

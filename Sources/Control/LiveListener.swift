@@ -30,4 +30,6 @@ package final class LiveListener: LiveResource {
     var tls: [TLSDraft] { draft.tls }
     package var name: String { draft.name.isEmpty ? draft.key : draft.name }
     let isInbound: Bool
+    /// Tells two of one name apart.
+    package var hash: UInt64 { draft.part.hash.number }
 }

@@ -254,7 +254,8 @@ package final class Server {
     private var exitStatus: Int32 = 0
 
     package var state: String {
-        isDraining || failsHealthChecks ? "DRAINING" : workersAreStarted ? "LIVE" : configurator.clustersAreWarm && configurator.layersAreSettled ? "INITIALIZING" : "PRE_INITIALIZING"
+        if workersAreStarted { return isDraining || failsHealthChecks ? "DRAINING" : "LIVE" }
+        return configurator.clustersAreWarm && configurator.layersAreSettled ? "INITIALIZING" : "PRE_INITIALIZING"
     }
 
     private var kept: [AnyObject] = []

@@ -21,9 +21,9 @@ struct AdminAccessTests {
         }
     }
 
-    private func ask(_ admin: Admin, _ method: String, _ path: String, _ headers: String = "") -> HTTPMessage? {
+    private func ask(_ admin: Admin, _ method: String, _ path: String, _ headers: String = "", host: String = "admin") -> HTTPMessage? {
         var client = RawClient(
-            steps: [.send("\(method) \(path) HTTP/1.1\r\nhost: admin\r\n\(headers)content-length: 0\r\n\r\n")], methods: [method])
+            steps: [.send("\(method) \(path) HTTP/1.1\r\nhost: \(host)\r\n\(headers)content-length: 0\r\n\r\n")], methods: [method])
         client.closeLimitMs = 0
         return try? client.run(port: admin.port).responses.first
     }
@@ -79,9 +79,41 @@ struct AdminAccessTests {
                        "origin: http://admin.evil.test\r\n"] {
             #expect(ask(peer.admin, "POST", "/quitquitquit", header)?.status == 403, "\(header)")
         }
-        #expect(ask(peer.admin, "POST", "/reset_counters", "origin: http://admin\r\nsec-fetch-site: same-origin\r\n")?.status == 200)
+        let ours = "origin: http://localhost\r\nsec-fetch-site: same-origin\r\n"
+        #expect(ask(peer.admin, "POST", "/reset_counters", ours, host: "localhost")?.status == 200)
         #expect(ask(peer.admin, "POST", "/reset_counters")?.status == 200)
         #expect(peer.process.exitStatus() == nil)
+    }
+
+    /// Who owns a name may let it lead to this address: their page is of the same site then.
+    @Test func pagesOfANameMayNotPost() throws {
+        let peer = try Peer { _, _ in [] }
+        defer { peer.process.kill() }
+        for (host, status) in [
+            ("evil.test:9901", 403), ("localhost.evil.test", 403), ("127.0.0.1.evil.test", 403), ("localhost:9901", 200), ("admin.localhost", 200),
+            ("127.0.0.1:9901", 200), ("[::1]:9901", 200), ("10.1.2.3", 200),
+        ] {
+            let headers = "origin: http://\(host)\r\nsec-fetch-site: same-origin\r\n"
+            #expect(ask(peer.admin, "POST", "/reset_counters", headers, host: host)?.status == status, "\(host)")
+        }
+        // What is no browser says nothing of sites, and asks by any name.
+        #expect(ask(peer.admin, "POST", "/reset_counters", host: "proxy.internal")?.status == 200)
+        #expect(ask(peer.admin, "GET", "/stats?filter=server.live", "sec-fetch-site: same-origin\r\n", host: "proxy.internal")?.status == 200)
+        let guarded = try Peer { token, _ in ["--admin-token-file", token] }
+        defer { guarded.process.kill() }
+        let headers = "origin: http://proxy.internal\r\nauthorization: Bearer s3cret\r\n"
+        #expect(ask(guarded.admin, "POST", "/reset_counters", headers, host: "proxy.internal")?.status == 200)
+    }
+
+    /// GET is right for what answers with a profile; that it begins one is a change all the same.
+    @Test func aProfileIsNotBegunForOthers() throws {
+        let peer = try Peer { token, _ in ["--admin-token-file", token] }
+        defer { peer.process.kill() }
+        #expect(ask(peer.admin, "GET", "/profile?seconds=1", "sec-fetch-site: cross-site\r\n")?.status == 403)
+        #expect(ask(peer.admin, "GET", "/profile?seconds=1")?.status == 401)
+        #expect(ask(peer.admin, "GET", "/profile?format=folded")?.status == 404, "none was taken")
+        #expect(ask(peer.admin, "GET", "/profile?seconds=1&format=folded", "authorization: Bearer s3cret\r\n")?.status == 200)
+        #expect(ask(peer.admin, "GET", "/profile?format=folded")?.status == 200)
     }
 
     /// A thousand connections that say nothing, half of a head, or a head after which nobody reads.
@@ -126,6 +158,11 @@ struct AdminAccessTests {
         let groups = ask(peer.admin, "GET", "/stats?filter=" + String(repeating: "(a%2B)*", count: 2_000))?.status
         #expect(groups == 200 || groups == 400)
         #expect(ask(peer.admin, "GET", "/stats?" + String(repeating: "a&", count: 20_000))?.status == 200)
+        // Names that are looked for in all others take main for seconds.
+        let names = (0..<10_000).map { String($0, radix: 36) }.joined(separator: "&")
+        let begin = ContinuousClock.now
+        #expect(ask(peer.admin, "GET", "/ready?" + names)?.status == 200)
+        #expect(ContinuousClock.now - begin < .seconds(1))
         #expect(peer.process.exitStatus() == nil && peer.admin.isReady())
     }
 }

@@ -88,19 +88,6 @@ enum AdminQuestions {
         "/stats?usedonly&type=Gauges&filter=^(server|listener_manager|cluster_manager|runtime|thread_local)"]
 
     /// Statistics that Martlet has and Envoy has not.
-    /// Commands that Envoy has not, in the list of commands.
-    private static let commands = ["/explain"]
-
-    /// The list of commands without ours and their parameters.
-    static func withoutOurs(_ body: String) -> String {
-        guard body.contains("admin commands are:\n") else { return body }
-        var isOurs = false
-        return body.split(separator: "\n", omittingEmptySubsequences: false).filter { line in
-            if line.hasPrefix("  /") { isOurs = commands.contains { line.hasPrefix("  \($0): ") || line.hasPrefix("  \($0) (POST): ") } }
-            return !isOurs || !line.hasPrefix("  ")
-        }.joined(separator: "\n")
-    }
-
     static func isOurs(_ name: String) -> Bool {
         name.contains("accept_paused") || name.contains("martlet.plan.") || name.contains("martlet_plan_")
             || name.contains("filesystem.write_dropped")

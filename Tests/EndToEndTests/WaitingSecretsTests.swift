@@ -233,6 +233,12 @@ struct WaitingSecretsTests {
         let served = try Served(Binary.martlet(), waits: false) { yaml([listener($0, certificate("server"))], [cluster("up", "ca")]) }
         #expect(manager.lines("request", 1).map(names) == [["ca"]])
         #expect(text(served, "/ready") == "PRE_INITIALIZING\n")
+        // What the process says of itself while it starts is not hidden by that.
+        #expect(served.admin.request("POST", "/healthcheck/fail")?.status == 200)
+        #expect(text(served, "/ready") == "PRE_INITIALIZING\n")
+        #expect(served.admin.request("POST", "/healthcheck/ok")?.status == 200)
+        // As in Envoy what is configured at the start is active: nothing of it is listed as waiting.
+        #expect(text(served, "/init_dump") == "{}\n")
         #expect(text(served, "/listeners") == "l::127.0.0.1:\(served.listener)\n")
         #expect(text(served, "/clusters").contains("up::127.0.0.1:\(origin)::health_flags::healthy"))
         #expect(text(served, "/config_dump?resource=dynamic_listeners") == "{}\n")
@@ -266,6 +272,11 @@ struct WaitingSecretsTests {
         #expect(served.stat("cluster_manager.warming_clusters", becomes: 2) == 2)
         #expect(served.stat("cluster_manager.active_clusters", becomes: 2) == 2)
         #expect(text(served, "/listeners") == "l::127.0.0.1:\(served.listener)\n")
+        let dumps = try JSON(parsing: text(served, "/init_dump"))["unready_targets_dumps"]?.array ?? []
+        #expect(dumps.map { $0["target_names"]?.array?.map(\.string) } == [["target SdsApi later"], ["target SdsApi later"]])
+        let managers = dumps.compactMap { $0["name"]?.string?.split(separator: " ").dropLast().joined(separator: " ") }
+        #expect(managers == ["l", "new"].map { "init manager Listener-local-init-manager \($0)" })
+        #expect(text(served, "/init_dump?mask=listener") == text(served, "/init_dump") && text(served, "/init_dump?mask=cluster") == "{}\n")
         #expect(!text(served, "/clusters").contains("new::"))
         let listeners = text(served, "/config_dump?mask=static_listeners,dynamic_listeners")
         let (active, warming) = try halves(listeners, at: "\"dynamic_listeners\"")
@@ -285,6 +296,7 @@ struct WaitingSecretsTests {
         #expect(served.stat("cluster_manager.active_clusters", becomes: 3) == 3)
         #expect(text(served, "/listeners").contains("new::127.0.0.1:\(other)\n"))
         #expect(text(served, "/config_dump?resource=dynamic_listeners") == "{}\n")
+        #expect(text(served, "/init_dump") == "{}\n")
     }
 
     private func halves(_ text: String, at marker: String) throws -> (String, String) {

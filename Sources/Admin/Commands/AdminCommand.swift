@@ -25,16 +25,20 @@ struct AdminCommand: Sendable {
     /// Changes something: POST only.
     let mutates: Bool
     let parameters: [Parameter]
+    /// Whether a request changes something though GET is allowed: it is not done for other sites, nor without the token.
+    let startsWork: @Sendable (AdminRequest) -> Bool
     let answer: @Sendable (AdminContext, AdminRequest) -> AdminResponse
 
     init(
         _ path: String, _ help: String, mutates: Bool = false, _ parameters: [Parameter] = [],
+        startsWork: @escaping @Sendable (AdminRequest) -> Bool = { _ in false },
         _ answer: @escaping @Sendable (AdminContext, AdminRequest) -> AdminResponse
     ) {
         self.path = path
         self.help = help
         self.mutates = mutates
         self.parameters = parameters
+        self.startsWork = startsWork
         self.answer = answer
     }
 }

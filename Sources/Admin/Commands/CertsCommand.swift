@@ -6,18 +6,26 @@ import Primitives
 enum CertsCommand {
     static let command = AdminCommand("/certs", "print certs on machine") { context, _ in
         let now = Int(Clock.wallNs() / 1_000_000_000)
-        var json = JSONWriter()
-        json.object { json in
-            json.array("certificates") { json in
-                for records in context.configurator.certificates {
-                    json.element { json in
-                        list("ca_cert", records.authorities, now, &json)
-                        list("cert_chain", records.chains, now, &json)
-                    }
+        let certificates = context.configurator.certificates
+        let steps: [DumpStep] = [
+            .once { json in
+                json.open("{")
+                json.key("certificates")
+                json.open("[")
+            },
+            .each(certificates.count) { json, i in
+                json.element { json in
+                    list("ca_cert", certificates[i].authorities, now, &json)
+                    list("cert_chain", certificates[i].chains, now, &json)
                 }
-            }
-        }
-        return AdminResponse(json.text + "\n", contentType: AdminResponse.json)
+            },
+            .once { json in
+                json.close("]")
+                json.close("}")
+                json.end()
+            },
+        ]
+        return AdminResponse(contentType: AdminResponse.json, body: DumpBody(steps))
     }
 
     private static func list(_ name: String, _ records: [CertificateRecord], _ now: Int, _ json: inout JSONWriter) {

@@ -22,7 +22,7 @@ enum ClustersCommand {
         if request.query["format"] == "json" {
             return AdminResponse(contentType: AdminResponse.json, body: ClustersJSON(clusters, stats))
         }
-        return AdminResponse(body: PartsBody(count: clusters.count) { ClustersText.text(clusters[$0], stats) })
+        return AdminResponse(body: ClustersText(clusters, stats))
     }
 }
 
@@ -40,8 +40,41 @@ struct HostCounts {
     subscript(_ leaf: HostStat) -> UInt64 { stats.value(leaf, of: host.cells) }
 }
 
-private enum ClustersText {
-    static func text(_ cluster: LiveCluster, _ stats: StatRegistry) -> String {
+/// A host at a time: a cluster may have thousands.
+private final class ClustersText: BodySource {
+    private let clusters: [LiveCluster]
+    private let stats: StatRegistry
+    private var at = 0
+    /// The cluster that is being written, and the next of its hosts.
+    private var hosts: HostList?
+    private var place = 0
+
+    init(_ clusters: [LiveCluster], _ stats: StatRegistry) {
+        self.clusters = clusters
+        self.stats = stats
+    }
+
+    override func next(_ out: inout [UInt8]) -> Bool {
+        while at < clusters.count, out.count < BodySource.pieceBytes {
+            let cluster = clusters[at]
+            guard let hosts else {
+                out += ClustersText.head(cluster).utf8
+                hosts = cluster.hostList
+                place = 0
+                continue
+            }
+            if place < hosts.count {
+                if let host = hosts.host(place) { out += ClustersText.text(cluster.name, host, stats).utf8 }
+                place += 1
+            } else {
+                self.hosts = nil
+                at += 1
+            }
+        }
+        return at < clusters.count
+    }
+
+    private static func head(_ cluster: LiveCluster) -> String {
         let name = cluster.name
         var text = "\(name)::observability_name::\(cluster.observabilityName)\n"
         if cluster.message.hasOutlierDetection {
@@ -57,7 +90,6 @@ private enum ClustersText {
             text += "\(name)::\(priority)_priority::max_retries::\(limits.retries)\n"
         }
         text += "\(name)::added_via_api::false\n"
-        for host in cluster.hostViews { text += self.text(name, host, stats) }
         return text
     }
 

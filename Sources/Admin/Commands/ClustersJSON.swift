@@ -1,4 +1,4 @@
-// `/clusters?format=json`: an `envoy.admin.v3.Clusters`, one cluster per piece.
+// `/clusters?format=json`: an `envoy.admin.v3.Clusters`, a host at a time: a cluster may have thousands.
 
 import Control
 import Stats
@@ -8,6 +8,9 @@ import Upstream
 final class ClustersJSON: JSONListBody {
     private let clusters: [LiveCluster]
     private let stats: StatRegistry
+    /// The cluster that is being written, and the next of its hosts.
+    private var hosts: HostList?
+    private var place = 0
 
     init(_ clusters: [LiveCluster], _ stats: StatRegistry) {
         self.clusters = clusters
@@ -15,31 +18,48 @@ final class ClustersJSON: JSONListBody {
         super.init("cluster_statuses", count: clusters.count)
     }
 
-    override func write(_ index: Int, _ json: inout JSONWriter) {
+    override func write(_ index: Int, _ json: inout JSONWriter) -> Bool {
         let cluster = clusters[index]
-        json.element { json in
+        guard let hosts else {
+            json.next()
+            json.open("{")
             json.member("name", cluster.name)
-            let hosts = cluster.hostViews
-            if !hosts.isEmpty {
-                json.array("host_statuses") { json in
-                    for host in hosts { json.element { self.host(&$0, host) } }
-                }
+            let hosts = cluster.hostList
+            if hosts.count > 0 {
+                json.key("host_statuses")
+                json.open("[")
             }
-            json.object("circuit_breakers") { json in
-                json.array("thresholds") { json in
-                    for (priority, limits) in [("", cluster.limits.normal), ("HIGH", cluster.limits.high)] {
-                        json.element { json in
-                            if !priority.isEmpty { json.member("priority", priority) }
-                            json.member("max_connections", limits.connections)
-                            json.member("max_pending_requests", limits.pendingRequests)
-                            json.member("max_requests", limits.requests)
-                            json.member("max_retries", limits.retries)
-                        }
+            self.hosts = hosts
+            place = 0
+            return false
+        }
+        if place < hosts.count {
+            if let host = hosts.host(place) { json.element { self.host(&$0, host) } }
+            place += 1
+            return false
+        }
+        if hosts.count > 0 { json.close("]") }
+        finish(&json, cluster)
+        self.hosts = nil
+        return true
+    }
+
+    private func finish(_ json: inout JSONWriter, _ cluster: LiveCluster) {
+        json.object("circuit_breakers") { json in
+            json.array("thresholds") { json in
+                for (priority, limits) in [("", cluster.limits.normal), ("HIGH", cluster.limits.high)] {
+                    json.element { json in
+                        if !priority.isEmpty { json.member("priority", priority) }
+                        json.member("max_connections", limits.connections)
+                        json.member("max_pending_requests", limits.pendingRequests)
+                        json.member("max_requests", limits.requests)
+                        json.member("max_retries", limits.retries)
                     }
                 }
             }
-            json.member("observability_name", cluster.observabilityName)
         }
+        json.member("observability_name", cluster.observabilityName)
+        json.close("}")
     }
 
     private func host(_ json: inout JSONWriter, _ host: HostView) {

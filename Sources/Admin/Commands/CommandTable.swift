@@ -10,7 +10,6 @@ package enum CommandTable {
         SmallCommands.contention,
         CPUProfileCommands.cpuProfiler,
         DrainListenersCommand.command,
-        ExplainCommand.command,
         HealthCheckCommands.fail,
         HealthCheckCommands.ok,
         AllocationProfileCommands.heapDump,
@@ -39,8 +38,8 @@ package enum CommandTable {
     ]
 
     /// What Envoy has not: answered like the others, and not in `/help`, which tools read.
-    static let own: [AdminCommand] = 
-        [HomePage.command, ConsoleData.command, HystrixCommand.command, CPUProfileCommands.profile, FlamePage.script, FlamePage.style] + ConsoleFiles.files
+    static let own: [AdminCommand] =
+        [HomePage.command, ExplainCommand.command, ConsoleData.command, HystrixCommand.command, CPUProfileCommands.profile, FlamePage.script, FlamePage.style] + ConsoleFiles.files
 
     static var unknown: AdminResponse { AdminResponse("invalid path. " + help, status: 404) }
 

@@ -1,11 +1,13 @@
 // `/commands`: every command with a link or a form, as on Envoy's own page.
 
 enum HomePage {
+    private static let shown = CommandTable.commands + [ExplainCommand.command]
+
     static let command = AdminCommand("/commands", "every command with a link or a form") { _, _ in
         AdminResponse(
             contentType: AdminResponse.html,
-            body: PartsBody(count: CommandTable.commands.count + 1, end: "</main>\n</body>\n</html>\n") { i in
-                i == 0 ? head("Martlet admin") + "<p><a href='/'>console</a>, <a href='/profile'>profile</a></p>\n" : row(CommandTable.commands[i - 1])
+            body: PartsBody(count: shown.count + 1, end: "</main>\n</body>\n</html>\n") { i in
+                i == 0 ? head("Martlet admin") + "<p><a href='/'>console</a>, <a href='/profile'>profile</a></p>\n" : row(shown[i - 1])
             })
     }
 

@@ -26,7 +26,7 @@ private final class ListenersJSON: JSONListBody {
         super.init("listener_statuses", count: listeners.count)
     }
 
-    override func write(_ index: Int, _ json: inout JSONWriter) {
+    override func write(_ index: Int, _ json: inout JSONWriter) -> Bool {
         let listener = listeners[index]
         json.element { json in
             json.member("name", listener.name)
@@ -37,6 +37,7 @@ private final class ListenersJSON: JSONListBody {
                 for address in listener.addresses.dropFirst() { json.element { $0.address(address) } }
             }
         }
+        return true
     }
 }
 

@@ -4,24 +4,32 @@ import Control
 
 enum RuntimeCommands {
     static let show = AdminCommand("/runtime", "print runtime values") { context, _ in
-        let runtime = context.server.runtime
-        var json = JSONWriter()
-        json.object { json in
-            json.object("entries") { json in
-                for entry in runtime.entries {
-                    json.object(entry.key) { json in
-                        json.member("final_value", entry.finalValue)
-                        json.array("layer_values") { json in
-                            for value in entry.layerValues { json.element(value) }
-                        }
+        let entries = context.server.runtime.entries
+        let layers = context.server.runtime.layers
+        let steps: [DumpStep] = [
+            .once { json in
+                json.open("{")
+                json.key("entries")
+                json.open("{")
+            },
+            .each(entries.count) { json, i in
+                json.object(entries[i].key) { json in
+                    json.member("final_value", entries[i].finalValue)
+                    json.array("layer_values") { json in
+                        for value in entries[i].layerValues { json.element(value) }
                     }
                 }
-            }
-            json.array("layers") { json in
-                for layer in runtime.layers { json.element(layer) }
-            }
-        }
-        return AdminResponse(json.text + "\n", contentType: AdminResponse.json)
+            },
+            .once { json in
+                json.close("}")
+                json.array("layers") { json in
+                    for layer in layers { json.element(layer) }
+                }
+                json.close("}")
+                json.end()
+            },
+        ]
+        return AdminResponse(contentType: AdminResponse.json, body: DumpBody(steps))
     }
 
     static let modify = AdminCommand(

@@ -25,7 +25,7 @@ enum SmallCommands {
         "/hot_restart_version", "print the hot restart compatibility version"
     ) { _, _ in AdminResponse("disabled") }
 
-    /// What is served is initialised: nothing waits.
+    /// As in Envoy: of listeners that are not served yet, what they wait for.
     static let initDump = AdminCommand(
         "/init_dump", "dump current Envoy init manager information (experimental)",
         [
@@ -34,7 +34,27 @@ enum SmallCommands {
                 "The desired component to dump unready targets. The mask is parsed as a Protobuf::FieldMask. For example, get the unready targets of all listeners with /init_dump?mask=listener`"
             )
         ]
-    ) { _, _ in AdminResponse("{}\n", contentType: AdminResponse.json) }
+    ) { context, request in
+        let configurator = context.configurator
+        let isShown = (request.query["mask"] ?? "listener") == "listener"
+        let listeners = isShown ? configurator.warmingListeners : []
+        var json = JSONWriter()
+        json.object { json in
+            if listeners.isEmpty { return }
+            json.array("unready_targets_dumps") { json in
+                for listener in listeners {
+                    json.element { json in
+                        json.member("name", "init manager Listener-local-init-manager \(listener.name) \(listener.hash)")
+                        json.array("target_names") { json in
+                            for name in configurator.awaitedSecrets(listener) { json.element("target SdsApi \(name)") }
+                        }
+                    }
+                }
+            }
+        }
+        json.end()
+        return AdminResponse(json.text, contentType: AdminResponse.json)
+    }
 
     static let quit = AdminCommand("/quitquitquit", "exit the server", mutates: true) { context, _ in
         context.server.quit()

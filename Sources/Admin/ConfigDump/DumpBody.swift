@@ -1,7 +1,8 @@
-// A dump as a body: a list of steps, each a few kilobytes of output, run until a piece is full. So a configuration of ten
-// thousand clusters is never printed at once.
+// A dump as a body: a list of steps, each a few kilobytes of output, run until a piece is full or has taken its time.
+// So a configuration of ten thousand clusters is never printed at once, nor looked through at once for a name.
 
 import EnvoyAPI
+import StatsStore
 
 enum DumpStep {
     case once((inout JSONWriter) -> Void)
@@ -18,7 +19,8 @@ final class DumpBody: BodySource {
     init(_ steps: [DumpStep]) { self.steps = steps }
 
     override func next(_ out: inout [UInt8]) -> Bool {
-        while step < steps.count, out.count < BodySource.pieceBytes {
+        var time = RenderingTime(looksPerClock: 1)
+        while step < steps.count, out.count < BodySource.pieceBytes, !time.isOver() {
             switch steps[step] {
             case .once(let write):
                 write(&json)

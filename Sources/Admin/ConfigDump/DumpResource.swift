@@ -31,10 +31,19 @@ struct DumpList {
 
 struct DumpItem {
     let name: String
-    /// The resource in protobuf's wire format.
-    let bytes: [UInt8]
     let updatedNs: UInt64
-    var versionInfo = ""
+    let versionInfo: String
+    private let encoded: () -> [UInt8]
+
+    init(_ name: String, _ updatedNs: UInt64, versionInfo: String = "", _ encoded: @escaping () -> [UInt8]) {
+        self.name = name
+        self.updatedNs = updatedNs
+        self.versionInfo = versionInfo
+        self.encoded = encoded
+    }
+
+    /// The resource in protobuf's wire format: made when it is shown, which a filter may keep it from.
+    var bytes: [UInt8] { encoded() }
 }
 
 enum DumpLists {
@@ -103,7 +112,7 @@ struct DumpSource {
         case DumpLists.endpoints.field:
             let clusters = configurator.activeClusters.sorted { $0.name < $1.name }
             count = clusters.count
-            items = { i in [DumpItem(clusters[i].name, EndpointsDump.message(clusters[i]), 0)] }
+            items = { i in [DumpItem(clusters[i].name, 0) { EndpointsDump.message(clusters[i]).wire }] }
         case DumpLists.listeners.field:
             let listeners = configurator.activeListeners
             count = listeners.count
@@ -115,7 +124,9 @@ struct DumpSource {
         case DumpLists.activeSecrets.field, DumpLists.warmingSecrets.field:
             let secrets = configurator.dynamicSecrets.filter { $0.isActive == (list.field == DumpLists.activeSecrets.field) }
             count = secrets.count
-            items = { i in [DumpItem(name: secrets[i].name, bytes: secrets[i].bytes, updatedNs: secrets[i].updatedNs, versionInfo: secrets[i].versionInfo)] }
+            items = { i in
+                [DumpItem(secrets[i].name, secrets[i].updatedNs, versionInfo: secrets[i].versionInfo) { secrets[i].bytes }]
+            }
         default:
             let listeners = configurator.activeListeners
             count = listeners.count
@@ -128,8 +139,12 @@ struct DumpSource {
 
 extension DumpItem {
     fileprivate init(_ name: String, _ message: some SwiftProtobuf.Message, _ updatedNs: UInt64) {
-        self.init(name: name, bytes: (try? message.serializedBytes()) ?? [], updatedNs: updatedNs)
+        self.init(name, updatedNs) { message.wire }
     }
+}
+
+extension SwiftProtobuf.Message {
+    fileprivate var wire: [UInt8] { (try? serializedBytes()) ?? [] }
 }
 
 /// Route tables that stand in the connection managers of a listener.

@@ -57,7 +57,9 @@ enum CPUProfileCommands {
             .init("kind", "what was profiled", .choice(Profile.Kind.allCases.map(\.rawValue))),
             .init("seconds", "profile the CPU for so long, then answer"),
             .init("frequency", "samples per second of CPU time of each thread (100)"),
-        ]
+        ],
+        // The last profile is gone then.
+        startsWork: { $0.query.has("seconds") }
     ) { context, request in
         let text = request.query.nonEmpty("format") ?? (request.query.has("seconds") ? "pprof" : "page")
         if text == "page" { return FlamePage.response(request) }

@@ -1,5 +1,7 @@
 // What was asked for: the request as commands see it.
 
+import Primitives
+
 package struct AdminRequest {
     package var method: String
     /// Without query, duplicate slashes merged.
@@ -38,6 +40,21 @@ package struct AdminRequest {
         // `null` is a page that does not say where it is from.
         guard let scheme = ["http://", "https://"].first(where: { origin.hasPrefix($0) }) else { return true }
         return origin.dropFirst(scheme.count) != host
+    }
+
+    /// Browsers say where a page is from when it changes something.
+    var isOfBrowser: Bool { !origin.isEmpty || !fetchSite.isEmpty }
+
+    /// The authority is neither an IP address nor `localhost`.
+    var asksByName: Bool {
+        let name: Substring
+        if host.hasPrefix("[") {
+            name = host.dropFirst().prefix { $0 != "]" }
+        } else {
+            name = host.prefix { $0 != ":" }
+        }
+        if name.isEmpty || SocketAddress(ip: String(name), port: 0) != nil { return false }
+        return name.lowercased() != "localhost" && !name.lowercased().hasSuffix(".localhost")
     }
 
     /// RFC 6750 §2.1. As many steps for a wrong token as for the right one.

@@ -2,6 +2,8 @@
 
 package struct QueryParameters {
     private var parameters: [(name: String, value: String)] = []
+    /// The first value of each name: a query of 60 KiB may have fifteen thousand.
+    private var firsts: [String: String] = [:]
     /// Names of those whose value is no UTF-8: it cannot be shown as it came.
     private var broken: Set<String> = []
 
@@ -9,9 +11,13 @@ package struct QueryParameters {
         for part in text.utf8.split(separator: UInt8(ascii: "&")) {
             let mark = part.firstIndex(of: UInt8(ascii: "=")) ?? part.endIndex
             let name = String(decoding: QueryParameters.decoded(part[..<mark]), as: UTF8.self)
-            let value = QueryParameters.decoded(part[mark...].dropFirst())
-            if self[name] == nil, String(validating: value, as: UTF8.self) == nil { broken.insert(name) }
-            parameters.append((name, String(decoding: value, as: UTF8.self)))
+            let bytes = QueryParameters.decoded(part[mark...].dropFirst())
+            let value = String(decoding: bytes, as: UTF8.self)
+            if firsts[name] == nil {
+                firsts[name] = value
+                if String(validating: bytes, as: UTF8.self) == nil { broken.insert(name) }
+            }
+            parameters.append((name, value))
         }
     }
 
@@ -20,7 +26,7 @@ package struct QueryParameters {
     package var all: [(name: String, value: String)] { parameters }
 
     /// The first value of that name; empty for a name without one.
-    package subscript(_ name: String) -> String? { parameters.first { $0.name == name }?.value }
+    package subscript(_ name: String) -> String? { firsts[name] }
 
     /// A flag may stand alone: `?usedonly`.
     package func has(_ name: String) -> Bool { self[name] != nil }

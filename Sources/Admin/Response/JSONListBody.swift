@@ -5,6 +5,7 @@ class JSONListBody: BodySource {
     private let name: String
     private let count: Int
     private var at = 0
+    private var hasBegun = false
     private var json = JSONWriter()
 
     init(_ name: String, count: Int) {
@@ -12,23 +13,23 @@ class JSONListBody: BodySource {
         self.count = count
     }
 
-    /// Writes the element at `index`.
-    func write(_ index: Int, _ json: inout JSONWriter) {}
+    /// Writes the element at `index`, or a part of it. False: not all of it, ask again.
+    func write(_ index: Int, _ json: inout JSONWriter) -> Bool { true }
 
     final override func next(_ out: inout [UInt8]) -> Bool {
         if count == 0 {
             out += "{}\n".utf8
             return false
         }
-        if at == 0 {
+        if !hasBegun {
+            hasBegun = true
             json.open("{")
             json.key(name)
             json.open("[")
         }
         while at < count, out.count < BodySource.pieceBytes {
-            write(at, &json)
+            if write(at, &json) { at += 1 }
             out += json.take().utf8
-            at += 1
         }
         if at < count { return true }
         json.close("]")

@@ -42,13 +42,26 @@ package final class AdminHandler {
                 "admin path \"\(request.path)\" mutates state, method=\(request.method) rather than POST")
             return AdminResponse("Method \(request.method) not allowed, POST required.", status: 405)
         }
-        if command.mutates, request.isFromAnotherSite {
-            return AdminResponse("\(request.path) is not done for pages of \(request.origin).", status: 403)
-        }
-        if command.mutates, let token, !request.carries(token) {
-            return .unauthorized("\(request.path) needs the token: authorization: Bearer <token>\n")
-        }
+        if command.mutates || command.startsWork(request), let refusal = refusal(request) { return refusal }
         context.server.log.write(.debug, "admin", "request complete: path: \(request.pathAndQuery)")
         return command.answer(context, request)
+    }
+
+    /// Why a request that changes something is not done.
+    private func refusal(_ request: AdminRequest) -> AdminResponse? {
+        if request.isFromAnotherSite {
+            return AdminResponse("\(request.path) is not done for pages of \(request.origin).", status: 403)
+        }
+        if let token {
+            return request.carries(token)
+                ? nil : .unauthorized("\(request.path) needs the token: authorization: Bearer <token>\n")
+        }
+        // Whoever owns a name can let it lead here, and their page is then of the same site.
+        if request.isOfBrowser, request.asksByName {
+            return AdminResponse(
+                "\(request.path) is not done for a browser that asks by the name \(request.host): use the IP address or localhost, or --admin-token-file.\n",
+                status: 403)
+        }
+        return nil
     }
 }

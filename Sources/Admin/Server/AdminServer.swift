@@ -132,7 +132,12 @@ package final class AdminServer {
     package func writeAddress(to path: String?) {
         guard let path, let address else { return }
         let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { return }
+        guard descriptor >= 0 else {
+            server.log.write(
+                .critical, "main",
+                "cannot open admin address output file \(path) for writing: \(unsafe String(cString: strerror(errno)))")
+            return
+        }
         "\(address)".withBytes { bytes in _ = unsafe write(descriptor, bytes.base, bytes.count) }
         close(descriptor)
     }

@@ -7,6 +7,9 @@ struct ContentHash: Equatable {
     private var a: UInt64 = 0x9e37_79b9_7f4a_7c15
     private var b: UInt64 = 0xc2b2_ae3d_27d4_eb4f
 
+    /// Half of it, for who shows a number.
+    var number: UInt64 { a }
+
     mutating func add(_ bytes: [UInt8]) {
         bytes.withBytes { bytes in
             a = bytes.seededHash(a)

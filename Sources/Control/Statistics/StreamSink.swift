@@ -11,6 +11,8 @@ final class StreamSink: StatsSink {
     /// `docs/limits.md`
     static let waitingBytesMax = 16 << 20
     private static let retryMs: UInt64 = 10
+    /// Of what has left so much may still lie in front of what waits.
+    private static let keptBytes = 1 << 20
     /// Attempts of `retryMs` after which a connection that takes nothing is given up.
     private static let attemptsMax = 500
 
@@ -18,7 +20,8 @@ final class StreamSink: StatsSink {
     private let cells: StatCells
     private let overflow: StatID
     private var descriptor: Int32 = -1
-    private var waiting: [UInt8] = []
+    /// What has not left, behind some that has.
+    private(set) var waiting: [UInt8] = []
     private var sent = 0
     private var attempts = 0
     private var timer: ControlTimer?
@@ -76,9 +79,17 @@ final class StreamSink: StatsSink {
             }
             sent += count
             attempts = 0
+            // A peer that is always behind never lets it become empty.
+            if sent >= max(StreamSink.keptBytes, waiting.count / 2) { forget() }
         }
         waiting.removeAll(keepingCapacity: waiting.count < 1 << 20)
         sent = 0
+    }
+
+    /// The bytes that have left, but for the last one: it says whether a line was cut.
+    private func forget() {
+        waiting.removeSubrange(..<(sent - 1))
+        sent = 1
     }
 
     private func connect() -> Bool {

@@ -37,6 +37,17 @@ final class ServedContexts {
         }
     }
 
+    /// The names of the secrets that have not come, and are still waited for.
+    func awaited(_ drafts: [TLSDraft]) -> [String] {
+        var names: [String] = []
+        for draft in drafts {
+            for secret in contexts.bySlot[draft.source.slot]?.discovered ?? [] where !secret.isSettled && !names.contains(secret.name) {
+                names.append(secret.name)
+            }
+        }
+        return names
+    }
+
     /// Whatever they ask for has come once, or is not waited for any more.
     func areSettled(_ drafts: [TLSDraft]) -> Bool {
         drafts.allSatisfy { contexts.bySlot[$0.source.slot]?.discovered.allSatisfy(\.isSettled) ?? true }
