@@ -87,6 +87,89 @@ struct TLSReloadTests {
     }
 }
 
+extension TLSReloadTests {
+    /// Connections that go on and connections that begin, as many as two threads each can make, while a certificate is replaced
+    /// again and again: none fails, and who begins sees each new certificate. `make soak` replaces it a hundred times.
+    @Test(.enabled(if: Shell.has("python3"))) func replacementsUnderLoad() throws {
+        let tls = try TLSServed(certificates)
+        let seen = certificates.directory.path + "/seen"
+        let end = certificates.directory.path + "/end"
+        let script = certificates.directory.write(TLSReloadTests.clients, to: "clients.py")
+        let load = BackgroundLoad("python3 \(script) \(tls.port) \(certificates.authority) \(seen) \(end)")
+        let count = Environment["MARTLET_SOAK"] == nil ? 15 : 100
+        for round in 0..<count {
+            try certificates.issue("server", names: "DNS:localhost", inPlace: round % 2 == 1)
+            let print = try certificates.run("x509 -in server.pem -noout -fingerprint -sha256").split(separator: "=").last ?? "?"
+            #expect(wait(upToMs: 10_000, everyMs: 20) { Files.text(seen)?.contains(print) == true }, "replacement \(round)")
+        }
+        Files.write([], to: end)
+        let lines = try load.output().split(separator: "\n")
+        #expect(lines.count == 1 && lines[0].hasSuffix(" failed: 0"), "\(lines)")
+        print("certificates replaced \(count) times: \(lines.first ?? "")")
+        let renewed = tls.served.admin.stats(matching: "certificates_renewed")["martlet.plan.certificates_renewed"] ?? 0
+        #expect(renewed >= UInt64(count))
+        #expect(tls.served.stat("listener.tls.ssl.connection_error", becomes: 0) == 0)
+        #expect(tls.served.stat("martlet.plan.parts_retiring", becomes: 0) == 0)
+    }
+
+    private static let clients = """
+        import hashlib, os, socket, ssl, sys, threading
+        port, authority, seen, end = int(sys.argv[1]), *sys.argv[2:5]
+        counts = {"requests": 0, "handshakes": 0, "failed": 0}
+        known, lock = set(), threading.Lock()
+
+        def connect():
+            context = ssl.create_default_context(cafile=authority)
+            return context.wrap_socket(socket.create_connection(("127.0.0.1", port), 10), server_hostname="localhost")
+
+        def ask(connection):
+            connection.sendall(b"GET / HTTP/1.1\\r\\nhost: localhost\\r\\n\\r\\n")
+            head = b""
+            while b"\\r\\n\\r\\n" not in head:
+                part = connection.recv(65536)
+                if not part: raise OSError("closed")
+                head += part
+            head, body = head.split(b"\\r\\n\\r\\n", 1)
+            length = [int(line.split(b":")[1]) for line in head.lower().split(b"\\r\\n") if line.startswith(b"content-length:")][0]
+            while len(body) < length:
+                body += connection.recv(65536)
+            if not head.startswith(b"HTTP/1.1 200"): raise OSError(head)
+
+        def count(name):
+            with lock: counts[name] += 1
+
+        def going_on():
+            connection = connect()
+            while not os.path.exists(end):
+                ask(connection)
+                count("requests")
+
+        def beginning():
+            while not os.path.exists(end):
+                with connect() as connection:
+                    digest = hashlib.sha256(connection.getpeercert(True)).hexdigest().upper()
+                    ask(connection)
+                count("handshakes")
+                with lock:
+                    if digest not in known:
+                        known.add(digest)
+                        open(seen, "a").write(":".join(digest[i:i + 2] for i in range(0, 64, 2)) + "\\n")
+
+        def guarded(work):
+            while not os.path.exists(end):
+                try: work()
+                except (OSError, ssl.SSLError) as error:
+                    print(error, file=sys.stderr)
+                    count("failed")
+
+        threads = [threading.Thread(target=guarded, args=[work]) for work in (going_on, going_on, beginning, beginning)]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+        print(" ".join(f"{name}: {number}" for name, number in counts.items()))
+
+        """
+}
+
 /// A command line that runs beside the test.
 private struct BackgroundLoad {
     private let process: ChildProcess?
@@ -95,7 +178,7 @@ private struct BackgroundLoad {
 
     func output() throws -> String {
         let process = try #require(process)
-        #expect(process.waitForExit(upToMs: 60_000) == 0)
+        #expect(process.waitForExit(upToMs: 120_000) == 0)
         return process.output
     }
 }
