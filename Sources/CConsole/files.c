@@ -52,6 +52,9 @@ static const unsigned char histograms_js[] = {
 static const unsigned char history_js[] = {
 #embed "web/history.js"
 };
+static const unsigned char link_js[] = {
+#embed "web/link.js"
+};
 static const unsigned char map_js[] = {
 #embed "web/map.js"
 };
@@ -120,6 +123,7 @@ static const martlet_console_file files[] = {
     FILE_OF("graph.js", graph_js),
     FILE_OF("histograms.js", histograms_js),
     FILE_OF("history.js", history_js),
+    FILE_OF("link.js", link_js),
     FILE_OF("map.js", map_js),
     FILE_OF("martlet.svg", martlet_svg),
     FILE_OF("model.js", model_js),

@@ -3,6 +3,7 @@
 import { h, replace, setText } from "./dom.js";
 import { count, duration } from "./format.js";
 import { History } from "./history.js";
+import { linked } from "./link.js";
 import { listenerNames } from "./model.js";
 import { findings } from "./rules.js";
 import { Problems } from "./problems.js";
@@ -38,8 +39,8 @@ const element = (id) => document.getElementById(id);
 const poll = new Poll(received, failed);
 
 function route() {
-  const [name, ...rest] = decodeURIComponent(location.hash.slice(1)).split("/");
-  const known = pages[name] ? name : "overview";
+  const { page: name, rest } = linked(location.hash);
+  const known = Object.hasOwn(pages, name) ? name : "overview";
   const [title, Page] = pages[known];
   made[known] ??= new Page(context, poll);
   const isOther = page !== made[known];
@@ -53,7 +54,7 @@ function route() {
     replace(element("page"), page.element);
     document.querySelector("nav a[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
-  if (rest.length > 0) page.choose?.(rest.join("/"));
+  if (rest !== undefined) page.choose?.(rest);
   page.show();
 }
 

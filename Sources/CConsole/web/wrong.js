@@ -2,6 +2,7 @@
 
 import { h, placeholder, replace } from "./dom.js";
 import { duration, time } from "./format.js";
+import { link } from "./link.js";
 import { rules } from "./rules.js";
 import { title } from "./problems.js";
 
@@ -36,13 +37,13 @@ export class Wrong {
   }
 
   card(problem, now) {
-    const link = { cluster: `#overview/cluster:${problem.subject}`, listener: `#overview/listener:${problem.subject}` }[problem.kind];
+    const traffic = ["cluster", "listener"].includes(problem.kind) && link("overview", `${problem.kind}:${problem.subject}`);
     return h("article", { class: "card " + problem.severity },
       h("p", { class: "sentence" }, h("span", { class: "badge", "aria-hidden": "true" }, problem.severity === "bad" ? "!" : "?"),
         h("strong", {}, this.named(problem)), `: ${problem.what}; `, h("span", { class: "began" }, problem.began), "."),
       problem.advice.map((line) => h("p", { class: "advice" }, line)),
       h("p", { class: "hint" }, `For ${duration((now - problem.since) / 1000)}. `,
-        link && h("a", { href: link }, "Show its traffic"), link && " · ", h("a", { href: "#changes" }, "What changed")));
+        traffic && h("a", { href: traffic }, "Show its traffic"), traffic && " · ", h("a", { href: "#changes" }, "What changed")));
   }
 
   allIsWell() {

@@ -8,6 +8,7 @@ const { split, sanitized } = await load("names.js");
 const { perSecond, listenerNames, health } = await load("model.js");
 const { difference, quantile, merged, total } = await load("quantiles.js");
 const { History, pointsMax, subjectsMax } = await load("history.js");
+const { link, linked } = await load("link.js");
 const format = await load("format.js");
 const { nice } = await load("plot.js");
 
@@ -104,6 +105,18 @@ test("listeners are found by what their statistics are called", () => {
   ] }] };
   const bound = [{ name: "edge", local_address: { socket_address: { address: "0.0.0.0", port_value: 80 } } }];
   assert.deepEqual([...listenerNames(dump, bound)], [["0.0.0.0_80", "edge"], ["own", "named"]]);
+});
+
+test("any name stands in a link, and no address breaks the page", () => {
+  for (const name of ["cluster:50%-canary", "cluster:a/b#c?d e", "cluster:\"><img src=x onerror=alert(1)>", "listener:[__1]_80", "cluster:ünï"]) {
+    const text = link("overview", name);
+    assert.match(text, /^#overview\/[\w%.!~*'()-]*$/);
+    assert.deepEqual(linked(text), { page: "overview", rest: name });
+  }
+  assert.deepEqual(linked("#overview/cluster:50%-canary"), { page: "overview", rest: "cluster:50%-canary" });
+  assert.deepEqual(linked("#overview/cluster:a/b"), { page: "overview", rest: "cluster:a/b" });
+  assert.deepEqual(linked("#%"), { page: "%", rest: undefined });
+  assert.deepEqual(linked(""), { page: "", rest: undefined });
 });
 
 test("health is the worst that is said", () => {
