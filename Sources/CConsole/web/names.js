@@ -35,6 +35,8 @@ export const watched = [
     "|ssl\\.(handshake|connection_error|fail_.*)|http\\..*\\.downstream_rq_[1-5]xx)$",
   "^tcp\\..*\\.downstream_cx_(total|rx_bytes_total|tx_bytes_total|no_route)$",
   "^(server|listener_manager|cluster_manager|filesystem|martlet|tracing)\\.",
+  "^access_logs\\..*\\.(logs_dropped|entries_lost)$",
+  "^(sds\\..*|runtime)\\.update_(rejected|time)$",
 ].join("|");
 
 export const watchedHistograms = "(downstream_rq_time|\\.upstream_rq_time)$";

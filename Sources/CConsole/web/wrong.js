@@ -48,6 +48,6 @@ export class Wrong {
 
   allIsWell() {
     return [placeholder("Nothing that the console looks for is wrong."),
-      h("p", { class: "hint" }, `It looks for ${Object.keys(rules).length} things: hosts that are not healthy, error and retry rates, failing connections, handshakes and look-ups, open circuit breakers, requests without a route, refused reloads, workers that lag, certificates that expire, lost log lines. docs/console.md lists them.`)];
+      h("p", { class: "hint" }, `It looks for ${Object.keys(rules).length} things: hosts that are not healthy, error and retry rates, failing connections, handshakes and look-ups, open circuit breakers, requests without a route, refused reloads and updates, workers that lag, certificates that expire, lost log lines, traces and statistics. docs/console.md lists them.`)];
   }
 }
