@@ -32,7 +32,7 @@ export class Wrong {
 
   /// Listeners are known by their names, not by what their statistics are called.
   named(problem) {
-    const name = problem.kind === "listener" ? this.context.listenerNames.get(problem.subject) : null;
+    const name = problem.kind === "listener" ? this.context.listeners.find((one) => one.subject === problem.subject)?.name : null;
     return title(name ? { ...problem, subject: name } : problem);
   }
 
