@@ -31,6 +31,9 @@ static const unsigned char dom_js[] = {
 static const unsigned char explanations_js[] = {
 #embed "web/explanations.js"
 };
+static const unsigned char finding_js[] = {
+#embed "web/finding.js"
+};
 static const unsigned char flame_css[] = {
 #embed "web/flame.css"
 };
@@ -51,6 +54,9 @@ static const unsigned char histograms_js[] = {
 };
 static const unsigned char history_js[] = {
 #embed "web/history.js"
+};
+static const unsigned char link_js[] = {
+#embed "web/link.js"
 };
 static const unsigned char map_js[] = {
 #embed "web/map.js"
@@ -75,6 +81,9 @@ static const unsigned char poll_js[] = {
 };
 static const unsigned char problems_js[] = {
 #embed "web/problems.js"
+};
+static const unsigned char process_js[] = {
+#embed "web/process.js"
 };
 static const unsigned char quantiles_js[] = {
 #embed "web/quantiles.js"
@@ -113,6 +122,7 @@ static const martlet_console_file files[] = {
     FILE_OF("console.html", console_html),
     FILE_OF("dom.js", dom_js),
     FILE_OF("explanations.js", explanations_js),
+    FILE_OF("finding.js", finding_js),
     FILE_OF("flame.css", flame_css),
     FILE_OF("flame.html", flame_html),
     FILE_OF("flame.js", flame_js),
@@ -120,6 +130,7 @@ static const martlet_console_file files[] = {
     FILE_OF("graph.js", graph_js),
     FILE_OF("histograms.js", histograms_js),
     FILE_OF("history.js", history_js),
+    FILE_OF("link.js", link_js),
     FILE_OF("map.js", map_js),
     FILE_OF("martlet.svg", martlet_svg),
     FILE_OF("model.js", model_js),
@@ -128,6 +139,7 @@ static const martlet_console_file files[] = {
     FILE_OF("plot.js", plot_js),
     FILE_OF("poll.js", poll_js),
     FILE_OF("problems.js", problems_js),
+    FILE_OF("process.js", process_js),
     FILE_OF("quantiles.js", quantiles_js),
     FILE_OF("rules.js", rules_js),
     FILE_OF("search.js", search_js),

@@ -9,11 +9,12 @@ struct ConsoleInBrowserTests {
     /// Two clusters, one of which has a host that is not there, and clients that ask both.
     private final class Stage: Sendable {
         let served: Served
-        private let upstream: LoadUpstream
+        let upstream: LoadUpstream
         private let stopped = Flag()
         private let client: Locked<BackgroundThread?>
 
-        init() throws {
+        /// Names without a `'`.
+        init(good: String = "good", broken: String = "broken") throws {
             let upstream = try LoadUpstream("good")
             self.upstream = upstream
             let nobody = Ports.free()
@@ -22,10 +23,10 @@ struct ConsoleInBrowserTests {
                     listeners: [
                         Bootstrap.http(
                             "edge", at: Bootstrap.address(port), prefix: "ingress",
-                            routes: ["{match: {prefix: /bad}, route: {cluster: broken}}", "{match: {prefix: /}, route: {cluster: good}}"])
+                            routes: ["{match: {prefix: /bad}, route: {cluster: '\(broken)'}}", "{match: {prefix: /}, route: {cluster: '\(good)'}}"])
                     ],
                     clusters: [
-                        Bootstrap.cluster("good", ports: [upstream.port]), Bootstrap.cluster("broken", ports: [nobody]),
+                        Bootstrap.cluster("'\(good)'", ports: [upstream.port]), Bootstrap.cluster("'\(broken)'", ports: [nobody]),
                     ]
                 ).yaml
             }
@@ -181,6 +182,49 @@ struct ConsoleInBrowserTests {
             try show(browser, page)
             #expect(try browser.evaluate(nameless) == "", "\(page)")
         }
+    }
+
+    /// Bars, dots, percent signs and markup in the names of a configuration: they are text, and what they name is found.
+    @Test
+    func namesWithEverythingInThem() throws {
+        let good = "outbound|80||reviews.default.svc.cluster.local"
+        let broken = "50%-canary.retry<img src=x onerror=alert(1)>"
+        let stage = try Stage(good: good, broken: broken)
+        defer { stage.stop() }
+        let browser = try Browser()
+        // Typed by hand: no escape, and a page all the same.
+        try browser.open("http://127.0.0.1:\(stage.served.admin.port)/#overview/cluster:50%-canary")
+        #expect(try browser.evaluate("document.getElementById('scope')?.value ?? ''", becomes: { $0 == "cluster:50%-canary" }) == "cluster:50%-canary")
+        func tile(_ name: String) -> String { "[...document.querySelectorAll('.tile')].find((one) => one.textContent.startsWith('\(name)'))?.textContent ?? ''" }
+        let titles = "[...document.querySelectorAll('h2')].map((one) => one.textContent).join()"
+        let requests = { (text: String) in (Double(text.dropFirst("Requests".count).prefix { $0 != "/" }) ?? 0) > 1 }
+
+        for key in ["cluster:\(good)", "host:\(good)|127.0.0.1:\(stage.upstream.port)"] {
+            _ = try browser.evaluate("location.hash = '#overview/' + encodeURIComponent('\(key)')")
+            #expect(try browser.evaluate("document.getElementById('scope').value", becomes: { $0 == key }) == key)
+            let rate = try browser.evaluate(tile("Requests"), becomes: requests)
+            #expect(requests(rate), "\(key): \(rate)")
+            #expect(try browser.evaluate(titles).contains("Hosts of \(good)"), "\(key)")
+        }
+        // Hosts have no latency, and none is left of what was shown before.
+        #expect(try browser.evaluate(tile("Latency")) == "")
+        #expect(try browser.evaluate("[...document.querySelectorAll('.plot')].find((one) => one.textContent.includes('p99')).querySelector('.value').textContent") == "")
+        // A listener has the latency of its connection manager.
+        _ = try browser.evaluate("[...document.querySelectorAll('[data-key^=\"listener:\"]')].find((one) => one.textContent === 'edge').click()")
+        #expect(try browser.evaluate(tile("Latency p99"), becomes: { $0.hasSuffix("ms") }, upToMs: 30_000).hasSuffix("ms"))
+        #expect(try browser.evaluate("document.querySelector('.plot-source:not([hidden])')?.textContent") == "Measured by the connection manager ingress.")
+
+        try show(browser, "wrong")
+        let said = try browser.evaluate("document.querySelector('.cards')?.innerText ?? ''", becomes: { $0.contains("503 rate") }, upToMs: 30_000)
+        #expect(said.contains("cluster \(broken): "), "\(said)")
+        _ = try browser.evaluate("[...document.querySelectorAll('.cards a')].find((one) => one.textContent === 'Show its traffic').click()")
+        #expect(try browser.evaluate("document.getElementById('scope')?.value ?? ''", becomes: { $0 == "cluster:\(broken)" }) == "cluster:\(broken)")
+        #expect(try browser.evaluate(titles).contains("Hosts of \(broken)"))
+        for page in ConsoleInBrowserTests.pages {
+            try show(browser, page)
+            #expect(try browser.evaluate("document.querySelectorAll('main img, main script').length") == "0", "\(page)")
+        }
+        #expect(browser.complaints == [])
     }
 
     /// An admin that is slow, or gone, is asked one thing at a time and said to be gone; a hidden tab asks nothing.

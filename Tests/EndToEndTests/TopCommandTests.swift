@@ -72,6 +72,41 @@ struct TopCommandTests {
         #expect(json["http"]?.array?.first?["name"]?.string == "ingress")
     }
 
+    /// Statistics have the `alt_stat_name`, as statistics write it; the name is text, whatever stands in it.
+    @Test
+    func aClusterWhoseStatisticsHaveAnotherName() throws {
+        let martlet = try Binary.martlet()
+        let upstream = try LoadUpstream("up")
+        let odd = #""odd::name \e[2J""#
+        let served = try Served(martlet) { port in
+            Bootstrap(
+                listeners: [Bootstrap.http("edge", at: Bootstrap.address(port), prefix: "in", routes: ["{match: {prefix: /}, route: {cluster: \(odd)}}"])],
+                clusters: [Bootstrap.cluster(odd, ports: [upstream.port], [#"alt_stat_name: "other://name:1.""#])]
+            ).yaml
+        }
+        let stopped = Flag()
+        let client = BackgroundThread {
+            while !stopped.isRaised {
+                _ = try? served.get("/")
+                sleep(ms: 10)
+            }
+        }
+        defer {
+            stopped.raise()
+            client.join()
+            upstream.stop()
+        }
+        #expect(served.admin.stat("cluster.other_name_1.upstream_rq_200", reaches: 1))
+        let json = try martlet.run(["top", "127.0.0.1:\(served.admin.port)", "--once", "--json", "--interval", "0.5"], limitMs: 20_000)
+        let cluster = try JSON(parsing: json.output)["clusters"]?.array?.first
+        #expect(cluster?["name"]?.string == "odd::name \u{1B}[2J", "\(json.output)")
+        #expect((Double(cluster?["requests_per_s"]?.text() ?? "") ?? 0) > 1, "\(json.output)")
+        #expect(cluster?["healthy_hosts"]?.text() == "1")
+        let text = try martlet.run(["top", "127.0.0.1:\(served.admin.port)", "--once", "--interval", "0.5"], limitMs: 20_000)
+        #expect(text.output.textLines.contains { $0.hasPrefix("odd::name \u{FFFD}[2J ") && $0.hasSuffix(" 1/1") }, "\(text.output)")
+        #expect(!text.output.contains("\u{1B}"))
+    }
+
     /// A terminal of 60 × 20: no line is longer, what was on the screen comes back, q ends it.
     @Test(.enabled(if: Shell.has("python3"), "python3 is not installed"))
     func inATerminal() throws {

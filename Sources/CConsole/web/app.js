@@ -3,7 +3,8 @@
 import { h, replace, setText } from "./dom.js";
 import { count, duration } from "./format.js";
 import { History } from "./history.js";
-import { listenerNames } from "./model.js";
+import { linked } from "./link.js";
+import { attributed, configuredListeners } from "./model.js";
 import { findings } from "./rules.js";
 import { Problems } from "./problems.js";
 import { Poll, configuration } from "./poll.js";
@@ -22,7 +23,7 @@ const configurationMs = 10000;
 const savedKey = "martlet-problems";
 
 /// What pages read.
-const context = { history: new History(), problems: loadProblems(), current: null, configuration: null, listenerNames: new Map() };
+const context = { history: new History(), problems: loadProblems(), current: null, configuration: null, listeners: [] };
 const snapshots = [];
 let configurationVersion = null;
 let configurationAt = -Infinity;
@@ -38,8 +39,8 @@ const element = (id) => document.getElementById(id);
 const poll = new Poll(received, failed);
 
 function route() {
-  const [name, ...rest] = decodeURIComponent(location.hash.slice(1)).split("/");
-  const known = pages[name] ? name : "overview";
+  const { page: name, rest } = linked(location.hash);
+  const known = Object.hasOwn(pages, name) ? name : "overview";
   const [title, Page] = pages[known];
   made[known] ??= new Page(context, poll);
   const isOther = page !== made[known];
@@ -53,7 +54,7 @@ function route() {
     replace(element("page"), page.element);
     document.querySelector("nav a[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
-  if (rest.length > 0) page.choose?.(rest.join("/"));
+  if (rest !== undefined) page.choose?.(rest);
   page.show();
 }
 
@@ -63,7 +64,7 @@ async function received(snapshot) {
     snapshots.length = 0;
     context.history = new History();
   }
-  context.history.add(snapshots[snapshots.length - 1], snapshot);
+  context.history.add(snapshots[snapshots.length - 1], snapshot, context.listeners);
   snapshots.push(snapshot);
   const older = snapshots.filter((one) => snapshot.at - one.at >= baselineMs);
   const before = older[older.length - 1] ?? snapshots[0];
@@ -77,12 +78,20 @@ async function received(snapshot) {
     configurationAt = performance.now();
     try {
       context.configuration = await configuration();
-      context.listenerNames = listenerNames(context.configuration.dump, context.configuration.listeners);
+      learn(configuredListeners(context.configuration.dump, context.configuration.listeners));
       page.show();
     } catch (error) {
       configurationVersion = null;
     }
   }
+}
+
+/// What is compared must have been taken apart alike.
+function learn(listeners) {
+  context.listeners = listeners;
+  poll.listeners = new Set(listeners.map((one) => one.subject));
+  snapshots.forEach((one, i) => (snapshots[i] = attributed(one, poll.listeners)));
+  context.current = snapshots[snapshots.length - 1];
 }
 
 /// A counter of seconds that went back.

@@ -11,6 +11,15 @@ export const subjectsMax = 300;
 /// Readings of histograms change every five seconds; what is older than this is no latency of now.
 const latencyAgeMs = 15000;
 
+/// `{kind, name, address}` of a key of a history. An address has no bar, the name of a cluster may (`outbound|80||reviews`).
+export function parts(key) {
+  const colon = key.indexOf(":");
+  if (colon < 0) return { kind: key, name: "" };
+  const [kind, name] = [key.slice(0, colon), key.slice(colon + 1)];
+  const bar = kind === "host" ? name.lastIndexOf("|") : -1;
+  return bar < 0 ? { kind, name } : { kind, name: name.slice(0, bar), address: name.slice(bar + 1) };
+}
+
 export const classes = ["2xx", "3xx", "4xx", "5xx"];
 
 export class History {
@@ -23,12 +32,13 @@ export class History {
     this.versions = [];
   }
 
-  /// By key: `total`, `listener:<name>`, `cluster:<name>`, `host:<cluster>|<address>`.
+  /// By key: `total`, `listener:<name in statistics>`, `cluster:<name>`, `host:<cluster>|<address>`.
   get(key) {
     return this.series.get(key) ?? [];
   }
 
-  add(previous, current) {
+  /// `listeners`: of the configuration (`configuredListeners`), as far as it is known.
+  add(previous, current, listeners = []) {
     this.left = 0;
     const plan = current.data.plan;
     const last = this.versions[this.versions.length - 1];
@@ -41,7 +51,7 @@ export class History {
     this.readLatencies(current);
     this.push("total", total_(previous, current, this));
     for (const subject of current.subjects.listener.keys()) {
-      if (subject !== "admin") this.push("listener:" + subject, listener(previous, current, subject));
+      if (subject !== "admin") this.push("listener:" + subject, listener(previous, current, subject, managersOf(subject, listeners), this));
     }
     const before = new Map(previous.clusters.map((one) => [one.name, one]));
     for (const status of current.clusters) {
@@ -133,14 +143,26 @@ function total_(previous, current, history) {
   return withShares({ at: current.at, ...empty, ...sums, connections, ...history.latency(names, current.at) });
 }
 
-/// Listeners share the histograms of their connection managers' `stat_prefix`: they have no latency of their own.
-function listener(previous, current, subject) {
+/// Latency is that of the connection managers, whoever else has their `stat_prefix`: listeners have no histogram of their own.
+function listener(previous, current, subject, managers, history) {
   const { rate, value } = window(previous, current, "listener", subject);
   const point = { at: current.at, active: null, received: null, sent: null, ...codes(rate, "http.downstream_rq_") };
   return withShares({
     ...point, requests: completed(point), connections: value("downstream_cx_active"), opened: rate("downstream_cx_total"),
-    p50: null, p90: null, p99: null,
+    ...history.latency(managers.map((name) => `http.${name}.downstream_rq_time`), current.at),
   });
+}
+
+function managersOf(subject, listeners) {
+  return [...new Set(listeners.filter((one) => one.subject === subject).flatMap((one) => one.managers))];
+}
+
+/// Of whom a listener's latency is: `{managers, shared: [{manager, names}]}`; `names`: other listeners with that `stat_prefix`.
+export function latencySource(subject, listeners) {
+  const managers = managersOf(subject, listeners);
+  const others = listeners.filter((one) => one.subject !== subject);
+  const shared = managers.map((manager) => ({ manager, names: others.filter((one) => one.managers.includes(manager)).map((one) => one.name) }));
+  return { managers, shared: shared.filter(({ names }) => names.length > 0) };
 }
 
 function cluster(previous, current, subject, history) {

@@ -2,8 +2,9 @@
 
 import { sanitized, split } from "./names.js";
 
-/// `answers`: `data` (/console/data), `stats` and `histograms` (/stats), `clusters` (/clusters), `at` (ms).
-export function snapshot(answers) {
+/// `answers`: `data` (/console/data), `stats` and `histograms` (/stats), `clusters` (/clusters), `at` (ms). `listeners`: a set of
+/// the names in statistics of those that are known.
+export function snapshot(answers, listeners) {
   const values = new Map();
   for (const entry of answers.stats?.stats ?? []) {
     if (typeof entry.value === "number") values.set(entry.name, entry.value);
@@ -12,25 +13,25 @@ export function snapshot(answers) {
   for (const entry of answers.histograms?.stats ?? []) {
     for (const detail of entry.histograms?.details ?? []) histograms.set(detail.name, detail.totals);
   }
-  return {
-    at: answers.at,
-    data: answers.data ?? {},
-    values,
-    histograms,
-    clusters: (answers.clusters?.cluster_statuses ?? []).map(cluster),
-    subjects: subjects(values),
-  };
+  const clusters = (answers.clusters?.cluster_statuses ?? []).map(cluster);
+  return attributed({ at: answers.at, data: answers.data ?? {}, values, histograms, clusters }, listeners);
+}
+
+/// The same snapshot where other listeners are known: the configuration comes later than the first statistics.
+export function attributed(shot, listeners) {
+  const known = { cluster: new Set(shot.clusters.map((one) => sanitized(one.observed))), listener: listeners };
+  return { ...shot, subjects: subjects(shot.values, known) };
 }
 
 /// Statistics by what they are of: `subjects.cluster.get("payments").get("upstream_rq_total")`.
-function subjects(values) {
+function subjects(values, known) {
   const result = { cluster: new Map(), listener: new Map(), http: new Map(), tcp: new Map(), process: new Map() };
   for (const [name, value] of values) {
-    const { kind, subject, leaf } = split(name);
-    const known = result[kind].get(subject) ?? new Map();
+    const { kind, subject, leaf } = split(name, known);
+    const leaves = result[kind].get(subject) ?? new Map();
     // Several connection managers of a listener add up.
-    known.set(leaf, (known.get(leaf) ?? 0) + value);
-    result[kind].set(subject, known);
+    leaves.set(leaf, (leaves.get(leaf) ?? 0) + value);
+    result[kind].set(subject, leaves);
   }
   return result;
 }
@@ -65,17 +66,23 @@ export function address(message) {
   return `${host}:${socket.port_value ?? 0}`;
 }
 
-/// Listeners by the name that their statistics have: `stat_prefix`, or the address.
-export function listenerNames(dump, listeners) {
-  const names = new Map();
+/// `{subject, name, managers}` of each listener of the configuration. `subject`: what its statistics are called, by `stat_prefix`
+/// or address; `managers`: the `stat_prefix`es of its HTTP connection managers, as they stand in statistics.
+export function configuredListeners(dump, listeners) {
   const all = (field) => (dump?.configs ?? []).flatMap((section) => section[field] ?? []);
   const messages = [...all("static_listeners").map((one) => one.listener), ...all("dynamic_listeners").map((one) => one.active_state?.listener)];
-  for (const message of messages.filter(Boolean)) {
+  return messages.filter(Boolean).map((message) => {
     const bound = listeners.find((one) => one.name === message.name)?.local_address ?? message.address;
     const place = bound ? address(bound) : "";
-    names.set(sanitized(message.stat_prefix || place), message.name || place);
-  }
-  return names;
+    return { subject: sanitized(message.stat_prefix || place), name: message.name || place, managers: managers(message) };
+  });
+}
+
+function managers(listener) {
+  const chains = [...(listener.filter_chains ?? []), listener.default_filter_chain].filter(Boolean);
+  const configs = chains.flatMap((chain) => chain.filters ?? []).map((filter) => filter.typed_config ?? {});
+  const prefixes = configs.filter((config) => config["@type"]?.endsWith(".HttpConnectionManager")).map((config) => sanitized(config.stat_prefix ?? ""));
+  return [...new Set(prefixes)];
 }
 
 const failures = {

@@ -2,6 +2,7 @@
 
 import { h, healthMark, refill, replace } from "./dom.js";
 import { byteRate, milliseconds, number, percent, rate, whole } from "./format.js";
+import { latencySource, parts } from "./history.js";
 import { Plot, sparkline } from "./plot.js";
 import { sanitized } from "./names.js";
 
@@ -56,13 +57,24 @@ export class Overview {
     if (!current) return;
     this.fillScope(current);
     const points = history.get(this.key);
-    const kind = this.key.split(":")[0];
-    for (const [name, plot] of Object.entries(this.plots)) {
-      const noLatency = { listener: "Latency is measured per connection manager and per cluster: see all traffic, or a cluster.", host: "Latency is measured per cluster: see the host's cluster." }[kind];
-      plot.show(points, history.versions, this.windowMs, name === "latency" && noLatency ? noLatency : "");
-    }
-    this.showTiles(points[points.length - 1], kind);
+    const latency = this.latencyNote();
+    for (const [name, plot] of Object.entries(this.plots)) plot.show(points, history.versions, this.windowMs, name === "latency" ? latency : {});
+    this.showTiles(points[points.length - 1], latency.instead === undefined);
     refill(this.tables, this.listenerTable(current), this.clusterTable(current), this.hostTable(current));
+  }
+
+  /// `{instead}`: why there is no latency; `{beside}`: of whom it is.
+  latencyNote() {
+    const { kind, name } = parts(this.key);
+    if (kind === "host") return { instead: "Latency is measured per cluster: see the host's cluster." };
+    if (kind !== "listener" || !this.context.configuration) return {};
+    const { listeners } = this.context;
+    if (!listeners.some((one) => one.subject === name)) return { instead: "The configuration no longer has this listener." };
+    const { managers, shared } = latencySource(name, listeners);
+    if (managers.length === 0) return { instead: "No HTTP connection manager is in this listener: nothing measures its latency." };
+    const beside = [`Measured by the connection ${managers.length === 1 ? "manager" : "managers"} ${listed(managers)}.`,
+      ...shared.map(({ manager, names }) => `${manager} is the stat_prefix in ${names.length === 1 ? "listener" : "listeners"} ${listed(names)}, too: ${names.length === 1 ? "its" : "their"} requests are among these.`)];
+    return { beside: beside.join(" ") };
   }
 
   fillScope(current) {
@@ -79,19 +91,19 @@ export class Overview {
       h("optgroup", { label: "Hosts" }, shown.flatMap((one) =>
         one.hosts.slice(0, 20).map((host) => option(`host:${one.name}|${host.address}`, `${one.name} · ${host.address}`)))));
     if (![...this.scope.options].some((one) => one.value === this.key)) {
-      const [kind, name] = [this.key.split(":")[0], this.key.slice(this.key.indexOf(":") + 1)];
-      this.scope.append(option(this.key, `${kind} ${name.replace("|", " · ")}`));
+      const { kind, name, address } = parts(this.key);
+      this.scope.append(option(this.key, `${kind} ${name}${address === undefined ? "" : " · " + address}`));
     }
     this.scope.value = this.key;
   }
 
-  showTiles(point, kind) {
+  showTiles(point, hasLatency) {
     const traffic = point && point.received !== null ? byteRate(point.received + point.sent) : null;
     const tiles = [
       ["Requests", point && rate(point.requests)],
       ["Errors (5xx)", point && percent(point.share5xx), point?.share5xx > 0.01 ? "bad" : ""],
-      ["Latency p50", kind === "total" || kind === "cluster" ? point && milliseconds(point.p50) : null],
-      ["Latency p99", kind === "total" || kind === "cluster" ? point && milliseconds(point.p99) : null],
+      ["Latency p50", hasLatency ? point && milliseconds(point.p50) : null],
+      ["Latency p99", hasLatency ? point && milliseconds(point.p99) : null],
       ["Under way", point && point.active !== null ? whole(point.active) + " requests" : null],
       ["Connections", point && whole(point.connections) + " open"],
       ["Bytes in and out", traffic],
@@ -102,7 +114,7 @@ export class Overview {
 
   /// Those of the configuration, and any other that counts something (removed, and draining).
   listeners(current) {
-    const names = new Map(this.context.listenerNames);
+    const names = new Map(this.context.listeners.map(({ subject, name }) => [subject, name]));
     for (const subject of current.subjects.listener.keys()) if (!names.has(subject)) names.set(subject, subject);
     names.delete("admin");
     return [...names].map(([subject, name]) => ({ subject, name })).sort((a, b) => a.name.localeCompare(b.name));
@@ -165,8 +177,8 @@ export class Overview {
 
   /// The hosts of the cluster that is shown.
   hostTable(current) {
-    const name = this.key.startsWith("cluster:") ? this.key.slice(8) : this.key.startsWith("host:") ? this.key.slice(5).split("|")[0] : null;
-    const status = current.clusters.find((one) => one.name === name);
+    const { kind, name } = parts(this.key);
+    const status = kind === "cluster" || kind === "host" ? current.clusters.find((one) => one.name === name) : undefined;
     if (!status) return null;
     const rows = status.hosts.slice(0, rowsMax).map((host) => {
       const key = `host:${name}|${host.address}`;
@@ -177,4 +189,10 @@ export class Overview {
     });
     return this.table(`Hosts of ${name}`, ["Host", sparkTitle, "Requests", "Errors", "Connections", "Connect failures", "Weight", "Zone"], rows, status.hosts.length - rows.length);
   }
+}
+
+/// The first of them, and how many more.
+function listed(names) {
+  const shown = names.slice(0, 3).join(", ");
+  return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown;
 }

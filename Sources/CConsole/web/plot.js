@@ -19,7 +19,7 @@ export class Plot {
     this.when = h("span", { class: "when" });
     const legend = series.map((one, i) =>
       h("span", { class: "entry " + one.class }, h("span", { class: "swatch" }), one.name + " ", this.values[i]));
-    this.note = h("p", { class: "plot-note", hidden: true });
+    this.note = h("p", { hidden: true });
     this.figure = h("div", { class: "plot-figure", tabindex: 0, role: "img" }, this.canvas);
     this.element = h("section", { class: "plot" }, h("h3", {}, title, this.when), h("div", { class: "legend" }, legend), this.figure, this.note);
     this.figure.addEventListener("pointermove", (event) => this.pointed(event));
@@ -29,14 +29,17 @@ export class Plot {
     new ResizeObserver(() => this.draw()).observe(this.figure);
   }
 
-  /// `note`: why there is nothing to see.
-  show(points, versions, windowMs, note = "") {
+  /// `instead`: why there is nothing to see; `beside`: what has to be known of what is seen.
+  show(points, versions, windowMs, { instead, beside } = {}) {
     this.points = points;
     this.versions = versions;
     this.windowMs = windowMs;
-    this.note.hidden = note === "";
-    this.figure.hidden = note !== "";
-    setText(this.note, note);
+    this.note.hidden = instead === undefined && beside === undefined;
+    this.figure.hidden = instead !== undefined;
+    this.note.className = instead === undefined ? "plot-source" : "plot-note";
+    setText(this.note, instead ?? beside ?? "");
+    // What is hidden is not drawn: its legend would stay that of what was shown before.
+    if (instead !== undefined) for (const value of [...this.values, this.when]) setText(value, "");
     this.draw();
   }
 

@@ -26,6 +26,8 @@ export class Poll {
     this.timer = null;
     this.isAsking = false;
     this.rounds = 0;
+    /// Names of listeners in statistics, as far as the configuration is known.
+    this.listeners = new Set();
     document.addEventListener("visibilitychange", () => this.wake());
   }
 
@@ -55,7 +57,7 @@ export class Poll {
       const histograms = await json(histogramsURL);
       const clusters = await json("clusters?format=json");
       this.rounds += 1;
-      this.onRound(snapshot({ at: data.now, data, stats, histograms, clusters }));
+      this.onRound(snapshot({ at: data.now, data, stats, histograms, clusters }, this.listeners));
     } catch (error) {
       // Another process may answer next time: its events are others.
       this.eventCount = null;

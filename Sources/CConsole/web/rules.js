@@ -1,12 +1,13 @@
 // What is wrong now: every rule that the console knows, each a function of two snapshots that lie some ten seconds apart. Pure.
 //
-// A rule returns findings: `{kind, subject, severity, phrase, advice, since?, version?}`. Phrases of one subject are joined to
-// one sentence: "cluster payments: 2 of 5 hosts ejected, 503 rate 4 %". `since` and `version` only where the process itself
-// knows them; otherwise `problems.js` notes when a finding was first there.
+// The rules of traffic are here, those of the process in `process.js`. A rule returns findings (`finding.js`). Phrases of one
+// subject are joined to one sentence: "cluster payments: 2 of 5 hosts ejected, 503 rate 4 %".
 
+import { finding } from "./finding.js";
 import { count, percent, rate } from "./format.js";
 import { window } from "./model.js";
 import { sanitized } from "./names.js";
+import { processRules } from "./process.js";
 
 /// Fewer requests than this in the window say nothing about a share.
 export const requestsMin = 10;
@@ -14,9 +15,6 @@ export const errorShareMin = 0.01;
 export const retryShareMin = 0.2;
 export const noRouteShareMin = 0.05;
 export const handshakeShareMin = 0.1;
-export const certificateDays = { warn: 21, bad: 7 };
-
-const noCertificate = 4294967295;
 
 export const rules = {
   hostsNotHealthy: (c) => c.clusters(({ status, subject }) => {
@@ -138,64 +136,7 @@ export const rules = {
     return [finding("listener", subject, "warn", `${percent(failed / all)} of TLS handshakes fail`, "%DOWNSTREAM_TRANSPORT_FAILURE_REASON% in the listener's access log says why.")];
   }),
 
-  reloadRefused: ({ now }) => {
-    const reads = (now.data.events ?? []).filter((event) => event.kind === "applied" || event.kind === "refused");
-    const last = reads[reads.length - 1];
-    if (last?.kind !== "refused") return [];
-    const more = last.lineCount > 1 ? ` (and ${count(last.lineCount - 1, "error")} more)` : "";
-    return [{ ...finding("process", "configuration", "bad", `the last reload was refused, version ${last.version} serves on`, `${last.lines[0] ?? ""}${more}`), since: last.at, version: last.version }];
-  },
-
-  workersBehind: ({ before, now }) => {
-    const plan = now.data.plan;
-    const late = (now.data.workers ?? []).map((version, i) => [i, version]).filter(([i, version]) =>
-      version < plan && before.data.plan === plan && before.data.workers?.[i] < plan);
-    if (late.length === 0) return [];
-    const words = late.map(([i, version]) => `worker ${i} still runs version ${version}`).join(", ");
-    return [finding("process", "workers", "bad", words, "A worker takes a new plan at the top of each turn: this one is stuck in its turn.")];
-  },
-
-  certificates: ({ now }) => {
-    const days = now.values.get("server.days_until_first_cert_expiring");
-    if (days === undefined || days >= noCertificate || days > certificateDays.warn) return [];
-    const words = days === 0 ? "one expires within a day, or has expired" : `the first expires in ${count(days, "day")}`;
-    return [finding("process", "certificates", days <= certificateDays.bad ? "bad" : "warn", words, "/certs lists them with their dates.")];
-  },
-
-  certificatesRefused: ({ now }) => {
-    const last = new Map();
-    for (const event of now.data.events ?? []) {
-      if (event.kind === "certificates" || event.kind === "certificatesRefused") last.set(event.subject, event);
-    }
-    return [...last.values()].filter((event) => event.kind === "certificatesRefused").map((event) => ({
-      ...finding("process", event.subject, "bad", "its files were read again and refused; the old certificates serve on", event.lines[0] ?? ""),
-      since: event.at, version: event.version,
-    }));
-  },
-
-  draining: ({ now }) => {
-    if (now.data.state !== "DRAINING") return [];
-    const events = (now.data.events ?? []).filter((event) => event.kind === "draining" || event.kind === "healthChecksFail");
-    const last = events[events.length - 1];
-    const why = last?.kind === "draining" ? `${last.subject}: connections are drained, then the process ends` : "/healthcheck/fail was called: /ready answers 503";
-    return [{ ...finding("process", "health", "warn", why, last?.kind === "draining" ? "" : "/healthcheck/ok (page “Commands”) ends it."), since: last?.at, version: last?.version }];
-  },
-
-  notLive: ({ now }) =>
-    ["PRE_INITIALIZING", "INITIALIZING"].includes(now.data.state)
-      ? [finding("process", "start", "warn", "not serving yet: names of clusters are looked up first", "Clusters of kind STRICT_DNS and LOGICAL_DNS wait for their first answer.")] : [],
-
-  threadsStuck: ({ before, now }) => grown(before, now, /^server\.(.+)\.watchdog_(?:mega_)?miss$/).map(([thread]) =>
-    finding("process", thread, "bad", "the thread did not answer its watchdog", "It was stuck in one turn: the log has its stack, the CPU profile says where time goes.")),
-
-  tracesDropped: ({ before, now }) => grown(before, now, /^tracing\.([^.]+)\.(?:spans_dropped|reports_dropped|reports_failed|reports_skipped_no_cluster)$/).map(([tracer, lost]) =>
-    finding("process", `tracing (${tracer})`, "warn", `${count(lost, "span or report", "spans or reports")} dropped`, "The collector does not answer, or is too slow. Requests are not held up by it.")),
-
-  logsDropped: ({ before, now }) => {
-    const lost = grown(before, now, /^(filesystem)\.write_dropped$/)[0]?.[1] ?? 0;
-    if (lost === 0) return [];
-    return [finding("process", "access logs", "warn", `${count(lost, "line")} dropped`, "The disk is full or slower than the traffic. Requests are not held up by it.")];
-  },
+  ...processRules,
 };
 
 const codeAdvice = {
@@ -215,20 +156,6 @@ export function findings(before, now) {
       .flatMap((subject) => body({ subject, stats: window(before, now, kind, subject) })),
   };
   return Object.entries(rules).flatMap(([rule, body]) => body(context).map((found) => ({ ...found, rule })));
-}
-
-function finding(kind, subject, severity, phrase, advice) {
-  return { kind, subject, severity, phrase, advice };
-}
-
-/// What the first group of the pattern names, and by how much its statistics have grown together; those that have.
-function grown(before, now, pattern) {
-  const sums = new Map();
-  for (const [name, value] of now.values) {
-    const subject = pattern.exec(name)?.[1];
-    if (subject) sums.set(subject, (sums.get(subject) ?? 0) + Math.max(0, value - (before.values.get(name) ?? 0)));
-  }
-  return [...sums].filter(([, amount]) => amount > 0);
 }
 
 function responses(stats, prefix) {

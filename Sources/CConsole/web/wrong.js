@@ -2,6 +2,7 @@
 
 import { h, placeholder, replace } from "./dom.js";
 import { duration, time } from "./format.js";
+import { link } from "./link.js";
 import { rules } from "./rules.js";
 import { title } from "./problems.js";
 
@@ -31,22 +32,22 @@ export class Wrong {
 
   /// Listeners are known by their names, not by what their statistics are called.
   named(problem) {
-    const name = problem.kind === "listener" ? this.context.listenerNames.get(problem.subject) : null;
+    const name = problem.kind === "listener" ? this.context.listeners.find((one) => one.subject === problem.subject)?.name : null;
     return title(name ? { ...problem, subject: name } : problem);
   }
 
   card(problem, now) {
-    const link = { cluster: `#overview/cluster:${problem.subject}`, listener: `#overview/listener:${problem.subject}` }[problem.kind];
+    const traffic = ["cluster", "listener"].includes(problem.kind) && link("overview", `${problem.kind}:${problem.subject}`);
     return h("article", { class: "card " + problem.severity },
       h("p", { class: "sentence" }, h("span", { class: "badge", "aria-hidden": "true" }, problem.severity === "bad" ? "!" : "?"),
         h("strong", {}, this.named(problem)), `: ${problem.what}; `, h("span", { class: "began" }, problem.began), "."),
       problem.advice.map((line) => h("p", { class: "advice" }, line)),
       h("p", { class: "hint" }, `For ${duration((now - problem.since) / 1000)}. `,
-        link && h("a", { href: link }, "Show its traffic"), link && " · ", h("a", { href: "#changes" }, "What changed")));
+        traffic && h("a", { href: traffic }, "Show its traffic"), traffic && " · ", h("a", { href: "#changes" }, "What changed")));
   }
 
   allIsWell() {
     return [placeholder("Nothing that the console looks for is wrong."),
-      h("p", { class: "hint" }, `It looks for ${Object.keys(rules).length} things: hosts that are not healthy, error and retry rates, failing connections, handshakes and look-ups, open circuit breakers, requests without a route, refused reloads, workers that lag, certificates that expire, lost log lines. docs/console.md lists them.`)];
+      h("p", { class: "hint" }, `It looks for ${Object.keys(rules).length} things: hosts that are not healthy, error and retry rates, failing connections, handshakes and look-ups, open circuit breakers, requests without a route, refused reloads and updates, workers that lag, certificates that expire, lost log lines, traces and statistics. docs/console.md lists them.`)];
   }
 }

@@ -90,7 +90,7 @@ struct TopCommand: ParsableCommand {
     private func draw(_ frame: TopFrame, _ trouble: String) {
         let size = Terminal.size
         var lines = TopText(width: size.width, height: size.height, isColoured: isColoured).lines(frame)
-        if !trouble.isEmpty { lines = [String("no answer: \(trouble)".prefix(size.width))] + lines.prefix(size.height - 1) }
+        if !trouble.isEmpty { lines = [String(TopText.printable("no answer: \(trouble)").prefix(size.width))] + lines.prefix(size.height - 1) }
         Terminal.show(lines)
     }
 

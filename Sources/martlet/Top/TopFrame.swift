@@ -2,6 +2,7 @@
 
 import EnvoyAPI
 import Primitives
+import Stats
 
 struct TopFrame {
     struct Row {
@@ -41,28 +42,22 @@ struct TopFrame {
             sent += rate("http.\(subject).downstream_cx_tx_bytes_total")
         }
         for name in names where name.hasPrefix("tcp.") && name.hasSuffix("_bytes_total") {
-            if name.contains("_rx_") { received += rate(name) } else { sent += rate(name) }
+            if name.hasSuffix("_rx_bytes_total") { received += rate(name) } else { sent += rate(name) }
         }
         for name in names where name.hasPrefix("listener.") && name.hasSuffix(".downstream_cx_active") {
             // Not a worker's share of it.
             let subject = name.dropFirst(9).dropLast(21)
             let last = subject.split(separator: ".").last ?? ""
-            if subject == "admin" || last.hasPrefix("worker_") || last == "main_thread" { continue }
+            if subject == "admin" || last == "main_thread" || last.hasPrefix("worker_") && last.dropFirst(7).allSatisfy(\.isNumber) { continue }
             connections += sample.values[name] ?? 0
         }
         for cluster in sample.clusters {
-            var row = row(cluster, "cluster.\(TopFrame.statName(cluster)).upstream_")
+            var row = row(cluster, StatPrefix.cluster(sample.observed[cluster] ?? cluster) + "upstream_")
             row.hosts = sample.hosts[cluster]
             clusters.append(row)
         }
         managers.sort { ($0.requests, $1.name) > ($1.requests, $0.name) }
         clusters.sort { ($0.requests, $1.name) > ($1.requests, $0.name) }
-    }
-
-    private static func statName(_ cluster: String) -> String {
-        var name = ""
-        for character in cluster { name.append(character == ":" ? "_" : character) }
-        return name
     }
 
     private func row(_ name: String, _ prefix: String) -> Row {

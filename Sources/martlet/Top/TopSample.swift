@@ -22,6 +22,8 @@ struct TopSample {
     private(set) var quantiles: [String: Quantiles] = [:]
     /// Clusters in the order of `/clusters`.
     private(set) var clusters: [String] = []
+    /// By cluster: what its statistics are called, `alt_stat_name` or its name.
+    private(set) var observed: [String: String] = [:]
     private(set) var hosts: [String: Hosts] = [:]
 
     /// Counters and gauges that a frame shows, and the two histograms.
@@ -38,7 +40,7 @@ struct TopSample {
         for line in text.split(separator: "\n") {
             guard let colon = line.range(ofFirst: ": ") else { continue }
             let name = String(line[..<colon])
-            let value = line[line.index(colon, offsetBy: 2)...]
+            let value = line.after(colon, ": ")
             if let number = UInt64(value) {
                 values[name] = number
             } else if value.hasPrefix("P0(") {
@@ -50,21 +52,26 @@ struct TopSample {
     /// `P50(3.05,2.9)`: of the interval, of the whole time. Nothing of the interval: `nan`.
     private static func interval(_ text: Substring, _ label: String) -> Double? {
         guard let start = text.range(ofFirst: label) else { return nil }
-        let number = text[text.index(start, offsetBy: label.count)...].prefix { $0 != "," }
+        let number = text.after(start, label).prefix { $0 != "," }
         return Double(number).flatMap { $0.isFinite ? $0 : nil }
     }
 
+    /// The lines of a cluster begin with that of its `observability_name`: its own name may have colons.
     private mutating func readClusters(_ text: String) {
+        var name = ""
         for line in text.split(separator: "\n") {
-            guard let cut = line.range(ofFirst: "::") else { continue }
-            let name = String(line[..<cut])
-            if hosts[name] == nil {
+            if let cut = line.range(ofFirst: "::observability_name::") {
+                name = String(line[..<cut])
                 clusters.append(name)
+                observed[name] = String(line.after(cut, "::observability_name::"))
                 hosts[name] = Hosts()
+                continue
             }
-            guard let flags = line.range(ofFirst: "::health_flags::") else { continue }
-            let address = String(line[line.index(cut, offsetBy: 2)..<flags])
-            let health = String(line[line.index(flags, offsetBy: "::health_flags::".count)...])
+            guard line.hasPrefix(name + "::") else { continue }
+            let facts = line.after(line.startIndex, name + "::")
+            guard let flags = facts.range(ofFirst: "::health_flags::") else { continue }
+            let address = String(facts[..<flags])
+            let health = String(line.after(flags, "::health_flags::"))
             hosts[name]?.total += 1
             if health == "healthy" { hosts[name]?.healthy += 1 } else { hosts[name]?.others.append((address, health)) }
         }
@@ -88,11 +95,17 @@ struct TopSample {
 extension Substring {
     /// Where the pattern begins first.
     fileprivate func range(ofFirst pattern: String) -> Substring.Index? {
-        var at = startIndex
-        while at != endIndex {
-            if self[at...].hasPrefix(pattern) { return at }
-            at = index(after: at)
+        guard let first = pattern.utf8.first else { return nil }
+        var rest = utf8
+        while let at = rest.firstIndex(of: first) {
+            if utf8[at...].starts(with: pattern.utf8) { return at }
+            rest = utf8[utf8.index(after: at)...]
         }
         return nil
+    }
+
+    /// What stands behind a pattern that begins there.
+    fileprivate func after(_ start: Substring.Index, _ pattern: String) -> Substring {
+        self[utf8.index(start, offsetBy: pattern.utf8.count)...]
     }
 }

@@ -47,7 +47,7 @@ struct TopText {
             "in \(TopText.bytes(frame.received))/s", "out \(TopText.bytes(frame.sent))/s",
         ].joined(separator: "   ")
         return [
-            paint(cut(title), .bold) + paint(state, state == "LIVE" ? .good : .warn) + paint(cut("  " + facts, less: title.count + state.count), .soft),
+            paint(cut(title), .bold) + paint(TopText.printable(state), state == "LIVE" ? .good : .warn) + paint(cut("  " + facts, less: title.count + state.count), .soft),
             cut(traffic),
         ]
     }
@@ -86,9 +86,16 @@ struct TopText {
         isColoured && colour != .plain ? "\u{1B}[\(colour.rawValue)m\(text)\u{1B}[0m" : text
     }
 
-    private func cut(_ text: String, less used: Int = 0) -> String { String(text.prefix(max(0, width - used))) }
+    private func cut(_ text: String, less used: Int = 0) -> String { String(TopText.printable(text).prefix(max(0, width - used))) }
 
-    private static func left(_ text: String, _ width: Int) -> String {
+    /// Names come from a configuration: a control character in one would be a command to the terminal.
+    static func printable(_ text: String) -> String {
+        guard text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else { return text }
+        return String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{FFFD}" : $0 }))
+    }
+
+    private static func left(_ name: String, _ width: Int) -> String {
+        let text = printable(name)
         let shown = text.count > width ? String(text.prefix(width - 1)) + "…" : text
         return shown + String(repeating: " ", count: width - shown.count)
     }

@@ -5,9 +5,11 @@ import assert from "node:assert/strict";
 import { load, plain, shot } from "./support.mjs";
 
 const { split, sanitized } = await load("names.js");
-const { perSecond, listenerNames, health } = await load("model.js");
+const { attributed, configuredListeners, perSecond, health } = await load("model.js");
 const { difference, quantile, merged, total } = await load("quantiles.js");
-const { History, pointsMax, subjectsMax } = await load("history.js");
+const { History, latencySource, parts, pointsMax, subjectsMax } = await load("history.js");
+const { link, linked } = await load("link.js");
+const { findings } = await load("rules.js");
 const format = await load("format.js");
 const { nice } = await load("plot.js");
 
@@ -23,6 +25,16 @@ test("names are taken apart, with dots in what they are of", () => {
     "listener.[__1]_80.worker_0.downstream_cx_active": ["listener", "[__1]_80", "worker_0.downstream_cx_active"],
     "http.in.downstream_rq_total": ["http", "in", "downstream_rq_total"],
     "tcp.db.downstream_cx_total": ["tcp", "db", "downstream_cx_total"],
+    "http.in.ssl.public.downstream_rq_total": ["http", "in.ssl.public", "downstream_rq_total"],
+    "http.edge.rds.main.no_route": ["http", "edge.rds.main", "no_route"],
+    "tcp.db.tracing.x.downstream_cx_total": ["tcp", "db.tracing.x", "downstream_cx_total"],
+    "listener.edge.ssl.public.downstream_cx_total": ["listener", "edge.ssl.public", "downstream_cx_total"],
+    "listener.edge.ssl.public.ssl.fail_verify_error": ["listener", "edge.ssl.public", "ssl.fail_verify_error"],
+    "listener.edge.ssl.public.http.in.downstream_rq_5xx": ["listener", "edge.ssl.public", "http.downstream_rq_5xx"],
+    "cluster.reviews.default.svc.cluster.local.upstream_rq_total": ["cluster", "reviews.default.svc.cluster.local", "upstream_rq_total"],
+    "cluster.outbound|80||reviews.default.svc.cluster.local.circuit_breakers.high.rq_open":
+      ["cluster", "outbound|80||reviews.default.svc.cluster.local", "circuit_breakers.high.rq_open"],
+    "access_logs.fluentd.x.entries_lost": ["process", "", "access_logs.fluentd.x.entries_lost"],
     "server.uptime": ["process", "", "server.uptime"],
   };
   for (const [name, [kind, subject, leaf]] of Object.entries(cases)) {
@@ -31,6 +43,63 @@ test("names are taken apart, with dots in what they are of", () => {
   }
   assert.equal(sanitized("outbound|80||a:b"), "outbound|80||a_b");
   assert.equal(sanitized("http://a:80"), "http_a_80");
+});
+
+test("names of the configuration end where it says, whatever words they have", () => {
+  const known = {
+    cluster: new Set(["api", "api.internal.example.com", "reviews.default.svc.cluster.local", "shop.canary", "db.retry", "a.external.upstream_x"]),
+    listener: new Set(["edge", "edge.worker_1", "own.http.in"]),
+  };
+  const cases = {
+    "cluster.reviews.default.svc.cluster.local.upstream_rq_total": ["cluster", "reviews.default.svc.cluster.local", "upstream_rq_total"],
+    "cluster.api.internal.example.com.internal.upstream_rq_2xx": ["cluster", "api.internal.example.com", "internal.upstream_rq_2xx"],
+    "cluster.api.internal.upstream_rq_2xx": ["cluster", "api", "internal.upstream_rq_2xx"],
+    "cluster.api.zone.a.b.upstream_rq_2xx": ["cluster", "api", "zone.a.b.upstream_rq_2xx"],
+    "cluster.shop.canary.upstream_rq_total": ["cluster", "shop.canary", "upstream_rq_total"],
+    "cluster.db.retry.upstream_rq_5xx": ["cluster", "db.retry", "upstream_rq_5xx"],
+    "cluster.a.external.upstream_x.circuit_breakers.default.cx_open": ["cluster", "a.external.upstream_x", "circuit_breakers.default.cx_open"],
+    "cluster.gone.upstream_rq_total": ["cluster", "gone", "upstream_rq_total"],
+    "listener.edge.worker_1.downstream_cx_active": ["listener", "edge.worker_1", "downstream_cx_active"],
+    "listener.edge.worker_0.downstream_cx_active": ["listener", "edge", "worker_0.downstream_cx_active"],
+    "listener.edge.http.a.http.b.downstream_rq_2xx": ["listener", "edge", "http.downstream_rq_2xx"],
+    "listener.own.http.in.downstream_cx_total": ["listener", "own.http.in", "downstream_cx_total"],
+    "listener.admin.downstream_cx_active": ["listener", "admin", "downstream_cx_active"],
+  };
+  for (const [name, expected] of Object.entries(cases)) {
+    const found = split(name, known);
+    assert.deepEqual([found.kind, found.subject, found.leaf], expected, name);
+  }
+});
+
+test("clusters as Kubernetes and Istio name them have plots and rules", () => {
+  const clusters = ["reviews.default.svc.cluster.local", "outbound|80|v1|reviews.default.svc.cluster.local", "api.internal.example.com", "a.ssl.b.retry.c", "shop.canary"];
+  for (const name of clusters) {
+    const at = (seconds, n) => shot(seconds, {
+      stats: { [`cluster.${name}.upstream_rq_total`]: n, [`cluster.${name}.upstream_rq_5xx`]: n, [`cluster.${name}.upstream_rq_503`]: n },
+      histograms: { [`cluster.${name}.upstream_rq_time`]: [{ lower_bound: 5, width: 1, count: n }] }, clusters: { [name]: [{ port: 1 }] },
+    });
+    const [before, now] = [at(0, 0), at(10, 100)];
+    const history = new History();
+    history.add(undefined, before);
+    history.add(before, now);
+    const [point] = history.get("cluster:" + name);
+    assert.deepEqual([point.requests, point.share5xx, point.p50], [10, 1, 5.5], name);
+    assert.deepEqual(findings(before, now).map((one) => plain(`${one.subject}: ${one.phrase}`)), [`${name}: 503 rate 100 %`]);
+  }
+});
+
+test("a cluster's statistics have its alt_stat_name", () => {
+  const at = (seconds, n) => shot(seconds, { stats: { "cluster.x_9.retry.upstream_rq_total": n }, clusters: { c: [{ port: 1 }] }, observed: { c: "x:9.retry." } });
+  const history = new History();
+  history.add(at(0, 0), at(10, 100));
+  assert.equal(history.get("cluster:c")[0].requests, 10);
+});
+
+test("listeners that become known take what is theirs", () => {
+  const name = "listener.edge.worker_1.downstream_cx_active";
+  const before = shot(0, { stats: { [name]: 3 } });
+  assert.deepEqual([...before.subjects.listener.keys()], ["edge"]);
+  assert.equal(attributed(before, new Set(["edge.worker_1"])).subjects.listener.get("edge.worker_1").get("downstream_cx_active"), 3);
 });
 
 test("rates survive counters that are reset or new", () => {
@@ -103,7 +172,49 @@ test("listeners are found by what their statistics are called", () => {
     { listener: { name: "named", stat_prefix: "own", address: { socket_address: { address: "0.0.0.0", port_value: 81 } } } },
   ] }] };
   const bound = [{ name: "edge", local_address: { socket_address: { address: "0.0.0.0", port_value: 80 } } }];
-  assert.deepEqual([...listenerNames(dump, bound)], [["0.0.0.0_80", "edge"], ["own", "named"]]);
+  assert.deepEqual(configuredListeners(dump, bound), [{ subject: "0.0.0.0_80", name: "edge", managers: [] }, { subject: "own", name: "named", managers: [] }]);
+});
+
+test("a listener's latency is that of its connection managers", () => {
+  const chain = (...prefixes) => ({ filters: prefixes.map((stat_prefix) => ({ typed_config: { "@type": "type.googleapis.com/x.v3.HttpConnectionManager", stat_prefix } })) });
+  const listener = (name, more) => ({ listener: { name, stat_prefix: name, ...more } });
+  const dump = { configs: [{ static_listeners: [
+    listener("edge", { filter_chains: [chain("in"), chain("in"), { filters: [{}] }], default_filter_chain: chain("a:b") }), listener("inner", { filter_chains: [chain("in")] }),
+    listener("db", { filter_chains: [{ filters: [{ typed_config: { "@type": "x/x.TcpProxy", stat_prefix: "in" } }] }] }),
+  ] }] };
+  const listeners = configuredListeners(dump, []);
+  assert.deepEqual(listeners.map((one) => one.managers), [["in", "a_b"], ["in"], []]);
+  assert.deepEqual(latencySource("edge", listeners), { managers: ["in", "a_b"], shared: [{ manager: "in", names: ["inner"] }] });
+  assert.deepEqual(latencySource("db", listeners), { managers: [], shared: [] });
+  const at = (seconds, n) => shot(seconds, {
+    stats: { "listener.edge.downstream_cx_active": 1, "listener.db.downstream_cx_active": 1 },
+    histograms: { "http.in.downstream_rq_time": [{ lower_bound: 5, width: 1, count: 3 * n }], "http.a_b.downstream_rq_time": [{ lower_bound: 9, width: 1, count: n }] },
+  });
+  const history = new History();
+  history.add(undefined, at(0, 1), listeners);
+  history.add(at(0, 1), at(2, 2), listeners);
+  const [edge, db] = [history.get("listener:edge")[0], history.get("listener:db")[0]];
+  assert.deepEqual([edge.p50, edge.p99 > 9, db.p50], [5 + 2 / 3, true, null]);
+});
+
+test("keys of histories with bars and colons in names", () => {
+  assert.deepEqual(parts("host:outbound|80||reviews.default|10.0.0.1:80"), { kind: "host", name: "outbound|80||reviews.default", address: "10.0.0.1:80" });
+  assert.deepEqual(parts("host:c|[::1]:80"), { kind: "host", name: "c", address: "[::1]:80" });
+  assert.deepEqual(parts("cluster:outbound|80||a:b"), { kind: "cluster", name: "outbound|80||a:b" });
+  assert.deepEqual(parts("total"), { kind: "total", name: "" });
+  assert.deepEqual(parts("host:"), { kind: "host", name: "" });
+});
+
+test("any name stands in a link, and no address breaks the page", () => {
+  for (const name of ["cluster:50%-canary", "cluster:a/b#c?d e", "cluster:\"><img src=x onerror=alert(1)>", "listener:[__1]_80", "cluster:ünï"]) {
+    const text = link("overview", name);
+    assert.match(text, /^#overview\/[\w%.!~*'()-]*$/);
+    assert.deepEqual(linked(text), { page: "overview", rest: name });
+  }
+  assert.deepEqual(linked("#overview/cluster:50%-canary"), { page: "overview", rest: "cluster:50%-canary" });
+  assert.deepEqual(linked("#overview/cluster:a/b"), { page: "overview", rest: "cluster:a/b" });
+  assert.deepEqual(linked("#%"), { page: "%", rest: undefined });
+  assert.deepEqual(linked(""), { page: "", rest: undefined });
 });
 
 test("health is the worst that is said", () => {

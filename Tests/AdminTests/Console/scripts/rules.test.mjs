@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { load, plain, shot } from "./support.mjs";
 
 const { findings, rules } = await load("rules.js");
+const { watched } = await load("names.js");
 
 const healthy = { clusters: { payments: [{ port: 1 }, { port: 2 }] }, stats: { "cluster.payments.upstream_rq_total": 100 } };
 
@@ -119,11 +120,55 @@ rule("notLive", [[{}, {}, { data: { state: "PRE_INITIALIZING" } }, ["process sta
 rule("threadsStuck", [[{ "server.worker_0.watchdog_miss": 1 }, { "server.worker_0.watchdog_miss": 2, "server.main_thread.watchdog_miss": 0 }, {}, ["process worker_0 bad: the thread did not answer its watchdog"]]],
   [[{ "server.worker_0.watchdog_miss": 1 }, { "server.worker_0.watchdog_miss": 1 }, {}]]);
 
-rule("tracesDropped", [[{}, { "tracing.zipkin.reports_failed": 2, "tracing.zipkin.spans_dropped": 1 }, {}, ["process tracing (zipkin) warn: 3 spans or reports dropped"]]],
-  [[{}, { "tracing.zipkin.spans_sent": 9 }, {}]]);
+rule("tracesDropped", [
+  [{}, { "tracing.zipkin.reports_failed": 2, "tracing.zipkin.spans_dropped": 1 }, {}, ["process tracing (zipkin) warn: 1 span, 2 reports dropped"]],
+  [{ "tracing.skywalking.segments_dropped": 1 }, { "tracing.skywalking.segments_dropped": 4 }, {}, ["process tracing (skywalking) warn: 3 segments dropped"]],
+  [{}, { "tracing.datadog.traces_dropped": 1, "tracing.datadog.reports_skipped_no_cluster": 5 }, {}, ["process tracing (datadog) warn: 1 trace, 5 reports dropped"]],
+], [[{}, { "tracing.zipkin.spans_sent": 9 }, {}]]);
 
-rule("logsDropped", [[{}, { "filesystem.write_dropped": 3 }, {}, ["process access logs warn: 3 lines dropped"]]],
-  [[{ "filesystem.write_dropped": 3 }, { "filesystem.write_dropped": 3 }, {}]]);
+rule("logsDropped", [
+  [{}, { "filesystem.write_dropped": 3 }, {}, ["process access logs warn: 3 lines dropped"]],
+  [{}, { "access_logs.grpc_access_log.logs_dropped": 1, "access_logs.open_telemetry_access_log.a.b.logs_dropped": 2, "access_logs.fluentd.f.entries_lost": 4 }, {}, [
+    "process access logs (grpc_access_log) warn: 1 line dropped", "process access logs (open_telemetry_access_log.a.b) warn: 2 lines dropped",
+    "process access logs (fluentd.f) warn: 4 lines dropped",
+  ]],
+], [
+  [{ "filesystem.write_dropped": 3 }, { "filesystem.write_dropped": 3 }, {}],
+  [{ "access_logs.fluentd.f.entries_lost": 3 }, { "access_logs.fluentd.f.entries_lost": 3, "access_logs.fluentd.f.entries_buffered": 9 }, {}],
+]);
+
+rule("statisticsDropped", [
+  [{}, { "martlet.stats_sinks.lines_dropped": 2, "martlet.stats_sinks.metrics_dropped": 1 }, {}, ["process statistics sinks warn: 2 lines, 1 metric dropped"]],
+], [[{}, { "martlet.stats_sinks.lines_sent": 2 }, {}]]);
+
+const secret = (name, rejected, time) => ({ [`sds.${name}.update_rejected`]: rejected, [`sds.${name}.update_time`]: time });
+
+rule("updatesRefused", [
+  [secret("a", 0, 1), secret("a", 1, 1), {}, ["process secrets (SDS) bad: an update was refused; what was taken before stays in use"]],
+  // However long ago: nothing was ever taken.
+  [secret("a.b", 1, 0), secret("a.b", 1, 0), {}, ["process secrets (SDS) bad: updates are refused, and none was ever taken"]],
+  [{ ...secret("a", 0, 1), ...secret("b", 1, 0) }, { ...secret("a", 1, 1), ...secret("b", 1, 0) }, {},
+    ["process secrets (SDS) bad: updates are refused; of b none was ever taken"]],
+  [{ "runtime.update_time": 1 }, { "runtime.update_time": 1, "runtime.update_rejected": 1 }, {},
+    ["process runtime (RTDS) bad: an update was refused; what was taken before stays in use"]],
+], [[secret("a", 1, 1), secret("a", 1, 2), {}], [{}, secret("a", 0, 0), {}], [{}, { "runtime.update_time": 1 }, {}]]);
+
+test("refused secrets are named, the first of them", () => {
+  const stats = Object.assign({}, ...["a", "b", "c", "d", "e"].map((name) => secret(name, 1, 0)));
+  const [one] = findings(shot(0, { stats }), shot(10, { stats }));
+  assert.match(one.advice, /^Secrets: a, b, c and 2 more\. /);
+});
+
+test("a poll asks for what the rules read", () => {
+  const pattern = new RegExp(watched);
+  const read = [
+    "access_logs.grpc_access_log.logs_dropped", "access_logs.open_telemetry_access_log.x.logs_dropped", "access_logs.fluentd.f.entries_lost",
+    "tracing.skywalking.segments_dropped", "tracing.datadog.traces_dropped", "martlet.stats_sinks.lines_dropped", "martlet.stats_sinks.metrics_dropped",
+    "sds.a.b.update_rejected", "sds.a.update_time", "runtime.update_rejected", "filesystem.write_dropped",
+  ];
+  for (const name of read) assert.ok(pattern.test(name), name);
+  for (const name of ["runtime.num_keys", "sds.a.update_duration", "access_logs.fluentd.f.events_sent"]) assert.ok(!pattern.test(name), name);
+});
 
 test("every rule is tested here", () => assert.deepEqual([...tested].sort(), Object.keys(rules).sort()));
 

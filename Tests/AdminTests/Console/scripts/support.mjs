@@ -5,10 +5,11 @@ export const load = (name) => import(new URL(name, web));
 
 const { snapshot } = await load("model.js");
 
-/// `stats`: names and values; `clusters`: names and hosts (`address`, flags of `health_status`).
-export function shot(seconds, { stats = {}, histograms = {}, clusters = {}, data = {} } = {}) {
+/// `stats`: names and values; `clusters`: names and hosts (`address`, flags of `health_status`); `observed`: what statistics call
+/// clusters that have an `alt_stat_name`; `listeners`: what they call those that are known.
+export function shot(seconds, { stats = {}, histograms = {}, clusters = {}, observed = {}, listeners, data = {} } = {}) {
   const statuses = Object.entries(clusters).map(([name, hosts]) => ({
-    name, host_statuses: hosts.map(({ port, stats = {}, ...health }) => ({
+    name, observability_name: observed[name], host_statuses: hosts.map(({ port, stats = {}, ...health }) => ({
       address: { socket_address: { address: "127.0.0.1", port_value: port } }, health_status: { eds_health_status: "HEALTHY", ...health },
       stats: Object.entries(stats).map(([name, value]) => ({ name, value: String(value) })),
     })),
@@ -19,7 +20,7 @@ export function shot(seconds, { stats = {}, histograms = {}, clusters = {}, data
     stats: { stats: Object.entries(stats).map(([name, value]) => ({ name, value })) },
     histograms: { stats: [{ histograms: { details: Object.entries(histograms).map(([name, totals]) => ({ name, totals })) } }] },
     clusters: { cluster_statuses: statuses },
-  });
+  }, listeners && new Set(listeners));
 }
 
 /// Texts with ordinary spaces.
