@@ -12,8 +12,8 @@ struct ConsoleTests {
         }
     }
 
-    private func ask(_ served: Served, _ method: String, _ path: String, _ headers: [String] = []) throws -> HTTPMessage {
-        let head = "\(method) \(path) HTTP/1.1\r\nhost: admin.test:1\r\nconnection: close\r\ncontent-length: 0\r\n"
+    private func ask(_ served: Served, _ method: String, _ path: String, _ headers: [String] = [], host: String = "admin.test:1") throws -> HTTPMessage {
+        let head = "\(method) \(path) HTTP/1.1\r\nhost: \(host)\r\nconnection: close\r\ncontent-length: 0\r\n"
         var client = RawClient(steps: [.send(head + headers.map { $0 + "\r\n" }.joined() + "\r\n")], methods: [method])
         client.answerLimitMs = 10_000
         return try #require(try client.run(port: served.admin.port).responses.first)
@@ -51,7 +51,11 @@ struct ConsoleTests {
             #expect(answer.status == 403, "\(origin)")
             #expect(try ask(served, "GET", "/ready").status == 200)
         }
-        #expect(try ask(served, "POST", "/healthcheck/fail", ["origin: http://admin.test:1"]).status == 200)
+        // The page's own name may be anybody's; an address is nobody's.
+        let refused = try ask(served, "POST", "/healthcheck/fail", ["origin: http://admin.test:1"])
+        #expect(refused.status == 403 && String(wire: refused.body).contains("use the IP address or localhost, or --admin-token-file"))
+        #expect(try ask(served, "GET", "/ready").status == 200)
+        #expect(try ask(served, "POST", "/healthcheck/fail", ["origin: http://127.0.0.1:1"], host: "127.0.0.1:1").status == 200)
         #expect(try ask(served, "GET", "/ready").status == 503)
         #expect(try ask(served, "POST", "/healthcheck/ok").status == 200)
         #expect(try ask(served, "GET", "/stats", ["origin: http://evil.test"]).status == 200)
