@@ -165,12 +165,14 @@ extension Worker {
     }
 
     // HOT: per frame.
-    /// A DATA frame: nghttp2's nine bytes, then the body's own.
+    /// A DATA frame: nghttp2's nine bytes, then the body's own. One that waited for room may find its stream reset, and the
+    /// body gone: then it is not sent. nghttp2 answers that with a reset of its own, which is none behind ours.
     func h2SendData(
         _ session: UnsafeMutablePointer<H2Session>, _ frame: UnsafePointer<nghttp2_frame>, _ header: UnsafePointer<UInt8>,
         _ count: Int, _ handle: UInt64
     ) -> Int32 {
-        guard let connection = unsafe connections.slab[session.pointee.connection], let entry = unsafe h2.streams[Handle(raw: handle)]
+        guard let connection = unsafe connections.slab[session.pointee.connection], let entry = unsafe h2.streams[Handle(raw: handle)],
+            unsafe !entry.pointee.isReset, unsafe count <= entry.pointee.out.count
         else { return Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue) }
         guard unsafe connection.pointee.out.count < H2Session.outMax else { return Int32(NGHTTP2_ERR_WOULDBLOCK.rawValue) }
         guard unsafe connection.pointee.out.append(copying: Bytes(header, 9), memory),
