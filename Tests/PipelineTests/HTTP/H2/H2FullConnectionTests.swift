@@ -53,6 +53,8 @@ import Transport
     }
 
     private func queued(_ peer: FedPeer) -> Int { unsafe fed.worker.connections.slab[peer.connection]?.pointee.out.count ?? 0 }
+    private func count(_ leaf: HTTPConnectionManagerStat) -> UInt64 { fed.configuration.stats.counter(fed.configuration.http[leaf]) }
+    private func count(_ leaf: ClusterStat) -> UInt64 { fed.configuration.stats.counter(fed.configuration.cluster[leaf]) }
 
     private func conclude() {
         for seconds: UInt64 in [0, 1, 600, 4_000, 4_000] {
@@ -110,6 +112,89 @@ import Transport
         #expect(frames.isOver(3) && !frames.hasFailed)
         say(H2FullConnectionTests.answer(3, flags: 5), upstream)
         #expect(client.frames?.statuses == [200])
+        conclude()
+    }
+
+    // MARK: Peers that never take anything again
+
+    /// Its stream's reset cannot be framed: the connection counted as busy for ever.
+    @Test func aClientThatTakesNothingIsGivenUp() throws {
+        _ = try fillClient(ends: true)
+        pass(seconds: 301)
+        #expect(fed.configuration.stats.counter(fed.configuration.server[.txFlushTimeout]) == 1)
+        #expect(fed.isThere(client))
+        pass(seconds: 3_600)
+        #expect(count(.downstreamCxIdleTimeout) == 1)
+        // `drain_timeout`, then `delayed_close_timeout`.
+        pass(seconds: 6)
+        #expect(fed.isThere(client))
+        pass(seconds: 2)
+        #expect(!fed.isThere(client))
+        #expect(count(.downstreamCxDelayedCloseTimeout) == 1)
+        conclude()
+    }
+
+    /// Answers without a body, of which no queue has a byte.
+    @Test func aClientThatTakesNoHeadsIsGivenUp() throws {
+        client.takes = 0
+        var id: UInt32 = 1
+        func ask(_ count: Int) {
+            for _ in 0..<count {
+                client.pending += H2FullConnectionTests.get(id, "/r")
+                id += 2
+            }
+            fed.settle()
+        }
+        while queued(client) < H2Session.outMax, id < 60_000 { ask(100) }
+        ask(100)
+        #expect(queued(client) >= H2Session.outMax && fed.worker.http2Holdings.streams > 0)
+        #expect(fed.worker.streams.count == 0)
+        for seconds: UInt64 in [301, 3_601, 6, 2] { pass(seconds: seconds) }
+        #expect(!fed.isThere(client))
+        conclude()
+    }
+
+    /// One that takes little at a time, while its listener drains, gets all of it.
+    @Test func aClientThatTakesSlowlyKeepsItsConnection() throws {
+        _ = try fillClient(ends: true)
+        fed.publish(.draining)
+        pass(seconds: 6)
+        client.takes = 4_000
+        for _ in 0..<400 where fed.isThere(client) { fed.turn(afterNs: H2FullConnectionTests.second / 2) }
+        let frames = try #require(client.frames)
+        #expect(frames.isOver(1) && frames.resets.isEmpty && !frames.hasFailed)
+        #expect(count(.downstreamCxDelayedCloseTimeout) <= 1)
+        #expect(fed.configuration.stats.counter(fed.configuration.server[.txFlushTimeout]) == 0)
+        fed.publish(.serving)
+        conclude()
+    }
+
+    /// The request times out; its connection takes no other, and goes.
+    @Test func aHostThatTakesNothingIsGivenUp() throws {
+        say(H2FullConnectionTests.post(1), client)
+        let upstream = try upstream()
+        say(H2FullConnectionTests.opened, upstream)
+        upstream.takes = 0
+        say(H2FullConnectionTests.body(1, frames: 40, ends: true), client)
+        #expect(queued(upstream) >= H2Session.outMax)
+        pass(seconds: 6)
+        #expect(client.frames?.statuses == [504])
+        #expect(!fed.isThere(upstream))
+        conclude()
+    }
+
+    /// One that was taken back at once is no reason to give up the connection, until it has been idle for its time.
+    @Test func aHostThatTakesNothingForAMomentIsKept() throws {
+        say(H2FullConnectionTests.post(1), client)
+        let upstream = try upstream()
+        say(H2FullConnectionTests.opened, upstream)
+        upstream.takes = 0
+        say(H2FullConnectionTests.body(1, frames: 40), client)
+        say(H2FullConnectionTests.reset(1), client)
+        #expect(fed.isThere(upstream) && queued(upstream) >= H2Session.outMax)
+        pass(seconds: 3_601)
+        #expect(!fed.isThere(upstream))
+        #expect(count(.upstreamCxIdleTimeout) == 1)
         conclude()
     }
 }
