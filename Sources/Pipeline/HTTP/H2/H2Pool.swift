@@ -270,7 +270,7 @@ extension Worker {
                 cluster.pointee.config.pointee.stats &+ ClusterStat.upstreamRqPerCx.rawValue, session.pointee.requests)
         }
         // RFC 9113 §5.4.1: GOAWAY says why, where nghttp2 has written one.
-        let hasLastWords = unsafe session.pointee.isTerminated && !byPeer && !connection.pointee.out.isEmpty
+        let hasLastWords = unsafe session.pointee.isTerminated && !byPeer && !connection.pointee.out.isEmpty && !isFull(connection)
         unsafe closeSession(session)
         unsafe connection.pointee.session = .none
         if hasLastWords { return unsafe closeWhenSent(connection, stallMs: 0) }

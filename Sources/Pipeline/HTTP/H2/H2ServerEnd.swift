@@ -73,15 +73,15 @@ extension Worker {
     /// nghttp2 cannot go on: the preface was wrong, a flood, or no memory.
     func sessionFailed(_ session: UnsafeMutablePointer<H2Session>) {
         let flood = unsafe session.pointee.guards.flood
-        if unsafe session.pointee.isServer {
-            // RFC 9113 §5.4.1: the peer is told why. Envoy closes without a word.
-            if unsafe !session.pointee.isTerminated {
-                unsafe terminate(session, flood == .none ? H2Error.protocolError : H2Error.enhanceYourCalm)
-            }
-            unsafe endSession(session, flood == .none ? .protocolError : .flood(flood))
-        } else {
-            unsafe upstreamSessionOver(session, isProtocolError: true)
+        // RFC 9113 §5.4.1: the peer is told why. Envoy closes without a word.
+        if unsafe !session.pointee.isTerminated {
+            unsafe terminate(session, flood == .none ? H2Error.protocolError : H2Error.enhanceYourCalm)
         }
+        if unsafe session.pointee.isServer { return unsafe endSession(session, flood == .none ? .protocolError : .flood(flood)) }
+        if flood != .none { unsafe cells.increment(session.pointee.stats &+ Worker.floodStat(flood).rawValue) }
+        // The session closes before its turn to write comes.
+        if let connection = unsafe connections.slab[session.pointee.connection] { unsafe frame(session, connection) }
+        unsafe upstreamSessionOver(session, isProtocolError: true)
     }
 
     /// GOAWAY is sent, or everything is answered that was asked before it.
