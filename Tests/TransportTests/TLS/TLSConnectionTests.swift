@@ -296,6 +296,9 @@ private final class TLSTurns {
         #expect(turns.turns { turns.established.count == 2 })
         unsafe turns.send(asking, text(100))
         #expect(turns.turns { turns.received[id]?.count == 100 })
+        // It takes no answer: OpenSSL, told no, would end the connection itself.
+        unsafe turns.connections.pause(asking)
+        for _ in 0..<3 { turns.turn() }
         let ssl = try unsafe #require(asking.pointee.tls?.pointee.ssl)
         for _ in 0..<(isClient ? 1 : 3) {
             unsafe SSL_renegotiate(ssl)
