@@ -384,7 +384,7 @@ package final class Configurator {
     package var dynamicSecrets: [DynamicSecret] { tlsContexts.secrets }
 
     /// Every tick of main: certificates whose files have changed are read again.
-    func reloadCertificates(applied: (String) -> Void, failed: (String, [ConfigError]) -> Void) {
+    func reloadCertificates(applied: (String, [ConfigError]) -> Void, failed: (String, [ConfigError]) -> Void) {
         environment.secrets.stopUnused(environment)
         if tlsContexts.reloadFiles(applied: applied, failed: failed) { publish() }
     }

@@ -47,10 +47,11 @@ extension Server {
     }
 
     func reloadCertificates() {
-        configurator.reloadCertificates { owner in
+        configurator.reloadCertificates { owner, warnings in
             stats.mainCells.increment(planScope[.certificatesRenewed])
             events.add(.certificates, owner + "ssl", version: publisher.version)
             log.write(.info, "config", "\(owner)ssl: certificates read again")
+            for warning in warnings { log.write(.warning, "config", "\(owner)ssl: \(warning.message)") }
         } failed: { owner, errors in
             stats.mainCells.increment(planScope[.certificatesRefused])
             events.add(

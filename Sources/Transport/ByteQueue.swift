@@ -191,7 +191,7 @@ public struct ByteQueue {
 
     // HOT: per frame.
     /// The first `n` bytes of `other` move to the end of this queue, in the memory that they lie in where that goes.
-    /// False when there is no memory.
+    /// False when there is no memory, or fewer bytes than that.
     @inlinable public mutating func append(moving n: Int, of other: inout ByteQueue, _ memory: Memory) -> Bool {
         var left = n
         while left > 0, let segment = unsafe other.head {
@@ -222,7 +222,7 @@ public struct ByteQueue {
             unsafe link(segment)
             left &-= available
         }
-        return true
+        return left == 0
     }
 
     // HOT: per frame.

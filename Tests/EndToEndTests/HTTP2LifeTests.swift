@@ -276,6 +276,35 @@ struct HTTP2LifeTests {
         #expect(serving.stat("http2.streams_active", becomes: 0) == 0)
     }
 
+    /// A client that takes nothing from its socket: no reset and no GOAWAY can be framed any more. It goes as one of Envoy's
+    /// does: flush, idle, drain, and then `delayed_close_timeout`.
+    @Test(arguments: [HTTP2Serving.Proxy.martlet, .envoy]) func aClientThatTakesNothingIsGivenUp(proxy: HTTP2Serving.Proxy) throws {
+        if proxy == .envoy, (try? ProxyBinary.envoy().get()) == nil { return }
+        let size = 12 << 20
+        let serving = try HTTP2Serving(
+            proxy,
+            options: """
+                stream_idle_timeout: 0.4s
+                drain_timeout: 0.2s
+                delayed_close_timeout: 0.4s
+                common_http_protocol_options: {idle_timeout: 0.5s}
+                """,
+            script: .steps(.readHead, .send("HTTP/1.1 200 OK\r\ncontent-length: \(size)\r\n\r\n" + String(repeating: "x", count: size)), .delay(ms: 20_000)))
+        let socket = try Sockets.connect(port: serving.listener)
+        defer { socket.close() }
+        Sockets.receiveBuffer(4096, of: socket)
+        let windows = [H2Frame(.settings, [0, 4] + H2Frame.word(1 << 30)), H2Frame(.windowUpdate, H2Frame.word(1 << 30))]
+        let bytes = H2Frame.preface + (windows + [.head(1, H2Frame.request("GET", "/up"))]).flatMap(\.bytes)
+        #expect(Sockets.send(bytes, from: 0, on: socket) == bytes.count)
+        #expect(serving.stat("http.h.downstream_cx_active", becomes: 1) == 1)
+        #expect(serving.stat("http.h.downstream_cx_active", becomes: 0) == 0)
+        for name in ["http.h.downstream_cx_idle_timeout", "http.h.downstream_cx_delayed_close_timeout", "http.h.downstream_cx_destroy_local"] {
+            #expect(serving.stat(name, becomes: 1) == 1, "\(name)")
+        }
+        #expect(serving.stat("http.h.downstream_rq_active", becomes: 0) == 0)
+        #expect(serving.stat("http2.streams_active", becomes: 0) == 0)
+    }
+
     /// A request that breaks in the turn that brought it is never sent: nothing of it is owed to the host, whose connection
     /// other clients' requests are on.
     @Test func requestsTakenBackAtOnceCostTheConnectionNothing() throws {

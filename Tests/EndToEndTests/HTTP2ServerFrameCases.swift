@@ -38,7 +38,7 @@ extension HTTP2ServerFrameCase {
         HTTP2ServerFrameCase(name, [frame], said, status, envoy: envoy)
     }
 
-    static let all: [HTTP2ServerFrameCase] = connection + streams + heads
+    static let all: [HTTP2ServerFrameCase] = connection + streams + heads + floods
 
     // RFC 9113 §3.4, §4, §6.
     static let connection: [HTTP2ServerFrameCase] = [
@@ -93,30 +93,39 @@ extension HTTP2ServerFrameCase {
         one("RST_STREAM on stream 0", H2Frame(.reset, H2Frame.word(8)), "GOAWAY(0,1)", "502"),
         one("RST_STREAM of an idle stream", H2Frame(.reset, stream: 5, H2Frame.word(8)), "GOAWAY(0,1)", "502"),
         one("RST_STREAM of three bytes", H2Frame(.reset, stream: 1, [0, 0, 0]), "GOAWAY(0,6)", "502"),
-        HTTP2ServerFrameCase("a second head that ends nothing", [head, head], "", "200"),
+        HTTP2ServerFrameCase("a second head that ends nothing", [head, head], "GOAWAY(0,1)", "200"),
     ]
 
     // RFC 9113 §8.
     static let heads: [HTTP2ServerFrameCase] = [
-        one("no :status", .head(1, [("a", "b")]), "", "502"),
-        one("two :status", .head(1, [(":status", "200"), (":status", "200")]), "", "502"),
-        one(":status behind a field", .head(1, [("a", "b"), (":status", "200")]), "", "502"),
-        one(":status that is no number", .head(1, [(":status", "2x0")]), "", "502"),
-        one("an unknown pseudo-field", with([(":foo", "x")]), "", "502"),
-        one(":path in a response", .head(1, [(":status", "200"), (":path", "/")]), "", "502"),
-        one("101", .head(1, [(":status", "101")], flags: 4), "", "502"),
-        one("an interim head that ends the stream", .head(1, [(":status", "103")]), "", "502"),
-        one("a name in upper case", with([("Abc", "x")]), "", "502"),
-        one("a space in a name", with([("a b", "x")]), "", "502"),
-        one("NUL in a value", with([("a", "x\u{0}y")]), "", "502"),
-        one("LF in a value", with([("a", "x\ny")]), "", "502"),
-        one("connection", with([("connection", "close")]), "", "502"),
-        one("transfer-encoding", with([("transfer-encoding", "chunked")]), "", "502"),
-        one("keep-alive", with([("keep-alive", "5")]), "", "502"),
-        one("upgrade", with([("upgrade", "x")]), "", "502"),
+        one("no :status", .head(1, [("a", "b")]), "GOAWAY(0,1)", "502"),
+        one("two :status", .head(1, [(":status", "200"), (":status", "200")]), "GOAWAY(0,1)", "502"),
+        one(":status behind a field", .head(1, [("a", "b"), (":status", "200")]), "GOAWAY(0,1)", "502"),
+        one(":status that is no number", .head(1, [(":status", "2x0")]), "GOAWAY(0,1)", "502"),
+        one("an unknown pseudo-field", with([(":foo", "x")]), "GOAWAY(0,1)", "502"),
+        one(":path in a response", .head(1, [(":status", "200"), (":path", "/")]), "GOAWAY(0,1)", "502"),
+        one("101", .head(1, [(":status", "101")], flags: 4), "GOAWAY(0,1)", "502"),
+        one("an interim head that ends the stream", .head(1, [(":status", "103")]), "GOAWAY(0,1)", "502"),
+        one("a name in upper case", with([("Abc", "x")]), "GOAWAY(0,1)", "502"),
+        one("a space in a name", with([("a b", "x")]), "GOAWAY(0,1)", "502"),
+        one("NUL in a value", with([("a", "x\u{0}y")]), "GOAWAY(0,1)", "502"),
+        one("LF in a value", with([("a", "x\ny")]), "GOAWAY(0,1)", "502"),
+        one("connection", with([("connection", "close")]), "GOAWAY(0,1)", "502"),
+        one("transfer-encoding", with([("transfer-encoding", "chunked")]), "GOAWAY(0,1)", "502"),
+        one("keep-alive", with([("keep-alive", "5")]), "GOAWAY(0,1)", "502"),
+        one("upgrade", with([("upgrade", "x")]), "GOAWAY(0,1)", "502"),
         HTTP2ServerFrameCase("more body than its length", [with([("content-length", "1")], ends: false), answer[1]], "RST1(1)", "200"),
         HTTP2ServerFrameCase("less body than its length", [with([("content-length", "5")], ends: false), answer[1]], "RST1(1)", "200"),
-        one("a length without body", with([("content-length", "5")]), "", "502"),
-        HTTP2ServerFrameCase("trailers with a pseudo-field", answer.dropLast() + [H2Frame(.data, stream: 1, [1]), .head(1, [(":status", "200")])], "", "200"),
+        one("a length without body", with([("content-length", "5")]), "GOAWAY(0,1)", "502"),
+        HTTP2ServerFrameCase("trailers with a pseudo-field", answer.dropLast() + [H2Frame(.data, stream: 1, [1]), .head(1, [(":status", "200")])], "GOAWAY(0,1)", "200"),
     ]
+
+    // RFC 9113 §10.5: what costs a host nothing, with the default limits.
+    static let floods: [HTTP2ServerFrameCase] = [
+        HTTP2ServerFrameCase("DATA of nothing", [head] + many(H2Frame(.data, stream: 1), 2), "GOAWAY(0,11)", "200"),
+        HTTP2ServerFrameCase("CONTINUATION of nothing", [H2Frame(.headers, flags: 1, stream: 1, [0x88])] + many(H2Frame(.continuation, stream: 1), 2), "GOAWAY(0,11)", "502"),
+        HTTP2ServerFrameCase("PRIORITY", many(H2Frame(.priority, stream: 3, H2Frame.word(0) + [16]), 201), "GOAWAY(0,11)", "502"),
+        HTTP2ServerFrameCase("WINDOW_UPDATE", many(H2Frame(.windowUpdate, stream: 1, H2Frame.word(1)), 8), "GOAWAY(0,11)", "502"),
+    ]
+    private static func many(_ frame: H2Frame, _ count: Int) -> [H2Frame] { [H2Frame](repeating: frame, count: count) }
 }

@@ -46,6 +46,17 @@ struct HTTP2ServerFramesTests {
         }
     }
 
+    /// Each flood has its counter, as in Envoy.
+    @Test(arguments: [HTTP2Serving.Proxy.martlet, .envoy]) func floodsAreCounted(proxy: HTTP2Serving.Proxy) throws {
+        if proxy == .envoy, (try? ProxyBinary.envoy().get()) == nil { return }
+        let (serving, listener) = try serve(proxy)
+        for one in HTTP2ServerFrameCase.floods { _ = try outcome(one, serving, listener, waitMs: 60) }
+        for (name, count) in [("inbound_empty_frames_flood", 2), ("inbound_priority_frames_flood", 1), ("inbound_window_update_frames_flood", 1)] {
+            #expect(serving.stat("cluster.c.http2.\(name)", becomes: count) == count, "\(name)")
+        }
+        #expect(serving.stat("cluster.c.upstream_cx_protocol_error", becomes: 4) == 4)
+    }
+
     @Test(.enabled(if: (try? ProxyBinary.envoy().get()) != nil, "needs the real Envoy")) func envoysClientsGetTheSame() throws {
         let (serving, listener) = try serve(.envoy)
         for one in HTTP2ServerFrameCase.all {

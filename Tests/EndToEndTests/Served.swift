@@ -10,12 +10,12 @@ final class Served: Sendable {
     let file: String
 
     /// `yaml` gets the listener's port.
-    init(_ martlet: Martlet, workers: Int = 1, waits: Bool = true, arguments: [String] = [], yaml: (UInt16) -> String) throws {
+    init(_ martlet: Martlet, workers: Int = 1, waits: Bool = true, arguments: [String] = [], environment: [String: String] = [:], yaml: (UInt16) -> String) throws {
         admin = Admin(port: Ports.free())
         file = directory.write(
             yaml(listener) + "\nadmin: {address: {socket_address: {address: 127.0.0.1, port_value: \(admin.port)}}}\n",
             to: "martlet.yaml")
-        process = try martlet.start(["-c", file, "--concurrency", "\(workers)"] + arguments)
+        process = try martlet.start(["-c", file, "--concurrency", "\(workers)"] + arguments, environment: environment)
         guard waits else { return }
         try #require(process.becomesReady(admin: admin.port), "martlet is ready; it printed:\n\(process.output)")
     }

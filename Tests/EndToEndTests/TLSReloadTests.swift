@@ -69,6 +69,30 @@ struct TLSReloadTests {
         #expect(wait(upToMs: 5_000, everyMs: 100) { (try? serial(tls)) == second })
     }
 
+    /// One that has expired does not take the place of one that has not; in the place of one that has it is told of.
+    @Test func anExpiredCertificateIsNotServed() throws {
+        try certificates.expire("old")
+        let tls = try TLSServed(certificates)
+        let first = try file()
+        func put(_ name: String) throws {
+            Files.write(try #require(Files.read(certificates.key(name))), to: certificates.key("server"))
+            Files.write(try #require(Files.read(certificates.chain(name))), to: certificates.chain("server"))
+        }
+        try put("old")
+        #expect(tls.served.admin.stat("martlet.plan.certificates_refused", reaches: 1))
+        #expect(wait(upToMs: 5_000, everyMs: 100) { tls.served.process.output.contains("server.pem has expired") }, "\(tls.served.process.output)")
+        #expect(try serial(tls) == first)
+        // Started with one, another one is no worse.
+        let late = try TLSServed(certificates)
+        try certificates.expire("older")
+        try put("older")
+        #expect(late.served.stat("martlet.plan.certificates_renewed", becomes: 1) == 1)
+        #expect(try serial(late) == certificates.run("x509 -in older.pem -noout -serial"))
+        #expect(wait(upToMs: 5_000, everyMs: 100) {
+            late.served.process.output.contains("listener.tls.ssl: the certificate of \(certificates.chain("server")) has expired")
+        }, "\(late.served.process.output)")
+    }
+
     /// A connection goes on with what it began with; nobody is refused meanwhile.
     @Test func nobodyNotices() throws {
         let tls = try TLSServed(certificates)

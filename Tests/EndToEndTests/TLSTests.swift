@@ -130,6 +130,23 @@ struct TLSTests {
         #expect(try subject("-noservername") == "subject=O = Acme, CN = server")
     }
 
+    /// A name that no certificate has gets the first one, whatever its key; without a name, and with
+    /// `full_scan_certs_on_sni_mismatch`, the first one of the key type that the client would rather have.
+    @Test(arguments: [false, true]) func anUnknownNameGetsTheFirstCertificate(scans: Bool) throws {
+        try certificates.issue("rsa", names: "DNS:server.test", rsa: true)
+        try certificates.issue("other", names: "DNS:other.test")
+        let tls = try TLSServed(certificates, more: "full_scan_certs_on_sni_mismatch: \(scans)", pair: "rsa other")
+        func subject(_ options: String) throws -> String {
+            let answer = try tls.client(options)
+            return String(answer.split(separator: "\n").first { $0.hasPrefix("subject=") } ?? "")
+        }
+        #expect(try subject("-servername server.test") == "subject=O = Acme, CN = rsa")
+        #expect(try subject("-servername other.test") == "subject=O = Acme, CN = other")
+        #expect(try subject("-servername unknown.test") == "subject=O = Acme, CN = \(scans ? "other" : "rsa")")
+        #expect(try subject("-noservername") == "subject=O = Acme, CN = other")
+        #expect(try subject("-noservername -sigalgs rsa_pss_rsae_sha256") == "subject=O = Acme, CN = rsa")
+    }
+
     @Test func theProtocolIsTheServersFirst() throws {
         let tls = try TLSServed(certificates, context: "alpn_protocols: [http/1.1, other]")
         #expect(try tls.client("-alpn other,http/1.1").contains("ALPN protocol: http/1.1"))

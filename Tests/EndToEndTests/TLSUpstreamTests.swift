@@ -17,9 +17,9 @@ struct TLSUpstreamTests {
     private var trust: String { "validation_context: {trusted_ca: {filename: \(certificates.authority)}}" }
 
     /// A plain Martlet in front of `port`.
-    private func front(_ port: UInt16, _ context: String, connectTimeout: String = "10s", more: String = "") throws -> Served {
+    private func front(_ port: UInt16, _ context: String, connectTimeout: String = "10s", more: String = "", environment: [String: String] = [:]) throws -> Served {
         let socket = "transport_socket: {name: envoy.transport_sockets.tls, typed_config: {\(TLSUpstreamTests.type)\(context.isEmpty ? "" : ", " + context)}}"
-        return try Served(try Binary.martlet()) { Served.http($0, clusters: [Served.cluster([port], connectTimeout: connectTimeout, more: socket + (more.isEmpty ? "" : ", " + more))]) }
+        return try Served(try Binary.martlet(), environment: environment) { Served.http($0, clusters: [Served.cluster([port], connectTimeout: connectTimeout, more: socket + (more.isEmpty ? "" : ", " + more))]) }
     }
 
     @Test func aVerifiedUpstreamAnswers() throws {
@@ -32,6 +32,19 @@ struct TLSUpstreamTests {
         #expect(served.stat("cluster.c.upstream_cx_total", becomes: 1) == 1)
         #expect(served.stat("cluster.c.upstream_rq_200", becomes: 3) == 3)
         #expect(server.stat("handshake", becomes: 1) == 1)
+    }
+
+    /// `system_root_certs`: what the system trusts, or the file that OpenSSL is told in its place.
+    @Test func theSystemsAuthoritiesAreTrusted() throws {
+        let server = try TLSServed(certificates)
+        let stranger = try Certificates()
+        let context = "sni: server.test, auto_sni_san_validation: true, common_tls_context: {validation_context: {system_root_certs: {}}}"
+        for (authority, status) in [(certificates.authority, 200), (stranger.authority, 503)] {
+            let served = try front(server.port, context, environment: ["SSL_CERT_FILE": authority, "SSL_CERT_DIR": "/nonexistent"])
+            #expect(try served.get().status == status, "\(authority)")
+            let refused = status == 200 ? 0 : 1
+            #expect(served.stat("cluster.c.ssl.fail_verify_error", becomes: refused) == refused)
+        }
     }
 
     /// More handshakes towards an upstream at once than a turn has room for: those that wait say their hello later.

@@ -260,6 +260,20 @@ private struct NoMemory: Error {}
         }
     }
 
+    /// Who counts on bytes that are not there learns it.
+    @Test func fewerBytesThanAskedForAreAFailure() throws {
+        let bench = try Bench()
+        var from = ByteQueue()
+        #expect([UInt8](repeating: 0x61, count: 5).withBytes { from.append(copying: $0, bench.memory) })
+        var to = ByteQueue()
+        let fits = to.append(moving: 6, of: &from, bench.memory)
+        #expect(!fits)
+        #expect(from.isEmpty && to.count == 5)
+        let nothing = to.append(moving: 0, of: &from, bench.memory)
+        #expect(nothing)
+        to.removeAll(bench.memory)
+    }
+
     @Test func receiveBuffersAreSharedAndGivenBack() throws {
         let bench = try Bench()
         let free = bench.memory.buffers.free

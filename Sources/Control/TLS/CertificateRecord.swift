@@ -63,4 +63,10 @@ package struct TLSRecords {
     package var authorities: [CertificateRecord] = []
     package var trust = Trust.none
     package init() {}
+
+    /// A leaf that is over, where the one before it, of the same place, is not.
+    func expired(inPlaceOf old: TLSRecords, now: Int) -> CertificateRecord? {
+        for (new, old) in zip(chains, old.chains) where new.validUntil < now && old.validUntil >= now { return new }
+        return nil
+    }
 }

@@ -4,6 +4,7 @@
 // Main thread only. Whoever publishes plans asks for `slots`, and is told when there are others (`changed`).
 
 import EnvoyAPI
+import Glibc
 import Pipeline
 import Primitives
 import Stats
@@ -78,7 +79,7 @@ final class ServedContexts {
             // What only drains does not judge it.
             if publisher.isRetiring(old.source.owner) { continue }
             switch make(old.source, waits: true, countsFiles: false) {
-            case .draft(let draft): made.append((draft, old))
+            case .draft(let draft, _): made.append((draft, old))
             case .errors(let errors):
                 // A file that has broken meanwhile is not the secret's fault: this context goes on, and is made when its files change.
                 guard let fault = fault(of: secret, before: before, old.source) else {
@@ -94,7 +95,7 @@ final class ServedContexts {
     }
 
     private enum Made {
-        case draft(TLSDraft)
+        case draft(TLSDraft, warnings: [ConfigError])
         /// One at least.
         case errors([ConfigError])
     }
@@ -107,7 +108,9 @@ final class ServedContexts {
             part = new
             return new
         }
-        if let draft = compiler.compile(source, waits: waits, countsFiles: countsFiles) { return .draft(draft) }
+        if let draft = compiler.compile(source, waits: waits, countsFiles: countsFiles) {
+            return .draft(draft, warnings: diagnostics.warnings)
+        }
         if let part { discard(part) }
         return .errors(diagnostics.errors)
     }
@@ -157,9 +160,9 @@ final class ServedContexts {
     // MARK: Files
 
     /// Certificates whose files have changed are read again, every tick of main. A pair that does not belong together yet,
-    /// or a file that is half written, leaves the old one serving: `failed` is told once for each state of the files. True: a
-    /// plan is needed.
-    func reloadFiles(applied: (String) -> Void, failed: (String, [ConfigError]) -> Void) -> Bool {
+    /// or a file that is half written, leaves the old one serving, and so does one that has expired in the place of one that has
+    /// not: `failed` is told once for each state of the files. `applied`: with warnings. True: a plan is needed.
+    func reloadFiles(applied: (String, [ConfigError]) -> Void, failed: (String, [ConfigError]) -> Void) -> Bool {
         var isChanged = false
         for slot in watch.changed(contexts) {
             guard let old = contexts.bySlot[slot] else { continue }
@@ -167,11 +170,17 @@ final class ServedContexts {
             case .errors(let errors):
                 countRotationFailures(old)
                 failed(old.source.statPrefix, errors)
-            case .draft(let draft):
+            case .draft(let draft, let warnings):
+                if let expired = draft.records.expired(inPlaceOf: old.records, now: time(nil)) {
+                    discard(draft.part)
+                    countRotationFailures(old)
+                    failed(old.source.statPrefix, [ConfigError(message: "the certificate of \(expired.path) has expired")])
+                    continue
+                }
                 replace(old, by: draft)
                 watch.accepted(slot)
                 isChanged = true
-                applied(old.source.statPrefix)
+                applied(old.source.statPrefix, warnings)
             }
         }
         return isChanged

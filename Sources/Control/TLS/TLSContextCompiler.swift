@@ -140,6 +140,7 @@ struct TLSContextCompiler {
         let before = diagnostics.errors.count
         guard var settings = common(message.commonTlsContext, isServer: true, place.at("common_tls_context"), part) else { return nil }
         settings.requiresName = message.requireSni.value
+        settings.scansCertificates = message.fullScanCertsOnSniMismatch.value
         staples(message, place, &settings)
         settings.prefersClientCiphers = message.preferClientCiphers
         settings.requiresCertificate = message.requireClientCertificate.value || settings.validation?.requiresCertificate == true

@@ -10,9 +10,12 @@ struct TLSContextFactory {
     let settings: TLSSettings
     let part: PlanPart
 
-    /// Indices into `settings.certificates` that go together: one of each key type. The first set is the default.
+    /// Indices into `settings.certificates` that go together: one of each key type. The first set is for hellos without a name.
     private let sets: [[Int]]
+    /// Empty where there is one set only.
     private let names: [(name: String, set: Int)]
+    /// The set for names that no certificate has.
+    private let otherSet: Int
 
     /// The same for every thread.
     private let ticketKeys: UnsafeMutablePointer<martlet_ticket_keys>
@@ -25,11 +28,14 @@ struct TLSContextFactory {
         self.settings = settings
         unsafe ticketKeys = unsafe SessionResumption.keys(settings.ticketKeys, part)
         self.part = part
-        (sets, names) = TLSContextFactory.sets(settings.certificates)
+        (sets, names, otherSet) = TLSContextFactory.sets(settings.certificates, scansAll: settings.scansCertificates)
     }
 
-    /// For every name the first certificate of each key type that has it, as Envoy chooses.
-    private static func sets(_ certificates: [CertificateMaterial]) -> (sets: [[Int]], names: [(String, Int)]) {
+    /// As Envoy chooses: for every name the first certificate of each key type that has it; without a name the first of each
+    /// type; for a name that none has the first of all, or, `scansAll`, the same as without one.
+    private static func sets(
+        _ certificates: [CertificateMaterial], scansAll: Bool
+    ) -> (sets: [[Int]], names: [(String, Int)], other: Int) {
         var byName: [String: [Int]] = [:]
         func add(_ index: Int, to list: inout [Int]) {
             let type = certificates[index].facts.keyType
@@ -45,15 +51,14 @@ struct TLSContextFactory {
             }
         }
         var sets = [first]
-        var names: [(String, Int)] = []
-        for (name, list) in byName {
-            let set = sets.firstIndex(of: list) ?? sets.count
-            if set == sets.count { sets.append(list) }
-            if set > 0 { names.append((name, set)) }
+        func place(_ list: [Int]) -> Int {
+            if let set = sets.firstIndex(of: list) { return set }
+            sets.append(list)
+            return sets.count - 1
         }
-        // A name of the default set hides a wildcard of another one.
-        if !names.isEmpty { for (name, list) in byName where list == first { names.append((name, 0)) } }
-        return (sets, names)
+        let names = byName.map { ($0.key, place($0.value)) }
+        let other = scansAll ? 0 : place(Array(first.prefix(1)))
+        return (sets, sets.count > 1 ? names : [], other)
     }
 
     /// The first context of each thread.
@@ -79,6 +84,7 @@ struct TLSContextFactory {
                 var serverNames = TLSServerNames()
                 serverNames.names = table
                 serverNames.contexts = arena.array(contexts)
+                serverNames.otherSet = otherSet
                 serverNames.requiresName = settings.requiresName
                 let stored = unsafe arena.store(serverNames)
                 unsafe martlet_ctx_server_name_callback(

@@ -49,6 +49,8 @@ struct TLSSettings {
     /// Names of protocols, as on the wire.
     var protocols: [UInt8] = []
     var requiresName = false
+    /// `full_scan_certs_on_sni_mismatch`
+    var scansCertificates = false
     var prefersClientCiphers = false
     var allowsRenegotiation = false
     var validation: PeerValidation?

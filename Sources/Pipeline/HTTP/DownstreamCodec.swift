@@ -69,7 +69,7 @@ extension Worker {
     /// The codec forgets the stream, which ends without its response.
     func leaveDownstream(_ stream: StreamPointer) {
         if unsafe isHTTP2(stream) {
-            if let entry = unsafe h2.streams[stream.pointee.downstreamCodec] { unsafe entry.pointee.stream = .none }
+            if let entry = unsafe h2.streams[stream.pointee.downstreamCodec] { unsafe requestLeft(entry) }
         } else if let connection = unsafe connections.slab[stream.pointee.downstream],
             let server = unsafe servers[connection.pointee.session]
         {

@@ -171,7 +171,7 @@ extension Worker {
     // MARK: The last bytes
 
     /// How long a connection that only has to be emptied may stand still where configuration says nothing.
-    private static let stallMs: UInt64 = 1000
+    static let stallMs: UInt64 = 1000
 
     /// Nothing is read any more; closes when what is queued is out, or when none of it has left for `stallMs`.
     /// The session must have been dealt with.

@@ -97,6 +97,7 @@ package struct TLSFailureText {
             case SSL_R_PACKET_LENGTH_TOO_LONG, SSL_R_ENCRYPTED_LENGTH_TOO_LONG: 146
             case SSL_R_EXCESSIVE_MESSAGE_SIZE: 150
             case SSL_R_HTTP_REQUEST: 156
+            case SSL_R_NO_RENEGOTIATION: 182
             case SSL_R_NO_SHARED_CIPHER: 184
             case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: 192
             case SSL_R_UNEXPECTED_MESSAGE: 223

@@ -164,16 +164,33 @@ extension Connections {
     ) -> TLSProgress {
         guard let ssl = unsafe tls.pointee.ssl else { return .failed }
         var count = 0
+        let waiting = unsafe tls.pointee.cipher.count
         martlet_err_clear()
         let result = unsafe SSL_read_ex(ssl, plain, capacity, &count)
         // Reading may have to write: key updates, alerts.
         if unsafe tls.pointee.cipher.count != tls.pointee.ticketBytes { unsafe markDirty(connection) }
+        if unsafe tls.pointee.cipher.count > waiting, unsafe result == 1 || SSL_get_error(ssl, result) == SSL_ERROR_WANT_READ,
+            let reason = unsafe faultOfAnswer(tls, ssl)
+        {
+            unsafe fail(tls, reason, alert: nil)
+            return .failed
+        }
         if result == 1 {
             unsafe connection.pointee.bytesReceived &+= UInt64(truncatingIfNeeded: count)
             unsafe noteRead(connection, count)
             return .data(count)
         }
         return unsafe progress(connection, tls, SSL_get_error(ssl, result))
+    }
+
+    /// What the peer has made us write while we read: why the connection ends for it; nil: it goes on.
+    private func faultOfAnswer(_ tls: UnsafeMutablePointer<TLSConnection>, _ ssl: OpaquePointer) -> Int32? {
+        // Before TLS 1.3 that is `no_renegotiation`. OpenSSL says it as often as it is asked, as a warning, and reads on: a peer
+        // that takes nothing would fill our memory. To Envoy's library it is an error.
+        if unsafe SSL_version(ssl) < TLS1_3_VERSION, unsafe SSL_get_options(ssl) & martlet_op_no_renegotiation() != 0 {
+            return SSL_R_NO_RENEGOTIATION
+        }
+        return unsafe tls.pointee.cipher.count > Connections.answeredMax ? SSL_R_EXCESSIVE_MESSAGE_SIZE : nil
     }
 
     private mutating func progress(

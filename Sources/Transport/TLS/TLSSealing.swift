@@ -9,6 +9,8 @@ import Ring
 extension Connections {
     /// Records that one send carries at the most: beyond it plaintext waits in `out`, where its limit is looked at.
     private static let cipherMax = 64 << 10
+    /// The same, beyond which a peer that makes us write while it sends, and takes none of it, is given up.
+    static let answeredMax = cipherMax &+ 64 << 10
     /// RFC 8446 §5.1: plaintext of one record.
     package static let recordMax = 16 << 10
 

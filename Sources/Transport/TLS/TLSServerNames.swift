@@ -22,8 +22,10 @@ package struct TLSServerName: BitwiseCopyable {
 package struct TLSServerNames: BitwiseCopyable {
     /// In bytewise order.
     package var names = FrozenArray<TLSServerName>()
-    /// `SSL_CTX` of each set, as bit patterns; the first one is for every other name.
+    /// `SSL_CTX` of each set, as bit patterns; the first one is for hellos without a name.
     package var contexts = FrozenArray<UInt>()
+    /// For names that are not in the table.
+    package var otherSet = 0
     package var requiresName = false
     package init() {}
 
@@ -31,9 +33,10 @@ package struct TLSServerNames: BitwiseCopyable {
 
     /// RFC 6066 §3: names are compared without case.
     package func set(_ name: Bytes) -> Int {
-        guard !names.isEmpty, name.count > 0, name.count <= TLSServerNames.nameMax else { return 0 }
+        guard name.count > 0 else { return 0 }
+        guard !names.isEmpty, name.count <= TLSServerNames.nameMax else { return otherSet }
         return unsafe withUnsafeTemporaryAllocation(byteCount: name.count, alignment: 1) { buffer in
-            guard let base = buffer.baseAddress else { return 0 }
+            guard let base = buffer.baseAddress else { return otherSet }
             for i in 0..<name.count {
                 let byte = name[i]
                 unsafe base.storeBytes(of: byte &- 65 < 26 ? byte | 32 : byte, toByteOffset: i, as: UInt8.self)
@@ -43,8 +46,8 @@ package struct TLSServerNames: BitwiseCopyable {
             // A wildcard stands for one label.
             var dot = 0
             while dot < folded.count, folded[dot] != UInt8(ascii: ".") { dot &+= 1 }
-            guard dot > 0, dot < folded.count else { return 0 }
-            return find(folded.from(dot)) ?? 0
+            guard dot > 0, dot < folded.count else { return otherSet }
+            return find(folded.from(dot)) ?? otherSet
         }
     }
 

@@ -42,7 +42,12 @@ struct FramesIn {
             let count = Int(byte()) * (argument & 4 != 0 ? 64 : 1)
             var payload = [UInt8](repeating: UInt8(ascii: "d"), count: count)
             if argument & 2 != 0 { payload = [3] + payload + [0, 0, 0] }
-            return FramesIn.frame(0, argument & 1 | (argument & 2 != 0 ? 8 : 0), stream, payload)
+            let padded: UInt8 = argument & 2 != 0 ? 8 : 0
+            let last = FramesIn.frame(0, argument & 1 | padded, stream, payload)
+            guard argument & 8 != 0 else { return last }
+            // Twenty of them may be more than a connection's queue holds (`H2Session.outMax`).
+            let part = FramesIn.frame(0, padded, stream, payload)
+            return (1..<20).flatMap { _ in part } + last
         // METADATA (`allow_metadata`): a block or a part of one, short or of some KiB.
         case 3 where argument & 8 != 0:
             let stream = id()

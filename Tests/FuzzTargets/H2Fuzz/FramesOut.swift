@@ -26,6 +26,8 @@ struct FramesOut {
     private let inflater: Inflater
     /// Of the responses that have begun, in their order.
     private(set) var statuses: [Int] = []
+    /// Streams of the requests that have begun, in their order.
+    private(set) var requests: [UInt32] = []
     /// Codes of RST_STREAM, by stream.
     private(set) var resets: [UInt32: UInt8] = [:]
     /// Of METADATA, by stream: what is not whole yet, and the entries of those blocks that are.
@@ -114,6 +116,9 @@ struct FramesOut {
         stream.isOver = true
     }
 
+    /// Ended or reset.
+    func isOver(_ id: UInt32) -> Bool { streams[id]?.isOver ?? false }
+
     // MARK: Heads
 
     private mutating func head(_ id: UInt32, _ block: [UInt8], _ ends: Bool) {
@@ -147,6 +152,7 @@ struct FramesOut {
                 fatalError("a pseudo-field that is unknown, or twice")
             }
             stream.hasHead = true
+            requests.append(id)
         }
         if stream.hasHead, !stream.isOver { length(of: &stream, fields) }
         if ends, !stream.isOver { finish(&stream) }

@@ -252,6 +252,10 @@ extension Groups {
         told("ping_of_seven_bytes", [.awaitEnd(1), .send([H2Frame(.ping, [0, 0, 0, 0, 0, 0, 0])]), .pause(ms: 100)]),
         told("frame_too_large", [.awaitEnd(1), .send([status("200"), data(many("x", 16_385))]), .pause(ms: 100)]),
         told("status_101", [.awaitEnd(1), .send([status("101")]), .pause(ms: 100)]),
+        told("flood_of_empty_data", [.awaitEnd(1), .send([status("200")]), .pause(ms: 80), .send([data(""), data(""), data("ok", ends: true)]), .pause(ms: 100)]),
+        told("flood_of_empty_continuation", [.awaitEnd(1), .send([H2Frame(.headers, flags: 0, stream: 1), H2Frame(.continuation, stream: 1), H2Frame(.continuation, stream: 1)]), .pause(ms: 100)]),
+        told("flood_of_priority", [.awaitEnd(1), .send([H2Frame](repeating: H2Frame(.priority, stream: 3, H2Frame.word(0) + [16]), count: 250)), .pause(ms: 100)]),
+        told("flood_of_window_updates", [.awaitEnd(1), .send([H2Frame](repeating: H2Frame(.windowUpdate, stream: 1, H2Frame.word(1)), count: 20)), .pause(ms: 100)]),
         told("trailers_with_a_status", [.awaitEnd(1), .send([status("200"), data("ok"), status("200", ends: true)]), .pause(ms: 100)]),
     ]
 }

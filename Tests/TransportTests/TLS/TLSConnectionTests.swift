@@ -279,6 +279,59 @@ private final class TLSTurns {
         close(b)
     }
 
+    /// TLS 1.2: a client that says hello again, a server that asks for one. OpenSSL refuses with a warning, as often as it is
+    /// asked, and reads on; for Envoy's library, and for us, the connection is over.
+    @Test(.enabled(if: Shell.has("openssl")), arguments: [true, false])
+    func whoWantsToRenegotiateIsGivenUp(isClient: Bool) throws {
+        let turns = try TLSTurns()
+        let (a, b) = pair()
+        let (serverConfig, clientConfig) = try unsafe (turns.context(certificates()), turns.context(nil))
+        let contexts = try unsafe (#require(serverConfig.pointee.context(thread: 0)), #require(clientConfig.pointee.context(thread: 0)))
+        #expect(unsafe martlet_ctx_versions(contexts.0, TLS1_2_VERSION, TLS1_2_VERSION) == 1)
+        unsafe SSL_CTX_set_options(isClient ? contexts.0 : contexts.1, martlet_op_no_renegotiation())
+        let server = try unsafe turns.open(a, serverConfig)
+        let client = try unsafe turns.open(b, clientConfig)
+        let (asking, asked) = unsafe isClient ? (client, server) : (server, client)
+        let id = unsafe asked.pointee.id
+        #expect(turns.turns { turns.established.count == 2 })
+        unsafe turns.send(asking, text(100))
+        #expect(turns.turns { turns.received[id]?.count == 100 })
+        // It takes no answer: OpenSSL, told no, would end the connection itself.
+        unsafe turns.connections.pause(asking)
+        for _ in 0..<3 { turns.turn() }
+        let ssl = try unsafe #require(asking.pointee.tls?.pointee.ssl)
+        for _ in 0..<(isClient ? 1 : 3) {
+            unsafe SSL_renegotiate(ssl)
+            unsafe SSL_do_handshake(ssl)
+        }
+        unsafe turns.connections.markDirty(asking)
+        #expect(turns.turns(40) { turns.failed.contains(id) })
+        #expect(unsafe turns.connections.slab[asked.pointee.handle] == nil || asked.pointee.isClosing)
+    }
+
+    /// Where it is allowed (`allow_renegotiation`) nothing ends.
+    @Test(.enabled(if: Shell.has("openssl")))
+    func whoMayRenegotiateDoes() throws {
+        let turns = try TLSTurns()
+        let (a, b) = pair()
+        let serverConfig = try unsafe turns.context(certificates())
+        let context = try unsafe #require(serverConfig.pointee.context(thread: 0))
+        #expect(unsafe martlet_ctx_versions(context, TLS1_2_VERSION, TLS1_2_VERSION) == 1)
+        let server = try unsafe turns.open(a, serverConfig)
+        let client = try unsafe turns.open(b, turns.context(nil))
+        let clientID = unsafe client.pointee.id
+        #expect(turns.turns { turns.established.count == 2 })
+        let ssl = try unsafe #require(server.pointee.tls?.pointee.ssl)
+        unsafe SSL_renegotiate(ssl)
+        unsafe SSL_do_handshake(ssl)
+        unsafe turns.connections.markDirty(server)
+        for _ in 0..<20 { turns.turn() }
+        #expect(unsafe SSL_renegotiate_pending(ssl) == 0)
+        unsafe turns.send(server, text(100))
+        #expect(turns.turns { turns.received[clientID]?.count == 100 })
+        #expect(turns.failed.isEmpty)
+    }
+
     /// Counts of both queues come back to nothing when a connection goes in the middle.
     @Test(.enabled(if: Shell.has("openssl")))
     func aConnectionMayGoAtAnyMoment() throws {

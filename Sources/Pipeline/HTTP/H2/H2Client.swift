@@ -251,11 +251,12 @@ extension Worker {
         unsafe stream.pointee.upstreamCodec = .none
         unsafe stream.pointee.upstream = .none
         guard let entry = unsafe entry else { return unsafe freeIfUnused(host) }
-        unsafe entry.pointee.stream = .none
+        unsafe requestLeft(entry)
         if unsafe !entry.pointee.sawEnd || !entry.pointee.endsBehind, unsafe !entry.pointee.isReset {
             if let cluster = unsafe cluster(of: host) { unsafe count(cluster.pointee.config.pointee.stats, .upstreamRqTxReset) }
             // INTERNAL_ERROR whatever the reason, as Envoy. Its frame is made when the stream has left: it is counted here.
             if unsafe resetHTTP2(entry, H2Error.internalError) { unsafe stream.pointee.upstreamMeter.http2Sent(4, isHead: false) }
+            if let session = unsafe h2.sessions[entry.pointee.session] { unsafe retireIfStuck(session, host) }
         }
     }
 

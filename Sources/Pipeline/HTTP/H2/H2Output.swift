@@ -40,7 +40,7 @@ extension Worker {
         guard unsafe !session.pointee.pool.isConnecting, let connection = unsafe connections.slab[session.pointee.connection],
             unsafe connection.pointee.isConnected
         else { return }
-        if unsafe session.pointee.pool.isDraining && session.pointee.streamCount == 0 && !session.pointee.isTerminated {
+        if unsafe session.pointee.pool.isDraining && isUnused(session, connection) && !session.pointee.isTerminated {
             return unsafe closeHTTP2Client(session, connection, byPeer: false)
         }
         unsafe frame(session, connection)
@@ -66,7 +66,7 @@ extension Worker {
         let codec = unsafe session.pointee.codec
         var failed = false
         repeat {
-            while unsafe connection.pointee.out.count < H2Session.outMax {
+            while unsafe !isFull(connection) {
                 var base: UnsafePointer<UInt8>?
                 let count = unsafe nghttp2_session_mem_send(codec, &base)
                 guard count > 0, let base = unsafe base else {
@@ -80,14 +80,17 @@ extension Worker {
             }
         } while unsafe passMetadata(session) && !failed
         if failed { unsafe session.pointee.framingFailed = true }
+        if unsafe session.pointee.fullSinceMs == 0, unsafe isFull(connection) { unsafe session.pointee.fullSinceMs = nowMs }
     }
 
     /// All is said that either side will say, or may say.
     func endIfOver(_ session: UnsafeMutablePointer<H2Session>) {
-        guard unsafe nghttp2_session_want_write(session.pointee.codec) == 0 else { return }
         // The peer's own GOAWAY is none of these: it may still end the connection when it likes.
         let isDrained = unsafe session.pointee.streamCount == 0 && session.pointee.drain.phase == .refusing
-        if unsafe session.pointee.isTerminated || isDrained { unsafe sessionOver(session) }
+        if unsafe nghttp2_session_want_write(session.pointee.codec) == 0, unsafe session.pointee.isTerminated || isDrained {
+            return unsafe sessionOver(session)
+        }
+        if unsafe session.pointee.fullSinceMs != 0 { unsafe lingerIfFull(session) }
     }
 
     // MARK: Body
@@ -165,14 +168,16 @@ extension Worker {
     }
 
     // HOT: per frame.
-    /// A DATA frame: nghttp2's nine bytes, then the body's own.
+    /// A DATA frame: nghttp2's nine bytes, then the body's own. One that waited for room may find its stream reset, and the
+    /// body gone: then it is not sent. nghttp2 answers that with a reset of its own, which is none behind ours.
     func h2SendData(
         _ session: UnsafeMutablePointer<H2Session>, _ frame: UnsafePointer<nghttp2_frame>, _ header: UnsafePointer<UInt8>,
         _ count: Int, _ handle: UInt64
     ) -> Int32 {
-        guard let connection = unsafe connections.slab[session.pointee.connection], let entry = unsafe h2.streams[Handle(raw: handle)]
+        guard let connection = unsafe connections.slab[session.pointee.connection], let entry = unsafe h2.streams[Handle(raw: handle)],
+            unsafe !entry.pointee.isReset, unsafe count <= entry.pointee.out.count
         else { return Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue) }
-        guard unsafe connection.pointee.out.count < H2Session.outMax else { return Int32(NGHTTP2_ERR_WOULDBLOCK.rawValue) }
+        guard unsafe !isFull(connection) else { return Int32(NGHTTP2_ERR_WOULDBLOCK.rawValue) }
         guard unsafe connection.pointee.out.append(copying: Bytes(header, 9), memory),
             unsafe connection.pointee.out.append(moving: count, of: &entry.pointee.out, memory)
         else { return Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }

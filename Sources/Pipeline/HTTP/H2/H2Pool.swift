@@ -169,7 +169,21 @@ extension Worker {
         if unsafe !session.pointee.pool.isDraining { unsafe upstreamCounted(connection, .upstreamCxCloseNotify, 1) }
         unsafe retire(session, hosts[connection.pointee.host])
         if let host = unsafe hosts[connection.pointee.host] { unsafe leavePool(session, host) }
-        if unsafe session.pointee.streamCount == 0 { unsafe closeHTTP2Client(session, connection, byPeer: false) }
+        if unsafe isUnused(session, connection) { unsafe closeHTTP2Client(session, connection, byPeer: false) }
+    }
+
+    /// Nobody waits for anything on it: it carries nothing, or only what its host does not take.
+    func isUnused(_ session: UnsafeMutablePointer<H2Session>, _ connection: UnsafeMutablePointer<Connection>) -> Bool {
+        unsafe session.pointee.streamCount == 0 || session.pointee.requestsUnderWay == 0 && isFull(connection)
+    }
+
+    /// A request is given up on a connection whose host has taken nothing for as long as connecting may take: it gets no other.
+    func retireIfStuck(_ session: UnsafeMutablePointer<H2Session>, _ host: UnsafeMutablePointer<Host>) {
+        let since = unsafe session.pointee.fullSinceMs
+        guard since != 0, unsafe !session.pointee.pool.isDraining, unsafe nowMs >= since &+ host.pointee.cluster.pointee.config.pointee.connectTimeoutMs
+        else { return }
+        unsafe leavePool(session, host)
+        unsafe retire(session, host)
     }
 
     /// A stream has gone: there is room again, or nothing is left to wait for.
@@ -256,7 +270,7 @@ extension Worker {
                 cluster.pointee.config.pointee.stats &+ ClusterStat.upstreamRqPerCx.rawValue, session.pointee.requests)
         }
         // RFC 9113 §5.4.1: GOAWAY says why, where nghttp2 has written one.
-        let hasLastWords = unsafe session.pointee.isTerminated && !byPeer && !connection.pointee.out.isEmpty
+        let hasLastWords = unsafe session.pointee.isTerminated && !byPeer && !connection.pointee.out.isEmpty && !isFull(connection)
         unsafe closeSession(session)
         unsafe connection.pointee.session = .none
         if hasLastWords { return unsafe closeWhenSent(connection, stallMs: 0) }
@@ -269,7 +283,7 @@ extension Worker {
         while let host = unsafe hosts[handle], let session = unsafe h2.sessions[host.pointee.http2Head] {
             unsafe leavePool(session, host)
             unsafe retire(session, host)
-            if unsafe session.pointee.streamCount == 0, let connection = unsafe connections.slab[session.pointee.connection] {
+            if let connection = unsafe connections.slab[session.pointee.connection], unsafe isUnused(session, connection) {
                 unsafe closeHTTP2Client(session, connection, byPeer: false)
             }
         }
@@ -282,7 +296,7 @@ extension Worker {
         var deadline = UInt64.max
         func consider(_ at: UInt64) { if at != 0 { deadline = min(deadline, at) } }
         let idle = unsafe cluster.pointee.config.pointee.idleTimeoutMs
-        if idle != 0 { unsafe consider((session.pointee.streamCount == 0 ? session.pointee.idleSinceMs : nowMs) &+ idle) }
+        if idle != 0 { unsafe consider((session.pointee.requestsUnderWay == 0 ? session.pointee.idleSinceMs : nowMs) &+ idle) }
         unsafe consider(session.pointee.pool.closeAtMs)
         unsafe consider(session.pointee.keepalive.pingAtMs)
         unsafe consider(session.pointee.keepalive.deadlineMs)
@@ -298,7 +312,7 @@ extension Worker {
         }
         if unsafe isDue(session.pointee.keepalive.pingAtMs) { unsafe ping(session) }
         let idle = unsafe config.pointee.idleTimeoutMs
-        if unsafe session.pointee.streamCount == 0, idle != 0, unsafe nowMs >= session.pointee.idleSinceMs &+ idle {
+        if unsafe session.pointee.requestsUnderWay == 0, idle != 0, unsafe nowMs >= session.pointee.idleSinceMs &+ idle {
             unsafe count(config.pointee.stats, .upstreamCxIdleTimeout)
             return unsafe closeHTTP2Client(session, connection, byPeer: false)
         }
@@ -306,7 +320,7 @@ extension Worker {
             unsafe session.pointee.pool.closeAtMs = 0
             unsafe count(config.pointee.stats, .upstreamCxMaxDurationReached)
             unsafe retire(session, hosts[connection.pointee.host])
-            if unsafe session.pointee.streamCount == 0 { return unsafe closeHTTP2Client(session, connection, byPeer: false) }
+            if unsafe isUnused(session, connection) { return unsafe closeHTTP2Client(session, connection, byPeer: false) }
         }
         unsafe armHTTP2ClientTimer(session, connection)
     }
@@ -322,6 +336,7 @@ extension Worker {
     func http2UpstreamSent(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Int) {
         unsafe upstreamCounted(connection, .upstreamCxTxBytesTotal, UInt64(truncatingIfNeeded: bytes))
         guard let session = unsafe h2.sessions[connection.pointee.session] else { return }
+        unsafe taken(session, connection)
         if unsafe nghttp2_session_want_write(session.pointee.codec) != 0 { unsafe markDue(session) }
     }
 }

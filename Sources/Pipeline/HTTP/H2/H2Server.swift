@@ -44,9 +44,8 @@ extension Worker {
     func http2DownstreamSent(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Int) {
         guard let session = unsafe h2.sessions[connection.pointee.session], let http = unsafe session.pointee.http else { return }
         unsafe count(http.pointee.stats, .downstreamCxTxBytesTotal, UInt64(truncatingIfNeeded: bytes))
-        if unsafe session.pointee.drain.lingerUntilMs != 0 {
-            unsafe session.pointee.drain.lingerUntilMs = unsafe nowMs &+ http.pointee.delayedCloseTimeoutMs
-        }
+        unsafe taken(session, connection)
+        if unsafe session.pointee.drain.lingerUntilMs != 0 { unsafe lingerLonger(session, connection, http) }
         if unsafe nghttp2_session_want_write(session.pointee.codec) != 0 { unsafe markDue(session) }
     }
 

@@ -73,15 +73,15 @@ extension Worker {
     /// nghttp2 cannot go on: the preface was wrong, a flood, or no memory.
     func sessionFailed(_ session: UnsafeMutablePointer<H2Session>) {
         let flood = unsafe session.pointee.guards.flood
-        if unsafe session.pointee.isServer {
-            // RFC 9113 §5.4.1: the peer is told why. Envoy closes without a word.
-            if unsafe !session.pointee.isTerminated {
-                unsafe terminate(session, flood == .none ? H2Error.protocolError : H2Error.enhanceYourCalm)
-            }
-            unsafe endSession(session, flood == .none ? .protocolError : .flood(flood))
-        } else {
-            unsafe upstreamSessionOver(session, isProtocolError: true)
+        // RFC 9113 §5.4.1: the peer is told why. Envoy closes without a word.
+        if unsafe !session.pointee.isTerminated {
+            unsafe terminate(session, flood == .none ? H2Error.protocolError : H2Error.enhanceYourCalm)
         }
+        if unsafe session.pointee.isServer { return unsafe endSession(session, flood == .none ? .protocolError : .flood(flood)) }
+        if flood != .none { unsafe cells.increment(session.pointee.stats &+ Worker.floodStat(flood).rawValue) }
+        // The session closes before its turn to write comes.
+        if let connection = unsafe connections.slab[session.pointee.connection] { unsafe frame(session, connection) }
+        unsafe upstreamSessionOver(session, isProtocolError: true)
     }
 
     /// GOAWAY is sent, or everything is answered that was asked before it.
@@ -203,6 +203,31 @@ extension Worker {
         unsafe timers.armNoLater(connection.timerNode, than: session.pointee.drain.lingerUntilMs)
     }
 
+    /// Nothing is under way any more, and the client that is to go does not take what is left: the last GOAWAY and whatever
+    /// stands in front of it. It has as long as one that was told that all is over, and from anew with each byte that it takes.
+    func lingerIfFull(_ session: UnsafeMutablePointer<H2Session>) {
+        guard unsafe session.pointee.isServer, unsafe session.pointee.drain.phase == .refusing, unsafe session.pointee.requestsUnderWay == 0,
+            unsafe session.pointee.drain.lingerUntilMs == 0, let http = unsafe session.pointee.http,
+            let connection = unsafe connections.slab[session.pointee.connection], unsafe isFull(connection)
+        else { return }
+        unsafe session.pointee.drain.lingerUntilMs = unsafe nowMs &+ lingerMs(http)
+        unsafe timers.armNoLater(connection.timerNode, than: session.pointee.drain.lingerUntilMs)
+    }
+
+    /// It has taken some.
+    func lingerLonger(
+        _ session: UnsafeMutablePointer<H2Session>, _ connection: UnsafeMutablePointer<Connection>, _ http: UnsafePointer<HTTPConfig>
+    ) {
+        // One that is not over may have windows to open (`lingerIfFull`).
+        let waits = unsafe session.pointee.isOver || isFull(connection)
+        unsafe session.pointee.drain.lingerUntilMs = unsafe waits ? nowMs &+ lingerMs(http) : 0
+    }
+
+    private func lingerMs(_ http: UnsafePointer<HTTPConfig>) -> UInt64 {
+        let timeout = unsafe http.pointee.delayedCloseTimeoutMs
+        return timeout == 0 ? Worker.stallMs : timeout
+    }
+
     // MARK: The peer ends
 
     func http2DownstreamEnded(_ connection: UnsafeMutablePointer<Connection>) {
@@ -256,7 +281,7 @@ extension Worker {
         var deadline = UInt64.max
         func consider(_ at: UInt64) { if at != 0 { deadline = min(deadline, at) } }
         if unsafe http.pointee.idleTimeoutMs != 0 {
-            let since = unsafe session.pointee.streamCount == 0 ? session.pointee.idleSinceMs : nowMs
+            let since = unsafe session.pointee.requestsUnderWay == 0 ? session.pointee.idleSinceMs : nowMs
             unsafe consider(since &+ http.pointee.idleTimeoutMs)
         }
         unsafe consider(session.pointee.drain.closeAtMs)
@@ -270,6 +295,8 @@ extension Worker {
     func http2DownstreamTimedOut(_ connection: UnsafeMutablePointer<Connection>) {
         guard let session = unsafe h2.sessions[connection.pointee.session], let http = unsafe session.pointee.http else { return }
         let stats = unsafe http.pointee.stats
+        // A request may have come by a connection that is not over yet.
+        if unsafe session.pointee.requestsUnderWay > 0 && !session.pointee.isOver { unsafe session.pointee.drain.lingerUntilMs = 0 }
         if unsafe isDue(session.pointee.drain.lingerUntilMs) {
             count(stats, .downstreamCxDelayedCloseTimeout)
             count(stats, .downstreamCxDestroyLocal)
@@ -285,7 +312,7 @@ extension Worker {
             unsafe drainHTTP2(session)
         }
         if unsafe isDue(session.pointee.drain.atMs) { unsafe refuseHTTP2(session) }
-        if unsafe session.pointee.streamCount == 0, unsafe session.pointee.drain.phase == .serving, unsafe http.pointee.idleTimeoutMs != 0,
+        if unsafe session.pointee.requestsUnderWay == 0, unsafe session.pointee.drain.phase == .serving, unsafe http.pointee.idleTimeoutMs != 0,
             unsafe nowMs >= session.pointee.idleSinceMs &+ http.pointee.idleTimeoutMs
         {
             count(stats, .downstreamCxIdleTimeout)

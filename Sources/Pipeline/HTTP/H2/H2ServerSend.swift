@@ -75,7 +75,7 @@ extension Worker {
     /// The request is over; its stream goes on until the client has taken the rest.
     func http2DownstreamFinished(_ stream: StreamPointer) {
         guard let entry = unsafe downstreamEntry(stream) else { return }
-        unsafe entry.pointee.stream = .none
+        unsafe requestLeft(entry)
         // Behind the logs, which read them.
         unsafe entry.pointee.trailers = unsafe stream.pointee.responseTrailers
         unsafe stream.pointee.responseTrailers = nil

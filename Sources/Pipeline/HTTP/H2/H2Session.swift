@@ -28,9 +28,15 @@ struct H2Session {
     /// Live streams, newest first.
     var first = Handle.none
     var streamCount: UInt32 = 0
+    /// Of the streams those whose request is not over. Of the others bytes, or a reset, have still to leave: where the peer
+    /// takes nothing they stay.
+    var requestsUnderWay: UInt32 = 0
     var requests: UInt64 = 0
-    /// Since when there is no stream, in milliseconds: PINGs and SETTINGS are no activity.
+    /// Since when there is no request, or since when no byte of what they left behind has gone, in milliseconds: PINGs and
+    /// SETTINGS are no activity.
     var idleSinceMs: UInt64 = 0
+    /// Since when the connection's queue is full and none of it has left, in milliseconds; 0: it is not.
+    var fullSinceMs: UInt64 = 0
 
     /// The head that is being received.
     var reader = H2HeadReader()
@@ -223,11 +229,35 @@ extension Worker {
         if let next = unsafe h2.streams[session.pointee.first] { unsafe next.pointee.previous = handle }
         unsafe session.pointee.first = handle
         unsafe session.pointee.streamCount &+= 1
+        unsafe session.pointee.requestsUnderWay &+= 1
         unsafe cells.gaugeAdd(session.pointee.stats &+ HTTP2CodecStat.streamsActive.rawValue, 1)
         return unsafe entry
     }
 
+    // HOT: per message.
+    /// The request is over; what is left of the stream may go on.
+    func requestLeft(_ entry: UnsafeMutablePointer<H2Stream>) {
+        guard unsafe !entry.pointee.stream.isNone else { return }
+        unsafe entry.pointee.stream = .none
+        guard let session = unsafe h2.sessions[entry.pointee.session] else { return }
+        unsafe session.pointee.requestsUnderWay &-= 1
+        if unsafe session.pointee.requestsUnderWay == 0 { unsafe session.pointee.idleSinceMs = nowMs }
+    }
+
+    // HOT: per frame.
+    /// The connection's queue is full: nothing is framed until the peer has taken some.
+    @inline(__always)
+    func isFull(_ connection: UnsafeMutablePointer<Connection>) -> Bool { unsafe connection.pointee.out.count >= H2Session.outMax }
+
+    // HOT: per completion.
+    /// The peer has taken some of it.
+    func taken(_ session: UnsafeMutablePointer<H2Session>, _ connection: UnsafeMutablePointer<Connection>) {
+        if unsafe session.pointee.fullSinceMs != 0 { unsafe session.pointee.fullSinceMs = isFull(connection) ? nowMs : 0 }
+        if unsafe session.pointee.requestsUnderWay == 0, unsafe session.pointee.streamCount > 0 { unsafe session.pointee.idleSinceMs = nowMs }
+    }
+
     func freeH2Stream(_ entry: UnsafeMutablePointer<H2Stream>) {
+        unsafe requestLeft(entry)
         unsafe entry.pointee.out.removeAll(memory)
         if let session = unsafe h2.sessions[entry.pointee.session] {
             unsafe session.pointee.waiting.count(entry)

@@ -65,7 +65,8 @@ struct H2Worker {
         // Spaces around a value are let through, as in Envoy.
         unsafe nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option, 1)
         unsafe nghttp2_option_set_max_deflate_dynamic_table_size(option, Int(options.pointee.hpackTableSize))
-        unsafe nghttp2_option_set_max_outbound_ack(option, 10_000)
+        // `H2Guards` counts acknowledgements among the frames of control, and tells a flood of them from other errors.
+        unsafe nghttp2_option_set_max_outbound_ack(option, max(10_000, Int(options.pointee.outboundControlFramesMax) &+ 1))
         unsafe nghttp2_option_set_max_continuations(option, H2Worker.continuationsMax)
         // What is too many resets without the two options is Envoy's to say (`H2Resets`).
         unsafe nghttp2_option_set_stream_reset_rate_limit(option, options.pointee.resetBurst, options.pointee.resetRate)
