@@ -23,41 +23,66 @@ package struct HostView {
     package enum Health { case healthy, degraded, draining, unhealthy }
 }
 
-/// The hosts of a cluster as they were when an answer came to it.
-package struct HostList {
+/// The hosts of a cluster as they were when an answer came to it, for one that is made in pieces. A host that has gone by the time
+/// it is asked for, and whose cells may be another's, is passed over.
+package final class HostList {
+    private enum Source {
+        case none
+        /// Of an ORIGINAL_DST cluster.
+        case original([HostView])
+        case listed(part: PlanPart, view: (Int) -> HostView)
+    }
     package let count: Int
+    private let cluster: LiveCluster
+    private let keys: [String]
+    private var source: Source
+    /// Where those hosts are in the set that `source` is now, when it is another than at first.
+    private var places: [String: Int]?
+
+    fileprivate init(_ cluster: LiveCluster) {
+        self.cluster = cluster
+        if unsafe cluster.config?.pointee.originalDst != nil {
+            let views = cluster.originalHosts
+            (count, keys, source) = (views.count, [], .original(views))
+        } else if let part = cluster.hosts {
+            keys = HostList.keys(cluster)
+            (count, source) = (keys.count, .listed(part: part, view: cluster.hostView(withMetadata: false)))
+        } else {
+            (count, keys, source) = (0, [], .none)
+        }
+    }
+
+    /// One address may be in two priorities.
+    private static func keys(_ cluster: LiveCluster) -> [String] { cluster.hostConfigs.map { "\($0.priority) \($0.address)" } }
+
     /// The host at a place below `count`; nil: it has gone meanwhile.
-    package let host: (Int) -> HostView?
+    package func host(_ place: Int) -> HostView? {
+        switch source {
+        case .none: return nil
+        case .original(let views): return cluster.part.isGone ? nil : views[place]
+        case .listed(let part, let view):
+            if !part.isGone { return (places.map { $0[keys[place]] } ?? place).map(view) }
+            // There is another set meanwhile; nearly always with the same hosts in it.
+            guard let now = cluster.hosts, !now.isGone else { return nil }
+            source = .listed(part: now, view: cluster.hostView(withMetadata: false))
+            places = Dictionary(HostList.keys(cluster).enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+            return host(place)
+        }
+    }
 }
 
 extension LiveCluster {
     package var hostViews: [HostView] {
         if unsafe config?.pointee.originalDst != nil { return originalHosts }
-        let view = listedHosts
-        return hostConfigs.indices.map(view)
+        return hostConfigs.indices.map(hostView(withMetadata: true))
     }
 
-    /// For an answer that is made in pieces: the hosts that there are now. One that has gone by the time it is asked for, and
-    /// whose cells may be another's, is passed over.
-    package var hostList: HostList {
-        if unsafe config?.pointee.originalDst != nil {
-            let (views, part) = (originalHosts, self.part)
-            return HostList(count: views.count) { i in part.isGone ? nil : views[i] }
-        }
-        guard let part = hosts else { return HostList(count: 0) { _ in nil } }
-        let view = listedHosts
-        let addresses = hostConfigs.map(\.address)
-        return HostList(count: addresses.count) { [self] i in
-            if !part.isGone { return view(i) }
-            // There is another set meanwhile; nearly always with the same hosts in it.
-            guard let hosts, !hosts.isGone, let place = hostConfigs.firstIndex(where: { $0.address == addresses[i] }) else { return nil }
-            return listedHosts(place)
-        }
-    }
+    package var hostList: HostList { HostList(self) }
 
     /// Hosts of an ORIGINAL_DST cluster, of all workers: those that have a place on its board.
-    private var originalHosts: [HostView] {
-        guard let board = unsafe config?.pointee.originalDst?.pointee.board else { return [] }
+    fileprivate var originalHosts: [HostView] {
+        // The board goes with the part.
+        guard !part.isGone, let board = unsafe config?.pointee.originalDst?.pointee.board else { return [] }
         var hosts: [(address: SocketAddress, shares: [(worker: Int, stats: StatID)])] = []
         for entry in board.entries {
             let share = (worker: entry.worker, stats: board.stats[entry.place])
@@ -100,23 +125,23 @@ extension LiveCluster {
         unsafe config?.pointee.originalDst == nil ? nil : Set(originalHosts.map { "\($0.address)" })
     }
 
-    /// Makes the view of one: a cluster may have thousands.
-    private var listedHosts: (Int) -> HostView {
+    /// Makes the view of one: a cluster may have thousands. Metadata is much, and few show it.
+    fileprivate func hostView(withMetadata: Bool) -> (Int) -> HostView {
         let (configs, groups) = (hostConfigs, draft.endpoints.map(\.group))
-        let localities = message.loadAssignment.endpoints
-        let messages = localities.flatMap(\.lbEndpoints)
+        let assigned = message.loadAssignment.endpoints
+        let localities = assigned.map { (region: $0.locality.region, zone: $0.locality.zone, subZone: $0.locality.subZone) }
+        let metadata = withMetadata ? assigned.flatMap(\.lbEndpoints).map { $0.hasMetadata ? $0.metadata : nil } : []
         let places = addresses.indices.flatMap { i in addresses[i].map { _ in i } }
         return { i in
             let config = configs[i]
             // Hosts that a changed cluster has kept from its predecessor for now belong to no endpoint of it.
             let place = places.count == configs.count ? places[i] : nil
-            let locality = place.map { localities[groups[$0]].locality } ?? .init()
-            let message = place.flatMap { $0 < messages.count ? messages[$0] : nil }
+            let locality = place.map { localities[groups[$0]] } ?? (region: "", zone: "", subZone: "")
             return HostView(
                 address: config.address, hostname: String(config.hostname), weight: config.weight,
                 priority: config.priority, health: HostView.Health(config), isCanary: config.isCanary, region: locality.region,
                 zone: locality.zone, subZone: locality.subZone, cells: .scope(config.stats),
-                metadata: message.flatMap { $0.hasMetadata ? $0.metadata : nil })
+                metadata: place.flatMap { $0 < metadata.count ? metadata[$0] : nil })
         }
     }
 

@@ -296,7 +296,7 @@ struct HTTP2LifeTests {
         let windows = [H2Frame(.settings, [0, 4] + H2Frame.word(1 << 30)), H2Frame(.windowUpdate, H2Frame.word(1 << 30))]
         let bytes = H2Frame.preface + (windows + [.head(1, H2Frame.request("GET", "/up"))]).flatMap(\.bytes)
         #expect(Sockets.send(bytes, from: 0, on: socket) == bytes.count)
-        #expect(serving.stat("http.h.downstream_cx_active", becomes: 1) == 1)
+        #expect(serving.stat("http.h.downstream_cx_total", becomes: 1) == 1)
         #expect(serving.stat("http.h.downstream_cx_active", becomes: 0) == 0)
         for name in ["http.h.downstream_cx_idle_timeout", "http.h.downstream_cx_delayed_close_timeout", "http.h.downstream_cx_destroy_local"] {
             #expect(serving.stat(name, becomes: 1) == 1, "\(name)")

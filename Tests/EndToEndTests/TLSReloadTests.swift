@@ -82,6 +82,8 @@ struct TLSReloadTests {
         #expect(tls.served.admin.stat("martlet.plan.certificates_refused", reaches: 1))
         #expect(wait(upToMs: 5_000, everyMs: 100) { tls.served.process.output.contains("server.pem has expired") }, "\(tls.served.process.output)")
         #expect(try serial(tls) == first)
+        let expirations = tls.served.admin.stats(matching: "expiration_unix_time_seconds").values
+        #expect(!expirations.isEmpty && expirations.allSatisfy { $0 > UInt64(time(nil)) }, "\(expirations)")
         // Started with one, another one is no worse.
         let late = try TLSServed(certificates)
         try certificates.expire("older")

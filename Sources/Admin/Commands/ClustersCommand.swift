@@ -55,7 +55,8 @@ private final class ClustersText: BodySource {
     }
 
     override func next(_ out: inout [UInt8]) -> Bool {
-        while at < clusters.count, out.count < BodySource.pieceBytes {
+        var time = RenderingTime(looksPerClock: 1)
+        while at < clusters.count, out.count < BodySource.pieceBytes, !time.isOver() {
             let cluster = clusters[at]
             guard let hosts else {
                 out += ClustersText.head(cluster).utf8

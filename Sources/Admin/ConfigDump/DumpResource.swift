@@ -138,8 +138,9 @@ struct DumpSource {
 }
 
 extension DumpItem {
-    fileprivate init(_ name: String, _ message: some SwiftProtobuf.Message, _ updatedNs: UInt64) {
-        self.init(name, updatedNs) { message.wire }
+    /// A message is kept encoded: to have it is work, too.
+    fileprivate init(_ name: String, _ message: @escaping @autoclosure () -> some SwiftProtobuf.Message, _ updatedNs: UInt64) {
+        self.init(name, updatedNs) { message().wire }
     }
 }
 

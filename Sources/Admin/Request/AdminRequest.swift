@@ -18,6 +18,7 @@ package struct AdminRequest {
     package var authorization = ""
     /// `sec-fetch-site`: what a browser says of who asks.
     package var fetchSite = ""
+    package var userAgent = ""
 
     /// `target`: path and query as the client sent them. `contentType`: of the body.
     package init(method: String, target: String, contentType: String = "", body: [UInt8] = []) {
@@ -41,6 +42,9 @@ package struct AdminRequest {
         guard let scheme = ["http://", "https://"].first(where: { origin.hasPrefix($0) }) else { return true }
         return origin.dropFirst(scheme.count) != host
     }
+
+    /// What browsers call themselves: a GET for a page of anybody says nothing else of where it is from, over plain HTTP.
+    var isOfBrowserByName: Bool { userAgent.hasPrefix("Mozilla/") }
 
     /// Browsers say where a page is from when it changes something.
     var isOfBrowser: Bool { !origin.isEmpty || !fetchSite.isEmpty }

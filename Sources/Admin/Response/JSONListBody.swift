@@ -1,5 +1,7 @@
 // One object with one list in it, an element at a time: what `/clusters` and `/listeners` answer in JSON.
 
+import StatsStore
+
 /// Without elements the object is empty, as protobuf's JSON leaves an empty list out.
 class JSONListBody: BodySource {
     private let name: String
@@ -27,7 +29,8 @@ class JSONListBody: BodySource {
             json.key(name)
             json.open("[")
         }
-        while at < count, out.count < BodySource.pieceBytes {
+        var time = RenderingTime(looksPerClock: 1)
+        while at < count, out.count < BodySource.pieceBytes, !time.isOver() {
             if write(at, &json) { at += 1 }
             out += json.take().utf8
         }

@@ -73,6 +73,7 @@ final class AdminFilter: HTTPFilter {
         }
         request.authorization = text(.authorization)
         request.fetchSite = text(named: "sec-fetch-site")
+        request.userAgent = text(.userAgent)
         request.host = unsafe String(stream.pointee.request.text(stream.pointee.request.authority))
         request.origin = text(.origin)
         request.ifNoneMatch = text(named: "if-none-match")

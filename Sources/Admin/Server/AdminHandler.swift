@@ -42,7 +42,11 @@ package final class AdminHandler {
                 "admin path \"\(request.path)\" mutates state, method=\(request.method) rather than POST")
             return AdminResponse("Method \(request.method) not allowed, POST required.", status: 405)
         }
-        if command.mutates || command.startsWork(request), let refusal = refusal(request) { return refusal }
+        let isChange = command.mutates || command.startsWork(request)
+        if isChange, !command.mutates, request.method == "GET", request.isOfBrowserByName {
+            return AdminResponse("\(request.path): a browser asks for this by POST, as the page /profile does.\n", status: 403)
+        }
+        if isChange, let refusal = refusal(request) { return refusal }
         context.server.log.write(.debug, "admin", "request complete: path: \(request.pathAndQuery)")
         return command.answer(context, request)
     }
@@ -50,7 +54,8 @@ package final class AdminHandler {
     /// Why a request that changes something is not done.
     private func refusal(_ request: AdminRequest) -> AdminResponse? {
         if request.isFromAnotherSite {
-            return AdminResponse("\(request.path) is not done for pages of \(request.origin).", status: 403)
+            let origin = request.origin.isEmpty ? "another site" : request.origin
+            return AdminResponse("\(request.path) is not done for pages of \(origin).", status: 403)
         }
         if let token {
             return request.carries(token)

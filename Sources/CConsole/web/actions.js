@@ -105,17 +105,24 @@ export class Commands {
     return answer;
   }
 
+  showLevels(lines) {
+    replace(this.levels, lines.map((line) => h("div", {}, line)));
+    const chosen = this.component.value;
+    replace(this.component, h("option", { value: "" }, "all components"), lines.map((line) => {
+      const name = line.split(":")[0];
+      return h("option", { value: name, selected: name === chosen }, name);
+    }));
+  }
+
   async refresh() {
     try {
       const logging = await this.post("logging");
-      if (!logging.ok) return;
-      const lines = (await logging.text()).split("\n").slice(1).map((line) => line.trim()).filter(Boolean);
-      replace(this.levels, lines.map((line) => h("div", {}, line)));
-      const chosen = this.component.value;
-      replace(this.component, h("option", { value: "" }, "all components"), lines.map((line) => {
-        const name = line.split(":")[0];
-        return h("option", { value: name, selected: name === chosen }, name);
-      }));
+      const text = await logging.text();
+      if (logging.ok) this.showLevels(text.split("\n").slice(1).map((line) => line.trim()).filter(Boolean));
+      else if (logging.status === 403) {
+        this.outcome.className = "outcome bad";
+        setText(this.outcome, text.trim());
+      }
       const { entries = {} } = await (await ask("runtime")).json();
       const values = Object.entries(entries).map(([name, entry]) => h("div", {}, `${name} = ${entry.final_value}`));
       replace(this.runtime, values.length > 0 ? values : h("div", { class: "hint" }, "none"));

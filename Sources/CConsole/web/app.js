@@ -63,6 +63,8 @@ async function received(snapshot) {
   if (isAnotherProcess(snapshot)) {
     snapshots.length = 0;
     context.history = new History();
+    configurationVersion = null;
+    configurationAt = -Infinity;
   }
   context.history.add(snapshots[snapshots.length - 1], snapshot, context.listeners);
   snapshots.push(snapshot);

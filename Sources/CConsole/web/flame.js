@@ -148,10 +148,17 @@ function show() {
   build(); draw(); drawTop();
 }
 
-async function ask(url) {
+/// What changes something needs the token, where there is one (`--admin-token-file`); it is kept by this page alone.
+async function post(url) {
+  const token = $("token").value.trim();
+  const answer = await fetch(url, { method: "POST", cache: "no-store", headers: token === "" ? {} : { authorization: `Bearer ${token}` } });
+  if (answer.status === 401) $("token").hidden = false;
+  return answer;
+}
+async function ask(url, begins = false) {
   busy(true);
   try {
-    const answer = await fetch(url, { cache: "no-store" });
+    const answer = begins ? await post(url) : await fetch(url, { cache: "no-store" });
     if (answer.ok) { state.data = await answer.json(); }
     else { state.data = null; state.problem = (await answer.text()).trim(); }
   } catch (e) { state.data = null; state.problem = "the admin interface did not answer: " + e.message; }
@@ -161,7 +168,7 @@ async function ask(url) {
 function busy(on) { for (const b of document.querySelectorAll(".buttons button")) b.disabled = on; document.body.setAttribute("aria-busy", on); }
 const load = () => ask("profile?format=json&kind=" + $("kind").value);
 async function command(path) {
-  const answer = await fetch(path, { method: "POST" });
+  const answer = await post(path);
   if (!answer.ok) { state.data = null; state.problem = (await answer.text()).trim(); show(); return false; }
   return true;
 }
@@ -171,7 +178,7 @@ $("kind").addEventListener("change", () => { $("take").hidden = $("kind").value 
 $("thread").addEventListener("change", () => { build(); draw(); drawTop(); });
 $("invert").addEventListener("change", () => { if (state.data) { build(); draw(); } });
 $("search").addEventListener("input", draw);
-$("take").addEventListener("click", () => { $("summary").textContent = "profiling for 5 s…"; ask("profile?format=json&seconds=5"); });
+$("take").addEventListener("click", () => { $("summary").textContent = "profiling for 5 s…"; ask("profile?format=json&seconds=5", true); });
 $("start").addEventListener("click", async () => { if (await command(switches[$("kind").value] + "?enable=y")) setTimeout(load, 1000); });
 $("stop").addEventListener("click", async () => { if (await command(switches[$("kind").value] + "?enable=n")) load(); });
 $("reload").addEventListener("click", load);

@@ -69,7 +69,7 @@ export class Overview {
     if (kind === "host") return { instead: "Latency is measured per cluster: see the host's cluster." };
     if (kind !== "listener" || !this.context.configuration) return {};
     const { listeners } = this.context;
-    if (!listeners.some((one) => one.subject === name)) return { instead: "The configuration no longer has this listener." };
+    if (!listeners.some((one) => one.subject === name)) return { instead: "The configuration does not have this listener (any more, or was not read again yet)." };
     const { managers, shared } = latencySource(name, listeners);
     if (managers.length === 0) return { instead: "No HTTP connection manager is in this listener: nothing measures its latency." };
     const beside = [`Measured by the connection ${managers.length === 1 ? "manager" : "managers"} ${listed(managers)}.`,

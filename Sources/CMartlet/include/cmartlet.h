@@ -34,6 +34,9 @@ static inline uint64_t martlet_hash(const uint8_t *bytes, size_t count, uint64_t
   return martlet_mix(h ^ tail, 0xe7037ed1a0b428dbull);
 }
 
+// Bytes of a TCP connection that its peer has acknowledged; 0 of any other descriptor.
+uint64_t martlet_acknowledged(int32_t descriptor);
+
 // GNU memmem, which the Glibc module does not show.
 void *martlet_memmem(const void *haystack, size_t count, const void *needle, size_t needle_count);
 

@@ -152,6 +152,7 @@ final class ServedContexts {
     private func place(_ draft: TLSDraft) {
         let live = LiveTLS(draft, number: publisher.number)
         contexts.insert(live)
+        draft.showExpirations()
         if live.isReady, !live.secrets.isEmpty {
             environment.stats.mainCells.increment(draft.config.factoryStats &+ TLSSocketFactoryStat.sslContextUpdateBySds.rawValue)
         }

@@ -52,6 +52,8 @@ struct TLSDraft {
     let discovered: [DiscoveredSecret]
     /// Every secret is there.
     let isReady: Bool
+    /// Statistics that it shares with what it takes the place of: they are what serves.
+    var showExpirations: () -> Void = {}
 }
 
 struct TLSContextCompiler {
@@ -110,11 +112,11 @@ struct TLSContextCompiler {
         if let check = unsafe settings.validation?.check { config.validates = unsafe check.pointee.checksSomething }
         statistics.fill(&config)
         let records = records(settings)
-        statistics.expirations(records, shown)
         let factory = statistics.factory(source)
         config.factoryStats = factory.base
         return TLSDraft(
-            source: source, part: part, config: config, records: records, secrets: others.secrets, discovered: others.discovered, isReady: true)
+            source: source, part: part, config: config, records: records, secrets: others.secrets, discovered: others.discovered, isReady: true,
+            showExpirations: { [shown] in statistics.expirations(records, shown) })
     }
 
     private func records(_ settings: TLSSettings) -> TLSRecords {

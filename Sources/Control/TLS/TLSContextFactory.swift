@@ -28,7 +28,7 @@ struct TLSContextFactory {
         self.settings = settings
         unsafe ticketKeys = unsafe SessionResumption.keys(settings.ticketKeys, part)
         self.part = part
-        (sets, names, otherSet) = TLSContextFactory.sets(settings.certificates, scansAll: settings.scansCertificates)
+        (sets, names, otherSet) = TLSContextFactory.sets(settings.certificates, scansAll: settings.scansCertificates || !settings.isServer)
     }
 
     /// As Envoy chooses: for every name the first certificate of each key type that has it; without a name the first of each

@@ -146,7 +146,7 @@ extension Worker {
         var left = Worker.keyedSearchMax
         var session = unsafe h2.sessions[host.pointee.http2Head]
         while let idle = unsafe session, left > 0 {
-            if let connection = unsafe connections.slab[idle.pointee.connection], unsafe isUnused(idle, connection) {
+            if let connection = unsafe connections.slab[idle.pointee.connection], unsafe isUnused(idle) {
                 unsafe closeHTTP2Client(idle, connection, byPeer: false)
                 return true
             }

@@ -97,6 +97,8 @@ struct H2Drain {
     var closeAtMs: UInt64 = 0
     /// Until when a peer that was told that all is over may take its time.
     var lingerUntilMs: UInt64 = 0
+    /// What the client had acknowledged when that was set, of a connection whose queue is full.
+    var acknowledged: UInt64 = 0
 }
 
 struct H2Keepalive {

@@ -40,7 +40,7 @@ extension Worker {
         guard unsafe !session.pointee.pool.isConnecting, let connection = unsafe connections.slab[session.pointee.connection],
             unsafe connection.pointee.isConnected
         else { return }
-        if unsafe session.pointee.pool.isDraining && isUnused(session, connection) && !session.pointee.isTerminated {
+        if unsafe session.pointee.pool.isDraining && isUnused(session) && !session.pointee.isTerminated {
             return unsafe closeHTTP2Client(session, connection, byPeer: false)
         }
         unsafe frame(session, connection)
@@ -53,7 +53,8 @@ extension Worker {
         failed = unsafe failed || session.pointee.guards.flood != .none && !session.pointee.isTerminated
         runEvents()
         guard unsafe h2.sessions[handle] == session else { return }
-        unsafe session.pointee.framingFailed = false
+        // Last words to a host are framed at once: behind a frame that is cut they would be read as its payload.
+        if unsafe !failed || session.pointee.isServer { unsafe session.pointee.framingFailed = false }
         if failed { return unsafe sessionFailed(session) }
         unsafe endIfOver(session)
     }

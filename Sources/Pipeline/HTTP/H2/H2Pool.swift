@@ -169,19 +169,22 @@ extension Worker {
         if unsafe !session.pointee.pool.isDraining { unsafe upstreamCounted(connection, .upstreamCxCloseNotify, 1) }
         unsafe retire(session, hosts[connection.pointee.host])
         if let host = unsafe hosts[connection.pointee.host] { unsafe leavePool(session, host) }
-        if unsafe isUnused(session, connection) { unsafe closeHTTP2Client(session, connection, byPeer: false) }
+        if unsafe isUnused(session) { unsafe closeHTTP2Client(session, connection, byPeer: false) }
     }
 
     /// Nobody waits for anything on it: it carries nothing, or only what its host does not take.
-    func isUnused(_ session: UnsafeMutablePointer<H2Session>, _ connection: UnsafeMutablePointer<Connection>) -> Bool {
-        unsafe session.pointee.streamCount == 0 || session.pointee.requestsUnderWay == 0 && isFull(connection)
+    func isUnused(_ session: UnsafeMutablePointer<H2Session>) -> Bool {
+        unsafe session.pointee.streamCount == 0 || session.pointee.requestsUnderWay == 0 && isStuck(session)
     }
 
-    /// A request is given up on a connection whose host has taken nothing for as long as connecting may take: it gets no other.
+    /// A completion may stand for 256 KiB: a slow host is given time for them.
+    private func isStuck(_ session: UnsafeMutablePointer<H2Session>) -> Bool {
+        unsafe session.pointee.fullSinceMs != 0 && nowMs >= session.pointee.fullSinceMs &+ H2Session.stuckMs
+    }
+
+    /// A request is given up on a connection whose host takes nothing: it gets no other.
     func retireIfStuck(_ session: UnsafeMutablePointer<H2Session>, _ host: UnsafeMutablePointer<Host>) {
-        let since = unsafe session.pointee.fullSinceMs
-        guard since != 0, unsafe !session.pointee.pool.isDraining, unsafe nowMs >= since &+ host.pointee.cluster.pointee.config.pointee.connectTimeoutMs
-        else { return }
+        guard unsafe isStuck(session), unsafe !session.pointee.pool.isDraining else { return }
         unsafe leavePool(session, host)
         unsafe retire(session, host)
     }
@@ -283,7 +286,7 @@ extension Worker {
         while let host = unsafe hosts[handle], let session = unsafe h2.sessions[host.pointee.http2Head] {
             unsafe leavePool(session, host)
             unsafe retire(session, host)
-            if let connection = unsafe connections.slab[session.pointee.connection], unsafe isUnused(session, connection) {
+            if let connection = unsafe connections.slab[session.pointee.connection], unsafe isUnused(session) {
                 unsafe closeHTTP2Client(session, connection, byPeer: false)
             }
         }
@@ -296,7 +299,15 @@ extension Worker {
         var deadline = UInt64.max
         func consider(_ at: UInt64) { if at != 0 { deadline = min(deadline, at) } }
         let idle = unsafe cluster.pointee.config.pointee.idleTimeoutMs
-        if idle != 0 { unsafe consider((session.pointee.requestsUnderWay == 0 ? session.pointee.idleSinceMs : nowMs) &+ idle) }
+        if unsafe session.pointee.streamCount == 0 {
+            if idle != 0 { unsafe consider(session.pointee.idleSinceMs &+ idle) }
+        } else if unsafe session.pointee.requestsUnderWay == 0 && session.pointee.fullSinceMs != 0 {
+            let stuckAtMs = unsafe session.pointee.fullSinceMs &+ H2Session.stuckMs
+            if unsafe session.pointee.pool.isDraining { consider(stuckAtMs) }
+            if idle != 0 { unsafe consider(max(session.pointee.idleSinceMs &+ idle, stuckAtMs)) }
+        } else if idle != 0 {
+            consider(nowMs &+ idle)
+        }
         unsafe consider(session.pointee.pool.closeAtMs)
         unsafe consider(session.pointee.keepalive.pingAtMs)
         unsafe consider(session.pointee.keepalive.deadlineMs)
@@ -312,7 +323,7 @@ extension Worker {
         }
         if unsafe isDue(session.pointee.keepalive.pingAtMs) { unsafe ping(session) }
         let idle = unsafe config.pointee.idleTimeoutMs
-        if unsafe session.pointee.requestsUnderWay == 0, idle != 0, unsafe nowMs >= session.pointee.idleSinceMs &+ idle {
+        if unsafe isUnused(session), idle != 0, unsafe nowMs >= session.pointee.idleSinceMs &+ idle {
             unsafe count(config.pointee.stats, .upstreamCxIdleTimeout)
             return unsafe closeHTTP2Client(session, connection, byPeer: false)
         }
@@ -320,8 +331,8 @@ extension Worker {
             unsafe session.pointee.pool.closeAtMs = 0
             unsafe count(config.pointee.stats, .upstreamCxMaxDurationReached)
             unsafe retire(session, hosts[connection.pointee.host])
-            if unsafe isUnused(session, connection) { return unsafe closeHTTP2Client(session, connection, byPeer: false) }
         }
+        if unsafe session.pointee.pool.isDraining, unsafe isUnused(session) { return unsafe closeHTTP2Client(session, connection, byPeer: false) }
         unsafe armHTTP2ClientTimer(session, connection)
     }
 

@@ -1,6 +1,7 @@
 // How a downstream HTTP/2 connection ends: GOAWAY in two steps when it drains, GOAWAY with a code when the peer breaks the
 // protocol, and the peer's own end. Deadlines share the connection's one timer.
 
+import CMartlet
 import CNghttp2
 import Primitives
 import Stats
@@ -211,7 +212,17 @@ extension Worker {
             let connection = unsafe connections.slab[session.pointee.connection], unsafe isFull(connection)
         else { return }
         unsafe session.pointee.drain.lingerUntilMs = unsafe nowMs &+ lingerMs(http)
+        unsafe session.pointee.drain.acknowledged = unsafe martlet_acknowledged(connection.pointee.descriptor)
         unsafe timers.armNoLater(connection.timerNode, than: session.pointee.drain.lingerUntilMs)
+    }
+
+    /// A send ends when the kernel has all of it, up to 256 KiB: meanwhile a slow client takes of it what no completion tells.
+    private func hasAcknowledged(_ session: UnsafeMutablePointer<H2Session>, _ connection: UnsafeMutablePointer<Connection>) -> Bool {
+        guard unsafe isFull(connection) else { return false }
+        let before = unsafe session.pointee.drain.acknowledged
+        let now = unsafe martlet_acknowledged(connection.pointee.descriptor)
+        unsafe session.pointee.drain.acknowledged = now
+        return now > before
     }
 
     /// It has taken some.
@@ -280,7 +291,7 @@ extension Worker {
         guard let http = unsafe session.pointee.http else { return }
         var deadline = UInt64.max
         func consider(_ at: UInt64) { if at != 0 { deadline = min(deadline, at) } }
-        if unsafe http.pointee.idleTimeoutMs != 0 {
+        if unsafe http.pointee.idleTimeoutMs != 0, unsafe session.pointee.drain.phase == .serving {
             let since = unsafe session.pointee.requestsUnderWay == 0 ? session.pointee.idleSinceMs : nowMs
             unsafe consider(since &+ http.pointee.idleTimeoutMs)
         }
@@ -297,6 +308,9 @@ extension Worker {
         let stats = unsafe http.pointee.stats
         // A request may have come by a connection that is not over yet.
         if unsafe session.pointee.requestsUnderWay > 0 && !session.pointee.isOver { unsafe session.pointee.drain.lingerUntilMs = 0 }
+        if unsafe isDue(session.pointee.drain.lingerUntilMs), unsafe hasAcknowledged(session, connection) {
+            unsafe session.pointee.drain.lingerUntilMs = unsafe nowMs &+ lingerMs(http)
+        }
         if unsafe isDue(session.pointee.drain.lingerUntilMs) {
             count(stats, .downstreamCxDelayedCloseTimeout)
             count(stats, .downstreamCxDestroyLocal)

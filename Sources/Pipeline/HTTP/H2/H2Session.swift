@@ -14,6 +14,8 @@ import Wire
 @safe
 struct H2Session {
     /// Bytes framed and not yet taken by the kernel, at most, before streams wait in their own queues.
+    /// How long a host may take nothing of a full queue before its connection is given up. `docs/limits.md`.
+    static let stuckMs: UInt64 = 10_000
     static let outMax = 256 << 10
 
     var handle: Handle

@@ -183,6 +183,9 @@ import Transport
         #expect(queued(upstream) >= H2Session.outMax)
         pass(seconds: 6)
         #expect(client.frames?.statuses == [504])
+        #expect(fed.isThere(upstream), "a slow host has time for what it was sent")
+        fed.publish(.draining)
+        pass(seconds: 12)
         #expect(!fed.isThere(upstream))
         conclude()
     }
