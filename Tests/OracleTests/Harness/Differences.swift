@@ -199,11 +199,13 @@ enum Differences {
         goaway("window_update_of_nothing", 1, 1), goaway("flood_of_empty_data", 1, 11), goaway("flood_of_priority", 1, 11),
         goaway("flood_of_window_updates", 1, 11), goaway("flood_of_empty_continuation", 1, 11),
     ] + [
-        "push", "answer_to_an_idle_stream", "bad_field", "no_status", "upper_case", "status_101", "flood_of_empty_data",
-        "flood_of_empty_continuation", "flood_of_priority", "flood_of_window_updates",
+        "http2_upstream.push", "http2_upstream.answer_to_an_idle_stream", "http2_upstream.bad_field", "http2_upstream.no_status",
+        "http2_upstream.upper_case", "http2_upstream.status_101", "http2_upstream.flood_of_empty_data",
+        "http2_upstream.flood_of_empty_continuation", "http2_upstream.flood_of_priority", "http2_upstream.flood_of_window_updates",
+        "metadata.too_large_of_the_response",
     ].map {
         Entry(
-            test: "http2_upstream.\($0)", reason: "RFC 9113 §5.4.1: GOAWAY says why the connection ends; Envoy closes without a word",
+            test: $0, reason: "RFC 9113 §5.4.1: GOAWAY says why the connection ends; Envoy closes without a word",
             unchecked: [.upstream])
     }
 
