@@ -152,7 +152,7 @@ function show() {
 async function post(url) {
   const token = $("token").value.trim();
   const answer = await fetch(url, { method: "POST", cache: "no-store", headers: token === "" ? {} : { authorization: `Bearer ${token}` } });
-  if (answer.status === 401) $("token").hidden = false;
+  if (answer.status === 401) $("who").hidden = false;
   return answer;
 }
 async function ask(url, begins = false) {
@@ -178,6 +178,7 @@ $("kind").addEventListener("change", () => { $("take").hidden = $("kind").value 
 $("thread").addEventListener("change", () => { build(); draw(); drawTop(); });
 $("invert").addEventListener("change", () => { if (state.data) { build(); draw(); } });
 $("search").addEventListener("input", draw);
+$("who").addEventListener("submit", (event) => event.preventDefault());
 $("take").addEventListener("click", () => { $("summary").textContent = "profiling for 5 s…"; ask("profile?format=json&seconds=5", true); });
 $("start").addEventListener("click", async () => { if (await command(switches[$("kind").value] + "?enable=y")) setTimeout(load, 1000); });
 $("stop").addEventListener("click", async () => { if (await command(switches[$("kind").value] + "?enable=n")) load(); });
