@@ -114,6 +114,7 @@ struct AdminAccessTests {
         // Over plain HTTP a browser does not say where a picture's page is from: it asks by POST, which says so.
         let browser = "user-agent: Mozilla/5.0 (X11)\r\nauthorization: Bearer s3cret\r\n"
         #expect(ask(peer.admin, "GET", "/profile?seconds=1", browser)?.status == 403)
+        #expect(ask(peer.admin, "HEAD", "/profile?seconds=1", browser)?.status == 403)
         #expect(ask(peer.admin, "GET", "/profile?format=page", browser)?.status == 200)
         #expect(ask(peer.admin, "POST", "/profile?seconds=1", browser + "origin: http://evil.test\r\n")?.status == 403)
         #expect(ask(peer.admin, "GET", "/profile?format=folded")?.status == 404, "none was taken")

@@ -43,7 +43,7 @@ package final class AdminHandler {
             return AdminResponse("Method \(request.method) not allowed, POST required.", status: 405)
         }
         let isChange = command.mutates || command.startsWork(request)
-        if isChange, !command.mutates, request.method == "GET", request.isOfBrowserByName {
+        if isChange, !command.mutates, request.method != "POST", request.isOfBrowserByName {
             return AdminResponse("\(request.path): a browser asks for this by POST, as the page /profile does.\n", status: 403)
         }
         if isChange, let refusal = refusal(request) { return refusal }

@@ -77,5 +77,6 @@ extension Worker {
     func retire(_ session: UnsafeMutablePointer<H2Session>, _ host: UnsafeMutablePointer<Host>?) {
         unsafe session.pointee.pool.isDraining = true
         if let host = unsafe host { unsafe noteCapacity(session, host) }
+        unsafe watchIfLeft(session)
     }
 }

@@ -81,7 +81,10 @@ extension Worker {
             }
         } while unsafe passMetadata(session) && !failed
         if failed { unsafe session.pointee.framingFailed = true }
-        if unsafe session.pointee.fullSinceMs == 0, unsafe isFull(connection) { unsafe session.pointee.fullSinceMs = nowMs }
+        if unsafe session.pointee.fullSinceMs == 0, unsafe isFull(connection) {
+            unsafe session.pointee.fullSinceMs = nowMs
+            unsafe watchIfLeft(session)
+        }
     }
 
     /// All is said that either side will say, or may say.

@@ -182,6 +182,14 @@ extension Worker {
         unsafe session.pointee.fullSinceMs != 0 && nowMs >= session.pointee.fullSinceMs &+ H2Session.stuckMs
     }
 
+    /// A connection that is to go, and whose host takes nothing of what is left: no completion looks at it again.
+    func watchIfLeft(_ session: UnsafeMutablePointer<H2Session>) {
+        guard unsafe !session.pointee.isServer, unsafe session.pointee.pool.isDraining, unsafe session.pointee.requestsUnderWay == 0,
+            unsafe session.pointee.fullSinceMs != 0, let connection = unsafe connections.slab[session.pointee.connection]
+        else { return }
+        unsafe armHTTP2ClientTimer(session, connection)
+    }
+
     /// A request is given up on a connection whose host takes nothing: it gets no other.
     func retireIfStuck(_ session: UnsafeMutablePointer<H2Session>, _ host: UnsafeMutablePointer<Host>) {
         guard unsafe isStuck(session), unsafe !session.pointee.pool.isDraining else { return }
@@ -299,14 +307,12 @@ extension Worker {
         var deadline = UInt64.max
         func consider(_ at: UInt64) { if at != 0 { deadline = min(deadline, at) } }
         let idle = unsafe cluster.pointee.config.pointee.idleTimeoutMs
-        if unsafe session.pointee.streamCount == 0 {
-            if idle != 0 { unsafe consider(session.pointee.idleSinceMs &+ idle) }
-        } else if unsafe session.pointee.requestsUnderWay == 0 && session.pointee.fullSinceMs != 0 {
-            let stuckAtMs = unsafe session.pointee.fullSinceMs &+ H2Session.stuckMs
+        let stuckAtMs = unsafe session.pointee.fullSinceMs == 0 ? 0 : session.pointee.fullSinceMs &+ H2Session.stuckMs
+        if unsafe session.pointee.requestsUnderWay > 0 {
+            if idle != 0 { consider(nowMs &+ idle) }
+        } else {
             if unsafe session.pointee.pool.isDraining { consider(stuckAtMs) }
             if idle != 0 { unsafe consider(max(session.pointee.idleSinceMs &+ idle, stuckAtMs)) }
-        } else if idle != 0 {
-            consider(nowMs &+ idle)
         }
         unsafe consider(session.pointee.pool.closeAtMs)
         unsafe consider(session.pointee.keepalive.pingAtMs)
@@ -323,7 +329,9 @@ extension Worker {
         }
         if unsafe isDue(session.pointee.keepalive.pingAtMs) { unsafe ping(session) }
         let idle = unsafe config.pointee.idleTimeoutMs
-        if unsafe isUnused(session), idle != 0, unsafe nowMs >= session.pointee.idleSinceMs &+ idle {
+        // Of what requests have left behind a slow host may still be taking.
+        let isIdle = unsafe session.pointee.requestsUnderWay == 0 && (session.pointee.fullSinceMs == 0 || isStuck(session))
+        if isIdle, idle != 0, unsafe nowMs >= session.pointee.idleSinceMs &+ idle {
             unsafe count(config.pointee.stats, .upstreamCxIdleTimeout)
             return unsafe closeHTTP2Client(session, connection, byPeer: false)
         }

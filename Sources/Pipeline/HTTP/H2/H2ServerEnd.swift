@@ -200,7 +200,12 @@ extension Worker {
             unsafe count(http.pointee.stats, connection.pointee.sawEnd ? .downstreamCxDestroyRemote : .downstreamCxDestroyLocal)
             return unsafe closeHTTP2Server(session, connection)
         }
-        unsafe session.pointee.drain.lingerUntilMs = nowMs &+ timeout
+        unsafe linger(session, connection, timeout)
+    }
+
+    private func linger(_ session: UnsafeMutablePointer<H2Session>, _ connection: UnsafeMutablePointer<Connection>, _ ms: UInt64) {
+        unsafe session.pointee.drain.lingerUntilMs = nowMs &+ ms
+        unsafe session.pointee.drain.acknowledged = unsafe martlet_acknowledged(connection.pointee.descriptor)
         unsafe timers.armNoLater(connection.timerNode, than: session.pointee.drain.lingerUntilMs)
     }
 
@@ -211,14 +216,12 @@ extension Worker {
             unsafe session.pointee.drain.lingerUntilMs == 0, let http = unsafe session.pointee.http,
             let connection = unsafe connections.slab[session.pointee.connection], unsafe isFull(connection)
         else { return }
-        unsafe session.pointee.drain.lingerUntilMs = unsafe nowMs &+ lingerMs(http)
-        unsafe session.pointee.drain.acknowledged = unsafe martlet_acknowledged(connection.pointee.descriptor)
-        unsafe timers.armNoLater(connection.timerNode, than: session.pointee.drain.lingerUntilMs)
+        unsafe linger(session, connection, lingerMs(http))
     }
 
     /// A send ends when the kernel has all of it, up to 256 KiB: meanwhile a slow client takes of it what no completion tells.
     private func hasAcknowledged(_ session: UnsafeMutablePointer<H2Session>, _ connection: UnsafeMutablePointer<Connection>) -> Bool {
-        guard unsafe isFull(connection) else { return false }
+        guard unsafe !connection.pointee.out.isEmpty else { return false }
         let before = unsafe session.pointee.drain.acknowledged
         let now = unsafe martlet_acknowledged(connection.pointee.descriptor)
         unsafe session.pointee.drain.acknowledged = now
@@ -230,8 +233,8 @@ extension Worker {
         _ session: UnsafeMutablePointer<H2Session>, _ connection: UnsafeMutablePointer<Connection>, _ http: UnsafePointer<HTTPConfig>
     ) {
         // One that is not over may have windows to open (`lingerIfFull`).
-        let waits = unsafe session.pointee.isOver || isFull(connection)
-        unsafe session.pointee.drain.lingerUntilMs = unsafe waits ? nowMs &+ lingerMs(http) : 0
+        guard unsafe session.pointee.isOver || isFull(connection) else { return unsafe session.pointee.drain.lingerUntilMs = 0 }
+        unsafe linger(session, connection, lingerMs(http))
     }
 
     private func lingerMs(_ http: UnsafePointer<HTTPConfig>) -> UInt64 {
@@ -309,7 +312,7 @@ extension Worker {
         // A request may have come by a connection that is not over yet.
         if unsafe session.pointee.requestsUnderWay > 0 && !session.pointee.isOver { unsafe session.pointee.drain.lingerUntilMs = 0 }
         if unsafe isDue(session.pointee.drain.lingerUntilMs), unsafe hasAcknowledged(session, connection) {
-            unsafe session.pointee.drain.lingerUntilMs = unsafe nowMs &+ lingerMs(http)
+            unsafe linger(session, connection, lingerMs(http))
         }
         if unsafe isDue(session.pointee.drain.lingerUntilMs) {
             count(stats, .downstreamCxDelayedCloseTimeout)

@@ -14,9 +14,9 @@ import Wire
 @safe
 struct H2Session {
     /// Bytes framed and not yet taken by the kernel, at most, before streams wait in their own queues.
+    static let outMax = 256 << 10
     /// How long a host may take nothing of a full queue before its connection is given up. `docs/limits.md`.
     static let stuckMs: UInt64 = 10_000
-    static let outMax = 256 << 10
 
     var handle: Handle
     var connection: Handle
@@ -243,7 +243,9 @@ extension Worker {
         unsafe entry.pointee.stream = .none
         guard let session = unsafe h2.sessions[entry.pointee.session] else { return }
         unsafe session.pointee.requestsUnderWay &-= 1
-        if unsafe session.pointee.requestsUnderWay == 0 { unsafe session.pointee.idleSinceMs = nowMs }
+        if unsafe session.pointee.requestsUnderWay > 0 { return }
+        unsafe session.pointee.idleSinceMs = nowMs
+        unsafe watchIfLeft(session)
     }
 
     // HOT: per frame.

@@ -191,6 +191,39 @@ import Transport
         conclude()
     }
 
+    /// It says itself that it is going: nothing is left to come from it, and nothing looks at it but the time.
+    @Test func aHostThatGoesAndTakesNothingIsGivenUp() throws {
+        say(H2FullConnectionTests.post(1), client)
+        let upstream = try upstream()
+        say(H2FullConnectionTests.settings, upstream)
+        upstream.takes = 0
+        say(H2FullConnectionTests.body(1, frames: 40, ends: true), client)
+        say(H2FullConnectionTests.opened, upstream)
+        #expect(queued(upstream) >= H2Session.outMax)
+        say(H2FullConnectionTests.frame(.goaway, H2Frame.word(1) + H2Frame.word(0)), upstream)
+        pass(seconds: 6)
+        #expect(client.frames?.statuses == [504])
+        #expect(fed.isThere(upstream))
+        pass(seconds: 5)
+        #expect(!fed.isThere(upstream))
+        conclude()
+    }
+
+    /// It answers ahead of a body that its window has no room for: the connection is idle all the same.
+    @Test func aHostThatAnswersAheadOfTheBodyIsIdleBehindIt() throws {
+        say(H2FullConnectionTests.post(1), client)
+        let upstream = try upstream()
+        say(H2FullConnectionTests.settings, upstream)
+        say(H2FullConnectionTests.body(1, frames: 6, ends: true), client)
+        say(H2FullConnectionTests.answer(1, flags: 5), upstream)
+        #expect(client.frames?.statuses == [200])
+        #expect(fed.isThere(upstream))
+        pass(seconds: 3_601)
+        #expect(!fed.isThere(upstream))
+        #expect(count(.upstreamCxIdleTimeout) == 1)
+        conclude()
+    }
+
     /// One that was taken back at once is no reason to give up the connection, until it has been idle for its time.
     @Test func aHostThatTakesNothingForAMomentIsKept() throws {
         say(H2FullConnectionTests.post(1), client)
