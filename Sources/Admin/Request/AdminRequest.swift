@@ -43,8 +43,8 @@ package struct AdminRequest {
         return origin.dropFirst(scheme.count) != host
     }
 
-    /// What browsers call themselves: a GET for a page of anybody says nothing else of where it is from, over plain HTTP.
-    var isOfBrowserByName: Bool { userAgent.hasPrefix("Mozilla/") }
+    /// A browser's GET says nothing else of where it is from, over plain HTTP.
+    var callsItselfBrowser: Bool { userAgent.hasPrefix("Mozilla/") }
 
     /// Browsers say where a page is from when it changes something.
     var isOfBrowser: Bool { !origin.isEmpty || !fetchSite.isEmpty }

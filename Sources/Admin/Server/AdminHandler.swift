@@ -42,17 +42,16 @@ package final class AdminHandler {
                 "admin path \"\(request.path)\" mutates state, method=\(request.method) rather than POST")
             return AdminResponse("Method \(request.method) not allowed, POST required.", status: 405)
         }
-        let isChange = command.mutates || command.startsWork(request)
-        if isChange, !command.mutates, request.method != "POST", request.isOfBrowserByName {
-            return AdminResponse("\(request.path): a browser asks for this by POST, as the page /profile does.\n", status: 403)
-        }
-        if isChange, let refusal = refusal(request) { return refusal }
+        if command.mutates || command.startsWork(request), let refusal = refusal(request) { return refusal }
         context.server.log.write(.debug, "admin", "request complete: path: \(request.pathAndQuery)")
         return command.answer(context, request)
     }
 
     /// Why a request that changes something is not done.
     private func refusal(_ request: AdminRequest) -> AdminResponse? {
+        if request.method != "POST", request.callsItselfBrowser {
+            return AdminResponse("\(request.path): a browser asks for this by POST, as the page /profile does.\n", status: 403)
+        }
         if request.isFromAnotherSite {
             let origin = request.origin.isEmpty ? "another site" : request.origin
             return AdminResponse("\(request.path) is not done for pages of \(origin).", status: 403)

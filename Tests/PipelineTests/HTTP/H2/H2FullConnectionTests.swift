@@ -79,6 +79,18 @@ import Transport
         return upstream
     }
 
+    /// A host that takes nothing, and a client with a request of 640,000 bytes for it.
+    private func fillHost(ends: Bool) throws -> FedPeer {
+        say(H2FullConnectionTests.post(1), client)
+        let upstream = try upstream()
+        say(H2FullConnectionTests.settings, upstream)
+        upstream.takes = 0
+        say(H2FullConnectionTests.body(1, frames: 40, ends: ends), client)
+        say(H2FullConnectionTests.opened, upstream)
+        #expect(queued(upstream) >= H2Session.outMax)
+        return upstream
+    }
+
     // MARK: Streams that are reset meanwhile
 
     /// Its DATA frame had been begun and waited for room: the nine bytes in front of it left alone, and what followed on other
@@ -98,13 +110,7 @@ import Transport
 
     /// The same towards an upstream: another client's request was swallowed.
     @Test func aRequestThatIsTakenBackWhileItWaitsLeavesTheOthersWhole() throws {
-        say(H2FullConnectionTests.post(1), client)
-        let upstream = try upstream()
-        say(H2FullConnectionTests.settings, upstream)
-        upstream.takes = 0
-        say(H2FullConnectionTests.body(1, frames: 40), client)
-        say(H2FullConnectionTests.opened, upstream)
-        #expect(queued(upstream) >= H2Session.outMax)
+        let upstream = try fillHost(ends: false)
         say(H2FullConnectionTests.reset(1), client)
         say(H2FullConnectionTests.get(3), client)
         upstream.takes = .max
@@ -174,13 +180,7 @@ import Transport
 
     /// The request times out; its connection takes no other, and goes.
     @Test func aHostThatTakesNothingIsGivenUp() throws {
-        say(H2FullConnectionTests.post(1), client)
-        let upstream = try upstream()
-        say(H2FullConnectionTests.settings, upstream)
-        upstream.takes = 0
-        say(H2FullConnectionTests.body(1, frames: 40, ends: true), client)
-        say(H2FullConnectionTests.opened, upstream)
-        #expect(queued(upstream) >= H2Session.outMax)
+        let upstream = try fillHost(ends: true)
         pass(seconds: 6)
         #expect(client.frames?.statuses == [504])
         #expect(fed.isThere(upstream), "a slow host has time for what it was sent")
@@ -193,13 +193,7 @@ import Transport
 
     /// It says itself that it is going: nothing is left to come from it, and nothing looks at it but the time.
     @Test func aHostThatGoesAndTakesNothingIsGivenUp() throws {
-        say(H2FullConnectionTests.post(1), client)
-        let upstream = try upstream()
-        say(H2FullConnectionTests.settings, upstream)
-        upstream.takes = 0
-        say(H2FullConnectionTests.body(1, frames: 40, ends: true), client)
-        say(H2FullConnectionTests.opened, upstream)
-        #expect(queued(upstream) >= H2Session.outMax)
+        let upstream = try fillHost(ends: true)
         say(H2FullConnectionTests.frame(.goaway, H2Frame.word(1) + H2Frame.word(0)), upstream)
         pass(seconds: 6)
         #expect(client.frames?.statuses == [504])
@@ -226,12 +220,7 @@ import Transport
 
     /// One that was taken back at once is no reason to give up the connection, until it has been idle for its time.
     @Test func aHostThatTakesNothingForAMomentIsKept() throws {
-        say(H2FullConnectionTests.post(1), client)
-        let upstream = try upstream()
-        say(H2FullConnectionTests.settings, upstream)
-        upstream.takes = 0
-        say(H2FullConnectionTests.body(1, frames: 40), client)
-        say(H2FullConnectionTests.opened, upstream)
+        let upstream = try fillHost(ends: false)
         say(H2FullConnectionTests.reset(1), client)
         #expect(fed.isThere(upstream) && queued(upstream) >= H2Session.outMax)
         pass(seconds: 3_601)
