@@ -127,7 +127,9 @@ extension Groups {
     private static let limitsOfBodies: [Case] = [
         limit("body_fits_buffer", request("POST /a", "content-length: 16\r\n") + many("b", 16), on: "buffered"),
         limit("body_over_buffer", request("POST /a", "content-length: 17\r\n") + many("b", 17), on: "buffered"),
-        limit("body_far_over_buffer", request("POST /a", "content-length: 100000\r\n") + many("b", 100_000), on: "buffered"),
+        limit("body_far_over_buffer", request("POST /a", "content-length: 100000\r\n") + many("b", 100_000), on: "buffered")
+            // How much was read before the refusal depends on what has arrived.
+            .with { $0.ignoringLogFields = ["received"] },
         limit("chunked_body_fits_buffer", request("POST /a", "transfer-encoding: chunked\r\n") + "5\r\nhello\r\n0\r\n\r\n", on: "buffered"),
         limit("chunked_body_over_buffer", request("POST /a", "transfer-encoding: chunked\r\n") + "11\r\n\(many("b", 17))\r\n0\r\n\r\n", on: "buffered"),
         limit("buffer_off_for_route", request("POST /off", "content-length: 17\r\n") + many("b", 17), on: "buffered"),

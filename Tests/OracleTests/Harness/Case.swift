@@ -23,6 +23,8 @@ struct Case: Sendable {
     var ignoring: Set<Aspect> = []
     /// Counters that depend on timing here (suffixes of their names).
     var ignoringCounters: [String] = []
+    /// Fields of the log's line that depend on timing here.
+    var ignoringLogFields: [String] = []
     /// UUIDs are left as they are: the case is about them.
     var showsUUIDs = false
     /// Whether the proxy ends a connection by FIN or by RST depends on timing here (unread bytes at the close).

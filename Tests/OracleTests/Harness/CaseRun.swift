@@ -59,11 +59,19 @@ final class CaseRun {
         let log = newLogLines(atLeast: requests)
 
         result[.upstream] = CaseRun.describe(records, test, normaliser)
-        result[.log] = log.map { normaliser.longLine($0) }
+        result[.log] = log.map { normaliser.longLine(CaseRun.without(test.ignoringLogFields, $0)) }
         result[.counters] = describeChanges(from: counters, to: after, test, normaliser)
         counters = after
         for aspect in test.ignoring { result[aspect] = nil }
         return result
+    }
+
+    /// `code=413 | received=<any> | …`
+    private static func without(_ fields: [String], _ line: String) -> String {
+        if fields.isEmpty { return line }
+        return line.split(separator: " | ").map { field in
+            fields.first { field.hasPrefix("\($0)=") }.map { "\($0)=<any>" } ?? String(field)
+        }.joined(separator: " | ")
     }
 
     static func defaultReply(of upstream: String) -> String {

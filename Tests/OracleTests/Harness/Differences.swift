@@ -318,10 +318,6 @@ enum Differences {
             reason: "RFC 9110 §15.2.2: a 101 that nobody asked for would turn the connection into a tunnel for one side only; it is a protocol error",
             like: "framing.response_no_colon"),
         Entry(
-            test: "limits.body_far_over_buffer",
-            reason: "How much was read before the refusal depends on the size of reads: Envoy's takes the whole 100,000 bytes, Martlet's 16 KiB",
-            unchecked: [.log]),
-        Entry(
             test: "upstream_faults.until_close_reset",
             reason: "RFC 9112 §8: a body that ends with the connection is complete unless an error was indicated; Envoy takes a reset for the end, and a cut body for a whole one",
             like: "upstream_faults.chunked_reset"),
