@@ -37,7 +37,7 @@ struct OracleTests {
             Recording.keep(await outcomes(group, .envoy), of: cases, in: group, before: golden)
             return
         case (.live, .success):
-            expected = await outcomes(group, .envoy)
+            expected = await steadied(await outcomes(group, .envoy), cases, recorded, group)
             compare(cases, expected: recorded, found: expected, "golden", "Envoy now")
         case (.live, .failure(let reason)):
             print("OracleTests, \(name): the live oracle is skipped: \(reason)")
@@ -57,6 +57,25 @@ struct OracleTests {
         let result = await OracleTests.plays.result(group, kind)
         for problem in result.problems { Issue.record("\(problem)") }
         return result.outcomes
+    }
+
+    /// Envoy is the measure here and not what is tested: a case in which it differs from its golden is measured once
+    /// more, since now and then its own timing decides. A golden that is out of date differs twice and fails.
+    private func steadied(
+        _ first: [String: Outcome], _ cases: [Case], _ recorded: [String: Outcome], _ group: Group
+    ) async -> [String: Outcome] {
+        let differing = cases.filter { test in
+            guard let before = recorded[test.name], let now = first[test.name] else { return false }
+            return !Comparison(expected: before, found: now).isEqual
+        }
+        if differing.isEmpty { return first }
+        for test in differing {
+            let comparison = Comparison(expected: recorded[test.name]!, found: first[test.name]!)
+            print("OracleTests, \(test.name): Envoy is measured again: - golden, + Envoy now\n  \(comparison.description)")
+        }
+        let second = OracleTests.plays.again(differing, of: group, .envoy)
+        for problem in second.problems { Issue.record("\(problem)") }
+        return first.merging(second.outcomes) { $1 }
     }
 
     private func compare(

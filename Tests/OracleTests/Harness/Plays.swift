@@ -53,13 +53,18 @@ final class Plays: Sendable {
             state.next += 1
             return orders[state.next - 1]
         }) {
-            let result = Plays.play(order)
+            let result = Plays.play(order, order.group.cases.filter(Mode.selects))
             state.withLock { $0.results[order.key] = result }
         }
     }
 
-    private static func play(_ order: Order) -> Result {
-        let cases = order.group.cases.filter(Mode.selects)
+    /// These cases of this group once more, now, through a proxy of their own.
+    func again(_ cases: [Case], of group: Group, _ kind: ProxyUnderTest.Kind) -> Result {
+        guard let order = orders.first(where: { $0.key == Plays.key(group, kind) }) else { return Result() }
+        return Plays.play(order, cases)
+    }
+
+    private static func play(_ order: Order, _ cases: [Case]) -> Result {
         var result = Result()
         if cases.isEmpty { return result }
         do {
