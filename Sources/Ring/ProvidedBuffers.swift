@@ -15,8 +15,8 @@ import Primitives
 @safe
 public struct ProvidedBuffers {
     public static let group: UInt16 = 0
-    /// Buffers that the kernel may fill in one turn: with 16 KiB each, about a level-two cache.
-    public static let shownMax = 64
+    /// Buffers that the kernel may fill in one turn: they and what they are copied to fit a level-two cache of 2 MiB.
+    public static let shownMax = 48
 
     public let count: Int
     public let size: Int
