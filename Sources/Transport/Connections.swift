@@ -40,7 +40,7 @@ package enum ConnectEvent {
 @safe
 package struct Connections {
     /// Receive buffers that one connection's queue may refer to; more is copied to blocks. `docs/limits.md`.
-    package static let heldBuffersMax = 24
+    package static let heldBuffersMax = 48
     static let vectorsMax = 32
 
     package let ring: Ring
@@ -71,6 +71,8 @@ package struct Connections {
     var nextMessage = 0
     /// The worker's statistics; nil: nobody keeps any (tests).
     package var cells: StatCells?
+    /// Of the worker itself (`WorkerStat`).
+    package var workerStats: UInt32?
     /// Times that a receive found no buffer.
     package internal(set) var starvations: UInt64 = 0
 

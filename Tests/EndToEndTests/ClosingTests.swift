@@ -34,6 +34,18 @@ struct ClosingTests {
         #expect(served.stat("http.h.downstream_cx_active", becomes: 0) == 0)
     }
 
+    /// One that takes longer for what a single send hands to the kernel, 256 KiB, than the whole timeout.
+    @Test func aSlowerReaderThanASendGetsTheWholeLastAnswer() throws {
+        let size = 6_000_000
+        let (served, upstream) = try serve(size, options: "delayed_close_timeout: 0.8s")
+        defer { upstream.stop() }
+        let socket = try SlowSocket.connect(port: served.listener, window: 131_072)
+        _ = Sockets.send("GET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n".wire, from: 0, on: socket)
+        let received = SlowSocket.drain(socket, bytesPerStep: 16_384, pauseMs: 20, limitMs: 60_000)
+        #expect(received > size, "\(received) bytes")
+        #expect(served.stat("http.h.downstream_cx_active", becomes: 0) == 0)
+    }
+
     /// A client that stops reading holds its connection no longer than `delayed_close_timeout` says.
     @Test func aClientThatReadsNothingIsLetGo() throws {
         let (served, upstream) = try serve(10_000_000, options: "delayed_close_timeout: 0.3s")

@@ -1,5 +1,6 @@
 // From completions to machines: which role reads what. The one place where a connection's role is asked.
 
+import CMartlet
 import Primitives
 import Ring
 import Transport
@@ -140,7 +141,7 @@ extension Worker {
         case .tcpDownstream: unsafe tcpTimedOut(connection)
         case .tcpUpstream: if unsafe isOpening(connection) { unsafe tcpConnectFailed(connection, .timedOut) }
         case .tcpAhead: unsafe aheadTimedOut(connection)
-        case .closing: unsafe closeEither(connection)
+        case .closing: unsafe closingTimedOut(connection)
         case .inspecting: unsafe inspectionTimedOut(connection)
         case .echo, .directResponse, .none: break
         }
@@ -172,6 +173,8 @@ extension Worker {
 
     /// How long a connection that only has to be emptied may stand still where configuration says nothing.
     static let stallMs: UInt64 = 1000
+    /// Bytes that any socket's buffer has room for.
+    private static let sentAtOnce = 16_384
 
     /// Nothing is read any more; closes when what is queued is out, or when none of it has left for `stallMs`.
     /// The session must have been dealt with.
@@ -179,8 +182,20 @@ extension Worker {
         unsafe countCapacity(connection, hosts[connection.pointee.host], -1)
         unsafe connection.pointee.role = .closing
         unsafe connection.pointee.stallMs = stallMs == 0 ? Worker.stallMs : stallMs
+        // A short answer is with the kernel at once, as a rule: it is not worth the call.
+        if unsafe connection.pointee.isSending || connection.pointee.out.count > Worker.sentAtOnce {
+            unsafe connection.pointee.acknowledged = unsafe martlet_acknowledged(connection.pointee.descriptor)
+        }
         unsafe timers.arm(connection.timerNode, at: nowMs &+ connection.pointee.stallMs)
         unsafe connections.closeWhenSent(connection)
+    }
+
+    /// A send ends when the kernel has all of it, up to 256 KiB: meanwhile a slow peer takes of it what no completion tells.
+    private func closingTimedOut(_ connection: UnsafeMutablePointer<Connection>) {
+        let taken = unsafe martlet_acknowledged(connection.pointee.descriptor)
+        guard unsafe taken > connection.pointee.acknowledged else { return unsafe closeEither(connection) }
+        unsafe connection.pointee.acknowledged = taken
+        unsafe timers.arm(connection.timerNode, at: nowMs &+ connection.pointee.stallMs)
     }
 
     /// Closes a connection whose role has ended: one to a host gives back its accounts there.
