@@ -22,6 +22,7 @@ extension Groups {
             .init(name: "lenient", manager: "http2_protocol_options: {override_stream_error_on_invalid_http_message: true}", virtualHosts: h2Routes()),
             .init(name: "pings", manager: "http2_protocol_options: {connection_keepalive: {interval: 0.3s, timeout: 0.2s, interval_jitter: {value: 0}}}", virtualHosts: h2Routes()),
             .init(name: "limited", manager: "http2_protocol_options: {max_outbound_control_frames: 10, max_consecutive_inbound_frames_with_empty_payload: 2, max_inbound_priority_frames_per_stream: 3, max_inbound_window_update_frames_per_data_frame_sent: 1}", virtualHosts: h2Routes()),
+            .init(name: "few_frames", manager: "http2_protocol_options: {max_outbound_frames: 10}", virtualHosts: h2Routes()),
             .init(name: "no_delay", manager: "delayed_close_timeout: 0s", virtualHosts: h2Routes()),
         ],
         clusters: [
@@ -222,12 +223,19 @@ extension Groups {
         h2("stream_window_beyond_its_bound", [.send([ask("/up"), H2Frame(.windowUpdate, stream: 1, H2Frame.word(0x7fff_ffff))]), .pause(ms: 300)], [.readHead, .delay(ms: 400)]),
     ]
 
+    private static let ping = H2Frame(.ping, [UInt8](repeating: 7, count: 8))
+
     private static let http2Floods: [Case] = [
         h2("flood_of_empty_data", [.send([ask("POST", "/up", ends: false)] + [H2Frame](repeating: data(""), count: 4)), .pause(ms: 300)], on: "limited", [.readHead, .delay(ms: 400)]),
         h2("empty_data_within_the_limit", [.send([ask("POST", "/direct", ends: false), data(""), data(""), data("x", ends: true)]), .awaitEnd(1)], on: "limited"),
         h2("flood_of_priority", [.send([ask("/up")] + [H2Frame](repeating: H2Frame(.priority, stream: 3, H2Frame.word(0) + [16]), count: 9)), .pause(ms: 300)], on: "limited", [.readHead, .delay(ms: 400)]),
         h2("flood_of_window_updates", [.send([ask("/up")] + [H2Frame](repeating: H2Frame(.windowUpdate, stream: 1, H2Frame.word(1)), count: 20)), .pause(ms: 300)], on: "limited", [.readHead, .delay(ms: 400)]),
         h2("flood_of_empty_continuation", [.send([H2Frame(.headers, flags: 1, stream: 1, [0x82])] + [H2Frame](repeating: H2Frame(.continuation, stream: 1), count: 4)), .pause(ms: 300)], on: "limited"),
+        h2("flood_of_pings", [.send([ask("/up")] + [H2Frame](repeating: ping, count: 20)), .pause(ms: 300)], on: "limited", [.readHead, .delay(ms: 400)]),
+        h2("pings_within_the_limit", [.send([H2Frame](repeating: ping, count: 8) + [ask("/direct")]), .awaitEnd(1)], on: "limited"),
+        h2("flood_of_settings", [.send([ask("/up")] + [H2Frame](repeating: H2Frame(.settings), count: 20)), .pause(ms: 300)], on: "limited", [.readHead, .delay(ms: 400)]),
+        h2("flood_of_answers", [.send((0..<20).map { ask("/direct", on: UInt32(1 + 2 * $0)) }), .pause(ms: 300)], on: "few_frames"),
+        h2("answers_within_the_limit", [.send((0..<3).map { ask("/direct", on: UInt32(1 + 2 * $0)) }), .awaitEnd(5)], on: "few_frames"),
         h2("flood_of_resets", (0..<520).map { i in .send([ask("/up", on: UInt32(1 + 2 * i)), resets(8, on: UInt32(1 + 2 * i))]) } + [.pause(ms: 300)], [.readHead, .delay(ms: 300)])
             .with { $0.ignoring = [.status, .log, .upstream, .counters] },
     ]
