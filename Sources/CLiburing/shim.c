@@ -10,6 +10,13 @@ int martlet_accept(int socket) { return accept4(socket, NULL, NULL, SOCK_CLOEXEC
 #include <signal.h>
 #include <sys/signalfd.h>
 
+#include <sys/time.h>
+
+int martlet_accept_briefly(int socket) {
+  struct timeval limit = {.tv_usec = 1000};
+  return setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+}
+
 int martlet_listen_shut(int socket, int is_unix) {
   int flags = fcntl(socket, F_GETFL);
   if (flags < 0 || fcntl(socket, F_SETFL, flags | O_NONBLOCK) != 0) return -1;

@@ -4,6 +4,11 @@ package struct ConfigError: Error, Sendable, Equatable, CustomStringConvertible 
         case error, warning
     }
 
+    /// What is counted of warnings.
+    package enum Kind: Sendable {
+        case other, unknownField, deprecatedField
+    }
+
     /// Empty when the configuration did not come from a file.
     package var file: String
     /// From 1; 0 when the input has no lines (binary protobuf, a file that cannot be read).
@@ -17,6 +22,7 @@ package struct ConfigError: Error, Sendable, Equatable, CustomStringConvertible 
     package var found: String?
     package var expected: String?
     package var suggestion: String?
+    package var kind = Kind.other
 
     package init(
         file: String = "", line: Int = 0, column: Int = 0, path: String = "", severity: Severity = .error, message: String,

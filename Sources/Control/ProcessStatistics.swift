@@ -1,6 +1,7 @@
 // Statistics of the process itself, which main writes: `server.`, `listener_manager.`, `cluster_manager.`, and the scopes
 // that Envoy always shows.
 
+import ConfigTree
 import Pipeline
 import Primitives
 import Stats
@@ -16,6 +17,7 @@ final class ProcessStatistics {
     private var isFirstRuntime = true
     private var hasHadOverrides = false
     private var drainingCount = 0
+    private var deprecatedSeen: UInt64 = 0
 
     init(_ stats: StatRegistry) {
         self.stats = stats
@@ -47,6 +49,17 @@ final class ProcessStatistics {
     func workersStarted(afterNs: UInt64) {
         stats.mainCells.set(listeners[.workersStarted], 1)
         stats.mainCells.record(server[.initializationTimeMs], afterNs / 1_000_000)
+    }
+
+    /// What a configuration has that Envoy counts: fields that nobody knows once, deprecated ones each.
+    func warned(_ warnings: [ConfigError]) {
+        let cells = stats.mainCells
+        if warnings.contains(where: { $0.kind == .unknownField }) { cells.increment(server[.staticUnknownFields]) }
+        let deprecated = warnings.count { $0.kind == .deprecatedField }
+        guard deprecated > 0 else { return }
+        cells.add(runtime[.deprecatedFeatureUse], UInt64(deprecated))
+        deprecatedSeen += UInt64(deprecated)
+        cells.set(runtime[.deprecatedFeatureSeenSinceProcessStart], deprecatedSeen)
     }
 
     /// What a configuration has changed.

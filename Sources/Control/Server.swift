@@ -92,12 +92,14 @@ package final class Server {
         listenerDrain = ListenerDrain(configurator)
         filesystemScope = stats.scope("filesystem.", FilesystemStat.self)
         planScope = stats.scope("martlet.plan.", PlanStat.self)
+        let workerStats = stats.scope("martlet.workers.", WorkerStat.self).base
         let callConfig = unsafe CallConfig.make(
             routerStats: stats.scope("http.async-client.", RouterStat.self).base)
         do throws(RingError) {
             var workerOptions = WorkerOptions()
             workerOptions.index = options.concurrency
             workerOptions.receiveBuffers = 64
+            workerOptions.stats = workerStats
             unsafe workerOptions.callConfig = unsafe callConfig
             main = try Worker(options: workerOptions, mailbox: mainMailbox, cells: stats.mainCells)
         } catch {
@@ -111,7 +113,7 @@ package final class Server {
         stats.endpointGroups = { [unowned configurator] in configurator.endpointGroups }
         threads = mailboxes.enumerated().map { i, mailbox in
             unsafe WorkerThread(
-                index: i, mailbox: mailbox, cells: stats.cells(worker: i), pins: options.pinsWorkers,
+                index: i, mailbox: mailbox, cells: stats.cells(worker: i), stats: workerStats, pins: options.pinsWorkers,
                 callConfig: callConfig, exportInbox: i == 0 ? exportInbox : nil)
         }
     }
@@ -263,6 +265,7 @@ package final class Server {
     package func keep(_ object: AnyObject) { kept.append(object) }
 
     func logWarnings() {
+        statistics.warned(configurator.warnings)
         for warning in configurator.warnings { log.write(.warning, "config", warning.description) }
     }
 

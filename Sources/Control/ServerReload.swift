@@ -14,6 +14,11 @@ extension Server {
             log.write(.warning, "config", "nothing to reload: the configuration is not a file")
             return
         }
+        // Its listeners would take addresses again that a successor may have.
+        if isDraining {
+            log.write(.warning, "config", "\(path): not read again: the process drains and ends")
+            return
+        }
         do throws(ConfigErrors) {
             let document = try ConfigReader.read(
                 path: path, yaml: options.configYAML, unknownFields: options.unknownFields)

@@ -17,6 +17,7 @@ final class WorkerThread: @unchecked Sendable {
     private let cells: StatCells
     /// To a CPU of its own. Not changed once the thread runs.
     var pins: Bool
+    private let stats: UInt32
     private let callConfig: UnsafePointer<HTTPConfig>
     private let exportInbox: ExportInbox?
     private var thread = pthread_t()
@@ -29,10 +30,14 @@ final class WorkerThread: @unchecked Sendable {
     /// is to find it reachable.
     private var worker: Worker?
 
-    init(index: Int, mailbox: Mailbox, cells: StatCells, pins: Bool, callConfig: UnsafePointer<HTTPConfig>, exportInbox: ExportInbox?) {
+    init(
+        index: Int, mailbox: Mailbox, cells: StatCells, stats: UInt32, pins: Bool, callConfig: UnsafePointer<HTTPConfig>,
+        exportInbox: ExportInbox?
+    ) {
         self.index = index
         self.mailbox = mailbox
         self.cells = cells
+        self.stats = stats
         self.pins = pins
         unsafe self.callConfig = unsafe callConfig
         self.exportInbox = exportInbox
@@ -62,6 +67,7 @@ final class WorkerThread: @unchecked Sendable {
         do throws(RingError) {
             var options = WorkerOptions()
             options.index = index
+            options.stats = stats
             options.exportInbox = exportInbox
             unsafe options.callConfig = unsafe callConfig
             let worker = try Worker(options: options, mailbox: mailbox, cells: cells)

@@ -110,6 +110,11 @@ public struct Ring {
     }
 
     // HOT: per turn.
+    /// Completions wait in the kernel, because the queue had no place for them: the next turn brings them.
+    @inline(__always)
+    @inlinable public var isFull: Bool { unsafe martlet_ring_is_full(raw) != 0 }
+
+    // HOT: per turn.
     /// Copies completions out; their places are free again.
     @inline(__always)
     @inlinable public func take(_ into: UnsafeMutablePointer<Completion>, max: Int) -> Int {

@@ -4,6 +4,7 @@ import CLiburing
 import Glibc
 import Primitives
 import Ring
+import Stats
 
 extension Connections {
     // HOT: per connection, and per resume.
@@ -127,6 +128,7 @@ extension Connections {
             return unsafe isNews ? .ended(connection) : .nothing
         case ENOBUFS:
             starvations &+= 1
+            count(.receivesWithoutBuffer)
             if unsafe !connection.pointee.isStarved {
                 unsafe connection.pointee.isStarved = true
                 unsafe starved.append(connection.pointee.handle.raw)
@@ -140,6 +142,10 @@ extension Connections {
             unsafe connection.pointee.sawEnd = true
             return unsafe .failed(connection, -result)
         }
+    }
+
+    package func count(_ leaf: WorkerStat) {
+        if let cells, let workerStats { cells.increment(workerStats &+ leaf.rawValue) }
     }
 
     /// Whether the kernel holds bytes that have not been received: a look before an idle connection is closed.

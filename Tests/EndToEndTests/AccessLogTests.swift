@@ -105,6 +105,26 @@ struct AccessLogTests {
         #expect(logging.stat("filesystem.write_completed") == 1)
     }
 
+    /// A FIFO that nobody reads is refused; the process neither waits for a reader nor gives up what it serves.
+    @Test
+    func aPipeWithoutAReaderIsRefused() throws {
+        let directory = TemporaryDirectory()
+        let path = directory.path + "/pipe"
+        #expect(unsafe mkfifo(path, 0o600) == 0)
+        let served = try Served(try Binary.martlet()) { Served.http($0, clusters: [Served.cluster([1])]) }
+        let before = try #require(Files.text(served.file))
+        let log = """
+            stat_prefix: h
+                      access_log:
+                      - name: f
+                        typed_config: {"@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: \(path)}
+            """
+        Files.write(Array(before.replacing(text: "stat_prefix: h", by: log).utf8), to: served.file)
+        served.process.signal(SIGHUP)
+        #expect(wait(upToMs: 3_000) { served.process.output.contains("unable to open file '\(path)': No such device or address") }, "\(served.process.output)")
+        #expect(served.stat("martlet.plan.reloads_refused", becomes: 1) == 1)
+    }
+
     /// Two loggers with one path share a descriptor, and their lines stay whole.
     @Test
     func loggersWithOneFileShareIt() throws {

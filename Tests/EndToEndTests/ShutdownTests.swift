@@ -76,6 +76,30 @@ struct ShutdownTests {
         #expect(running.process.waitForExit(upToMs: 3_000) == 0)
     }
 
+    /// A configuration that comes meanwhile is not read: its listeners would take ports that a successor has.
+    @Test
+    func whileDrainingNothingIsReloaded() throws {
+        let upstream = try ScriptedUpstream(name: "c")
+        upstream.begin(.steps(.readRequest, .delay(ms: 1_500), .send(Fixtures.greeting)))
+        upstream.start()
+        defer { upstream.stop() }
+        let served = try Served(try Binary.martlet()) { Served.http($0, clusters: [Served.cluster([upstream.port])]) }
+        let port = served.listener
+        let client = BackgroundThread {
+            _ = try? RawClient(steps: [.send("GET / HTTP/1.1\r\nhost: h.test\r\n\r\n")], methods: ["GET"]).run(port: port)
+        }
+        sleep(ms: 200)
+        served.process.signal(SIGTERM)
+        #expect(wait(upToMs: 1_000) { (try? Sockets.connect(port: port)) == nil })
+        let before = try #require(Files.text(served.file))
+        Files.write(Array(before.replacing(text: "stat_prefix: h", by: "stat_prefix: other").utf8), to: served.file)
+        served.process.signal(SIGHUP)
+        #expect(wait(upToMs: 1_000) { served.process.output.contains("not read again: the process drains and ends") })
+        #expect((try? Sockets.connect(port: port)) == nil)
+        client.join()
+        #expect(served.process.waitForExit(upToMs: 3_000) == 0)
+    }
+
     @Test
     func aSecondSIGTERMEndsAtOnce() throws {
         let martlet = try Binary.martlet()

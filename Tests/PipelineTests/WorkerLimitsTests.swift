@@ -20,6 +20,7 @@ import Transport
         let socket: Int32
         private let stats = StatRegistry(workers: 1)
         private let scope: StatScope<ListenerStat>
+        private let workers: StatScope<WorkerStat>
         private let mailbox = Mailbox()
         private let arena = FrozenArena()
 
@@ -29,6 +30,9 @@ import Transport
             port = SocketAddress(localOf: socket).port
             scope = stats.scope("listener.test.", ListenerStat.self)
             let ofWorker = stats.scope("listener.test.worker_0.", ListenerWorkerStat.self)
+            workers = stats.scope("martlet.workers.", WorkerStat.self)
+            var options = options
+            options.stats = workers.base
             worker = try Worker(options: options, mailbox: mailbox, cells: stats.cells(worker: 0))
             var config = ListenerConfig()
             config.part = 1
@@ -51,6 +55,7 @@ import Transport
         }
 
         func count(_ leaf: ListenerStat) -> UInt64 { stats.counter(scope[leaf]) }
+        func count(_ leaf: WorkerStat) -> UInt64 { stats.counter(workers[leaf]) }
 
         /// Turns until `done`, at the most for `limitMs`; a timer keeps the kernel from waiting for ever.
         func turns(upToMs limitMs: Int = 3_000, until done: () -> Bool) -> Bool {
@@ -128,6 +133,7 @@ import Transport
         let start = Deadline.nowNs()
         for (client, message) in zip(clients, messages) { #expect(bench.receives(message, on: client)) }
         #expect(bench.worker.connections.starvations > 0, "the kernel had no buffer")
+        #expect(bench.count(.receivesWithoutBuffer) == bench.worker.connections.starvations)
         let recoveryMs = (Deadline.nowNs() - start) / 1_000_000
         #expect(recoveryMs < 2_000, "\(recoveryMs) ms for everything")
         #expect(bench.worker.memory.buffers.held == 0)
@@ -150,6 +156,7 @@ import Transport
         }
         let elapsedMs = (Deadline.nowNs() - start) / 1_000_000
         #expect(elapsedMs < 3_000)
+        #expect(bench.count(.completionQueueFull) > 0)
         for client in clients { client.close() }
         #expect(bench.turns { bench.count(.downstreamCxDestroy) == 200 })
         print("full completion queue: 8 places, 200 connections, 600 echoes in \(elapsedMs) ms")

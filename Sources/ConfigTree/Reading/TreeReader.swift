@@ -248,7 +248,10 @@ struct TreeReader {
     }
 
     private mutating func noteDeprecated(_ pair: YAMLNode.Pair, _ field: FieldSchema) {
-        if field.isDeprecated { warn(pair.keyMark, "'\(field.name)' is deprecated in Envoy's API") }
+        guard field.isDeprecated else { return }
+        var problem = error(pair.keyMark, .warning, "'\(field.name)' is deprecated in Envoy's API")
+        problem.kind = .deprecatedField
+        note(problem)
     }
 
     func quoted(_ text: String, max: Int = 60) -> String {

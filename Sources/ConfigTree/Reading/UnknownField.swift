@@ -18,7 +18,9 @@ extension TreeReader {
                 ?? elsewhere(pair.key)
         }
         let phrase = "no such field: '\(pair.key)' in \(message.name)"
-        note(error(pair.keyMark, unknownFields, phrase, suggestion: suggestion))
+        var problem = error(pair.keyMark, unknownFields, phrase, suggestion: suggestion)
+        problem.kind = .unknownField
+        note(problem)
     }
 
     /// A field that is null, false or an empty list is as one that is not there.

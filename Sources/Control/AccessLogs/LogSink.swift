@@ -65,15 +65,17 @@ final class LogSink: @unchecked Sendable {  // words and queue are written by on
         unsafe words.deallocate()
     }
 
-    /// -1: `errno` says why.
+    /// -1: `errno` says why. A FIFO that nobody reads is refused (ENXIO) rather than waited for: main opens it.
     static func open(_ path: String) -> Int32 {
-        unsafe Glibc.open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o644)
+        let descriptor = unsafe Glibc.open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0o644)
+        if descriptor >= 0 { _ = fcntl(descriptor, F_SETFL, O_APPEND) }
+        return descriptor
     }
 
     // MARK: Main
 
+    /// Without a thread lines are dropped, and counted, once the rings are full; it is tried again.
     func start() {
-        isStarted = true
         var thread = pthread_t()
         let box = unsafe Unmanaged.passRetained(self).toOpaque()
         let status = unsafe pthread_create(&thread, nil, { opaque in
@@ -81,7 +83,11 @@ final class LogSink: @unchecked Sendable {  // words and queue are written by on
             unsafe Unmanaged<LogSink>.fromOpaque(opaque).takeRetainedValue().serve()
             return nil
         }, unsafe box)
-        guard status == 0 else { fatalError("no thread for an access log") }
+        guard status == 0 else {
+            unsafe Unmanaged<LogSink>.fromOpaque(box).release()
+            return unsafe count(&words.pointee.failed)
+        }
+        isStarted = true
         pthread_detach(thread)
     }
 

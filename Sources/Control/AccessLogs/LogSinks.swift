@@ -88,8 +88,9 @@ package final class LogSinks {
         for entry in entries.values { entry.sink.reopen() }
     }
 
-    /// Brings the statistics up to date.
+    /// Every tick: brings the statistics up to date; a sink that got no thread tries again.
     package func publish(_ cells: StatCells, _ scope: StatScope<FilesystemStat>) {
+        start()
         // Asked once each: a sink that finishes meanwhile is counted as finished in the next round.
         let finished = ending.filter(\.isFinished)
         for sink in finished {

@@ -145,7 +145,9 @@ extension Worker {
     /// Connections that the kernel has already accepted for us are served; then the part is let go of.
     private func emptyAcceptQueue(_ index: Int) {
         let acceptor = acceptors[index]
-        // The socket may be shared with other workers (UNIX), and one of the abstract namespace blocks: never wait.
+        // The socket may be shared with other workers (UNIX), and one of the abstract namespace blocks: another worker that
+        // is quicker behind the look costs a millisecond at most.
+        _ = martlet_accept_briefly(acceptor.socket)
         var ready = pollfd(fd: acceptor.socket, events: Int16(POLLIN), revents: 0)
         while unsafe poll(&ready, 1, 0) == 1, ready.revents & Int16(POLLIN) != 0 {
             let descriptor = martlet_accept(acceptor.socket)

@@ -28,6 +28,8 @@ package struct WorkerOptions {
     package var connectionsMax = 65536
     /// What calls of filters are configured by (`CallConfig.make`); nil: there are none.
     package var callConfig: UnsafePointer<HTTPConfig>?
+    /// Of the worker itself (`WorkerStat`); nil: nobody keeps any (tests).
+    package var stats: UInt32?
     /// Batches of main's that this worker sends; nil: another one does.
     package var exportInbox: ExportInbox?
     package init() {}
@@ -135,6 +137,7 @@ public final class Worker {
                 ring: ring, count: options.receiveBuffers, size: options.receiveBufferBytes))
         connections = Connections(ring: ring, memory: memory, capacity: options.connectionsMax)
         connections.cells = cells
+        connections.workerStats = options.stats
         nowNs = Clock.monotonicNs()
         nowMs = nowNs / 1_000_000
         timers = TimerWheel(now: nowMs)
@@ -221,6 +224,7 @@ public final class Worker {
     /// Everything that this thread wants of the kernel is queued.
     @inline(__always)
     package func prepareTurn() {
+        if ring.isFull { connections.count(.completionQueueFull) }
         if !h2.due.isEmpty { pumpSessions() }
         connections.flushAll()
         while let connection = unsafe connections.takeFinished() { unsafe closeEither(connection) }
