@@ -15,7 +15,7 @@ public struct FrozenArray<Element: BitwiseCopyable> {
         count = 0
     }
 
-    @inlinable init(base: UnsafePointer<Element>, count: Int) {
+    @inlinable package init(base: UnsafePointer<Element>, count: Int) {
         unsafe self.base = unsafe base
         self.count = count
     }

@@ -111,6 +111,72 @@ struct ProxyProtocolTests {
         ])
     }
 
+    /// `metadata_filter` and `metadata` of expressions, in logs of the listener and of `tcp_proxy`. Each answer is Envoy 1.40's.
+    @Test func filtersAndExpressionsSeeTheValues() throws {
+        let own = "envoy.filters.listener.proxy_protocol"
+        func of(_ value: String, _ more: String = "", key: String = "auth", namespace: String? = nil) -> String {
+            "{matcher: {filter: \(namespace ?? own), path: [\(key.split(separator: "/").map { "{key: \($0)}" }.joined(separator: ", "))], value: {\(value)}\(more)}}"
+        }
+        func otherwiseNot(_ filter: String) -> String { filter.dropLast() + ", match_if_key_not_found: false}" }
+        let filters: [(name: String, filter: String, isWritten: Bool)] = [
+            ("exact", of("string_match: {exact: one}"), true), ("other", of("string_match: {exact: two}"), false),
+            ("case", of("string_match: {exact: ONE, ignore_case: true}"), true), ("regex", of("string_match: {safe_regex: {regex: o.e}}"), true),
+            ("present", of("present_match: true"), true), ("absent", of("present_match: false"), false),
+            ("null", of("null_match: {}"), false), ("bool", of("bool_match: true"), false), ("double", of("double_match: {exact: 1}"), false),
+            ("list", of("list_match: {one_of: {string_match: {exact: one}}}"), false),
+            ("either", of("or_match: {value_matchers: [{bool_match: true}, {string_match: {prefix: o}}]}"), true),
+            ("neither", of("or_match: {value_matchers: [{bool_match: true}, {string_match: {prefix: x}}]}"), false),
+            ("inverted", of("string_match: {exact: one}", ", invert: true"), true), ("inverted_other", of("string_match: {exact: two}", ", invert: true"), false),
+            ("nothing", of("string_match: {exact: one}", key: "nope"), true), ("nothing_not", otherwiseNot(of("string_match: {exact: one}", key: "nope")), false),
+            ("deep", of("string_match: {exact: one}", key: "auth/x"), true), ("deep_not", otherwiseNot(of("string_match: {exact: one}", key: "auth/x")), false),
+            ("empty", otherwiseNot(of("string_match: {exact: ''}", key: "empty", namespace: "aws")), true),
+            ("not_utf8", otherwiseNot(of("string_match: {exact: a!b}", key: "bad", namespace: "aws")), true),
+            ("other_namespace", otherwiseNot(of("string_match: {exact: one}", namespace: "aws")), false), ("unasked", "{}", true),
+        ]
+        let expressions: [(expression: String, text: String)] = [
+            ("metadata.filter_metadata['\(own)'].auth", "one"), ("metadata.filter_metadata.aws.empty", ""), ("metadata.filter_metadata.aws.bad", "a!b"),
+            ("metadata.filter_metadata.aws.nope", "-"), ("size(metadata.filter_metadata)", "2"), ("has(metadata.filter_metadata)", "true"),
+            ("metadata.filter_metadata.aws == {'empty': '', 'bad': 'a!b'}", "true"), ("metadata == xds.listener_metadata", "false"),
+        ]
+        let directory = TemporaryDirectory()
+        let file = "\"@type\": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
+        func log(_ name: String, _ text: String, _ filter: String = "") -> String {
+            "{name: a, \(filter)typed_config: {\(file), path: \(directory.path)/\(name), log_format: {text_format_source: {inline_string: \"\(text)\\n\"}}}}"
+        }
+        func logs(_ kind: String) -> String {
+            (filters.map { log("\(kind)_\($0.name)", "x", "filter: {metadata_filter: \($0.filter)}, ") }
+                + [log("\(kind)_cel", expressions.map { "%CEL(\($0.expression))%" }.joined(separator: "|"))]).joined(separator: ", ")
+        }
+        let served = try Served(try Binary.martlet()) { port in
+            """
+            static_resources:
+              listeners:
+              - address: {socket_address: {address: 127.0.0.1, port_value: \(port)}}
+                listener_filters:
+                - {name: p, typed_config: {"@type": \(ProxyProtocolTests.filter), rules: [{tlv_type: 2, on_tlv_present: {key: auth}}, {tlv_type: 225, on_tlv_present: {key: empty, metadata_namespace: aws}}, {tlv_type: 226, on_tlv_present: {key: bad, metadata_namespace: aws}}]}}
+                access_log: [\(logs("listener"))]
+                filter_chains:
+                - filters:
+                  - name: t
+                    typed_config:
+                      "@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
+                      stat_prefix: t
+                      cluster: gone
+                      access_log: [\(logs("tcp"))]
+              clusters: [{name: gone, load_assignment: {cluster_name: gone, endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: 1}}}}]}]}}]
+            """
+        }
+        _ = try? answer(served, ProxyProtocolTests.header([(2, "one"), (2, "two"), (225, ""), (226, "a\u{ff}b")]))
+        let told = expressions.map(\.text).joined(separator: "|") + "\n"
+        for kind in ["listener", "tcp"] {
+            #expect(wait(upToMs: 12_000, everyMs: 20) { Files.text(directory.path + "/\(kind)_cel") == told }, "\(Files.text(directory.path + "/\(kind)_cel") ?? "")")
+            for (name, _, isWritten) in filters {
+                let text = wait(upToMs: isWritten ? 12_000 : 0, everyMs: 20) { Files.text(directory.path + "/\(kind)_\(name)") == "x\n" }
+                #expect(text == isWritten, "\(kind) \(name)")
+            }
+        }
+    }
+
     /// What listener filters have seen only was never the connection's.
     @Test func aRefusedHeaderCountsNoBytes() throws {
         let directory = TemporaryDirectory()

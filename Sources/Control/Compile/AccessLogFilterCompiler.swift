@@ -1,6 +1,7 @@
 // `AccessLogFilter`: into nodes in prefix order.
 
 import EnvoyAPI
+import Matching
 import Pipeline
 import Primitives
 import Routing
@@ -47,11 +48,7 @@ struct AccessLogFilterCompiler {
         case .responseFlagFilter(let filter):
             nodes.append(flags(filter, place.at("response_flag_filter")))
         case .grpcStatusFilter(let filter): nodes.append(grpcStatus(filter))
-        case .metadataFilter(let filter):
-            // No filter of ours sets dynamic metadata yet: the key is never found.
-            var node = AccessLogFilterNode(.metadata)
-            node.withoutHead = filter.hasMatchIfKeyNotFound ? filter.matchIfKeyNotFound.value : true
-            nodes.append(node)
+        case .metadataFilter(let filter): nodes.append(metadata(filter, place.at("metadata_filter")))
         case .logTypeFilter(let filter):
             var node = AccessLogFilterNode(.type)
             for type in filter.types where type.rawValue >= 0 && type.rawValue < 64 { node.value |= 1 << UInt64(type.rawValue) }
@@ -113,6 +110,51 @@ struct AccessLogFilterCompiler {
             return node
         } catch {
             for problem in error.list { diagnostics.error(at, problem.message) }
+            return nil
+        }
+    }
+
+    /// As in Envoy `invert` means nothing here.
+    private func metadata(_ message: Envoy_Config_Accesslog_V3_MetadataFilter, _ place: Place) -> AccessLogFilterNode {
+        var node = AccessLogFilterNode(.metadata)
+        node.withoutHead = message.hasMatchIfKeyNotFound ? message.matchIfKeyNotFound.value : true
+        guard message.hasMatcher else { return node }
+        let matcher = message.matcher
+        var condition = MetadataCondition(namespace: matcher.filter, keys: matcher.path.map(\.key), in: part.arena)
+        var texts: [TextMatcher] = []
+        add(matcher.value, place.at("matcher").at("value"), isAsked: true, &condition, &texts)
+        condition.texts = part.arena.array(texts)
+        unsafe node.metadata = unsafe part.arena.store(condition)
+        return node
+    }
+
+    /// What may be said of a text: null, numbers, booleans and lists never hold. `isAsked`: not inside a list, which is checked only.
+    private func add(
+        _ message: Envoy_Type_Matcher_V3_ValueMatcher, _ place: Place, isAsked: Bool, _ condition: inout MetadataCondition,
+        _ texts: inout [TextMatcher]
+    ) {
+        switch message.matchPattern {
+        case .stringMatch(let string):
+            guard let text = text(string, place.at("string_match")), isAsked else { return }
+            texts.append(text)
+        case .presentMatch(let isPresent): if isPresent, isAsked { condition.holdsAlways = true }
+        case .orMatch(let any):
+            for (i, value) in any.valueMatchers.enumerated() {
+                add(value, place.at("or_match").at("value_matchers", i), isAsked: isAsked, &condition, &texts)
+            }
+        case .listMatch(let list): add(list.oneOf, place.at("list_match").at("one_of"), isAsked: false, &condition, &texts)
+        case .nullMatch, .doubleMatch, .boolMatch, .none: break
+        }
+    }
+
+    private func text(_ message: StringMatcher, _ place: Place) -> TextMatcher? {
+        guard let spec = MatcherCompiler.string(message, DiagnosedPlace(place, diagnostics)) else { return nil }
+        do throws(RegexProgram.Invalid) {
+            let text = try TextMatcher(spec, in: part.arena)
+            part.onDestroy { text.destroy() }
+            return text
+        } catch {
+            diagnostics.error(place.at("safe_regex").at("regex"), error.message)
             return nil
         }
     }

@@ -16,7 +16,7 @@ package struct AccessLogFilterNode: BitwiseCopyable {
     package var excludes = false
     /// `use_independent_randomness`
     package var isIndependent = false
-    /// What a header matcher says, or metadata that is not there, when there is nothing to look at.
+    /// What a header matcher says when there is no head, or `metadata_filter` when nothing is under its key.
     package var withoutHead = false
     /// A number to compare with, a fraction's numerator, or the set of flags, codes or types as bits.
     package var value: UInt64 = 0
@@ -27,6 +27,8 @@ package struct AccessLogFilterNode: BitwiseCopyable {
     /// The node behind this one and all below it.
     package var end = 0
     package var conditions: HeaderConditions?
+    /// `metadata_filter`; nil: no key is named.
+    package var metadata: UnsafePointer<MetadataCondition>?
     /// `envoy.access_loggers.extension_filters.cel`
     package var program: CELProgram?
 
@@ -85,7 +87,10 @@ extension FormatWriter {
             let flags = UInt64(source.flags.rawValue)
             return node.value == 0 ? flags != 0 : flags & node.value != 0
         case .grpcStatus: return node.has(UInt64(bitPattern: FormatWriter.anyGRPCCode(source))) != node.excludes
-        case .metadata: return node.withoutHead
+        case .metadata:
+            guard let condition = unsafe node.metadata, case .text(let text) = unsafe evaluate(condition.pointee.piece, source)
+            else { return node.withoutHead }
+            return unsafe condition.pointee.holds(text)
         case .type: return node.has(UInt64(source.logType.rawValue)) != node.excludes
         case .expression: return node.program.map { holds($0, source) } ?? false
         }

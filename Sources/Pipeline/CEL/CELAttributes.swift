@@ -36,7 +36,7 @@ extension FormatWriter {
         case .xdsNode, .xdsClusterName, .xdsClusterMetadata, .xdsRouteName, .xdsRouteMetadata, .xdsVirtualHostName, .xdsVirtualHostMetadata,
             .xdsHostMetadata, .xdsHostLocalityMetadata, .xdsFilterChainName, .xdsListenerMetadata, .xdsListenerDirection:
             configured(attribute, source)
-        case .metadata: unsafe .message(.metadata, nil)
+        case .metadata: unsafe .message(.metadata, dynamicTree(source))
         case .upstreamFilterState: source.upstreamConnectionID == 0 ? nil : .group(.upstreamFilterState)
         }
     }

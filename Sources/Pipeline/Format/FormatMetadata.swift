@@ -11,18 +11,17 @@ enum FormatMetadata {
     private static let grpcState = "envoy.filters.http.grpc_stats"
 
     /// `request_id_extension` of a tunnel, and its answer.
-    private static let tunnelNamespace = "envoy.filters.network.tcp_proxy"
+    static let tunnelNamespace: StaticString = "envoy.filters.network.tcp_proxy"
     private static let tunnelHeaders = "envoy.tcp_proxy.propagate_response_headers"
     private static let tunnelTrailers = "envoy.tcp_proxy.propagate_response_trailers"
 
     /// `namespace[:key]`; deeper than that there is nothing.
-    static func dynamic(_ parts: ArraySlice<String>, _ arena: FrozenArena, _ piece: inout FormatPiece) {
-        let parts = Array(parts)
+    static func dynamic(_ parts: [String], _ arena: FrozenArena, _ piece: inout FormatPiece) {
         guard let namespace = parts.first, parts.count <= 2 else {
             piece.op = .absent
             return
         }
-        if namespace == tunnelNamespace { piece.op = .tunnelID }
+        if namespace == "\(tunnelNamespace)" { piece.op = .tunnelID }
         piece.text = arena.text(namespace)
         if parts.count == 2 { piece.alternate.name = arena.text(parts[1]) }
     }
@@ -51,11 +50,17 @@ enum FormatMetadata {
 
 extension FormatWriter {
     mutating func dynamicMetadata(_ piece: UnsafePointer<FormatPiece>, _ source: FormatSource) -> FormatValue {
+        guard let (bytes, config) = unsafe dynamicTLVs(source) else { return .missing }
+        // Envoy keeps the first of several TLVs of a type here, and the last one as filter state.
+        return unsafe tlvs(bytes, config, namespace: piece.pointee.text, key: piece.pointee.alternate.name, last: false)
+    }
+
+    /// TLVs that are dynamic metadata of the connection.
+    func dynamicTLVs(_ source: FormatSource) -> (bytes: Bytes, config: UnsafePointer<ProxyProtocolConfig>)? {
         guard unsafe source.tcp != nil, let proxy = unsafe source.inspection?.pointee.proxy, let config = unsafe proxy.config,
             unsafe !config.pointee.isFilterState
-        else { return .missing }
-        // Envoy keeps the first of several TLVs of a type here, and the last one as filter state.
-        return unsafe tlvs(proxy.tlvs, config, namespace: piece.pointee.text, key: piece.pointee.alternate.name, last: false)
+        else { return nil }
+        return unsafe (proxy.tlvs, config)
     }
 
     mutating func filterState(_ piece: UnsafePointer<FormatPiece>, _ source: FormatSource) -> FormatValue {
@@ -81,11 +86,7 @@ extension FormatWriter {
             unsafe JSONString.write(tcp.pointee.tunnelIDKey, into: &value)
             value.put("\":\"")
         }
-        unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 36) { text in
-            guard let base = text.baseAddress else { return }
-            unsafe UUIDText.write(tcp.pointee.tunnelID.0, tcp.pointee.tunnelID.1, base)
-            unsafe value.put(Bytes(UnsafeRawPointer(base), 36))
-        }
+        unsafe putUUID(tcp.pointee.tunnelID)
         guard wanted.isEmpty else { return .text(value.bytes) }
         value.put("\"}")
         return .json(value.bytes)
@@ -170,8 +171,16 @@ extension FormatWriter {
         return .json(value.bytes)
     }
 
+    mutating func putUUID(_ id: (UInt64, UInt64)) {
+        unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 36) { text in
+            guard let base = text.baseAddress else { return }
+            unsafe UUIDText.write(id.0, id.1, base)
+            unsafe value.put(Bytes(UnsafeRawPointer(base), 36))
+        }
+    }
+
     /// What is not UTF-8 becomes `!`, byte by byte, as in Envoy.
-    private mutating func putText(_ bytes: Bytes) {
+    mutating func putText(_ bytes: Bytes) {
         var place = 0
         while place < bytes.count {
             let length = JSONString.lengthOfScalar(bytes, at: place)

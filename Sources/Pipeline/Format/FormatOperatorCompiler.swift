@@ -268,7 +268,7 @@ struct FormatOperatorCompiler {
         if piece.op == .configMetadata {
             return FormatMetadata.config(token.name == "CLUSTER_METADATA" ? .cluster : .host, parts[...], arena, &piece)
         }
-        if piece.op == .dynamicMetadata { return FormatMetadata.dynamic(token.name == "METADATA" ? parts.dropFirst() : parts[...], arena, &piece) }
+        if piece.op == .dynamicMetadata { return FormatMetadata.dynamic(Array(token.name == "METADATA" ? parts.dropFirst() : parts[...]), arena, &piece) }
         guard token.name.hasSuffix("FILTER_STATE") else { return }
         guard let key = parts.first, !key.isEmpty else {
             throw FormatError("Invalid filter state configuration, key cannot be empty.")
