@@ -136,7 +136,7 @@ public nonisolated struct Envoy_Extensions_Common_Ratelimit_V3_RateLimitDescript
 
     public internal(set) var requestsPerUnit: UInt32 = 0
 
-    public internal(set) var unit: Envoy_Type_V3_RateLimitUnit = .unknown
+    public var unit: Envoy_Type_V3_RateLimitUnit = .unknown
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 

@@ -72,6 +72,8 @@ public nonisolated struct Envoy_Config_Metrics_V3_StatsdSink: Sendable {
 
   public var prefix: String = String()
 
+  public internal(set) var scaleHistogramUnitsToMilliseconds: Bool = false
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_StatsdSpecifier: Equatable, Sendable {
@@ -106,6 +108,8 @@ public nonisolated struct Envoy_Config_Metrics_V3_DogStatsdSink: Sendable {
   }
   /// Returns true if `maxBytesPerDatagram` has been explicitly set.
   public var hasMaxBytesPerDatagram: Bool {self._maxBytesPerDatagram != nil}
+
+  public internal(set) var scaleHistogramUnitsToMilliseconds: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -330,7 +334,7 @@ nonisolated extension Envoy_Config_Metrics_V3_StatsSink: SwiftProtobuf.Message, 
 
 nonisolated extension Envoy_Config_Metrics_V3_StatsdSink: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".StatsdSink"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}address\0\u{3}tcp_cluster_name\0\u{1}prefix\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}address\0\u{3}tcp_cluster_name\0\u{1}prefix\0\u{3}scale_histogram_units_to_milliseconds\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -360,6 +364,7 @@ nonisolated extension Envoy_Config_Metrics_V3_StatsdSink: SwiftProtobuf.Message,
         }
       }()
       case 3: try { try decoder.decodeSingularStringField(value: &self.prefix) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.scaleHistogramUnitsToMilliseconds) }()
       default: break
       }
     }
@@ -384,6 +389,9 @@ nonisolated extension Envoy_Config_Metrics_V3_StatsdSink: SwiftProtobuf.Message,
     if !self.prefix.isEmpty {
       try visitor.visitSingularStringField(value: self.prefix, fieldNumber: 3)
     }
+    if self.scaleHistogramUnitsToMilliseconds != false {
+      try visitor.visitSingularBoolField(value: self.scaleHistogramUnitsToMilliseconds, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -392,7 +400,7 @@ nonisolated extension Envoy_Config_Metrics_V3_StatsdSink: SwiftProtobuf.Message,
 
 nonisolated extension Envoy_Config_Metrics_V3_DogStatsdSink: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".DogStatsdSink"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}address\0\u{2}\u{2}prefix\0\u{3}max_bytes_per_datagram\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}address\0\u{2}\u{2}prefix\0\u{3}max_bytes_per_datagram\0\u{3}scale_histogram_units_to_milliseconds\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -415,6 +423,7 @@ nonisolated extension Envoy_Config_Metrics_V3_DogStatsdSink: SwiftProtobuf.Messa
       }()
       case 3: try { try decoder.decodeSingularStringField(value: &self.prefix) }()
       case 4: try { try decoder.decodeSingularMessageField(value: &self._maxBytesPerDatagram) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.scaleHistogramUnitsToMilliseconds) }()
       default: break
       }
     }
@@ -434,6 +443,9 @@ nonisolated extension Envoy_Config_Metrics_V3_DogStatsdSink: SwiftProtobuf.Messa
     try { if let v = self._maxBytesPerDatagram {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
     } }()
+    if self.scaleHistogramUnitsToMilliseconds != false {
+      try visitor.visitSingularBoolField(value: self.scaleHistogramUnitsToMilliseconds, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 

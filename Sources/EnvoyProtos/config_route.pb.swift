@@ -2702,7 +2702,7 @@ public nonisolated struct Envoy_Config_Route_V3_RateLimit: Sendable {
 
       public internal(set) var requestsPerUnit: UInt32 = 0
 
-      public internal(set) var unit: Envoy_Type_V3_RateLimitUnit = .unknown
+      public var unit: Envoy_Type_V3_RateLimitUnit = .unknown
 
       public var unknownFields = SwiftProtobuf.UnknownStorage()
 

@@ -57,6 +57,34 @@ public nonisolated struct Envoy_Config_Trace_V3_OpenTelemetryConfig: Sendable {
   /// Returns true if `maxCacheSize` has been explicitly set.
   public var hasMaxCacheSize: Bool {self._maxCacheSize != nil}
 
+  public internal(set) var setTelemetrySdkResourceAttributes: SwiftProtobuf.Google_Protobuf_BoolValue {
+    get {_setTelemetrySdkResourceAttributes ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
+    set {_setTelemetrySdkResourceAttributes = newValue}
+  }
+  /// Returns true if `setTelemetrySdkResourceAttributes` has been explicitly set.
+  public var hasSetTelemetrySdkResourceAttributes: Bool {self._setTelemetrySdkResourceAttributes != nil}
+
+  public internal(set) var setServiceNameResourceAttribute: SwiftProtobuf.Google_Protobuf_BoolValue {
+    get {_setServiceNameResourceAttribute ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
+    set {_setServiceNameResourceAttribute = newValue}
+  }
+  /// Returns true if `setServiceNameResourceAttribute` has been explicitly set.
+  public var hasSetServiceNameResourceAttribute: Bool {self._setServiceNameResourceAttribute != nil}
+
+  public internal(set) var setInstrumentationScope: SwiftProtobuf.Google_Protobuf_BoolValue {
+    get {_setInstrumentationScope ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
+    set {_setInstrumentationScope = newValue}
+  }
+  /// Returns true if `setInstrumentationScope` has been explicitly set.
+  public var hasSetInstrumentationScope: Bool {self._setInstrumentationScope != nil}
+
+  public var exporter: Envoy_Config_Core_V3_TypedExtensionConfig {
+    get {_exporter ?? Envoy_Config_Core_V3_TypedExtensionConfig()}
+    set {_exporter = newValue}
+  }
+  /// Returns true if `exporter` has been explicitly set.
+  public var hasExporter: Bool {self._exporter != nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -65,6 +93,10 @@ public nonisolated struct Envoy_Config_Trace_V3_OpenTelemetryConfig: Sendable {
   fileprivate var _httpService: Envoy_Config_Core_V3_HttpService? = nil
   fileprivate var _sampler: Envoy_Config_Core_V3_TypedExtensionConfig? = nil
   fileprivate var _maxCacheSize: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
+  fileprivate var _setTelemetrySdkResourceAttributes: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
+  fileprivate var _setServiceNameResourceAttribute: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
+  fileprivate var _setInstrumentationScope: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
+  fileprivate var _exporter: Envoy_Config_Core_V3_TypedExtensionConfig? = nil
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -73,7 +105,7 @@ fileprivate nonisolated let _protobuf_package = "envoy.config.trace.v3"
 
 nonisolated extension Envoy_Config_Trace_V3_OpenTelemetryConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".OpenTelemetryConfig"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}grpc_service\0\u{3}service_name\0\u{3}http_service\0\u{3}resource_detectors\0\u{1}sampler\0\u{3}max_cache_size\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}grpc_service\0\u{3}service_name\0\u{3}http_service\0\u{3}resource_detectors\0\u{1}sampler\0\u{3}max_cache_size\0\u{3}set_telemetry_sdk_resource_attributes\0\u{3}set_service_name_resource_attribute\0\u{3}set_instrumentation_scope\0\u{1}exporter\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -87,6 +119,10 @@ nonisolated extension Envoy_Config_Trace_V3_OpenTelemetryConfig: SwiftProtobuf.M
       case 4: try { try decoder.decodeRepeatedMessageField(value: &self.resourceDetectors) }()
       case 5: try { try decoder.decodeSingularMessageField(value: &self._sampler) }()
       case 6: try { try decoder.decodeSingularMessageField(value: &self._maxCacheSize) }()
+      case 7: try { try decoder.decodeSingularMessageField(value: &self._setTelemetrySdkResourceAttributes) }()
+      case 8: try { try decoder.decodeSingularMessageField(value: &self._setServiceNameResourceAttribute) }()
+      case 9: try { try decoder.decodeSingularMessageField(value: &self._setInstrumentationScope) }()
+      case 10: try { try decoder.decodeSingularMessageField(value: &self._exporter) }()
       default: break
       }
     }
@@ -114,6 +150,18 @@ nonisolated extension Envoy_Config_Trace_V3_OpenTelemetryConfig: SwiftProtobuf.M
     } }()
     try { if let v = self._maxCacheSize {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+    } }()
+    try { if let v = self._setTelemetrySdkResourceAttributes {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+    } }()
+    try { if let v = self._setServiceNameResourceAttribute {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+    } }()
+    try { if let v = self._setInstrumentationScope {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
+    } }()
+    try { if let v = self._exporter {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
     } }()
     try unknownFields.traverse(visitor: &visitor)
   }

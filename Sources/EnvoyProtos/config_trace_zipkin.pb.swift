@@ -54,6 +54,8 @@ public nonisolated struct Envoy_Config_Trace_V3_ZipkinConfig: Sendable {
   /// Returns true if `collectorService` has been explicitly set.
   public var hasCollectorService: Bool {self._collectorService != nil}
 
+  public internal(set) var timestampTraceIds: Bool = false
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum TraceContextOption: SwiftProtobuf.Enum, Swift.CaseIterable {
@@ -146,7 +148,7 @@ fileprivate nonisolated let _protobuf_package = "envoy.config.trace.v3"
 
 nonisolated extension Envoy_Config_Trace_V3_ZipkinConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ZipkinConfig"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}collector_cluster\0\u{3}collector_endpoint\0\u{3}trace_id_128bit\0\u{3}shared_span_context\0\u{3}collector_endpoint_version\0\u{3}collector_hostname\0\u{3}split_spans_for_request\0\u{3}trace_context_option\0\u{3}collector_service\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}collector_cluster\0\u{3}collector_endpoint\0\u{3}trace_id_128bit\0\u{3}shared_span_context\0\u{3}collector_endpoint_version\0\u{3}collector_hostname\0\u{3}split_spans_for_request\0\u{3}trace_context_option\0\u{3}collector_service\0\u{3}timestamp_trace_ids\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -163,6 +165,7 @@ nonisolated extension Envoy_Config_Trace_V3_ZipkinConfig: SwiftProtobuf.Message,
       case 7: try { try decoder.decodeSingularBoolField(value: &self.splitSpansForRequest) }()
       case 8: try { try decoder.decodeSingularEnumField(value: &self.traceContextOption) }()
       case 9: try { try decoder.decodeSingularMessageField(value: &self._collectorService) }()
+      case 10: try { try decoder.decodeSingularBoolField(value: &self.timestampTraceIds) }()
       default: break
       }
     }
@@ -200,6 +203,9 @@ nonisolated extension Envoy_Config_Trace_V3_ZipkinConfig: SwiftProtobuf.Message,
     try { if let v = self._collectorService {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
     } }()
+    if self.timestampTraceIds != false {
+      try visitor.visitSingularBoolField(value: self.timestampTraceIds, fieldNumber: 10)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 

@@ -654,6 +654,8 @@ public nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager
 
     public var upstreamOperation: String = String()
 
+    public internal(set) var noContextPropagation: Bool = false
+
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
     public init() {}
@@ -1401,7 +1403,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
 
 nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.Tracing: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.protoMessageName + ".Tracing"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{4}\u{3}client_sampling\0\u{3}random_sampling\0\u{3}overall_sampling\0\u{1}verbose\0\u{3}max_path_tag_length\0\u{3}custom_tags\0\u{1}provider\0\u{3}spawn_upstream_span\0\u{1}operation\0\u{3}upstream_operation\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{4}\u{3}client_sampling\0\u{3}random_sampling\0\u{3}overall_sampling\0\u{1}verbose\0\u{3}max_path_tag_length\0\u{3}custom_tags\0\u{1}provider\0\u{3}spawn_upstream_span\0\u{1}operation\0\u{3}upstream_operation\0\u{3}no_context_propagation\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1419,6 +1421,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
       case 10: try { try decoder.decodeSingularMessageField(value: &self._spawnUpstreamSpan) }()
       case 11: try { try decoder.decodeSingularStringField(value: &self.operation) }()
       case 12: try { try decoder.decodeSingularStringField(value: &self.upstreamOperation) }()
+      case 13: try { try decoder.decodeSingularBoolField(value: &self.noContextPropagation) }()
       default: break
       }
     }
@@ -1458,6 +1461,9 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
     }
     if !self.upstreamOperation.isEmpty {
       try visitor.visitSingularStringField(value: self.upstreamOperation, fieldNumber: 12)
+    }
+    if self.noContextPropagation != false {
+      try visitor.visitSingularBoolField(value: self.noContextPropagation, fieldNumber: 13)
     }
     try unknownFields.traverse(visitor: &visitor)
   }

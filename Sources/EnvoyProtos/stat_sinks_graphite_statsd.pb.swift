@@ -44,6 +44,8 @@ public nonisolated struct Envoy_Extensions_StatSinks_GraphiteStatsd_V3_GraphiteS
   /// Returns true if `maxBytesPerDatagram` has been explicitly set.
   public var hasMaxBytesPerDatagram: Bool {self._maxBytesPerDatagram != nil}
 
+  public internal(set) var scaleHistogramUnitsToMilliseconds: Bool = false
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_StatsdSpecifier: Equatable, Sendable {
@@ -62,7 +64,7 @@ fileprivate nonisolated let _protobuf_package = "envoy.extensions.stat_sinks.gra
 
 nonisolated extension Envoy_Extensions_StatSinks_GraphiteStatsd_V3_GraphiteStatsdSink: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".GraphiteStatsdSink"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}address\0\u{2}\u{2}prefix\0\u{3}max_bytes_per_datagram\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}address\0\u{2}\u{2}prefix\0\u{3}max_bytes_per_datagram\0\u{3}scale_histogram_units_to_milliseconds\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -85,6 +87,7 @@ nonisolated extension Envoy_Extensions_StatSinks_GraphiteStatsd_V3_GraphiteStats
       }()
       case 3: try { try decoder.decodeSingularStringField(value: &self.prefix) }()
       case 4: try { try decoder.decodeSingularMessageField(value: &self._maxBytesPerDatagram) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.scaleHistogramUnitsToMilliseconds) }()
       default: break
       }
     }
@@ -104,6 +107,9 @@ nonisolated extension Envoy_Extensions_StatSinks_GraphiteStatsd_V3_GraphiteStats
     try { if let v = self._maxBytesPerDatagram {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
     } }()
+    if self.scaleHistogramUnitsToMilliseconds != false {
+      try visitor.visitSingularBoolField(value: self.scaleHistogramUnitsToMilliseconds, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 

@@ -60,6 +60,32 @@ struct TracingTests {
         #expect(resource["service.name"]?.string == (provider == TracedConfiguration.overGRPC ? "svc" : "unknown_service:envoy"))
     }
 
+    /// `timestamp_trace_ids`: the first four bytes are the second in which the trace began; the rest is chance.
+    @Test(arguments: [false, true])
+    func idsSayWhenTheirTraceBegan(has128Bits: Bool) throws {
+        let setting = try serve(
+            TracedConfiguration.zipkin("collector_endpoint_version: HTTP_JSON, timestamp_trace_ids: true, trace_id_128bit: \(has128Bits)"))
+        let before = time(nil)
+        for _ in 0..<2 { #expect(try setting.served.get("/status/200").status == 200) }
+        let spans = setting.collector.spans(2)
+        let seconds = spans.compactMap { Int($0.trace.prefix(8), radix: 16) }
+        #expect(spans.allSatisfy { $0.trace.count == (has128Bits ? 32 : 16) })
+        #expect(seconds.count == 2 && seconds.allSatisfy { $0 >= before && $0 <= time(nil) }, "\(spans.map(\.trace))")
+        #expect(Set(spans.map { $0.trace.dropFirst(8) }).count == 2)
+        // The first span's id is the half of the trace's that has no time in it.
+        #expect(spans.allSatisfy { $0.trace.hasSuffix($0.id) == has128Bits })
+    }
+
+    /// `no_context_propagation`: spans are recorded, and the upstream gets what the caller said.
+    @Test(arguments: [TracedConfiguration.overGRPC, TracedConfiguration.zipkin("collector_endpoint_version: HTTP_JSON"), TracedConfiguration.datadog])
+    func theUpstreamIsToldNothing(_ provider: String) throws {
+        let setting = try serve(provider, tracing: "spawn_upstream_span: true\n            no_context_propagation: true")
+        #expect(try setting.served.get("/status/200").status == 200)
+        let names = ["traceparent", "tracestate", "b3", "x-b3-traceid", "x-b3-spanid", "x-b3-sampled", "x-datadog-trace-id"]
+        for name in names { #expect(setting.collector.field(name, of: "/status/200") == nil, "\(name)") }
+        if provider == TracedConfiguration.overGRPC { #expect(setting.collector.spans(2).count == 2) }
+    }
+
     @Test func triesHaveSpansOfTheirOwn() throws {
         // All in one report: several may overtake each other.
         let setting = try serve(

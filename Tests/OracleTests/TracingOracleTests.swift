@@ -61,6 +61,23 @@ struct TracingOracleTests {
             provider: TracedConfiguration.zipkin(
                 "collector_endpoint_version: HTTP_PROTO, trace_id_128bit: true, trace_context_option: USE_B3_WITH_W3C_PROPAGATION"),
             tracing: "spawn_upstream_span: true"),
+        Setting(
+            description: "otlp, no propagation, a hop, who speaks is not told",
+            provider: TracedConfiguration.overGRPC
+                + ", set_telemetry_sdk_resource_attributes: false, set_service_name_resource_attribute: false, set_instrumentation_scope: false",
+            tracing: "spawn_upstream_span: true\n            no_context_propagation: true"),
+        Setting(
+            description: "otlp, no propagation, a scope and a service", provider: TracedConfiguration.overHTTP + ", set_telemetry_sdk_resource_attributes: false",
+            direction: "OUTBOUND", tracing: "no_context_propagation: true"),
+        Setting(
+            description: "zipkin, dated, no propagation, W3C",
+            provider: TracedConfiguration.zipkin(
+                "collector_endpoint_version: HTTP_JSON, timestamp_trace_ids: true, trace_context_option: USE_B3_WITH_W3C_PROPAGATION"),
+            tracing: "no_context_propagation: true"),
+        Setting(
+            description: "zipkin, dated, 128 bits, a hop",
+            provider: TracedConfiguration.zipkin("collector_endpoint_version: HTTP_JSON, timestamp_trace_ids: true, trace_id_128bit: true"),
+            tracing: "spawn_upstream_span: true"),
     ]
 
     /// `request.path.startsWith('/status')`, `xds.listener_direction == 2 && !(request.method == 'POST')`
@@ -168,6 +185,8 @@ struct TracingOracleTests {
                 span.parent.isEmpty ? "none" : parents.first.map { "span of " + $0.path }
                     ?? (TracingOracleTests.isGiven(span.parent) ? span.parent : "unknown")
             let trace = TracingOracleTests.isGiven(span.trace) ? span.trace : "new \(span.trace.count)"
+            // Who made it: which attributes, whatever they say.
+            let maker = ["\(span.json["scope"]?.string ?? "")"] + (span.json["resource"]?.members ?? []).map(\.name).sorted()
             let id = TracingOracleTests.isGiven(span.id) ? span.id : span.trace.hasSuffix(span.id) ? "the trace's" : "new"
             let tags = (span.json["tags"]?.members ?? []).map { tag in
                 let value = tag.value.string ?? ""
@@ -176,7 +195,7 @@ struct TracingOracleTests {
             }
             let more = ["isError", "shared", "repeated"].compactMap { name in span.json[name].map { "\(name) \($0.text())" } }
             let endpoint = span.json["endpoint"]?.sorted.text().split(separator: "\n").joined() ?? ""
-            return "\(span.name) \(span.kind) parent=\(parent) trace=\(trace) id=\(id) state=\(span.state) \(more) \(endpoint) "
+            return "\(span.name) \(span.kind) parent=\(parent) trace=\(trace) id=\(id) state=\(span.state) \(more) \(endpoint) \(maker) "
                 + "\(tags.sorted()) \(span.events)"
         }
     }

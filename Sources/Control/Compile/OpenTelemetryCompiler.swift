@@ -25,9 +25,17 @@ extension TracerCompiler {
         export.limits.flushItems = Worker.flushSpansMin
         export.limits.flushItemsCell = runtime.cell("tracing.opentelemetry.min_flush_spans")
         export.limits.itemsMax = message.hasMaxCacheSize ? Int(message.maxCacheSize.value) : 1024
-        guard message.hasGrpcService != message.hasHTTPService else {
+        guard [message.hasGrpcService, message.hasHTTPService, message.hasExporter].filter({ $0 }).count == 1 else {
             diagnostics.error(
                 place, "OpenTelemetry Tracer must have exactly one of gRPC, HTTP, or custom exporter configured.",
+                expected: "grpc_service or http_service")
+            return config
+        }
+        guard !message.hasExporter else {
+            // Envoy has none of its own either.
+            diagnostics.error(
+                place.at("exporter"),
+                "Didn't find a registered implementation for '\(message.exporter.name)' with type URL: '\(message.exporter.typedConfig.messageName)'",
                 expected: "grpc_service or http_service")
             return config
         }
@@ -43,9 +51,10 @@ extension TracerCompiler {
             exports.http(message.httpService, place.at("http_service"), &export, missing: missing)
         }
         let resources = ResourceCompiler(compilation: compilation)
+        let tellsScope = message.hasSetInstrumentationScope ? message.setInstrumentationScope.value : true
         (export.layers, export.head) = exports.otlpLayers(
             resource: OTLPResource.encoded(resources.ofTracer(message, place)),
-            scope: OTLPResource.scope(name: "envoy", version: compilation.environment.version))
+            scope: tellsScope ? OTLPResource.scope(name: "envoy", version: compilation.environment.version) : [])
         unsafe config.export = unsafe arena.store(export)
         if message.hasSampler { config.sampler = sampler(message.sampler, place.at("sampler")) }
         return config

@@ -29,18 +29,24 @@ struct ResourceCompiler {
     let compilation: Compilation
 
     func ofTracer(_ message: OpenTelemetryConfig, _ place: Place) -> [(key: String, value: String)] {
-        sdk(serviceName: message.serviceName, message.resourceDetectors, place)
+        sdk(
+            serviceName: message.serviceName, message.resourceDetectors, place,
+            tellsSDK: message.hasSetTelemetrySdkResourceAttributes ? message.setTelemetrySdkResourceAttributes.value : true,
+            tellsService: message.hasSetServiceNameResourceAttribute ? message.setServiceNameResourceAttribute.value : true)
     }
 
     /// The SDK that speaks, the service, and what detectors find, which goes before both (Envoy).
     func sdk(
-        serviceName: String, _ detectors: [Envoy_Config_Core_V3_TypedExtensionConfig], _ place: Place
+        serviceName: String, _ detectors: [Envoy_Config_Core_V3_TypedExtensionConfig], _ place: Place, tellsSDK: Bool = true,
+        tellsService: Bool = true
     ) -> [(key: String, value: String)] {
-        var attributes = ResourceAttributes([
-            ("telemetry.sdk.name", "envoy"), ("telemetry.sdk.language", "swift"),
-            ("telemetry.sdk.version", compilation.environment.version),
-        ])
-        attributes.set("service.name", serviceName.isEmpty ? "unknown_service:envoy" : serviceName)
+        var attributes = ResourceAttributes()
+        if tellsSDK {
+            attributes.set("telemetry.sdk.name", "envoy")
+            attributes.set("telemetry.sdk.language", "swift")
+            attributes.set("telemetry.sdk.version", compilation.environment.version)
+        }
+        if tellsService { attributes.set("service.name", serviceName.isEmpty ? "unknown_service:envoy" : serviceName) }
         for (key, value) in detected(detectors, place) { attributes.set(key, value) }
         return attributes.list
     }

@@ -34,6 +34,7 @@ struct TracingCompiler {
         config.samplesByRequestID = samplesByRequestID
         config.isVerbose = message.verbose
         config.spawnsUpstream = message.spawnUpstreamSpan.value
+        config.tellsHosts = !message.noContextPropagation
         config.isEgress = isEgress
         if message.hasMaxPathTagLength { config.pathMax = Int(message.maxPathTagLength.value) }
         config.tags = part.arena.array(message.customTags.enumerated().compactMap { tag($1, at.at("custom_tags", $0)) })

@@ -26,6 +26,7 @@ extension TracerCompiler {
         export.requestTimeout = runtime.cell("tracing.zipkin.request_timeout")
         config.service = arena.text(compilation.bootstrap.node.cluster)
         config.has128BitIDs = message.traceID128Bit
+        config.datesIDs = message.timestampTraceIds
         config.sharesContext = message.hasSharedSpanContext ? message.sharedSpanContext.value : true
         config.splitsSpans = message.splitSpansForRequest
         config.usesW3C = message.traceContextOption == .useB3WithW3CPropagation

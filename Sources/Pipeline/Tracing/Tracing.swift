@@ -163,7 +163,8 @@ extension Worker {
             unsafe trace.pointee.attemptFlags = []
             unsafe trace.pointee.attemptFailure = .empty
         }
-        if unsafe !trace.pointee.isMirror { unsafe tell(context, trace, stream) }
+        // Mirrors are told whatever is configured (Envoy).
+        if unsafe !trace.pointee.isMirror && trace.pointee.config.pointee.tellsHosts { unsafe tell(context, trace, stream) }
     }
 
     /// The context of a child.

@@ -18,6 +18,8 @@ package struct TracingConfig: BitwiseCopyable {
     package var isVerbose = false
     /// `spawn_upstream_span`: the proxy is a hop of its own, each try has a span.
     package var spawnsUpstream = false
+    /// `no_context_propagation` is not set: hosts are told whose child their span is.
+    package var tellsHosts = true
     /// The listener's traffic goes out (`traffic_direction: OUTBOUND`).
     package var isEgress = false
     package var pathMax = 256
@@ -100,6 +102,8 @@ package struct TracerConfig: BitwiseCopyable {
     package var sharesContext = true
     package var splitsSpans = false
     package var usesW3C = false
+    /// `timestamp_trace_ids`: an id begins with the second in which its trace began.
+    package var datesIDs = false
     package init() {}
 
     package var isZipkin: Bool { payload == .zipkinJSON || payload == .zipkinProto }

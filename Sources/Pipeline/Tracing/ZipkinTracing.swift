@@ -21,7 +21,7 @@ extension Worker {
         }
         trace.context.isSampled = caller.isSampled ?? isTraced
         guard caller.hasIDs else {
-            unsafe rootZipkin(&trace.context, has128Bits: tracer.pointee.has128BitIDs)
+            unsafe rootZipkin(&trace.context, tracer)
             trace.isShort = unsafe !tracer.pointee.has128BitIDs
             return true
         }
@@ -40,12 +40,17 @@ extension Worker {
         return true
     }
 
-    /// The first span has the trace's own id.
-    private func rootZipkin(_ context: inout SpanContext, has128Bits: Bool) {
+    /// The first span has the trace's own id, or the half of it in which there is no time.
+    private func rootZipkin(_ context: inout SpanContext, _ tracer: UnsafePointer<TracerConfig>) {
+        let has128Bits = unsafe tracer.pointee.has128BitIDs
+        let isDated = unsafe tracer.pointee.datesIDs
         context.span = random.next()
-        context.traceLow = context.span
-        context.traceHigh = has128Bits ? random.next() : 0
+        context.traceLow = isDated && !has128Bits ? datedID() : context.span
+        context.traceHigh = has128Bits ? (isDated ? datedID() : random.next()) : 0
     }
+
+    /// Seconds since 1970 in front of 32 random bits.
+    private func datedID() -> UInt64 { (wallNs / 1_000_000_000) &<< 32 | random.next() & 0xffff_ffff }
 
     // HOT: per message.
     /// In the form in which the caller said it.
