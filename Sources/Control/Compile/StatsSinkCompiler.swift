@@ -26,12 +26,15 @@ struct StatsSinkCompiler {
                 return unpacked(any, StatsdSinkMessage.self, config).flatMap { statsd($0, config) }
             case DogStatsdSinkMessage.protoMessageName:
                 return unpacked(any, DogStatsdSinkMessage.self, config).flatMap {
-                    datagrams(.dog, $0.address, $0.hasMaxBytesPerDatagram ? $0.maxBytesPerDatagram.value : 0, $0.prefix, config)
+                    datagrams(
+                        StatsdFormat(.dog, scalesToMilliseconds: $0.scaleHistogramUnitsToMilliseconds), $0.address,
+                        $0.hasMaxBytesPerDatagram ? $0.maxBytesPerDatagram.value : 0, $0.prefix, config)
                 }
             case GraphiteSinkMessage.protoMessageName:
                 return unpacked(any, GraphiteSinkMessage.self, config).flatMap {
                     datagrams(
-                        .graphite, $0.address, $0.hasMaxBytesPerDatagram ? $0.maxBytesPerDatagram.value : 0, $0.prefix, config)
+                        StatsdFormat(.graphite, scalesToMilliseconds: $0.scaleHistogramUnitsToMilliseconds), $0.address,
+                        $0.hasMaxBytesPerDatagram ? $0.maxBytesPerDatagram.value : 0, $0.prefix, config)
                 }
             case OpenTelemetrySinkMessage.protoMessageName:
                 return unpacked(any, OpenTelemetrySinkMessage.self, config).map {
@@ -70,8 +73,9 @@ struct StatsSinkCompiler {
     }
 
     private func statsd(_ message: StatsdSinkMessage, _ place: Place) -> SinkSpec? {
+        let format = StatsdFormat(.plain, scalesToMilliseconds: message.scaleHistogramUnitsToMilliseconds)
         guard case .tcpClusterName(let name)? = message.statsdSpecifier else {
-            return datagrams(.plain, message.address, 0, message.prefix, place)
+            return datagrams(format, message.address, 0, message.prefix, place)
         }
         if bootstrap.node.id.isEmpty || bootstrap.node.cluster.isEmpty {
             diagnostics.error(
@@ -86,7 +90,7 @@ struct StatsSinkCompiler {
                 suggestion: nearestName(name, clusterNames))
             return nil
         }
-        return .stream(cluster: name, prefix: message.prefix)
+        return .stream(format, cluster: name, prefix: message.prefix)
     }
 
     private func datagrams(

@@ -36,7 +36,7 @@ package final class HystrixSink: StatsSink {
         self.buckets = buckets
         self.flushMs = flushMs
         self.clusters = clusters
-        super.init(.plain, prefix: "", stats)
+        super.init(StatsdFormat(.plain), prefix: "", stats)
     }
 
     override var wantsTags: Bool { false }

@@ -61,7 +61,7 @@ final class MetricsSink: StatsSink {
         self.spec = spec
         self.inbox = inbox
         self.wake = wake
-        super.init(.plain, prefix: "", stats)
+        super.init(StatsdFormat(.plain), prefix: "", stats)
     }
 
     override var wantsTags: Bool { spec.wantsTags }

@@ -8,7 +8,7 @@ import StatsStore
 enum SinkSpec {
     /// `bytesMax` 0: a datagram per line.
     case datagrams(StatsdFormat, SocketAddress, bytesMax: Int, prefix: String)
-    case stream(cluster: String, prefix: String)
+    case stream(StatsdFormat, cluster: String, prefix: String)
     case metrics(MetricsSinkSpec)
     case hystrix(buckets: Int)
 }

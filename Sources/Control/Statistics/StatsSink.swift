@@ -38,10 +38,10 @@ package class StatsSink {
             }
         case .datagrams(let format, let address, let bytesMax, let prefix):
             return DatagramSink(format, address, bytesMax: bytesMax, prefix: prefix, stats)
-        case .stream(let cluster, let prefix):
+        case .stream(let format, let cluster, let prefix):
             // The next host at each connection.
             var turn = 0
-            return StreamSink(prefix: prefix, stats, reactor) { [unowned configurator] in
+            return StreamSink(format, prefix: prefix, stats, reactor) { [unowned configurator] in
                 let hosts = configurator.clusters.first { $0.name == cluster }?.hostConfigs ?? []
                 if hosts.isEmpty { return nil }
                 turn = (turn + 1) % hosts.count

@@ -27,12 +27,12 @@ final class StreamSink: StatsSink {
     private var timer: ControlTimer?
 
     init(
-        prefix: String, _ stats: StatRegistry, _ reactor: DNSReactor?, resolve: @escaping () -> SocketAddress?
+        _ format: StatsdFormat, prefix: String, _ stats: StatRegistry, _ reactor: DNSReactor?, resolve: @escaping () -> SocketAddress?
     ) {
         self.resolve = resolve
         cells = stats.mainCells
         overflow = stats.scope("statsd.", StatsdStat.self)[.cxOverflow]
-        super.init(.plain, prefix: prefix, stats)
+        super.init(format, prefix: prefix, stats)
         timer = reactor?.timer { [unowned self] in transmit() }
     }
 

@@ -6,7 +6,7 @@ package struct SinkSample {
         /// What was added since the last flush.
         case counter(UInt64)
         case gauge(UInt64)
-        /// `count` samples of about this value.
+        /// `count` samples of about this value, in `unit`.
         case timer(UInt64, count: UInt64)
         /// All of a histogram, for those who ask (`SinkWalk.wantsHistograms`): `interval`, `cumulative`, `bounds`.
         case histogram
@@ -15,6 +15,8 @@ package struct SinkSample {
     /// `cluster.up.upstream_rq_200`
     package internal(set) var name: [UInt8] = []
     package internal(set) var value = Value.counter(0)
+    /// Of a timer.
+    package internal(set) var unit = StatUnit.unspecified
     /// Of a counter: all that was ever added.
     package internal(set) var total: UInt64 = 0
     /// Of a single endpoint: not every sink wants those.

@@ -82,17 +82,17 @@ package struct SinkWalk {
             guard let bins = registry.histograms[id]?.interval.bins, !bins.isEmpty,
                 registry.isVisible(record, item, isUsed: true)
             else { continue }
+            sample.unit = item.descriptor.unit
             for entry in bins {
-                sample.value = .timer(Self.value(entry.bin, item.descriptor.unit), count: entry.count)
+                sample.value = .timer(Self.value(entry.bin), count: entry.count)
                 send(registry, record, item, .none, emit)
             }
         }
     }
 
-    /// The middle of a bin; below 100 it holds one whole number only. Microseconds are sent as milliseconds.
-    private static func value(_ bin: HistogramBin, _ unit: StatUnit) -> UInt64 {
-        let middle = bin.width > 1 ? bin.lowerBound + bin.width / 2 : bin.lowerBound
-        return UInt64(unit == .microseconds ? middle / 1000 : middle)
+    /// The middle of a bin; below 100 it holds one whole number only.
+    private static func value(_ bin: HistogramBin) -> UInt64 {
+        UInt64(bin.width > 1 ? bin.lowerBound + bin.width / 2 : bin.lowerBound)
     }
 
     private mutating func send(

@@ -38,7 +38,7 @@ import Testing
         defer { close(listener) }
         let stats = StatRegistry(workers: 1)
         defer { withExtendedLifetime(stats) {} }
-        let sink = StreamSink(prefix: "", stats, nil) { address }
+        let sink = StreamSink(StatsdFormat(.plain), prefix: "", stats, nil) { address }
         var number = 0
         var expected: [UInt8] = []
         func produce(_ lines: Int) {

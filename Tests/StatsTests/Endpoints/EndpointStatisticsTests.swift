@@ -209,7 +209,8 @@ import Testing
 
     // MARK: sinks
 
-    private func sent(_ format: StatsdFormat = .plain, step: Int = 1000) -> [String] {
+    private func sent(_ family: StatsdFormat.Family = .plain, step: Int = 1000) -> [String] {
+        let format = StatsdFormat(family)
         registry.flushHistograms()
         var walk = SinkWalk(registry, wantsTags: format.hasTags)
         var lines: [String] = []

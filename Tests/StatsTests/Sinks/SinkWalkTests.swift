@@ -7,7 +7,8 @@ import Testing
     private let registry = StatRegistry(workers: 1)
     private var cells: StatCells { registry.cells(worker: 0) }
 
-    private func lines(_ format: StatsdFormat = .plain, step: Int = 1000) -> Set<String> {
+    private func lines(_ family: StatsdFormat.Family = .plain, scales: Bool = false, step: Int = 1000) -> Set<String> {
+        let format = StatsdFormat(family, scalesToMilliseconds: scales)
         registry.flushHistograms()
         var walk = SinkWalk(registry, wantsTags: format.hasTags)
         var lines: Set<String> = []
@@ -70,6 +71,28 @@ import Testing
         #expect(lines() == [])
     }
 
+    /// `scale_histogram_units_to_milliseconds`; else a sample is told as it is, with `ms` behind it all the same.
+    @Test func microsecondsAreScaledWhereAskedTo() {
+        let times = registry.scope("times.", TimesStat.self)
+        let samples: [UInt64] = [0, 7, 99, 1_000, 1_550, 1_234_567]
+        for value in samples {
+            cells.record(times[.us], value)
+            cells.record(times[.ms], value)
+            cells.record(times[.plain], value)
+        }
+        let asTheyAre = ["0", "7", "99", "1050", "1550", "1250000"]
+        func lines(_ us: [String]) -> Set<String> {
+            Set(us.map { "envoy.times.us:\($0)|ms" } + asTheyAre.flatMap { ["envoy.times.ms:\($0)|ms", "envoy.times.plain:\($0)|ms"] })
+        }
+        #expect(self.lines(scales: true) == lines(["0", "0.007", "0.099", "1.05", "1.55", "1250"]))
+        for value in samples {
+            cells.record(times[.us], value)
+            cells.record(times[.ms], value)
+            cells.record(times[.plain], value)
+        }
+        #expect(self.lines() == lines(asTheyAre))
+    }
+
     @Test func tags() {
         registry.tags.commandLine = [.init("z", .fixed("1"))]
         let a = registry.scope("cluster.a.", ClusterStat.self)
@@ -110,5 +133,20 @@ import Testing
         let a = registry.scope("cluster.a\nevil:1|c.", ClusterStat.self)
         cells.add(a[.bindErrors], 1)
         #expect(lines().allSatisfy { !$0.contains("\n") })
+    }
+}
+
+/// No statistic of ours counts microseconds yet.
+private enum TimesStat: UInt32, StatLeaf {
+    case ms, plain, us
+
+    static let schema = StatSchema(TimesStat.self, writers: .workers)
+
+    var descriptor: StatDescriptor {
+        switch self {
+        case .ms: .histogram("ms", .milliseconds)
+        case .plain: .histogram("plain", .unspecified)
+        case .us: .histogram("us", .microseconds)
+        }
     }
 }
