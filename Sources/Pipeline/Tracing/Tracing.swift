@@ -48,6 +48,10 @@ extension Worker {
         trace.context.hasParent = true
         trace.context.span = random.next()
         trace.context.isSampled = unsafe isTraced && samples(tracer.pointee.sampler, trace.context, parent: caller, stream)
+        guard unsafe trace.config.pointee.tellsHosts else {
+            trace.tracestate = unsafe joinedTracestate(stream)
+            return true
+        }
         unsafe joinTracestate(stream)
         if let at = unsafe stream.pointee.request.index(of: .tracestate) {
             trace.tracestate = unsafe stream.pointee.request.field(at).value
@@ -88,6 +92,19 @@ extension Worker {
             unsafe append(stream, .tracestate, value, separator: ",")
             unsafe stream.pointee.request.remove(at: at)
         }
+    }
+
+    /// The same, where the request goes on as it came.
+    private func joinedTracestate(_ stream: StreamPointer) -> Span32 {
+        let scratch = spanScratch
+        scratch.encoded.reset()
+        var next = unsafe stream.pointee.request.index(of: .tracestate)
+        while let at = next {
+            if scratch.encoded.count > 0 { scratch.encoded.put(UInt8(ascii: ",")) }
+            unsafe scratch.encoded.put(stream.pointee.request.value(at))
+            next = unsafe stream.pointee.request.index(of: .tracestate, from: at + 1)
+        }
+        return unsafe stream.pointee.request.store(scratch.encoded.bytes)
     }
 
     /// What the span is called: the neighbour in front of us says so, or the route's decorator. A configured format goes
