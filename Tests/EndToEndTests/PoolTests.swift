@@ -141,6 +141,31 @@ struct PoolTests {
         #expect(stats["cluster.c.circuit_breakers.default.rq_open"] == 0)
     }
 
+    /// Four clients keep one connection busy all along: it ends with a request all the same.
+    @Test func aBusyConnectionEndsByItsAge() throws {
+        let (served, upstream) = try serve(
+            .always(PoolTests.ok), more: """
+                circuit_breakers: {thresholds: [{max_connections: 1}]}, typed_extension_protocol_options: \
+                {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {"@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, \
+                common_http_protocol_options: {max_connection_duration: 0.3s}, explicit_http_config: {http_protocol_options: {}}}}
+                """)
+        defer { upstream.stop() }
+        let port = served.listener
+        let requests = String(repeating: "GET / HTTP/1.1\r\nhost: h\r\n\r\n", count: 50)
+        let until = Deadline(afterMs: 1_500)
+        let clients = (0..<4).map { _ in
+            BackgroundThread {
+                while !until.passed {
+                    _ = try? RawClient(steps: [.send(requests)], methods: [String](repeating: "GET", count: 50)).run(port: port)
+                }
+            }
+        }
+        for client in clients { client.join() }
+        let stats = served.admin.stats(matching: "upstream_cx")
+        #expect(stats["cluster.c.upstream_cx_max_duration_reached"] ?? 0 >= 2, "\(stats)")
+        #expect(stats["cluster.c.upstream_cx_total"] ?? 0 >= 3)
+    }
+
     @Test func overflowOfPendingRequests() throws {
         let (served, upstream) = try serve(.always(PoolTests.ok), more: "circuit_breakers: {thresholds: [{max_pending_requests: 0}]}")
         defer { upstream.stop() }

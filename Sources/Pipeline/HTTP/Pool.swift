@@ -330,6 +330,11 @@ extension Worker {
     ) -> Bool {
         guard let cluster = unsafe cluster else { return true }
         if unsafe client.pointee.drains != host.pointee.drains { return true }
+        // A busy connection has no timer for it.
+        if unsafe client.pointee.closeAtMs != 0, unsafe nowMs >= client.pointee.closeAtMs {
+            unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxMaxDurationReached)
+            return true
+        }
         let most = unsafe cluster.pointee.config.pointee.requestsPerConnectionMax
         guard most != 0, unsafe client.pointee.requests >= most else { return false }
         unsafe count(cluster.pointee.config.pointee.stats, .upstreamCxMaxRequests)

@@ -195,10 +195,14 @@ extension Worker {
     }
 
     private func expectations(_ stream: StreamPointer) -> Bool {
-        guard unsafe stream.pointee.request.version != .http10,
-            let expect = unsafe stream.pointee.request.value(of: .expect),
+        guard let expect = unsafe stream.pointee.request.value(of: .expect),
             expect.equalsIgnoringCase(Bytes("100-continue" as StaticString))
         else { return true }
+        // RFC 9110 §10.1.1: of HTTP/1.0 it is ignored, and goes no further.
+        if unsafe stream.pointee.request.version == .http10 {
+            unsafe stream.pointee.request.remove(.expect)
+            return true
+        }
         // The host says it.
         if unsafe stream.pointee.http.pointee.proxy100Continue { return true }
         unsafe stream.pointee.request.remove(.expect)

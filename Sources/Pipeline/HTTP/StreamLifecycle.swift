@@ -304,8 +304,9 @@ extension Worker {
     }
 
     private func requestTimedOut(_ stream: StreamPointer) {
+        // An answer that has begun goes on, as in Envoy: it may be what the rest of the request waits for.
+        if unsafe stream.pointee.hasResponseHead { return }
         unsafe count(stream.pointee.http.pointee.stats, .downstreamRqTimeout)
-        if unsafe stream.pointee.hasResponseHead { return unsafe resetDownstream(stream) }
         unsafe reply(
             stream, status: 408, body: Bytes("request timeout" as StaticString),
             details: Bytes("request_overall_timeout" as StaticString), flags: [])

@@ -161,6 +161,8 @@ package struct H1ResponseDecoder {
             isTunnel = true
             body = .tunnel
         } else if requestMethod == .head || head.status == 204 || head.status == 304 {
+            // Without a body the framing still tells what the host is like.
+            if seen.contains(.transferEncoding), let error = fields.codingError(version, options) { return fail(error) }
             body = .none
         } else if seen.contains(.transferEncoding) {
             if let error = fields.codingError(version, options) { return fail(error) }

@@ -406,6 +406,7 @@ extension Groups {
             .replying("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
         Case("framing.http10_post", "POST /a HTTP/1.0\r\nhost: h.test\r\ncontent-length: 2\r\n\r\nhi", on: "http10"),
         Case("framing.http10_chunked_request", "POST /a HTTP/1.0\r\nhost: h.test\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", on: "http10"),
+        Case("framing.http10_expect", "POST /a HTTP/1.0\r\nhost: h.test\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\nhi", on: "http10"),
         Case("framing.http10_no_colon", "POST /a HTTP/1.0\r\nhost: h.test\r\nnonsense\r\n\r\n", on: "http10"),
         Case("framing.http09", "GET /a\r\n\r\n", on: "http10"),
         Case("framing.http11_on_http10_listener", request("GET /a"), on: "http10"),

@@ -23,6 +23,7 @@ extension Groups {
             .init(name: "request", manager: "request_timeout: 0.2s"),
             .init(name: "request_headers", manager: "request_headers_timeout: 0.2s"),
             .init(name: "max_connection", manager: "common_http_protocol_options: {max_connection_duration: 0.3s}\ndrain_timeout: 0.1s"),
+            .init(name: "lingering", manager: "common_http_protocol_options: {max_connection_duration: 0.3s}\ndrain_timeout: 0.6s\ndelayed_close_timeout: 0.6s"),
             .init(name: "max_stream", manager: "common_http_protocol_options: {max_stream_duration: 0.2s}"),
             .init(name: "delayed_close_off", manager: "delayed_close_timeout: 0s"),
             .init(name: "delayed_close_half_second", manager: "delayed_close_timeout: 0.5s"),
@@ -149,6 +150,11 @@ extension Groups {
         slow("request_head", "GET /a HTTP/1.1\r\n", on: "request"),
         slow("request_complete", request("GET /a"), on: "request").upstream(answering(after: 400)),
         slow("request_headers", "GET /a HTTP/1.1\r\nho", on: "request_headers"),
+        slow("request_headers_empty_line", "\r\n", on: "request_headers"),
+        slow("request_headers_first_byte_of_a_preface", "P", on: "request_headers"),
+        Case("timeouts.request_while_answered", steps: [.send(request("POST /a", "content-length: 2\r\n") + "h"), .pause(ms: 500), .send("i")], on: "request")
+            .upstream(.steps(.readHead, .send("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nok"), .readText("hi"), .send("ok")))
+            .with { $0.answerLimitMs = 1_500 },
         slow("request_headers_complete", request("POST /a", "content-length: 2\r\n"), on: "request_headers").with { $0.answerLimitMs = 500 },
         slow("request_headers_nothing_sent", "", on: "request_headers").with { $0.answerLimitMs = 500 },
     ]
@@ -171,6 +177,11 @@ extension Groups {
         after(50, "upstream_idle_not_yet", request("GET /upstream_idle"), request("GET /upstream_idle"), on: "main"),
         after(500, "upstream_idle", request("GET /upstream_idle"), request("GET /upstream_idle"), on: "main"),
         after(500, "upstream_max_connection", request("GET /upstream_max"), request("GET /upstream_max"), on: "main"),
+        Case(
+            "timeouts.empty_lines_are_idle", steps: [.send("\r\n"), .pause(ms: 130), .send("\r\n"), .pause(ms: 130), .send("\r\n"), .pause(ms: 130), .send("\r\n")],
+            on: "idle"
+        ).with { $0.resetIsClose = true; $0.closeLimitMs = 150; $0.answerLimitMs = 200 },
+        after(550, "lingering_over_the_end_of_a_drain", request("GET /1"), "nonsense\r\n\r\n", on: "lingering").with { $0.closeLimitMs = 1_500 },
         slow("delayed_close_off", "nonsense\r\n\r\n", on: "delayed_close_off"),
         slow("delayed_close_waits", "nonsense\r\n\r\n", on: "delayed_close_half_second"),
         Case("timeouts.delayed_close_client_first", steps: [.send("nonsense\r\n\r\n"), .awaitResponse, .close], on: "delayed_close_half_second"),

@@ -41,9 +41,17 @@ extension Groups {
     private static let plain = "GET /a HTTP/1.1\r\nhost: h.test\r\n\r\n"
     private static let upload = "POST /a HTTP/1.1\r\nhost: h.test\r\ncontent-length: 5\r\n\r\nhello"
 
+    /// An answer to HEAD with framing that says something else than its body, which there is none of.
+    private static func headed(_ name: String, _ fields: String) -> Case {
+        Case("upstream_faults.head_" + name, request("HEAD /a")).replying("HTTP/1.1 200 OK\r\n\(fields)\r\n\r\n")
+    }
+
     private static let faultsBeforeHead: [Case] = [
         Case("upstream_faults.refused", request("GET /refused")),
         Case("upstream_faults.refused_head", request("HEAD /refused")),
+        headed("gzip", "transfer-encoding: gzip"), headed("gzip_chunked", "transfer-encoding: gzip, chunked"),
+        headed("identity", "transfer-encoding: identity"), headed("chunked_and_length", "transfer-encoding: chunked\r\ncontent-length: 3"),
+        headed("chunked", "transfer-encoding: chunked"),
         Case("upstream_faults.refused_post", request("POST /refused", "content-length: 5\r\n") + "hello"),
         Case("upstream_faults.refused_then_good", request("GET /refused") + request("GET /a"), methods: ["GET", "GET"]),
         Case("upstream_faults.none", request("GET /none")),

@@ -39,6 +39,8 @@ struct H1Server {
     var drainedAtMs: UInt64 = 0
     var isDrained = false
     var headersDeadlineMs: UInt64 = 0
+    /// When the first of the empty lines came that stand where a request may begin; 0: none does.
+    var emptySinceMs: UInt64 = 0
 }
 
 extension Worker {

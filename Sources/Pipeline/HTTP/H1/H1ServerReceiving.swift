@@ -63,16 +63,11 @@ extension Worker {
         case .http1:
             guard before > 0 else { return false }
             // What was taken for the beginning of a preface is the beginning of a request.
-            unsafe server.pointee.prefaceBytes = 0
-            unsafe server.pointee.hasBegun = true
-            let stats = unsafe server.pointee.http.pointee.stats
-            count(stats, .downstreamCxRxBytesTotal, UInt64(before))
-            count(stats, .downstreamCxHttp1Total)
-            gauge(stats, .downstreamCxHttp1Active, 1)
-            _ = unsafe feed(server, H2Preface.bytes.prefix(Int(before)), nil)
+            unsafe beginHTTP1(server)
             return unsafe servers[connection.pointee.session] != server
         case .needMore:
             unsafe server.pointee.prefaceBytes = before &+ UInt8(truncatingIfNeeded: bytes.count)
+            unsafe awaitHead(server)
             unsafe connections.receive(connection)
             return true
         case .http2:
@@ -86,6 +81,29 @@ extension Worker {
             unsafe http2DownstreamReceived(connection, bytes, buffer: buffer)
             return true
         }
+    }
+
+    /// Bytes that were kept as the beginning of a preface are the beginning of a request.
+    private func beginHTTP1(_ server: UnsafeMutablePointer<H1Server>) {
+        let before = unsafe server.pointee.prefaceBytes
+        unsafe server.pointee.prefaceBytes = 0
+        unsafe server.pointee.hasBegun = true
+        let stats = unsafe server.pointee.http.pointee.stats
+        count(stats, .downstreamCxRxBytesTotal, UInt64(before))
+        count(stats, .downstreamCxHttp1Total)
+        gauge(stats, .downstreamCxHttp1Active, 1)
+        _ = unsafe feed(server, H2Preface.bytes.prefix(Int(before)), nil)
+    }
+
+    /// No head has come in time, and what came is no head yet: a piece of a preface, or empty lines. The request that is told so.
+    func lateStream(_ server: UnsafeMutablePointer<H1Server>) -> StreamPointer? {
+        if unsafe server.pointee.prefaceBytes > 0 {
+            let handle = unsafe server.pointee.handle
+            unsafe beginHTTP1(server)
+            guard unsafe servers[handle] == server else { return nil }
+            return unsafe streams[server.pointee.stream]
+        }
+        return unsafe server.pointee.emptySinceMs == 0 ? nil : openStream(server)
     }
 
     /// Behind the first bytes of a connection: the next ones are asked for at once, unless the client has said all that
@@ -181,6 +199,10 @@ extension Worker {
                 if unsafe server.pointee.decoder.isIdle, unsafe !stream.pointee.requestHeadDone {
                     // Nothing but an empty line so far.
                     unsafe discardStream(stream)
+                    if cursor > 0 {
+                        if unsafe server.pointee.emptySinceMs == 0 { unsafe server.pointee.emptySinceMs = nowMs }
+                        unsafe awaitHead(server)
+                    }
                 } else if unsafe !stream.pointee.requestHeadDone {
                     unsafe headHasBegun(server, stream)
                 }
@@ -216,6 +238,7 @@ extension Worker {
     private func http1RequestHead(_ server: UnsafeMutablePointer<H1Server>, _ stream: StreamPointer) {
         let http = unsafe stream.pointee.http
         unsafe server.pointee.headersDeadlineMs = 0
+        unsafe server.pointee.emptySinceMs = 0
         unsafe server.pointee.requests &+= 1
         if unsafe server.pointee.decoder.droppedUnderscores > 0 {
             unsafe cells.add(
@@ -248,6 +271,11 @@ extension Worker {
     /// The first byte of a request: its clocks start.
     private func headHasBegun(_ server: UnsafeMutablePointer<H1Server>, _ stream: StreamPointer) {
         unsafe startClocks(stream)
+        unsafe awaitHead(server)
+    }
+
+    /// The whole head has to come within `request_headers_timeout` from now on.
+    private func awaitHead(_ server: UnsafeMutablePointer<H1Server>) {
         let timeout = unsafe server.pointee.http.pointee.requestHeadersTimeoutMs
         guard timeout != 0, unsafe server.pointee.headersDeadlineMs == 0 else { return }
         unsafe server.pointee.headersDeadlineMs = nowMs &+ timeout

@@ -12,13 +12,19 @@ extension Worker {
         let http = unsafe server.pointee.http
         var deadline = UInt64.max
         // Who is told to go is not idle: its drain has a time of its own.
-        if unsafe http.pointee.idleTimeoutMs != 0, unsafe !server.pointee.isDraining { deadline = unsafe connection.pointee.activeMs &+ http.pointee.idleTimeoutMs }
+        if unsafe http.pointee.idleTimeoutMs != 0, unsafe !server.pointee.isDraining { deadline = unsafe idleSince(server, connection) &+ http.pointee.idleTimeoutMs }
         if unsafe server.pointee.closeAtMs != 0 { deadline = unsafe min(deadline, server.pointee.closeAtMs) }
         if unsafe server.pointee.drainAtMs != 0 { deadline = unsafe min(deadline, server.pointee.drainAtMs) }
         if unsafe server.pointee.headersDeadlineMs != 0 { deadline = unsafe min(deadline, server.pointee.headersDeadlineMs) }
         if unsafe server.pointee.lingerUntilMs != 0 { deadline = unsafe min(deadline, server.pointee.lingerUntilMs) }
         if unsafe server.pointee.drainedAtMs != 0 { deadline = unsafe min(deadline, server.pointee.drainedAtMs) }
         if deadline != .max { unsafe timers.arm(connection.timerNode, at: deadline) }
+    }
+
+    /// Empty lines are no activity: who sends nothing else is idle.
+    private func idleSince(_ server: UnsafeMutablePointer<H1Server>, _ connection: UnsafeMutablePointer<Connection>) -> UInt64 {
+        let since = unsafe server.pointee.emptySinceMs
+        return unsafe since == 0 ? connection.pointee.activeMs : since
     }
 
     func http1DownstreamTimedOut(_ connection: UnsafeMutablePointer<Connection>) {
@@ -35,8 +41,8 @@ extension Worker {
         let stream = unsafe streams[server.pointee.stream]
         if unsafe server.pointee.headersDeadlineMs != 0, unsafe nowMs >= server.pointee.headersDeadlineMs {
             unsafe server.pointee.headersDeadlineMs = 0
-            if let stream = unsafe stream, unsafe !stream.pointee.requestHeadDone {
-                return unsafe headersTimedOut(stream)
+            if let late = unsafe stream ?? lateStream(server), unsafe !late.pointee.requestHeadDone {
+                return unsafe headersTimedOut(late)
             }
         }
         if unsafe server.pointee.closeAtMs != 0, unsafe nowMs >= server.pointee.closeAtMs {
@@ -55,12 +61,14 @@ extension Worker {
             if unsafe stream == nil, unsafe !server.pointee.isLingering {
                 unsafe linger(server, connection)
             } else {
+                // A stream ends it, or its linger does: they have clocks of their own.
                 unsafe server.pointee.isDrained = true
+                unsafe armServerTimer(server, connection)
             }
             return
         }
         if unsafe stream == nil, unsafe !server.pointee.isLingering, unsafe !server.pointee.isDraining, unsafe http.pointee.idleTimeoutMs != 0,
-            unsafe nowMs >= connection.pointee.activeMs &+ http.pointee.idleTimeoutMs
+            unsafe nowMs >= idleSince(server, connection) &+ http.pointee.idleTimeoutMs
         {
             count(stats, .downstreamCxIdleTimeout)
             unsafe startDrain(server, connection)
