@@ -26,6 +26,24 @@ struct RetryTests {
 
     private static let post = "POST / HTTP/1.1\r\nhost: h.test\r\ncontent-length: 5\r\n\r\nhello"
 
+    /// `per_connection_buffer_limit_bytes: 0`: a body of any length is kept for the next try.
+    @Test func withoutABufferLimitBodiesAreKept() throws {
+        let upstream = try ScriptedUpstream(name: "c")
+        upstream.begin(RetryTests.script([503, 200].map { RetryTests.answer($0) }))
+        upstream.start()
+        defer { upstream.stop() }
+        let served = try Served(try Binary.martlet()) { port in
+            let address = "  - address: {socket_address: {address: 127.0.0.1, port_value: \(port)}}"
+            return Served.http(
+                port, route: "retry_policy: {retry_on: 5xx}",
+                clusters: [Served.cluster([upstream.port], more: "per_connection_buffer_limit_bytes: 0")]
+            ).replacing(text: address, by: address + "\n    per_connection_buffer_limit_bytes: 0")
+        }
+        #expect(try served.send(RetryTests.post, method: "POST").status == 200)
+        #expect(served.stat("cluster.c.upstream_rq_retry", becomes: 1) == 1)
+        #expect(served.admin.stats(matching: "retry_or_shadow_abandoned")["cluster.c.retry_or_shadow_abandoned"] == 0)
+    }
+
     @Test func theThirdTryAnswers() throws {
         let (served, upstream) = try serve(
             "retry_policy: {retry_on: 5xx, num_retries: 2}",

@@ -99,7 +99,7 @@ struct ClusterCompiler {
         config.metadata = ShownMetadata(message.metadata).frozen(part.arena)
         if message.hasConnectTimeout { config.connectTimeoutMs = max(1, message.connectTimeout.milliseconds) }
         if message.hasPerConnectionBufferLimitBytes {
-            config.bufferLimit = Int(message.perConnectionBufferLimitBytes.value)
+            config.bufferLimit = BufferLimit.bytes(message.perConnectionBufferLimitBytes.value)
         }
         breakers(message, place, part, &config)
         let preconnect = message.preconnectPolicy

@@ -48,7 +48,7 @@ struct ListenerCompiler {
         config.name = part.arena.text(key)
         config.handsOff = message.useOriginalDst.value
         if message.hasPerConnectionBufferLimitBytes {
-            config.bufferLimit = Int(message.perConnectionBufferLimitBytes.value)
+            config.bufferLimit = BufferLimit.bytes(message.perConnectionBufferLimitBytes.value)
         }
         config.drainsWithHealth = message.drainType != .modifyOnly
         balance(message, key, part, place, &config)

@@ -16,7 +16,7 @@ extension Worker {
         guard let peer = unsafe connections.slab[connection.pointee.peer] else {
             return unsafe tcpEarly(connection, position, count, bytes)
         }
-        unsafe forward(position, count, bytes, to: peer)
+        guard unsafe forward(position, count, bytes, to: peer) else { return unsafe relayWithoutMemory(connection) }
         unsafe relayed(connection, UInt64(truncatingIfNeeded: bytes))
         unsafe holdBack(connection, peer)
     }
@@ -25,10 +25,15 @@ extension Worker {
     /// Plaintext of a connection with TLS: copied, for it lies in memory of the worker's own.
     func relay(_ connection: UnsafeMutablePointer<Connection>, _ bytes: Bytes) {
         guard let peer = unsafe connections.slab[connection.pointee.peer] else { return unsafe tcpEarly(connection, bytes) }
-        guard unsafe peer.pointee.out.append(copying: bytes, memory) else { return unsafe close(peer) }
+        guard unsafe peer.pointee.out.append(copying: bytes, memory) else { return unsafe relayWithoutMemory(connection) }
         unsafe connections.markDirty(peer)
         unsafe relayed(connection, UInt64(truncatingIfNeeded: bytes.count))
         unsafe holdBack(connection, peer)
+    }
+
+    /// Bytes that cannot be kept end both sides: what was left out would not be missed.
+    private func relayWithoutMemory(_ connection: UnsafeMutablePointer<Connection>) {
+        if let session = unsafe tcpSessions[connection.pointee.session] { unsafe endTCP(session, []) }
     }
 
     @inline(__always)

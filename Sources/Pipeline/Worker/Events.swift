@@ -208,7 +208,7 @@ extension Worker {
     private func echo(
         _ connection: UnsafeMutablePointer<Connection>, _ position: UInt16, _ count: Int, _ bytes: Int
     ) {
-        unsafe forward(position, count, bytes, to: connection)
+        if unsafe !forward(position, count, bytes, to: connection) { return unsafe close(connection) }
         if unsafe connection.pointee.out.count > 1 << 20 { unsafe connections.pause(connection) }
     }
 
@@ -223,10 +223,13 @@ extension Worker {
     }
 
     // HOT: per frame.
-    /// Queues the buffers of one completion on `target`, which takes over the holds.
-    func forward(_ position: UInt16, _ count: Int, _ bytes: Int, to target: UnsafeMutablePointer<Connection>) {
+    /// Queues the buffers of one completion on `target`, which takes over the holds. False when there is no memory: what
+    /// belongs to `target` is to end.
+    func forward(_ position: UInt16, _ count: Int, _ bytes: Int, to target: UnsafeMutablePointer<Connection>) -> Bool {
+        var isQueued = true
         memory.buffers.forEach(from: position, count: count, bytes: bytes) { id, bytes in
-            if unsafe !connections.send(target, buffer: id, bytes) { unsafe close(target) }
+            if isQueued { isQueued = unsafe connections.send(target, buffer: id, bytes) } else { memory.buffers.release(id) }
         }
+        return isQueued
     }
 }

@@ -101,7 +101,7 @@ struct H1RequestLine {
         while pathStart < target.count, target[pathStart] != 0x2f, target[pathStart] != 0x3f { pathStart &+= 1 }
         // User information is refused: RFC 9110 §4.2.4; Envoy strips it.
         let text = target.part(from, pathStart)
-        guard let parts = HostPort(text), !parts.host.isEmpty else {
+        guard let parts = HostPort(text), !parts.host.isEmpty, text[text.count &- 1] != 0x3a else {
             return text.firstIndex(of: 0x40) == nil ? .invalidURL : .malformedTarget
         }
         if options.refusesHTTPS, known == .https { return .httpsInPlaintext }

@@ -119,6 +119,8 @@ extension Groups {
         Case("framing.options_star", "OPTIONS * HTTP/1.1\r\nhost: h.test\r\n\r\n"),
         Case("framing.absolute_form", "GET http://other.test/p?q HTTP/1.1\r\nhost: h.test\r\n\r\n"),
         Case("framing.absolute_form_with_port", "GET http://other.test:81/p HTTP/1.1\r\nhost: h.test\r\n\r\n"),
+        Case("framing.absolute_form_empty_port", "GET http://other.test:/p HTTP/1.1\r\nhost: h.test\r\n\r\n"),
+        Case("framing.absolute_form_empty_port_no_path", "GET http://other.test: HTTP/1.1\r\nhost: h.test\r\n\r\n"),
         Case("framing.absolute_form_without_path", "GET http://other.test HTTP/1.1\r\nhost: h.test\r\n\r\n"),
         Case("framing.absolute_form_options_without_path", "OPTIONS http://other.test HTTP/1.1\r\nhost: h.test\r\n\r\n"),
         Case("framing.absolute_form_https", "GET https://other.test/p HTTP/1.1\r\nhost: h.test\r\n\r\n"),
