@@ -181,6 +181,10 @@ extension Groups {
             "timeouts.empty_lines_are_idle", steps: [.send("\r\n"), .pause(ms: 130), .send("\r\n"), .pause(ms: 130), .send("\r\n"), .pause(ms: 130), .send("\r\n")],
             on: "idle"
         ).with { $0.resetIsClose = true; $0.closeLimitMs = 150; $0.answerLimitMs = 200 },
+        Case(
+            "timeouts.empty_line_then_a_slow_head", steps: [.send("\r\n"), .pause(ms: 100), .send("GET /a HTTP/1.1\r\nho"), .pause(ms: 400), .send("st: h.test\r\n\r\n")],
+            on: "idle", methods: ["GET"]
+        ).with { $0.closeLimitMs = 100; $0.answerLimitMs = 1_500 },
         after(550, "lingering_over_the_end_of_a_drain", request("GET /1"), "nonsense\r\n\r\n", on: "lingering").with { $0.closeLimitMs = 1_500 },
         slow("delayed_close_off", "nonsense\r\n\r\n", on: "delayed_close_off"),
         slow("delayed_close_waits", "nonsense\r\n\r\n", on: "delayed_close_half_second"),

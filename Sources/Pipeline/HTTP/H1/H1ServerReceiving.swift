@@ -97,6 +97,7 @@ extension Worker {
 
     /// No head has come in time, and what came is no head yet: a piece of a preface, or empty lines. The request that is told so.
     func lateStream(_ server: UnsafeMutablePointer<H1Server>) -> StreamPointer? {
+        if unsafe server.pointee.isLingering { return nil }
         if unsafe server.pointee.prefaceBytes > 0 {
             let handle = unsafe server.pointee.handle
             unsafe beginHTTP1(server)
@@ -271,6 +272,7 @@ extension Worker {
     /// The first byte of a request: its clocks start.
     private func headHasBegun(_ server: UnsafeMutablePointer<H1Server>, _ stream: StreamPointer) {
         unsafe startClocks(stream)
+        unsafe server.pointee.emptySinceMs = 0
         unsafe awaitHead(server)
     }
 
