@@ -90,6 +90,7 @@ enum AdminQuestions {
     /// Statistics that Martlet has and Envoy has not.
     static func isOurs(_ name: String) -> Bool {
         name.contains("accept_paused") || name.contains("martlet.plan.") || name.contains("martlet_plan_")
+            || name.contains("martlet.workers.") || name.contains("martlet_workers_")
             || name.contains("filesystem.write_dropped")
             || name.contains("filesystem_write_dropped")
     }

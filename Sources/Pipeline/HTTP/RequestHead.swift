@@ -37,6 +37,9 @@ extension Worker {
         if endStream { unsafe stream.pointee.requestTimeoutAtMs = 0 }
         if unsafe hasProxyConnectionClose(stream) { unsafe stream.pointee.closesDownstream = true }
         unsafe setAddresses(stream, connection)
+        // Ahead of the first answer of our own: each says it in the client's way.
+        unsafe stream.pointee.isGRPC =
+            unsafe stream.pointee.request.value(of: .contentType).map { GRPCContent.isGRPC($0) } ?? false
         if unsafe stream.pointee.request.version == .http10, !facts.hasHost,
             unsafe !http.pointee.defaultHost10.isEmpty
         {
@@ -53,8 +56,6 @@ extension Worker {
         unsafe requestID(stream)
         // Behind all that a matcher may ask for: what a client says of itself is gone, what we say of it is there.
         unsafe forwardClientCertificate(stream)
-        unsafe stream.pointee.isGRPC =
-            unsafe stream.pointee.request.value(of: .contentType).map { GRPCContent.isGRPC($0) } ?? false
         unsafe chooseRoute(stream)
         if let tracing = unsafe http.pointee.tracing { unsafe decideTracing(stream, tracing) }
         guard unsafe beginFilters(stream) else { return unsafe resetDownstream(stream) }

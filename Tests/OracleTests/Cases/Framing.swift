@@ -416,6 +416,9 @@ extension Groups {
         Case("framing.http20_version", "GET /a HTTP/2.0\r\nhost: h.test\r\n\r\n"),
         Case("framing.http30_version", "GET /a HTTP/3.7\r\nhost: h.test\r\n\r\n"),
         Case("framing.missing_host", "GET /a HTTP/1.1\r\n\r\n"),
+        Case("framing.missing_host_grpc", "POST /a HTTP/1.1\r\ncontent-type: application/grpc\r\ncontent-length: 0\r\n\r\n"),
+        Case("framing.fragment_grpc", request("POST /a#b", "content-type: application/grpc+proto\r\ncontent-length: 0\r\n")),
+        Case("framing.asterisk_grpc", request("OPTIONS *", "content-type: application/grpc\r\ncontent-length: 0\r\n")),
         Case("framing.empty_host", "GET /a HTTP/1.1\r\nhost:\r\n\r\n"),
         Case("framing.garbage", "\u{1}\u{2}garbage\r\n\r\n"),
     ]

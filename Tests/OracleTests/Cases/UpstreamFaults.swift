@@ -52,6 +52,7 @@ extension Groups {
         headed("gzip", "transfer-encoding: gzip"), headed("gzip_chunked", "transfer-encoding: gzip, chunked"),
         headed("identity", "transfer-encoding: identity"), headed("chunked_and_length", "transfer-encoding: chunked\r\ncontent-length: 3"),
         headed("chunked", "transfer-encoding: chunked"),
+        Case("upstream_faults.not_modified_gzip", request("GET /a")).replying("HTTP/1.1 304 Not Modified\r\ntransfer-encoding: gzip\r\n\r\n"),
         Case("upstream_faults.refused_post", request("POST /refused", "content-length: 5\r\n") + "hello"),
         Case("upstream_faults.refused_then_good", request("GET /refused") + request("GET /a"), methods: ["GET", "GET"]),
         Case("upstream_faults.none", request("GET /none")),
