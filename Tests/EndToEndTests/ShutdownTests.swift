@@ -80,7 +80,7 @@ struct ShutdownTests {
     @Test
     func whileDrainingNothingIsReloaded() throws {
         let upstream = try ScriptedUpstream(name: "c")
-        upstream.begin(.steps(.readRequest, .delay(ms: 1_500), .send(Fixtures.greeting)))
+        upstream.begin(.steps(.readRequest, .delay(ms: 4_000), .send(Fixtures.greeting)))
         upstream.start()
         defer { upstream.stop() }
         let served = try Served(try Binary.martlet()) { Served.http($0, clusters: [Served.cluster([upstream.port])]) }
@@ -90,14 +90,14 @@ struct ShutdownTests {
         }
         sleep(ms: 200)
         served.process.signal(SIGTERM)
-        #expect(wait(upToMs: 1_000) { (try? Sockets.connect(port: port)) == nil })
+        #expect(wait(upToMs: 3_000) { (try? Sockets.connect(port: port)) == nil })
         let before = try #require(Files.text(served.file))
         Files.write(Array(before.replacing(text: "stat_prefix: h", by: "stat_prefix: other").utf8), to: served.file)
         served.process.signal(SIGHUP)
-        #expect(wait(upToMs: 1_000) { served.process.output.contains("not read again: the process drains and ends") })
+        #expect(wait(upToMs: 3_000) { served.process.output.contains("not read again: the process drains and ends") })
         #expect((try? Sockets.connect(port: port)) == nil)
         client.join()
-        #expect(served.process.waitForExit(upToMs: 3_000) == 0)
+        #expect(served.process.waitForExit(upToMs: 6_000) == 0)
     }
 
     @Test
