@@ -7,8 +7,8 @@ user gets. Only the circuit breakers are lifted, because their low defaults woul
 
 import os
 
-_HCM = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
-_ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
+HCM = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
 _TCP = "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
 _FILE_LOG = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
 _ALS = "type.googleapis.com/envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig"
@@ -111,9 +111,9 @@ def _http_filter(spec):
             {"header": {"key": "x-perf-edge", "value": "martlet"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}]
         host["response_headers_to_add"] = [
             {"header": {"key": "x-perf-served", "value": "martlet"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}]
-    router = {"@type": _ROUTER}
+    router = {"@type": ROUTER}
     manager = {
-        "@type": _HCM,
+        "@type": HCM,
         "stat_prefix": "perf",
         "codec_type": "HTTP2" if spec.http2 and not spec.tls else "AUTO",
         "route_config": {"name": "perf", "virtual_hosts": [host]},
