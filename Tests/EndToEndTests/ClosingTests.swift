@@ -24,24 +24,21 @@ struct ClosingTests {
         ("connection: close\r\n", ""), ("", "common_http_protocol_options: {max_requests_per_connection: 1}"),
     ])
     func aSlowReaderGetsTheWholeLastAnswer(header: String, options: String) throws {
-        let size = 10_000_000
-        let (served, upstream) = try serve(size, options: options)
-        defer { upstream.stop() }
-        let socket = try SlowSocket.connect(port: served.listener, window: 131_072)
-        _ = Sockets.send("GET / HTTP/1.1\r\nhost: h\r\n\(header)\r\n".wire, from: 0, on: socket)
-        let received = SlowSocket.drain(socket, bytesPerStep: 32_768, pauseMs: 12, limitMs: 20_000)
-        #expect(received > size, "\(received) bytes")
-        #expect(served.stat("http.h.downstream_cx_active", becomes: 0) == 0)
+        try readsAll(10_000_000, header, options, bytesPerStep: 32_768, pauseMs: 12, limitMs: 20_000)
     }
 
     /// One that takes longer for what a single send hands to the kernel, 256 KiB, than the whole timeout.
     @Test func aSlowerReaderThanASendGetsTheWholeLastAnswer() throws {
-        let size = 6_000_000
-        let (served, upstream) = try serve(size, options: "delayed_close_timeout: 0.8s")
+        try readsAll(
+            6_000_000, "connection: close\r\n", "delayed_close_timeout: 0.8s", bytesPerStep: 16_384, pauseMs: 20, limitMs: 60_000)
+    }
+
+    private func readsAll(_ size: Int, _ header: String, _ options: String, bytesPerStep: Int, pauseMs: Int, limitMs: Int) throws {
+        let (served, upstream) = try serve(size, options: options)
         defer { upstream.stop() }
         let socket = try SlowSocket.connect(port: served.listener, window: 131_072)
-        _ = Sockets.send("GET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n".wire, from: 0, on: socket)
-        let received = SlowSocket.drain(socket, bytesPerStep: 16_384, pauseMs: 20, limitMs: 60_000)
+        _ = Sockets.send("GET / HTTP/1.1\r\nhost: h\r\n\(header)\r\n".wire, from: 0, on: socket)
+        let received = SlowSocket.drain(socket, bytesPerStep: bytesPerStep, pauseMs: pauseMs, limitMs: limitMs)
         #expect(received > size, "\(received) bytes")
         #expect(served.stat("http.h.downstream_cx_active", becomes: 0) == 0)
     }

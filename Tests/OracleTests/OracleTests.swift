@@ -66,13 +66,12 @@ struct OracleTests {
     ) async -> [String: Outcome] {
         let differing = cases.filter { test in
             guard let before = recorded[test.name], let now = first[test.name] else { return false }
-            return !Comparison(expected: before, found: now).isEqual
+            let comparison = Comparison(expected: before, found: now)
+            if comparison.isEqual { return false }
+            print("OracleTests, \(test.name): Envoy is measured again: - golden, + Envoy now\n  \(comparison.description)")
+            return true
         }
         if differing.isEmpty { return first }
-        for test in differing {
-            let comparison = Comparison(expected: recorded[test.name]!, found: first[test.name]!)
-            print("OracleTests, \(test.name): Envoy is measured again: - golden, + Envoy now\n  \(comparison.description)")
-        }
         let second = OracleTests.plays.again(differing, of: group, .envoy)
         for problem in second.problems { Issue.record("\(problem)") }
         return first.merging(second.outcomes) { $1 }
