@@ -9,7 +9,6 @@ int martlet_accept(int socket) { return accept4(socket, NULL, NULL, SOCK_CLOEXEC
 #include <sched.h>
 #include <signal.h>
 #include <sys/signalfd.h>
-
 #include <sys/time.h>
 
 int martlet_accept_briefly(int socket) {

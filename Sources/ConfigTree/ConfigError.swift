@@ -22,11 +22,11 @@ package struct ConfigError: Error, Sendable, Equatable, CustomStringConvertible 
     package var found: String?
     package var expected: String?
     package var suggestion: String?
-    package var kind = Kind.other
+    package var kind: Kind
 
     package init(
         file: String = "", line: Int = 0, column: Int = 0, path: String = "", severity: Severity = .error, message: String,
-        found: String? = nil, expected: String? = nil, suggestion: String? = nil
+        found: String? = nil, expected: String? = nil, suggestion: String? = nil, kind: Kind = .other
     ) {
         self.file = file
         self.line = line
@@ -37,6 +37,7 @@ package struct ConfigError: Error, Sendable, Equatable, CustomStringConvertible 
         self.found = found
         self.expected = expected
         self.suggestion = suggestion
+        self.kind = kind
     }
 
     /// `file:line:column: error: path: message; found …, expected …; suggestion`

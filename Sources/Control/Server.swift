@@ -387,6 +387,7 @@ package final class Server {
         reloadCertificates()
         reloadTexts()
         lookAtRuntime()
+        configurator.logSinks.start()
         configurator.logSinks.publish(stats.mainCells, filesystemScope)
         let retired = stats.retiredScopes()
         if !retired.isEmpty { stats.recycle(retired) }

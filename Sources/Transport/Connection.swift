@@ -44,8 +44,9 @@ public struct Connection {
     /// The configuration of the machine that reads it, in the listener's part.
     public var config: UnsafeRawPointer?
 
-    /// While it only has to be emptied: how long none of it may leave, in milliseconds, and what its peer has acknowledged.
+    /// While it only has to be emptied: how long none of it may leave, in milliseconds.
     public var stallMs: UInt64 = 0
+    /// Bytes that its peer had acknowledged when they were last looked at, while it is to end.
     package var acknowledged: UInt64 = 0
 
     /// Upstream: counts among the cluster's connections of high priority.

@@ -41,10 +41,10 @@ static inline int martlet_ring_create(struct io_uring *ring, unsigned entries, u
 
 static inline unsigned martlet_ring_features(struct io_uring *ring) { return ring->features; }
 
-// Copies at most `max` completions out and frees their places.
 // Completions wait in the kernel, because there was no place for them.
 static inline int martlet_ring_is_full(struct io_uring *ring) { return io_uring_cq_has_overflow(ring); }
 
+// Copies at most `max` completions out and frees their places.
 static inline unsigned martlet_ring_take(struct io_uring *ring, martlet_completion *out, unsigned max) {
   unsigned head = *ring->cq.khead;
   unsigned tail = __atomic_load_n(ring->cq.ktail, __ATOMIC_ACQUIRE);
@@ -195,12 +195,12 @@ static inline int martlet_probe(struct io_uring *ring) {
 
 // accept4 is a GNU extension, which Swift's Glibc module does not show.
 int martlet_accept(int socket);
+// From now on it waits a millisecond at most, where the socket blocks.
+int martlet_accept_briefly(int socket);
 
 // Shuts the door of a listening socket without closing it: handshakes under way are completed and can be accepted,
 // new ones are not answered. A TCP client tries again a second later and is refused by then, or finds whoever listens
 // there next. The socket does not block any more. `open` takes it back, but for a UNIX socket (then -1).
-// `martlet_accept` waits a millisecond at most.
-int martlet_accept_briefly(int socket);
 int martlet_listen_shut(int socket, int is_unix);
 int martlet_listen_open(int socket, int is_unix);
 

@@ -194,12 +194,12 @@ struct TreeReader {
 
     func error(
         _ mark: Mark, _ severity: ConfigError.Severity, _ message: String, found: String? = nil, expected: String? = nil,
-        suggestion: String? = nil
+        suggestion: String? = nil, kind: ConfigError.Kind = .other
     ) -> ConfigError {
         let file = files.indices.contains(Int(mark.file)) ? files[Int(mark.file)] : ""
         return ConfigError(
             file: file, line: Int(mark.line), column: Int(mark.column), path: path.description, severity: severity,
-            message: message, found: found, expected: expected, suggestion: suggestion)
+            message: message, found: found, expected: expected, suggestion: suggestion, kind: kind)
     }
 
     mutating func refuse(
@@ -248,10 +248,7 @@ struct TreeReader {
     }
 
     private mutating func noteDeprecated(_ pair: YAMLNode.Pair, _ field: FieldSchema) {
-        guard field.isDeprecated else { return }
-        var problem = error(pair.keyMark, .warning, "'\(field.name)' is deprecated in Envoy's API")
-        problem.kind = .deprecatedField
-        note(problem)
+        if field.isDeprecated { note(error(pair.keyMark, .warning, "'\(field.name)' is deprecated in Envoy's API", kind: .deprecatedField)) }
     }
 
     func quoted(_ text: String, max: Int = 60) -> String {

@@ -18,9 +18,7 @@ extension TreeReader {
                 ?? elsewhere(pair.key)
         }
         let phrase = "no such field: '\(pair.key)' in \(message.name)"
-        var problem = error(pair.keyMark, unknownFields, phrase, suggestion: suggestion)
-        problem.kind = .unknownField
-        note(problem)
+        note(error(pair.keyMark, unknownFields, phrase, suggestion: suggestion, kind: .unknownField))
     }
 
     /// A field that is null, false or an empty list is as one that is not there.

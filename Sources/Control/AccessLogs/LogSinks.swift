@@ -78,7 +78,7 @@ package final class LogSinks {
         ending.append(entry.sink)
     }
 
-    /// The configuration is applied: threads for the sinks that are new.
+    /// The configuration is applied: threads for the sinks that are new. Each tick: for those that got none.
     func start() {
         for entry in entries.values where !entry.sink.isStarted { entry.sink.start() }
     }
@@ -88,9 +88,8 @@ package final class LogSinks {
         for entry in entries.values { entry.sink.reopen() }
     }
 
-    /// Every tick: brings the statistics up to date; a sink that got no thread tries again.
+    /// Brings the statistics up to date.
     package func publish(_ cells: StatCells, _ scope: StatScope<FilesystemStat>) {
-        start()
         // Asked once each: a sink that finishes meanwhile is counted as finished in the next round.
         let finished = ending.filter(\.isFinished)
         for sink in finished {

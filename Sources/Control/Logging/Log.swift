@@ -64,10 +64,8 @@ package final class Log: @unchecked Sendable {  // what the lock orders
 
     /// `--log-path`. The reason when the file cannot be opened.
     package func open(_ path: String) -> String? {
-        // A FIFO that nobody reads is refused rather than waited for.
-        let opened = unsafe Glibc.open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0o644)
+        let opened = LogSink.open(path)
         guard opened >= 0 else { return unsafe String(cString: strerror(errno)) }
-        _ = fcntl(opened, F_SETFL, O_APPEND)
         locked {
             if self.path != nil { close(descriptor) }
             descriptor = opened

@@ -165,15 +165,20 @@ extension Worker {
         // The text moves when it grows, and `value` may lie in it: named by its place from here on.
         let added = unsafe stream.pointee.request.store(value)
         let old = unsafe stream.pointee.request.field(at).value
-        let between = old.isEmpty ? .empty : Bytes(separator)
-        let length = Int(old.count) &+ between.count &+ Int(added.count)
-        guard let (span, base) = unsafe stream.pointee.request.extend(length) else { return }
-        let source = unsafe stream.pointee.request.text(old)
-        let value = unsafe stream.pointee.request.text(added)
+        guard let joined = unsafe Worker.joined(old, added, separator: separator, in: &stream.pointee.request) else { return }
+        unsafe stream.pointee.request.setValue(at: at, joined)
+    }
+
+    /// Both texts of a head, one behind the other; nil: no memory.
+    static func joined(_ first: Span32, _ second: Span32, separator: StaticString, in head: inout MessageHead) -> Span32? {
+        let between = first.isEmpty ? .empty : Bytes(separator)
+        guard let (span, base) = unsafe head.extend(Int(first.count) &+ between.count &+ Int(second.count)) else { return nil }
+        let source = head.text(first)
+        let value = head.text(second)
         unsafe base.update(from: source.base, count: source.count)
         unsafe (base + source.count).update(from: between.base, count: between.count)
         unsafe (base + source.count + between.count).update(from: value.base, count: value.count)
-        unsafe stream.pointee.request.setValue(at: at, span)
+        return span
     }
 
     /// Peer and own address of an accepted connection, asked for when first needed. A listener that is bound to one

@@ -48,14 +48,7 @@ extension Worker {
         trace.context.hasParent = true
         trace.context.span = random.next()
         trace.context.isSampled = unsafe isTraced && samples(tracer.pointee.sampler, trace.context, parent: caller, stream)
-        guard unsafe trace.config.pointee.tellsHosts else {
-            trace.tracestate = unsafe joinedTracestate(stream)
-            return true
-        }
-        unsafe joinTracestate(stream)
-        if let at = unsafe stream.pointee.request.index(of: .tracestate) {
-            trace.tracestate = unsafe stream.pointee.request.field(at).value
-        }
+        trace.tracestate = unsafe tracestate(stream, joins: trace.config.pointee.tellsHosts)
         return true
     }
 
@@ -84,27 +77,18 @@ extension Worker {
         }
     }
 
-    /// Fields of one name are one list (W3C Trace Context §3.3.1).
-    private func joinTracestate(_ stream: StreamPointer) {
-        guard let first = unsafe stream.pointee.request.index(of: .tracestate) else { return }
-        while let at = unsafe stream.pointee.request.index(of: .tracestate, from: first + 1) {
-            let value = unsafe stream.pointee.request.value(at)
-            unsafe append(stream, .tracestate, value, separator: ",")
-            unsafe stream.pointee.request.remove(at: at)
-        }
-    }
-
-    /// The same, where the request goes on as it came.
-    private func joinedTracestate(_ stream: StreamPointer) -> Span32 {
-        let scratch = spanScratch
-        scratch.encoded.reset()
-        var next = unsafe stream.pointee.request.index(of: .tracestate)
+    /// Fields of one name are one list (W3C Trace Context §3.3.1). `joins`: in the head, too; else the request goes on as it came.
+    private func tracestate(_ stream: StreamPointer, joins: Bool) -> Span32 {
+        guard let first = unsafe stream.pointee.request.index(of: .tracestate) else { return Span32() }
+        var joined = unsafe stream.pointee.request.field(first).value
+        var next = unsafe stream.pointee.request.index(of: .tracestate, from: first + 1)
         while let at = next {
-            if scratch.encoded.count > 0 { scratch.encoded.put(UInt8(ascii: ",")) }
-            unsafe scratch.encoded.put(stream.pointee.request.value(at))
+            joined = unsafe Worker.joined(joined, stream.pointee.request.field(at).value, separator: ",", in: &stream.pointee.request) ?? joined
             next = unsafe stream.pointee.request.index(of: .tracestate, from: at + 1)
+            if joins { unsafe stream.pointee.request.remove(at: at) }
         }
-        return unsafe stream.pointee.request.store(scratch.encoded.bytes)
+        if joins { unsafe stream.pointee.request.setValue(at: first, joined) }
+        return joined
     }
 
     /// What the span is called: the neighbour in front of us says so, or the route's decorator. A configured format goes

@@ -183,18 +183,25 @@ extension Worker {
         unsafe connection.pointee.role = .closing
         unsafe connection.pointee.stallMs = stallMs == 0 ? Worker.stallMs : stallMs
         // A short answer is with the kernel at once, as a rule: it is not worth the call.
-        if unsafe connection.pointee.isSending || connection.pointee.out.count > Worker.sentAtOnce {
-            unsafe connection.pointee.acknowledged = unsafe martlet_acknowledged(connection.pointee.descriptor)
-        }
+        if unsafe connection.pointee.isSending || connection.pointee.out.count > Worker.sentAtOnce { unsafe noteAcknowledged(connection) }
         unsafe timers.arm(connection.timerNode, at: nowMs &+ connection.pointee.stallMs)
         unsafe connections.closeWhenSent(connection)
     }
 
-    /// A send ends when the kernel has all of it, up to 256 KiB: meanwhile a slow peer takes of it what no completion tells.
+    func noteAcknowledged(_ connection: UnsafeMutablePointer<Connection>) {
+        unsafe connection.pointee.acknowledged = unsafe martlet_acknowledged(connection.pointee.descriptor)
+    }
+
+    /// More than when it was noted. A send ends when the kernel has all of it, up to 256 KiB: meanwhile a slow peer takes of it
+    /// what no completion tells.
+    func hasAcknowledged(_ connection: UnsafeMutablePointer<Connection>) -> Bool {
+        let before = unsafe connection.pointee.acknowledged
+        unsafe noteAcknowledged(connection)
+        return unsafe connection.pointee.acknowledged > before
+    }
+
     private func closingTimedOut(_ connection: UnsafeMutablePointer<Connection>) {
-        let taken = unsafe martlet_acknowledged(connection.pointee.descriptor)
-        guard unsafe taken > connection.pointee.acknowledged else { return unsafe closeEither(connection) }
-        unsafe connection.pointee.acknowledged = taken
+        guard unsafe hasAcknowledged(connection) else { return unsafe closeEither(connection) }
         unsafe timers.arm(connection.timerNode, at: nowMs &+ connection.pointee.stallMs)
     }
 

@@ -160,12 +160,12 @@ package struct H1ResponseDecoder {
             // RFC 9110 §9.3.6: a length or coding in a 2xx to CONNECT is ignored.
             isTunnel = true
             body = .tunnel
+        } else if seen.contains(.transferEncoding), let error = fields.codingError(version, options) {
+            // Of an answer without a body, too: it tells what the host is like.
+            return fail(error)
         } else if requestMethod == .head || head.status == 204 || head.status == 304 {
-            // Without a body the framing still tells what the host is like.
-            if seen.contains(.transferEncoding), let error = fields.codingError(version, options) { return fail(error) }
             body = .none
         } else if seen.contains(.transferEncoding) {
-            if let error = fields.codingError(version, options) { return fail(error) }
             body = .chunked
         } else if seen.contains(.contentLength) {
             body = .length(fields.contentLength)

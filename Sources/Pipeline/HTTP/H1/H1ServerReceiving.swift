@@ -18,10 +18,7 @@ extension Worker {
         }
         unsafe count(server.pointee.http.pointee.stats, .downstreamCxRxBytesTotal, UInt64(truncatingIfNeeded: bytes.count))
         if unsafe !server.pointee.hasBegun {
-            // A connection's protocol is known with its first byte, and counted then.
-            unsafe server.pointee.hasBegun = true
-            unsafe count(server.pointee.http.pointee.stats, .downstreamCxHttp1Total)
-            unsafe gauge(server.pointee.http.pointee.stats, .downstreamCxHttp1Active, 1)
+            unsafe begin(server)
         }
         if unsafe server.pointee.isLingering { return }
         if unsafe !server.pointee.pending.isEmpty || isAnswering(server) {
@@ -63,7 +60,7 @@ extension Worker {
         case .http1:
             guard before > 0 else { return false }
             // What was taken for the beginning of a preface is the beginning of a request.
-            unsafe beginHTTP1(server)
+            unsafe takePreface(server)
             return unsafe servers[connection.pointee.session] != server
         case .needMore:
             unsafe server.pointee.prefaceBytes = before &+ UInt8(truncatingIfNeeded: bytes.count)
@@ -83,15 +80,19 @@ extension Worker {
         }
     }
 
+    /// A connection's protocol is known with its first byte, and counted then.
+    private func begin(_ server: UnsafeMutablePointer<H1Server>) {
+        unsafe server.pointee.hasBegun = true
+        unsafe count(server.pointee.http.pointee.stats, .downstreamCxHttp1Total)
+        unsafe gauge(server.pointee.http.pointee.stats, .downstreamCxHttp1Active, 1)
+    }
+
     /// Bytes that were kept as the beginning of a preface are the beginning of a request.
-    private func beginHTTP1(_ server: UnsafeMutablePointer<H1Server>) {
+    private func takePreface(_ server: UnsafeMutablePointer<H1Server>) {
         let before = unsafe server.pointee.prefaceBytes
         unsafe server.pointee.prefaceBytes = 0
-        unsafe server.pointee.hasBegun = true
-        let stats = unsafe server.pointee.http.pointee.stats
-        count(stats, .downstreamCxRxBytesTotal, UInt64(before))
-        count(stats, .downstreamCxHttp1Total)
-        gauge(stats, .downstreamCxHttp1Active, 1)
+        unsafe count(server.pointee.http.pointee.stats, .downstreamCxRxBytesTotal, UInt64(before))
+        unsafe begin(server)
         _ = unsafe feed(server, H2Preface.bytes.prefix(Int(before)), nil)
     }
 
@@ -100,7 +101,7 @@ extension Worker {
         if unsafe server.pointee.isLingering { return nil }
         if unsafe server.pointee.prefaceBytes > 0 {
             let handle = unsafe server.pointee.handle
-            unsafe beginHTTP1(server)
+            unsafe takePreface(server)
             guard unsafe servers[handle] == server else { return nil }
             return unsafe streams[server.pointee.stream]
         }

@@ -97,8 +97,6 @@ struct H2Drain {
     var closeAtMs: UInt64 = 0
     /// Until when a peer that was told that all is over may take its time.
     var lingerUntilMs: UInt64 = 0
-    /// What the client had acknowledged when that was set.
-    var acknowledged: UInt64 = 0
 }
 
 struct H2Keepalive {

@@ -205,7 +205,7 @@ extension Worker {
 
     private func linger(_ session: UnsafeMutablePointer<H2Session>, _ connection: UnsafeMutablePointer<Connection>, _ ms: UInt64) {
         unsafe session.pointee.drain.lingerUntilMs = nowMs &+ ms
-        unsafe session.pointee.drain.acknowledged = unsafe martlet_acknowledged(connection.pointee.descriptor)
+        unsafe noteAcknowledged(connection)
         unsafe timers.armNoLater(connection.timerNode, than: session.pointee.drain.lingerUntilMs)
     }
 
@@ -217,15 +217,6 @@ extension Worker {
             let connection = unsafe connections.slab[session.pointee.connection], unsafe isFull(connection)
         else { return }
         unsafe linger(session, connection, lingerMs(http))
-    }
-
-    /// A send ends when the kernel has all of it, up to 256 KiB: meanwhile a slow client takes of it what no completion tells.
-    private func hasAcknowledged(_ session: UnsafeMutablePointer<H2Session>, _ connection: UnsafeMutablePointer<Connection>) -> Bool {
-        guard unsafe !connection.pointee.out.isEmpty else { return false }
-        let before = unsafe session.pointee.drain.acknowledged
-        let now = unsafe martlet_acknowledged(connection.pointee.descriptor)
-        unsafe session.pointee.drain.acknowledged = now
-        return now > before
     }
 
     /// It has taken some.
@@ -311,7 +302,7 @@ extension Worker {
         let stats = unsafe http.pointee.stats
         // A request may have come by a connection that is not over yet.
         if unsafe session.pointee.requestsUnderWay > 0 && !session.pointee.isOver { unsafe session.pointee.drain.lingerUntilMs = 0 }
-        if unsafe isDue(session.pointee.drain.lingerUntilMs), unsafe hasAcknowledged(session, connection) {
+        if unsafe isDue(session.pointee.drain.lingerUntilMs), unsafe !connection.pointee.out.isEmpty && hasAcknowledged(connection) {
             unsafe linger(session, connection, lingerMs(http))
         }
         if unsafe isDue(session.pointee.drain.lingerUntilMs) {
