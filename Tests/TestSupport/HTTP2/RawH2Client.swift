@@ -185,6 +185,12 @@ package final class RawH2Client {
         return nil
     }
 
+    /// Bytes of DATA that the peer has allowed on a stream, or with 0 on the connection, since it began: where its SETTINGS
+    /// leave the initial windows as the RFC has them.
+    package func window(of stream: UInt32) -> Int {
+        frames.reduce(65_535) { $1.type == 8 && $1.stream == stream ? $0 + Int($1.payload.reduce(0) { $0 << 8 | UInt32($1) }) : $0 }
+    }
+
     package func hasEnded(_ stream: UInt32) -> Bool {
         frames.contains { $0.stream == stream && ($0.type < 2 && $0.flags & H2Frame.endStream != 0 || $0.type == 3) }
     }
