@@ -153,9 +153,16 @@ package final class Configurator {
             compilation.discard()
             throw .config(ConfigErrors(compilation.diagnostics.sortedErrors))
         }
+        var changes: [ListenSocketGroup.Change] = []
         do throws(ListenError) {
             for live in result.listeners where unsafe live.config == nil { try open(live) }
+            for live in result.listeners where unsafe live.config == nil {
+                for (group, options) in zip(live.draft.part.sockets, live.draft.options) {
+                    changes.append(try group.adopt(options.settings))
+                }
+            }
         } catch {
+            for change in changes.reversed() { change.undo() }
             for live in result.listeners where unsafe live.config == nil {
                 for group in live.draft.part.sockets { group.release() }
                 live.draft.part.sockets = []

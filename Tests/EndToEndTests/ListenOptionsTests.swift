@@ -75,6 +75,42 @@ struct ListenOptionsTests {
             })
     }
 
+    /// An option that the system refuses, or an address that is taken: the options that were set before it are taken back.
+    @Test(arguments: [", {level: 99, name: 99, int_value: 1}", ""]) func aRefusedReloadSetsNone(more: String) throws {
+        let taken = Ports.free()
+        let other = try Sockets.listen(port: taken)
+        defer { other.close() }
+        let served = try Served(try Binary.martlet()) { yaml($0, "socket_options: [{level: 6, name: 4, int_value: 50}]") }
+        let text = try #require(Files.text(served.file))
+        /// The timer of a connection that was accepted now: 2 is that of keep-alive.
+        func timer() throws -> String? {
+            let socket = try Sockets.connect(port: served.listener)
+            defer { socket.close() }
+            guard Exchange.get("/", on: socket, keepsOpen: true).status == 200 else { return nil }
+            return sockets(served.listener).first { $0.state == "01" }?.timer
+        }
+        func reload(_ more: String, _ next: String) {
+            let options = "socket_options: [{level: 6, name: 4, int_value: 30}, {level: 1, name: 9, int_value: 1}\(more)]"
+            let changed = text.replacing(text: "socket_options: [{level: 6, name: 4, int_value: 50}]", by: options)
+            Files.write(Array(changed.replacing(text: "  listeners:\n", by: "  listeners:\n" + next).utf8), to: served.file)
+            served.process.signal(SIGHUP)
+        }
+        #expect(try timer() == "00")
+        let second = """
+          - name: second
+            address: {socket_address: {address: 127.0.0.1, port_value: \(taken)}}
+            filter_chains: [{filters: [{name: envoy.filters.network.echo}]}]
+
+        """
+        reload(more, more.isEmpty ? second : "")
+        let said = more.isEmpty ? "127.0.0.1:\(taken)" : "99"
+        #expect(wait(upToMs: 10_000) { served.process.output.contains(said) }, "\(served.process.output)")
+        #expect(try timer() == "00")
+        // What was taken back is set by the next configuration that holds.
+        reload("", "")
+        #expect(wait(upToMs: 10_000) { (try? timer()) == "02" }, "\(served.process.output)")
+    }
+
     /// IPV6_V6ONLY is refused once a socket is bound: a reload that says the same does not set it again.
     @Test func whatWasSetIsNotSetAgain() throws {
         let own = Ports.free()

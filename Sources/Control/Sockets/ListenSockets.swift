@@ -49,15 +49,43 @@ final class ListenSocketGroup {
     }
 
     /// What a newer configuration says of sockets that are open: options that are new or have another value are set. Whether
-    /// workers share one, and Multipath TCP, stay as they were, and so does what is no longer said.
-    func adopt(_ newer: FrozenArray<SocketSetting>) throws(ListenError) {
+    /// workers share one, and Multipath TCP, stay as they were, and so does what is no longer said. An option that the
+    /// system refuses leaves all as it was.
+    func adopt(_ newer: FrozenArray<SocketSetting>) throws(ListenError) -> Change {
         let wanted = ListenSocketGroup.copied(newer)
+        var change = Change(group: self, settings: settings, values: [])
         for i in 0..<newer.count where !settings.contains(wanted[i]) {
-            for descriptor in descriptors where !newer[i].set(descriptor) {
-                throw .option(address, level: newer[i].level, name: newer[i].name, errno)
+            for descriptor in descriptors {
+                if let value = before(wanted[i], descriptor) { change.values.append((descriptor, value)) }
+                guard newer[i].set(descriptor) else {
+                    let error = errno
+                    change.undo()
+                    throw .option(address, level: newer[i].level, name: newer[i].name, error)
+                }
             }
         }
         settings = wanted
+        return change
+    }
+
+    /// What a socket's option is ahead of a change: as a configuration said it, which is not always what the kernel answers
+    /// (it doubles the sizes of buffers), or as the kernel has it.
+    private func before(_ wanted: Setting, _ descriptor: Int32) -> Setting? {
+        settings.last { $0.level == wanted.level && $0.name == wanted.name } ?? wanted.current(descriptor)
+    }
+
+    /// What `adopt` did to a group, as long as the configuration that asked for it may still be refused.
+    struct Change {
+        fileprivate let group: ListenSocketGroup
+        fileprivate let settings: [Setting]
+        fileprivate var values: [(descriptor: Int32, setting: Setting)]
+
+        /// The last change first, so that an option that was set twice gets its first value. The kernel took these values
+        /// once; one that it refuses now stays.
+        func undo() {
+            for (descriptor, setting) in values.reversed() { setting.set(descriptor) }
+            group.settings = settings
+        }
     }
 
     private static func copied(_ settings: FrozenArray<SocketSetting>) -> [Setting] {
@@ -65,7 +93,7 @@ final class ListenSocketGroup {
     }
 
     /// A setting that was made, in memory of its own: that of the configuration which brought it goes with it.
-    private struct Setting: Equatable {
+    fileprivate struct Setting: Equatable {
         let level: Int32
         let name: Int32
         let value: [UInt8]
@@ -74,6 +102,27 @@ final class ListenSocketGroup {
             level = setting.level
             name = setting.name
             value = (0..<setting.value.count).map { setting.value[$0] }
+        }
+
+        private init(level: Int32, name: Int32, value: [UInt8]) {
+            (self.level, self.name, self.value) = (level, name, value)
+        }
+
+        /// The same option as the kernel has it. nil where it does not say.
+        func current(_ descriptor: Int32) -> Setting? {
+            var bytes = [UInt8](repeating: 0, count: max(value.count, 4))
+            var count = socklen_t(bytes.count)
+            guard unsafe getsockopt(descriptor, level, name, &bytes, &count) == 0 else { return nil }
+            if level == SOL_SOCKET, name == SO_RCVBUF || name == SO_SNDBUF {
+                // Twice what was asked for: half of it is for the kernel's own use.
+                let asked = unsafe bytes.withUnsafeBytes { unsafe $0.loadUnaligned(as: Int32.self) } / 2
+                bytes = unsafe withUnsafeBytes(of: asked) { unsafe Array($0) }
+            }
+            return Setting(level: level, name: name, value: Array(bytes.prefix(Int(count))))
+        }
+
+        func set(_ descriptor: Int32) {
+            _ = unsafe value.withUnsafeBytes { unsafe setsockopt(descriptor, level, name, $0.baseAddress, socklen_t($0.count)) }
         }
     }
 
@@ -96,11 +145,11 @@ final class ListenSockets {
     /// Addresses that are open.
     var count: Int { groups.count }
 
-    /// The sockets of an address, opened when nobody has them yet. Each call needs a `release` of the group.
+    /// The sockets of an address, opened with `options` when nobody has them yet; those that are open are as they were until
+    /// `adopt`. Each call needs a `release` of the group.
     func acquire(_ address: SocketAddress, _ options: ListenOptions) throws(ListenError) -> ListenSocketGroup {
         let key = "\(address)"
         if let group = groups[key], group.reopen() {
-            try group.adopt(options.settings)
             group.retain()
             return group
         }
