@@ -228,8 +228,8 @@ struct RobustnessTests {
 /// What `docs/limits.md` allows beside the buffer limit of each connection.
 private enum SlowReaderBounds {
     /// The limit is looked at behind a receive, and one turn can bring a connection what the kernel is shown of the
-    /// worker's receive buffers: 64 of 16 KiB.
-    static func receivedBytesMax(_ count: Int) -> Int { count * (1 << 20) }
+    /// worker's receive buffers: 48 of 16 KiB.
+    static func receivedBytesMax(_ count: Int) -> Int { count * 48 << 14 }
     /// The worker's receive buffers (4 MiB) and what its block pool keeps (4 MiB a class), statistics, slabs.
     static let workerBytes = 24 << 20
     /// Below this the clock of a busy machine is measured: the debug build's own jitter.
