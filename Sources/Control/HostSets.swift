@@ -57,7 +57,7 @@ extension Configurator {
 
     /// A new host set part from the endpoints' addresses. `tells`: in statistics, too.
     func buildHosts(_ live: LiveCluster, tells: Bool = true) {
-        let part = PlanPart(.hosts, live.name, ContentHash())
+        let part = PlanPart(.hosts, live.name, ContentHash(), matcher: live.draft.part.matcher)
         publisher.number(part)
         hostVersion += 1
         let before = live.hostConfigs.map(\.address)

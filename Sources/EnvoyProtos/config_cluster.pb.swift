@@ -374,6 +374,13 @@ public nonisolated struct Envoy_Config_Cluster_V3_Cluster: @unchecked Sendable {
     set {_uniqueStorage()._connectionPoolPerDownstreamConnection = newValue}
   }
 
+  public internal(set) var statsMatcher: Envoy_Config_Metrics_V3_StatsMatcher {
+    get {_storage._statsMatcher ?? Envoy_Config_Metrics_V3_StatsMatcher()}
+    set {_uniqueStorage()._statsMatcher = newValue}
+  }
+  /// Returns true if `statsMatcher` has been explicitly set.
+  public var hasStatsMatcher: Bool {_storage._statsMatcher != nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_ClusterDiscoveryType: Equatable, Sendable {
@@ -1639,7 +1646,7 @@ fileprivate nonisolated let _protobuf_package = "envoy.config.cluster.v3"
 
 nonisolated extension Envoy_Config_Cluster_V3_Cluster: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Cluster"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}type\0\u{4}\u{2}connect_timeout\0\u{3}per_connection_buffer_limit_bytes\0\u{3}lb_policy\0\u{4}\u{2}health_checks\0\u{3}max_requests_per_connection\0\u{3}circuit_breakers\0\u{4}\u{3}http_protocol_options\0\u{3}http2_protocol_options\0\u{4}\u{2}dns_refresh_rate\0\u{3}dns_lookup_family\0\u{3}dns_resolvers\0\u{3}outlier_detection\0\u{3}cleanup_interval\0\u{3}upstream_bind_config\0\u{3}lb_subset_config\0\u{3}ring_hash_lb_config\0\u{3}transport_socket\0\u{1}metadata\0\u{3}protocol_selection\0\u{3}common_lb_config\0\u{3}alt_stat_name\0\u{3}common_http_protocol_options\0\u{3}upstream_connection_options\0\u{3}close_connections_on_host_health_failure\0\u{3}ignore_health_on_host_removal\0\u{3}load_assignment\0\u{3}original_dst_lb_config\0\u{4}\u{2}typed_extension_protocol_options\0\u{3}least_request_lb_config\0\u{3}cluster_type\0\u{3}respect_dns_ttl\0\u{1}filters\0\u{3}load_balancing_policy\0\u{4}\u{2}transport_socket_matches\0\u{3}dns_failure_refresh_rate\0\u{3}use_tcp_for_dns_lookups\0\u{3}upstream_http_protocol_options\0\u{3}track_timeout_budgets\0\u{3}upstream_config\0\u{3}track_cluster_stats\0\u{3}preconnect_policy\0\u{3}connection_pool_per_downstream_connection\0\u{3}maglev_lb_config\0\u{3}dns_resolution_config\0\u{3}wait_for_warm_on_init\0\u{3}typed_dns_resolver_config\0\u{3}round_robin_lb_config\0\u{4}\u{2}dns_jitter\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}type\0\u{4}\u{2}connect_timeout\0\u{3}per_connection_buffer_limit_bytes\0\u{3}lb_policy\0\u{4}\u{2}health_checks\0\u{3}max_requests_per_connection\0\u{3}circuit_breakers\0\u{4}\u{3}http_protocol_options\0\u{3}http2_protocol_options\0\u{4}\u{2}dns_refresh_rate\0\u{3}dns_lookup_family\0\u{3}dns_resolvers\0\u{3}outlier_detection\0\u{3}cleanup_interval\0\u{3}upstream_bind_config\0\u{3}lb_subset_config\0\u{3}ring_hash_lb_config\0\u{3}transport_socket\0\u{1}metadata\0\u{3}protocol_selection\0\u{3}common_lb_config\0\u{3}alt_stat_name\0\u{3}common_http_protocol_options\0\u{3}upstream_connection_options\0\u{3}close_connections_on_host_health_failure\0\u{3}ignore_health_on_host_removal\0\u{3}load_assignment\0\u{3}original_dst_lb_config\0\u{4}\u{2}typed_extension_protocol_options\0\u{3}least_request_lb_config\0\u{3}cluster_type\0\u{3}respect_dns_ttl\0\u{1}filters\0\u{3}load_balancing_policy\0\u{4}\u{2}transport_socket_matches\0\u{3}dns_failure_refresh_rate\0\u{3}use_tcp_for_dns_lookups\0\u{3}upstream_http_protocol_options\0\u{3}track_timeout_budgets\0\u{3}upstream_config\0\u{3}track_cluster_stats\0\u{3}preconnect_policy\0\u{3}connection_pool_per_downstream_connection\0\u{3}maglev_lb_config\0\u{3}dns_resolution_config\0\u{3}wait_for_warm_on_init\0\u{3}typed_dns_resolver_config\0\u{3}round_robin_lb_config\0\u{4}\u{2}dns_jitter\0\u{4}\u{3}stats_matcher\0")
 
   fileprivate class _StorageClass {
     var _transportSocketMatches: [Envoy_Config_Cluster_V3_Cluster.TransportSocketMatch] = []
@@ -1687,6 +1694,7 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster: SwiftProtobuf.Message, Sw
     var _trackClusterStats: Envoy_Config_Cluster_V3_TrackClusterStats? = nil
     var _preconnectPolicy: Envoy_Config_Cluster_V3_Cluster.PreconnectPolicy? = nil
     var _connectionPoolPerDownstreamConnection: Bool = false
+    var _statsMatcher: Envoy_Config_Metrics_V3_StatsMatcher? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -1742,6 +1750,7 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster: SwiftProtobuf.Message, Sw
       _trackClusterStats = source._trackClusterStats
       _preconnectPolicy = source._preconnectPolicy
       _connectionPoolPerDownstreamConnection = source._connectionPoolPerDownstreamConnection
+      _statsMatcher = source._statsMatcher
     }
   }
 
@@ -1889,6 +1898,7 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster: SwiftProtobuf.Message, Sw
           }
         }()
         case 58: try { try decoder.decodeSingularMessageField(value: &_storage._dnsJitter) }()
+        case 61: try { try decoder.decodeSingularMessageField(value: &_storage._statsMatcher) }()
         default: break
         }
       }
@@ -2050,6 +2060,9 @@ nonisolated extension Envoy_Config_Cluster_V3_Cluster: SwiftProtobuf.Message, Sw
       } }()
       try { if let v = _storage._dnsJitter {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 58)
+      } }()
+      try { if let v = _storage._statsMatcher {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 61)
       } }()
     }
     try unknownFields.traverse(visitor: &visitor)

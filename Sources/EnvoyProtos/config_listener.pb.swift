@@ -187,6 +187,13 @@ public nonisolated struct Envoy_Config_Listener_V3_Listener: @unchecked Sendable
   /// Returns true if `bindToPort` has been explicitly set.
   public var hasBindToPort: Bool {_storage._bindToPort != nil}
 
+  public internal(set) var statsMatcher: Envoy_Config_Metrics_V3_StatsMatcher {
+    get {_storage._statsMatcher ?? Envoy_Config_Metrics_V3_StatsMatcher()}
+    set {_uniqueStorage()._statsMatcher = newValue}
+  }
+  /// Returns true if `statsMatcher` has been explicitly set.
+  public var hasStatsMatcher: Bool {_storage._statsMatcher != nil}
+
   public internal(set) var listenerSpecifier: OneOf_ListenerSpecifier? {
     get {return _storage._listenerSpecifier}
     set {_uniqueStorage()._listenerSpecifier = newValue}
@@ -664,7 +671,7 @@ fileprivate nonisolated let _protobuf_package = "envoy.config.listener.v3"
 
 nonisolated extension Envoy_Config_Listener_V3_Listener: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Listener"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}address\0\u{3}filter_chains\0\u{3}use_original_dst\0\u{3}per_connection_buffer_limit_bytes\0\u{1}metadata\0\u{3}deprecated_v1\0\u{3}drain_type\0\u{3}listener_filters\0\u{1}transparent\0\u{1}freebind\0\u{3}tcp_fast_open_queue_length\0\u{3}socket_options\0\u{4}\u{2}listener_filters_timeout\0\u{3}traffic_direction\0\u{3}continue_on_listener_filters_timeout\0\u{4}\u{3}connection_balance_config\0\u{3}reuse_port\0\u{3}access_log\0\u{4}\u{2}tcp_backlog_size\0\u{3}default_filter_chain\0\u{3}bind_to_port\0\u{3}internal_listener\0\u{3}stat_prefix\0\u{3}enable_reuse_port\0\u{3}enable_mptcp\0\u{3}ignore_global_conn_limit\0\u{4}\u{2}additional_addresses\0\u{3}max_connections_to_accept_per_socket_event\0\u{3}bypass_overload_manager\0\u{4}\u{2}tcp_keepalive\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}address\0\u{3}filter_chains\0\u{3}use_original_dst\0\u{3}per_connection_buffer_limit_bytes\0\u{1}metadata\0\u{3}deprecated_v1\0\u{3}drain_type\0\u{3}listener_filters\0\u{1}transparent\0\u{1}freebind\0\u{3}tcp_fast_open_queue_length\0\u{3}socket_options\0\u{4}\u{2}listener_filters_timeout\0\u{3}traffic_direction\0\u{3}continue_on_listener_filters_timeout\0\u{4}\u{3}connection_balance_config\0\u{3}reuse_port\0\u{3}access_log\0\u{4}\u{2}tcp_backlog_size\0\u{3}default_filter_chain\0\u{3}bind_to_port\0\u{3}internal_listener\0\u{3}stat_prefix\0\u{3}enable_reuse_port\0\u{3}enable_mptcp\0\u{3}ignore_global_conn_limit\0\u{4}\u{2}additional_addresses\0\u{3}max_connections_to_accept_per_socket_event\0\u{3}bypass_overload_manager\0\u{4}\u{2}tcp_keepalive\0\u{4}\u{2}stats_matcher\0")
 
   fileprivate class _StorageClass {
     var _name: String = String()
@@ -693,6 +700,7 @@ nonisolated extension Envoy_Config_Listener_V3_Listener: SwiftProtobuf.Message, 
     var _tcpBacklogSize: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
     var _maxConnectionsToAcceptPerSocketEvent: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
     var _bindToPort: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
+    var _statsMatcher: Envoy_Config_Metrics_V3_StatsMatcher? = nil
     var _listenerSpecifier: Envoy_Config_Listener_V3_Listener.OneOf_ListenerSpecifier?
     var _enableMptcp: Bool = false
     var _ignoreGlobalConnLimit: Bool = false
@@ -734,6 +742,7 @@ nonisolated extension Envoy_Config_Listener_V3_Listener: SwiftProtobuf.Message, 
       _tcpBacklogSize = source._tcpBacklogSize
       _maxConnectionsToAcceptPerSocketEvent = source._maxConnectionsToAcceptPerSocketEvent
       _bindToPort = source._bindToPort
+      _statsMatcher = source._statsMatcher
       _listenerSpecifier = source._listenerSpecifier
       _enableMptcp = source._enableMptcp
       _ignoreGlobalConnLimit = source._ignoreGlobalConnLimit
@@ -800,6 +809,7 @@ nonisolated extension Envoy_Config_Listener_V3_Listener: SwiftProtobuf.Message, 
         case 34: try { try decoder.decodeSingularMessageField(value: &_storage._maxConnectionsToAcceptPerSocketEvent) }()
         case 35: try { try decoder.decodeSingularBoolField(value: &_storage._bypassOverloadManager) }()
         case 37: try { try decoder.decodeSingularMessageField(value: &_storage._tcpKeepalive) }()
+        case 39: try { try decoder.decodeSingularMessageField(value: &_storage._statsMatcher) }()
         default: break
         }
       }
@@ -904,6 +914,9 @@ nonisolated extension Envoy_Config_Listener_V3_Listener: SwiftProtobuf.Message, 
       }
       try { if let v = _storage._tcpKeepalive {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 37)
+      } }()
+      try { if let v = _storage._statsMatcher {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 39)
       } }()
     }
     try unknownFields.traverse(visitor: &visitor)

@@ -1,5 +1,11 @@
 import Stats
 
+/// A `stats_matcher`: which full names are shown.
+package final class StatNameMatcher {
+    let keeps: (Span<UInt8>) -> Bool
+    package init(_ keeps: @escaping (Span<UInt8>) -> Bool) { self.keeps = keeps }
+}
+
 /// All statistics of the process: every thread's cells, the scopes that name them, and their merged values.
 ///
 /// Owned by main and used on main only. Workers get a `StatCells` each and never see this object. Order of a change:
@@ -12,6 +18,8 @@ package final class StatRegistry {
         var base: StatID
         /// How many owners asked for this scope (two listeners with one `stat_prefix` share its counters).
         var uses: UInt32
+        /// Of those uses, the matchers of owners that have their own.
+        var own: [StatNameMatcher] = []
         var generation: UInt32
         /// What `stats_matcher` keeps out of every output.
         var rejected = RejectedLeaves()
@@ -44,8 +52,8 @@ package final class StatRegistry {
     /// How names become tags, and which buckets histograms show: set once at start, from `stats_config`.
     package var tags = TagExtraction()
     package var buckets = HistogramBuckets()
-    /// `stats_config.stats_matcher`: true for the full names that are kept. Nil: all.
-    private(set) var accepts: ((Span<UInt8>) -> Bool)?
+    /// `stats_config.stats_matcher`: what is kept of an owner that has no matcher. Nil: all.
+    private var matcher: StatNameMatcher?
     /// Called before values are shown: for gauges that are worked out from something else.
     package var refresh: () -> Void = {}
     /// Clusters whose endpoints are shown one by one: asked for when an output begins.
@@ -55,13 +63,33 @@ package final class StatRegistry {
         threads = (0...workers).map { _ in CellPages() }
     }
 
-    /// Statistics whose full names `accepts` does not like are in no output from here on.
-    package func accept(_ accepts: ((Span<UInt8>) -> Bool)?) {
-        self.accepts = accepts
-        for at in records.indices {
-            guard let record = records[at] else { continue }
-            records[at]?.rejected = RejectedLeaves(record, accepts)
-        }
+    /// Statistics whose full names `matcher` does not keep are in no output from here on, but for owners with their own.
+    package func keep(_ matcher: StatNameMatcher?) {
+        self.matcher = matcher
+        for at in records.indices { judge(at) }
+    }
+
+    /// Behind a change of who uses a scope and of what its users keep.
+    private func judge(_ at: Int) {
+        guard let record = records[at] else { return }
+        let rejected = RejectedLeaves(record, judges(record))
+        guard rejected != record.rejected else { return }
+        records[at]?.rejected = rejected
+        // It says which names there are; an answer under way ends with the one that it began with.
+        prometheus = PrometheusIndex()
+    }
+
+    /// The matchers that decide about a scope's names, each of which may keep one; nil where all are kept.
+    private func judges(_ record: Record) -> [StatNameMatcher]? {
+        if record.own.isEmpty { return matcher.map { [$0] } }
+        if record.uses == record.own.count { return record.own }
+        return matcher.map { record.own + [$0] }
+    }
+
+    /// Whether some owner of the scope keeps this name of it.
+    func keeps(_ record: Record, _ name: Span<UInt8>) -> Bool {
+        guard let judges = judges(record) else { return true }
+        return judges.contains { $0.keeps(name) }
     }
 
     package var workerCount: Int { threads.count - 1 }
@@ -76,9 +104,11 @@ package final class StatRegistry {
 
     /// The scope with this prefix, which ends with its dot: "cluster.up.". Made on first request, shared afterwards:
     /// each call needs one `retire`. The caller has sanitised the parts that come from the configuration
-    /// (`StatPrefix`).
-    package func scope<Leaf: StatLeaf>(_ prefix: String, _: Leaf.Type = Leaf.self) -> StatScope<Leaf> {
-        let (base, ref) = scope(prefix, Leaf.schema)
+    /// (`StatPrefix`). `matcher`: the owner's own, in place of `stats_config`'s.
+    package func scope<Leaf: StatLeaf>(
+        _ prefix: String, _: Leaf.Type = Leaf.self, matcher: StatNameMatcher? = nil
+    ) -> StatScope<Leaf> {
+        let (base, ref) = scope(prefix, Leaf.schema, matcher)
         return StatScope(base: base, ref: ref)
     }
 
@@ -115,12 +145,14 @@ package final class StatRegistry {
 
     private var dynamic: [Dynamic] = []
 
-    /// Gives up one use. The last one retires the scope: it is no longer shown; its cells stay until `recycle`.
-    package func retire(_ ref: StatScopeRef) {
+    /// Gives up one use, which was asked for with `matcher`. The last one retires the scope: it is no longer shown; its cells
+    /// stay until `recycle`.
+    package func retire(_ ref: StatScopeRef, matcher: StatNameMatcher? = nil) {
         guard var record = record(ref), record.uses > 0 else { return }
         record.uses -= 1
+        if let matcher, let at = record.own.firstIndex(where: { $0 === matcher }) { record.own.remove(at: at) }
         records[Int(ref.slot)] = record
-        guard record.uses == 0 else { return }
+        guard record.uses == 0 else { return judge(Int(ref.slot)) }
         let place = lowerBound(record.prefix, record.schema)
         assert(sorted[place] == ref, "invariant: every live scope is in the sorted list")
         sorted.remove(at: place)
@@ -287,21 +319,25 @@ package final class StatRegistry {
         return record.generation == ref.generation ? record : nil
     }
 
-    private func scope(_ prefix: String, _ schema: StatSchema) -> (StatID, StatScopeRef) {
+    private func scope(_ prefix: String, _ schema: StatSchema, _ matcher: StatNameMatcher?) -> (StatID, StatScopeRef) {
         let name = StatName(prefix)
         let place = lowerBound(name, schema)
         if place < sorted.count, let found = record(sorted[place]), found.schema === schema,
             found.prefix.compare(name) == 0
         {
             name.deallocate()
-            records[Int(sorted[place].slot)]?.uses += 1
+            let slot = Int(sorted[place].slot)
+            records[slot]?.uses += 1
+            if let matcher { records[slot]?.own.append(matcher) }
+            judge(slot)
             return (found.base, sorted[place])
         }
         let base = ids.allocate(count: schema.leaves.count, writers: schema.writers)
         if schema.writers == .workers {
             for thread in threads.dropLast() { thread.reserve(base) }
         }
-        let ref = insert(Record(prefix: name, schema: schema, base: base, uses: 1, generation: 0))
+        let own = matcher.map { [$0] } ?? []
+        let ref = insert(Record(prefix: name, schema: schema, base: base, uses: 1, own: own, generation: 0))
         sorted.insert(ref, at: place)
         return (base, ref)
     }
@@ -312,7 +348,7 @@ package final class StatRegistry {
         var record = record
         nextGeneration &+= 1
         record.generation = nextGeneration
-        record.rejected = RejectedLeaves(record, accepts)
+        record.rejected = RejectedLeaves(record, judges(record))
         let slot: UInt32
         if let free = freeSlots.popLast() {
             slot = free

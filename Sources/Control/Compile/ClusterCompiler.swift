@@ -4,6 +4,7 @@ import EnvoyAPI
 import Pipeline
 import Primitives
 import Stats
+import StatsStore
 import Upstream
 
 enum ClusterDiscovery {
@@ -87,7 +88,8 @@ struct ClusterCompiler {
             message.type = type
         }
         let before = diagnostics.errors.count
-        let part = compilation.part(.cluster, message.name, hash)
+        let matcher = StatNameMatcher.compile(message.statsMatcher, place.at("stats_matcher"), diagnostics)
+        let part = compilation.part(.cluster, message.name, hash, matcher: matcher)
         refuseUnsupported(message, place)
         let statName = message.altStatName.isEmpty ? message.name : message.altStatName
         var config = ClusterConfig()

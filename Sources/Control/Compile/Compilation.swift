@@ -70,13 +70,13 @@ final class Compilation {
 
     /// TLS contexts are made with the parts of this configuration.
     var tls: TLSContextCompiler {
-        TLSContextCompiler(environment: environment, diagnostics: diagnostics) { [self] name in
-            part(.tls, name, ContentHash())
+        TLSContextCompiler(environment: environment, diagnostics: diagnostics) { [self] source in
+            part(.tls, source.statPrefix, ContentHash(), matcher: source.owner.matcher)
         }
     }
 
-    func part(_ kind: PlanPart.Kind, _ name: String, _ hash: ContentHash) -> PlanPart {
-        let part = PlanPart(kind, name, hash)
+    func part(_ kind: PlanPart.Kind, _ name: String, _ hash: ContentHash, matcher: StatNameMatcher? = nil) -> PlanPart {
+        let part = PlanPart(kind, name, hash, matcher: matcher)
         part.texts = environment.texts
         part.arena.node = { [node = bootstrap.node] in FrozenValues.node(node, $0) }
         made.append(part)

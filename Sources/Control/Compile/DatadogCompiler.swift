@@ -15,7 +15,7 @@ extension TracerCompiler {
         config.runtimeID = arena.text(DatadogProcess.id)
         config.process = UInt32(bitPattern: getpid())
         var export = exports.config()
-        let stats = part.scope(compilation.stats, "tracing.datadog.", DatadogStat.self)
+        let stats = part.processScope(compilation.stats, "tracing.datadog.", DatadogStat.self)
         export.stats.dropped = stats[.tracesDropped]
         export.stats.accepted = stats[.reportsSent]
         export.stats.refused = stats[.reportsDropped]

@@ -13,7 +13,7 @@ extension RemoteLogCompiler {
         var export = exports.config()
         export.transport = .connection
         export.envelope = .forward
-        let stats = part.scope(compilation.stats, "access_logs.fluentd." + message.statPrefix + ".", FluentdStat.self)
+        let stats = part.processScope(compilation.stats, "access_logs.fluentd." + message.statPrefix + ".", FluentdStat.self)
         export.stats.taken = stats[.entriesBuffered]
         export.stats.dropped = stats[.entriesLost]
         export.stats.batches = stats[.eventsSent]

@@ -4,6 +4,7 @@ import EnvoyAPI
 import Pipeline
 import Primitives
 import Stats
+import StatsStore
 
 /// A listener that is compiled but has no sockets and no number yet.
 struct ListenerDraft {
@@ -40,7 +41,8 @@ struct ListenerCompiler {
     func compile(_ message: ListenerMessage, _ place: Place, _ hash: ContentHash) -> ListenerDraft? {
         let before = diagnostics.errors.count
         let key = ListenerCompiler.key(message)
-        let part = compilation.part(.listener, key, hash)
+        let matcher = StatNameMatcher.compile(message.statsMatcher, place.at("stats_matcher"), diagnostics)
+        let part = compilation.part(.listener, key, hash, matcher: matcher)
         refuseUnsupported(message, place)
         let places = places(message, part, place)
         let addresses = places.map(\.address)

@@ -15,7 +15,7 @@ extension TracerCompiler {
     func openTelemetry(_ message: OpenTelemetryConfig, _ place: Place) -> TracerConfig {
         var config = TracerConfig()
         var export = exports.config()
-        let stats = part.scope(compilation.stats, "tracing.opentelemetry.", OpenTelemetryStat.self)
+        let stats = part.processScope(compilation.stats, "tracing.opentelemetry.", OpenTelemetryStat.self)
         export.stats.flushed = stats[.spansSent]
         export.stats.dropped = stats[.spansDropped]
         export.stats.timerFlushed = stats[.timerFlushed]

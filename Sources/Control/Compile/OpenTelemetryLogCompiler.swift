@@ -63,12 +63,12 @@ extension RemoteLogCompiler {
 
     private func count(_ message: OpenTelemetryAccessLog, _ export: inout ExportConfig) {
         let prefix = "access_logs.open_telemetry_access_log." + message.statPrefix
-        let stats = part.scope(compilation.stats, prefix, RemoteLogStat.self)
+        let stats = part.processScope(compilation.stats, prefix, RemoteLogStat.self)
         export.stats.delivered = stats[.logsWritten]
         export.stats.lost = stats[.logsDropped]
         export.stats.dropped = stats[.logsDropped]
         // There in Envoy, and 0: what is sent is counted by its answer.
-        if !message.hasHTTPService { _ = part.scope(compilation.stats, prefix, GRPCLogStat.self) }
+        if !message.hasHTTPService { _ = part.processScope(compilation.stats, prefix, GRPCLogStat.self) }
     }
 
     // MARK: Resource

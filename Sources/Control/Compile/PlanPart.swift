@@ -20,7 +20,7 @@ package final class PlanPart {
 
     let hash: ContentHash
     let arena = FrozenArena()
-    private var scopes: [StatScopeRef] = []
+    private var scopes: [(ref: StatScopeRef, matcher: StatNameMatcher?)] = []
     private var clusterSlots: [UInt32] = []
     private var regexes: [RegexProgram] = []
     private var rewrites: [RegexRewrite] = []
@@ -39,7 +39,11 @@ package final class PlanPart {
     /// Listening sockets that the part's listener uses.
     var sockets: [ListenSocketGroup] = []
 
-    init(_ kind: Kind, _ name: String, _ hash: ContentHash) {
+    /// `stats_matcher` of its listener or cluster, which judges its statistics in place of `stats_config`'s.
+    let matcher: StatNameMatcher?
+
+    init(_ kind: Kind, _ name: String, _ hash: ContentHash, matcher: StatNameMatcher? = nil) {
+        self.matcher = matcher
         self.kind = kind
         self.name = name
         self.hash = hash
@@ -51,8 +55,16 @@ package final class PlanPart {
     // MARK: What it holds
 
     func scope<Leaf: StatLeaf>(_ stats: StatRegistry, _ prefix: String, _ leaf: Leaf.Type) -> StatScope<Leaf> {
-        let scope = stats.scope(prefix, leaf)
-        scopes.append(scope.ref)
+        hold(stats.scope(prefix, leaf, matcher: matcher), matcher)
+    }
+
+    /// What it counts for the process: access logs, tracers, secrets. As in Envoy its own matcher is not asked.
+    func processScope<Leaf: StatLeaf>(_ stats: StatRegistry, _ prefix: String, _ leaf: Leaf.Type) -> StatScope<Leaf> {
+        hold(stats.scope(prefix, leaf), nil)
+    }
+
+    private func hold<Leaf: StatLeaf>(_ scope: StatScope<Leaf>, _ matcher: StatNameMatcher?) -> StatScope<Leaf> {
+        scopes.append((scope.ref, matcher))
         return scope
     }
 
@@ -104,7 +116,7 @@ package final class PlanPart {
     /// cells may be used again as soon as the registry recycles them.
     func destroy(_ stats: StatRegistry, _ slots: SlotTable) {
         isGone = true
-        for scope in scopes { stats.retire(scope) }
+        for scope in scopes { stats.retire(scope.ref, matcher: scope.matcher) }
         for slot in clusterSlots { slots.release(slot) }
         for table in tables { table.destroy() }
         for regex in regexes { regex.destroy() }

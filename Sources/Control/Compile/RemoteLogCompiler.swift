@@ -41,8 +41,8 @@ struct RemoteLogCompiler {
     private func grpc(_ common: CommonGRPCAccessLog, _ kind: RemoteLogConfig.Kind, layer: UInt8, _ place: Place) -> RemoteLogConfig {
         var export = exports.config()
         export.transport = .stream
-        let stats = part.scope(compilation.stats, "access_logs.grpc_access_log.", RemoteLogStat.self)
-        let flushes = part.scope(compilation.stats, "access_logs.grpc_access_log.", GRPCLogStat.self)
+        let stats = part.processScope(compilation.stats, "access_logs.grpc_access_log.", RemoteLogStat.self)
+        let flushes = part.processScope(compilation.stats, "access_logs.grpc_access_log.", GRPCLogStat.self)
         // Envoy counts the entries of TCP connections when they leave only.
         if kind == .http { export.stats.taken = stats[.logsWritten] }
         export.stats.dropped = stats[.logsDropped]

@@ -53,7 +53,7 @@ struct RouteCompiler {
         unsafe config.decorator = unsafe tracer.decorator(message)
         if !message.statPrefix.isEmpty {
             let prefix = StatPrefix.route(surroundings.host.name, statPrefix: message.statPrefix)
-            config.stats = part.scope(compilation.stats, prefix, VirtualClusterStat.self).base
+            config.stats = part.processScope(compilation.stats, prefix, VirtualClusterStat.self).base
         }
         return config
     }

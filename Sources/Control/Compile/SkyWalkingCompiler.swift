@@ -18,7 +18,7 @@ extension TracerCompiler {
         config.instance = arena.text([client.instanceName, node.id].first { !$0.isEmpty } ?? TracerCompiler.unnamed)
         var export = exports.config()
         export.transport = .stream
-        let stats = part.scope(compilation.stats, "tracing.skywalking.", SkyWalkingStat.self)
+        let stats = part.processScope(compilation.stats, "tracing.skywalking.", SkyWalkingStat.self)
         export.stats.flushed = stats[.segmentsSent]
         export.stats.dropped = stats[.segmentsDropped]
         export.stats.delayed = stats[.segmentsFlushed]

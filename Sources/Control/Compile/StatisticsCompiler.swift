@@ -34,11 +34,11 @@ struct StatisticsCompiler {
         compileFlush(&config)
         let message = bootstrap.statsConfig
         compileTags(message, &config)
-        config.accepts = accepts(message.statsMatcher)
+        config.matcher = StatNameMatcher.compile(message.statsMatcher, place.at("stats_matcher"), diagnostics)
         for (i, setting) in message.histogramBucketSettings.enumerated() {
             // Settings that only say how many bins to begin with leave the bounds to others.
             guard !setting.buckets.isEmpty,
-                let matchers = matchers([setting.match], place.at("histogram_bucket_settings", i).at("match"))
+                let matchers = StringMatchers.compile([setting.match], place.at("histogram_bucket_settings", i).at("match"), diagnostics)
             else { continue }
             config.buckets.settings.append(({ matchers.matches($0) }, setting.buckets.sorted()))
         }
@@ -109,22 +109,24 @@ struct StatisticsCompiler {
             config.defaults = .allBut(overridden)
         }
     }
+}
 
-    private func accepts(_ message: StatsMatcher) -> ((Span<UInt8>) -> Bool)? {
-        let place = self.place.at("stats_matcher")
+extension StatNameMatcher {
+    /// Nil where all is kept, as where no matcher is.
+    static func compile(_ message: StatsMatcher, _ place: Place, _ diagnostics: Diagnostics) -> StatNameMatcher? {
         switch message.statsMatcher {
-        case .rejectAll(let rejects): return rejects ? { _ in false } : nil
+        case .rejectAll(let rejects): StatNameMatcher { _ in !rejects }
         case .inclusionList(let list):
-            guard let matchers = matchers(list.patterns, place.at("inclusion_list")) else { return nil }
-            return { matchers.matches($0) }
+            StringMatchers.compile(list.patterns, place.at("inclusion_list"), diagnostics).map { matchers in StatNameMatcher { matchers.matches($0) } }
         case .exclusionList(let list):
-            guard let matchers = matchers(list.patterns, place.at("exclusion_list")) else { return nil }
-            return { !matchers.matches($0) }
-        case nil: return nil
+            StringMatchers.compile(list.patterns, place.at("exclusion_list"), diagnostics).map { matchers in StatNameMatcher { !matchers.matches($0) } }
+        case nil: nil
         }
     }
+}
 
-    private func matchers(_ messages: [StringMatcher], _ place: Place) -> StringMatchers? {
+extension StringMatchers {
+    fileprivate static func compile(_ messages: [StringMatcher], _ place: Place, _ diagnostics: Diagnostics) -> StringMatchers? {
         do throws(RegexProgram.Invalid) {
             return try StringMatchers(messages)
         } catch {
@@ -132,9 +134,7 @@ struct StatisticsCompiler {
             return nil
         }
     }
-}
 
-extension StringMatchers {
     fileprivate func matches(_ name: Span<UInt8>) -> Bool {
         unsafe name.withUnsafeBufferPointer { buffer in
             unsafe matches(buffer.baseAddress.map { unsafe Bytes($0, buffer.count) } ?? .empty)

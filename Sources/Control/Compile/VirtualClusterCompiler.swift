@@ -38,7 +38,7 @@ struct VirtualClusterCompiler {
     private func config(_ name: String, _ host: VirtualHostMessage) -> VirtualClusterConfig {
         let prefix = StatPrefix.virtualCluster(host.name, name)
         return VirtualClusterConfig(
-            name: part.arena.text(name), stats: part.scope(compilation.stats, prefix, VirtualClusterStat.self).base)
+            name: part.arena.text(name), stats: part.processScope(compilation.stats, prefix, VirtualClusterStat.self).base)
     }
 
     private func compile(_ groups: [[HeaderMatchSpec]], _ place: Place) -> HeaderGroups? {

@@ -10,7 +10,7 @@ extension TracerCompiler {
     func zipkin(_ message: ZipkinConfig, _ place: Place) -> TracerConfig? {
         var config = TracerConfig()
         var export = exports.config()
-        let stats = part.scope(compilation.stats, "tracing.zipkin.", ZipkinStat.self)
+        let stats = part.processScope(compilation.stats, "tracing.zipkin.", ZipkinStat.self)
         export.stats.flushed = stats[.spansSent]
         export.stats.dropped = stats[.spansDropped]
         export.stats.timerFlushed = stats[.timerFlushed]

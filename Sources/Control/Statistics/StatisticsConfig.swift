@@ -18,7 +18,7 @@ package struct StatisticsConfig {
     var tags: [TagExtraction.Custom] = []
     var buckets = HistogramBuckets()
     /// Of full names: true for those that are kept. Nil: all.
-    var accepts: ((Span<UInt8>) -> Bool)?
+    var matcher: StatNameMatcher?
     /// `stats_flush_interval`
     package var flushIntervalMs: UInt64 = 5000
     /// `stats_flush_on_admin`: no timer, `/stats` flushes.
@@ -30,6 +30,6 @@ package struct StatisticsConfig {
         stats.tags.defaults = defaults
         stats.tags.custom = tags
         stats.buckets = buckets
-        stats.accept(accepts)
+        stats.keep(matcher)
     }
 }

@@ -71,8 +71,8 @@ final class ContextSecrets {
         part.add(file: path, bytes)
         part.identities[path] = identity
         let cells = environment.stats.mainCells
-        let scope = part.scope(environment.stats, "sds.\(config.name).", SubscriptionStat.self)
-        _ = part.scope(environment.stats, "sds.\(config.name).", SecretStat.self)
+        let scope = part.processScope(environment.stats, "sds.\(config.name).", SubscriptionStat.self)
+        _ = part.processScope(environment.stats, "sds.\(config.name).", SecretStat.self)
         if counts { cells.increment(scope[.updateAttempt]) }
         do throws(DiscoveryRefusal) {
             let (secret, version) = try read(bytes, path, config.name)

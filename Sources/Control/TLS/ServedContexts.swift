@@ -103,8 +103,8 @@ final class ServedContexts {
     private func make(_ source: TLSSource, waits: Bool, countsFiles: Bool) -> Made {
         let diagnostics = Diagnostics(nil)
         var part: PlanPart?
-        let compiler = TLSContextCompiler(environment: environment, diagnostics: diagnostics) { name in
-            let new = PlanPart(.tls, name, ContentHash())
+        let compiler = TLSContextCompiler(environment: environment, diagnostics: diagnostics) { source in
+            let new = PlanPart(.tls, source.statPrefix, ContentHash(), matcher: source.owner.matcher)
             part = new
             return new
         }
@@ -129,8 +129,8 @@ final class ServedContexts {
     private func mistakes(_ source: TLSSource) -> [String] {
         let diagnostics = Diagnostics(nil)
         var parts: [PlanPart] = []
-        let compiler = TLSContextCompiler(environment: environment, diagnostics: diagnostics) { name in
-            let new = PlanPart(.tls, name, ContentHash())
+        let compiler = TLSContextCompiler(environment: environment, diagnostics: diagnostics) { source in
+            let new = PlanPart(.tls, source.statPrefix, ContentHash(), matcher: source.owner.matcher)
             parts.append(new)
             return new
         }
@@ -190,7 +190,7 @@ final class ServedContexts {
     /// Files that a secret names could not be read again.
     private func countRotationFailures(_ live: LiveTLS) {
         for secret in live.secrets {
-            let scope = live.part.scope(environment.stats, "sds.\(secret.name).", SecretStat.self)
+            let scope = live.part.processScope(environment.stats, "sds.\(secret.name).", SecretStat.self)
             environment.stats.mainCells.increment(scope[.keyRotationFailed])
         }
     }

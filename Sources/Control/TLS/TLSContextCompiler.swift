@@ -59,13 +59,13 @@ struct TLSDraft {
 struct TLSContextCompiler {
     let environment: CompileEnvironment
     let diagnostics: Diagnostics
-    let makePart: (String) -> PlanPart
+    let makePart: (TLSSource) -> PlanPart
 
     /// Nil after an error. `waits`: a secret of a file that is not there yet leaves a context that refuses every connection
     /// until the file has it; one of a management server always does. `isTrial`: whatever is wrong is looked for, behind the first
     /// mistake too, and what comes of it is not served. `countsFiles`: files of secrets are looked at because they may be others.
     func compile(_ source: TLSSource, waits: Bool = true, isTrial: Bool = false, countsFiles: Bool = true) -> TLSDraft? {
-        let part = makePart(source.statPrefix)
+        let part = makePart(source)
         let before = diagnostics.errors.count
         var config = TLSContextConfig()
         let settings: TLSSettings?

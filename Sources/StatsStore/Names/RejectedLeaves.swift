@@ -2,13 +2,14 @@ import Stats
 
 /// Which statistics of one scope `stats_matcher` keeps out: one bit per leaf, nothing where nothing is kept out. Judged
 /// once, when the scope is made: a matcher of regular expressions is not asked again for each scrape.
-struct RejectedLeaves {
+struct RejectedLeaves: Equatable {
     private var bits: [UInt64] = []
 
     init() {}
 
-    init(_ record: StatRegistry.Record, _ accepts: ((Span<UInt8>) -> Bool)?) {
-        guard let accepts else { return }
+    /// `judges`: a name that one of them keeps is kept; nil: all are.
+    init(_ record: StatRegistry.Record, _ judges: [StatNameMatcher]?) {
+        guard let judges else { return }
         var name: [UInt8] = []
         for (leaf, descriptor) in record.schema.leaves.enumerated() {
             switch descriptor.kind {
@@ -17,7 +18,7 @@ struct RejectedLeaves {
                 insert(UInt32(leaf))
             case .counter, .gauge, .gaugeMax, .histogram, .textReadout:
                 name.setName(record.prefix, descriptor.name, .none)
-                if !accepts(name.span) { insert(UInt32(leaf)) }
+                if !judges.contains(where: { $0.keeps(name.span) }) { insert(UInt32(leaf)) }
             }
         }
     }

@@ -31,14 +31,14 @@ extension StatRegistry {
             guard isVisible(record, item, isUsed: isUsed) else { return }
             body(StatSample(suffix: .none, value: value, isUsed: isUsed))
         case .responseCodes, .responseCodesWithCompleted:
-            guard let accepts, record.rejected.contains(item.leaf) else {
+            guard record.rejected.contains(item.leaf) else {
                 return forEachResponseCode(responseCodes(id), item.part, body)
             }
             // Codes make names of their own, each of which is judged.
             var name: [UInt8] = []
             forEachResponseCode(responseCodes(id), item.part) { sample in
                 name.setName(record.prefix, item.descriptor.name, sample.suffix)
-                if accepts(name.span) { body(sample) }
+                if keeps(record, name.span) { body(sample) }
             }
         case .histogram, .textReadout:
             break

@@ -203,7 +203,7 @@ final class PrometheusIndex {
         name.setName(record.prefix, item.descriptor.name, bare.suffix)
         // A second reference, not a copy: the span must not hold the whole of self.
         let name = self.name
-        if let accepts = registry.accepts, !accepts(name.span) { return }
+        guard registry.keeps(record, name.span) else { return }
         registry.tags.extract(name.span, &scratch)
         let entry = PrometheusEntry(
             scope: scope, id: bare.id, labels: storedLabels(), code: code, kind: kind, isAlways: isAlways)
