@@ -17,6 +17,8 @@ package struct H1ResponseDecoder {
     private var fields = H1Fields(isRequest: false)
     private var body = H1Body()
     private var version = HTTPVersion.http11
+    /// 1.2 or higher: what keeps such a connection open, nobody knows.
+    private var isHigher = false
 
     package init(options: H1Options, requestMethod: Method, upgradeWasAsked: Bool = false) {
         self.options = options
@@ -35,9 +37,9 @@ package struct H1ResponseDecoder {
     /// No body and no trailers follow; after a `body`, that it was the last.
     package var endsHere: Bool { phase == .body && (body.isEnded || body.isDone) }
     /// The connection must not be used again (RFC 9112 §9.3), be it because its end is the body's end.
-    package var shouldClose: Bool { fields.shouldClose(version) || body.endsAtClose }
-    /// The head says that the connection closes, or does not say that it stays (HTTP/1.0).
-    package var announcesClose: Bool { fields.shouldClose(version) }
+    package var shouldClose: Bool { announcesClose || body.endsAtClose }
+    /// The head says that the connection closes, or does not say that it stays (HTTP/1.0, and what is higher than 1.1).
+    package var announcesClose: Bool { fields.shouldClose(isHigher ? .http10 : version) }
     /// Every byte after this head belongs to the tunnel: 101, or 2xx to CONNECT.
     package private(set) var isTunnel = false
     /// What is still to come of a body of known length: how large a receive would pay.
@@ -125,15 +127,17 @@ package struct H1ResponseDecoder {
 
     /// RFC 9112 §4: `HTTP-version SP 3DIGIT SP [ reason ]`. The reason, and the SP before it, may be missing: servers
     /// do that, Envoy takes it, and nobody reads it differently.
-    private func parseStatusLine(_ start: Int, _ end: Int, _ head: inout MessageHead) -> H1Error? {
+    private mutating func parseStatusLine(_ start: Int, _ end: Int, _ head: inout MessageHead) -> H1Error? {
         let line = head.text(
             Span32(offset: UInt32(truncatingIfNeeded: start), count: UInt32(truncatingIfNeeded: end &- start)))
         guard line.count >= 12, line.hasPrefix(Bytes("HTTP/1.")) else { return .malformedStartLine }
         switch line[7] {
-        case 0x31: head.version = .http11
         case 0x30: head.version = .http10
+        // RFC 9110 §2.5: a higher minor version is read as the highest that is known.
+        case 0x31...0x39: head.version = .http11
         default: return .malformedVersion
         }
+        isHigher = line[7] > 0x31
         guard line[8] == 0x20, line.count == 12 || line[12] == 0x20 else { return .malformedStatus }
         guard let status = line.part(9, 12).decimal, status >= 100 else { return .malformedStatus }
         head.status = UInt16(truncatingIfNeeded: status)

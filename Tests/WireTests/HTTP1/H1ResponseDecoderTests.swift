@@ -26,6 +26,7 @@ import Wire
     @Test(arguments: [
         ("HTTP/1.1 200", "200 http11"), ("HTTP/1.1 200 ", "200 http11"), ("HTTP/1.1 200 Any \u{80}reason", "200 http11"),
         ("HTTP/1.0 404 Not Found", "404 http10"), ("HTTP/1.1 999 X", "999 http11"),
+        ("HTTP/1.2 200 OK", "200 http11"), ("HTTP/1.9 200 OK", "200 http11"),
     ])
     func statusLines(_ line: String, _ expected: String) {
         #expect(decodeResponse(line + "\r\nContent-Length: 0\r\n\r\n").log.first?.hasPrefix("head " + expected) == true)
@@ -35,12 +36,25 @@ import Wire
         ("ICY 200 OK", H1Error.malformedStartLine), ("HTTP/1.1  200 OK", .malformedStatus),
         ("HTTP/1.1 99 OK", .malformedStatus), ("HTTP/1.1 099 OK", .malformedStatus), ("HTTP/1.1 1000 OK", .malformedStatus),
         ("HTTP/1.1 2x0 OK", .malformedStatus), ("HTTP/1.1 +20 OK", .malformedStatus), ("HTTP/1.1 20", .malformedStartLine),
-        ("HTTP/1.2 200 OK", .malformedVersion), ("HTTP/2.0 200 OK", .malformedStartLine), ("", .malformedStartLine),
+        ("HTTP/1.x 200 OK", .malformedVersion), ("HTTP/1.12 200 OK", .malformedStatus), ("HTTP/2.0 200 OK", .malformedStartLine), ("", .malformedStartLine),
         ("HTTP/1.1-200 OK", .malformedStatus), ("HTTP/1.1 200-OK", .malformedStatus),
         ("HTTP/1.1 200 O\u{1}K", .controlCharacter), (" HTTP/1.1 200 OK", .malformedStartLine),
     ])
     func refusedStatusLines(_ line: String, _ error: H1Error) {
         #expect(decodeResponse(line + "\r\nContent-Length: 0\r\n\r\n").log == ["failed \(error)"])
+    }
+
+    // RFC 9110 §2.5
+    @Test func higherMinorVersionsAreReadAsTheHighestKnown() {
+        #expect(
+            decodeResponse("HTTP/1.2 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n").log
+                == ["head 200 http11 {transfer-encoding=chunked} close", "body ok", "complete"])
+        #expect(
+            decodeResponse("HTTP/1.2 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok").log.first
+                == "head 200 http11 {connection=keep-alive|content-length=2} ")
+        #expect(
+            decodeResponse("HTTP/1.2 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").log.dropFirst().first
+                == "head 200 http11 {content-length=2} ")
     }
 
     // MARK: Bodies that there are not (RFC 9112 §6.3)
