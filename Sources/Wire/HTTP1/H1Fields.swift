@@ -25,7 +25,7 @@ struct H1Fields {
         static let close = Seen(rawValue: 16)
         static let keepAlive = Seen(rawValue: 32)
         static let connectionUpgrade = Seen(rawValue: 64)
-        /// An `Upgrade` field with something else than h2c.
+        /// An `Upgrade` field other than h2c alone.
         static let upgrade = Seen(rawValue: 128)
         /// The target had an authority, which replaces Host.
         static let targetAuthority = Seen(rawValue: 256)
@@ -103,11 +103,9 @@ struct H1Fields {
                 }
             }
         case .upgrade:
-            // RFC 7540's h2c upgrade is ignored (RFC 9113 §3.1 withdrew it), as Envoy does.
-            var list = TokenList(value)
-            while let token = list.next() {
-                if !token.equalsIgnoringCase(Bytes("h2c")) { seen.insert(.upgrade) }
-            }
+            // RFC 7540's h2c upgrade is ignored (RFC 9113 §3.1 withdrew it), as Envoy does. A list of none is one that nobody
+            // allows.
+            if !value.equalsIgnoringCase(Bytes("h2c")) { seen.insert(.upgrade) }
         default: break
         }
         return nil

@@ -66,7 +66,8 @@ struct H1RequestLine {
         if unsafe base[start] == 0x2f {
             head.path = span(start, end)
         } else if unsafe base[start] == 0x2a {
-            guard head.method == .options, end &- start == 1 else { return .invalidURL }
+            // Where no absolute form is taken none is looked for: a path that is none, as below.
+            guard !options.allowAbsoluteURL || head.method == .options && end &- start == 1 else { return .invalidURL }
             head.path = span(start, end)
         } else {
             return parseAbsoluteForm(start, end, &head)
@@ -102,7 +103,7 @@ struct H1RequestLine {
         // User information is refused: RFC 9110 §4.2.4; Envoy strips it.
         let text = target.part(from, pathStart)
         guard let parts = HostPort(text), !parts.host.isEmpty, text[text.count &- 1] != 0x3a else {
-            return text.firstIndex(of: 0x40) == nil ? .invalidURL : .malformedTarget
+            return text.firstIndex(of: 0x40) == nil && text.firstIndex(of: 0x23) == nil ? .invalidURL : .malformedTarget
         }
         if options.refusesHTTPS, known == .https { return .httpsInPlaintext }
         hasAuthority = true

@@ -131,6 +131,8 @@ import Wire
         // A path like any other: whoever routes it refuses it.
         let log = decodeRequest("GET http://b/ HTTP/1.1\r\nHost: h\r\n\r\n", options).log
         #expect(log.first?.contains("http://b/") == true && log.last == "complete", "\(log)")
+        #expect(decodeRequest("GET * HTTP/1.1\r\nHost: h\r\n\r\n", options).log.last == "complete")
+        #expect(decodeRequest("GET * HTTP/1.1\r\nHost: h\r\n\r\n").log == ["failed invalidURL"])
     }
 
     // RFC 9112 §2.2
@@ -162,6 +164,7 @@ import Wire
     @Test(arguments: [
         ("Upgrade", "websocket", true), ("keep-alive, Upgrade", "websocket", true), ("upgrade", "h2c", false),
         ("keep-alive", "websocket", false), ("Upgrade, HTTP2-Settings", "h2c", false), ("upgrade", "h2c, foo", true),
+        ("upgrade", "", true), ("upgrade", ",", true), ("keep-alive", "", false), ("upgrade", "H2C", false),
     ])
     func upgrades(_ connection: String, _ upgrade: String, _ requested: Bool) {
         let probe = decodeRequest("GET / HTTP/1.1\r\nHost: a\r\nConnection: \(connection)\r\nUpgrade: \(upgrade)\r\n\r\n")
