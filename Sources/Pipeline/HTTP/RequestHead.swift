@@ -40,17 +40,11 @@ extension Worker {
         // Ahead of the first answer of our own: each says it in the client's way.
         unsafe stream.pointee.isGRPC =
             unsafe stream.pointee.request.value(of: .contentType).map { GRPCContent.isGRPC($0) } ?? false
-        if unsafe stream.pointee.request.version == .http10, !facts.hasHost,
-            unsafe !http.pointee.defaultHost10.isEmpty
-        {
-            unsafe stream.pointee.request.authority = unsafe stream.pointee.request.store(http.pointee.defaultHost10)
-        } else if !facts.hasHost {
-            unsafe reply(
-                stream, status: 400, body: .empty, details: Bytes("missing_host_header" as StaticString), flags: [])
-            return
-        }
-        guard unsafe upgradeAndHops(stream, isUpgrade: facts.asksUpgrade), unsafe checkPath(stream), unsafe normalise(stream) else { return }
+        var hasHost = facts.hasHost
+        guard unsafe upgradeAndHops(stream, isUpgrade: facts.asksUpgrade, &hasHost) else { return }
+        // Ahead of what is wrong with the request: Envoy says 100 before it looks.
         guard unsafe expectations(stream) else { return }
+        guard unsafe checkHost(stream, hasHost), unsafe checkPath(stream), unsafe normalise(stream) else { return }
         guard unsafe forwardedHeaders(stream) else { return }
         unsafe stream.pointee.random = random.next()
         unsafe requestID(stream)
@@ -91,16 +85,14 @@ extension Worker {
 
     // MARK: Upgrades and hop-by-hop fields
 
-    private func upgradeAndHops(_ stream: StreamPointer, isUpgrade: Bool) -> Bool {
+    private func upgradeAndHops(_ stream: StreamPointer, isUpgrade: Bool, _ hasHost: inout Bool) -> Bool {
         // CONNECT asks for a tunnel as an upgrade does.
         if unsafe isUpgrade || stream.pointee.isConnect { unsafe stream.pointee.isUpgrade = true }
         switch unsafe HopByHop.strip(&stream.pointee.request, keepUpgrade: isUpgrade) {
         case .stripped: break
         case .withoutHost:
             unsafe stream.pointee.request.authority = Span32()
-            unsafe reply(
-                stream, status: 400, body: .empty, details: Bytes("missing_host_header" as StaticString), flags: [])
-            return false
+            hasHost = false
         case .rejected:
             // As any other fault of the head: nothing of it is believed.
             unsafe stream.pointee.requestEnded = false
@@ -157,6 +149,17 @@ extension Worker {
 
     // MARK: Path and host
 
+    private func checkHost(_ stream: StreamPointer, _ hasHost: Bool) -> Bool {
+        if hasHost { return true }
+        let http = unsafe stream.pointee.http
+        if unsafe stream.pointee.request.version == .http10, unsafe !http.pointee.defaultHost10.isEmpty {
+            unsafe setAuthority(stream, http.pointee.defaultHost10)
+            return true
+        }
+        unsafe reply(stream, status: 400, body: .empty, details: Bytes("missing_host_header" as StaticString), flags: [])
+        return false
+    }
+
     private func checkPath(_ stream: StreamPointer) -> Bool {
         if unsafe stream.pointee.isConnect { return true }
         let path = unsafe stream.pointee.request.text(stream.pointee.request.path)
@@ -174,6 +177,8 @@ extension Worker {
         case .unchanged, .changed: return true
         case .rejected: return unsafe refusePath(stream)
         case .redirect:
+            // A client of gRPC follows none.
+            if unsafe stream.pointee.isGRPC { return unsafe refusePath(stream) }
             unsafe count(http.pointee.stats, .downstreamRqRedirectedWithNormalizedPath)
             let path = unsafe stream.pointee.request.text(stream.pointee.request.path)
             unsafe reply(

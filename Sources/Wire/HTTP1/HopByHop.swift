@@ -13,10 +13,11 @@ package enum HopByHop {
     package enum Outcome { case stripped, rejected, withoutHost }
 
     /// `rejected`: Connection names a field that must not go (RFC 9110 §7.6.1: nothing that is meant for all recipients), or
-    /// too many; `withoutHost`: it names the host. Answer 400.
+    /// too many; answer 400. `withoutHost`: it names the host, and there is none any more.
     package static func strip(_ head: inout MessageHead, keepUpgrade: Bool = false) -> Outcome {
         var i = 0
         var count = 0
+        var outcome = Outcome.stripped
         while let at = head.index(of: .connection, from: i) {
             i = at &+ 1
             var isUpgrade = false
@@ -27,7 +28,7 @@ package enum HopByHop {
                 if option.equalsIgnoringCase(Bytes("upgrade")) {
                     isUpgrade = true
                 } else if option.equalsIgnoringCase(Bytes("host")) {
-                    return .withoutHost
+                    outcome = .withoutHost
                 } else {
                     nominate(option, &head)
                 }
@@ -40,15 +41,20 @@ package enum HopByHop {
         head.remove(.proxyConnection)
         head.remove(.transferEncoding)
         if !keepUpgrade { head.remove(.upgrade) }
-        return .stripped
+        return outcome
     }
 
-    /// RFC 9110 §10.1.4: `trailers` says that we may forward them; codings are between two neighbours.
+    /// RFC 9110 §10.1.4: `trailers` says that we may forward them; codings are between two neighbours. In small letters
+    /// only, as in Envoy: who writes it otherwise gets no trailers.
     private static func stripTE(_ head: inout MessageHead) {
         var i = 0
         while let at = head.index(of: .te, from: i) {
             i = at &+ 1
-            if TokenList.contains(head.value(at), Bytes("trailers")) {
+            // An empty one says nothing, and passes.
+            if head.value(at).isEmpty { continue }
+            var list = TokenList(head.value(at))
+            while let element = list.next() {
+                guard element.equals(Bytes("trailers")) else { continue }
                 head.set(.te, Bytes("trailers" as StaticString))
                 return
             }
@@ -73,7 +79,8 @@ package enum HopByHop {
             if !field.removed, head.text(field.name).equalsIgnoringCase(option) {
                 switch field.id {
                 // `strip` and the encoder have their own rules for these.
-                case .te, .connection, .transferEncoding: break
+                case .connection, .transferEncoding: break
+                case .te where !head.value(i).isEmpty: break
                 default: head.remove(at: i)
                 }
             }
