@@ -37,11 +37,11 @@ extension Worker {
         }
         unsafe edgeAddress(stream, wasForwarded: wasForwarded, isTrusted: isTrusted)
         if unsafe http.pointee.addUserAgent { unsafe userAgent(stream) }
+        if unsafe !http.pointee.via.isEmpty { unsafe append(stream, .via, http.pointee.via, separator: ", ") }
         if unsafe http.pointee.useRemoteAddress && !stream.pointee.isInternal, unsafe stream.pointee.remoteAddress.family != .unix {
             var text = unsafe AddressText(stream.pointee.remoteAddress)
             unsafe stream.pointee.request.set(.xEnvoyExternalAddress, text.bytes())
         }
-        if unsafe !http.pointee.via.isEmpty { unsafe append(stream, .via, http.pointee.via, separator: ", ") }
         if unsafe !http.pointee.schemeOverwrite.isEmpty {
             unsafe stream.pointee.request.scheme = unsafe stream.pointee.request.store(http.pointee.schemeOverwrite)
         }
