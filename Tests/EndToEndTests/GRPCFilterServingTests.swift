@@ -42,8 +42,12 @@ struct GRPCFilterServingTests {
         """
     }
 
-    private func serve(_ servers: GRPCServers, _ filter: String) throws -> Served {
-        try Served(try Binary.martlet()) { GRPCFilterServingTests.yaml($0, servers.ports[0], filter) }
+    /// `connection`: a field of the listener.
+    private func serve(_ servers: GRPCServers, _ filter: String, connection: String = "") throws -> Served {
+        try Served(try Binary.martlet()) { port in
+            let yaml = GRPCFilterServingTests.yaml(port, servers.ports[0], filter)
+            return connection.isEmpty ? yaml : yaml.replacing(text: "    filter_chains:", by: "    \(connection)\n    filter_chains:")
+        }
     }
 
     private func post(_ served: Served, _ method: String, _ body: String, type: String) throws -> HTTPMessage {
@@ -56,17 +60,32 @@ struct GRPCFilterServingTests {
         message.headers.first { $0.lowercased().hasPrefix(name + ":") }.map { String($0.dropFirst(name.count + 2)) }
     }
 
-    @Test func jsonIsTranscoded() throws {
-        let servers = try GRPCServers(1)
+    private func transcoder() throws -> String {
         let descriptors = try Shell.run("cd \(GRPCServers.folder) && python3 -B descriptors.py")
         try #require(descriptors.status == 0, "\(descriptors.output)")
-        let served = try serve(
-            servers, """
-                "@type": type.googleapis.com/envoy.extensions.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder
-                proto_descriptor_bin: \(descriptors.output.textLines.last ?? "")
-                services: [martlet.test.TestService]
-                auto_mapping: true
-                """)
+        return """
+            "@type": type.googleapis.com/envoy.extensions.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder
+            proto_descriptor_bin: \(descriptors.output.textLines.last ?? "")
+            services: [martlet.test.TestService]
+            auto_mapping: true
+            """
+    }
+
+    /// A filter that holds a body until its end holds one of any length under `per_connection_buffer_limit_bytes: 0`.
+    @Test func withoutABufferLimitLongBodiesAreHeld() throws {
+        let servers = try GRPCServers(1)
+        let body = #"{"payload": {"body": "\#(String(repeating: "AAAA", count: 500_000))"}, "responseSize": 3}"#
+        let limited = try serve(servers, transcoder())
+        #expect(try post(limited, "UnaryCall", body, type: "application/json").status == 413)
+        let unlimited = try serve(servers, transcoder(), connection: "per_connection_buffer_limit_bytes: 0")
+        let answer = try post(unlimited, "UnaryCall", body, type: "application/json")
+        #expect(answer.status == 200)
+        #expect(String(wire: answer.body) == #"{"payload":{"body":"AAAA"}}"#)
+    }
+
+    @Test func jsonIsTranscoded() throws {
+        let servers = try GRPCServers(1)
+        let served = try serve(servers, transcoder())
         let answer = try post(served, "UnaryCall", #"{"responseSize": 3, "fillServerId": true}"#, type: "application/json")
         #expect(answer.status == 200)
         #expect(String(wire: answer.body) == #"{"payload":{"body":"AAAA"},"serverId":"server-0"}"#)

@@ -9,6 +9,7 @@ extension Groups {
             .init(
                 name: "http10", manager: "http_protocol_options: {accept_http_10: true, default_host_for_http_10: old.test}"),
             .init(name: "http10_nohost", manager: "http_protocol_options: {accept_http_10: true}"),
+            .init(name: "http10_websocket", manager: "http_protocol_options: {accept_http_10: true}\nupgrade_configs: [{upgrade_type: websocket}]"),
             .init(
                 name: "trailers", manager: "http_protocol_options: {enable_trailers: true}",
                 virtualHosts: everythingTo("up_trailers")),
@@ -126,6 +127,11 @@ extension Groups {
         Case("framing.absolute_form_https", "GET https://other.test/p HTTP/1.1\r\nhost: h.test\r\n\r\n"),
         Case("framing.absolute_form_query_only", "GET http://other.test?q=1 HTTP/1.1\r\nhost: h.test\r\n\r\n"),
         Case("framing.absolute_form_refused", "GET http://other.test/p HTTP/1.1\r\nhost: h.test\r\n\r\n", on: "relative_only"),
+        Case("framing.asterisk_where_targets_are_relative", "GET * HTTP/1.1\r\nhost: h.test\r\n\r\n", on: "relative_only"),
+        Case("framing.asterisk_and_more_where_targets_are_relative", "GET *a HTTP/1.1\r\nhost: h.test\r\n\r\n", on: "relative_only"),
+        Case("framing.no_slash_where_targets_are_relative", "GET a HTTP/1.1\r\nhost: h.test\r\n\r\n", on: "relative_only"),
+        Case("framing.options_asterisk_where_targets_are_relative", "OPTIONS * HTTP/1.1\r\nhost: h.test\r\n\r\n", on: "relative_only"),
+        Case("framing.absolute_form_user_refused", "GET http://u@other.test/p HTTP/1.1\r\nhost: h.test\r\n\r\n", on: "relative_only"),
         Case("framing.absolute_form_no_host", "GET http://other.test/p HTTP/1.1\r\n\r\n"),
         Case("framing.close_lower", request("GET /a", "connection: close\r\n")),
         Case("framing.close_upper", request("GET /a", "Connection: CLOSE\r\n")),
@@ -140,6 +146,15 @@ extension Groups {
         Case("framing.connection_names_many", request("GET /a", "connection: a, b, c, d, e, f, g, h, i, j\r\n")),
         Case("framing.hop_by_hop", request("GET /a", "keep-alive: timeout=5\r\nte: trailers\r\nproxy-connection: keep-alive\r\n")),
         Case("framing.te_other", request("GET /a", "te: gzip\r\n")),
+        Case("framing.te_case", request("GET /a", "te: Trailers\r\n")),
+        Case("framing.te_empty", request("GET /a", "te:\r\n")),
+        Case("framing.te_empty_nominated", request("GET /a", "connection: te\r\nte:\r\n")),
+        Case("framing.te_comma", request("GET /a", "te: ,\r\n")),
+        Case("framing.te_weight", request("GET /a", "te: trailers;q=1\r\n")),
+        Case("framing.te_weight_zero", request("GET /a", "te: trailers;q=0\r\n")),
+        Case("framing.te_list", request("GET /a", "te: gzip, trailers\r\n")),
+        Case("framing.te_two_lines", request("GET /a", "te: gzip\r\nte: trailers\r\n")),
+        Case("framing.te_two_lines_case", request("GET /a", "te: deflate\r\nte: TRAILERS\r\n")),
         Case("framing.te_trailers_and_connection", request("GET /a", "connection: te\r\nte: trailers, gzip\r\n")),
         Case("framing.proxy_connection_close", request("GET /a", "proxy-connection: close\r\n")),
         Case(
@@ -155,6 +170,25 @@ extension Groups {
             "framing.expect_continue_upper",
             request("POST /a", "content-length: 5\r\nExpect: 100-Continue\r\n") + "hello"),
         Case("framing.expect_other", request("POST /a", "content-length: 5\r\nexpect: magic\r\n") + "hello"),
+        Case("framing.expect_two_lines", request("POST /a", "content-length: 5\r\nexpect: 100-continue\r\nexpect: 100-continue\r\n") + "hello"),
+        Case("framing.expect_list", request("POST /a", "content-length: 5\r\nexpect: 100-continue, magic\r\n") + "hello"),
+        Case("framing.expect_empty", request("POST /a", "content-length: 5\r\nexpect:\r\n") + "hello"),
+        Case("framing.expect_continue_without_body", request("GET /a", "expect: 100-continue\r\n")),
+        Case("framing.expect_continue_no_host", "POST /a HTTP/1.1\r\ncontent-length: 5\r\nexpect: 100-continue\r\n\r\n")
+            .with { $0.resetIsClose = true },
+        Case("framing.expect_continue_fragment", request("POST /a#b", "content-length: 5\r\nexpect: 100-continue\r\n"))
+            .with { $0.resetIsClose = true },
+        Case("framing.expect_continue_asterisk", request("OPTIONS *", "content-length: 5\r\nexpect: 100-continue\r\n"))
+            .with { $0.resetIsClose = true },
+        Case("framing.expect_continue_asterisk_proxied", request("OPTIONS *", "content-length: 5\r\nexpect: 100-continue\r\n"), on: "hundred")
+            .with { $0.resetIsClose = true },
+        Case("framing.expect_continue_asterisk_without_body", request("OPTIONS *", "expect: 100-continue\r\n")),
+        Case("framing.expect_continue_host_nominated", request("POST /a", "content-length: 5\r\nexpect: 100-continue\r\nconnection: host\r\n"))
+            .with { $0.resetIsClose = true },
+        Case("framing.expect_continue_upgrade_refused", request("GET /a", "expect: 100-continue\r\nconnection: upgrade\r\nupgrade: websocket\r\n")),
+        Case("framing.expect_continue_websocket", request("GET /a", "expect: 100-continue\r\nconnection: upgrade\r\nupgrade: websocket\r\n"), on: "websocket")
+            .replying(reply("426 Upgrade Required", body: "no")),
+        Case("framing.expect_continue_nominated", request("POST /a", "content-length: 5\r\nexpect: 100-continue\r\nconnection: expect\r\n") + "hello"),
         Case(
             "framing.expect_continue_proxied",
             steps: [
@@ -213,6 +247,22 @@ extension Groups {
             .upstream(.steps(.readRequest, .send("HTTP/1.0 200 OK\r\n\r\nhello"), .close)),
         Case("framing.response_http10_keep_alive", request("GET /1") + request("GET /2"), methods: ["GET", "GET"])
             .replying("HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\nok"),
+        Case("framing.response_http10_keep_alive_and_close", request("GET /1") + request("GET /2"), methods: ["GET", "GET"])
+            .replying("HTTP/1.0 200 OK\r\nconnection: keep-alive, close\r\ncontent-length: 2\r\n\r\nok"),
+        Case("framing.response_http10_chunked", request("GET /a"))
+            .replying("HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"),
+        Case("framing.response_http12", request("GET /1") + request("GET /2"), methods: ["GET", "GET"])
+            .replying("HTTP/1.2 200 OK\r\ncontent-length: 2\r\n\r\nok"),
+        Case("framing.response_http12_keep_alive", request("GET /1") + request("GET /2"), methods: ["GET", "GET"])
+            .replying("HTTP/1.2 200 OK\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\nok"),
+        Case("framing.response_http12_until_close", request("GET /1"))
+            .upstream(.steps(.readRequest, .send("HTTP/1.2 200 OK\r\n\r\nok"), .close)),
+        Case("framing.response_http12_chunked", request("GET /1"))
+            .replying("HTTP/1.2 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"),
+        Case("framing.response_http20", request("GET /a")).replying("HTTP/2.0 200 OK\r\ncontent-length: 2\r\n\r\nok"),
+        Case("framing.response_http09", request("GET /a")).replying("HTTP/0.9 200 OK\r\ncontent-length: 2\r\n\r\nok"),
+        Case("framing.response_close_and_keep_alive", request("GET /1") + request("GET /2"), methods: ["GET", "GET"])
+            .replying(reply("200 OK", "connection: close, keep-alive\r\n")),
         Case("framing.response_204", request("GET /a")).replying("HTTP/1.1 204 No Content\r\n\r\n"),
         Case("framing.response_204_with_length_zero", request("GET /a"))
             .replying("HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n"),
@@ -301,6 +351,23 @@ extension Groups {
             .readText("0\r\n\r\n"), .send("seen"), .close)),
         Case("framing.upgrade_not_enabled", request("GET /chat", "connection: Upgrade\r\nupgrade: websocket\r\n")),
         Case("framing.upgrade_other", request("GET /a", "connection: Upgrade\r\nupgrade: foo\r\n"), on: "websocket"),
+        Case("framing.upgrade_empty", request("GET /a", "connection: Upgrade\r\nupgrade:\r\n"), on: "websocket"),
+        Case("framing.upgrade_empty_not_enabled", request("GET /a", "connection: Upgrade\r\nupgrade:\r\n")),
+        Case("framing.upgrade_comma", request("GET /a", "connection: Upgrade\r\nupgrade: ,\r\n"), on: "websocket"),
+        Case("framing.upgrade_empty_without_connection", request("GET /a", "upgrade:\r\n"), on: "websocket"),
+        Case("framing.upgrade_empty_with_length", request("POST /a", "connection: Upgrade\r\nupgrade:\r\ncontent-length: 2\r\n") + "hi", on: "websocket")
+            .with { $0.resetIsClose = true },
+        Case("framing.upgrade_empty_with_chunks", request("POST /a", "connection: Upgrade\r\nupgrade:\r\ntransfer-encoding: chunked\r\n") + "2\r\nhi\r\n0\r\n\r\n", on: "websocket")
+            .with { $0.resetIsClose = true },
+        Case("framing.upgrade_h2c_and_websocket", request("GET /a", "connection: Upgrade\r\nupgrade: h2c, websocket\r\n"), on: "websocket"),
+        Case("framing.upgrade_two_lines", request("GET /a", "connection: Upgrade\r\nupgrade: h2c\r\nupgrade: websocket\r\n"), on: "websocket"),
+        Case("framing.upgrade_connection_in_two_lines", request("GET /a", "connection: keep-alive\r\nconnection: Upgrade\r\nupgrade: websocket\r\n"), on: "websocket")
+            .replying(reply("426 Upgrade Required", body: "no")),
+        Case("framing.upgrade_h2c_twice", request("GET /a", "connection: Upgrade\r\nupgrade: h2c, h2c\r\n"), on: "websocket"),
+        Case("framing.http10_upgrade", "GET /a HTTP/1.0\r\nhost: h.test\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n", on: "http10"),
+        Case("framing.http10_upgrade_enabled", "GET /a HTTP/1.0\r\nhost: h.test\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n", on: "http10_websocket"),
+        Case("framing.http10_no_upgrade", "GET /a HTTP/1.0\r\nhost: h.test\r\n\r\n", on: "http10_websocket"),
+        Case("framing.http10_upgrade_without_connection", "GET /a HTTP/1.0\r\nhost: h.test\r\nupgrade: websocket\r\n\r\n", on: "http10"),
         Case("framing.upgrade_h2c", request("GET /a", "connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n")),
         Case("framing.upgrade_without_connection", request("GET /a", "upgrade: websocket\r\n"), on: "websocket"),
         Case("framing.connection_upgrade_without_upgrade", request("GET /a", "connection: upgrade\r\n"), on: "websocket"),
@@ -402,6 +469,19 @@ extension Groups {
         Case("framing.http10_no_host", "GET /a HTTP/1.0\r\n\r\n", on: "http10"),
         Case("framing.http10_no_host_no_default", "GET /a HTTP/1.0\r\n\r\n", on: "http10_nohost"),
         Case("framing.http10_keep_alive", "GET /a HTTP/1.0\r\nhost: h.test\r\nconnection: keep-alive\r\n\r\n", on: "http10"),
+        Case("framing.http10_keep_alive_and_close", "GET /a HTTP/1.0\r\nhost: h.test\r\nconnection: keep-alive, close\r\n\r\n", on: "http10"),
+        Case("framing.http10_close_and_keep_alive", "GET /a HTTP/1.0\r\nhost: h.test\r\nconnection: close, keep-alive\r\n\r\n", on: "http10"),
+        Case("framing.http10_keep_alive_in_two_lines", "GET /a HTTP/1.0\r\nhost: h.test\r\nconnection: x\r\nconnection: keep-alive\r\n\r\n", on: "http10"),
+        Case("framing.http10_proxy_keep_alive", "GET /a HTTP/1.0\r\nhost: h.test\r\nproxy-connection: keep-alive\r\n\r\n", on: "http10"),
+        Case("framing.http10_keep_alive_proxy_close", "GET /a HTTP/1.0\r\nhost: h.test\r\nconnection: keep-alive\r\nproxy-connection: close\r\n\r\n", on: "http10"),
+        Case("framing.http10_absolute_form", "GET http://other.test/p HTTP/1.0\r\n\r\n", on: "http10_nohost"),
+        Case("framing.http10_host_nominated", "GET /a HTTP/1.0\r\nhost: h.test\r\nconnection: host\r\n\r\n", on: "http10"),
+        Case("framing.connection_names_forwarded_for_no_host", "GET /a HTTP/1.1\r\nconnection: x-forwarded-for\r\n\r\n"),
+        Case("framing.expect_continue_connection_refused", request("POST /a", "content-length: 5\r\nexpect: 100-continue\r\nconnection: x-forwarded-for\r\n"))
+            .with { $0.resetIsClose = true },
+        Case("framing.http10_te", "GET /a HTTP/1.0\r\nhost: h.test\r\nte: trailers\r\n\r\n", on: "http10"),
+        Case("framing.http10_connect", "CONNECT h.test:443 HTTP/1.0\r\nhost: h.test:443\r\n\r\n", on: "http10"),
+        Case("framing.http10_missing_host_keep_alive", "GET /a HTTP/1.0\r\nconnection: keep-alive\r\n\r\n", on: "http10_nohost"),
         Case("framing.http10_response_chunked", "GET /a HTTP/1.0\r\nhost: h.test\r\n\r\n", on: "http10")
             .replying("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
         Case("framing.http10_keep_alive_response_chunked", "GET /a HTTP/1.0\r\nhost: h.test\r\nconnection: keep-alive\r\n\r\n", on: "http10")

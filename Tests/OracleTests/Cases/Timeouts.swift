@@ -24,6 +24,9 @@ extension Groups {
             .init(name: "request_headers", manager: "request_headers_timeout: 0.2s"),
             .init(name: "max_connection", manager: "common_http_protocol_options: {max_connection_duration: 0.3s}\ndrain_timeout: 0.1s"),
             .init(name: "lingering", manager: "common_http_protocol_options: {max_connection_duration: 0.3s}\ndrain_timeout: 0.6s\ndelayed_close_timeout: 0.6s"),
+            .init(
+                name: "lingering_late",
+                manager: "common_http_protocol_options: {max_connection_duration: 0.3s}\ndrain_timeout: 0.6s\ndelayed_close_timeout: 0.6s\nrequest_headers_timeout: 0.2s"),
             .init(name: "max_stream", manager: "common_http_protocol_options: {max_stream_duration: 0.2s}"),
             .init(name: "delayed_close_off", manager: "delayed_close_timeout: 0s"),
             .init(name: "delayed_close_half_second", manager: "delayed_close_timeout: 0.5s"),
@@ -151,6 +154,8 @@ extension Groups {
         slow("request_complete", request("GET /a"), on: "request").upstream(answering(after: 400)),
         slow("request_headers", "GET /a HTTP/1.1\r\nho", on: "request_headers"),
         slow("request_headers_empty_line", "\r\n", on: "request_headers"),
+        slow("stream_idle_empty_line", "\r\n", on: "stream_idle").with { $0.answerLimitMs = 500; $0.closeLimitMs = 500 },
+        slow("request_empty_line", "\r\n", on: "request").with { $0.answerLimitMs = 500; $0.closeLimitMs = 500 },
         slow("request_headers_first_byte_of_a_preface", "P", on: "request_headers"),
         Case("timeouts.request_while_answered", steps: [.send(request("POST /a", "content-length: 2\r\n") + "h"), .pause(ms: 500), .send("i")], on: "request")
             .upstream(.steps(.readHead, .send("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nok"), .readText("hi"), .send("ok")))
@@ -186,6 +191,9 @@ extension Groups {
             on: "idle", methods: ["GET"]
         ).with { $0.closeLimitMs = 100; $0.answerLimitMs = 1_500 },
         after(550, "lingering_over_the_end_of_a_drain", request("GET /1"), "nonsense\r\n\r\n", on: "lingering").with { $0.closeLimitMs = 1_500 },
+        after(550, "late_head_over_the_end_of_a_drain", request("GET /1"), "GET /a HTTP/1.1\r\nho", on: "lingering_late").with { $0.closeLimitMs = 1_500 },
+        after(550, "early_answer_over_the_end_of_a_drain", request("GET /1"), request("POST /2", "content-length: 9\r\n") + "h", on: "lingering")
+            .upstream(UpstreamScript([[.readRequest, .send(quick), .readHead, .send(quick)]])).with { $0.closeLimitMs = 1_500 },
         slow("delayed_close_off", "nonsense\r\n\r\n", on: "delayed_close_off"),
         slow("delayed_close_waits", "nonsense\r\n\r\n", on: "delayed_close_half_second"),
         Case("timeouts.delayed_close_client_first", steps: [.send("nonsense\r\n\r\n"), .awaitResponse, .close], on: "delayed_close_half_second"),

@@ -15,7 +15,8 @@ extension Groups {
             listener("names", "print_options: {always_print_enums_as_ints: true, preserve_proto_field_names: true}"),
             listener("lines", "print_options: {stream_newline_delimited: true}"), listener("events", "print_options: {stream_sse_style_delimited: true}"),
             listener("slash", "url_unescape_spec: ALL_CHARACTERS_EXCEPT_SLASH"), listener("everything", "url_unescape_spec: ALL_CHARACTERS"),
-            listener("small", "max_request_body_size: 20\nmax_response_body_size: 20"), listener("without", services: "[]"),
+            listener("small", "max_request_body_size: 20\nmax_response_body_size: 20"),
+            listener("unlimited", connection: "per_connection_buffer_limit_bytes: 0"), listener("without", services: "[]"),
         ],
         clusters: [.init("up", [.scripted("a")], upstreamTrailers), .init("none", [])],
         cases: pathCases + bodyCases + valueCases + responseCases + streamCases + errorCases)
@@ -36,9 +37,9 @@ extension Groups {
         """
     }
 
-    private static func listener(_ name: String, _ fields: String = "", services: String = "[shop.v1.Shop]") -> Group.Listener {
+    private static func listener(_ name: String, _ fields: String = "", services: String = "[shop.v1.Shop]", connection: String = "") -> Group.Listener {
         .init(
-            name: name, manager: "http_protocol_options: {enable_trailers: true}\n",
+            name: name, fields: connection, manager: "http_protocol_options: {enable_trailers: true}\n",
             virtualHosts: """
                 - name: all
                   domains: ["*"]
@@ -157,6 +158,7 @@ extension Groups {
         post("body_other_type", "/v1/all", "{\"i32\": 1}", type: "text/plain"),
         Case("transcoding.body_chunked", request("POST /v1/all", "content-type: application/json\r\ntransfer-encoding: chunked\r\n") + "5\r\n{\"i32\r\n5\r\n\": 1}\r\n0\r\n\r\n", on: "plain")
             .replying(answer([frame(number(1, UInt64(3)))])),
+        post("body_without_a_limit", "/v1/all", "{\"text\": \"a\"}", on: "unlimited"),
         post("body_too_large", "/v1/all", "{\"text\": \"0123456789012345678901234567890\"}", on: "small").with(refused), post("body_raw", "/v1/store/n", "\0\u{1}raw", method: "PUT", type: "image/png"),
         post("body_raw_empty", "/v1/store/n", "", method: "PUT", type: "image/png"),
         post("body_raw_captured", "/v1/store/n?x=1&x=a%20b", "raw", on: "captured", method: "PUT", type: "image/png"),

@@ -30,6 +30,17 @@ enum Differences {
         Entry(test: "smuggling." + test, reason: reason, like: "smuggling.no_colon")
     }
 
+    private static func refusedHost(_ test: String, _ reason: String) -> Entry {
+        Entry(test: "smuggling." + test, reason: reason, like: "smuggling.host_with_comma")
+    }
+
+    private static let port = "RFC 3986 §3.2.3: a port is a number, in five digits at most; one parser stops where another goes on"
+    private static let noHost = "RFC 9110 §4.2.1: a port without a host names nobody"
+    private static let zone = "RFC 6874 §1: a zone means something on its sender's machine only, and never leaves it"
+    private static let literal = "RFC 3986 §3.2.2: an IPv6 address stands in brackets; one parser takes its last part for a port"
+    private static let besideTarget =
+        "RFC 9112 §3.2: an invalid Host is refused with 400, beside an absolute target too: the next hop may go by it; Envoy does not look at it"
+
     private static let bareLF = "RFC 9112 §2.2: a line ends with CRLF; a bare LF that one parser takes for an end is data to another"
     private static let bareCR = "RFC 9112 §2.2: a bare CR is invalid or becomes a space; Envoy removes it, which joins two words"
     private static let folding = "RFC 9112 §5.2: obsolete line folding is refused with 400"
@@ -48,11 +59,21 @@ enum Differences {
         Entry(
             test: "smuggling.host_with_user", reason: "RFC 9112 §3.2: a Host value with user information is invalid and refused with 400",
             like: "smuggling.host_with_comma"),
+        refused("absolute_two_hosts", "RFC 9112 §3.2: more than one Host is refused with 400, beside an absolute target too; Envoy looks at none of them"),
         refused("length_max_u64", "RFC 9110 §8.6: a length that a signed 64-bit integer cannot hold is refused"),
         Entry(
             test: "smuggling.host_bad_port",
             reason: "RFC 3986 §3.2.3, RFC 9110 §4.2.1: no TCP port is 99999; one parser wraps it to 34463, another drops it",
             like: "smuggling.host_with_comma"),
+        refusedHost("host_port_word", port), refusedHost("host_port_many_zeros", port),
+        refusedHost("host_port_alone", noHost), refusedHost("host_colon_alone", noHost),
+        refusedHost("host_ipv6_zone", zone), refusedHost("host_ipv6_zone_plain", zone),
+        refusedHost("host_ip_future", "RFC 3986 §3.2.2: no version of addresses behind IPv6 is known: nobody can say what it names"),
+        refusedHost("host_ipv6_bare", literal), refusedHost("host_ipv6_open", literal),
+        refusedHost("host_bad_escape", "RFC 3986 §2.1: % and two hex digits; one parser keeps what another decodes"),
+        refusedHost("absolute_host_with_user", besideTarget), refusedHost("absolute_host_with_space", besideTarget),
+        refusedHost("absolute_host_with_comma", besideTarget), refusedHost("absolute_host_bad_port", besideTarget),
+        refusedHost("absolute_host_port_alone", besideTarget), refusedHost("absolute_host_with_slash", besideTarget),
         refused("target_absolute_user", "RFC 9110 §4.2.4: user information in a target is an error; it can make one host look like another; Envoy removes it"),
         Entry(
             test: "smuggling.length_leading_zeros",
@@ -76,12 +97,22 @@ enum Differences {
     private static let partsGo =
         "A body's parts go on as they are decoded; Envoy gathers what one read brought, and drops it when a fault is in it"
 
+    private static let extensionControl = "RFC 9112 §7.1.1: a chunk extension is of tokens and quoted strings: no controls, that one parser takes for a line's end"
+
+    private static func cutResponse(_ test: String, _ reason: String) -> Entry {
+        Entry(test: "smuggling.response_chunk_" + test, reason: reason, like: "smuggling.response_chunk_bad_size", unchecked: [.body, .log])
+    }
+
     private static let refusedChunks: [Entry] = [
         refusedChunk("extension_nul", "RFC 9112 §7.1.1: NUL is no character of a chunk extension"),
+        refusedChunk("extension_control", extensionControl), refusedChunk("extension_control_behind_size", extensionControl),
+        refusedChunk("extension_delete", extensionControl), refusedChunk("extension_control_quoted", extensionControl),
+        refusedChunk("extension_without_semicolon", "RFC 9112 §7.1.1: an extension begins with a semicolon; Envoy skips what stands behind a blank"),
         refusedChunk("size_max", "RFC 9112 §7.1: overflow is prevented: a size that a signed 64-bit integer cannot hold is refused"),
         refusedChunk("lf_only_after_data", "RFC 9112 §7.1: chunk data ends with CRLF"),
         refusedChunk("data_too_long", "RFC 9112 §7.1: chunk data ends where its size says; Envoy skips the rest of the line"),
         refusedChunk("trailer_fold", folding),
+        cutResponse("extension_control", extensionControl), cutResponse("lf_only_after_data", "RFC 9112 §7.1: chunk data ends with CRLF"),
         Entry(
             test: "smuggling.chunk_no_end_after_data", reason: "\(partsGo): the log says how many bytes that were", unchecked: [.log]),
         Entry(
@@ -100,7 +131,26 @@ enum Differences {
         refusedResponse("bare_lf", bareLF), refusedResponse("bare_cr_in_value", bareCR),
         refusedResponse("version_bad", "RFC 9112 §2.3: HTTP/9.9 is not a version whose framing is known"),
         refusedResponse("status_four_digits", "RFC 9112 §4: a status code has three digits; Envoy forwards 2000"),
+        refusedResponse("two_spaces_before_status", statusLine), refusedResponse("tab_before_status", statusLine),
+        refusedResponse("length_max_u64", "RFC 9110 §8.6: a length that a signed 64-bit integer cannot hold is refused"),
+        Entry(
+            test: "smuggling.response_length_leading_zeros",
+            reason: "RFC 9110 §8.6: the length leaves as a plain decimal number; with zeros in front some parser reads it as octal",
+            martlet: [.headers: ["1: content-length: 2", "1: x-envoy-upstream-service-time: <ms>", "1: date: <date>", "1: server: envoy"]]),
+        oldResponse("http10_chunked", "RFC 9112 §6.1: Transfer-Encoding in an HTTP/1.0 message is faulty framing: an HTTP/1.0 hop ignores it"),
+        oldResponse("http20", "RFC 9112 §2.3: of HTTP/2.0 in a status line no framing is known"),
+        oldResponse("http09", "RFC 9112 §2.3: HTTP/0.9 has no status line"),
+        Entry(
+            test: "framing.response_http10_keep_alive_and_close",
+            reason: "RFC 9112 §9.3: close counts, whatever stands beside it; Envoy asks on by a connection that its server may be closing",
+            unchecked: [.upstream, .counters]),
     ]
+
+    private static let statusLine = "RFC 9112 §4: single spaces separate the status line's parts"
+
+    private static func oldResponse(_ test: String, _ reason: String) -> Entry {
+        Entry(test: "framing.response_" + test, reason: reason, like: "framing.response_no_colon")
+    }
 
     // MARK: filters
 
@@ -288,6 +338,16 @@ enum Differences {
         bytes("first_bad_second_good", ["try 503 139 40 117 18", "try 200 278 44 234 18", "all 200 278 84 234 36"]),
     ]
 
+    private static let oldUpgrade = "RFC 9110 §7.8: Upgrade is ignored in an HTTP/1.0 request; Envoy refuses it, or switches and answers HTTP/1.0 101"
+    private static let closeCounts = "RFC 9112 §9.3: close counts, whatever stands beside it; Envoy keeps the connection"
+
+    private static func emptyLine(_ timeout: String) -> Entry {
+        Entry(
+            test: "timeouts.\(timeout)_empty_line",
+            reason: "RFC 9112 §2.2: an empty line ahead of a request is no request: request_headers_timeout and idle_timeout count from it, and no other; Envoy has a request that is late",
+            martlet: [.status: [], .headers: [], .body: [], .end: ["open"], .log: []], unchecked: [.counters])
+    }
+
     private static let others: [Entry] = [
         Entry(
             test: "transcoding.no_trailers",
@@ -308,6 +368,10 @@ enum Differences {
             test: "framing.http10_chunked_request",
             reason: "RFC 9112 §6.1: Transfer-Encoding in an HTTP/1.0 message is faulty framing: an HTTP/1.0 hop ignores it",
             like: "framing.http10_no_colon"),
+        Entry(test: "framing.http10_upgrade", reason: oldUpgrade, like: "framing.http10"),
+        Entry(test: "framing.http10_upgrade_enabled", reason: oldUpgrade, like: "framing.http10_no_upgrade"),
+        Entry(test: "framing.http10_keep_alive_and_close", reason: closeCounts, like: "framing.http10"),
+        Entry(test: "framing.http10_close_and_keep_alive", reason: closeCounts, like: "framing.http10"),
         Entry(
             test: "framing.http10_expect",
             reason: "RFC 9110 §10.1.1: an expectation in an HTTP/1.0 request is ignored, and HTTP/1.0 knows no 100; Envoy sends one",
@@ -316,6 +380,12 @@ enum Differences {
             test: "timeouts.empty_lines_are_idle",
             reason: "RFC 9112 §2.2: an empty line ahead of a request is no request: who sends nothing else is idle; Envoy has a request from the first byte on, which idle_timeout does not end",
             martlet: [.end: ["closed by the proxy"], .log: []], unchecked: [.counters]),
+        emptyLine("stream_idle"), emptyLine("request"),
+        Entry(
+            test: "transcoding.body_without_a_limit",
+            reason: "per_connection_buffer_limit_bytes 0 is no limit for this filter either; Envoy's takes it for a limit of no bytes and refuses each body",
+            martlet: [.status: ["1: HTTP/1.1 200 OK"], .body: ["1 (length): 9 bytes: {\"i32\":3}"], .end: ["open"]],
+            unchecked: [.headers, .upstream, .log, .counters]),
         Entry(
             test: "framing.websocket_with_chunks",
             reason: "RFC 9110 §7.8: the request comes first, whole; Envoy drops the coding's name and passes the chunks on behind the 101, where the server reads them as the other protocol",
