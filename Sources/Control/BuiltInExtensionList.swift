@@ -29,6 +29,8 @@ extension BuiltInExtensions {
         extended("envoy.cluster.original_dst", "envoy.clusters"),
         extended("envoy.formatter.cel", "envoy.formatter", "envoy.extensions.formatter.cel.v3.Cel"),
         extended("envoy.formatter.file_content", "envoy.formatter", "envoy.extensions.formatter.file_content.v3.FileContent"),
+        extended(
+            "envoy.formatter.generic_secret", "envoy.formatter", "envoy.extensions.formatter.generic_secret.v3.GenericSecret"),
         extended("envoy.formatter.metadata", "envoy.formatter", "envoy.extensions.formatter.metadata.v3.Metadata"),
         extended(
             "envoy.formatter.req_without_query", "envoy.formatter",

@@ -83,7 +83,9 @@ package final class Configurator {
         }
         tlsContexts.changed = { [unowned self] in publishSoon() }
         environment.secrets.apply = { [unowned self] secret, before throws(DiscoveryRefusal) in
+            let take = try environment.genericSecrets.judge(secret)
             try tlsContexts.secretChanged(secret, before: before)
+            take()
         }
         environment.secrets.settled = { [unowned self] in
             // Listeners that waited for it are in the next plan.
@@ -295,7 +297,7 @@ package final class Configurator {
 
     /// Their names have been looked up, and what they ask management servers for has come or is not waited for any more.
     package var clustersAreWarm: Bool {
-        clusters.allSatisfy { $0.resolution?.isWarm ?? true } && tlsContexts.areSettled(clusters.flatMap(\.tls))
+        clusters.allSatisfy { $0.resolution?.isWarm ?? true } && areSettled(clusters)
     }
 
     /// As in Envoy layers of the runtime are asked for when the clusters of the first configuration have what they ask for, or do
@@ -314,7 +316,8 @@ package final class Configurator {
             if !environment.layers.clusters.isEmpty { publish() }
         }
         environment.secrets.update(compilation, dns, clusters.flatMap(\.tls).flatMap(\.discovered))
-        guard listeners.contains(where: { $0.tls.contains { !$0.discovered.isEmpty } }) else { return }
+        let logs = adminLogs?.part.awaited ?? []
+        guard !logs.isEmpty || listeners.contains(where: { !$0.part.awaited.isEmpty || $0.tls.contains { !$0.discovered.isEmpty } }) else { return }
         askForListeners = { [unowned self] in
             environment.secrets.update(compilation, dns)
             // Main's worker needs the clusters that they are asked of.
@@ -342,11 +345,17 @@ package final class Configurator {
     package var layersAreSettled: Bool { environment.layers.isSettled }
 
     /// Those that what is configured now asks for: what a reload has left out is not waited for.
-    private var secretsAreSettled: Bool { tlsContexts.areSettled(listeners.flatMap(\.tls)) }
+    private var secretsAreSettled: Bool { areSettled(listeners) && adminLogs?.part.awaited.allSatisfy(\.isSettled) ?? true }
+
+    private func areSettled(_ all: [some LiveResource]) -> Bool {
+        tlsContexts.areSettled(all.flatMap(\.tls)) && all.allSatisfy { $0.part.awaited.allSatisfy(\.isSettled) }
+    }
 
     /// Of a listener or cluster that nobody is served by yet: a secret may come still. Its predecessor serves; who connects to
     /// a new listener waits in the kernel.
-    func isWarming(_ live: some LiveResource) -> Bool { tlsContexts.areWarming(live.tls) }
+    func isWarming(_ live: some LiveResource) -> Bool {
+        tlsContexts.areWarming(live.tls) || live.part.awaited.contains { !$0.isSettled }
+    }
 
     /// `cluster.<name>.warming_state`.
     func showWarming() {
@@ -360,7 +369,11 @@ package final class Configurator {
     package var activeListeners: [LiveListener] { active(listeners) }
     package var warmingListeners: [LiveListener] { isWarm ? listeners.filter(isWarming) : [] }
     /// The names of the secrets that a warming listener waits for.
-    package func awaitedSecrets(_ listener: LiveListener) -> [String] { tlsContexts.awaited(listener.tls) }
+    package func awaitedSecrets(_ listener: LiveListener) -> [String] {
+        var names = tlsContexts.awaited(listener.tls)
+        for secret in listener.part.awaited where !secret.isSettled && !names.contains(secret.name) { names.append(secret.name) }
+        return names
+    }
     package var activeClusters: [LiveCluster] { active(clusters) }
     /// Clusters whose endpoints are shown one by one in statistics, as in Envoy by their names.
     package var endpointGroups: [EndpointGroup] {
@@ -388,7 +401,7 @@ package final class Configurator {
 
     /// By context.
     package var certificates: [TLSRecords] { tlsContexts.certificates }
-    package var dynamicSecrets: [DynamicSecret] { tlsContexts.secrets }
+    package var dynamicSecrets: [DynamicSecret] { tlsContexts.secrets + environment.genericSecrets.dynamic }
 
     /// Every tick of main: certificates whose files have changed are read again.
     func reloadCertificates(applied: (String, [ConfigError]) -> Void, failed: (String, [ConfigError]) -> Void) {
@@ -396,8 +409,10 @@ package final class Configurator {
         if tlsContexts.reloadFiles(applied: applied, failed: failed) { publish() }
     }
 
-    /// The same of files that formats write.
+    /// The same of files and secrets that formats write.
     func reloadTexts(applied: (String) -> Void, failed: (String, String) -> Void) {
-        if environment.texts.reload(applied: applied, failed: failed) { publish() }
+        let files = environment.texts.reload(applied: applied, failed: failed)
+        let secrets = environment.genericSecrets.reload(applied: applied, failed: failed)
+        if files || secrets { publish() }
     }
 }

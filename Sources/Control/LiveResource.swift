@@ -13,7 +13,7 @@ protocol LiveResource: AnyObject {
 extension LiveResource {
     /// Whoever asks over `ads` is compiled again where there is no `ads_config` any more, and so is refused with its place.
     func isAskable(_ compilation: Compilation) -> Bool {
-        compilation.hasAggregated || !tls.contains { $0.discovered.contains(where: \.isAggregated) }
+        compilation.hasAggregated || !part.awaited.contains(where: \.isAggregated) && !tls.contains { $0.discovered.contains(where: \.isAggregated) }
     }
 
     /// The one that a configuration which says the same goes on with; it may wait as the predecessor of another.

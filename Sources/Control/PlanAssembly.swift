@@ -54,7 +54,7 @@ extension Configurator {
         plan.clusterNames = arena.array(
             names.sorted { $0.0.lexicographicallyPrecedes($1.0) }.map(\.1))
         plan.tls = tlsContexts.slots(arena)
-        plan.texts = environment.texts.slots(arena)
+        plan.texts = environment.planTexts.slots(arena)
         publisher.publish(plan, main: mainPlan(plan, bySlot, arena), arena)
     }
 

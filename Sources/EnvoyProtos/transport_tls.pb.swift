@@ -839,7 +839,7 @@ public nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_GenericSecret
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public internal(set) var secret: Envoy_Config_Core_V3_DataSource {
+  public var secret: Envoy_Config_Core_V3_DataSource {
     get {_secret ?? Envoy_Config_Core_V3_DataSource()}
     set {_secret = newValue}
   }

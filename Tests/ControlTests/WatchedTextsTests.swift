@@ -24,20 +24,21 @@ import Testing
     }
 
     @Test func plansShowWhatFilesHold() throws {
-        let texts = WatchedTexts()
+        let shown = PlanTexts()
+        let texts = WatchedTexts(shown)
         let (a, b) = (directory.write("a", to: "a"), directory.write("", to: "b"))
         let part = self.part()
         let first = try Int(texts.lease(a, part))
         let second = try Int(texts.lease(b, part))
         #expect(try Int(texts.lease(a, part)) == first && first != second)
         let old = FrozenArena()
-        let before = texts.slots(old)
+        let before = shown.slots(old)
         #expect(before.count == 2 && String(before[first]) == "a" && before[second].isEmpty)
         #expect(looked(texts) == [])
         directory.write("longer", to: "a")
         #expect(looked(texts) == [a])
         let new = FrozenArena()
-        let after = texts.slots(new)
+        let after = shown.slots(new)
         destroy(part)
         withExtendedLifetime((old, new)) {
             #expect(String(before[first]) == "a" && String(after[first]) == "longer" && after[second].isEmpty)
@@ -45,7 +46,8 @@ import Testing
     }
 
     @Test func whatCannotBeReadIsKept() throws {
-        let texts = WatchedTexts()
+        let shown = PlanTexts()
+        let texts = WatchedTexts(shown)
         let path = directory.write("kept", to: "k")
         let part = self.part()
         let slot = try Int(texts.lease(path, part))
@@ -53,17 +55,18 @@ import Testing
         #expect(looked(texts) == ["!" + path])
         #expect(looked(texts) == [])
         let arena = FrozenArena()
-        let kept = texts.slots(arena)
+        let kept = shown.slots(arena)
         directory.write("new", to: "k")
         #expect(looked(texts) == [path])
-        let new = texts.slots(arena)
+        let new = shown.slots(arena)
         withExtendedLifetime(arena) { #expect(String(kept[slot]) == "kept" && String(new[slot]) == "new") }
         destroy(part)
     }
 
     /// The configuration that names it next is refused, and what it would have been is read all the same.
     @Test func aLeaseReadsNothingAnew() throws {
-        let texts = WatchedTexts()
+        let shown = PlanTexts()
+        let texts = WatchedTexts(shown)
         let path = directory.write("old", to: "l")
         let (one, other) = (part(), part())
         let slot = try Int(texts.lease(path, one))
@@ -71,19 +74,20 @@ import Testing
         #expect(try Int(texts.lease(path, other)) == slot)
         destroy(other)
         let (before, after) = (FrozenArena(), FrozenArena())
-        let old = texts.slots(before)
+        let old = shown.slots(before)
         #expect(looked(texts) == [path])
-        let new = texts.slots(after)
+        let new = shown.slots(after)
         withExtendedLifetime((before, after)) { #expect(String(old[slot]) == "old" && String(new[slot]) == "newer") }
         destroy(one)
     }
 
     @Test func whatCouldNotBeReadIsTriedAgain() throws {
-        let texts = WatchedTexts()
+        let shown = PlanTexts()
+        let texts = WatchedTexts(shown)
         let path = directory.write("old", to: "t")
         let part = self.part()
         _ = try texts.lease(path, part)
-        Files.write([UInt8](repeating: 0x61, count: WatchedTexts.bytesMax + 1), to: path)
+        Files.write([UInt8](repeating: 0x61, count: PlanTexts.bytesMax + 1), to: path)
         #expect(looked(texts) == ["!" + path] && looked(texts) == [])
         directory.write("short", to: "t")
         #expect(looked(texts) == [path])
@@ -92,21 +96,22 @@ import Testing
 
     @Test func whatNobodyCouldWriteIsRefused() throws {
         let path = directory.write("", to: "long")
-        Files.write([UInt8](repeating: 0x61, count: WatchedTexts.bytesMax + 1), to: path)
-        #expect(throws: FileContents.Failure.self) { try WatchedTexts().lease(path, part()) }
+        Files.write([UInt8](repeating: 0x61, count: PlanTexts.bytesMax + 1), to: path)
+        #expect(throws: FileContents.Failure.self) { try WatchedTexts(PlanTexts()).lease(path, part()) }
     }
 
     @Test func aFileGoesWithItsLastPart() throws {
-        let texts = WatchedTexts()
+        let shown = PlanTexts()
+        let texts = WatchedTexts(shown)
         let path = directory.write("x", to: "x")
         let (one, other) = (part(), part())
         _ = try texts.lease(path, one)
         _ = try texts.lease(path, other)
         destroy(one)
-        #expect(texts.slots(FrozenArena()).count == 1)
+        #expect(shown.slots(FrozenArena()).count == 1)
         destroy(other)
-        #expect(texts.slots(FrozenArena()).isEmpty)
+        #expect(shown.slots(FrozenArena()).isEmpty)
         #expect(throws: FileContents.Failure.self) { try texts.lease(directory.path + "/none", part()) }
-        #expect(texts.slots(FrozenArena()).isEmpty)
+        #expect(shown.slots(FrozenArena()).isEmpty)
     }
 }

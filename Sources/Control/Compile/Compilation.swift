@@ -24,7 +24,9 @@ package final class CompileEnvironment {
     /// Clusters that main's own worker asks management servers over.
     var managementClusters: Set<String> { secrets.clusters.union(layers.clusters) }
     package let logSinks: LogSinks
-    let texts = WatchedTexts()
+    let planTexts = PlanTexts()
+    let texts: WatchedTexts
+    let genericSecrets: GenericSecrets
     /// What this build calls itself.
     package var version = ""
 
@@ -33,6 +35,8 @@ package final class CompileEnvironment {
         self.filters = filters
         self.workers = workers
         secrets = DiscoveredSecrets(aggregated)
+        texts = WatchedTexts(planTexts)
+        genericSecrets = GenericSecrets(planTexts, stats, clusterSlots)
         layers = DiscoveredRuntime(aggregated)
         balances = ListenerBalances(workers: workers)
         // Main writes logs too: its admin listener has one.
@@ -46,6 +50,7 @@ final class Compilation {
     let bootstrap: Bootstrap
     let diagnostics: Diagnostics
     private(set) var secrets: StaticSecrets
+    private lazy var formatSecrets = FormatSecrets(secrets, environment, diagnostics)
     /// There is an `ads_config`.
     var hasAggregated: Bool { bootstrap.dynamicResources.hasAdsConfig }
     /// Names of all clusters of this configuration.
@@ -78,6 +83,7 @@ final class Compilation {
     func part(_ kind: PlanPart.Kind, _ name: String, _ hash: ContentHash, matcher: StatNameMatcher? = nil) -> PlanPart {
         let part = PlanPart(kind, name, hash, matcher: matcher)
         part.texts = environment.texts
+        part.secrets = formatSecrets
         part.arena.node = { [node = bootstrap.node] in FrozenValues.node(node, $0) }
         made.append(part)
         return part

@@ -30,7 +30,7 @@ extension RemoteLogCompiler {
         export.host = arena.text(message.cluster)
         guard reconnect(message.retryOptions, place.at("retry_options"), &export) else { return nil }
         var compiler = self
-        compiler.extensions = FormatExtensions(message.formatters, place, diagnostics)
+        compiler.extensions = FormatExtensions(message.formatters, place, part, diagnostics)
         var tokens: [RecordToken] = []
         var isRight = true
         compiler.map(message.record, key: nil, depth: 0, place.at("record"), &tokens, &isRight)

@@ -10,6 +10,8 @@ struct FormatExtensions {
     var withoutQuery = false
     /// `envoy.formatter.file_content`
     var readsFiles = false
+    /// `envoy.formatter.generic_secret`, by name.
+    var secrets: [String: FormatSecret]?
     /// `envoy.formatter.cel`
     var expressions = CELOptions()
 
@@ -21,11 +23,17 @@ struct FormatExtensions {
     init() {}
 
     /// `place`: the message that has `formatters`.
-    init(_ formatters: [Envoy_Config_Core_V3_TypedExtensionConfig], _ place: Place, _ diagnostics: Diagnostics) {
+    init(_ formatters: [Envoy_Config_Core_V3_TypedExtensionConfig], _ place: Place, _ part: PlanPart, _ diagnostics: Diagnostics) {
         for (i, formatter) in formatters.enumerated() {
             switch formatter.typedConfig.messageName {
             case FormatExtensions.withoutQuery: withoutQuery = true
             case FormatExtensions.fileContent: readsFiles = true
+            case GenericSecretFormatter.protoMessageName where secrets != nil:
+                // Envoy asks the first one alone.
+                break
+            case GenericSecretFormatter.protoMessageName:
+                let message = (try? GenericSecretFormatter(serializedBytes: formatter.typedConfig.bytes)) ?? GenericSecretFormatter()
+                secrets = part.secrets?.read(message, place.at("formatters", i).at("typed_config")) ?? [:]
             // Envoy's own formats know the operator too.
             case FormatExtensions.metadata: break
             case Expressions.protoMessageName:
@@ -34,7 +42,9 @@ struct FormatExtensions {
                 diagnostics.error(
                     place.at("formatters", i),
                     "Formatter not found: '\(formatter.name)' with type URL: '\(formatter.typedConfig.messageName)'",
-                    expected: "envoy.formatter.req_without_query, envoy.formatter.file_content, envoy.formatter.metadata or envoy.formatter.cel")
+                    expected:
+                        "envoy.formatter.req_without_query, envoy.formatter.file_content, envoy.formatter.generic_secret, envoy.formatter.metadata or envoy.formatter.cel"
+                )
             }
         }
     }
@@ -49,6 +59,9 @@ enum Formats {
             var compiler = FormatCompiler(in: part.arena)
             compiler.allowsRequestWithoutQuery = extensions.withoutQuery
             compiler.expressions = extensions.expressions
+            if let secrets = extensions.secrets {
+                compiler.secret = { name in secrets[name].map { part.secrets?.slot($0, part) ?? .max } }
+            }
             if extensions.readsFiles { compiler.file = { path, directory throws(FormatError) in try file(path, directory, part) } }
             return try compiler.compile(text)
         } catch {

@@ -43,7 +43,7 @@ extension RemoteLogCompiler {
         }
         (export.layers, export.head) = exports.otlpLayers(resource: resource(message, place), scope: [])
         var compiler = self
-        compiler.extensions = FormatExtensions(message.formatters, place, diagnostics)
+        compiler.extensions = FormatExtensions(message.formatters, place, part, diagnostics)
         var isRight = true
         var body: [OTLPToken] = []
         if message.hasBody { compiler.add(message.body, key: nil, depth: 0, place.at("body"), &body, &isRight) }

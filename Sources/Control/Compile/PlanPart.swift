@@ -35,6 +35,10 @@ package final class PlanPart {
     var identities: [String: [Int]] = [:]
     /// Files that its formats may name; nil: none.
     var texts: WatchedTexts?
+    /// Secrets that they may write, while it is being made.
+    weak var secrets: FormatSecrets?
+    /// Those of management servers that they do write.
+    var awaited: [DiscoveredSecret] = []
     private var filesHash = ContentHash()
     /// Listening sockets that the part's listener uses.
     var sockets: [ListenSocketGroup] = []
@@ -130,6 +134,7 @@ package final class PlanPart {
         regexes = []
         rewrites = []
         sockets = []
+        awaited = []
         kept = []
     }
 }

@@ -28,7 +28,7 @@ struct SubstitutionFormatCompiler {
     /// Nil after an error.
     func compile(_ message: SubstitutionFormatMessage, _ place: Place) -> SubstitutionFormat? {
         var compiler = self
-        compiler.extensions = FormatExtensions(message.formatters, place, diagnostics)
+        compiler.extensions = FormatExtensions(message.formatters, place, part, diagnostics)
         guard var format = compiler.body(message, place) else { return nil }
         format.missing = message.omitEmptyValues ? .empty : .dash
         format.contentType = message.contentType

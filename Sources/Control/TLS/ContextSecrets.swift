@@ -7,8 +7,6 @@ import Primitives
 import Stats
 import StatsStore
 
-typealias DiscoveryResponseMessage = Envoy_Service_Discovery_V3_DiscoveryResponse
-
 final class ContextSecrets {
     private let environment: CompileEnvironment
     private let part: PlanPart
@@ -48,24 +46,16 @@ final class ContextSecrets {
     }
 
     private func find(_ config: SecretReference, _ kind: SecretKind, _ place: Place) -> FoundSecret {
-        let at = place.at("sds_config")
         let path: String
         let fieldPlace: Place
-        switch config.sdsConfig.configSourceSpecifier {
-        case .path(let old):
-            path = old
-            fieldPlace = at.at("path")
-        case .pathConfigSource(let source):
-            path = source.path
-            fieldPlace = at.at("path_config_source").at("path")
-        case .apiConfigSource, .ads: return discovered(config, kind)
-        case .none:
-            diagnostics.error(at, "the source of the secret '\(config.name)' is missing", expected: "path_config_source, api_config_source or ads")
-            return .missing
+        switch SecretSource(config, place, diagnostics) {
+        case .file(let file, let at): (path, fieldPlace) = (file, at)
+        case .server: return discovered(config, kind)
+        case .nowhere: return .missing
         }
         let identity = FileWatch.identity(path)
         guard let bytes = try? FileContents.read(path) else {
-            diagnostics.error(fieldPlace, "paths must refer to an existing path in the system: '\(path)' does not exist")
+            SecretSource.missing(path, fieldPlace, diagnostics)
             return .missing
         }
         part.add(file: path, bytes)
@@ -75,7 +65,9 @@ final class ContextSecrets {
         _ = part.processScope(environment.stats, "sds.\(config.name).", SecretStat.self)
         if counts { cells.increment(scope[.updateAttempt]) }
         do throws(DiscoveryRefusal) {
-            let (secret, version) = try read(bytes, path, config.name)
+            let response = try SecretReader.response(bytes, path)
+            let secret = try SecretReader.read(response, config.name)
+            let version = response.versionInfo
             let now = Clock.wallNs()
             if counts {
                 cells.increment(scope[.updateSuccess])
@@ -106,23 +98,5 @@ final class ContextSecrets {
         }
         secrets.append(DynamicSecret(secret, version: found.version, updatedNs: found.updatedNs))
         return .secret(secret)
-    }
-
-    // MARK: The file
-
-    private func read(_ bytes: [UInt8], _ path: String, _ name: String) throws(DiscoveryRefusal) -> (TLSSecret, String) {
-        let read: ReadMessage<DiscoveryResponseMessage>
-        do throws(ConfigErrors) {
-            read = try ConfigReader.read(
-                DiscoveryResponseMessage.self, [ConfigReader.Input(bytes, name: path, format: ConfigReader.Format(path: path))])
-        } catch {
-            let first = error.errors.first
-            throw DiscoveryRefusal(reason: first.map { "\($0.file):\($0.line):\($0.column): \($0.message)" } ?? "not a discovery response")
-        }
-        let resource = try SecretReader.only(
-            name, read.message.resources.compactMap { DiscoveredResource(world: $0) })
-        let secret = try SecretReader.read(resource)
-        try SecretReader.expect(name, secret)
-        return (secret, read.message.versionInfo)
     }
 }

@@ -60,6 +60,13 @@ final class DiscoveredSecret {
         return diagnostics.errors.first?.message
     }
 
+    /// As `/config_dump` shows it.
+    func shown(as kind: SecretKind) -> DynamicSecret {
+        if let refused { return refused }
+        guard let current else { return DynamicSecret(awaited: name, updatedNs: updatedNs) }
+        return DynamicSecret(current, version: version, updatedNs: updatedNs, as: kind)
+    }
+
     /// `body` sees what was there before.
     func asIt<Answer>(was before: TLSSecret?, _ body: () -> Answer) -> Answer {
         let now = current

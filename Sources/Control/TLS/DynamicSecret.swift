@@ -18,9 +18,10 @@ package struct DynamicSecret {
         bytes = (try? secret.serializedBytes()) ?? []
     }
 
-    /// One that serves. A file that is gone is shown by its name.
-    init(_ secret: TLSSecret, version: String, updatedNs: UInt64) {
+    /// One that serves. A file that is gone is shown by its name. A `generic` one of another kind serves as an empty one.
+    init(_ secret: TLSSecret, version: String, updatedNs: UInt64, as kind: SecretKind? = nil) {
         var shown = secret
+        if kind == .generic { shown.genericSecret = secret.genericSecret }
         _ = DynamicSecret.readFiles(&shown)
         self.init(shown, version, updatedNs, isActive: true)
     }
@@ -39,12 +40,14 @@ package struct DynamicSecret {
             return
         }
         switch (kind, shown.type) {
-        case (.certificate, .tlsCertificate), (.validation, .validationContext), (.ticketKeys, .sessionTicketKeys): break
+        case (.certificate, .tlsCertificate), (.validation, .validationContext), (.ticketKeys, .sessionTicketKeys), (.generic, .genericSecret):
+            break
         case (.certificate, _):
             shown.tlsCertificate = TLSCertificateMessage()
             shown.tlsCertificate.certificateChain = DataSource()
         case (.validation, _): shown.validationContext = ValidationContext()
         case (.ticketKeys, _): shown.sessionTicketKeys = .init()
+        case (.generic, _): shown.genericSecret = .init()
         }
         self.init(shown, version, updatedNs, isActive: true)
     }
@@ -95,6 +98,14 @@ package struct DynamicSecret {
             if context.hasTrustedCa { inline(&context.trustedCa) }
             if context.hasCrl { inline(&context.crl) }
             secret.validationContext = context
+        case .genericSecret(var generic):
+            // Not read, as in Envoy: all that is said is redacted.
+            if generic.hasSecret { blank(&generic.secret) }
+            for (name, var source) in generic.secrets {
+                blank(&source)
+                generic.secrets[name] = source
+            }
+            secret.genericSecret = generic
         default: break
         }
         return areThere
@@ -108,6 +119,10 @@ package struct DynamicSecret {
         case .filename, .inlineBytes: source = inlined([0])
         case .none: break
         }
+    }
+
+    private static func blank(_ source: inout DataSource) {
+        if case .filename = source.specifier { source.filename = "-" } else { hide(&source) }
     }
 
     private static func inlined(_ bytes: [UInt8]) -> DataSource {

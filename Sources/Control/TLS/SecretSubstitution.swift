@@ -17,6 +17,8 @@ enum SecretKind: String {
     case certificate = "TLS certificate"
     case validation = "certificate validation context"
     case ticketKeys = "session ticket keys"
+    /// What formats write.
+    case generic = "generic secret"
 }
 
 enum FoundSecret {

@@ -27,6 +27,20 @@ struct StaticSecrets {
         substitution.resolve(ResolvedContext(message: message, certificateNames: unnamed(message.commonTlsContext)), place)
     }
 
+    /// One that formats write, under the name that they have for it.
+    func generic(_ config: SecretReference, _ place: Place) -> FoundSecret {
+        if config.hasSdsConfig {
+            check(config.sdsConfig, place.at("sds_config"))
+            return .elsewhere
+        }
+        if let secret = secrets[config.name], case .genericSecret = secret.type { return .secret(secret) }
+        diagnostics.error(
+            place.at("name"), "envoy.formatter.generic_secret: secret '\(config.name)' not found in static bootstrap resources",
+            found: "'\(config.name)'", expected: "the name of a generic_secret in static_resources.secrets, or an sds_config",
+            suggestion: nearestName(config.name, secrets.keys))
+        return .missing
+    }
+
     private func unnamed(_ context: CommonTLSContext) -> [String] {
         [String](repeating: "", count: context.tlsCertificates.count)
     }

@@ -49,7 +49,7 @@ package struct FormatPiece: BitwiseCopyable {
     var choiceCount = 0
     /// `CEL(…)`, `TYPED_CEL(…)`.
     var program: CELProgram?
-    /// `FILE_CONTENT(…)`: its place in `Plan.texts`.
+    /// `FILE_CONTENT(…)`, `SECRET(…)`: its place in `Plan.texts`.
     var slot: UInt32 = 0
 
     package init() {}

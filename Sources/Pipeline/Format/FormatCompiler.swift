@@ -14,6 +14,9 @@ package struct FormatCompiler {
     /// The slot of a file (`Plan.texts`); `directory`: one that is to be watched. Nil: `FILE_CONTENT` is not known, for its formatter
     /// extension is not configured.
     package var file: ((_ path: String, _ directory: String?) throws(FormatError) -> UInt32)?
+    /// By name in `secret_configs` where a secret stands (`Plan.texts`), nil where there is none. Nil: `SECRET` is not known, for
+    /// its formatter extension is not configured.
+    package var secret: ((_ name: String) -> UInt32?)?
 
     package init(in arena: FrozenArena) { self.arena = arena }
 

@@ -71,6 +71,7 @@ extension FormatWriter {
         case .forwardedCertificate: unsafe forwardedCertificate(piece.pointee.text, source).cut(piece.pointee.length)
         case .coalesce, .expression: unsafe evaluate(piece, source, asText: false)
         case .fileContent: unsafe fileContent(piece.pointee.slot).cut(piece.pointee.length)
+        case .secret: unsafe secret(piece.pointee.slot).cut(piece.pointee.length)
         case .startTime: unsafe moment(source.startWallNs, piece)
         case .emitTime: unsafe moment(source.startWallNs &+ (source.nowNs &- source.startNs), piece)
 
@@ -96,4 +97,7 @@ extension FormatWriter {
     }
 
     private func fileContent(_ slot: UInt32) -> FormatValue { slot < texts.count ? .text(texts[Int(slot)]) : .missing }
+
+    /// One that has not come yet is as one that is empty.
+    private func secret(_ slot: UInt32) -> FormatValue { slot < texts.count ? .present(texts[Int(slot)]) : .missing }
 }

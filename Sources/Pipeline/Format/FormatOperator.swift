@@ -32,7 +32,7 @@ package enum FormatOperator: UInt8, BitwiseCopyable {
     case ja3, ja4
     case connectionID, streamID, uniqueID, serverName, routeName, virtualCluster, routeResolutions, accessLogType
     case traceID, spanID
-    case handshakeDuration, poolReadyDuration, routeTime, forwardedCertificate, coalesce, expression, fileContent
+    case handshakeDuration, poolReadyDuration, routeTime, forwardedCertificate, coalesce, expression, fileContent, secret
 }
 
 /// What may stand behind an operator's name.
@@ -90,7 +90,10 @@ extension FormatOperator {
     static var names: [String] { values.keys.sorted() + plain.keys.sorted() + unfilled.sorted() }
 
     /// Known only where a formatter extension is configured: which one.
-    static let extended = ["REQ_WITHOUT_QUERY": "envoy.formatter.req_without_query", "FILE_CONTENT": "envoy.formatter.file_content"]
+    static let extended = [
+        "REQ_WITHOUT_QUERY": "envoy.formatter.req_without_query", "FILE_CONTENT": "envoy.formatter.file_content",
+        "SECRET": "envoy.formatter.generic_secret",
+    ]
 
     /// Operators with arguments or a length.
     private static let values: [String: FormatOperatorRule] = [
@@ -124,6 +127,7 @@ extension FormatOperator {
         "XFCC_VALUE": FormatOperatorRule(op: .forwardedCertificate, argument: .required, mayHaveLength: true),
         "COALESCE": FormatOperatorRule(op: .coalesce, argument: .required, mayHaveLength: true),
         "FILE_CONTENT": FormatOperatorRule(op: .fileContent, argument: .optional, mayHaveLength: true),
+        "SECRET": FormatOperatorRule(op: .secret, argument: .optional, mayHaveLength: true),
         "CEL": FormatOperatorRule(op: .expression, argument: .optional, mayHaveLength: true),
         "TYPED_CEL": FormatOperatorRule(op: .expression, argument: .optional, mayHaveLength: true, option: 1),
     ]

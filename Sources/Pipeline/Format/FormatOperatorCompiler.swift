@@ -33,6 +33,7 @@ struct FormatOperatorCompiler {
         case .coalesce: try choices(&piece)
         case .expression: try expression(&piece)
         case .fileContent: try fileContent(&piece)
+        case .secret: try secret(&piece)
         case .absent, .dynamicMetadata, .configMetadata, .filterState: try metadata(&piece)
         default: break
         }
@@ -44,6 +45,7 @@ struct FormatOperatorCompiler {
             switch token.name {
             case "REQ_WITHOUT_QUERY": compiler.allowsRequestWithoutQuery
             case "FILE_CONTENT": compiler.file != nil
+            case "SECRET": compiler.secret != nil
             default: true
             }
         if isKnown, let rule = FormatOperator.rule(token.name) { return rule }
@@ -250,6 +252,15 @@ struct FormatOperatorCompiler {
             throw FormatError("FILE_CONTENT: expected format 'path' or 'path:watch_directory', got '\(argument)'")
         }
         piece.slot = try file(String(parts[0]), parts.count == 2 ? String(parts[1]) : nil)
+    }
+
+    /// A name of the formatter's `secret_configs`, to the letter.
+    private func secret(_ piece: inout FormatPiece) throws(FormatError) {
+        let name = token.argument ?? ""
+        guard let slot = compiler.secret?(name) else {
+            throw FormatError("envoy.formatter.generic_secret: secret '\(name)' is not configured in secret_configs")
+        }
+        piece.slot = slot
     }
 
     private func metadata(_ piece: inout FormatPiece) throws(FormatError) {

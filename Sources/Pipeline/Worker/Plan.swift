@@ -99,7 +99,7 @@ package struct Plan: BitwiseCopyable {
     /// Sorted by name (bytewise).
     package var clusterNames = FrozenArray<ClusterName>()
     package var tls = FrozenArray<TLSSlot>()
-    /// Of files that formats write (`%FILE_CONTENT(…)%`), by slot.
+    /// Of files and secrets that formats write (`%FILE_CONTENT(…)%`, `%SECRET(…)%`), by slot.
     package var texts = FrozenArray<Bytes>()
     /// Parts that no plan lists any more and that some worker may still use.
     package var retired = FrozenArray<PartID>()
