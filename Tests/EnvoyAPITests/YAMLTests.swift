@@ -37,8 +37,8 @@ import Testing
     }
 
     @Test func badAliases() {
-        #expect(lines("a: *b") == ["c.yaml:1:4: error: the alias *b refers to no anchor above it"])
-        #expect(lines("a: &x [*x]") == ["c.yaml:1:8: error: the alias *x stands inside the block that it names"])
+        #expect(lines("a: *b") == ["c.yaml:1:4: error: this alias refers to no anchor above it; put what begins with * in quotes if it is none"])
+        #expect(lines("a: &x [*x]") == ["c.yaml:1:8: error: this alias stands inside the block that it names"])
         #expect(lines("<<: 5") == ["c.yaml:1:5: error: a merge key '<<' takes a map, or a list of maps"])
         #expect(
             lines("? [a]\n: b") == [

@@ -4,7 +4,7 @@ extension TreeCheck {
         let isTooLow = rules.lower.map { $0.isInclusive ? value < $0.value : value <= $0.value } ?? false
         let isTooHigh = rules.upper.map { $0.isInclusive ? value > $0.value : value >= $0.value } ?? false
         guard isTooLow || isTooHigh || value.isNaN && (rules.lower ?? rules.upper) != nil else { return }
-        let found = isMissing ? "nothing" : JSONText.number(value) + unit
+        let found = isMissing ? "nothing" : isHidden ? MessageJSON.redacted : JSONText.number(value) + unit
         let phrase = TreeCheck.phrase(rules.lower, rules.upper, unit)
         refuse(mark, "value must be " + phrase, found: found, expected: "a value " + phrase)
     }
@@ -24,7 +24,7 @@ extension TreeCheck {
 
     mutating func text(_ value: String, _ rules: Rules, _ mark: Mark, isMissing: Bool) {
         if rules.ignoresEmpty, value.isEmpty { return }
-        let found = isMissing ? "nothing" : value.isEmpty ? "an empty string" : "'\(value.prefix(60))'"
+        let found = isMissing ? "nothing" : value.isEmpty ? "an empty string" : isHidden ? MessageJSON.redacted : "'\(value.prefix(60))'"
         if value.unicodeScalars.count < rules.lengthMin {
             refuse(
                 mark, "value length must be at least \(rules.lengthMin) characters", found: found,
@@ -48,7 +48,7 @@ extension TreeCheck {
             refuse(mark, "value does not have suffix \"\(rules.suffix)\"", found: found)
         }
         if !rules.oneOf.isEmpty, !rules.oneOf.contains(value) {
-            let near = Spelling.nearest(value, rules.oneOf)
+            let near = isHidden ? nil : Spelling.nearest(value, rules.oneOf)
             refuse(
                 mark, "value must be in list [\(rules.oneOf.joined(separator: ", "))]", found: found,
                 suggestion: near.map { "did you mean '\($0)'?" })

@@ -4,6 +4,8 @@ struct TreeCheck {
     private let files: [String]
     private(set) var problems: [ConfigError] = []
     private var path = ConfigPath()
+    /// Below a field that is a secret: no error quotes what stands there.
+    private(set) var isHidden = false
 
     init(_ schema: Schema, files: [String]) {
         self.schema = schema
@@ -29,8 +31,13 @@ struct TreeCheck {
     // MARK: Fields
 
     private mutating func present(_ field: TreeField, _ known: FieldSchema) {
+        let wasHidden = isHidden
+        isHidden = wasHidden || known.isSecret
         path.components.append(.field(known.name))
-        defer { path.components.removeLast() }
+        defer {
+            path.components.removeLast()
+            isHidden = wasHidden
+        }
         let rules = known.rules
         switch field.value {
         case .list(let elements):
@@ -41,11 +48,7 @@ struct TreeCheck {
                 path.components.removeLast()
             }
         case .map(let entries):
-            if entries.count < rules.itemsMin {
-                refuse(
-                    field.mark, "value must contain at least \(rules.itemsMin) pair(s)", found: "none",
-                    expected: "\(rules.itemsMin) or more")
-            }
+            pairs(entries.count, rules, field.mark)
             for entry in entries {
                 path.components.append(.key(entry.key))
                 if let rules = rules.element { text(entry.key, rules, entry.keyMark, isMissing: false) }
@@ -61,7 +64,9 @@ struct TreeCheck {
         let rules = field.rules
         path.components.append(.field(field.name))
         defer { path.components.removeLast() }
-        if field.isRepeated {
+        if field.isMap {
+            pairs(0, rules, mark)
+        } else if field.isRepeated {
             items([], rules, mark)
         } else if case .message = field.kind {
             if rules.isRequired { refuse(mark, "value is required", found: "nothing", expected: describe(field)) }
@@ -153,6 +158,13 @@ struct TreeCheck {
             refuse(
                 mark, "value must not be in list [\(names)]", found: isMissing ? "nothing" : known.name(value) ?? "\(value)")
         }
+    }
+
+    private mutating func pairs(_ count: Int, _ rules: Rules, _ mark: Mark) {
+        guard count < rules.itemsMin else { return }
+        refuse(
+            mark, "value must contain at least \(rules.itemsMin) pair(s)", found: count == 0 ? "none" : "\(count)",
+            expected: "\(rules.itemsMin) or more")
     }
 
     private mutating func items(_ elements: [TreeElement], _ rules: Rules, _ mark: Mark) {

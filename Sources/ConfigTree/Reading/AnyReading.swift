@@ -58,7 +58,7 @@ extension TreeReader {
     /// `type_url` and `value`, as control planes wrap what they do not know: read as if the type stood there itself.
     private mutating func typedStruct(_ node: Int, _ pairs: [YAMLNode.Pair]) -> TreeAny? {
         for pair in pairs where !["type_url", "typeUrl", "value"].contains(pair.key) {
-            path.components.append(.field(pair.key))
+            path.components.append(.field(isHidden ? MessageJSON.redacted : pair.key))
             refuse(
                 pair.keyMark, "no such field: '\(pair.key)' in TypedStruct", expected: "type_url and value",
                 suggestion: "write the fields of the message below 'value'")

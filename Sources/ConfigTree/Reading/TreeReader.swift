@@ -23,6 +23,8 @@ struct TreeReader {
     var problems: [ConfigError] = []
     var path = ConfigPath()
     var levels: [Level] = []
+    /// Below a field that is a secret: no error quotes what stands there.
+    var isHidden = false
 
     init(_ schema: Schema, _ document: YAMLDocument, files: [String], isJSON: Bool) {
         self.schema = schema
@@ -77,7 +79,11 @@ struct TreeReader {
             }
             isSet.insert(index)
             noteDeprecated(pair, field)
-            if let value = self.field(pair.value, field) {
+            let wasHidden = isHidden
+            isHidden = wasHidden || field.isSecret
+            let value = self.field(pair.value, field)
+            isHidden = wasHidden
+            if let value {
                 let mark = markOfValue(pair)
                 message.fields.append(TreeField(field: index, keyMark: pair.keyMark, mark: mark, value: value))
             } else if !isEmptyAny(pair.value, field) {
@@ -151,7 +157,7 @@ struct TreeReader {
             path.components.append(.index(index))
             defer { path.components.removeLast() }
             if document[item].isNull, !isValue(field) {
-                refuse(document[item].mark, "a list element has no value", found: "null", expected: "a value")
+                refuse(document[item].mark, "a list element has no value", found: "null", expected: "a value", quotesNothing: true)
                 isWhole = false
             } else if let value = single(item, field.kind) {
                 elements.append(TreeElement(mark: document[item].mark, value: value))
@@ -192,24 +198,29 @@ struct TreeReader {
 
     // MARK: Problems
 
+    /// `quotesNothing`: there are no words of the file in it, and a secret's may be told.
     func error(
         _ mark: Mark, _ severity: ConfigError.Severity, _ message: String, found: String? = nil, expected: String? = nil,
-        suggestion: String? = nil, kind: ConfigError.Kind = .other
+        suggestion: String? = nil, kind: ConfigError.Kind = .other, quotesNothing: Bool = false
     ) -> ConfigError {
         let file = files.indices.contains(Int(mark.file)) ? files[Int(mark.file)] : ""
+        let hides = isHidden && !quotesNothing
         return ConfigError(
             file: file, line: Int(mark.line), column: Int(mark.column), path: path.description, severity: severity,
-            message: message, found: found, expected: expected, suggestion: suggestion, kind: kind)
+            message: hides ? "what is written of this secret cannot be read" : message, found: hides ? MessageJSON.redacted : found,
+            expected: expected, suggestion: hides ? nil : suggestion, kind: kind)
     }
 
     mutating func refuse(
-        _ mark: Mark, _ message: String, found: String? = nil, expected: String? = nil, suggestion: String? = nil
+        _ mark: Mark, _ message: String, found: String? = nil, expected: String? = nil, suggestion: String? = nil,
+        quotesNothing: Bool = false
     ) {
-        note(error(mark, .error, message, found: found, expected: expected, suggestion: suggestion))
+        note(error(mark, .error, message, found: found, expected: expected, suggestion: suggestion, quotesNothing: quotesNothing))
     }
 
+    /// Of names in the schema alone.
     mutating func warn(_ mark: Mark, _ message: String, suggestion: String? = nil) {
-        note(error(mark, .warning, message, suggestion: suggestion))
+        note(error(mark, .warning, message, suggestion: suggestion, quotesNothing: true))
     }
 
     mutating func note(_ problem: ConfigError) {
@@ -236,7 +247,7 @@ struct TreeReader {
         refuse(
             pair.keyMark, "'\(field.name)' has already been set (either directly or as part of a oneof)",
             found: first == field.name ? "'\(field.name)' twice" : "'\(first)' and '\(field.name)'",
-            expected: "one of them", suggestion: "remove one of the two")
+            expected: "one of them", suggestion: "remove one of the two", quotesNothing: true)
     }
 
     private mutating func noteNothing(_ pair: YAMLNode.Pair, _ field: FieldSchema) {

@@ -3,11 +3,17 @@
 extension TreeReader {
     mutating func refuseUnknown(_ pair: YAMLNode.Pair, _ type: Int) {
         let message = schema.messages[type]
+        let waiting = message.notYet[TreeReader.snakeCase(pair.key)]
+        if isHidden, waiting == nil {
+            // Perhaps the secret itself, written as a block.
+            note(error(pair.keyMark, unknownFields, "", expected: TreeReader.describe(.message(type), schema), kind: .unknownField))
+            return
+        }
         path.components.append(.field(pair.key))
         defer { path.components.removeLast() }
-        if let waiting = message.notYet[TreeReader.snakeCase(pair.key)] {
+        if let waiting {
             if asksForNothing(pair.value, waiting) { return }
-            refuse(pair.keyMark, "'\(pair.key)' of \(message.name) is not supported by Martlet yet")
+            refuse(pair.keyMark, "'\(pair.key)' of \(message.name) is not supported by Martlet yet", quotesNothing: true)
             return
         }
         var suggestion: String?

@@ -88,10 +88,10 @@ struct YAMLReader {
         switch event.kind {
         case .alias(let name):
             guard let node = anchors[name] else {
-                throw YAMLProblem(mark: mark, message: "the alias *\(name) refers to no anchor above it")
+                throw YAMLProblem(mark: mark, message: "this alias refers to no anchor above it", suggestion: "put what begins with * in quotes if it is none")
             }
             guard weights[node] > 0 else {
-                throw YAMLProblem(mark: mark, message: "the alias *\(name) stands inside the block that it names")
+                throw YAMLProblem(mark: mark, message: "this alias stands inside the block that it names")
             }
             guard stack.count + heights[node] <= YAMLLimits.depthMax else { throw tooDeep(mark) }
             try charge(weights[node], mark)
@@ -215,9 +215,10 @@ struct YAMLReader {
         switch event.kind {
         case .alias: return problem("aliases are YAML")
         case .mappingStart, .sequenceStart: return event.isFlow ? nil : problem("a block without braces is YAML")
+        // What stands without quotes may be a secret: it is not repeated.
         case .scalar(let text, isPlain: true):
             if ["true", "false", "null"].contains(text) || NumberText.isJSON(text) { return nil }
-            return problem("'\(text)' must stand in double quotes")
+            return problem("a word must stand in double quotes")
         case .scalar: return event.isDoubleQuoted ? nil : problem("a string must stand in double quotes")
         default: return nil
         }
