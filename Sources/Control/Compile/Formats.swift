@@ -10,8 +10,8 @@ struct FormatExtensions {
     var withoutQuery = false
     /// `envoy.formatter.file_content`
     var readsFiles = false
-    /// `envoy.formatter.generic_secret`, by name.
-    var secrets: [String: FormatSecret]?
+    /// `envoy.formatter.generic_secret`: slots by name.
+    var secrets: [String: UInt32]?
     /// `envoy.formatter.cel`
     var expressions = CELOptions()
 
@@ -28,12 +28,11 @@ struct FormatExtensions {
             switch formatter.typedConfig.messageName {
             case FormatExtensions.withoutQuery: withoutQuery = true
             case FormatExtensions.fileContent: readsFiles = true
-            case GenericSecretFormatter.protoMessageName where secrets != nil:
-                // Envoy asks the first one alone.
-                break
             case GenericSecretFormatter.protoMessageName:
                 let message = (try? GenericSecretFormatter(serializedBytes: formatter.typedConfig.bytes)) ?? GenericSecretFormatter()
-                secrets = part.secrets?.read(message, place.at("formatters", i).at("typed_config")) ?? [:]
+                let found = part.secrets?.read(message, place.at("formatters", i).at("typed_config"), part) ?? [:]
+                // Of several Envoy reads all and asks the first one alone.
+                if secrets == nil { secrets = found }
             // Envoy's own formats know the operator too.
             case FormatExtensions.metadata: break
             case Expressions.protoMessageName:
@@ -60,7 +59,7 @@ enum Formats {
             compiler.allowsRequestWithoutQuery = extensions.withoutQuery
             compiler.expressions = extensions.expressions
             if let secrets = extensions.secrets {
-                compiler.secret = { name in secrets[name].map { part.secrets?.slot($0, part) ?? .max } }
+                compiler.secret = { name in secrets[name] }
             }
             if extensions.readsFiles { compiler.file = { path, directory throws(FormatError) in try file(path, directory, part) } }
             return try compiler.compile(text)

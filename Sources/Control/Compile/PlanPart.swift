@@ -37,7 +37,7 @@ package final class PlanPart {
     var texts: WatchedTexts?
     /// Secrets that they may write, while it is being made.
     weak var secrets: FormatSecrets?
-    /// Those of management servers that they do write.
+    /// Those of management servers that they may write.
     var awaited: [DiscoveredSecret] = []
     private var filesHash = ContentHash()
     /// Listening sockets that the part's listener uses.

@@ -179,7 +179,7 @@ final class GenericSecrets {
 
     /// What it is by now, with the files that were looked at for it.
     private func read(_ entry: inout Entry) throws(DiscoveryRefusal) -> [UInt8] {
-        if case .file(let path, _, let scope) = entry.origin, entry.response.areOthers { return try read(&entry, path, scope) }
+        if case .file(let path, _, let scope) = entry.origin, entry.response.areOthers || entry.kept == nil { return try read(&entry, path, scope) }
         let secret: TLSSecret? = if case .server(let secret) = entry.origin { secret.current } else { entry.kept?.message }
         guard let secret else { return [] }
         var files = LookedAtFiles()
@@ -201,8 +201,11 @@ final class GenericSecrets {
         do throws(DiscoveryRefusal) {
             let secret = try SecretReader.read(response, entry.name)
             var files = LookedAtFiles()
-            defer { entry.files = files }
+            // What serves is looked at; before there is any, what may come.
+            let isFirst = entry.kept == nil
+            defer { if isFirst { entry.files = files } }
             let value = try GenericSecrets.value(secret, &files)
+            entry.files = files
             let now = Clock.wallNs()
             cells.increment(scope[.updateSuccess])
             cells.set(scope[.updateTime], now / 1_000_000)
@@ -230,7 +233,7 @@ final class GenericSecrets {
             }
         case .environmentVariable(let name):
             guard let found = unsafe getenv(name) else { throw DiscoveryRefusal(reason: "Environment variable doesn't exist: \(name)") }
-            value = unsafe Array(String(cString: found).utf8)
+            value = unsafe Array(UnsafeRawBufferPointer(start: found, count: strlen(found)))
         case .none: value = []
         }
         guard value.count <= PlanTexts.bytesMax else { throw DiscoveryRefusal(reason: "the secret '\(secret.name)' is longer than \(PlanTexts.bytesMax) bytes") }

@@ -33,11 +33,12 @@ struct StaticSecrets {
             check(config.sdsConfig, place.at("sds_config"))
             return .elsewhere
         }
-        if let secret = secrets[config.name], case .genericSecret = secret.type { return .secret(secret) }
+        let generic = secrets.filter { if case .genericSecret = $0.value.type { true } else { false } }
+        if let secret = generic[config.name] { return .secret(secret) }
         diagnostics.error(
             place.at("name"), "envoy.formatter.generic_secret: secret '\(config.name)' not found in static bootstrap resources",
             found: "'\(config.name)'", expected: "the name of a generic_secret in static_resources.secrets, or an sds_config",
-            suggestion: nearestName(config.name, secrets.keys))
+            suggestion: nearestName(config.name, generic.keys))
         return .missing
     }
 

@@ -4,7 +4,7 @@ enum Groups {
         cel, certificateMatchers, clusters, connectionFields, corners, cors, endpoints, expressionMatchers, filters, formats, framing, grpc, grpcFilters, hashing,
         headers, hedging, http2,
         http2Upstream, interim, internalRedirects, lateClients, limits, listenerFilters, localRateLimit, localReplies, metadata, mirroring, network, oldFields,
-        originDetection, rewrites, routeOptions, routing, smuggling,
+        originDetection, rewrites, routeOptions, routing, secrets, smuggling,
         tcpTunnels, timeouts, tls, traffic,
         transcoding, upstreamFaults, wireBytes,
     ]

@@ -3,6 +3,8 @@ import TestSupport
 /// Cases that share one configuration, and with it one process of each proxy.
 struct Group: Sendable {
     let name: String
+    /// YAML list of static secrets.
+    var secrets = ""
     var listeners: [Listener]
     var clusters: [Cluster]
     /// More top-level YAML of the bootstrap.
@@ -99,7 +101,9 @@ extension Group {
 
             """
         if !bootstrap.isEmpty { text += bootstrap + "\n" }
-        text += "static_resources:\n  listeners:\n"
+        text += "static_resources:\n"
+        if !secrets.isEmpty { text += "  secrets:\n" + secrets.indented(2) }
+        text += "  listeners:\n"
         for listener in listeners { text += listener.template.indented(2) }
         text += "  clusters:\n"
         for cluster in clusters { text += cluster.template.indented(2) }
