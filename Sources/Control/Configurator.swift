@@ -315,7 +315,7 @@ package final class Configurator {
             // Main's worker needs the clusters that they are asked of.
             if !environment.layers.clusters.isEmpty { publish() }
         }
-        environment.secrets.update(compilation, dns, clusters.flatMap(\.tls).flatMap(\.discovered))
+        environment.secrets.update(compilation, dns, clusters.flatMap(\.tls).flatMap(\.discovered) + clusters.flatMap(\.part.awaited))
         let logs = adminLogs?.part.awaited ?? []
         guard !logs.isEmpty || listeners.contains(where: { !$0.part.awaited.isEmpty || $0.tls.contains { !$0.discovered.isEmpty } }) else { return }
         askForListeners = { [unowned self] in

@@ -192,6 +192,52 @@ struct GenericSecretTests {
         #expect(wait(upToMs: 10_000, everyMs: 20) { Files.text(directory.path + "/admin.log")?.contains("/stats?after hush-1\n") == true })
     }
 
+    /// In a TLV of the PROXY protocol: a cluster waits for it, and asks ahead of listeners.
+    @Test(.enabled(if: ManagementServer.isInstalled, "needs PyPI's grpcio and xds-protos"))
+    func aClusterWaitsForIt() throws {
+        let manager = try ManagementServer()
+        let port = Ports.free()
+        let upstream = try Sockets.listen(port: port)
+        defer { upstream.close() }
+        let types = "type.googleapis.com/envoy.extensions."
+        let format = "{text_format_source: {inline_string: \"<%SECRET(a)%>\"}, formatters: [{name: f, typed_config: {\"@type\": \(types)formatter.generic_secret.v3.GenericSecret, secret_configs: {\(source("s", "GRPC"))}}}]}"
+        let served = try Served(Binary.martlet(), waits: false) { listener in
+            """
+            node: {id: the-node, cluster: the-cluster}
+            static_resources:
+              listeners:
+              - address: {socket_address: {address: 127.0.0.1, port_value: \(listener)}}
+                filter_chains: [{filters: [{name: t, typed_config: {"@type": \(types)filters.network.tcp_proxy.v3.TcpProxy, stat_prefix: t, cluster: c}}]}]
+              clusters:
+              - \(cluster(manager))
+              - name: c
+                load_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: \(port)}}}}]}]}
+                transport_socket: {name: p, typed_config: {"@type": \(types)transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport, config: {version: V2, added_tlvs: [{type: 225, format_string: \(format)}]}, transport_socket: {name: r, typed_config: {"@type": \(types)transport_sockets.raw_buffer.v3.RawBuffer}}}}
+            """
+        }
+        #expect(manager.lines("request", 1).first?["names"]?.array?.compactMap(\.string) == ["s"])
+        manager.give("s", "1", value("hush-1"))
+        #expect(served.process.becomesReady(admin: served.admin.port))
+        let client = try Sockets.connect(port: served.listener)
+        defer { client.close() }
+        _ = Sockets.send(Array("hello".utf8), from: 0, on: client)
+        var accepted: Descriptor?
+        _ = wait(upToMs: 10_000, everyMs: 20) {
+            accepted = Sockets.accept(upstream)
+            return accepted != nil
+        }
+        let connection = try #require(accepted)
+        defer { connection.close() }
+        var got: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 8192)
+        #expect(wait(upToMs: 10_000, everyMs: 20) {
+            let n = unsafe recv(connection.raw, &buffer, buffer.count, Int32(MSG_DONTWAIT))
+            if n > 0 { got += buffer[0..<n] }
+            return got.index(of: "hello".wire) != nil
+        })
+        #expect(got.index(of: [225, 0, 8] + "<hush-1>".wire) != nil)
+    }
+
     @Test(.enabled(if: ManagementServer.isInstalled, "needs PyPI's grpcio and xds-protos"))
     func oneThatDoesNotComeIsEmpty() throws {
         let manager = try ManagementServer()
