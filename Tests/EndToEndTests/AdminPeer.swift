@@ -14,6 +14,9 @@ struct AdminFixture {
     var extra: [String] = []
     /// Blocks at the top level besides.
     var blocks: [String] = []
+    /// Fields of the HTTP listener and of the cluster `up`.
+    var listenerFields: [String] = []
+    var clusterFields: [String] = []
     var moreClusters = 0
 
     var yaml: String {
@@ -31,7 +34,7 @@ struct AdminFixture {
         bootstrap.listeners = [
             Bootstrap.http(
                 "http_l", at: Bootstrap.address(inbound),
-                listener: ["additional_addresses: [{address: \(Bootstrap.address(second))}]", "traffic_direction: INBOUND"],
+                listener: ["additional_addresses: [{address: \(Bootstrap.address(second))}]", "traffic_direction: INBOUND"] + listenerFields,
                 prefix: "ingress", virtualHost: "v", routes: ["{match: {prefix: /}, route: {cluster: up}}"]),
             Bootstrap.tcp("tcp_l", at: Bootstrap.address(outbound), cluster: "up"),
         ]
@@ -45,7 +48,7 @@ struct AdminFixture {
             """
         bootstrap.clusters = [
             Bootstrap.cluster(
-                "up", endpoints: [weighted, unhealthy], locality: "{region: r1, zone: z1, sub_zone: s1}", ["connect_timeout: 0.25s"]),
+                "up", endpoints: [weighted, unhealthy], locality: "{region: r1, zone: z1, sub_zone: s1}", ["connect_timeout: 0.25s"] + clusterFields),
             Bootstrap.cluster("limited", ports: [refused], ["circuit_breakers: {thresholds: [{max_connections: 7}]}"]),
             Bootstrap.cluster("pipec", endpoints: ["endpoint: {address: {pipe: {path: \"@nope\"}}}"], ["alt_stat_name: other"]),
         ]

@@ -45,9 +45,13 @@ struct StatsConfigTests {
         "stats_config: {histogram_bucket_settings: [{match: {prefix: 'cluster.'}, bins: 5}, {match: {contains: connect}, buckets: [300, 5, 0.1]}, {match: {prefix: cluster}, buckets: [1]}]}",
     ]
 
-    private func peer(_ binary: String, _ block: String, _ arguments: [String]) throws -> AdminPeer {
+    private func peer(
+        _ binary: String, _ block: String, _ arguments: [String], listener: [String] = [], cluster: [String] = []
+    ) throws -> AdminPeer {
         var fixture = AdminFixture()
         fixture.blocks = [block]
+        fixture.listenerFields = listener
+        fixture.clusterFields = cluster
         return try AdminPeer(binary, fixture, arguments: ["--concurrency", "1"] + arguments)
     }
 
@@ -66,8 +70,31 @@ struct StatsConfigTests {
     @Test(.enabled(if: (try? ProxyBinary.envoy().get()) != nil, "no Envoy here"), arguments: blocks.indices)
     func namesAndTagsAreEnvoys(_ index: Int) throws {
         let block = StatsConfigTests.blocks[index]
-        let envoy = try peer(try ProxyBinary.envoy().get(), block, ["--disable-hot-restart", "--stats-tag", "cli:c"])
-        let own = try peer(try Binary.martlet().binary, block, ["--stats-tag", "cli:c"])
+        try compare(
+            try peer(try ProxyBinary.envoy().get(), block, ["--disable-hot-restart", "--stats-tag", "cli:c"]),
+            with: try peer(try Binary.martlet().binary, block, ["--stats-tag", "cli:c"]))
+    }
+
+    /// `stats_matcher` of a listener or a cluster takes the place of the bootstrap's in what it counts.
+    @Test(
+        .enabled(if: (try? ProxyBinary.envoy().get()) != nil, "no Envoy here"),
+        arguments: [
+            ("", "reject_all: true", "reject_all: true"),
+            ("", "inclusion_list: {patterns: [{suffix: cx_total}, {contains: rq_2}]}", "exclusion_list: {patterns: [{prefix: cluster.up.upstream_rq}]}"),
+            ("reject_all: true", "exclusion_list: {patterns: [{contains: cx_}]}", "inclusion_list: {patterns: [{suffix: rq_200}, {safe_regex: {regex: 'cluster\\.up\\.upstream_rq_t.*'}}]}"),
+            ("inclusion_list: {patterns: [{suffix: rq_total}]}", "reject_all: false", ""),
+        ])
+    func ofListenersAndClusters(_ all: String, _ listener: String, _ cluster: String) throws {
+        func peer(_ binary: String, _ arguments: [String]) throws -> AdminPeer {
+            func fields(_ matcher: String) -> [String] { matcher.isEmpty ? [] : ["stats_matcher: {\(matcher)}"] }
+            return try self.peer(
+                binary, all.isEmpty ? "stats_config: {}" : "stats_config: {stats_matcher: {\(all)}}", arguments,
+                listener: fields(listener), cluster: fields(cluster))
+        }
+        try compare(try peer(try ProxyBinary.envoy().get(), ["--disable-hot-restart"]), with: try peer(try Binary.martlet().binary, []))
+    }
+
+    private func compare(_ envoy: AdminPeer, with own: AdminPeer) throws {
         envoy.sendTraffic()
         own.sendTraffic()
         for target in [

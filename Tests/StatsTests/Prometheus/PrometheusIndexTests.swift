@@ -136,7 +136,7 @@ import Testing
 
     /// What the matcher rejects has no line, codes of responses included.
     @Test func rejectedOnesHaveNoLine() {
-        registry.accept { !string($0).contains("2") && !string($0).hasSuffix("bind_errors") }
+        registry.keep(StatNameMatcher { !string($0).contains("2") && !string($0).hasSuffix("bind_errors") })
         let a = registry.scope("cluster.a.", ClusterStat.self)
         registry.cells(worker: 0).count(a[.responseCodes], responseCode: 200)
         registry.cells(worker: 0).count(a[.responseCodes], responseCode: 404)
@@ -148,6 +148,40 @@ import Testing
         #expect(text.contains("cluster.a.upstream_rq_4xx: 1\n") && !text.contains("upstream_rq_2xx"))
         #expect(!text.contains("bind_errors"))
         #expect(!rendered(registry) { $0.format = .json }.contains("bind_errors"))
+    }
+
+    /// An owner's own matcher takes the place of that of all, and a scope of several shows what one of them keeps: in every
+    /// output, also where lines were made before.
+    @Test func ownersMayHaveMatchersOfTheirOwn() {
+        registry.keep(StatNameMatcher { !string($0).contains("bind") })
+        let total = StatNameMatcher { string($0).hasSuffix("_total") || string($0).hasSuffix("_404") }
+        let nothing = StatNameMatcher { _ in false }
+        func shown(_ name: String) -> Bool {
+            let text = rendered(registry).contains("cluster.a.\(name): ")
+            #expect(rendered(registry) { $0.format = .json }.contains("\"cluster.a.\(name)\"") == text, "\(name)")
+            let line = name.hasSuffix("_404") ? "response_code=\"404\"" : "envoy_cluster_\(name){envoy_cluster_name=\"a\"}"
+            #expect(self.lines().contains { $0.contains(line) } == text, "\(name)")
+            return text
+        }
+        let names = ["upstream_rq_total", "bind_errors", "upstream_rq_active", "upstream_rq_404"]
+        let owned = registry.scope("cluster.a.", ClusterStat.self, matcher: total)
+        registry.cells(worker: 0).count(owned[.responseCodes], responseCode: 404)
+        #expect(names.map(shown) == [true, false, false, true])
+        let silent = registry.scope("cluster.a.", ClusterStat.self, matcher: nothing)
+        #expect(names.map(shown) == [true, false, false, true])
+        let common = registry.scope("cluster.a.", ClusterStat.self)
+        #expect(names.map(shown) == [true, false, true, true])
+        registry.retire(owned.ref, matcher: total)
+        registry.retire(common.ref)
+        #expect(names.map(shown) == [false, false, false, false])
+        // The matcher of all changes nothing for an owner that has one.
+        registry.keep(nil)
+        #expect(names.map(shown) == [false, false, false, false])
+        let again = registry.scope("cluster.a.", ClusterStat.self)
+        #expect(names.map(shown) == [true, true, true, true])
+        registry.retire(silent.ref, matcher: nothing)
+        registry.retire(again.ref)
+        #expect(registry.retiredScopes() == [owned.ref])
     }
 
     /// A filter that lets nothing through does not hold its caller longer than a slice.

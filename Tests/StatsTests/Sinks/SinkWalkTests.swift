@@ -111,7 +111,7 @@ import Testing
 
     /// An id that goes to another statistic begins anew, and what is rejected is not sent.
     @Test func idsAreUsedAgain() {
-        registry.accept { !string($0).hasSuffix("rq_total") }
+        registry.keep(StatNameMatcher { !string($0).hasSuffix("rq_total") })
         let a = registry.scope("cluster.a.", ClusterStat.self)
         cells.add(a[.bindErrors], 50)
         cells.increment(a[.upstreamRqTotal])
