@@ -18,11 +18,25 @@ package final class StatRegistry {
         var base: StatID
         /// How many owners asked for this scope (two listeners with one `stat_prefix` share its counters).
         var uses: UInt32
-        /// Of those uses, the matchers of owners that have their own.
-        var own: [StatNameMatcher] = []
+        /// Of those uses, the ones of owners with a matcher of their own: a filter chain each may be a use with the same.
+        var own: [(matcher: StatNameMatcher, uses: UInt32)] = []
+        /// What judges its names: one of them keeps a name or more of them do; nil: all are kept.
+        var judges: [StatNameMatcher]?
         var generation: UInt32
         /// What `stats_matcher` keeps out of every output.
         var rejected = RejectedLeaves()
+
+        mutating func add(_ matcher: StatNameMatcher) {
+            if let at = own.firstIndex(where: { $0.matcher === matcher }) { own[at].uses += 1 } else { own.append((matcher, 1)) }
+        }
+
+        mutating func remove(_ matcher: StatNameMatcher) {
+            guard let at = own.firstIndex(where: { $0.matcher === matcher }) else {
+                return assertionFailure("a scope is given back with the matcher that it was asked for with")
+            }
+            own[at].uses -= 1
+            if own[at].uses == 0 { own.remove(at: at) }
+        }
     }
 
     /// Slot and generation, so that an output in progress notices a scope that was recycled between two slices.
@@ -69,26 +83,34 @@ package final class StatRegistry {
         for at in records.indices { judge(at) }
     }
 
-    /// Behind a change of who uses a scope and of what its users keep.
+    /// Behind a change of who uses a scope. Its names are judged again only where others decide now.
     private func judge(_ at: Int) {
         guard let record = records[at] else { return }
-        let rejected = RejectedLeaves(record, judges(record))
-        guard rejected != record.rejected else { return }
+        let now = judges(record)
+        guard !StatRegistry.isSame(now, record.judges) else { return }
+        records[at]?.judges = now
+        let rejected = RejectedLeaves(record, now)
         records[at]?.rejected = rejected
-        // It says which names there are; an answer under way ends with the one that it began with.
-        prometheus = PrometheusIndex()
+        // It says which names there are, those of codes included; an answer under way ends with the one that it began with.
+        let hasCodes = record.schema.leaves.contains { $0.kind == .responseCodes || $0.kind == .responseCodesWithCompleted }
+        if rejected != record.rejected || hasCodes { prometheus = PrometheusIndex() }
     }
 
-    /// The matchers that decide about a scope's names, each of which may keep one; nil where all are kept.
     private func judges(_ record: Record) -> [StatNameMatcher]? {
-        if record.own.isEmpty { return matcher.map { [$0] } }
-        if record.uses == record.own.count { return record.own }
-        return matcher.map { record.own + [$0] }
+        let own = record.own.map(\.matcher)
+        let isAllOwn = record.own.reduce(0) { $0 &+ $1.uses } == record.uses
+        if isAllOwn, !own.isEmpty { return own }
+        return matcher.map { own + [$0] }
+    }
+
+    private static func isSame(_ one: [StatNameMatcher]?, _ other: [StatNameMatcher]?) -> Bool {
+        guard let one, let other else { return one == nil && other == nil }
+        return one.count == other.count && zip(one, other).allSatisfy { $0 === $1 }
     }
 
     /// Whether some owner of the scope keeps this name of it.
     func keeps(_ record: Record, _ name: Span<UInt8>) -> Bool {
-        guard let judges = judges(record) else { return true }
+        guard let judges = record.judges else { return true }
         return judges.contains { $0.keeps(name) }
     }
 
@@ -150,7 +172,7 @@ package final class StatRegistry {
     package func retire(_ ref: StatScopeRef, matcher: StatNameMatcher? = nil) {
         guard var record = record(ref), record.uses > 0 else { return }
         record.uses -= 1
-        if let matcher, let at = record.own.firstIndex(where: { $0 === matcher }) { record.own.remove(at: at) }
+        if let matcher { record.remove(matcher) }
         records[Int(ref.slot)] = record
         guard record.uses == 0 else { return judge(Int(ref.slot)) }
         let place = lowerBound(record.prefix, record.schema)
@@ -328,7 +350,7 @@ package final class StatRegistry {
             name.deallocate()
             let slot = Int(sorted[place].slot)
             records[slot]?.uses += 1
-            if let matcher { records[slot]?.own.append(matcher) }
+            if let matcher { records[slot]?.add(matcher) }
             judge(slot)
             return (found.base, sorted[place])
         }
@@ -336,8 +358,9 @@ package final class StatRegistry {
         if schema.writers == .workers {
             for thread in threads.dropLast() { thread.reserve(base) }
         }
-        let own = matcher.map { [$0] } ?? []
-        let ref = insert(Record(prefix: name, schema: schema, base: base, uses: 1, own: own, generation: 0))
+        var record = Record(prefix: name, schema: schema, base: base, uses: 1, generation: 0)
+        if let matcher { record.add(matcher) }
+        let ref = insert(record)
         sorted.insert(ref, at: place)
         return (base, ref)
     }
@@ -348,7 +371,8 @@ package final class StatRegistry {
         var record = record
         nextGeneration &+= 1
         record.generation = nextGeneration
-        record.rejected = RejectedLeaves(record, judges(record))
+        record.judges = judges(record)
+        record.rejected = RejectedLeaves(record, record.judges)
         let slot: UInt32
         if let free = freeSlots.popLast() {
             slot = free

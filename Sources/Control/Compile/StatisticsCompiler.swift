@@ -34,7 +34,9 @@ struct StatisticsCompiler {
         compileFlush(&config)
         let message = bootstrap.statsConfig
         compileTags(message, &config)
-        config.matcher = StatNameMatcher.compile(message.statsMatcher, place.at("stats_matcher"), diagnostics)
+        if message.statsMatcher.statsMatcher != .rejectAll(false) {
+            config.matcher = StatNameMatcher.compile(message.statsMatcher, place.at("stats_matcher"), diagnostics)
+        }
         for (i, setting) in message.histogramBucketSettings.enumerated() {
             // Settings that only say how many bins to begin with leave the bounds to others.
             guard !setting.buckets.isEmpty,
@@ -112,7 +114,7 @@ struct StatisticsCompiler {
 }
 
 extension StatNameMatcher {
-    /// Nil where all is kept, as where no matcher is.
+    /// Nil where there is none.
     static func compile(_ message: StatsMatcher, _ place: Place, _ diagnostics: Diagnostics) -> StatNameMatcher? {
         switch message.statsMatcher {
         case .rejectAll(let rejects): StatNameMatcher { _ in !rejects }

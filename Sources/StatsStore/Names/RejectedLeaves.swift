@@ -1,7 +1,7 @@
 import Stats
 
 /// Which statistics of one scope `stats_matcher` keeps out: one bit per leaf, nothing where nothing is kept out. Judged
-/// once, when the scope is made: a matcher of regular expressions is not asked again for each scrape.
+/// when the scope is made and when others decide about it: a matcher of regular expressions is not asked again for each scrape.
 struct RejectedLeaves: Equatable {
     private var bits: [UInt64] = []
 

@@ -1,7 +1,7 @@
 import Stats
 
 /// Which family each statistic belongs to, and its labels: worked out once per statistic, because names never change, and
-/// kept from the first scrape on. So a scrape only reads values and copies bytes, and nothing is sorted in one turn.
+/// kept from the first scrape on, until a reload changes which of them a listener's or cluster's matcher keeps. So a scrape only reads values and copies bytes, and nothing is sorted in one turn.
 ///
 /// `update` brings it up to date in slices: scopes that are new are put into order, their tags extracted, and response codes
 /// that appeared get their lines. Costs 20 bytes per line and the text of each scope's labels.

@@ -184,6 +184,32 @@ import Testing
         #expect(registry.retiredScopes() == [owned.ref])
     }
 
+    /// Codes make names of their own: matchers that differ in one of them alone make other lines.
+    @Test func matchersThatDifferInACode() {
+        let (one, other) = (StatNameMatcher { !string($0).hasSuffix("_404") }, StatNameMatcher { !string($0).hasSuffix("_503") })
+        let before = registry.scope("cluster.a.", ClusterStat.self, matcher: one)
+        for code: UInt16 in [404, 503] { registry.cells(worker: 0).count(before[.responseCodes], responseCode: code) }
+        func codes() -> [String] { ["404", "503"].filter { code in lines().contains { $0.contains("response_code=\"\(code)\"") } } }
+        #expect(codes() == ["503"])
+        let after = registry.scope("cluster.a.", ClusterStat.self, matcher: other)
+        #expect(codes() == ["404", "503"])
+        registry.retire(before.ref, matcher: one)
+        #expect(codes() == ["404"])
+        registry.retire(after.ref, matcher: other)
+    }
+
+    /// A scope that has many uses with one matcher is judged once.
+    @Test func usesOfOneMatcherAreCounted() {
+        var asked = 0
+        let matcher = StatNameMatcher { _ in asked += 1; return false }
+        let uses = (0..<100).map { _ in registry.scope("cluster.a.", ClusterStat.self, matcher: matcher) }
+        let first = asked
+        #expect(first > 0 && first <= ClusterStat.schema.leaves.count)
+        for use in uses.dropLast() { registry.retire(use.ref, matcher: matcher) }
+        #expect(asked == first && !rendered(registry).contains("bind_errors"))
+        registry.retire(uses[99].ref, matcher: matcher)
+    }
+
     /// A filter that lets nothing through does not hold its caller longer than a slice.
     @Test func aFilterThatWantsNothingIsSliced() {
         for i in 0..<2_000 { _ = registry.scope("cluster.c\(i).", ClusterStat.self) }
