@@ -27,7 +27,8 @@ import Testing
         "generic_secret: {secret: {filename: hunter2, environment_variable: hunter2}}",
         "tls_certificate: {private_key: hunter2}", "tls_certificate: {private_key: {inline_bytes: hunter2!}}",
         "tls_certificate: {password: {inline_string: [hunter2]}}", "session_ticket_keys: {keys: [hunter2]}",
-        "session_ticket_keys: {keys: [{inline_string: {hunter2: x}}]}",
+        "session_ticket_keys: {keys: [{inline_string: {hunter2: x}}]}", "session_ticket_keys: hunter2", "tls_certificate: hunter2",
+        "generic_secret: {secrets: {hunter2: {inline_bytes: '!'}}}",
         "tls_certificate: {private_key_provider: {provider_name: p, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer, hunter2: x, max_request_bytes: hunter2}}}",
     ])
     func errorsDoNotQuoteIt(_ fields: String) {
@@ -51,6 +52,14 @@ import Testing
                 "c.yaml:1:65: error: static_resources.secrets[0].generic_secret.secret: field: \"specifier\", reason: is required; "
                     + "found none of them, expected one of filename, inline_bytes, inline_string, environment_variable"
             ])
+    }
+
+    /// The secret where the place that it comes from belongs.
+    @Test func insteadOfItsSource() {
+        let formatter = "{name: f, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.formatter.generic_secret.v3.GenericSecret, secret_configs: {a: hunter2}}}"
+        let log = "{name: l, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: /dev/null, log_format: {text_format_source: {inline_string: x}, formatters: [\(formatter)]}}}"
+        let found = problems("admin: {access_log: [\(log)]}")
+        #expect(found.contains { $0.severity == .error } && isSilent(found), "\(found)")
     }
 
     /// Beside it everything is quoted as ever.

@@ -50,7 +50,7 @@ struct TreeCheck {
         case .map(let entries):
             pairs(entries.count, rules, field.mark)
             for entry in entries {
-                path.components.append(.key(entry.key))
+                path.components.append(.key(isHidden ? MessageJSON.redacted : entry.key))
                 if let rules = rules.element { text(entry.key, rules, entry.keyMark, isMissing: false) }
                 value(entry.value, Rules(), known.kind, entry.mark)
                 path.components.removeLast()
@@ -143,7 +143,7 @@ struct TreeCheck {
 
     private mutating func bool(_ value: Bool, _ rules: Rules, _ mark: Mark) {
         guard let constant = rules.constant, constant != value else { return }
-        refuse(mark, "value must equal \(constant)", found: "\(value)", expected: "\(constant)")
+        refuse(mark, "value must equal \(constant)", found: isHidden ? MessageJSON.redacted : "\(value)", expected: "\(constant)")
     }
 
     private mutating func enumeration(
@@ -151,7 +151,7 @@ struct TreeCheck {
     ) {
         if rules.definedOnly, known.name(value) == nil {
             let expected = TreeReader.describe(known)
-            refuse(mark, "value must be one of the defined enum values", found: "\(value)", expected: expected)
+            refuse(mark, "value must be one of the defined enum values", found: isHidden ? MessageJSON.redacted : "\(value)", expected: expected)
         }
         if rules.notIn.contains(value) {
             let names = rules.notIn.map { known.name($0) ?? "\($0)" }.joined(separator: ", ")

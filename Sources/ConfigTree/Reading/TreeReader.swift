@@ -49,7 +49,11 @@ struct TreeReader {
 
     private mutating func plain(_ node: Int, _ type: Int) -> TreeMessage? {
         guard case .mapping(let pairs) = document[node].content else {
+            // A secret may have been written where the message around it belongs.
+            let wasHidden = isHidden
+            isHidden = wasHidden || schema.messages[type].isAboutSecrets
             refuseKind(node, "{", "the fields of " + schema.messages[type].name)
+            isHidden = wasHidden
             return nil
         }
         return fields(pairs, type, document[node].mark)
@@ -186,7 +190,7 @@ struct TreeReader {
         guard let type = field.messageIndex, let value = schema.messages[type].field("value") else { return nil }
         var entries: [TreeEntry] = []
         for pair in pairs {
-            path.components.append(.key(pair.key))
+            path.components.append(.key(isHidden ? MessageJSON.redacted : pair.key))
             defer { path.components.removeLast() }
             if let value = single(pair.value, value.kind) {
                 entries.append(

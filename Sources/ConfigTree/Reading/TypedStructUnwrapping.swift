@@ -6,6 +6,8 @@ struct TypedStructUnwrapping {
     private let unknownFields: ConfigError.Severity
     private(set) var problems: [ConfigError] = []
     private var path = ConfigPath()
+    /// Below a field that holds a secret.
+    private var isHidden = false
 
     init(_ schema: Schema, file: String, unknownFields: ConfigError.Severity) {
         self.schema = schema
@@ -20,9 +22,13 @@ struct TypedStructUnwrapping {
         }
         var result = message
         for index in result.fields.indices {
-            path.components.append(.field(schema.messages[message.type].fields[result.fields[index].field].name))
+            let known = schema.messages[message.type].fields[result.fields[index].field]
+            let wasHidden = isHidden
+            isHidden = wasHidden || known.isSecret
+            path.components.append(.field(known.name))
             result.fields[index].value = value(result.fields[index].value)
             path.components.removeLast()
+            isHidden = wasHidden
         }
         return result
     }
@@ -40,7 +46,7 @@ struct TypedStructUnwrapping {
             return .list(elements)
         case .map(var entries):
             for index in entries.indices {
-                path.components.append(.key(entries[index].key))
+                path.components.append(.key(isHidden ? MessageJSON.redacted : entries[index].key))
                 entries[index].value = self.value(entries[index].value)
                 path.components.removeLast()
             }
@@ -70,6 +76,7 @@ struct TypedStructUnwrapping {
         defer { path.components.removeLast() }
         var reader = TreeReader(schema, document, files: [file], isJSON: true)
         reader.path = path
+        reader.isHidden = isHidden
         reader.unknownFields = unknownFields
         let read = reader.message(root, type)
         problems += reader.problems

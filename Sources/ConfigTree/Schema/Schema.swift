@@ -37,6 +37,9 @@ struct MessageSchema: Sendable {
     /// Fields whose absence may break a rule: outside of a oneof, and with rules at all.
     let checkedWhenAbsent: [Int]
 
+    /// It holds a secret or says where one comes from: a text in its place may be that secret.
+    var isAboutSecrets: Bool { name.hasSuffix(".SdsSecretConfig") || fields.contains { $0.isSecret } }
+
     init(
         name: String, form: MessageForm, fields: [FieldSchema], oneofs: [OneofSchema], notYet: [String: NotYet],
         byName: [String: Int], byNumber: [Int: Int]

@@ -36,21 +36,24 @@ final class FormatSecrets {
                 diagnostics.error(place, mistake)
                 return nil
             }
-            return served.lease(secret, part)
+            // Its file may have gone since.
+            return served.lease(secret, part) { reason in diagnostics.error(place, reason) }
         case .missing: return nil
         case .elsewhere: break
         }
+        func warn(_ place: Place, _ reason: String) {
+            diagnostics.warning(place, "sds: secret '\(config.name)' config rejected: \(reason)")
+        }
         switch SecretSource(config, place, diagnostics) {
         case .nowhere: return nil
-        case .server: return served.lease(config, environment.secrets.secret(config, .generic), part)
+        case .server:
+            return served.lease(config, environment.secrets.secret(config, .generic), part) { warn(place, $0) }
         case .file(let path, let at):
             if FileWatch.identity(path).isEmpty {
                 SecretSource.missing(path, at, diagnostics)
                 return nil
             }
-            return served.lease(config, file: path, part) { reason in
-                diagnostics.warning(at, "sds: secret '\(config.name)' config rejected: \(reason)")
-            }
+            return served.lease(config, file: path, part) { warn(at, $0) }
         }
     }
 }

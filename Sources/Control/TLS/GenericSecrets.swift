@@ -65,9 +65,9 @@ final class GenericSecrets {
     }
 
     /// The slot of a static secret, for as long as `part` lives.
-    func lease(_ secret: TLSSecret, _ part: PlanPart) -> UInt32 {
+    func lease(_ secret: TLSSecret, _ part: PlanPart, refused: (String) -> Void) -> UInt32 {
         let key = Key(name: secret.name, isStatic: true, wire: (try? secret.serializedBytes()) ?? [])
-        return slot(key, part) { Entry(name: secret.name, origin: .configuration, kept: KeptMessage(secret)) }
+        return slot(key, part, refused: refused) { Entry(name: secret.name, origin: .configuration, kept: KeptMessage(secret)) }
     }
 
     /// That of one out of a file. Until the file has it, it is as one that is empty: `refused` is told why.
@@ -82,12 +82,13 @@ final class GenericSecrets {
         }
     }
 
-    /// That of one of a management server.
-    func lease(_ reference: SecretReference, _ secret: DiscoveredSecret, _ part: PlanPart) -> UInt32 {
+    /// That of one of a management server. What has come already for somebody else may not be readable here: it is as one that is
+    /// empty, and `refused` is told why.
+    func lease(_ reference: SecretReference, _ secret: DiscoveredSecret, _ part: PlanPart, refused: (String) -> Void) -> UInt32 {
         secret.lease(part)
         part.awaited.append(secret)
         // It may have come for somebody else already, who judged it by what it is there.
-        return slot(GenericSecrets.key(reference, isAggregated: secret.isAggregated), part) { Entry(name: reference.name, origin: .server(secret)) }
+        return slot(GenericSecrets.key(reference, isAggregated: secret.isAggregated), part, refused: refused) { Entry(name: reference.name, origin: .server(secret)) }
     }
 
     private static func key(_ reference: SecretReference, isAggregated: Bool = false) -> Key {
@@ -96,7 +97,7 @@ final class GenericSecrets {
         return Key(name: reference.name, isStatic: false, wire: wire ?? [])
     }
 
-    private func slot(_ key: Key, _ part: PlanPart, refused: (String) -> Void = { _ in }, _ make: () -> Entry) -> UInt32 {
+    private func slot(_ key: Key, _ part: PlanPart, refused: (String) -> Void, _ make: () -> Entry) -> UInt32 {
         let slot: UInt32
         if let known = slots[key] {
             slot = known

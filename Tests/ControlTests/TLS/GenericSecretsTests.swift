@@ -234,3 +234,8 @@ import Testing
         #expect(said(secrets: one, configs: "a: {name: s}", more: "b: {name: t}") == ["envoy.formatter.generic_secret: secret 't' not found in static bootstrap resources"])
     }
 }
+
+extension GenericSecrets {
+    /// Of one that can be read.
+    fileprivate func lease(_ secret: TLSSecret, _ part: PlanPart) -> UInt32 { lease(secret, part) { Issue.record("\($0)") } }
+}
