@@ -116,6 +116,10 @@ struct HTTPExplanation {
         case .rejected:
             steps.end("refused", "path_normalization_failed", status: 400)
             return false
+        case .redirect where head.value(of: .contentType).map { GRPCContent.isGRPC($0) } ?? false:
+            // A client of gRPC follows none.
+            steps.end("refused", "path_normalization_failed", status: 400)
+            return false
         case .redirect:
             steps.add("location", .text(String(head.text(head.path))))
             steps.end("redirect", "path_with_escaped_slashes_action: unescaped slashes are asked for again", status: 307)

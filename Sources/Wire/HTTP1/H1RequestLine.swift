@@ -59,7 +59,7 @@ struct H1RequestLine {
         return Methods.isRegistered(text) ? nil : .unsupportedMethod
     }
 
-    /// RFC 9112 §3.2: origin, absolute, authority (CONNECT only) or asterisk (OPTIONS only) form.
+    /// RFC 9112 §3.2: origin, absolute, authority (CONNECT only) or asterisk (OPTIONS only, where absolute targets are read) form.
     private mutating func parseTarget(_ start: Int, _ end: Int, _ head: inout MessageHead) -> H1Error? {
         let base = unsafe head.textBase
         if head.method == .connect { return parseAuthorityForm(start, end, &head) }

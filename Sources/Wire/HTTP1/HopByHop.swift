@@ -1,7 +1,7 @@
 // Fields that concern one connection only and are not forwarded (RFC 9110 §7.6.1).
 //
 // Removed: connection, everything that it names, keep-alive, proxy-connection, transfer-encoding (the encoder writes
-// its own), upgrade unless this message switches protocols; te but for `trailers`. Envoy keeps some of what a
+// its own), upgrade unless this message switches protocols; te but for `trailers` and an empty one. Envoy keeps some of what a
 // response's Connection names; the RFC does not.
 
 import Primitives

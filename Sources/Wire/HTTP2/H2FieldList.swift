@@ -70,6 +70,8 @@ package struct H2FieldList {
             // RFC 9113 §8.2.2: connection fields are HTTP/1's.
             case .connection, .transferEncoding, .keepAlive, .proxyConnection, .upgrade: continue
             case .host where !isResponse: continue
+            // Only `trailers` may be there; of an empty one that HTTP/1 lets pass nothing is lost.
+            case .te where head.text(field.value).isEmpty: continue
             case .contentLength:
                 if lengthIsDue, let length { put(head.text(field.name), decimal(length, at: 4)) }
                 lengthIsDue = false

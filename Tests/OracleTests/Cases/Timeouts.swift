@@ -34,7 +34,7 @@ extension Groups {
         clusters: [
             Group.up,
             .init("silent", [.silent], "connect_timeout: 0.2s"),
-            .init("idle_upstream", [.scripted("a")], timeoutOptions("idle_timeout: 0.2s")),
+            .init("idle_upstream", [.scripted("a")], timeoutOptions("idle_timeout: 0.6s")),
             .init("stream_upstream", [.scripted("a")], timeoutOptions("max_stream_duration: 0.4s")),
             .init("max_upstream", [.scripted("a")], timeoutOptions("max_connection_duration: 0.2s")),
         ],
@@ -180,7 +180,7 @@ extension Groups {
         slow("max_connection", request("GET /a"), on: "max_connection").with { $0.closeLimitMs = 1_000 },
         slow("max_connection_during_request", request("GET /a"), on: "max_connection").upstream(answering(after: 600)).with { $0.closeLimitMs = 1_000 },
         after(50, "upstream_idle_not_yet", request("GET /upstream_idle"), request("GET /upstream_idle"), on: "main"),
-        after(500, "upstream_idle", request("GET /upstream_idle"), request("GET /upstream_idle"), on: "main"),
+        after(1_200, "upstream_idle", request("GET /upstream_idle"), request("GET /upstream_idle"), on: "main"),
         after(500, "upstream_max_connection", request("GET /upstream_max"), request("GET /upstream_max"), on: "main"),
         Case(
             "timeouts.empty_lines_are_idle", steps: [.send("\r\n"), .pause(ms: 130), .send("\r\n"), .pause(ms: 130), .send("\r\n"), .pause(ms: 130), .send("\r\n")],
