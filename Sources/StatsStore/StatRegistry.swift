@@ -20,7 +20,7 @@ package final class StatRegistry {
         var uses: UInt32
         /// Of those uses, the ones of owners with a matcher of their own: a filter chain each may be a use with the same.
         var own: [(matcher: StatNameMatcher, uses: UInt32)] = []
-        /// What judges its names: one of them keeps a name or more of them do; nil: all are kept.
+        /// Who decides about its names: one that any of them keeps is kept; nil: all are.
         var judges: [StatNameMatcher]?
         var generation: UInt32
         /// What `stats_matcher` keeps out of every output.
